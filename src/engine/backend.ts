@@ -1,0 +1,128 @@
+/**
+ * The interface every backend stands behind. No backend's name appears above it.
+ *
+ * Ordering promise: calls take effect in the order they are made and are complete when they return. All host-visible
+ * arrays (`Parameters`, plan inputs and outputs) may be read and written between calls, never during one. One
+ * thread owns a backend.
+ */
+import type { Network, ParameterSpec, StatisticSpec } from './network.ts';
+
+export type Precision = 'f32' | 'bf16';
+
+/** Weights of one network: f32 masters, gradients and running statistics, flat, host-visible. */
+export interface Parameters extends Disposable {
+  readonly specs: readonly ParameterSpec[];
+  readonly statisticSpecs: readonly StatisticSpec[];
+  /** All trainable parameters, each at its spec's offset, row-major in its spec's shape. */
+  readonly values: Float32Array;
+  /** Same layout as `values`; filled by `Plan.backward`. */
+  readonly gradients: Float32Array;
+  readonly statistics: Float32Array;
+}
+
+/** A host-visible vector of f32 that kernels can work on (optimizer state). */
+export interface Vector extends Disposable {
+  readonly data: Float32Array;
+}
+
+/** Half-open element ranges [start, end) of a flat vector, ascending and disjoint. */
+export type Ranges = readonly (readonly [start: number, end: number])[];
+
+export interface PlanOptions {
+  /** Images in one execution. */
+  readonly batch: number;
+  /**
+   * `train`: batch statistics, running statistics updated, activations kept for `backward`.
+   * `infer`: running statistics, nothing kept.
+   */
+  readonly mode: 'train' | 'infer';
+  /** Storage of activations and compute copies of weights; masters, statistics and gradients stay f32. */
+  readonly precision: Precision;
+  /**
+   * Batch norm normalises each of this many equal consecutive parts of the batch on its own, so that two views in
+   * one execution behave as two forward passes. Default 1.
+   */
+  readonly normGroups?: number;
+  /** Parameters for which this is false get no gradient, and nothing below the lowest trainable one is computed. */
+  readonly trainable?: (parameter: string) => boolean;
+}
+
+export interface Plan extends Disposable {
+  readonly batch: number;
+  /** [batch, channels, height, width] f32: write the images here, then call `forward`. */
+  readonly input: Float32Array;
+  forward(): void;
+  /** [batch, features] f32 of a network output, valid until the next `forward`. */
+  output(name: string): Float32Array;
+  /** [batch, features] f32 to be filled with ∂loss/∂output before `backward`. */
+  outputGradient(name: string): Float32Array;
+  /** Writes (or, with `accumulate`, adds) parameter gradients to `Parameters.gradients`. Train plans only. */
+  backward(options?: { readonly accumulate?: boolean }): void;
+  /** Bytes held by activations, workspaces and compute weights. */
+  readonly bytes: number;
+  /** Seconds spent per node and kernel since the plan was compiled, when the backend was opened with `profile`. */
+  profile(): readonly KernelTime[];
+}
+
+export interface KernelTime {
+  readonly node: string;
+  readonly kernel: string;
+  readonly calls: number;
+  readonly seconds: number;
+}
+
+export interface AdamStep {
+  readonly values: Float32Array;
+  readonly gradients: Float32Array;
+  /** First and second moment, same layout as `values`. */
+  readonly first: Vector;
+  readonly second: Vector;
+  readonly ranges: Ranges;
+  readonly learningRate: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly weightDecay: number;
+  /** `coupled` adds weightDecay·θ to the gradient (Adam), `decoupled` shrinks θ by lr·weightDecay first (AdamW). */
+  readonly decay: 'coupled' | 'decoupled';
+  /** 1 for the first update. */
+  readonly step: number;
+  /** Gradients are multiplied by this first (clipping, accumulation). */
+  readonly gradientScale: number;
+}
+
+export interface SgdStep {
+  readonly values: Float32Array;
+  readonly gradients: Float32Array;
+  readonly momentumBuffer: Vector;
+  readonly ranges: Ranges;
+  readonly learningRate: number;
+  readonly momentum: number;
+  readonly nesterov: boolean;
+  readonly weightDecay: number;
+  readonly step: number;
+  readonly gradientScale: number;
+}
+
+export interface BackendDescription {
+  readonly name: string;
+  /** Library and version, e.g. `oneDNN 2.6.3`. */
+  readonly library: string;
+  readonly instructionSet: string;
+  readonly threads: number;
+  /** Precisions that run at hardware speed here, best first. */
+  readonly precisions: readonly Precision[];
+}
+
+export interface Backend extends Disposable {
+  describe(): BackendDescription;
+  /** Zeroed; initialise through `models`. */
+  createParameters(network: Network): Parameters;
+  /** `network` may be a part of the network `parameters` were made for: names are matched. */
+  compile(network: Network, parameters: Parameters, options: PlanOptions): Plan;
+  allocate(length: number): Vector;
+  /** Σ x² over the ranges, accumulated so that the same data give the same bits. */
+  sumOfSquares(vector: Float32Array, ranges: Ranges): number;
+  adam(step: AdamStep): void;
+  sgd(step: SgdStep): void;
+}

@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+/** Everything that must be quick; long checks live in `vitest.slow.config.ts`. */
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    exclude: ['test/slow/**'],
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+  },
+});
