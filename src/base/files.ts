@@ -73,7 +73,10 @@ export function writeError(path: string, thrown: unknown): UsclError | undefined
 }
 
 const WRITE_FAILURES: Readonly<Record<string, readonly [reason: string, remedy: string]>> = {
-  ENOSPC: ['the disk is full', 'Free some space and run the same command again; what was there before is untouched.'],
+  ENOSPC: [
+    'the disk is full',
+    'Free some space and run the same command again; what was there before is untouched.',
+  ],
   EDQUOT: ['your disk quota is used up', 'Free some space and run the same command again.'],
   EROFS: ['the file system is read-only', 'Choose an output folder on a writable disk.'],
   EACCES: ['permission denied', 'Choose a folder you may write to, or change its permissions.'],

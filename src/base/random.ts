@@ -104,7 +104,8 @@ class Sfc32 implements Random {
   }
 
   integer(bound: number): number {
-    if (!Number.isInteger(bound) || bound < 1) throw new RangeError(`integer bound must be ≥ 1, got ${bound}`);
+    if (!Number.isInteger(bound) || bound < 1)
+      throw new RangeError(`integer bound must be ≥ 1, got ${bound}`);
     return Math.floor(this.uniform() * bound);
   }
 

@@ -139,7 +139,8 @@ function windowed(
   length: number,
 ): number {
   const result = Math.floor((length + 2 * node.padding - node.kernel) / node.stride) + 1;
-  if (result < 1) throw invalid(node.name, `its window of ${node.kernel} does not fit a side of ${length} pixels`);
+  if (result < 1)
+    throw invalid(node.name, `its window of ${node.kernel} does not fit a side of ${length} pixels`);
   return result;
 }
 
@@ -156,7 +157,11 @@ export function parameterSpecs(network: Network): readonly ParameterSpec[] {
   for (const node of network.nodes) {
     switch (node.kind) {
       case 'conv':
-        add(`${node.name}.weight`, [node.filters, shapes.get(node.input)![0], node.kernel, node.kernel], 'convWeight');
+        add(
+          `${node.name}.weight`,
+          [node.filters, shapes.get(node.input)![0], node.kernel, node.kernel],
+          'convWeight',
+        );
         break;
       case 'batchNorm': {
         const channels = shapes.get(node.input)![0];

@@ -1,0 +1,23 @@
+/** Which gradients a backward pass has to compute: what lies below the lowest trainable parameter is left alone. */
+import { INPUT, inputsOf, parameterSpecs, type Network } from './network.ts';
+
+export interface GradientNeeds {
+  /** Values whose gradient is needed, `input` never among them. */
+  readonly values: ReadonlySet<string>;
+  /** Parameters that get a gradient. */
+  readonly parameters: ReadonlySet<string>;
+}
+
+export function gradientNeeds(network: Network, trainable: (parameter: string) => boolean): GradientNeeds {
+  const parameters = new Set(
+    parameterSpecs(network)
+      .map((spec) => spec.name)
+      .filter(trainable),
+  );
+  const values = new Set<string>();
+  for (const node of network.nodes) {
+    const own = parameters.has(`${node.name}.weight`) || parameters.has(`${node.name}.bias`);
+    if (own || inputsOf(node).some((name) => name !== INPUT && values.has(name))) values.add(node.name);
+  }
+  return { values, parameters };
+}

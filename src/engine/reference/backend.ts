@@ -1,0 +1,45 @@
+/**
+ * The reference backend: plain TypeScript, every platform, no native code. It is the oracle of the tests and the
+ * fallback where no oneDNN is found; a hundred times slower, and its users are told so.
+ */
+import type { AdamStep, Backend, Parameters, PlanOptions, SgdStep, Vector } from '../backend.ts';
+import { parameterSpecs, statisticSpecs, type Network } from '../network.ts';
+import { compileReference } from './plan.ts';
+import { adamUpdate, sgdUpdate, sumOfSquares } from './updates.ts';
+
+export function openReference(profile: boolean): Backend {
+  const dispose = (): void => undefined;
+  return {
+    describe: () => ({
+      name: 'reference',
+      library: 'plain TypeScript',
+      instructionSet: 'none',
+      threads: 1,
+      precisions: ['f32'],
+    }),
+    createParameters(network: Network): Parameters {
+      const specs = parameterSpecs(network);
+      const statistics = statisticSpecs(network);
+      const length = specs.reduce((sum, spec) => sum + spec.length, 0);
+      return {
+        specs,
+        statisticSpecs: statistics,
+        values: new Float32Array(length),
+        gradients: new Float32Array(length),
+        statistics: new Float32Array(statistics.reduce((sum, spec) => sum + spec.length, 0)),
+        [Symbol.dispose]: dispose,
+      };
+    },
+    compile: (network: Network, parameters: Parameters, options: PlanOptions) =>
+      compileReference(network, parameters, options, profile),
+    allocate: (length: number): Vector => ({ data: new Float32Array(length), [Symbol.dispose]: dispose }),
+    sumOfSquares,
+    adam: (step: AdamStep) => {
+      adamUpdate(step);
+    },
+    sgd: (step: SgdStep) => {
+      sgdUpdate(step);
+    },
+    [Symbol.dispose]: dispose,
+  };
+}
