@@ -1,0 +1,132 @@
+#!/bin/sh
+# Makes a bare clone ready to run: npm packages, the compiled program, oneDNN and ffmpeg. Says nothing and does
+# nothing where everything is there; can be run any number of times. What it may not install itself it names,
+# with the command to type. It never stops for oneDNN or ffmpeg: without them the rest still works.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+stop() { say "$*"; exit 5; }
+
+# --- Node -------------------------------------------------------------------------------------------------------
+command -v node >/dev/null 2>&1 || stop "Node.js is missing. Install Node 20.19 or newer, then run this command again."
+node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' ||
+  stop "Node $(node --version) is too old. Install Node 20.19 or newer, then run this command again."
+command -v npm >/dev/null 2>&1 || stop "npm is missing. Install it (it comes with Node.js), then run this command again."
+
+# --- npm packages: installed ones must be those of the lockfile ---------------------------------------------------
+packages_current() {
+  node -e '
+    const read = (path) => JSON.parse(require("node:fs").readFileSync(path, "utf8")).packages;
+    const wanted = read("package-lock.json");
+    const found = read("node_modules/.package-lock.json");
+    const current = Object.entries(wanted).every(
+      ([path, entry]) => path === "" || entry.optional === true || entry.devOptional === true || found[path]?.version === entry.version,
+    );
+    process.exit(current ? 0 : 1);
+  ' 2>/dev/null
+}
+if ! packages_current; then
+  say 'installing npm packages (once)'
+  log=$(mktemp) || stop 'no temporary file can be written; free some space in the temporary folder.'
+  if ! npm ci --no-audit --no-fund --loglevel=error >"$log" 2>&1; then
+    tail -n 15 "$log" >&2
+    rm -f "$log"
+    stop 'npm ci failed (its last lines are above). Check the network and the disk, then run this command again.'
+  fi
+  rm -f "$log"
+fi
+
+# --- The compiled program -----------------------------------------------------------------------------------------
+# The stamp holds the list of sources (a removed file changes it); its time says whether any of them is newer.
+sources=$(find src -name '*.ts' | LC_ALL=C sort)
+if [ ! -f dist/.stamp ] || [ "$(cat dist/.stamp)" != "$sources" ] ||
+  [ -n "$(find src package.json tsconfig.json tsconfig.build.json -newer dist/.stamp -type f | head -n 1)" ]; then
+  say 'compiling'
+  started=$(mktemp) || stop 'no temporary file can be written; free some space in the temporary folder.'
+  if ! npm run --silent build >&2; then
+    rm -f "$started"
+    stop 'the program does not compile (see above).'
+  fi
+  printf '%s' "$sources" >dist/.stamp
+  # A source saved while the compiler ran is newer than the stamp, so it is compiled next time.
+  touch -r "$started" dist/.stamp
+  rm -f "$started"
+  chmod +x dist/cli/main.js
+fi
+# npm links a package's own command only where it is installed; this makes `npx uscl` work in the checkout.
+if [ ! -e node_modules/.bin/uscl ]; then
+  mkdir -p node_modules/.bin
+  ln -sf ../../dist/cli/main.js node_modules/.bin/uscl
+fi
+
+# --- System parts ---------------------------------------------------------------------------------------------------
+have_onednn() {
+  if [ -n "${USCL_DNNL:-}" ]; then return 0; fi
+  for folder in /usr/lib/*-linux-gnu /usr/lib64 /usr/lib /usr/local/lib /usr/local/lib64; do
+    [ -e "$folder/libdnnl.so.2" ] && return 0
+  done
+  return 1
+}
+have_ffmpeg() { command -v ffmpeg >/dev/null 2>&1 && command -v ffprobe >/dev/null 2>&1; }
+
+missing=''
+have_onednn || missing='libdnnl2'
+have_ffmpeg || missing="${missing:+$missing }ffmpeg"
+[ -n "$missing" ] || exit 0
+
+apt_system() {
+  [ -r /etc/os-release ] && command -v apt-get >/dev/null 2>&1 && grep -Eq '^ID(_LIKE)?=.*(debian|ubuntu)' /etc/os-release
+}
+offered() { LC_ALL=C apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'; }
+
+if apt_system; then
+  root=''
+  permitted=no
+  if [ "$(id -u)" = 0 ]; then
+    permitted=yes
+  elif command -v sudo >/dev/null 2>&1 && sudo -n true >/dev/null 2>&1; then
+    root='sudo -n'
+    permitted=yes
+  fi
+  if [ "$permitted" = yes ]; then
+    log=$(mktemp) || stop 'no temporary file can be written; free some space in the temporary folder.'
+    say "installing $missing through apt (once)"
+    updated=no
+    for package in $missing; do
+      if [ "$updated" = no ] && ! offered "$package"; then
+        $root apt-get update -qq >"$log" 2>&1
+        updated=yes
+      fi
+      install="env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $package"
+      if ! $root $install >"$log" 2>&1 && [ "$updated" = no ]; then
+        # A package list older than the mirror names versions that are gone.
+        $root apt-get update -qq >"$log" 2>&1
+        updated=yes
+        $root $install >>"$log" 2>&1
+      fi
+    done
+    rm -f "$log"
+  fi
+fi
+
+if ! have_onednn; then
+  if apt_system && offered libdnnl2; then
+    say 'oneDNN is missing: training will run on the slow reference backend. To install it, type:'
+    say '    sudo apt-get update && sudo apt-get install -y libdnnl2'
+  else
+    say 'oneDNN 2.x is missing: training will run on the slow reference backend. Install the package libdnnl2'
+    say '(Debian 12, Ubuntu 22.04), or set USCL_DNNL to the path of a libdnnl.so.2. See: npx uscl doctor'
+  fi
+fi
+if ! have_ffmpeg; then
+  say 'ffmpeg is missing: video files cannot be ingested (everything else works). To install it, type:'
+  if apt_system; then
+    say '    sudo apt-get update && sudo apt-get install -y ffmpeg'
+  elif [ "$(uname -s)" = Darwin ]; then
+    say '    brew install ffmpeg'
+  else
+    say '    the package ffmpeg of your system (it must bring the programs ffmpeg and ffprobe)'
+  fi
+fi
+exit 0
