@@ -62,3 +62,14 @@ export const manifestSchema = z.strictObject({
 export type Manifest = Readonly<z.infer<typeof manifestSchema>>;
 
 export const FILES = { manifest: 'dataset.json', clips: 'clips.jsonl', frames: 'frames.bin' } as const;
+
+/** Name under which `uscl inspect` may leave a picture inside the folder; the only other file a dataset may hold. */
+export const CONTACT_SHEET = 'contact-sheet.png';
+
+/** A clip before it is in a store: the writer fills in how many frames came and where they lie. */
+export type ClipDraft = Omit<ClipRecord, 'offset' | 'frames'>;
+
+/** Bytes of one stored frame. */
+export function frameBytes(clip: Pick<ClipRecord, 'width' | 'height'>, channels: number): number {
+  return clip.width * clip.height * channels;
+}

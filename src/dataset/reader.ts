@@ -1,0 +1,169 @@
+/**
+ * Opens a clip dataset for reading. Opening is cheap (manifest, clip list and the size of the store are checked, no
+ * frame is read); a frame is one positioned read, so readers share nothing and need no order.
+ */
+import { closeSync, existsSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { messageOf, systemCode, UsclError } from '../base/errors.ts';
+import { corrupt, LIMITS, parseClips, parseManifest, storeBytes } from './parse.ts';
+import type { ClipRecord, Manifest } from './types.ts';
+import { FILES, frameBytes } from './types.ts';
+
+export interface Dataset extends Disposable {
+  readonly folder: string;
+  readonly manifest: Manifest;
+  readonly clips: readonly ClipRecord[];
+  /**
+   * Frame `frame` (0-based) of a clip of this dataset as [height, width, channels], 8 bits. Written to the start of
+   * `target` where one is given (at least a frame long; a view of exactly the frame is returned), else to a new array.
+   * Throws `RangeError` for a frame the clip does not have, `DATASET_CORRUPT` when the store shrank after opening.
+   */
+  readFrame(clip: ClipRecord, frame: number, target?: Uint8Array): Uint8Array;
+}
+
+/**
+ * Opens the dataset in `folder`. Dispose of it (`using`) to close the store.
+ * Errors: `DATASET_MISSING`, `DATASET_NOT_A_DATASET`, `DATASET_VERSION`, `DATASET_CORRUPT` (with file, line and key),
+ * `DATASET_TRUNCATED`, `DATASET_EMPTY`, `DATASET_UNREADABLE`.
+ */
+export function openDataset(folder: string): Dataset {
+  requireFolder(folder);
+  const manifestPath = join(folder, FILES.manifest);
+  const clipsPath = join(folder, FILES.clips);
+  const manifest = parseManifest(readBounded(manifestPath, LIMITS.manifest), manifestPath);
+  const clips = parseClips(readBounded(clipsPath, LIMITS.clips), clipsPath, manifest);
+  if (clips.length === 0) {
+    throw new UsclError({
+      kind: 'data',
+      code: 'DATASET_EMPTY',
+      message: `The dataset ${folder} has no clips.`,
+      where: clipsPath,
+      remedy: 'Ingest a source with at least one readable clip.',
+    });
+  }
+  return new StoredDataset(folder, manifest, clips);
+}
+
+class StoredDataset implements Dataset {
+  readonly folder: string;
+  readonly manifest: Manifest;
+  readonly clips: readonly ClipRecord[];
+  readonly #path: string;
+  #file: number | undefined;
+
+  constructor(folder: string, manifest: Manifest, clips: readonly ClipRecord[]) {
+    this.folder = folder;
+    this.manifest = manifest;
+    this.clips = clips;
+    this.#path = join(folder, FILES.frames);
+    const file = openReadable(this.#path);
+    const size = fstatSync(file).size;
+    const expected = storeBytes(clips, manifest.channels);
+    if (size !== expected) {
+      closeSync(file);
+      throw new UsclError({
+        kind: 'data',
+        code: 'DATASET_TRUNCATED',
+        message: `${this.#path} has ${size} bytes; the clip list needs ${expected}.`,
+        where: this.#path,
+        remedy:
+          'The copy is incomplete or mixed with another dataset: copy the whole folder again or ingest again.',
+      });
+    }
+    this.#file = file;
+  }
+
+  readFrame(clip: ClipRecord, frame: number, target?: Uint8Array): Uint8Array {
+    if (this.#file === undefined) throw new Error(`The dataset ${this.folder} is closed.`);
+    if (!Number.isInteger(frame) || frame < 0 || frame >= clip.frames) {
+      throw new RangeError(`Clip ${clip.id} has frames 0 to ${clip.frames - 1}, not ${frame}.`);
+    }
+    const length = frameBytes(clip, this.manifest.channels);
+    const bytes = target ?? new Uint8Array(length);
+    if (bytes.length < length)
+      throw new RangeError(`A frame of clip ${clip.id} has ${length} bytes; the target ${bytes.length}.`);
+    const position = clip.offset + frame * length;
+    for (let done = 0; done < length;) {
+      const got = this.#read(bytes, done, length - done, position + done);
+      if (got === 0)
+        throw corrupt(
+          `${this.#path}, byte ${position + done}`,
+          `The store ends inside clip ${clip.id}; it was cut off while open.`,
+        );
+      done += got;
+    }
+    return bytes.length === length ? bytes : bytes.subarray(0, length);
+  }
+
+  #read(bytes: Uint8Array, at: number, length: number, position: number): number {
+    try {
+      return readSync(this.#file ?? -1, bytes, at, length, position);
+    } catch (thrown) {
+      throw unreadable(this.#path, thrown);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#file === undefined) return;
+    closeSync(this.#file);
+    this.#file = undefined;
+  }
+}
+
+function requireFolder(folder: string): void {
+  const isFolder = statSync(folder, { throwIfNoEntry: false })?.isDirectory();
+  if (isFolder === true && existsSync(join(folder, FILES.manifest))) return;
+  throw new UsclError({
+    kind: 'data',
+    code: isFolder === true ? 'DATASET_NOT_A_DATASET' : 'DATASET_MISSING',
+    message:
+      isFolder === undefined
+        ? `There is no dataset at ${folder}.`
+        : isFolder
+          ? `The folder ${folder} is not a clip dataset: it has no ${FILES.manifest}.`
+          : `${folder} is a file; a clip dataset is a folder.`,
+    where: folder,
+    remedy: 'Give the folder that `uscl ingest SOURCE --out FOLDER` or `uscl phantom --out FOLDER` wrote.',
+  });
+}
+
+function readBounded(path: string, limit: number): Uint8Array {
+  const file = openReadable(path);
+  try {
+    const size = fstatSync(file).size;
+    if (size > limit) throw corrupt(path, `The file has ${size} bytes; at most ${limit} are read.`);
+    const bytes = new Uint8Array(size);
+    let done = 0;
+    while (done < size) {
+      const got = readSync(file, bytes, done, size - done, done);
+      if (got === 0) break;
+      done += got;
+    }
+    return bytes.subarray(0, done);
+  } catch (thrown) {
+    throw thrown instanceof UsclError ? thrown : unreadable(path, thrown);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function openReadable(path: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (thrown) {
+    if (systemCode(thrown) === 'ENOENT')
+      throw corrupt(path, `The dataset is incomplete: ${path} is missing.`, thrown);
+    throw unreadable(path, thrown);
+  }
+}
+
+function unreadable(path: string, thrown: unknown): UsclError {
+  return new UsclError({
+    kind: 'data',
+    code: 'DATASET_UNREADABLE',
+    message: `Cannot read ${path}: ${messageOf(thrown)}.`,
+    where: path,
+    remedy: 'Check the permissions of the folder and the health of the disk.',
+    cause: thrown,
+  });
+}
