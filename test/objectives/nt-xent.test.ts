@@ -1,0 +1,229 @@
+import { describe, expect, it } from 'vitest';
+import { UsclError } from '../../src/base/errors.ts';
+import { randomAt } from '../../src/base/random.ts';
+import { alignmentUniformity } from '../../src/objectives/alignment-uniformity.ts';
+import { ntXent, type NtXentResult } from '../../src/objectives/nt-xent.ts';
+
+function normals(seed: number, length: number): Float32Array {
+  const random = randomAt(seed, 'nt-xent test');
+  return Float32Array.from({ length }, () => random.normal());
+}
+
+function run(
+  embeddings: Float32Array,
+  pairs: number,
+  dim: number,
+  temperature = 0.5,
+): NtXentResult & { gradient: Float32Array } {
+  // NaN beforehand shows that every element is overwritten.
+  const gradient = new Float32Array(embeddings.length).fill(NaN);
+  return { ...ntXent(embeddings, pairs, dim, temperature, gradient), gradient };
+}
+
+const row = (vectors: Float32Array, index: number, dim: number): number[] => [
+  ...vectors.subarray(index * dim, (index + 1) * dim),
+];
+
+function cosine(a: readonly number[], b: readonly number[]): number {
+  const dot = (x: readonly number[], y: readonly number[]): number =>
+    x.reduce((sum, value, index) => sum + value * y[index]!, 0);
+  return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
+}
+
+/** Equation 1 of SimCLR as it stands on the page, one pair of views at a time; also counts the terms. */
+function slowly(
+  z: Float32Array,
+  pairs: number,
+  dim: number,
+  temperature: number,
+): { loss: number; terms: number } {
+  let loss = 0;
+  let terms = 0;
+  for (let i = 0; i < 2 * pairs; i++) {
+    const j = (i + pairs) % (2 * pairs);
+    let denominator = 0;
+    for (let k = 0; k < 2 * pairs; k++) {
+      if (k === i) continue;
+      denominator += Math.exp(cosine(row(z, i, dim), row(z, k, dim)) / temperature);
+      terms++;
+    }
+    loss -= Math.log(Math.exp(cosine(row(z, i, dim), row(z, j, dim)) / temperature) / denominator);
+  }
+  return { loss: loss / (2 * pairs), terms: terms / (2 * pairs) };
+}
+
+function messageOf(action: () => unknown): string {
+  try {
+    action();
+  } catch (thrown) {
+    if (thrown instanceof UsclError && thrown.code === 'OBJECTIVE_INVALID') return thrown.message;
+    throw thrown;
+  }
+  return 'no error';
+}
+
+describe('ntXent', () => {
+  it.each([1, 2, 5, 32])('is log(2N − 1) when all %i pairs are alike, with no gradient', (pairs) => {
+    const dim = 6;
+    const embeddings = Float32Array.from({ length: 2 * pairs * dim }, (_, i) => ((i % dim) + 1) * 0.3);
+    const { loss, gradient, accuracy } = run(embeddings, pairs, dim);
+    expect(loss).toBeCloseTo(Math.log(2 * pairs - 1), 12);
+    for (const value of gradient) expect(Math.abs(value)).toBeLessThan(1e-7);
+    if (pairs > 1) expect(accuracy).toBe(0);
+  });
+
+  it.each([
+    [2, 3, 0.5],
+    [5, 8, 0.1],
+    [7, 13, 1],
+    [16, 33, 0.07],
+  ])('equals the slow loop over 2N − 1 terms (%i pairs, dim %i, τ %f)', (pairs, dim, temperature) => {
+    const embeddings = normals(pairs, 2 * pairs * dim);
+    const expected = slowly(embeddings, pairs, dim, temperature);
+    expect(expected.terms).toBe(2 * pairs - 1);
+    expect(run(embeddings, pairs, dim, temperature).loss).toBeCloseTo(expected.loss, 10);
+  });
+
+  it.each([
+    [3, 4, 0.5],
+    [5, 7, 0.1],
+  ])('has the gradient that finite differences see (%i pairs, dim %i, τ %f)', (pairs, dim, temperature) => {
+    const embeddings = normals(11, 2 * pairs * dim);
+    const { gradient } = run(embeddings, pairs, dim, temperature);
+    for (let i = 0; i < embeddings.length; i++) {
+      const shifted = (by: number): { loss: number; at: number } => {
+        const copy = embeddings.slice();
+        copy[i]! += by;
+        return { loss: slowly(copy, pairs, dim, temperature).loss, at: copy[i]! };
+      };
+      const up = shifted(1e-3);
+      const down = shifted(-1e-3);
+      expect(gradient[i]!).toBeCloseTo((up.loss - down.loss) / (up.at - down.at), 4);
+    }
+  });
+
+  it('does not care in which order the clips come, nor which view is first', () => {
+    const pairs = 9;
+    const dim = 5;
+    const embeddings = normals(3, 2 * pairs * dim);
+    const original = run(embeddings, pairs, dim, 0.2);
+    const clips = randomAt(4, 'order').shuffled(Array.from({ length: pairs }, (_, i) => i));
+    const source = [...clips.map((clip) => clip + pairs), ...clips];
+    const permuted = Float32Array.from(source.flatMap((index) => row(embeddings, index, dim)));
+    const result = run(permuted, pairs, dim, 0.2);
+    expect(result.loss).toBeCloseTo(original.loss, 12);
+    expect(result.accuracy).toBe(original.accuracy);
+    source.forEach((index, position) => {
+      row(original.gradient, index, dim).forEach((value, d) => {
+        expect(result.gradient[position * dim + d]!).toBeCloseTo(value, 6);
+      });
+    });
+  });
+
+  it('sees directions only: scaling a row divides its gradient and changes no loss', () => {
+    const embeddings = normals(5, 2 * 4 * 6);
+    const original = run(embeddings, 4, 6);
+    const scaled = embeddings.map((value, i) => (i < 6 ? 8 * value : value));
+    const result = run(scaled, 4, 6);
+    expect(result.loss).toBeCloseTo(original.loss, 12);
+    for (let d = 0; d < 6; d++) expect(result.gradient[d]!).toBeCloseTo(original.gradient[d]! / 8, 8);
+    // A gradient along the row itself would only change its length.
+    const radial = row(embeddings, 0, 6).reduce((sum, value, d) => sum + value * original.gradient[d]!, 0);
+    expect(Math.abs(radial)).toBeLessThan(1e-7);
+  });
+
+  it('punishes a negative nearer than the positive the more, the lower the temperature', () => {
+    // Row 0's positive at 60°, one negative at 30°, one opposite.
+    const angles = [0, 30, 60, 180];
+    const embeddings = Float32Array.from(
+      angles.flatMap((angle) => [Math.cos((angle * Math.PI) / 180), Math.sin((angle * Math.PI) / 180)]),
+    );
+    const losses = [2, 0.5, 0.1, 0.02].map((temperature) => run(embeddings, 2, 2, temperature).loss);
+    expect(losses).toEqual([...losses].sort((a, b) => a - b));
+    // As τ grows every similarity counts the same: log(2N − 1).
+    expect(run(embeddings, 2, 2, 1e6).loss).toBeCloseTo(Math.log(3), 5);
+    // A temperature of the kind that overflows exp() when the largest is not taken out first.
+    expect(run(embeddings, 2, 2, 1e-4).loss).toBeGreaterThan(1000);
+  });
+
+  it('counts a view as found only when its other view is strictly the nearest', () => {
+    const found = run(Float32Array.of(1, 0, 0, 1, 1, 0.1, 0.1, 1), 2, 2);
+    expect(found.accuracy).toBe(1);
+    const swapped = run(Float32Array.of(1, 0, 0, 1, 0.1, 1, 1, 0.1), 2, 2);
+    expect(swapped.accuracy).toBe(0);
+  });
+
+  it('is 0 with one pair: there are no negatives', () => {
+    const result = run(normals(6, 2 * 8), 1, 8);
+    expect(result.loss).toBe(0);
+    expect(result.accuracy).toBe(1);
+    expect(result.uniformity).toBe(0);
+    for (const value of result.gradient) expect(Math.abs(value)).toBe(0);
+  });
+
+  it('gives a zero row cosine 0 with everything and no gradient, and stays finite', () => {
+    const pairs = 3;
+    const dim = 4;
+    const embeddings = normals(8, 2 * pairs * dim);
+    embeddings.fill(0, 0, dim);
+    const result = run(embeddings, pairs, dim);
+    expect([...result.gradient.subarray(0, dim)].map(Math.abs)).toEqual([0, 0, 0, 0]);
+    expect(Number.isFinite(result.loss)).toBe(true);
+    expect(result.gradient.every(Number.isFinite)).toBe(true);
+    expect(run(new Float32Array(2 * pairs * dim), pairs, dim).loss).toBeCloseTo(Math.log(5), 12);
+  });
+
+  it.each([NaN, Infinity])('never hides a %f', (value) => {
+    const embeddings = normals(9, 2 * 3 * 4);
+    embeddings[5] = value;
+    expect(run(embeddings, 3, 4).loss).toBeNaN();
+  });
+
+  it('refuses sizes that do not fit and temperatures that are not positive', () => {
+    const z = new Float32Array(24);
+    expect(messageOf(() => ntXent(z, 0, 4, 0.5, z))).toMatch(/pairs is 0/);
+    expect(messageOf(() => ntXent(z, 3, 0, 0.5, z))).toMatch(/dim is 0/);
+    expect(messageOf(() => ntXent(z, 3, 5, 0.5, z))).toMatch(/embeddings has 24 numbers/);
+    expect(messageOf(() => ntXent(z, 3, 4, 0.5, new Float32Array(23)))).toMatch(/gradient has 23/);
+    for (const temperature of [0, -1, NaN, Infinity])
+      expect(messageOf(() => ntXent(z, 3, 4, temperature, z))).toMatch(/temperature is/);
+  });
+});
+
+describe('alignmentUniformity', () => {
+  it('follows the definitions of Wang and Isola', () => {
+    const pairs = 6;
+    const dim = 5;
+    const z = normals(12, 2 * pairs * dim);
+    const distance = (i: number, j: number): number => 2 - 2 * cosine(row(z, i, dim), row(z, j, dim));
+    let alignment = 0;
+    for (let i = 0; i < pairs; i++) alignment += distance(i, i + pairs) / pairs;
+    const uniformityOf = (first: number): number => {
+      const terms: number[] = [];
+      for (let i = first; i < first + pairs; i++)
+        for (let j = first; j < i; j++) terms.push(Math.exp(-2 * distance(i, j)));
+      return Math.log(terms.reduce((sum, term) => sum + term, 0) / terms.length);
+    };
+    const result = alignmentUniformity(z, pairs, dim);
+    expect(result.alignment).toBeCloseTo(alignment, 10);
+    expect(result.uniformity).toBeCloseTo((uniformityOf(0) + uniformityOf(pairs)) / 2, 10);
+    expect(run(z, pairs, dim)).toMatchObject(result);
+  });
+
+  it('is 0 and 0 for a collapsed embedding', () => {
+    const result = alignmentUniformity(new Float32Array(2 * 4 * 3).fill(0.7), 4, 3);
+    expect(result.alignment).toBeCloseTo(0, 12);
+    expect(result.uniformity).toBeCloseTo(0, 12);
+  });
+
+  it('is −8 when the clips of a view sit at opposite poles', () => {
+    const result = alignmentUniformity(Float32Array.of(1, 0, -2, 0, 3, 0, -1, 0), 2, 2);
+    expect(result.alignment).toBeCloseTo(0, 12);
+    expect(result.uniformity).toBeCloseTo(-8, 12);
+  });
+
+  it('refuses sizes that do not fit', () => {
+    expect(messageOf(() => alignmentUniformity(new Float32Array(8), 0, 2))).toMatch(/pairs is 0/);
+    expect(messageOf(() => alignmentUniformity(new Float32Array(8), 2, 3))).toMatch(/has 8 numbers/);
+  });
+});
