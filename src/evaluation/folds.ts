@@ -1,0 +1,144 @@
+/**
+ * Cross-validation folds that never split a group (a patient), as even in class counts as a greedy assignment
+ * gets them: groups in order of how uneven their class counts are, each to the fold where it leaves the class
+ * shares of the folds closest to equal. This is the rule of scikit-learn's `StratifiedGroupKFold`; the order of
+ * equally uneven groups is drawn from the seed. Folds depend on group names, labels and the seed, not on the
+ * order of the clips.
+ */
+import { UsclError } from '../base/errors.ts';
+import { randomAt } from '../base/random.ts';
+import type { LabelledClip } from './clips.ts';
+
+/**
+ * The fold (0 … folds − 1) of each clip; −1 for clips without a label.
+ * @throws UsclError `FOLDS_COUNT` for a number of folds that is not an integer ≥ 2, `FOLDS_ONE_CLASS` with fewer
+ *   than two classes, `FOLDS_TOO_FEW_GROUPS` when a class occurs in fewer groups than there are folds.
+ */
+export function groupedFolds(clips: readonly LabelledClip[], folds: number, seed: number): Int32Array {
+  if (!Number.isInteger(folds) || folds < 2) {
+    throw new UsclError({
+      kind: 'usage',
+      code: 'FOLDS_COUNT',
+      message: `Cross-validation needs a whole number of folds, at least 2, not ${folds}.`,
+      remedy: 'Ask for 5 folds, or for as many as the smallest class has groups.',
+    });
+  }
+  const labels = [...new Set(clips.flatMap((clip) => clip.label ?? []))].sort();
+  const groups = [...new Set(clips.filter((clip) => clip.label !== null).map((clip) => clip.group))].sort();
+  const counts = countLabels(clips, groups, labels);
+  requireGroups(counts, groups, labels, folds);
+
+  const order = randomAt(seed, 'folds', folds).shuffled(groups.map((_, i) => i));
+  const assigned = assignGroups(
+    order.map((i) => counts[i]!),
+    folds,
+  );
+  const foldOfGroup = new Map(order.map((group, i) => [groups[group]!, assigned[i]!]));
+  return Int32Array.from(clips, (clip) => (clip.label === null ? -1 : (foldOfGroup.get(clip.group) ?? -1)));
+}
+
+/**
+ * The greedy assignment on class counts [group][class]: fold of each group. Among groups of equal unevenness the
+ * earlier goes first; among equally good folds the one with fewer clips, then the earlier, wins.
+ */
+export function assignGroups(counts: readonly Float64Array[], folds: number): Int32Array {
+  const classes = counts[0]?.length ?? 0;
+  const totals = new Float64Array(classes);
+  for (const group of counts) for (let c = 0; c < classes; c++) totals[c]! += group[c]!;
+  const unevenness = counts.map((group) => deviation(group));
+  const order = counts.map((_, i) => i).sort((a, b) => unevenness[b]! - unevenness[a]! || a - b);
+
+  const held = Array.from({ length: folds }, () => new Float64Array(classes));
+  const result = new Int32Array(counts.length);
+  const shares = new Float64Array(folds);
+  for (const index of order) {
+    const group = counts[index]!;
+    let best = 0;
+    let bestSpread = Infinity;
+    let bestSize = Infinity;
+    for (let fold = 0; fold < folds; fold++) {
+      let spread = 0;
+      let size = 0;
+      for (let c = 0; c < classes; c++) {
+        for (let other = 0; other < folds; other++) {
+          shares[other] = (held[other]![c]! + (other === fold ? group[c]! : 0)) / totals[c]!;
+        }
+        spread += deviation(shares) / classes;
+        size += held[fold]![c]! + group[c]!;
+      }
+      if (
+        spread < bestSpread - CLOSE * bestSpread ||
+        (spread <= bestSpread * (1 + CLOSE) && size < bestSize)
+      ) {
+        best = fold;
+        bestSpread = spread;
+        bestSize = size;
+      }
+    }
+    for (let c = 0; c < classes; c++) held[best]![c]! += group[c]!;
+    result[index] = best;
+  }
+  return result;
+}
+
+/** Spreads closer than this (relative) are rounding of one value, and the fold's size decides. */
+const CLOSE = 1e-9;
+
+function deviation(values: Float64Array): number {
+  let mean = 0;
+  for (const value of values) mean += value / values.length;
+  let square = 0;
+  for (const value of values) square += (value - mean) ** 2 / values.length;
+  return Math.sqrt(square);
+}
+
+function countLabels(
+  clips: readonly LabelledClip[],
+  groups: readonly string[],
+  labels: readonly string[],
+): Float64Array[] {
+  const groupAt = new Map(groups.map((name, i) => [name, i]));
+  const labelAt = new Map(labels.map((name, i) => [name, i]));
+  const counts = groups.map(() => new Float64Array(labels.length));
+  for (const clip of clips) {
+    if (clip.label !== null) counts[groupAt.get(clip.group)!]![labelAt.get(clip.label)!]! += 1;
+  }
+  return counts;
+}
+
+function requireGroups(
+  counts: readonly Float64Array[],
+  groups: readonly string[],
+  labels: readonly string[],
+  folds: number,
+): void {
+  if (labels.length < 2) {
+    const found = labels.length === 0 ? 'no labelled clip' : `only the class '${labels[0]}'`;
+    throw new UsclError({
+      kind: 'data',
+      code: 'FOLDS_ONE_CLASS',
+      message: `Cross-validation needs at least two classes, and there is ${found}.`,
+      remedy: 'Label clips of a second class.',
+    });
+  }
+  if (groups.length === 1) {
+    throw tooFewGroups(
+      `All labelled clips belong to the one group '${groups[0]}', so no clip can be tested on another group.`,
+      'Give each patient its own group; clips of one patient cannot test each other.',
+    );
+  }
+  const groupsWith = labels.map((_, c) => counts.filter((group) => group[c]! > 0).length);
+  const fewest = Math.min(...groupsWith);
+  if (fewest >= folds) return;
+  const rare = labels[groupsWith.indexOf(fewest)]!;
+  throw tooFewGroups(
+    `The class '${rare}' occurs in ${fewest} ${fewest === 1 ? 'group' : 'groups'}, fewer than the ${folds} folds asked for.`,
+    fewest >= 2
+      ? `Use ${fewest} folds, or label clips of more groups of that class.`
+      : 'Leave that class out or merge it with another: tested on its only group, nothing could have learnt it.',
+  );
+}
+
+function tooFewGroups(message: string, remedy: string): UsclError {
+  return new UsclError({ kind: 'data', code: 'FOLDS_TOO_FEW_GROUPS', message, remedy });
+}

@@ -1,0 +1,162 @@
+/**
+ * k nearest neighbours by cosine similarity. Two ways to count neighbours: k rows (frames), or k clips, each clip
+ * standing at its nearest frame. The second is what a probe on video wants: the frames of one clip are near
+ * copies, so the k nearest frames are mostly one clip, and k would mean nothing.
+ */
+import { UsclError } from '../base/errors.ts';
+import { columnStatistics, normaliseRows, standardise, timesTransposed } from './matrix.ts';
+
+export interface KnnOptions {
+  /** Neighbours that vote. Default 10, as the reference protocol. */
+  readonly k?: number;
+  /**
+   * Centre and scale both sides with the statistics of the training rows before taking cosines. Default true, as the
+   * reference protocol: features after a ReLU share one large common direction that hides the differences.
+   */
+  readonly standardise?: boolean;
+  /**
+   * A vote weighs exp(similarity / temperature) (Wu et al. 2018, as used to score SimCLR); null: all votes weigh
+   * the same. Default null.
+   */
+  readonly temperature?: number | null;
+  /** Clip of each training row: neighbours are then the k nearest clips. Default: neighbours are rows. */
+  readonly trainClips?: ArrayLike<number>;
+}
+
+/**
+ * Class shares [test rows, classes] of the votes of each test row's neighbours. Features are [rows, dim]; a row of
+ * zeros has similarity 0 to all. Equally near neighbours: the one that comes first in training wins.
+ * @throws UsclError `KNN_TOO_FEW` when training holds fewer than k rows (or clips), `PROBE_OPTION` for a k that is
+ *   not an integer ≥ 1 or a temperature ≤ 0.
+ */
+export function knnProbabilities(
+  train: Float32Array,
+  trainLabels: ArrayLike<number>,
+  test: Float32Array,
+  dim: number,
+  classes: number,
+  options: KnnOptions = {},
+): Float64Array {
+  const { k = 10, temperature = null } = options;
+  requireKnnOptions(k, temperature);
+  const candidates = candidateOfRow(trainLabels, options.trainClips);
+  requireNeighbours(candidates.labels.length, k, options.trainClips === undefined ? 'rows' : 'clips');
+  const columns = (options.standardise ?? true) ? columnStatistics(train, dim) : null;
+  const a = normaliseRows(columns === null ? test : standardise(test, dim, columns), dim);
+  const b = normaliseRows(columns === null ? train : standardise(train, dim, columns), dim);
+
+  const trainRows = trainLabels.length;
+  const testRows = test.length / dim;
+  const result = new Float64Array(testRows * classes);
+  const block = new Float64Array(BLOCK * trainRows);
+  const nearest = new Float64Array(candidates.labels.length);
+  for (let from = 0; from < testRows; from += BLOCK) {
+    const to = Math.min(testRows, from + BLOCK);
+    timesTransposed(a, b, dim, from, to, block);
+    for (let row = from; row < to; row++) {
+      nearest.fill(-Infinity);
+      const start = (row - from) * trainRows;
+      for (let j = 0; j < trainRows; j++) {
+        const candidate = candidates.ofRow[j]!;
+        if (block[start + j]! > nearest[candidate]!) nearest[candidate] = block[start + j]!;
+      }
+      vote(nearest, candidates.labels, k, temperature, result, row * classes, classes);
+    }
+  }
+  return result;
+}
+
+/** Test rows whose similarities are held at once. */
+const BLOCK = 64;
+
+/**
+ * Adds to `target` [classes] from `start` the normalised votes of the k largest similarities (−∞ never votes).
+ */
+export function vote(
+  similarities: Float64Array,
+  labels: ArrayLike<number>,
+  k: number,
+  temperature: number | null,
+  target: Float64Array,
+  start: number,
+  classes: number,
+): void {
+  const best: number[] = [];
+  for (let j = 0; j < similarities.length; j++) {
+    const similarity = similarities[j]!;
+    if (similarity === -Infinity) continue;
+    if (best.length === k && !(similarity > similarities[best[k - 1]!]!)) continue;
+    // Insertion keeps `best` in falling order; an equal one that came earlier stays ahead.
+    let at = best.length;
+    while (at > 0 && similarity > similarities[best[at - 1]!]!) at--;
+    best.splice(at, 0, j);
+    if (best.length > k) best.pop();
+  }
+  let total = 0;
+  const largest = similarities[best[0]!]!;
+  for (const j of best) {
+    const weight = temperature === null ? 1 : Math.exp((similarities[j]! - largest) / temperature);
+    target[start + labels[j]!]! += weight;
+    total += weight;
+  }
+  for (let c = 0; c < classes; c++) target[start + c]! /= total;
+}
+
+/** Index of the largest of `classes` values from `start`; the first of equals, as `numpy.argmax`. */
+export function largestAt(values: ArrayLike<number>, start: number, classes: number): number {
+  let best = 0;
+  for (let c = 1; c < classes; c++) if (values[start + c]! > values[start + best]!) best = c;
+  return best;
+}
+
+export function requireKnnOptions(k: number, temperature: number | null): void {
+  if (!Number.isInteger(k) || k < 1) {
+    throw optionError(
+      'k',
+      `The number of neighbours must be a whole number of at least 1, not ${k}.`,
+      'Use k = 10.',
+    );
+  }
+  if (temperature !== null && !(temperature > 0)) {
+    throw optionError(
+      'temperature',
+      `The temperature of the votes must be above 0, not ${temperature}.`,
+      'Use 0.1, or none for equal votes.',
+    );
+  }
+}
+
+export function requireNeighbours(available: number, k: number, unit: 'rows' | 'clips'): void {
+  if (available >= k) return;
+  throw new UsclError({
+    kind: 'data',
+    code: 'KNN_TOO_FEW',
+    message: `${k} nearest neighbours were asked for, but there are only ${available} ${unit} to choose from.`,
+    remedy: `Use k = ${Math.max(1, available)} or less, or label more clips.`,
+  });
+}
+
+function optionError(key: string, message: string, remedy: string): UsclError {
+  return new UsclError({ kind: 'usage', code: 'PROBE_OPTION', message, where: key, remedy });
+}
+
+/** Numbers the things that can be neighbours (rows, or clips in order of first row) and gives each its label. */
+function candidateOfRow(
+  labels: ArrayLike<number>,
+  clips: ArrayLike<number> | undefined,
+): { ofRow: Int32Array; labels: number[] } {
+  const ofRow = new Int32Array(labels.length);
+  const found = new Map<number, number>();
+  const candidateLabels: number[] = [];
+  for (let row = 0; row < labels.length; row++) {
+    const key = clips === undefined ? row : clips[row]!;
+    let candidate = found.get(key);
+    if (candidate === undefined) {
+      candidate = candidateLabels.length;
+      found.set(key, candidate);
+      candidateLabels.push(labels[row]!);
+    }
+    ofRow[row] = candidate;
+  }
+  return { ofRow, labels: candidateLabels };
+}

@@ -1,0 +1,154 @@
+/**
+ * Numbers that show whether features have collapsed, without any label: effective rank (Roy & Vetterli, EUSIPCO
+ * 2007), mean cosine between rows, dead columns, and alignment and uniformity on the unit sphere (Wang & Isola,
+ * ICML 2020).
+ */
+import { UsclError } from '../base/errors.ts';
+import { symmetricEigenvalues } from './eigen.ts';
+import { columnStatistics, normaliseRows, timesTransposed } from './matrix.ts';
+
+export interface FeatureStatistics {
+  readonly rows: number;
+  readonly dim: number;
+  /**
+   * exp(−Σ pᵢ·ln pᵢ), pᵢ = σᵢ / Σσ, over the singular values σ of the centred features: between 0 (all rows equal)
+   * and min(rows − 1, dim).
+   */
+  readonly effectiveRank: number;
+  /** Mean cosine over all pairs of rows (not centred): 1 when all point the same way. */
+  readonly meanCosine: number;
+  /** Columns that never change. */
+  readonly deadColumns: number;
+  /** Mean Euclidean length of a row. */
+  readonly meanNorm: number;
+  /** As `uniformity`. */
+  readonly uniformity: number;
+}
+
+/**
+ * Statistics of features [rows, dim]; at least two rows. Cost: rows²·dim for the pairs plus min(rows, dim)³.
+ * @throws UsclError `STATISTICS_INPUT` for fewer than two rows, a length that is no multiple of `dim`, or a value that
+ *   is not finite.
+ */
+export function featureStatistics(features: Float32Array, dim: number): FeatureStatistics {
+  const rows = requireRows(features, dim);
+  const columns = columnStatistics(features, dim);
+  const unit = normaliseRows(features, dim);
+  const pairs = pairSums(unit, dim, rows);
+  let norms = 0;
+  for (let row = 0; row < rows; row++) {
+    let square = 0;
+    for (let d = 0; d < dim; d++) square += features[row * dim + d]! ** 2;
+    norms += Math.sqrt(square) / rows;
+  }
+  let deadColumns = 0;
+  for (let d = 0; d < dim; d++) {
+    let changes = false;
+    for (let row = 1; row < rows && !changes; row++) changes = features[row * dim + d] !== features[d];
+    if (!changes) deadColumns++;
+  }
+  return {
+    rows,
+    dim,
+    effectiveRank: effectiveRank(features, dim, columns.mean),
+    meanCosine: pairs.cosine,
+    deadColumns,
+    meanNorm: norms,
+    uniformity: pairs.uniformity,
+  };
+}
+
+/**
+ * Mean squared distance between matching unit rows of two views [rows, dim]: 0 when the views agree (α = 2).
+ * @throws UsclError `STATISTICS_INPUT` as `featureStatistics`, or for views of different size.
+ */
+export function alignment(first: Float32Array, second: Float32Array, dim: number): number {
+  const rows = requireRows(first, dim, 1);
+  requireRows(second, dim, 1);
+  if (first.length !== second.length) {
+    throw inputError(`The two views have ${first.length} and ${second.length} values.`);
+  }
+  const a = normaliseRows(first, dim);
+  const b = normaliseRows(second, dim);
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += (a[i]! - b[i]!) ** 2;
+  return sum / rows;
+}
+
+/**
+ * ln of the mean over pairs of rows of exp(−2·‖x − y‖²) on unit rows: 0 when all are equal, about −4 when they
+ * spread evenly over a sphere of many dimensions (t = 2).
+ * @throws UsclError `STATISTICS_INPUT` as `featureStatistics`.
+ */
+export function uniformity(features: Float32Array, dim: number): number {
+  const rows = requireRows(features, dim);
+  return pairSums(normaliseRows(features, dim), dim, rows).uniformity;
+}
+
+/** Effective rank from the eigenvalues of the centred features' Gram matrix, the smaller of the two. */
+function effectiveRank(features: Float32Array, dim: number, mean: Float64Array): number {
+  const rows = features.length / dim;
+  const byRows = rows < dim;
+  const outer = byRows ? rows : dim;
+  const inner = byRows ? dim : rows;
+  const x = new Float32Array(features.length);
+  for (let row = 0; row < rows; row++) {
+    for (let d = 0; d < dim; d++) {
+      x[byRows ? row * dim + d : d * rows + row] = features[row * dim + d]! - mean[d]!;
+    }
+  }
+  const gram = new Float64Array(outer * outer);
+  timesTransposed(x, x, inner, 0, outer, gram);
+  const eigenvalues = symmetricEigenvalues(gram, outer);
+  // Below this an eigenvalue of the Gram matrix is rounding of zero.
+  const floor = Math.max(0, eigenvalues[0]!) * outer * Number.EPSILON;
+  const singular = eigenvalues.filter((value) => value > floor).map(Math.sqrt);
+  let total = 0;
+  for (const value of singular) total += value;
+  let entropy = 0;
+  for (const value of singular) entropy -= (value / total) * Math.log(value / total);
+  return singular.length === 0 ? 0 : Math.exp(entropy);
+}
+
+/** Means over all pairs of unit rows, a block of rows at a time. */
+function pairSums(unit: Float32Array, dim: number, rows: number): { cosine: number; uniformity: number } {
+  const block = 64;
+  const products = new Float64Array(block * rows);
+  let cosine = 0;
+  let potential = 0;
+  for (let from = 0; from < rows; from += block) {
+    const to = Math.min(rows, from + block);
+    // Only rows after the diagonal are needed: those from `from` on hold them all.
+    const rest = unit.subarray(from * dim);
+    timesTransposed(unit, rest, dim, from, to, products);
+    for (let i = from; i < to; i++) {
+      for (let j = i + 1; j < rows; j++) {
+        const product = products[(i - from) * (rows - from) + j - from]!;
+        cosine += product;
+        potential += Math.exp(-4 * Math.max(0, 1 - product));
+      }
+    }
+  }
+  const pairs = (rows * (rows - 1)) / 2;
+  return { cosine: cosine / pairs, uniformity: Math.log(potential / pairs) };
+}
+
+function requireRows(features: Float32Array, dim: number, least = 2): number {
+  const rows = features.length / dim;
+  if (!Number.isInteger(rows) || rows < least) {
+    throw inputError(`${features.length} values are not ${least} or more rows of ${dim}.`);
+  }
+  for (const value of features) {
+    if (!Number.isFinite(value)) throw inputError(`The features hold the value ${value}.`);
+  }
+  return rows;
+}
+
+function inputError(message: string): UsclError {
+  return new UsclError({
+    kind: 'data',
+    code: 'STATISTICS_INPUT',
+    message,
+    remedy: 'Pass finite features, row after row, of at least two images.',
+  });
+}
