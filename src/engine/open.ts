@@ -1,5 +1,7 @@
 /** Choosing a backend: oneDNN where it is found, the slow reference where it is not, never silently. */
+import { UsclError } from '../base/errors.ts';
 import type { Backend } from './backend.ts';
+import { openOneDnn } from './onednn/backend.ts';
 import { openReference } from './reference/backend.ts';
 
 export interface OpenOptions {
@@ -13,6 +15,18 @@ export interface OpenOptions {
   readonly onFallback?: (reason: string) => void;
 }
 
+/** Opens a backend. With `kind: 'onednn'` a missing library is an error; with `auto` it is a loud fallback. */
 export function openBackend(options: OpenOptions = {}): Backend {
-  return openReference(options.profile ?? false);
+  const { kind = 'auto', threads, profile = false } = options;
+  if (kind === 'reference') return openReference(profile);
+  try {
+    return openOneDnn(threads, profile);
+  } catch (thrown) {
+    const missing = thrown instanceof UsclError && thrown.code.startsWith('ONEDNN_');
+    if (kind === 'onednn' || !missing) throw thrown;
+    options.onFallback?.(
+      `${thrown.message} Running on the plain TypeScript backend instead: correct, but about a hundred times slower. ${thrown.remedy}`,
+    );
+    return openReference(profile);
+  }
 }

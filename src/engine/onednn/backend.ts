@@ -1,0 +1,56 @@
+/** The oneDNN backend: vendor kernels on the processor's cores, f32 and (where the hardware has it) bf16. */
+import type { AdamStep, Backend, Parameters, PlanOptions, Precision, SgdStep, Vector } from '../backend.ts';
+import type { Network } from '../network.ts';
+import { adamUpdate, sgdUpdate, sumOfSquares } from '../reference/updates.ts';
+import { Context } from './context.ts';
+import { loadLibrary, type Library } from './library.ts';
+import { allocateBlock, floatView } from './memory.ts';
+import { createNativeParameters, type NativeParameters } from './parameters.ts';
+import { compileOneDnn } from './plan.ts';
+
+export function openOneDnn(threads: number | undefined, profile: boolean): Backend {
+  const library = loadLibrary(threads);
+  const context = new Context(library);
+  const mine = new WeakMap<Parameters, NativeParameters>();
+  return {
+    describe: () => ({
+      name: 'onednn',
+      library: `oneDNN ${library.version}`,
+      instructionSet: library.instructionSet,
+      threads: library.threads,
+      precisions: fastPrecisions(library),
+    }),
+    createParameters(network: Network): Parameters {
+      const parameters = createNativeParameters(network);
+      mine.set(parameters, parameters);
+      return parameters;
+    },
+    compile(network: Network, parameters: Parameters, options: PlanOptions) {
+      const native = mine.get(parameters);
+      if (native === undefined) throw new TypeError('these parameters belong to another backend');
+      return compileOneDnn(context, network, native, options, profile);
+    },
+    allocate(length: number): Vector {
+      const block = allocateBlock(4 * Math.max(1, length));
+      return {
+        data: floatView(block.address, length).fill(0),
+        [Symbol.dispose]: () => block[Symbol.dispose](),
+      };
+    },
+    sumOfSquares,
+    adam: (step: AdamStep) => {
+      adamUpdate(step);
+    },
+    sgd: (step: SgdStep) => {
+      sgdUpdate(step);
+    },
+    [Symbol.dispose]: () => {
+      context[Symbol.dispose]();
+    },
+  };
+}
+
+/** bf16 arithmetic exists from avx512_core_bf16 on; below it oneDNN emulates, which is slower than f32. */
+function fastPrecisions(library: Library): readonly Precision[] {
+  return /bf16|amx/.test(library.instructionSet) ? ['bf16', 'f32'] : ['f32'];
+}

@@ -1,0 +1,249 @@
+/**
+ * One oneDNN engine and stream, and the two things built on them: memory descriptors and primitives. All native
+ * handles made here belong to a `Scope` and are released with it, in reverse order.
+ */
+import koffi from 'koffi';
+import { MEMORY_DESC_BYTES, OPERATION_DESC_BYTES, Query, type DataType } from './constants.ts';
+import { check, type Library, type Functions } from './library.ts';
+import { allocateBlock, byteView, NULL, type Address, type Block } from './memory.ts';
+
+/** Releases what was registered, last first. */
+export class Scope implements Disposable {
+  readonly #releases: (() => void)[] = [];
+
+  add(release: () => void): void {
+    this.#releases.push(release);
+  }
+
+  block(bytes: number): Block {
+    const block = allocateBlock(bytes);
+    this.add(() => {
+      block[Symbol.dispose]();
+    });
+    return block;
+  }
+
+  [Symbol.dispose](): void {
+    for (let release = this.#releases.pop(); release !== undefined; release = this.#releases.pop()) release();
+  }
+}
+
+/** Shape, type and layout of a tensor. */
+export interface Descriptor {
+  readonly address: Address;
+  readonly dimensions: readonly number[];
+  readonly type: DataType;
+  /** Bytes of a tensor with this layout, padding included; 0 for layouts still to be chosen. */
+  readonly bytes: number;
+}
+
+/** A created primitive and the layouts it settled on. */
+export interface Primitive {
+  readonly handle: Address;
+  /** Primitive descriptor; the hint of the matching backward primitive. */
+  readonly desc: Address;
+  /** The vendor's name of the chosen implementation. */
+  readonly implementation: string;
+  /** A layout the primitive chose, or undefined when it has no such tensor. */
+  layout(what: number, dimensions: readonly number[], type: DataType): Descriptor | undefined;
+  readonly scratchpadBytes: number;
+}
+
+export type PostOperation =
+  | { readonly kind: 'eltwise'; readonly algorithm: number; readonly alpha: number; readonly beta: number }
+  | { readonly kind: 'sum'; readonly scale: number }
+  | { readonly kind: 'binary'; readonly algorithm: number; readonly operand: Descriptor };
+
+export class Context implements Disposable {
+  readonly library: Library;
+  readonly engine: Address;
+  readonly stream: Address;
+  readonly #scope = new Scope();
+  /** Scratch for out-pointers and operation descriptors. */
+  readonly #slot: Block;
+  readonly #slotView: BigUint64Array;
+  readonly #operation: Block;
+  readonly #numbers: Block;
+
+  constructor(library: Library) {
+    this.library = library;
+    this.#slot = this.#scope.block(64);
+    this.#slotView = new BigUint64Array(koffi.view(this.#slot.address, 64));
+    this.#operation = this.#scope.block(OPERATION_DESC_BYTES);
+    this.#numbers = this.#scope.block(1024);
+    const { functions } = library;
+    this.engine = this.created('dnnl_engine_create', (slot) => functions.engineCreate(slot, 1, 0));
+    this.#scope.add(() => functions.engineDestroy(this.engine));
+    this.stream = this.created('dnnl_stream_create', (slot) => functions.streamCreate(slot, this.engine, 1));
+    this.#scope.add(() => functions.streamDestroy(this.stream));
+  }
+
+  get functions(): Functions {
+    return this.library.functions;
+  }
+
+  /** Runs a C constructor that writes a handle to its first argument. */
+  created(call: string, construct: (slot: Address) => number): Address {
+    check(construct(this.#slot.address), call);
+    return Number(this.#slotView[0]) as Address;
+  }
+
+  descriptor(scope: Scope, dimensions: readonly number[], type: DataType, tag: number): Descriptor {
+    const address = scope.block(MEMORY_DESC_BYTES).address;
+    check(
+      this.functions.memoryDescInitByTag(
+        address,
+        dimensions.length,
+        this.#dimensions(0, dimensions),
+        type,
+        tag,
+      ),
+      `dnnl_memory_desc_init_by_tag [${dimensions.join(', ')}] tag ${tag}`,
+    );
+    return { address, dimensions, type, bytes: this.functions.memoryDescGetSize(address) };
+  }
+
+  /** The layout of the first `dimensions` of a tensor, e.g. of a part of the batch. */
+  part(scope: Scope, whole: Descriptor, dimensions: readonly number[]): Descriptor {
+    const address = scope.block(MEMORY_DESC_BYTES).address;
+    const zeros = dimensions.map(() => 0);
+    check(
+      this.functions.memoryDescInitSubmemory(
+        address,
+        whole.address,
+        this.#dimensions(0, dimensions),
+        this.#dimensions(1, zeros),
+      ),
+      `dnnl_memory_desc_init_submemory [${dimensions.join(', ')}]`,
+    );
+    return { address, dimensions, type: whole.type, bytes: this.functions.memoryDescGetSize(address) };
+  }
+
+  /** [height, width] in native memory, for the primitive that is being described. */
+  pair(index: number, values: readonly [number, number]): Address {
+    return this.#dimensions(index, values);
+  }
+
+  sameLayout(a: Descriptor, b: Descriptor): boolean {
+    return this.functions.memoryDescEqual(a.address, b.address) === 1;
+  }
+
+  /**
+   * Creates a primitive. `describe` fills an operation descriptor at the given address; it may use `pair` for up to
+   * eight [height, width] pairs.
+   */
+  primitive(
+    scope: Scope,
+    call: string,
+    describe: (operation: Address, pair: (index: number, value: number) => Address) => number,
+    options: { readonly hint?: Primitive; readonly postOperations?: readonly PostOperation[] } = {},
+  ): Primitive {
+    byteView(this.#operation.address, OPERATION_DESC_BYTES).fill(0);
+    check(
+      describe(this.#operation.address, (index, value) => this.#dimensions(index, [value, value])),
+      `${call} (descriptor)`,
+    );
+    return this.#finish(scope, call, options.postOperations ?? [], (slot, attr) =>
+      this.functions.primitiveDescCreate(
+        slot,
+        this.#operation.address,
+        attr,
+        this.engine,
+        options.hint?.desc ?? NULL,
+      ),
+    );
+  }
+
+  reorder(scope: Scope, from: Descriptor, to: Descriptor): Primitive {
+    return this.#finish(scope, 'reorder', [], (slot, attr) =>
+      this.functions.reorderDescCreate(slot, from.address, this.engine, to.address, this.engine, attr),
+    );
+  }
+
+  [Symbol.dispose](): void {
+    this.#scope[Symbol.dispose]();
+  }
+
+  #finish(
+    scope: Scope,
+    call: string,
+    postOperations: readonly PostOperation[],
+    create: (slot: Address, attr: Address) => number,
+  ): Primitive {
+    const { functions } = this;
+    const attr = this.#attributes(postOperations);
+    let desc: Address;
+    try {
+      desc = this.created(call, (slot) => create(slot, attr));
+    } finally {
+      functions.attrDestroy(attr);
+    }
+    scope.add(() => functions.primitiveDescDestroy(desc));
+    const handle = this.created(call, (slot) => functions.primitiveCreate(slot, desc));
+    scope.add(() => functions.primitiveDestroy(handle));
+    const scratchpad = functions.primitiveDescQueryMemory(desc, Query.scratchpad, 0);
+    return {
+      handle,
+      desc,
+      implementation: this.#implementation(desc),
+      layout: (what, dimensions, type) => {
+        const found = functions.primitiveDescQueryMemory(desc, what, 0);
+        if (found === NULL) return undefined;
+        const bytes = functions.memoryDescGetSize(found);
+        if (bytes === 0) return undefined;
+        const address = scope.block(MEMORY_DESC_BYTES).address;
+        byteView(address, MEMORY_DESC_BYTES).set(byteView(found, MEMORY_DESC_BYTES));
+        return { address, dimensions, type, bytes };
+      },
+      scratchpadBytes: scratchpad === NULL ? 0 : functions.memoryDescGetSize(scratchpad),
+    };
+  }
+
+  /** Attributes: scratchpads are ours (shared and planned), and the post-operations asked for. */
+  #attributes(postOperations: readonly PostOperation[]): Address {
+    const { functions } = this;
+    const attr = this.created('dnnl_primitive_attr_create', (slot) => functions.attrCreate(slot));
+    check(functions.attrSetScratchpadMode(attr, 1), 'dnnl_primitive_attr_set_scratchpad_mode');
+    if (postOperations.length === 0) return attr;
+    const list = this.created('dnnl_post_ops_create', (slot) => functions.postOpsCreate(slot));
+    for (const operation of postOperations)
+      check(this.#append(list, operation), `dnnl_post_ops_append_${operation.kind}`);
+    check(functions.attrSetPostOps(attr, list), 'dnnl_primitive_attr_set_post_ops');
+    functions.postOpsDestroy(list);
+    return attr;
+  }
+
+  #append(list: Address, operation: PostOperation): number {
+    switch (operation.kind) {
+      case 'eltwise':
+        return this.functions.postOpsAppendEltwise(
+          list,
+          1,
+          operation.algorithm,
+          operation.alpha,
+          operation.beta,
+        );
+      case 'sum':
+        return this.functions.postOpsAppendSum(list, operation.scale);
+      case 'binary':
+        return this.functions.postOpsAppendBinary(list, operation.algorithm, operation.operand.address);
+    }
+  }
+
+  #implementation(desc: Address): string {
+    check(
+      this.functions.primitiveDescQuery(desc, Query.implementation, 0, this.#slot.address),
+      'query implementation',
+    );
+    return koffi.decode(Number(this.#slotView[0]), 'char', -1) as string;
+  }
+
+  #dimensions(index: number, values: readonly number[]): Address {
+    const at = (this.#numbers.address + index * 96) as Address;
+    const view = new BigInt64Array(koffi.view(at, 96));
+    values.forEach((value, i) => {
+      view[i] = BigInt(value);
+    });
+    return at;
+  }
+}
