@@ -1,0 +1,285 @@
+/**
+ * Safetensors files: named tensors as raw little-endian bytes behind a JSON header (8-byte header length, header,
+ * data). Used for checkpoints and for weights that come from elsewhere. The reader trusts nothing: every rule of the
+ * format is checked before memory is allocated, and no more is allocated than the file is long. The writer makes files
+ * whole or not at all and streams the callers' arrays without copying them. Little-endian hosts only.
+ */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { messageOf, systemCode, UsclError } from '../base/errors.ts';
+import { writeFileAtomic } from '../base/files.ts';
+import {
+  byteLength,
+  ELEMENT_BYTES,
+  formatHeader,
+  hasLoneSurrogate,
+  HEADER_LIMIT,
+  invalidFile,
+  LENGTH_BYTES,
+  METADATA_KEY,
+  parseHeader,
+  type Dtype,
+  type SafetensorsHeader,
+  type TensorEntry,
+} from './safetensors-header.ts';
+
+export type { Dtype, SafetensorsHeader, TensorEntry } from './safetensors-header.ts';
+
+/** Raw elements; F16 and BF16 as their 16 bits, BOOL as bytes. */
+export type TensorData =
+  | Float64Array
+  | Float32Array
+  | BigInt64Array
+  | BigUint64Array
+  | Int32Array
+  | Uint32Array
+  | Int16Array
+  | Uint16Array
+  | Int8Array
+  | Uint8Array;
+
+export interface Tensor {
+  readonly dtype: Dtype;
+  /** Row-major; [] is a scalar. */
+  readonly shape: readonly number[];
+  readonly data: TensorData;
+}
+
+export interface NamedTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly data: TensorData;
+  /** Needed where the array does not say it: `F16` or `BF16` in a Uint16Array, `BOOL` in a Uint8Array. */
+  readonly dtype?: Dtype;
+}
+
+export interface Safetensors {
+  /** In the order of the file's header. */
+  readonly tensors: ReadonlyMap<string, Tensor>;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/**
+ * Writes a safetensors file, atomically and durably (see `writeFileAtomic`). Wide elements come first so that every
+ * tensor is aligned; among equals the order given is kept.
+ *
+ * @throws UsclError `SAFETENSORS_TENSOR` for a tensor the format cannot hold; `DISK_FULL`, `WRITE_FAILED`.
+ */
+export function writeSafetensors(
+  path: string,
+  tensors: readonly NamedTensor[],
+  metadata: Readonly<Record<string, string>> = {},
+): void {
+  const seen = new Set<string>();
+  const typed = tensors.map((tensor) => ({ ...tensor, dtype: dtypeToWrite(tensor, seen) }));
+  typed.sort((a, b) => ELEMENT_BYTES[b.dtype] - ELEMENT_BYTES[a.dtype]);
+  for (const [key, value] of Object.entries(metadata))
+    if (hasLoneSurrogate(key) || hasLoneSurrogate(value))
+      throw unwritable(METADATA_KEY, `has text at ${JSON.stringify(key)} that is not Unicode`);
+  let end = 0;
+  const entries: TensorEntry[] = typed.map(({ name, dtype, shape, data }) => {
+    const start = end;
+    end += data.byteLength;
+    return { name, dtype, shape, start, end };
+  });
+  const header = formatHeader(entries, metadata);
+  if (header.length > HEADER_LIMIT)
+    throw unwritable(METADATA_KEY, `makes a header of ${header.length} bytes, more than ${HEADER_LIMIT}`);
+  const length = Buffer.alloc(LENGTH_BYTES);
+  length.writeBigUInt64LE(BigInt(header.length));
+  writeFileAtomic(path, [length, header, ...typed.flatMap(({ data }) => pieces(data))]);
+}
+
+/** One write call takes less than 2 GiB. */
+const PIECE_BYTES = 2 ** 28;
+
+function pieces(data: TensorData): Uint8Array[] {
+  const result: Uint8Array[] = [];
+  for (let start = 0; start < data.byteLength; start += PIECE_BYTES)
+    result.push(
+      new Uint8Array(data.buffer, data.byteOffset + start, Math.min(PIECE_BYTES, data.byteLength - start)),
+    );
+  return result;
+}
+
+function dtypeToWrite(tensor: NamedTensor, seen: Set<string>): Dtype {
+  const { name, shape, data } = tensor;
+  if (name === METADATA_KEY) throw unwritable(name, 'has the name that the format keeps for metadata');
+  if (hasLoneSurrogate(name)) throw unwritable(name, 'has a name that is not Unicode');
+  if (seen.has(name)) throw unwritable(name, 'is given twice');
+  seen.add(name);
+  const dtype = tensor.dtype ?? ownDtype(data);
+  if (!(data instanceof ARRAYS[dtype]))
+    throw unwritable(name, `is ${dtype} but its data are a ${data.constructor.name}`);
+  if (
+    !shape.every((side) => Number.isInteger(side) && side >= 0) ||
+    byteLength(dtype, shape) !== data.byteLength
+  )
+    throw unwritable(name, `has shape [${shape.join(', ')}] but ${data.length} elements`);
+  return dtype;
+}
+
+function ownDtype(data: TensorData): Dtype {
+  if (data instanceof Float32Array) return 'F32';
+  if (data instanceof Float64Array) return 'F64';
+  if (data instanceof BigInt64Array) return 'I64';
+  if (data instanceof BigUint64Array) return 'U64';
+  if (data instanceof Int32Array) return 'I32';
+  if (data instanceof Uint32Array) return 'U32';
+  if (data instanceof Int16Array) return 'I16';
+  if (data instanceof Uint16Array) return 'U16';
+  return data instanceof Int8Array ? 'I8' : 'U8';
+}
+
+/** The array type that holds each dtype. */
+const ARRAYS = {
+  F64: Float64Array,
+  I64: BigInt64Array,
+  U64: BigUint64Array,
+  F32: Float32Array,
+  I32: Int32Array,
+  U32: Uint32Array,
+  F16: Uint16Array,
+  BF16: Uint16Array,
+  I16: Int16Array,
+  U16: Uint16Array,
+  I8: Int8Array,
+  U8: Uint8Array,
+  BOOL: Uint8Array,
+} as const;
+
+/**
+ * Reads a whole safetensors file, or bytes of one. Each tensor gets its own memory.
+ *
+ * @param source a path, or the bytes of a file.
+ * @throws UsclError `SAFETENSORS_TRUNCATED`, `SAFETENSORS_INVALID`, `SAFETENSORS_DTYPE` with the byte;
+ *   `FILE_UNREADABLE` where the system refuses the file, `SAFETENSORS_TOO_LARGE` where memory does. Never anything
+ *   else, whatever the bytes.
+ */
+export function readSafetensors(source: string | Uint8Array): Safetensors {
+  return withInput(source, (input) => {
+    const { header, dataStart } = readHeader(input);
+    const tensors = new Map<string, Tensor>();
+    for (const { name, dtype, shape, start, end } of header.tensors) {
+      const data = allocate(input.name, name, dtype, end - start);
+      input.read(new Uint8Array(data.buffer), dataStart + start);
+      tensors.set(name, { dtype, shape, data });
+    }
+    return { tensors, metadata: header.metadata };
+  });
+}
+
+function allocate(source: string, name: string, dtype: Dtype, bytes: number): TensorData {
+  try {
+    return new ARRAYS[dtype](bytes / ELEMENT_BYTES[dtype]);
+  } catch (thrown) {
+    throw new UsclError({
+      kind: 'resource',
+      code: 'SAFETENSORS_TOO_LARGE',
+      message: `Tensor "${name}" of ${source} needs ${bytes} bytes of memory, which cannot be had.`,
+      where: source,
+      remedy: 'Read it on a machine with more memory, or split the file.',
+      cause: thrown,
+    });
+  }
+}
+
+/** Names, shapes and metadata without the data; checks all that `readSafetensors` checks. Same errors. */
+export function readSafetensorsHeader(source: string | Uint8Array): SafetensorsHeader {
+  return withInput(source, (input) => readHeader(input).header);
+}
+
+/** Bytes at a place: an open file, or memory. */
+interface Input {
+  readonly name: string;
+  readonly size: number;
+  /** Fills `target` from `position`. */
+  read(target: Uint8Array, position: number): void;
+}
+
+function readHeader(input: Input): { header: SafetensorsHeader; dataStart: number } {
+  const { name, size } = input;
+  if (size < LENGTH_BYTES)
+    throw truncated(name, size, `it has ${size} bytes, not even the ${LENGTH_BYTES} of the header's length`);
+  const lengthBytes = Buffer.alloc(LENGTH_BYTES);
+  input.read(lengthBytes, 0);
+  const claimed = lengthBytes.readBigUInt64LE();
+  const length = Number(claimed);
+  if (length > HEADER_LIMIT)
+    throw invalidFile(
+      name,
+      0,
+      `it claims a header of ${claimed} bytes, more than the ${HEADER_LIMIT} allowed`,
+    );
+  const dataStart = LENGTH_BYTES + length;
+  if (dataStart > size) throw truncated(name, size, `its header should end at byte ${dataStart}`);
+  const bytes = new Uint8Array(length);
+  input.read(bytes, LENGTH_BYTES);
+  const header = parseHeader(bytes, name);
+  const expected = dataStart + header.dataBytes;
+  if (expected > size) throw truncated(name, size, `its tensors should end at byte ${expected}`);
+  if (expected < size)
+    throw invalidFile(name, expected, `${size - expected} bytes follow the last tensor and belong to none`);
+  return { header, dataStart };
+}
+
+function withInput<T>(source: string | Uint8Array, action: (input: Input) => T): T {
+  if (typeof source !== 'string')
+    return action({
+      name: 'the given bytes',
+      size: source.byteLength,
+      read: (target, position) => {
+        target.set(source.subarray(position, position + target.byteLength));
+      },
+    });
+  try {
+    const file = openSync(source, 'r');
+    try {
+      const read = (target: Uint8Array, position: number): void => {
+        readFully(file, source, target, position);
+      };
+      return action({ name: source, size: fstatSync(file).size, read });
+    } finally {
+      closeSync(file);
+    }
+  } catch (thrown) {
+    if (systemCode(thrown) === undefined || thrown instanceof UsclError) throw thrown;
+    throw new UsclError({
+      kind: 'data',
+      code: 'FILE_UNREADABLE',
+      message: `Cannot read ${source}: ${messageOf(thrown)}.`,
+      where: source,
+      remedy: 'Check the path and your rights to read it.',
+      cause: thrown,
+    });
+  }
+}
+
+function readFully(file: number, path: string, target: Uint8Array, position: number): void {
+  let done = 0;
+  while (done < target.byteLength) {
+    const wanted = Math.min(PIECE_BYTES, target.byteLength - done);
+    const count = readSync(file, target, done, wanted, position + done);
+    if (count === 0) throw truncated(path, position + done, 'it became shorter while it was read');
+    done += count;
+  }
+}
+
+function truncated(source: string, size: number, complaint: string): UsclError {
+  return new UsclError({
+    kind: 'data',
+    code: 'SAFETENSORS_TRUNCATED',
+    message: `${source} is cut short at byte ${size}: ${complaint}.`,
+    where: `${source}, byte ${size}`,
+    remedy: 'Copy or download the file again, or use an earlier checkpoint; nothing was read from it.',
+  });
+}
+
+function unwritable(name: string, complaint: string): UsclError {
+  return new UsclError({
+    kind: 'usage',
+    code: 'SAFETENSORS_TENSOR',
+    message: `The tensor "${name}" cannot be written: it ${complaint}.`,
+    where: `tensor ${name}`,
+    remedy: 'Correct the tensor; no file was written.',
+  });
+}
