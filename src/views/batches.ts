@@ -1,0 +1,132 @@
+/**
+ * Which clips meet in which batch of an epoch: a seeded permutation cut into batches, each clip at most once an
+ * epoch. Optionally no two clips of one group (patient) share a batch. The number and the sizes of the batches depend
+ * on the clips and the config, never on the epoch.
+ */
+import { UsclError } from '../base/errors.ts';
+import { randomAt, type Random } from '../base/random.ts';
+import type { ClipRecord } from '../dataset/types.ts';
+import type { BatchConfig } from './config.ts';
+
+/**
+ * Batches of epoch `epoch` as indices into `clips`, full batches first.
+ *
+ * `lastBatch: 'keep'` keeps what does not fill a batch as shorter batches, `'drop'` leaves those clips out. A batch
+ * of one clip is always left out: its pair would have no negatives. With `distinctGroups` there are as many full
+ * batches as the groups allow, and the rest is spread evenly over as few shorter batches as possible (a group of k
+ * clips needs k batches).
+ *
+ * Errors: `BATCHES_EMPTY` when no batch can be made.
+ */
+export function epochBatches(
+  clips: readonly Pick<ClipRecord, 'group'>[],
+  config: BatchConfig,
+  seed: number,
+  epoch: number,
+): readonly (readonly number[])[] {
+  const random = randomAt(seed, 'batches', epoch);
+  const order = random.shuffled(clips.map((_, index) => index));
+  const batches = config.distinctGroups
+    ? apart(clips, order, config.pairs, random)
+    : cut(order, config.pairs);
+  const smallest = config.lastBatch === 'drop' ? config.pairs : 2;
+  const kept = batches.filter((batch) => batch.length >= smallest);
+  if (kept.length === 0) throw nothing(clips, config);
+  return kept;
+}
+
+function cut(order: readonly number[], pairs: number): number[][] {
+  const batches: number[][] = [];
+  for (let start = 0; start < order.length; start += pairs) batches.push(order.slice(start, start + pairs));
+  return batches;
+}
+
+/**
+ * Batches without two clips of a group. The sizes are the largest that Gale and Ryser's theorem allows (f full batches
+ * of B exist if and only if Σ over groups of min(clips, f) ≥ f·B). Filling the batches in turn from the groups with
+ * most clips left reaches them; exchanges between random batches then take away the order that this leaves.
+ */
+function apart(
+  clips: readonly Pick<ClipRecord, 'group'>[],
+  order: readonly number[],
+  pairs: number,
+  random: Random,
+): number[][] {
+  const groups = new Map<string, number[]>();
+  for (const index of order) {
+    const members = groups.get(clips[index]!.group);
+    if (members === undefined) groups.set(clips[index]!.group, [index]);
+    else members.push(index);
+  }
+  const left = [...groups.values()];
+  const batches = sizesApart(
+    left.map((members) => members.length),
+    pairs,
+  ).map((size) => {
+    // `sort` is stable: among equals the random order of the map stays.
+    left.sort((a, b) => b.length - a.length);
+    return left.slice(0, size).map((members) => members.pop()!);
+  });
+  exchange(clips, batches, 20 * order.length, random);
+  return batches;
+}
+
+/** Sizes of the batches, full ones first, for groups with these numbers of clips. */
+function sizesApart(counts: readonly number[], pairs: number): number[] {
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  const longest = counts.reduce((most, count) => Math.max(most, count), 0);
+  const reach = (batches: number): number => counts.reduce((sum, count) => sum + Math.min(count, batches), 0);
+  let full = 0;
+  while ((full + 1) * pairs <= reach(full + 1)) full++;
+  const rest = total - full * pairs;
+  const short = Math.max(Math.ceil(rest / pairs), longest - full);
+  return [
+    ...Array.from({ length: full }, () => pairs),
+    ...Array.from({ length: short }, (_, i) => Math.floor(rest / short) + (i < rest % short ? 1 : 0)),
+  ];
+}
+
+/** Swaps random clips of random batches wherever both batches stay without two clips of a group. */
+function exchange(
+  clips: readonly Pick<ClipRecord, 'group'>[],
+  batches: readonly number[][],
+  attempts: number,
+  random: Random,
+): void {
+  if (batches.length < 2) return;
+  const present = batches.map((batch) => new Set(batch.map((index) => clips[index]!.group)));
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    const a = random.integer(batches.length);
+    const b = random.integer(batches.length);
+    const i = random.integer(batches[a]!.length);
+    const j = random.integer(batches[b]!.length);
+    const mine = batches[a]![i]!;
+    const yours = batches[b]![j]!;
+    const myGroup = clips[mine]!.group;
+    const yourGroup = clips[yours]!.group;
+    if (a === b) continue;
+    if (myGroup !== yourGroup && (present[a]!.has(yourGroup) || present[b]!.has(myGroup))) continue;
+    batches[a]![i] = yours;
+    batches[b]![j] = mine;
+    present[a]!.delete(myGroup);
+    present[b]!.delete(yourGroup);
+    present[a]!.add(yourGroup);
+    present[b]!.add(myGroup);
+  }
+}
+
+function nothing(clips: readonly Pick<ClipRecord, 'group'>[], config: BatchConfig): UsclError {
+  const groups = new Set(clips.map((clip) => clip.group)).size;
+  const have = config.distinctGroups ? `${groups} groups` : `${clips.length} clips`;
+  const need = config.lastBatch === 'drop' ? config.pairs : 2;
+  return new UsclError({
+    kind: 'data',
+    code: 'BATCHES_EMPTY',
+    message: `No batch can be made of ${have}: a batch needs ${need}.`,
+    where: 'batch',
+    remedy:
+      config.lastBatch === 'drop'
+        ? "Use fewer pairs, lastBatch: 'keep', or more clips."
+        : 'Contrast needs two clips (of two groups with distinctGroups); add clips.',
+  });
+}

@@ -1,0 +1,49 @@
+/**
+ * The worker thread of `PairLoader`: opens the dataset by itself and paints one batch after another into shared
+ * memory. It loads no native code of the engine, keeps nothing between batches, and ends when it is told to.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { openDataset } from '../dataset/reader.ts';
+import { imageLength } from './config.ts';
+import { PairPainter } from './pairs.ts';
+import { finished, toPortable, type FromWorker, type ToWorker, type WorkerStart } from './protocol.ts';
+
+/** The loader is the only one who starts this file, with these data. */
+const start = workerData as WorkerStart;
+const port = parentPort;
+if (port === null) throw new Error('This module runs in a worker thread only.');
+
+const states = new Int32Array(start.states);
+let painter: PairPainter | undefined;
+let close: (() => void) | undefined;
+
+function ready(): PairPainter {
+  if (painter === undefined) {
+    const dataset = openDataset(start.folder);
+    close = () => {
+      dataset[Symbol.dispose]();
+    };
+    painter = new PairPainter(dataset, start.view);
+  }
+  return painter;
+}
+
+port.on('message', (message: ToWorker) => {
+  if (message.kind === 'close') {
+    close?.();
+    port.close();
+    return;
+  }
+  const { job, slot, epoch, clips } = message;
+  let answer: FromWorker = { job, error: null };
+  try {
+    const length = 2 * clips.length * imageLength(start.view);
+    const target = new Float32Array(start.slots[slot]!, 0, length);
+    ready().paint(clips, start.seed, epoch, target);
+    // Lets the loader see the batch without a turn of its event loop.
+    Atomics.store(states, slot, finished(job));
+  } catch (thrown) {
+    answer = { job, error: toPortable(thrown) };
+  }
+  port.postMessage(answer);
+});
