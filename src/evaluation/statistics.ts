@@ -32,7 +32,6 @@ export interface FeatureStatistics {
  */
 export function featureStatistics(features: Float32Array, dim: number): FeatureStatistics {
   const rows = requireRows(features, dim);
-  const columns = columnStatistics(features, dim);
   const unit = normaliseRows(features, dim);
   const pairs = pairSums(unit, dim, rows);
   let norms = 0;
@@ -50,7 +49,7 @@ export function featureStatistics(features: Float32Array, dim: number): FeatureS
   return {
     rows,
     dim,
-    effectiveRank: effectiveRank(features, dim, columns.mean),
+    effectiveRank: effectiveRank(features, dim),
     meanCosine: pairs.cosine,
     deadColumns,
     meanNorm: norms,
@@ -85,9 +84,14 @@ export function uniformity(features: Float32Array, dim: number): number {
   return pairSums(normaliseRows(features, dim), dim, rows).uniformity;
 }
 
-/** Effective rank from the eigenvalues of the centred features' Gram matrix, the smaller of the two. */
-function effectiveRank(features: Float32Array, dim: number, mean: Float64Array): number {
-  const rows = features.length / dim;
+/**
+ * exp(−Σ pᵢ·ln pᵢ), pᵢ = σᵢ / Σσ, over the singular values σ of the centred features [rows, dim] (Roy & Vetterli, eq. 4),
+ * from the eigenvalues of the smaller Gram matrix. 0 when all rows are equal.
+ * @throws UsclError `STATISTICS_INPUT` as `featureStatistics`.
+ */
+export function effectiveRank(features: Float32Array, dim: number): number {
+  const rows = requireRows(features, dim);
+  const { mean } = columnStatistics(features, dim);
   const byRows = rows < dim;
   const outer = byRows ? rows : dim;
   const inner = byRows ? dim : rows;
