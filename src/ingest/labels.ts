@@ -1,0 +1,117 @@
+/**
+ * Labels and groups for a folder of clips: from a table (`clip`, `label`, optionally `group`) or from class folders.
+ */
+import { UsclError } from '../base/errors.ts';
+import { readCsv } from './csv.ts';
+import { compareNatural, fileNameOf, stemOf } from './paths.ts';
+import type { PlannedClip, SourceItem } from './plan.ts';
+
+export interface Labelled {
+  readonly clips: readonly PlannedClip[];
+  readonly classes: readonly string[];
+  readonly unmatchedLabels: readonly string[];
+  readonly withoutRow: readonly string[];
+}
+
+/** Every clip unlabelled and its own group. */
+export function unlabelled(items: readonly SourceItem[]): Labelled {
+  return labelledBy(items, () => null);
+}
+
+/**
+ * Whether the items are frame folders under class folders: `<class>/<video>/<frame>`, the layout of the USCL
+ * reference code, whose classes are the first path component.
+ */
+export function hasClassFolders(items: readonly SourceItem[]): boolean {
+  return (
+    items.length > 0 && items.every((item) => item.kind === 'frames' && item.path.split('/').length === 2)
+  );
+}
+
+/** Labels from the first path component. */
+export function labelsFromFolders(items: readonly SourceItem[]): Labelled {
+  return labelledBy(items, (item) => item.path.slice(0, item.path.indexOf('/')));
+}
+
+function labelledBy(items: readonly SourceItem[], labelOf: (item: SourceItem) => string | null): Labelled {
+  const clips = items.map((item) => ({ item, label: labelOf(item), group: item.path, flags: [] }));
+  return { clips, classes: classesOf(clips), unmatchedLabels: [], withoutRow: [] };
+}
+
+/**
+ * Joins a table to the items. `clip` names the relative path, the file name or the name without extension; an empty
+ * label means unlabelled; without a group a clip is its own. Errors: those of `readCsv`, `LABELS_DUPLICATE` (two rows
+ * for one clip), `LABELS_AMBIGUOUS` (one row for several clips), `LABELS_NO_MATCH` (not one row fits).
+ */
+export function labelsFromTable(items: readonly SourceItem[], path: string): Labelled {
+  const byName = new Map<string, SourceItem[]>();
+  for (const item of items) {
+    for (const name of new Set([item.path, fileNameOf(item.path), stemOf(item.path)])) {
+      const sharing = byName.get(name);
+      if (sharing === undefined) byName.set(name, [item]);
+      else sharing.push(item);
+    }
+  }
+  const rows = readCsv(path, ['clip', 'label']);
+  const rowOf = new Map<SourceItem, { line: number; label: string | null; group: string | null }>();
+  const unmatchedLabels: string[] = [];
+  for (const { line, cells } of rows) {
+    const where = `${path}, line ${line}`;
+    const name = cells.get('clip')!.replace(/^\.\//, '');
+    const found = byName.get(name) ?? [];
+    // A full path wins over a file of the same name elsewhere.
+    const exact = found.find((item) => item.path === name);
+    const [item] = exact === undefined ? found : [exact];
+    if (exact === undefined && found.length > 1) {
+      throw labelError(
+        'LABELS_AMBIGUOUS',
+        where,
+        `"${name}" fits ${found.length} clips, such as ${found[0]!.path} and ${found[1]!.path}.`,
+        'Write the path relative to the source folder.',
+      );
+    }
+    if (item === undefined) {
+      unmatchedLabels.push(name);
+      continue;
+    }
+    const earlier = rowOf.get(item);
+    if (earlier !== undefined) {
+      throw labelError(
+        'LABELS_DUPLICATE',
+        where,
+        `The clip ${item.path} already has a row in line ${earlier.line}.`,
+        'Keep one row a clip.',
+      );
+    }
+    rowOf.set(item, { line, label: filled(cells.get('label')), group: filled(cells.get('group')) });
+  }
+  if (rowOf.size === 0 && items.length > 0) {
+    throw labelError(
+      'LABELS_NO_MATCH',
+      path,
+      rows.length === 0
+        ? 'The label table has no rows.'
+        : `Not one of ${rows.length} rows fits a clip: the first names "${unmatchedLabels[0]}", the first clip is ${items[0]!.path}.`,
+      'The column "clip" must hold paths relative to the source, file names, or names without extension.',
+    );
+  }
+  const clips = items.map((item) => {
+    const row = rowOf.get(item);
+    return { item, label: row?.label ?? null, group: row?.group ?? item.path, flags: [] };
+  });
+  const withoutRow = items.filter((item) => !rowOf.has(item)).map((item) => item.path);
+  return { clips, classes: classesOf(clips), unmatchedLabels, withoutRow };
+}
+
+function filled(cell: string | undefined): string | null {
+  return cell === undefined || cell === '' ? null : cell;
+}
+
+function classesOf(clips: readonly PlannedClip[]): string[] {
+  const labels = clips.flatMap(({ label }) => (label === null ? [] : [label]));
+  return [...new Set(labels)].sort(compareNatural);
+}
+
+function labelError(code: string, where: string, message: string, remedy: string): UsclError {
+  return new UsclError({ kind: 'data', code, message, where, remedy });
+}

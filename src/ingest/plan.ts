@@ -1,0 +1,40 @@
+/**
+ * What an ingest is going to do: which source becomes which clip, with which label and group. Made by looking at
+ * names and tables only; nothing is decoded yet.
+ */
+
+/** A clip to be, by relative paths in the source folder. `path` is the clip's id. */
+export type SourceItem =
+  | { readonly kind: 'video' | 'still'; readonly path: string }
+  /** A folder of the frames of one clip, in order. */
+  | { readonly kind: 'frames'; readonly path: string; readonly files: readonly string[] };
+
+export interface PlannedClip {
+  readonly item: SourceItem;
+  readonly label: string | null;
+  readonly group: string;
+  readonly flags: readonly string[];
+}
+
+export interface Rejection {
+  readonly source: string;
+  readonly reason: string;
+}
+
+export interface IngestPlan {
+  readonly name: string;
+  readonly licence: string | null;
+  readonly citation: string | null;
+  readonly homepage: string | null;
+  readonly classes: readonly string[];
+  readonly clips: readonly PlannedClip[];
+  readonly rejected: readonly Rejection[];
+  /** Rows of the label table that match no source. */
+  readonly unmatchedLabels: readonly string[];
+  /** Sources that the label table does not name; they become unlabelled clips. */
+  readonly withoutRow: readonly string[];
+  /** Files that are no media by their name (tables, texts, hidden files). */
+  readonly ignored: number;
+  /** Decisions a person should know of, one sentence each. */
+  readonly notes: readonly string[];
+}

@@ -1,0 +1,250 @@
+/**
+ * Video files to raw frames by way of the system's ffprobe and ffmpeg, as child processes: their decoders read
+ * untrusted bytes outside this process, under limits of time, pixels and output. No network protocol is allowed and
+ * formats that point at other files are refused.
+ */
+import { z } from 'zod';
+import { UsclError } from '../base/errors.ts';
+import { captureOutput, streamOutput } from './command.ts';
+import type { Size } from './geometry.ts';
+import { displaySize, MAX_PIXELS, sizeComplaint } from './geometry.ts';
+
+const PROBE_SECONDS = 60;
+const SILENCE_SECONDS = 120;
+const PROTOCOLS = ['-protocol_whitelist', 'file,pipe'];
+
+/** Containers that name other files, render text, or carry patient data that must be taken out first. */
+const REFUSED: Readonly<Record<string, string>> = {
+  hls: 'playlists are not followed',
+  dash: 'playlists are not followed',
+  concat: 'playlists are not followed',
+  image2: 'file name patterns are not followed',
+  sdp: 'network streams are not read',
+  rtsp: 'network streams are not read',
+  lavfi: 'filter descriptions are not media',
+  tty: 'it is text, not video',
+  dicom: 'DICOM files are not read; export the clip as a video',
+};
+
+export interface VideoTools {
+  /** Version as ffmpeg tells it. */
+  readonly version: string;
+  /** Options that keep every frame's own time instead of repeating frames to a constant rate. */
+  readonly keepTimes: readonly string[];
+}
+
+export interface VideoInfo extends Size {
+  /** Index of the video stream in the file. */
+  readonly stream: number;
+  /** Frames a second, or null when the file does not tell. */
+  readonly fps: number | null;
+  /** Coded pictures in the file (at least 1). */
+  readonly frames: number;
+}
+
+/** Looks for ffmpeg and ffprobe. Throws `TOOL_MISSING`. */
+export async function findVideoTools(): Promise<VideoTools> {
+  const bounds = { silenceSeconds: PROBE_SECONDS, maxBytes: 2 ** 20 };
+  await captureOutput('ffprobe', ['-version'], bounds);
+  const { output } = await captureOutput('ffmpeg', ['-version'], bounds);
+  const version = /^ffmpeg version (\S+)/.exec(output)?.[1] ?? 'unknown';
+  // `-fps_mode` came with 5.1, `-vsync` went with 8.
+  const [major = 9, minor = 0] = (/(\d+)\.(\d+)/.exec(version) ?? []).slice(1).map(Number);
+  const old = major < 5 || (major === 5 && minor < 1);
+  return { version, keepTimes: [old ? '-vsync' : '-fps_mode', 'passthrough'] };
+}
+
+const rational = z.string().transform((text) => {
+  const [numerator = NaN, denominator = 1] = text.split(/[/:]/).map(Number);
+  const value = numerator / denominator;
+  return Number.isFinite(value) && value > 0 ? value : null;
+});
+const numeric = z.coerce.number().positive().optional().catch(undefined);
+
+/** What ffprobe prints, as far as it is used. */
+const probeSchema = z.object({
+  format: z.object({ format_name: z.string(), duration: numeric }),
+  streams: z.array(
+    z.object({
+      index: z.int().min(0),
+      codec_name: z.string().optional(),
+      width: z.int().optional(),
+      height: z.int().optional(),
+      sample_aspect_ratio: rational.optional().catch(undefined),
+      avg_frame_rate: rational.optional().catch(undefined),
+      duration: numeric,
+      nb_read_packets: numeric,
+      disposition: z.object({ attached_pic: z.number() }).partial().optional(),
+      side_data_list: z.array(z.object({ rotation: z.number().optional() })).optional(),
+    }),
+  ),
+});
+
+/** Reads a file's streams. Errors: `VIDEO_UNREADABLE` with ffprobe's reason, `TOOL_MISSING`, `TOOL_SILENT`. */
+export async function probeVideo(path: string, signal?: AbortSignal): Promise<VideoInfo> {
+  const entries = [
+    'format=format_name,duration',
+    'stream=index,codec_name,width,height,sample_aspect_ratio,avg_frame_rate,duration,nb_read_packets',
+    'stream_disposition=attached_pic',
+    'stream_side_data=rotation',
+  ];
+  const { code, complaints, output } = await captureOutput(
+    'ffprobe',
+    [
+      ...['-v', 'error', ...PROTOCOLS, '-select_streams', 'v', '-count_packets'],
+      ...['-show_entries', entries.join(':'), '-print_format', 'json', input(path)],
+    ],
+    { silenceSeconds: PROBE_SECONDS, maxBytes: 2 ** 20, signal },
+  );
+  if (code !== 0) throw unreadable(reasonIn(complaints, path) ?? `ffprobe ended with code ${code}`);
+  const probed = probeSchema.safeParse(parseJson(output));
+  if (!probed.success) throw unreadable('ffprobe does not understand it');
+  const { format, streams } = probed.data;
+  const refusal = format.format_name
+    .split(',')
+    .map((name) => REFUSED[name])
+    .find(Boolean);
+  if (refusal !== undefined) throw unreadable(refusal);
+  // Cover pictures of audio files are video streams too.
+  const stream = streams.find((candidate) => candidate.disposition?.attached_pic !== 1);
+  if (stream === undefined) throw unreadable('it has no video stream');
+  if (!stream.width || !stream.height) {
+    throw unreadable(
+      reasonIn(complaints, path) ?? `its ${stream.codec_name ?? 'video'} stream has no picture size`,
+    );
+  }
+  const frames = stream.nb_read_packets ?? 0;
+  if (frames === 0) throw unreadable('it holds no pictures');
+  const rotation = stream.side_data_list?.find((data) => data.rotation !== undefined)?.rotation ?? 0;
+  const size = displaySize(
+    { width: stream.width, height: stream.height },
+    stream.sample_aspect_ratio ?? 1,
+    rotation,
+  );
+  const complaint = sizeComplaint(size);
+  if (complaint !== undefined) throw unreadable(complaint);
+  const seconds = stream.duration ?? format.duration;
+  const fps = stream.avg_frame_rate ?? (seconds === undefined ? null : frames / seconds);
+  return { stream: stream.index, ...size, fps: frames > 1 ? fps : null, frames };
+}
+
+export interface DecodeOptions {
+  readonly size: Size;
+  readonly channels: 1 | 3;
+  /** Frames a second to keep, or 'all'. A slower video keeps what it has. */
+  readonly fps: number | 'all';
+  readonly tools: VideoTools;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Decodes to [height, width, channels] u8 frames, each in its own array, and returns the decoder's first complaint
+ * about damage, if it had one. Damaged pictures are left out rather than concealed.
+ * Errors: `VIDEO_UNREADABLE` (not one frame, or the decoder gave up at the start), `TOOL_MISSING`, `TOOL_SILENT`.
+ */
+export async function* decodeVideo(
+  path: string,
+  info: VideoInfo,
+  options: DecodeOptions,
+): AsyncGenerator<Uint8Array, string | undefined, undefined> {
+  const { size, channels, fps } = options;
+  const filters = [
+    ...(fps === 'all' ? [] : [sampling(fps, info.fps)]),
+    // Area averaging keeps speckle from aliasing; the exact flags make the bytes independent of the CPU.
+    `scale=${size.width}:${size.height}:flags=area+accurate_rnd+full_chroma_int+bitexact`,
+    `format=${channels === 1 ? 'gray' : 'rgb24'}`,
+  ];
+  const stream = streamOutput(
+    'ffmpeg',
+    [
+      ...['-nostdin', '-hide_banner', '-v', 'error', ...PROTOCOLS],
+      ...[
+        '-threads',
+        '1',
+        '-err_detect',
+        'explode',
+        '-max_pixels',
+        `${MAX_PIXELS}`,
+        '-flags',
+        '-output_corrupt',
+      ],
+      ...['-i', input(path), '-map', `0:${info.stream}`, '-an', '-sn', '-dn'],
+      ...['-filter_threads', '1', '-vf', filters.join(','), ...options.tools.keepTimes],
+      ...['-f', 'rawvideo', 'pipe:1'],
+    ],
+    { silenceSeconds: SILENCE_SECONDS, signal: options.signal },
+  );
+  const length = size.width * size.height * channels;
+  let frame = new Uint8Array(length);
+  let filled = 0;
+  let count = 0;
+  try {
+    for (;;) {
+      const { done, value } = await stream.next();
+      if (done === true) {
+        const reason = reasonIn(value.complaints, path);
+        if (count === 0) throw unreadable(reason ?? 'not one frame could be decoded');
+        if (value.code !== 0 || filled > 0) return reason ?? `ffmpeg ended with code ${value.code}`;
+        return reason;
+      }
+      for (let at = 0; at < value.length;) {
+        const part = value.subarray(at, at + length - filled);
+        frame.set(part, filled);
+        filled += part.length;
+        at += part.length;
+        if (filled < length) continue;
+        yield frame;
+        count++;
+        frame = new Uint8Array(length);
+        filled = 0;
+      }
+    }
+  } finally {
+    await stream.return({ code: null, complaints: '' });
+  }
+}
+
+/**
+ * ffmpeg filter that keeps the first frame at or after every multiple of 1/fps seconds: uniform in time also where
+ * the frame rate varies, and never repeating a frame. Files without times are thinned by counting.
+ */
+function sampling(fps: number, sourceFps: number | null): string {
+  // A thousandth of a step forgives rounded time stamps.
+  const step = (time: string): string => `floor((${time}-start_t)*${fps}+0.001)`;
+  const every = Math.max(1, Math.round((sourceFps ?? fps) / fps));
+  const timed = `isnan(prev_selected_t)+gt(${step('t')},${step('prev_selected_t')})`;
+  return `select='if(isnan(t),not(mod(n,${every})),${timed})'`;
+}
+
+/** As a URL of the file protocol, a name may start with a dash or hold colons, percent signs and newlines. */
+function input(path: string): string {
+  return `file:${path}`;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The first complaint without its address and the file's path, as one line. */
+function reasonIn(complaints: string, path: string): string | undefined {
+  const line = complaints
+    .replaceAll(`file:${path}: `, '')
+    .split('\n')
+    .map((text) => text.replace(/^\[[^\]]*\] */, '').trim())
+    .find((text) => text !== '');
+  if (line === undefined) return undefined;
+  return line.length > 300 ? `${line.slice(0, 297)}…` : line;
+}
+
+function unreadable(reason: string): UsclError {
+  return new UsclError({
+    kind: 'data',
+    code: 'VIDEO_UNREADABLE',
+    message: reason,
+    remedy: 'Convert the file with another program, or leave it out.',
+  });
+}
