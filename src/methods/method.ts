@@ -1,0 +1,45 @@
+/**
+ * A way to pretrain: which heads sit on a trunk, and which objectives turn a batch of pairs into a loss and the
+ * gradients of the network's outputs. The training loop knows no more of a method than this.
+ */
+import type { Plan } from '../engine/backend.ts';
+import type { Network } from '../engine/network.ts';
+
+/** The part of a plan that a method works on. Rows 0 … N−1 are view 0 of the N clips, N … 2N−1 view 1. */
+export type PlanOutputs = Pick<Plan, 'output' | 'outputGradient'>;
+
+/** What is known of the clips of a batch. */
+export interface PairLabels {
+  /** N, the number of clips. */
+  readonly pairs: number;
+  /** [N] class indices; −1 where there is no label. */
+  readonly labels: Int32Array;
+}
+
+/** The loss of one batch and what describes it. */
+export interface Losses {
+  /** What is minimised: contrastive + λ · supervised. */
+  readonly loss: number;
+  readonly contrastive: number;
+  /** Before λ; 0 for a batch without labels. */
+  readonly supervised: number;
+  /** Mean squared distance of the normalised embeddings of a pair (Wang & Isola 2020); lower is closer. */
+  readonly alignment: number;
+  /** Log of the mean Gaussian potential of all embeddings (Wang & Isola 2020); lower is more spread. */
+  readonly uniformity: number;
+  /** Share of views whose nearest other view is their partner. */
+  readonly accuracy: number;
+  /** Views with a label, and those of them that the classifier got right. */
+  readonly labelled: number;
+  readonly correct: number;
+}
+
+export interface Method {
+  readonly name: string;
+  /** The network to train: `trunk` with this method's heads. */
+  network(trunk: Network): Network;
+  /** Reads the plan's outputs after `forward`, writes every output gradient for `backward`. */
+  lossAndGradients(plan: PlanOutputs, batch: PairLabels): Losses;
+  /** The losses alone, for a plan that cannot run backward (validation). */
+  losses(plan: Pick<Plan, 'output'>, batch: PairLabels): Losses;
+}

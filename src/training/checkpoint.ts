@@ -1,0 +1,264 @@
+/**
+ * Checkpoints: one safetensors file. Weights and running statistics carry torchvision's names, so any reader of the
+ * format can take the backbone out; optimizer state is beside them as `optimizer.<vector>.<parameter>`; all else is
+ * metadata. The file carries the SHA-256 of its tensors: a damaged one is refused, never half-read.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, linkSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { UsclError } from '../base/errors.ts';
+import { guardWrites } from '../base/files.ts';
+import type { Parameters } from '../engine/backend.ts';
+import type { Optimizer } from '../engine/optimizer.ts';
+import { readSafetensors, writeSafetensors } from '../formats/safetensors.ts';
+
+const FORMAT = 'uscl-checkpoint';
+
+/** The best score so far and where it was reached. */
+export interface Best {
+  readonly step: number;
+  readonly epoch: number;
+  readonly score: number;
+}
+
+const metadataSchema = z.object({
+  format: z.literal(FORMAT),
+  version: z.literal('1'),
+  /** `full` can be resumed; `weights` has no optimizer state. */
+  contents: z.enum(['full', 'weights']),
+  step: z.coerce.number().int().min(0),
+  epoch: z.coerce.number().int().min(0),
+  optimizerSteps: z.coerce.number().int().min(0),
+  configHash: z.string(),
+  datasetHash: z.string(),
+  best: z
+    .string()
+    .transform((text): unknown => JSON.parse(text))
+    .pipe(z.strictObject({ step: z.int(), epoch: z.int(), score: z.number() }).nullable()),
+  /** What network the weights fit: backbone, width, channels, size. */
+  model: z
+    .string()
+    .transform((text): unknown => JSON.parse(text))
+    .pipe(
+      z.strictObject({
+        backbone: z.enum(['resnet18', 'resnet34', 'resnet50']),
+        width: z.int().min(1),
+        channels: z.union([z.literal(1), z.literal(3)]),
+        size: z.int().min(8),
+      }),
+    ),
+  sha256: z.string(),
+});
+
+/** Where a run stood when the checkpoint was made. */
+export type CheckpointState = Omit<
+  z.infer<typeof metadataSchema>,
+  'format' | 'version' | 'sha256' | 'contents'
+>;
+
+export interface Checkpoint extends CheckpointState {
+  readonly contents: 'full' | 'weights';
+  readonly tensors: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>;
+}
+
+interface Named {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/** Files of a run's `checkpoints` folder. */
+export const CHECKPOINTS = {
+  last: 'last.safetensors',
+  /** The `last` before the last; taken when `last` turns out damaged. */
+  previous: 'previous.safetensors',
+  best: 'best.safetensors',
+  kept: (epoch: number): string => `epoch-${String(epoch).padStart(5, '0')}.safetensors`,
+} as const;
+
+/**
+ * Writes a checkpoint, durably and whole or not at all. Without an optimizer only weights are written.
+ * Errors: `DISK_FULL`, `WRITE_FAILED`; the file that was there is then untouched.
+ */
+export function saveCheckpoint(
+  path: string,
+  state: CheckpointState,
+  parameters: Parameters,
+  optimizer: Optimizer | null,
+): void {
+  const tensors = namedTensors(parameters, optimizer);
+  writeSafetensors(path, tensors, {
+    format: FORMAT,
+    version: '1',
+    contents: optimizer === null ? 'weights' : 'full',
+    step: String(state.step),
+    epoch: String(state.epoch),
+    optimizerSteps: String(state.optimizerSteps),
+    configHash: state.configHash,
+    datasetHash: state.datasetHash,
+    best: JSON.stringify(state.best),
+    model: JSON.stringify(state.model),
+    sha256: digest(tensors),
+  });
+}
+
+/** Saves `last`; the one before stays as `previous` (a second name of the same file, so no moment is without one). */
+export function saveLast(
+  folder: string,
+  state: CheckpointState,
+  parameters: Parameters,
+  optimizer: Optimizer,
+): void {
+  const last = join(folder, CHECKPOINTS.last);
+  guardWrites(last, () => {
+    mkdirSync(folder, { recursive: true });
+    if (!existsSync(last)) return;
+    const link = join(folder, '.previous.tmp');
+    rmSync(link, { force: true });
+    linkSync(last, link);
+    renameSync(link, join(folder, CHECKPOINTS.previous));
+  });
+  saveCheckpoint(last, state, parameters, optimizer);
+}
+
+/**
+ * Reads and verifies a checkpoint. Errors: `CHECKPOINT_MISSING`, `CHECKPOINT_DAMAGED` (not whole, or its bytes do not
+ * have the digest they were written with), `CHECKPOINT_FOREIGN` (a sound file that is no checkpoint of this program).
+ */
+export function readCheckpoint(path: string): Checkpoint {
+  if (!existsSync(path))
+    throw new UsclError({
+      kind: 'data',
+      code: 'CHECKPOINT_MISSING',
+      message: `There is no checkpoint at ${path}.`,
+      where: path,
+      remedy: 'Give a run folder that holds checkpoints/last.safetensors, or start the run anew.',
+    });
+  let file;
+  try {
+    file = readSafetensors(path);
+  } catch (thrown) {
+    if (!(thrown instanceof UsclError)) throw thrown;
+    throw damaged(path, thrown.message, thrown);
+  }
+  const metadata = metadataSchema.safeParse(file.metadata);
+  if (!metadata.success) {
+    const issue = metadata.error.issues[0];
+    throw new UsclError({
+      kind: 'data',
+      code: 'CHECKPOINT_FOREIGN',
+      message: `${path} is not a checkpoint of this program: its metadata lack a valid "${issue?.path.join('.') ?? 'format'}".`,
+      where: path,
+      remedy: 'Give a checkpoint that `uscl pretrain` wrote.',
+    });
+  }
+  const tensors = new Map<string, Named>();
+  for (const [name, { shape, data }] of file.tensors) {
+    if (!(data instanceof Float32Array)) throw damaged(path, `the tensor ${name} is not f32`);
+    tensors.set(name, { name, shape, data });
+  }
+  if (digest([...tensors.values()]) !== metadata.data.sha256)
+    throw damaged(path, 'its bytes have changed since it was written');
+  return { ...metadata.data, tensors };
+}
+
+/** Copies weights and running statistics into `parameters`. Errors: `CHECKPOINT_MISMATCH` naming the tensor. */
+export function restoreWeights(checkpoint: Checkpoint, parameters: Parameters, path: string): void {
+  for (const { name, target } of targets(parameters)) copy(checkpoint, name, target, path);
+}
+
+/** Copies weights, statistics and optimizer state. Errors: as `restoreWeights`, and for weights only. */
+export function restoreAll(
+  checkpoint: Checkpoint,
+  parameters: Parameters,
+  optimizer: Optimizer,
+  path: string,
+): void {
+  if (checkpoint.contents !== 'full')
+    throw mismatch(
+      path,
+      'optimizer',
+      'is missing: this checkpoint holds weights only, so it cannot be resumed',
+    );
+  restoreWeights(checkpoint, parameters, path);
+  for (const [vector, state] of optimizer.state)
+    for (const { name, offset, length } of parameters.specs)
+      copy(checkpoint, stateName(vector, name), state.subarray(offset, offset + length), path);
+  optimizer.steps = checkpoint.optimizerSteps;
+}
+
+function namedTensors(parameters: Parameters, optimizer: Optimizer | null): Named[] {
+  const shapes = new Map(parameters.specs.map((spec) => [spec.name, spec.shape]));
+  const model = targets(parameters).map(({ name, target }) => ({
+    name,
+    shape: shapes.get(name) ?? [target.length],
+    data: target,
+  }));
+  const state = [...(optimizer?.state ?? [])].flatMap(([vector, data]) =>
+    parameters.specs.map(({ name, shape, offset, length }) => ({
+      name: stateName(vector, name),
+      shape,
+      data: data.subarray(offset, offset + length),
+    })),
+  );
+  return [...model, ...state];
+}
+
+function targets(parameters: Parameters): { readonly name: string; readonly target: Float32Array }[] {
+  const part = (whole: Float32Array) => (spec: { name: string; offset: number; length: number }) => ({
+    name: spec.name,
+    target: whole.subarray(spec.offset, spec.offset + spec.length),
+  });
+  return [
+    ...parameters.specs.map(part(parameters.values)),
+    ...parameters.statisticSpecs.map(part(parameters.statistics)),
+  ];
+}
+
+function stateName(vector: string, parameter: string): string {
+  return `optimizer.${vector}.${parameter}`;
+}
+
+function copy(checkpoint: Checkpoint, name: string, target: Float32Array, path: string): void {
+  const tensor = checkpoint.tensors.get(name);
+  if (tensor === undefined) throw mismatch(path, name, 'is missing');
+  if (tensor.data.length !== target.length)
+    throw mismatch(
+      path,
+      name,
+      `has the shape [${tensor.shape.join(', ')}], ${target.length} numbers are needed`,
+    );
+  target.set(tensor.data);
+}
+
+/** Over names and bytes in the order of names, so it does not depend on how a writer lays tensors out. */
+function digest(tensors: readonly Named[]): string {
+  const hash = createHash('sha256');
+  for (const { name, data } of [...tensors].sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    hash.update(`${name}\n`);
+    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+  return hash.digest('hex');
+}
+
+function damaged(path: string, reason: string, cause?: unknown): UsclError {
+  return new UsclError({
+    kind: 'data',
+    code: 'CHECKPOINT_DAMAGED',
+    message: `The checkpoint ${path} is damaged: ${reason}.`,
+    where: path,
+    remedy: 'Use an earlier checkpoint of the run (previous, best or a kept epoch), or a backup.',
+    cause,
+  });
+}
+
+function mismatch(path: string, name: string, reason: string): UsclError {
+  return new UsclError({
+    kind: 'data',
+    code: 'CHECKPOINT_MISMATCH',
+    message: `The checkpoint does not fit this network: ${name} ${reason}.`,
+    where: path,
+    remedy: 'Use the configuration (backbone, heads, optimizer) that the checkpoint was made with.',
+  });
+}

@@ -1,0 +1,144 @@
+/**
+ * What is said about a configuration that does not hold: which key, which value, what is allowed, and for an unknown
+ * key the nearest one that exists.
+ */
+import type { z } from 'zod';
+import { UsclError } from '../base/errors.ts';
+
+export type Tree = Readonly<Record<string, unknown>>;
+
+/** Whether `value` is an object with named parts (no array, no null). */
+export function isTree(value: unknown): value is Tree {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Every key path of a complete configuration, inner ones included: `objective`, `objective.temperature`, … */
+export function keyPaths(tree: Tree, prefix = ''): string[] {
+  return Object.entries(tree).flatMap(([key, value]) => {
+    const path = prefix === '' ? key : `${prefix}.${key}`;
+    return isTree(value) ? [path, ...keyPaths(value, path)] : [path];
+  });
+}
+
+/** The value at a key path, or undefined. */
+export function valueAt(tree: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((inner, key) => {
+    if (Array.isArray(inner)) return inner[Number(key)] as unknown;
+    return isTree(inner) ? inner[String(key)] : undefined;
+  }, tree);
+}
+
+/** `CONFIG_UNKNOWN_KEY` with the nearest path among `known`, if one is near. */
+export function unknownKey(path: string, known: readonly string[], where: string): UsclError {
+  const nearest = nearestKey(path, known);
+  return new UsclError({
+    kind: 'usage',
+    code: 'CONFIG_UNKNOWN_KEY',
+    message: `There is no configuration key "${path}".`,
+    where,
+    remedy:
+      nearest === undefined
+        ? 'See docs/configuration.md for every key.'
+        : `Did you mean "${nearest}"? See docs/configuration.md for every key.`,
+  });
+}
+
+/** The error for the first problem zod found in `input`. `known` holds every valid key path. */
+export function configError(
+  error: z.ZodError,
+  input: unknown,
+  known: readonly string[],
+  where: string,
+): UsclError {
+  const issue = deepest(error.issues);
+  const place = issue.path.map(String).join('.');
+  if (issue.code === 'unrecognized_keys')
+    return unknownKey([...issue.path.map(String), issue.keys[0] ?? ''].join('.'), known, where);
+  const value = valueAt(input, issue.path);
+  return new UsclError({
+    kind: 'usage',
+    code: 'CONFIG_INVALID',
+    message: `The configuration key "${place}" cannot be ${shown(value)}: ${allowed(issue)}.`,
+    where: `${where}, key ${place}`,
+    remedy: `Change "${place}"; docs/configuration.md says what it means.`,
+  });
+}
+
+/** An unknown key first: it often explains the others. */
+function deepest(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue {
+  const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0];
+  if (issue === undefined) throw new Error('A zod error without an issue.');
+  return issue;
+}
+
+function shown(value: unknown): string {
+  return value === undefined ? 'left out' : (JSON.stringify(value) ?? typeof value);
+}
+
+function allowed(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_value':
+      return `allowed are ${issue.values.map((value) => JSON.stringify(value)).join(', ')}`;
+    case 'too_small':
+      return `it must be ${issue.inclusive === true ? 'at least' : 'more than'} ${issue.minimum}${counted(issue.origin)}`;
+    case 'too_big':
+      return `it must be ${issue.inclusive === true ? 'at most' : 'less than'} ${issue.maximum}${counted(issue.origin)}`;
+    case 'invalid_type':
+      return `it must be ${article(issue.expected)}`;
+    default:
+      return issue.message.charAt(0).toLowerCase() + issue.message.slice(1);
+  }
+}
+
+function counted(origin: string): string {
+  return origin === 'array' ? ' items long' : origin === 'string' ? ' characters long' : '';
+}
+
+function article(type: string): string {
+  const names: Readonly<Record<string, string>> = {
+    int: 'a whole number',
+    number: 'a number',
+    string: 'a text',
+    boolean: 'true or false',
+    array: 'a list',
+    object: 'a group of keys',
+    tuple: 'a list',
+  };
+  return names[type] ?? type;
+}
+
+/**
+ * The known path closest to `path`: a misspelt last part (up to a third of its letters), or the right last part under
+ * another parent. Undefined where nothing is near.
+ */
+export function nearestKey(path: string, known: readonly string[]): string | undefined {
+  const last = path.slice(path.lastIndexOf('.') + 1);
+  let best: { readonly path: string; readonly cost: number } | undefined;
+  for (const candidate of known) {
+    const name = candidate.slice(candidate.lastIndexOf('.') + 1);
+    const spelling = editDistance(last.toLowerCase(), name.toLowerCase());
+    if (spelling > Math.max(1, Math.floor(Math.max(last.length, name.length) / 3))) continue;
+    const cost = spelling * 100 + editDistance(path, candidate);
+    if (best === undefined || cost < best.cost) best = { path: candidate, cost };
+  }
+  return best?.path;
+}
+
+/** Insertions, deletions, replacements and swaps of neighbours between two words (optimal string alignment). */
+export function editDistance(a: string, b: string): number {
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1];
+      let cost = Math.min(last[j]! + 1, row[j - 1]! + 1, last[j - 1]! + (same ? 0 : 1));
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        cost = Math.min(cost, beforeLast[j - 2]! + 1);
+      row.push(cost);
+    }
+    beforeLast = last;
+    last = row;
+  }
+  return last[b.length]!;
+}

@@ -1,0 +1,68 @@
+/**
+ * Which clips meet in which batch and which batches make a step: from numbers to clips with no state, so that training
+ * can begin at any step. An epoch is one pass over the training clips; a step takes `accumulate` batches, the last
+ * step of an epoch what is left.
+ */
+import type { ClipRecord } from '../dataset/types.ts';
+import { epochBatches } from '../views/batches.ts';
+import type { BatchRequest } from '../views/loader.ts';
+import type { Config } from './config.ts';
+import { epochClips, type Split } from './splits.ts';
+
+export class Itinerary {
+  /** Optimizer steps in the whole run. */
+  readonly steps: number;
+  /** Epochs that the run begins; `training.steps` may cut the last one short. */
+  readonly epochs: number;
+  readonly stepsPerEpoch: number;
+  readonly #batchesPerEpoch: number;
+  readonly #accumulate: number;
+  readonly #makeEpoch: (epoch: number) => readonly (readonly number[])[];
+  #remembered: { readonly epoch: number; readonly batches: readonly (readonly number[])[] };
+
+  /** Errors: `BATCHES_EMPTY` where no batch can be made. */
+  constructor(clips: readonly ClipRecord[], split: Split, config: Config) {
+    const { seed, data, batch, training } = config;
+    this.#makeEpoch = (epoch) => {
+      const indices = epochClips(split, clips, data, seed, epoch);
+      const chosen = indices.map((index) => clips[index]!);
+      return epochBatches(chosen, batch, seed, epoch).map((rows) => rows.map((row) => indices[row]!));
+    };
+    this.#remembered = { epoch: 0, batches: this.#makeEpoch(0) };
+    // The number and sizes of batches are the same in every epoch.
+    this.#batchesPerEpoch = this.#remembered.batches.length;
+    this.#accumulate = training.accumulate;
+    this.stepsPerEpoch = Math.ceil(this.#batchesPerEpoch / training.accumulate);
+    this.steps = training.steps ?? training.epochs * this.stepsPerEpoch;
+    this.epochs = Math.ceil(this.steps / this.stepsPerEpoch);
+  }
+
+  epochOf(step: number): number {
+    return Math.floor(step / this.stepsPerEpoch);
+  }
+
+  /** Whether `step` is the last of its epoch, or of the run. */
+  ends(step: number): boolean {
+    return (step + 1) % this.stepsPerEpoch === 0 || step + 1 === this.steps;
+  }
+
+  /** Number of batches before this step. */
+  firstBatch(step: number): number {
+    const epoch = this.epochOf(step);
+    return epoch * this.#batchesPerEpoch + (step - epoch * this.stepsPerEpoch) * this.#accumulate;
+  }
+
+  /** Batches that make this step, at least one. */
+  batchesIn(step: number): number {
+    return this.firstBatch(step + 1) - this.firstBatch(step);
+  }
+
+  /** The batch of this number, or null past the end of the run. */
+  batch(number: number): BatchRequest | null {
+    if (number >= this.firstBatch(this.steps)) return null;
+    const epoch = Math.floor(number / this.#batchesPerEpoch);
+    const index = number - epoch * this.#batchesPerEpoch;
+    if (this.#remembered.epoch !== epoch) this.#remembered = { epoch, batches: this.#makeEpoch(epoch) };
+    return { epoch, index, clips: this.#remembered.batches[index]! };
+  }
+}

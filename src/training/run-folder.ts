@@ -1,0 +1,171 @@
+/**
+ * The folder of a run: what is in it, who may start one where, and that only one process writes to it.
+ * `config.json` is written first and whole; a folder is a run exactly when it has one.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { UsclError } from '../base/errors.ts';
+import { guardWrites, writeFileAtomic } from '../base/files.ts';
+import type { Dataset } from '../dataset/reader.ts';
+import { type Config, configSchema } from './config.ts';
+
+export const RUN_FILES = {
+  config: 'config.json',
+  environment: 'environment.json',
+  log: 'log.jsonl',
+  metrics: 'metrics.json',
+  checkpoints: 'checkpoints',
+  lock: 'run.lock',
+} as const;
+
+/** Whether `folder` holds a run. */
+export function isRun(folder: string): boolean {
+  return existsSync(join(folder, RUN_FILES.config));
+}
+
+export type RunStart = 'new' | 'resumed';
+
+/**
+ * Makes sure that a run may be written to `folder` and says whether one is to be resumed. `resume` starts anew where
+ * there is no run yet. Errors: `RUN_EXISTS`, `OUTPUT_NOT_OURS`, `WRITE_FAILED`.
+ */
+export function prepareRun(
+  folder: string,
+  options: { readonly resume: boolean; readonly overwrite: boolean },
+): RunStart {
+  if (isRun(folder)) {
+    if (options.resume) return 'resumed';
+    if (!options.overwrite)
+      throw new UsclError({
+        kind: 'usage',
+        code: 'RUN_EXISTS',
+        message: `There is already a run at ${folder}.`,
+        where: folder,
+        remedy: 'Say --resume to continue it, --overwrite to replace it, or choose another folder.',
+      });
+    guardWrites(folder, () => {
+      clear(folder);
+    });
+    return 'new';
+  }
+  guardWrites(folder, () => {
+    mkdirSync(folder, { recursive: true });
+    const foreign = readdirSync(folder).filter((name) => !isOurs(name));
+    if (foreign.length === 0) return;
+    throw new UsclError({
+      kind: 'usage',
+      code: 'OUTPUT_NOT_OURS',
+      message: `Will not write a run to ${folder}: it is not empty and no run (it holds ${JSON.stringify(foreign[0])}).`,
+      where: folder,
+      remedy: 'Choose another output folder.',
+    });
+  });
+  return 'new';
+}
+
+/** The complete configuration a run was started with. Errors: `RUN_MISSING`, `RUN_DAMAGED`. */
+export function readRunConfig(folder: string): Config {
+  const path = join(folder, RUN_FILES.config);
+  if (!existsSync(path))
+    throw new UsclError({
+      kind: 'data',
+      code: 'RUN_MISSING',
+      message: `There is no run at ${folder}: it has no ${RUN_FILES.config}.`,
+      where: folder,
+      remedy: 'Give the folder that `uscl pretrain DATASET --out FOLDER` wrote.',
+    });
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (thrown) {
+    throw damagedRun(path, 'it is not valid JSON', thrown);
+  }
+  const config = configSchema.safeParse(value);
+  if (config.success) return config.data;
+  const issue = config.error.issues[0];
+  throw damagedRun(
+    path,
+    `"${issue?.path.join('.') ?? ''}" is not valid: ${issue?.message ?? ''}`,
+    config.error,
+  );
+}
+
+/** Writes a JSON file of the run, whole or not at all. */
+export function writeRunFile(
+  folder: string,
+  file: 'config.json' | 'environment.json' | 'metrics.json',
+  value: unknown,
+): void {
+  writeFileAtomic(join(folder, file), [`${JSON.stringify(value, null, 2)}\n`]);
+}
+
+/** Hash of a value that JSON can hold; key order counts. */
+export function hashOf(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('hex');
+}
+
+/** Identity of a dataset's content: classes, channels and every clip's record (source digests included). */
+export function datasetHash(dataset: Dataset): string {
+  const { classes, channels, size, frames } = dataset.manifest;
+  return hashOf({ classes, channels, size, frames, clips: dataset.clips });
+}
+
+/** Holds the run for this process until disposed of. Errors: `RUN_BUSY` when another process that lives holds it. */
+export class RunLock implements Disposable {
+  readonly #path: string;
+
+  constructor(folder: string) {
+    this.#path = join(folder, RUN_FILES.lock);
+    const holder = existsSync(this.#path) ? Number(readFileSync(this.#path, 'utf8')) : 0;
+    if (holder > 0 && holder !== process.pid && lives(holder))
+      throw new UsclError({
+        kind: 'resource',
+        code: 'RUN_BUSY',
+        message: `The run at ${folder} is being written by process ${holder}.`,
+        where: this.#path,
+        remedy: 'Wait for that process or stop it. If it has nothing to do with this run, remove that file.',
+      });
+    guardWrites(this.#path, () => {
+      writeFileSync(this.#path, String(process.pid));
+    });
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.#path, { force: true });
+  }
+}
+
+function lives(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isOurs(name: string): boolean {
+  const files: readonly string[] = Object.values(RUN_FILES);
+  return files.includes(name) || name.startsWith('events.out.tfevents.') || /^\..*\.tmp$/.test(name);
+}
+
+/** Removes what a run consists of and nothing else. */
+function clear(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    if (!isOurs(name)) continue;
+    const path = join(folder, name);
+    rmSync(path, { recursive: statSync(path).isDirectory(), force: true });
+  }
+}
+
+function damagedRun(path: string, reason: string, cause: unknown): UsclError {
+  return new UsclError({
+    kind: 'data',
+    code: 'RUN_DAMAGED',
+    message: `The configuration of the run cannot be read: ${reason}.`,
+    where: path,
+    remedy: 'Restore that file from a backup, or start a new run.',
+    cause,
+  });
+}

@@ -1,0 +1,131 @@
+/**
+ * Which clips train, which validate, and whose label is read. Everything is a function of the seed and of clip or
+ * group names, never of the order of clips; a subset at one rate contains every subset at a lower rate.
+ */
+import { UsclError } from '../base/errors.ts';
+import { randomAt } from '../base/random.ts';
+import type { ClipRecord } from '../dataset/types.ts';
+import type { Config } from './config.ts';
+
+/** Label index of a clip whose label is not read. */
+const UNLABELLED = -1;
+
+export interface Split {
+  /** Indices into the dataset's clips that an epoch goes through, ascending. */
+  readonly training: readonly number[];
+  /** Held-out clips, whole groups, ascending. */
+  readonly validation: readonly number[];
+  /** Clips within `data.rate`, ascending: where `replace` draws from. */
+  readonly kept: readonly number[];
+  /** Class index of each clip of the dataset, −1 where no label may be used. */
+  readonly labels: Int32Array;
+}
+
+/** Splits a dataset's clips. Errors: `SPLIT_IMPOSSIBLE`. */
+export function splitClips(
+  clips: readonly ClipRecord[],
+  classes: readonly string[],
+  data: Config['data'],
+  seed: number,
+): Split {
+  const all = clips.map((_, index) => index);
+  const held = heldOutGroups(clips, data.validation.fraction, seed);
+  const kept = nestedSubset(all, data.rate, (index) => draw(seed, 'data-rate', clips[index]!.id), 1);
+  const within = new Set(kept);
+  const validation = all.filter((index) => held.has(clips[index]!.group));
+  const training = all.filter(
+    (index) => !held.has(clips[index]!.group) && (data.rateMode === 'replace' || within.has(index)),
+  );
+  if (training.length === 0)
+    throw new UsclError({
+      kind: 'data',
+      code: 'SPLIT_IMPOSSIBLE',
+      message: `No clip is left to train on: ${clips.length} clips, rate ${data.rate}, validation ${data.validation.fraction}.`,
+      where: 'data.rate, data.validation.fraction',
+      remedy: 'Use a larger rate, a smaller validation fraction, or more clips.',
+    });
+  const classOf = new Map(classes.map((name, index) => [name, index]));
+  const labelOf = (index: number): number => classOf.get(clips[index]!.label ?? '') ?? UNLABELLED;
+  const labelled = training.filter((index) => labelOf(index) !== UNLABELLED);
+  const labels = new Int32Array(clips.length).fill(UNLABELLED);
+  for (const index of nestedSubset(
+    labelled,
+    data.labelRate,
+    (i) => draw(seed, 'label-rate', clips[i]!.id),
+    0,
+  ))
+    labels[index] = labelOf(index);
+  return { training, validation, kept, labels };
+}
+
+/**
+ * The clips an epoch goes through. With `replace` a training clip outside the rate gives its place to a random kept
+ * clip (validation clips included, as the published code has it), anew each epoch.
+ */
+export function epochClips(
+  split: Split,
+  clips: readonly ClipRecord[],
+  data: Config['data'],
+  seed: number,
+  epoch: number,
+): readonly number[] {
+  if (data.rateMode === 'exclude') return split.training;
+  const within = new Set(split.kept);
+  return split.training.map((index) =>
+    within.has(index)
+      ? index
+      : split.kept[randomAt(seed, 'replace', epoch, clips[index]!.id).integer(split.kept.length)]!,
+  );
+}
+
+/** round(rate · n) items, at least `least`, with the smallest draws; in their given order. */
+function nestedSubset(
+  items: readonly number[],
+  rate: number,
+  drawOf: (item: number) => number,
+  least: number,
+): readonly number[] {
+  const size = Math.max(Math.min(least, items.length), Math.round(rate * items.length));
+  if (size === items.length) return items;
+  const ranked = items.map((item) => ({ item, draw: drawOf(item) }));
+  ranked.sort((a, b) => a.draw - b.draw || a.item - b.item);
+  const chosen = new Set(ranked.slice(0, size).map(({ item }) => item));
+  return items.filter((item) => chosen.has(item));
+}
+
+/** Groups in random order, each taken if it still fits; at least one when a fraction is asked for. */
+function heldOutGroups(clips: readonly ClipRecord[], fraction: number, seed: number): ReadonlySet<string> {
+  const sizes = new Map<string, number>();
+  for (const { group } of clips) sizes.set(group, (sizes.get(group) ?? 0) + 1);
+  if (fraction === 0) return new Set();
+  if (sizes.size < 2)
+    throw new UsclError({
+      kind: 'data',
+      code: 'SPLIT_IMPOSSIBLE',
+      message: 'The dataset has one group only, so no clips can be held out for validation.',
+      where: 'data.validation.fraction',
+      remedy: 'Set data.validation.fraction=0, or ingest with groups (patients) in the labels file.',
+    });
+  const order = [...sizes.keys()]
+    .map((group) => ({ group, draw: draw(seed, 'validation', group) }))
+    .sort((a, b) => a.draw - b.draw || (a.group < b.group ? -1 : 1));
+  const target = fraction * clips.length;
+  const held = new Set<string>();
+  let count = 0;
+  for (const { group } of order) {
+    const size = sizes.get(group)!;
+    if (count + size > target) continue;
+    held.add(group);
+    count += size;
+  }
+  if (held.size === 0) held.add(smallest(order, sizes));
+  return held;
+}
+
+function smallest(order: readonly { readonly group: string }[], sizes: ReadonlyMap<string, number>): string {
+  return order.reduce((best, next) => (sizes.get(next.group)! < sizes.get(best.group)! ? next : best)).group;
+}
+
+function draw(seed: number, purpose: string, name: string): number {
+  return randomAt(seed, purpose, name).uniform();
+}
