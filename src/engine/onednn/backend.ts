@@ -1,16 +1,18 @@
 /** The oneDNN backend: vendor kernels on the processor's cores, f32 and (where the hardware has it) bf16. */
 import type { AdamStep, Backend, Parameters, PlanOptions, Precision, SgdStep, Vector } from '../backend.ts';
 import type { Network } from '../network.ts';
-import { adamUpdate, sgdUpdate, sumOfSquares } from '../reference/updates.ts';
+import { sumOfSquares } from '../reference/updates.ts';
 import { Context } from './context.ts';
 import { loadLibrary, type Library } from './library.ts';
 import { allocateBlock, floatView } from './memory.ts';
 import { createNativeParameters, type NativeParameters } from './parameters.ts';
 import { compileOneDnn } from './plan.ts';
+import { VectorUpdates } from './updates.ts';
 
 export function openOneDnn(threads: number | undefined, profile: boolean): Backend {
   const library = loadLibrary(threads);
   const context = new Context(library);
+  const updates = new VectorUpdates(context);
   const mine = new WeakMap<Parameters, NativeParameters>();
   return {
     describe: () => ({
@@ -39,12 +41,13 @@ export function openOneDnn(threads: number | undefined, profile: boolean): Backe
     },
     sumOfSquares,
     adam: (step: AdamStep) => {
-      adamUpdate(step);
+      updates.adam(step);
     },
     sgd: (step: SgdStep) => {
-      sgdUpdate(step);
+      updates.sgd(step);
     },
     [Symbol.dispose]: () => {
+      updates[Symbol.dispose]();
       context[Symbol.dispose]();
     },
   };

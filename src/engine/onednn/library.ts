@@ -23,6 +23,7 @@ export interface Functions {
   memoryDescGetSize(desc: Address): Int;
   memoryDescEqual(a: Address, b: Address): Int;
   memoryCreate(memory: Address, desc: Address, engine: Address, data: Address): Int;
+  memorySetData(memory: Address, data: Address): Int;
   memoryDestroy(memory: Address): Int;
   convForward(
     op: Address,
@@ -147,6 +148,7 @@ const SIGNATURES: Readonly<
   memoryDescGetSize: ['dnnl_memory_desc_get_size', 'size_t', 'P'],
   memoryDescEqual: ['dnnl_memory_desc_equal', 'int', 'P, P'],
   memoryCreate: ['dnnl_memory_create', 'int', 'P, P, P, P'],
+  memorySetData: ['dnnl_memory_set_data_handle', 'int', 'P, P'],
   memoryDestroy: ['dnnl_memory_destroy', 'int', 'P'],
   convForward: ['dnnl_convolution_forward_desc_init', 'int', 'P, int, int, P, P, P, P, P, P, P'],
   convBackwardData: ['dnnl_convolution_backward_data_desc_init', 'int', 'P, int, P, P, P, P, P, P'],

@@ -72,10 +72,21 @@ export function allocateBlock(bytes: number): Block {
   };
 }
 
+const addresses = new WeakMap<ArrayBufferLike, Address>();
+
+/** The native address behind a view that `floatView` made (or a part of one). */
+export function addressOfView(view: Float32Array): Address {
+  const base = addresses.get(view.buffer);
+  if (base === undefined) throw new TypeError('this vector was not allocated by the oneDNN backend');
+  return offsetAddress(base, view.byteOffset);
+}
+
 /** A view of native memory as f32. The memory must outlive it. */
 export function floatView(address: Address, length: number): Float32Array {
   if (length === 0) return new Float32Array(0);
-  return new Float32Array(koffi.view(address, length * 4), 0, length);
+  const buffer = koffi.view(address, length * 4);
+  addresses.set(buffer, address);
+  return new Float32Array(buffer, 0, length);
 }
 
 export function byteView(address: Address, bytes: number): Uint8Array {
