@@ -17,7 +17,7 @@ import { fileNameOf } from './paths.ts';
 import type { PlannedClip } from './plan.ts';
 import type { Still } from './still.ts';
 import { decodeStill, openStill } from './still.ts';
-import type { VideoTools } from './video.ts';
+import type { VideoInfo, VideoTools } from './video.ts';
 import { decodeVideo, probeVideo } from './video.ts';
 
 export interface DecodeSettings {
@@ -31,7 +31,10 @@ export interface DecodeSettings {
   readonly signal: AbortSignal | undefined;
 }
 
-/** SPG draws three frames of a clip; with fewer it has less to mix. */
+/**
+ * SPG draws three frames of a clip and has less to mix with fewer, so a clip of a fraction of a second is sampled
+ * densely enough to keep three, where it has them.
+ */
 const FEW_FRAMES = 3;
 
 interface Facts {
@@ -124,11 +127,13 @@ export class ClipDecoding {
   }
 
   async *#decodeVideo(path: string): AsyncGenerator<Uint8Array, void, undefined> {
-    const { root, size, channels, fps, tools, signal } = this.#settings;
+    const { root, size, channels, tools, signal } = this.#settings;
     if (tools === null) throw new Error('A video was planned without a decoder.');
     const absolute = join(root, path);
     const info = await probeVideo(absolute, signal);
     const stored = storedSize(info, size);
+    const { width, height, fps: sourceFps } = info;
+    const fps = denseEnough(this.#settings.fps, info);
     const hash = hashFile(absolute);
     hash.catch(() => undefined);
     const decoding = decodeVideo(absolute, info, { size: stored, channels, fps, tools, signal });
@@ -147,7 +152,6 @@ export class ClipDecoding {
     } finally {
       await decoding.return(undefined);
     }
-    const { width, height, fps: sourceFps } = info;
     this.#facts = {
       original: { width, height, fps: sourceFps, frames: Math.max(info.frames, decoded) },
       stored,
@@ -196,6 +200,12 @@ export class ClipDecoding {
       damage: damage.length > 1 ? `${damage[0]} (and ${damage.length - 1} more)` : damage[0],
     };
   }
+}
+
+/** The rate to sample at: the one asked for, raised for a clip that would keep fewer than three frames. */
+function denseEnough(fps: number | 'all', info: VideoInfo): number | 'all' {
+  if (fps === 'all' || info.fps === null) return fps;
+  return Math.min(Math.max(fps, (FEW_FRAMES * info.fps) / info.frames), Math.max(fps, info.fps));
 }
 
 async function hashFile(path: string): Promise<string> {

@@ -1,0 +1,146 @@
+/**
+ * A contact sheet: one PNG to look a dataset over by eye. Each cell is a clip (frames spread over its length) under
+ * its label and id; clips stand in the order of classes and groups, so that a stray one shows.
+ */
+import sharp from 'sharp';
+import { writeFileAtomic } from '../base/files.ts';
+import type { Dataset } from '../dataset/reader.ts';
+import type { ClipRecord } from '../dataset/types.ts';
+import { compareNatural } from './paths.ts';
+
+export interface ContactSheetOptions {
+  /** Clips shown at most (default 60); of more, an even share of every class is sampled, spread over its groups. */
+  readonly clips?: number;
+  /** Frames shown of a clip (default 3); a shorter clip shows what it has. */
+  readonly frames?: number;
+  /** Side of a frame's square in pixels (default 128); frames are fitted in. */
+  readonly tile?: number;
+  /** Clips side by side (default: as many as make the sheet about square). */
+  readonly columns?: number;
+}
+
+const CAPTION = 22;
+const GAP = 6;
+const HEADER = 30;
+const COLOURS = ['#7fd1ff', '#ffb46b', '#9be28a', '#ff8fa3', '#d5a6ff', '#ffe27a'];
+/** Average advance of a 13-pixel monospaced letter. */
+const LETTER = 7.9;
+
+/** Writes the sheet to `path` and returns its size. Errors: `DISK_FULL`, `WRITE_FAILED`, those of `readFrame`. */
+export async function contactSheet(
+  dataset: Dataset,
+  path: string,
+  options: ContactSheetOptions = {},
+): Promise<{ readonly width: number; readonly height: number; readonly clips: number }> {
+  const { clips: most = 60, frames = 3, tile = 128 } = options;
+  const clips = sampleClips(dataset.clips, dataset.manifest.classes, most);
+  const cell = { width: frames * (tile + 2) + GAP, height: tile + CAPTION + GAP };
+  const columns = Math.min(
+    options.columns ?? Math.max(1, Math.round(Math.sqrt((clips.length * cell.height) / cell.width))),
+    clips.length,
+  );
+  const width = columns * cell.width + GAP;
+  const height = HEADER + Math.ceil(clips.length / columns) * cell.height + GAP;
+  const layers: {
+    input: Buffer;
+    raw: { width: number; height: number; channels: 3 };
+    left: number;
+    top: number;
+  }[] = [];
+  const captions: string[] = [];
+  // Down the columns, so that neighbours in order stay neighbours in the picture.
+  const rows = Math.ceil(clips.length / columns);
+  for (const [index, clip] of clips.entries()) {
+    const left = GAP + Math.floor(index / rows) * cell.width;
+    const top = HEADER + (index % rows) * cell.height;
+    captions.push(caption(clip, dataset.manifest.classes, left, top + 15, cell.width - GAP));
+    for (const [position, frame] of spread(clip.frames, frames).entries()) {
+      const { data, info } = await thumbnail(dataset, clip, frame, tile);
+      layers.push({
+        input: data,
+        raw: { width: info.width, height: info.height, channels: 3 },
+        left: left + position * (tile + 2) + Math.floor((tile - info.width) / 2),
+        top: top + CAPTION + Math.floor((tile - info.height) / 2),
+      });
+    }
+  }
+  const shown =
+    clips.length < dataset.clips.length
+      ? `${clips.length} of ${dataset.clips.length} clips shown`
+      : `${clips.length} clips`;
+  const title = `${dataset.manifest.name}: ${shown}, ${dataset.manifest.frames} frames. Research use only, not a medical device.`;
+  const text =
+    `<svg xmlns="http://www.w3.org/2000/svg" xml:space="preserve" width="${width}" height="${height}" font-family="DejaVu Sans Mono, monospace">` +
+    `<text x="${GAP}" y="20" font-size="14" fill="#ffffff">${escapeXml(fit(title, width - 2 * GAP, 8.5))}</text>${captions.join('')}</svg>`;
+  const png = await sharp({
+    create: { width, height, channels: 3, background: '#1b1d21' },
+    limitInputPixels: false,
+  })
+    .composite([...layers, { input: Buffer.from(text), left: 0, top: 0 }])
+    .png({ compressionLevel: 9 })
+    .toBuffer();
+  writeFileAtomic(path, [png]);
+  return { width, height, clips: clips.length };
+}
+
+/** Clips by class, then group; of more than `most`, every class keeps its share (at least one) spread over its groups. */
+function sampleClips(
+  clips: readonly ClipRecord[],
+  classes: readonly string[],
+  most: number,
+): readonly ClipRecord[] {
+  const order = (clip: ClipRecord): number =>
+    clip.label === null ? classes.length : classes.indexOf(clip.label);
+  const sorted = [...clips].sort(
+    (a, b) => order(a) - order(b) || compareNatural(a.group, b.group) || compareNatural(a.id, b.id),
+  );
+  if (sorted.length <= most) return sorted;
+  const labels = [...new Set(sorted.map((clip) => clip.label))];
+  return labels.flatMap((label) => {
+    const members = sorted.filter((clip) => clip.label === label);
+    const share = Math.max(1, Math.round((most * members.length) / sorted.length));
+    return spread(members.length, share).map((index) => members[index]!);
+  });
+}
+
+/** Up to `count` indices of `length` items, evenly spread, first and last included. */
+function spread(length: number, count: number): number[] {
+  if (length <= count) return Array.from({ length }, (_, index) => index);
+  if (count === 1) return [Math.floor(length / 2)];
+  return Array.from({ length: count }, (_, index) => Math.round((index * (length - 1)) / (count - 1)));
+}
+
+async function thumbnail(dataset: Dataset, clip: ClipRecord, frame: number, tile: number) {
+  const raw = { width: clip.width, height: clip.height, channels: dataset.manifest.channels };
+  return sharp(dataset.readFrame(clip, frame), { raw })
+    .resize(tile, tile, { fit: 'inside' })
+    .toColourspace('srgb')
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+}
+
+function caption(clip: ClipRecord, classes: readonly string[], x: number, y: number, width: number): string {
+  const label = clip.label ?? 'unlabelled';
+  const colour = clip.label === null ? '#a0a4ab' : COLOURS[classes.indexOf(clip.label) % COLOURS.length];
+  const size = `${clip.frames}f`;
+  const room = width - (label.length + size.length + 2) * LETTER;
+  const id = fit(clip.id, room, LETTER);
+  return (
+    `<text x="${x}" y="${y}" font-size="13"><tspan font-weight="bold" fill="${colour}">${escapeXml(label)}</tspan>` +
+    `<tspan fill="#e6e6e6"> ${escapeXml(id)}</tspan><tspan fill="#a0a4ab"> ${size}</tspan></text>`
+  );
+}
+
+/** The end of a text that is too long: of ids, the end tells them apart. */
+function fit(text: string, width: number, letter: number): string {
+  const room = Math.max(4, Math.floor(width / letter));
+  return text.length <= room ? text : `…${text.slice(text.length - room + 1)}`;
+}
+
+function escapeXml(text: string): string {
+  return text
+    .replaceAll(/[\p{Cc}\p{Cs}\uFFFE\uFFFF]/gu, '�')
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;');
+}
