@@ -22,32 +22,36 @@ export interface Best {
   readonly score: number;
 }
 
+/** What network the weights fit. */
+const modelSchema = z.strictObject({
+  backbone: z.enum(['resnet18', 'resnet34', 'resnet50']),
+  width: z.int().min(1),
+  channels: z.union([z.literal(1), z.literal(3)]),
+  size: z.int().min(8),
+});
+
+/** Metadata are strings; these hold JSON. */
+const jsonText = z.string().transform((text, context): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    context.addIssue({ code: 'custom', message: 'not JSON' });
+    return z.NEVER;
+  }
+});
+
 const metadataSchema = z.object({
   format: z.literal(FORMAT),
   version: z.literal('1'),
   /** `full` can be resumed; `weights` has no optimizer state. */
   contents: z.enum(['full', 'weights']),
-  step: z.coerce.number().int().min(0),
-  epoch: z.coerce.number().int().min(0),
-  optimizerSteps: z.coerce.number().int().min(0),
+  step: z.coerce.number().pipe(z.int().min(0)),
+  epoch: z.coerce.number().pipe(z.int().min(0)),
+  optimizerSteps: z.coerce.number().pipe(z.int().min(0)),
   configHash: z.string(),
   datasetHash: z.string(),
-  best: z
-    .string()
-    .transform((text): unknown => JSON.parse(text))
-    .pipe(z.strictObject({ step: z.int(), epoch: z.int(), score: z.number() }).nullable()),
-  /** What network the weights fit: backbone, width, channels, size. */
-  model: z
-    .string()
-    .transform((text): unknown => JSON.parse(text))
-    .pipe(
-      z.strictObject({
-        backbone: z.enum(['resnet18', 'resnet34', 'resnet50']),
-        width: z.int().min(1),
-        channels: z.union([z.literal(1), z.literal(3)]),
-        size: z.int().min(8),
-      }),
-    ),
+  best: jsonText.pipe(z.strictObject({ step: z.int(), epoch: z.int(), score: z.number() }).nullable()),
+  model: jsonText.pipe(modelSchema),
   sha256: z.string(),
 });
 

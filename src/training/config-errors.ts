@@ -83,6 +83,12 @@ function allowed(issue: z.core.$ZodIssue): string {
       return `it must be ${issue.inclusive === true ? 'at least' : 'more than'} ${issue.minimum}${counted(issue.origin)}`;
     case 'too_big':
       return `it must be ${issue.inclusive === true ? 'at most' : 'less than'} ${issue.maximum}${counted(issue.origin)}`;
+    case 'invalid_union': {
+      const options = issue.errors.map((errors) => errors[0]).filter((first) => first !== undefined);
+      return options.length === 0
+        ? 'it has the wrong form'
+        : [...new Set(options.map(allowed))].join(', or ');
+    }
     case 'invalid_type':
       return `it must be ${article(issue.expected)}`;
     default:

@@ -130,7 +130,7 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
     epoch,
     optimizerSteps: learner.optimizer.steps,
     best: scorer.best,
-    model: { backbone: config.model.backbone, width: config.model.width, ...config.view },
+    model: modelOf(config),
   });
   const save = (epoch: number): void => {
     log.flush();
@@ -228,6 +228,10 @@ function settled(config: Config, backend: Backend): Config {
 
 function precisionOf(config: Config): 'f32' | 'bf16' {
   return config.precision === 'bf16' ? 'bf16' : 'f32';
+}
+
+function modelOf({ model, view }: Config): CheckpointState['model'] {
+  return { backbone: model.backbone, width: model.width, channels: view.channels, size: view.size };
 }
 
 /** What a person may not have meant. */

@@ -1,0 +1,110 @@
+/**
+ * The frame around every command: signals, errors and exit codes. 0 done, 2 usage, 3 data, 4 numeric, 5 resources,
+ * 130/143 after SIGINT/SIGTERM, 1 a defect of this program (the only case that shows a stack).
+ */
+import { type Command, CommanderError } from 'commander';
+import { messageOf, UsclError } from '../base/errors.ts';
+import { Output } from './output.ts';
+
+/** Exit codes of signals, by the shell's convention of 128 + number. */
+const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
+
+/** Thrown by a command that stopped in good order because of a signal. */
+export class Stopped extends Error {
+  constructor(text: string) {
+    super(text);
+    this.name = 'Stopped';
+  }
+}
+
+/** Runs the body of a command with `--json` read from its options. Sets the exit code; never throws. */
+export async function runCommand(
+  options: { readonly json?: boolean },
+  body: (output: Output, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const output = new Output(options.json ?? false);
+  const controller = new AbortController();
+  let received: keyof typeof SIGNALS | undefined;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    const name = signal === 'SIGTERM' ? 'SIGTERM' : 'SIGINT';
+    if (received !== undefined) process.exit(SIGNALS[name]);
+    received = name;
+    output.note(`\n${name}: stopping in good order; once more stops at once.`);
+    controller.abort(new Stopped('Stopped.'));
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  try {
+    await body(output, controller.signal);
+  } catch (thrown) {
+    process.exitCode = report(thrown, output, received);
+  } finally {
+    process.off('SIGINT', onSignal);
+    process.off('SIGTERM', onSignal);
+  }
+}
+
+function report(thrown: unknown, output: Output, signal: keyof typeof SIGNALS | undefined): number {
+  if (signal !== undefined && (thrown instanceof Stopped || isAbort(thrown))) {
+    if (thrown instanceof Stopped) output.note(thrown.message);
+    return SIGNALS[signal];
+  }
+  if (thrown instanceof UsclError) {
+    output.note(`error: ${thrown.describe()}`);
+    output.result({
+      error: {
+        code: thrown.code,
+        message: thrown.message,
+        where: thrown.where ?? null,
+        remedy: thrown.remedy,
+      },
+    });
+    return thrown.exitCode;
+  }
+  output.note(
+    `This is a defect of uscl, please report it:\n${(thrown instanceof Error && thrown.stack) || messageOf(thrown)}`,
+  );
+  output.result({
+    error: { code: 'DEFECT', message: messageOf(thrown), where: null, remedy: 'Please report it.' },
+  });
+  return 1;
+}
+
+function isAbort(thrown: unknown): boolean {
+  return thrown instanceof Error && thrown.name === 'AbortError';
+}
+
+/** Exit code of what commander threw: 0 for help and version, 2 for a command line that is wrong. */
+export function usageExitCode(thrown: unknown): number {
+  if (!(thrown instanceof CommanderError)) throw thrown;
+  return thrown.exitCode === 0 ? 0 : 2;
+}
+
+/** `--json`, as every command has it. */
+export function withJson(command: Command): Command {
+  return command.option('--json', 'print one JSON object on stdout, everything else on stderr');
+}
+
+/** A parser of whole numbers for commander, with the range in its error. */
+export function wholeNumber(
+  name: string,
+  low: number,
+  high = Number.MAX_SAFE_INTEGER,
+): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && Number.isInteger(value) && value >= low && value <= high) return value;
+    throw new UsclError({
+      kind: 'usage',
+      code: 'OPTION_INVALID',
+      message: `${name} must be a whole number ${high === Number.MAX_SAFE_INTEGER ? `of at least ${low}` : `from ${low} to ${high}`}, not "${text}".`,
+      where: name,
+      remedy: 'See --help for what it means.',
+    });
+  };
+}
+
+/** Collects a repeatable option. */
+export function collect(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value];
+}

@@ -1,0 +1,39 @@
+#!/usr/bin/env node
+/** The command line: `uscl COMMAND`. Parsing only; every command is a thin file beside this one. */
+import { Command } from 'commander';
+import { UsclError } from '../base/errors.ts';
+import { packageVersion } from '../training/environment.ts';
+import { usageExitCode } from './command.ts';
+import { pretrainCommand } from './pretrain.ts';
+
+const program = new Command('uscl')
+  .description('Pretraining on ultrasound video (USCL). Research use only; not a medical device.')
+  .version(packageVersion())
+  .addHelpText(
+    'after',
+    `
+A first tour:
+  uscl demo                                        everything once, on simulated clips
+  uscl ingest videos/ --out lung --labels lung.csv your own clips
+  uscl pretrain lung --out runs/lung
+  uscl probe runs/lung lung                        what the backbone has learnt
+
+Exit codes: 0 done, 2 usage, 3 data, 4 numeric, 5 resources, 130/143 stopped by a signal.`,
+  )
+  .showHelpAfterError('(add --help for what can be said here)')
+  .showSuggestionAfterError();
+for (const command of [pretrainCommand()]) program.addCommand(inherit(command));
+
+/** Settings that commander copies to its own subcommands only. */
+function inherit(command: Command): Command {
+  return command.copyInheritedSettings(program).exitOverride();
+}
+
+try {
+  await program.exitOverride().parseAsync();
+} catch (thrown) {
+  if (thrown instanceof UsclError) {
+    process.stderr.write(`error: ${thrown.describe()}\n`);
+    process.exitCode = thrown.exitCode;
+  } else process.exitCode = usageExitCode(thrown);
+}

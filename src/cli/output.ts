@@ -1,0 +1,155 @@
+/**
+ * What a command says and where: with `--json` one JSON object on stdout and everything human on stderr, otherwise
+ * results on stdout and progress on stderr. A progress bar on a terminal, plain lines off it.
+ */
+import { writeSync } from 'node:fs';
+import { Presets, SingleBar } from 'cli-progress';
+
+/** Seconds between plain progress lines. */
+const LINE_SECONDS = 5;
+
+export interface Progress {
+  /** `note` says what cannot be seen from the numbers. */
+  update(done: number, total: number, note?: string): void;
+  /** Something to say while the bar goes on. */
+  say(text: string): void;
+  end(): void;
+}
+
+export class Output {
+  readonly json: boolean;
+  readonly #terminal: boolean;
+
+  constructor(json: boolean) {
+    this.json = json;
+    this.#terminal = process.stderr.isTTY;
+  }
+
+  /** A result for people: stdout, or stderr beside a JSON object. */
+  print(text: string): void {
+    write(this.json ? 2 : 1, `${text}\n`);
+  }
+
+  /** A remark for people: always stderr. */
+  note(text: string): void {
+    write(2, `${text}\n`);
+  }
+
+  /** The one object of `--json`; nothing without it. */
+  result(value: unknown): void {
+    if (this.json) write(1, `${JSON.stringify(value)}\n`);
+  }
+
+  /** Progress of something long, `unit` being what is counted. */
+  progress(label: string, unit: string): Progress {
+    return this.#terminal ? new Bar(label, unit) : new Lines(label, unit);
+  }
+}
+
+/** Whole or not at all, whatever the stream is connected to; a reader that has gone away ends the program quietly. */
+function write(stream: 1 | 2, text: string): void {
+  const bytes = Buffer.from(text);
+  let done = 0;
+  while (done < bytes.length) {
+    try {
+      done += writeSync(stream, bytes, done);
+    } catch (thrown) {
+      const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
+      if (code === 'EAGAIN') continue;
+      if (code === 'EPIPE') process.exit(stream === 1 ? 0 : process.exitCode);
+      throw thrown;
+    }
+  }
+}
+
+class Bar implements Progress {
+  readonly #bar: SingleBar;
+  #started = false;
+
+  constructor(label: string, unit: string) {
+    this.#bar = new SingleBar(
+      {
+        format: `${label} [{bar}] {percentage}% {value}/{total} ${unit} · {eta_formatted} left {note}`,
+        stream: process.stderr,
+        hideCursor: true,
+        etaBuffer: 50,
+        fps: 5,
+      },
+      Presets.shades_classic,
+    );
+  }
+
+  update(done: number, total: number, note = ''): void {
+    if (this.#started) {
+      this.#bar.setTotal(total);
+      this.#bar.update(done, { note });
+    } else this.#bar.start(total, done, { note });
+    this.#started = true;
+  }
+
+  say(text: string): void {
+    if (this.#started) process.stderr.write('\r\u001b[K');
+    write(2, `${text}\n`);
+  }
+
+  end(): void {
+    if (this.#started) this.#bar.stop();
+  }
+}
+
+class Lines implements Progress {
+  readonly #label: string;
+  readonly #unit: string;
+  readonly #started = performance.now();
+  #first: number | undefined;
+  #last = 0;
+
+  constructor(label: string, unit: string) {
+    this.#label = label;
+    this.#unit = unit;
+  }
+
+  update(done: number, total: number, note = ''): void {
+    const now = performance.now();
+    this.#first ??= done;
+    if (done < total && now - this.#last < LINE_SECONDS * 1000) return;
+    this.#last = now;
+    const made = done - this.#first;
+    const left = made > 0 ? ((now - this.#started) / 1000 / made) * (total - done) : undefined;
+    const time = left === undefined || done >= total ? '' : `, ${duration(left)} left`;
+    write(2, `${this.#label}: ${done}/${total} ${this.#unit}${time}${note === '' ? '' : ` · ${note}`}\n`);
+  }
+
+  say(text: string): void {
+    write(2, `${text}\n`);
+  }
+
+  end(): void {
+    // Every line is whole already.
+  }
+}
+
+/** 75 → `1 min 15 s`. */
+export function duration(seconds: number): string {
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}
+
+/** 1234567 → `1.2 MB`. */
+export function byteSize(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit] ?? ''}`;
+}
+
+/** 0.1234 → `12.3 %`. */
+export function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}

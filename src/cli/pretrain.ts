@@ -1,0 +1,115 @@
+/** `uscl pretrain DATASET --out RUN`. */
+import { Command } from 'commander';
+import { presetNamed, readConfigFile } from '../training/resolve.ts';
+import { pretrain, type PretrainEvent, type RunSummary } from '../training/pretrain.ts';
+import { collect, runCommand, Stopped, withJson } from './command.ts';
+import { duration, type Progress } from './output.ts';
+
+interface Options {
+  readonly out: string;
+  readonly preset?: string;
+  readonly config?: string;
+  readonly set: readonly string[];
+  readonly resume?: boolean;
+  readonly overwrite?: boolean;
+  readonly json?: boolean;
+}
+
+export function pretrainCommand(): Command {
+  const command = new Command('pretrain')
+    .summary('pretrain a backbone on the clips of a dataset')
+    .description('Pretrains a backbone with USCL on the clips of DATASET and writes a run folder.')
+    .argument('<dataset>', 'folder that `uscl ingest` or `uscl phantom` wrote')
+    .requiredOption('--out <folder>', 'run folder to write')
+    .option('--preset <name>', 'starting configuration: default, paper or reference')
+    .option('--config <file>', 'YAML file with configuration keys (docs/configuration.md)')
+    .option('--set <key=value>', 'set one configuration key; repeatable, wins over --config', collect, [])
+    .option('--resume', 'continue the run in --out at its exact step (start it where there is none)')
+    .option('--overwrite', 'replace the run in --out')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  uscl pretrain lung --out runs/lung
+  uscl pretrain lung --out runs/lung --resume
+  uscl pretrain lung --out runs/quick --set view.size=112 --set training.epochs=50
+  uscl pretrain lung --out runs/unlabelled --set objective.supervisedWeight=0
+  uscl pretrain lung --out runs/scored --set evaluation.dataset=pocus
+
+Ctrl-C finishes the step, saves a checkpoint and exits with 130; --resume goes on to the same bits.`,
+    );
+  return withJson(command).action((dataset: string, options: Options) =>
+    runCommand(options, async (output, signal) => {
+      const progress = output.progress('pretrain', 'steps');
+      const summary = await pretrain({
+        dataset,
+        out: options.out,
+        config: {
+          ...(options.preset === undefined ? {} : { preset: presetNamed(options.preset) }),
+          ...(options.config === undefined ? {} : { file: readConfigFile(options.config) }),
+          set: options.set,
+        },
+        resume: options.resume ?? false,
+        overwrite: options.overwrite ?? false,
+        signal,
+        onEvent: (event) => {
+          showEvent(event, progress);
+        },
+      }).finally(() => {
+        progress.end();
+      });
+      output.result(summary);
+      if (!summary.complete)
+        throw new Stopped(
+          `Stopped at step ${summary.step} of ${summary.steps}; the checkpoint is saved. Go on with --resume.`,
+        );
+      output.print(describeSummary(summary));
+    }),
+  );
+}
+
+/** Shows what happens during a run. */
+export function showEvent(event: PretrainEvent, progress: Progress): void {
+  switch (event.kind) {
+    case 'start': {
+      const from = event.step === 0 ? '' : `, going on at step ${event.step}`;
+      progress.say(
+        `${event.trainingClips} clips to train on (${event.labelledClips} labelled), ${event.validationClips} held out; ` +
+          `${event.steps} steps in ${event.epochs} epochs${from}; ${event.backend}, ${event.precision}`,
+      );
+      return;
+    }
+    case 'note':
+      progress.say(`note: ${event.text}`);
+      return;
+    case 'step': {
+      const { step, loss, pairsPerSecond } = event.entry;
+      progress.update(step, event.steps, `loss ${loss.toFixed(3)} · ${pairsPerSecond.toFixed(1)} pairs/s`);
+      return;
+    }
+    case 'score': {
+      const { entry, best } = event;
+      const score =
+        entry.kind === 'knn'
+          ? `kNN balanced accuracy ${entry.balancedAccuracy.toFixed(3)}`
+          : `held-out loss ${entry.loss.toFixed(3)}, rank ${entry.effectiveRank.toFixed(1)}`;
+      progress.say(`epoch ${entry.epoch + 1}: ${score}${best ? ' (best)' : ''}`);
+      return;
+    }
+    case 'checkpoint':
+      return;
+  }
+}
+
+function describeSummary(summary: RunSummary): string {
+  const { best } = summary;
+  const score =
+    best === null
+      ? ''
+      : `\nbest: epoch ${best.epoch + 1}, ${best.by === 'knn' ? 'kNN balanced accuracy' : 'held-out loss'} ${best.score.toFixed(4)}`;
+  return (
+    `${summary.steps} steps done in ${duration(summary.seconds)}` +
+    (summary.loss === null ? ' (nothing was left to do)' : `, loss ${summary.loss.toFixed(4)}`) +
+    `${score}\nrun: ${summary.run}\nResearch use only; not a medical device.`
+  );
+}
