@@ -63,13 +63,12 @@ export function assignGroups(counts: readonly Float64Array[], folds: number): In
         for (let other = 0; other < folds; other++) {
           shares[other] = (held[other]![c]! + (other === fold ? group[c]! : 0)) / totals[c]!;
         }
-        spread += deviation(shares) / classes;
+        spread += deviation(shares);
         size += held[fold]![c]! + group[c]!;
       }
-      if (
-        spread < bestSpread - CLOSE * bestSpread ||
-        (spread <= bestSpread * (1 + CLOSE) && size < bestSize)
-      ) {
+      spread /= classes;
+      const close = Math.abs(spread - bestSpread) <= CLOSE_ABSOLUTE + CLOSE_RELATIVE * bestSpread;
+      if (spread < bestSpread || (close && size < bestSize)) {
         best = fold;
         bestSpread = spread;
         bestSize = size;
@@ -81,15 +80,17 @@ export function assignGroups(counts: readonly Float64Array[], folds: number): In
   return result;
 }
 
-/** Spreads closer than this (relative) are rounding of one value, and the fold's size decides. */
-const CLOSE = 1e-9;
+/** Spreads as close as this count as equal, and the fold's size decides (the tolerances of `numpy.isclose`). */
+const CLOSE_RELATIVE = 1e-5;
+const CLOSE_ABSOLUTE = 1e-8;
 
 function deviation(values: Float64Array): number {
-  let mean = 0;
-  for (const value of values) mean += value / values.length;
+  let sum = 0;
+  for (const value of values) sum += value;
+  const mean = sum / values.length;
   let square = 0;
-  for (const value of values) square += (value - mean) ** 2 / values.length;
-  return Math.sqrt(square);
+  for (const value of values) square += (value - mean) * (value - mean);
+  return Math.sqrt(square / values.length);
 }
 
 function countLabels(

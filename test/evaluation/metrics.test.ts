@@ -1,0 +1,87 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import {
+  accuracy,
+  balancedAccuracy,
+  confusionMatrix,
+  macroF1,
+  scoresOfConfusion,
+} from '../../src/evaluation/metrics.ts';
+import { codeOf, golden } from './support.ts';
+
+const cases = golden(
+  'metrics',
+  z.object({
+    classes: z.int(),
+    truth: z.array(z.int()),
+    predicted: z.array(z.int()),
+    accuracy: z.number(),
+    balancedAccuracy: z.number(),
+    macroF1: z.number(),
+    confusion: z.array(z.array(z.int())),
+  }),
+);
+
+describe('scores', () => {
+  it.each(cases)('equal scikit-learn for $classes classes ($truth.length rows)', (one) => {
+    const { truth, predicted, classes } = one;
+    expect([...confusionMatrix(truth, predicted, classes)]).toEqual(one.confusion.flat());
+    expect(accuracy(truth, predicted, classes)).toBeCloseTo(one.accuracy, 12);
+    expect(balancedAccuracy(truth, predicted, classes)).toBeCloseTo(one.balancedAccuracy, 12);
+    expect(macroF1(truth, predicted, classes)).toBeCloseTo(one.macroF1, 12);
+  });
+
+  it('equal the definitions, written class by class, on any labels', () => {
+    const labels = fc.integer({ min: 2, max: 6 }).chain((classes) =>
+      fc.record({
+        classes: fc.constant(classes),
+        rows: fc.array(fc.tuple(fc.nat(classes - 1), fc.nat(classes - 1)), { minLength: 1, maxLength: 40 }),
+      }),
+    );
+    fc.assert(
+      fc.property(labels, ({ classes, rows }) => {
+        const recalls: number[] = [];
+        const f1s: number[] = [];
+        for (let c = 0; c < classes; c++) {
+          const hits = rows.filter(([t, p]) => t === c && p === c).length;
+          const trueRows = rows.filter(([t]) => t === c).length;
+          const called = rows.filter(([, p]) => p === c).length;
+          if (trueRows > 0) recalls.push(hits / trueRows);
+          const precision = called === 0 ? 0 : hits / called;
+          const recall = trueRows === 0 ? 0 : hits / trueRows;
+          if (trueRows + called > 0)
+            f1s.push(hits === 0 ? 0 : (2 * precision * recall) / (precision + recall));
+        }
+        const mean = (values: number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+        const scores = scoresOfConfusion(
+          confusionMatrix(
+            rows.map(([t]) => t),
+            rows.map(([, p]) => p),
+            classes,
+          ),
+          classes,
+        );
+        expect(scores.accuracy).toBeCloseTo(rows.filter(([t, p]) => t === p).length / rows.length, 12);
+        expect(scores.balancedAccuracy).toBeCloseTo(mean(recalls), 12);
+        expect(scores.macroF1).toBeCloseTo(mean(f1s), 12);
+      }),
+      { seed: 1 },
+    );
+  });
+
+  it('refuse different lengths, no rows and indices that are no class', () => {
+    expect(codeOf(() => accuracy([0, 1], [0], 2))).toBe('METRIC_INPUT');
+    expect(codeOf(() => accuracy([], [], 2))).toBe('METRIC_INPUT');
+    for (const wrong of [-1, 2, 0.5, NaN]) {
+      expect(
+        codeOf(() => macroF1([wrong], [0], 2)),
+        String(wrong),
+      ).toBe('METRIC_INPUT');
+      expect(
+        codeOf(() => balancedAccuracy([0], [wrong], 2)),
+        String(wrong),
+      ).toBe('METRIC_INPUT');
+    }
+  });
+});

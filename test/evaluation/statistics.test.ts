@@ -1,0 +1,164 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { randomAt } from '../../src/base/random.ts';
+import { symmetricEigenvalues } from '../../src/evaluation/eigen.ts';
+import { alignment, effectiveRank, featureStatistics, uniformity } from '../../src/evaluation/statistics.ts';
+import { codeOf, golden } from './support.ts';
+
+const cases = golden(
+  'statistics',
+  z.object({
+    dim: z.int(),
+    features: z.array(z.number()),
+    eigenvalues: z.array(z.number()),
+    effectiveRank: z.number(),
+    meanCosine: z.number(),
+    uniformity: z.number(),
+  }),
+);
+
+const normals = (seed: number, count: number): Float32Array => {
+  const random = randomAt(seed, 'statistics');
+  return Float32Array.from({ length: count }, () => random.normal());
+};
+
+describe('featureStatistics', () => {
+  it.each(cases)('equals numpy for $features.length values of $dim columns', (one) => {
+    const found = featureStatistics(Float32Array.from(one.features), one.dim);
+    expect(found.effectiveRank).toBeCloseTo(one.effectiveRank, 4);
+    expect(found.meanCosine).toBeCloseTo(one.meanCosine, 5);
+    expect(found.uniformity).toBeCloseTo(one.uniformity, 5);
+    expect(found.deadColumns).toBe(0);
+  });
+
+  it('counts directions: features in a plane have an effective rank of two whatever their dimension', () => {
+    const dim = 40;
+    const rows = 100;
+    const features = new Float32Array(rows * dim);
+    for (let i = 0; i < rows; i++) {
+      const angle = (2 * Math.PI * i) / rows;
+      for (let d = 0; d < dim; d++) {
+        features[i * dim + d] = 5 + (d % 2 === 0 ? Math.cos(angle) : Math.sin(angle));
+      }
+    }
+    expect(effectiveRank(features, dim)).toBeCloseTo(2, 3);
+    expect(effectiveRank(features.subarray(0, 3 * dim), dim)).toBeLessThan(2);
+  });
+
+  it('is unmoved by scale and offset in rank, and near min(rows − 1, dim) for noise', () => {
+    const features = normals(1, 400 * 16);
+    const rank = effectiveRank(features, 16);
+    expect(rank).toBeGreaterThan(15.5);
+    expect(rank).toBeLessThanOrEqual(16);
+    const moved = features.map((value) => 3 * value + 2);
+    expect(effectiveRank(moved, 16)).toBeCloseTo(rank, 3);
+    expect(effectiveRank(normals(2, 5 * 300), 300)).toBeGreaterThan(3.9);
+    expect(effectiveRank(normals(2, 5 * 300), 300)).toBeLessThanOrEqual(4.0001);
+  });
+
+  it('shows a collapse: equal rows have rank 0, cosine 1, uniformity 0, and all columns dead', () => {
+    const features = Float32Array.from({ length: 30 }, (_, i) => (i % 3) + 1);
+    const found = featureStatistics(features, 3);
+    expect(found).toMatchObject({ rows: 10, dim: 3, effectiveRank: 0, deadColumns: 3 });
+    expect(found.meanCosine).toBeCloseTo(1, 6);
+    expect(found.uniformity).toBeCloseTo(0, 5);
+    expect(found.meanNorm).toBeCloseTo(Math.sqrt(14), 6);
+  });
+
+  it('counts dead columns', () => {
+    const features = normals(3, 50 * 8).map((value, i) => (i % 8 === 2 || i % 8 === 5 ? 0 : value));
+    expect(featureStatistics(features, 8).deadColumns).toBe(2);
+  });
+
+  it('uniformity of many directions in many dimensions tends to −4, alignment of equal views is 0', () => {
+    const features = normals(4, 200 * 256);
+    expect(uniformity(features, 256)).toBeLessThan(-3.8);
+    expect(uniformity(features, 256)).toBeGreaterThan(-4.1);
+    expect(alignment(features, features, 256)).toBe(0);
+    expect(
+      alignment(
+        features,
+        features.map((value) => -2 * value),
+        256,
+      ),
+    ).toBeCloseTo(4, 5);
+    // Orthogonal rows are at squared distance 2.
+    expect(alignment(Float32Array.of(1, 0), Float32Array.of(0, 9), 2)).toBeCloseTo(2, 6);
+  });
+
+  it('refuses one row, a broken shape, and values that are not finite', () => {
+    expect(codeOf(() => featureStatistics(Float32Array.of(1, 2), 2))).toBe('STATISTICS_INPUT');
+    expect(codeOf(() => effectiveRank(Float32Array.of(1, 2, 3), 2))).toBe('STATISTICS_INPUT');
+    expect(codeOf(() => uniformity(Float32Array.of(1, 2, 3, NaN), 2))).toBe('STATISTICS_INPUT');
+    expect(codeOf(() => alignment(Float32Array.of(1, 2), Float32Array.of(1, 2, 3, 4), 2))).toBe(
+      'STATISTICS_INPUT',
+    );
+  });
+});
+
+describe('symmetricEigenvalues', () => {
+  it.each(cases)('equals numpy on a covariance of $dim columns', ({ dim, features, eigenvalues }) => {
+    const rows = features.length / dim;
+    const mean = Array.from({ length: dim }, (_, d) => {
+      let sum = 0;
+      for (let i = 0; i < rows; i++) sum += Math.fround(features[i * dim + d]!);
+      return sum / rows;
+    });
+    const covariance = new Float64Array(dim * dim);
+    for (let i = 0; i < rows; i++) {
+      for (let a = 0; a < dim; a++) {
+        for (let b = 0; b < dim; b++) {
+          covariance[a * dim + b]! +=
+            ((Math.fround(features[i * dim + a]!) - mean[a]!) *
+              (Math.fround(features[i * dim + b]!) - mean[b]!)) /
+            rows;
+        }
+      }
+    }
+    const found = symmetricEigenvalues(covariance, dim);
+    eigenvalues.forEach((value, i) => {
+      expect(found[i]).toBeCloseTo(value, 8);
+    });
+  });
+
+  it('keeps trace and sum of squares, and finds a known spectrum after any reflection', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.double({ min: -100, max: 100, noNaN: true }), { minLength: 1, maxLength: 24 }),
+        fc.nat(1000),
+        (spectrum, seed) => {
+          // A = H·D·H with a random Householder reflection H has the eigenvalues of D.
+          const size = spectrum.length;
+          const v = [...normals(seed, size)];
+          const square = v.reduce((sum, x) => sum + x * x, 0);
+          const h = (i: number, j: number): number => (i === j ? 1 : 0) - (2 * v[i]! * v[j]!) / square;
+          const matrix = new Float64Array(size * size);
+          for (let i = 0; i < size; i++) {
+            for (let j = 0; j < size; j++) {
+              for (let k = 0; k < size; k++) matrix[i * size + j]! += h(i, k) * spectrum[k]! * h(k, j);
+            }
+          }
+          const before = Float64Array.from(matrix);
+          const found = symmetricEigenvalues(matrix, size);
+          expect(matrix).toEqual(before);
+          const expected = [...spectrum].sort((a, b) => b - a);
+          expected.forEach((value, i) => {
+            expect(found[i]).toBeCloseTo(value, 8);
+          });
+        },
+      ),
+      { seed: 6 },
+    );
+  });
+
+  it('handles matrices that are already diagonal, zero, or block-wise', () => {
+    expect([...symmetricEigenvalues(Float64Array.of(2, 0, 0, 0, -1, 0, 0, 0, 5), 3)]).toEqual([5, 2, -1]);
+    expect([...symmetricEigenvalues(new Float64Array(16), 4)]).toEqual([0, 0, 0, 0]);
+    expect([...symmetricEigenvalues(Float64Array.of(3), 1)]).toEqual([3]);
+    const blocks = symmetricEigenvalues(Float64Array.of(0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 2, 0, 0, 2, 0), 4);
+    [2, 1, -1, -2].forEach((value, i) => {
+      expect(blocks[i]).toBeCloseTo(value, 12);
+    });
+  });
+});
