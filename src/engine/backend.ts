@@ -56,7 +56,10 @@ export interface Plan extends Disposable {
   output(name: string): Float32Array;
   /** [batch, features] f32 to be filled with ∂loss/∂output before `backward`. */
   outputGradient(name: string): Float32Array;
-  /** Writes (or, with `accumulate`, adds) parameter gradients to `Parameters.gradients`. Train plans only. */
+  /**
+   * Writes (or, with `accumulate`, adds) parameter gradients to `Parameters.gradients`. Train plans only, once after
+   * each `forward`: the activations are spent.
+   */
   backward(options?: { readonly accumulate?: boolean }): void;
   /** Bytes held by activations, workspaces and compute weights. */
   readonly bytes: number;

@@ -36,7 +36,9 @@ export function openOneDnn(threads: number | undefined, profile: boolean): Backe
       const block = allocateBlock(4 * Math.max(1, length));
       return {
         data: floatView(block.address, length).fill(0),
-        [Symbol.dispose]: () => block[Symbol.dispose](),
+        [Symbol.dispose]: () => {
+          block[Symbol.dispose]();
+        },
       };
     },
     sumOfSquares,

@@ -228,6 +228,7 @@ class OneDnnPlan implements Plan {
   readonly #outputs: ReadonlyMap<string, Float32Array>;
   readonly #gradients: ReadonlyMap<string, Float32Array>;
   #held: Float32Array | undefined;
+  #activationsKept = false;
 
   constructor(
     scope: Scope,
@@ -256,6 +257,7 @@ class OneDnnPlan implements Plan {
 
   forward(): void {
     this.#executable.run(0, this.#forwardEnd);
+    this.#activationsKept = true;
   }
 
   output(name: string): Float32Array {
@@ -268,6 +270,9 @@ class OneDnnPlan implements Plan {
 
   backward(options: { readonly accumulate?: boolean } = {}): void {
     if (this.#end === this.#forwardEnd) throw new RangeError('an inference plan has no backward pass');
+    // Buffers of activations are reused on the way down: what a second pass would read is gone.
+    if (!this.#activationsKept) throw new RangeError('backward needs a forward pass of its own');
+    this.#activationsKept = false;
     const { gradients } = this.#parameters;
     if (options.accumulate === true) (this.#held ??= new Float32Array(gradients.length)).set(gradients);
     this.#executable.run(this.#forwardEnd, this.#end);

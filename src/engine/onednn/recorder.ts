@@ -4,7 +4,8 @@
  */
 import type { KernelTime } from '../backend.ts';
 import { Arg, DataType, Query } from './constants.ts';
-import { Scope, type Context, type Descriptor, type Primitive } from './context.ts';
+import type { Scope } from './context.ts';
+import { type Context, type Descriptor, type Primitive } from './context.ts';
 import { check } from './library.ts';
 import { byteView, floatView, offsetAddress, type Address } from './memory.ts';
 import { place } from './placement.ts';

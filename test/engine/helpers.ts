@@ -1,0 +1,126 @@
+/** Small networks and comparisons that the engine's tests share. */
+import { randomAt } from '../../src/base/random.ts';
+import type { Backend, Parameters, Plan, PlanOptions } from '../../src/engine/backend.ts';
+import { INPUT, type Network, type Node } from '../../src/engine/network.ts';
+import { openBackend } from '../../src/engine/open.ts';
+
+/** ‖a − b‖ / ‖a‖; the absolute norm of b where a is zero. */
+export function relativeError(truth: Float32Array, other: Float32Array): number {
+  let difference = 0;
+  let norm = 0;
+  for (let i = 0; i < truth.length; i++) {
+    difference += (truth[i]! - other[i]!) ** 2;
+    norm += truth[i]! ** 2;
+  }
+  return Math.sqrt(difference / (norm === 0 ? 1 : norm));
+}
+
+export function fillNormal(target: Float32Array, seed: number, purpose: string, scale = 1): void {
+  const random = randomAt(seed, purpose);
+  for (let i = 0; i < target.length; i++) target[i] = scale * random.normal();
+}
+
+/** `nodes` on an image, then pooled and projected so that there is a vector to read. */
+export function networkOf(input: readonly [number, number, number], nodes: readonly Node[]): Network {
+  const last = nodes.at(-1)?.name ?? INPUT;
+  return {
+    input,
+    nodes: [
+      ...nodes,
+      { kind: 'globalAveragePool', name: 'pooled', input: last },
+      { kind: 'linear', name: 'head', input: 'pooled', features: 5 },
+    ],
+    outputs: ['head'],
+  };
+}
+
+/** A residual block with a projection shortcut, a pooling stem and a vector ReLU: every kind of node. */
+export function everyNode(channels: number, size: number): Network {
+  const norm = (name: string, input: string, relu: boolean): Node => ({
+    kind: 'batchNorm',
+    name,
+    input,
+    relu,
+    epsilon: 1e-5,
+    momentum: 0.1,
+  });
+  return {
+    input: [channels, size, size],
+    nodes: [
+      { kind: 'conv', name: 'stem', input: INPUT, filters: 16, kernel: 7, stride: 2, padding: 3 },
+      norm('stemNorm', 'stem', true),
+      { kind: 'maxPool', name: 'pool', input: 'stemNorm', kernel: 3, stride: 2, padding: 1 },
+      { kind: 'conv', name: 'a', input: 'pool', filters: 32, kernel: 3, stride: 2, padding: 1 },
+      norm('aNorm', 'a', true),
+      { kind: 'conv', name: 'b', input: 'aNorm', filters: 32, kernel: 3, stride: 1, padding: 1 },
+      norm('bNorm', 'b', false),
+      { kind: 'conv', name: 'short', input: 'pool', filters: 32, kernel: 1, stride: 2, padding: 0 },
+      norm('shortNorm', 'short', false),
+      { kind: 'addRelu', name: 'sum', inputs: ['bNorm', 'shortNorm'] },
+      { kind: 'conv', name: 'c', input: 'sum', filters: 32, kernel: 3, stride: 1, padding: 1 },
+      norm('cNorm', 'c', false),
+      { kind: 'addRelu', name: 'sum2', inputs: ['cNorm', 'sum'] },
+      { kind: 'globalAveragePool', name: 'pooled', input: 'sum2' },
+      { kind: 'linear', name: 'hidden', input: 'pooled', features: 24 },
+      { kind: 'relu', name: 'active', input: 'hidden' },
+      { kind: 'linear', name: 'head', input: 'active', features: 5 },
+    ],
+    outputs: ['pooled', 'head'],
+  };
+}
+
+export interface Execution {
+  readonly outputs: ReadonlyMap<string, Float32Array>;
+  readonly gradients: ReadonlyMap<string, Float32Array>;
+  readonly statistics: Float32Array;
+}
+
+/** Parameters that depend on the network and seed only; batch norms away from their trivial start. */
+export function fillParameters(parameters: Parameters, seed: number): void {
+  for (const { name, role, shape, offset, length } of parameters.specs) {
+    const target = parameters.values.subarray(offset, offset + length);
+    const fanIn = length / (shape[0] ?? 1);
+    fillNormal(
+      target,
+      seed,
+      name,
+      role.startsWith('norm') || role === 'linearBias' ? 0.2 : Math.sqrt(2 / fanIn),
+    );
+    if (role === 'normScale') for (let i = 0; i < length; i++) target[i]! += 1;
+  }
+  for (const { offset, length, initial } of parameters.statisticSpecs)
+    parameters.statistics.fill(initial, offset, offset + length);
+}
+
+/** One forward and backward pass on inputs and output gradients that depend on the seed only. */
+export function execute(plan: Plan, network: Network, parameters: Parameters, seed: number): Execution {
+  fillNormal(plan.input, seed, 'input');
+  plan.forward();
+  const outputs = new Map(network.outputs.map((name) => [name, plan.output(name).slice()]));
+  for (const name of network.outputs) fillNormal(plan.outputGradient(name), seed, name);
+  plan.backward();
+  return {
+    outputs,
+    gradients: new Map(
+      parameters.specs.map(({ name, offset, length }) => [
+        name,
+        parameters.gradients.slice(offset, offset + length),
+      ]),
+    ),
+    statistics: parameters.statistics.slice(),
+  };
+}
+
+/** `execute` on a fresh backend of a kind. */
+export function runOn(
+  kind: 'onednn' | 'reference',
+  network: Network,
+  options: Omit<PlanOptions, 'mode'>,
+  seed = 1,
+): Execution {
+  using backend: Backend = openBackend(kind === 'onednn' ? { kind, threads: 2 } : { kind });
+  using parameters = backend.createParameters(network);
+  fillParameters(parameters, seed);
+  using plan = backend.compile(network, parameters, { ...options, mode: 'train' });
+  return execute(plan, network, parameters, seed);
+}

@@ -1,0 +1,70 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+/** Runs a program in a process of its own: a library, once loaded, stays. */
+function run(
+  program: string,
+  environment: Readonly<Record<string, string>>,
+): { readonly status: number | null; readonly stdout: string } {
+  const result = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program], {
+    cwd: root,
+    env: { ...process.env, ...environment },
+    encoding: 'utf8',
+  });
+  return { status: result.status, stdout: result.stdout + result.stderr };
+}
+
+const OPEN = `import { openBackend } from './src/engine/open.ts';
+try {
+  const backend = openBackend({ kind: process.argv[1] ?? 'auto', onFallback: (reason) => console.log('FALLBACK', reason) });
+  console.log('NAME', backend.describe().name);
+} catch (error) { console.log('CODE', error.code, error.message, error.remedy); }`;
+
+describe('the native library', () => {
+  it('that is absent is a loud fallback to the reference under auto', () => {
+    const { stdout } = run(OPEN, { USCL_DNNL: 'nowhere/libdnnl.so.2' });
+    expect(stdout).toMatch(/FALLBACK .*nowhere\/libdnnl\.so\.2.*hundred times slower.*libdnnl2/);
+    expect(stdout).toContain('NAME reference');
+  });
+
+  it('that is absent is an error with the way out when oneDNN was asked for', () => {
+    const { stdout } = run(OPEN.replace("process.argv[1] ?? 'auto'", "'onednn'"), {
+      USCL_DNNL: 'nowhere/libdnnl.so.2',
+    });
+    expect(stdout).toMatch(/CODE ONEDNN_MISSING .*nowhere\/libdnnl\.so\.2.*libdnnl2/);
+  });
+
+  it('that is another library is named as such', () => {
+    const { stdout } = run(OPEN.replace("process.argv[1] ?? 'auto'", "'onednn'"), { USCL_DNNL: 'libm.so.6' });
+    expect(stdout).toMatch(/CODE ONEDNN_VERSION libm\.so\.6 is not oneDNN/);
+  });
+
+  it('of another version is named with its version', () => {
+    // A library that only answers dnnl_version, as a 3.x would.
+    const source = 'static int v[6] = {3, 4, 1}; int *dnnl_version(void) { return v; }';
+    const file = `${process.env['TMPDIR'] ?? '/tmp'}/uscl-version-${process.pid}.so`;
+    const compiler = spawnSync('cc', ['-shared', '-fPIC', '-x', 'c', '-', '-o', file], { input: source });
+    if (compiler.status !== 0) return; // no compiler here: the check needs a library of that version
+    const { stdout } = run(OPEN.replace("process.argv[1] ?? 'auto'", "'onednn'"), { USCL_DNNL: file });
+    execFileSync('rm', [file]);
+    expect(stdout).toMatch(/CODE ONEDNN_VERSION .* is oneDNN 3\.4\.1; this release drives 2\.6/);
+  });
+
+  it('lets the process end cleanly with its threads started', () => {
+    const program = `import { openBackend } from './src/engine/open.ts';
+import { resnet } from './src/models/resnet.ts';
+const backend = openBackend({ kind: 'onednn', threads: 2 });
+const network = resnet(18, { channels: 1, size: 32 });
+const parameters = backend.createParameters(network);
+const plan = backend.compile(network, parameters, { batch: 2, mode: 'train', precision: 'f32' });
+plan.forward(); plan.backward(); console.log('DONE');`;
+    for (let attempt = 0; attempt < 3; attempt++) {
+      const { status, stdout } = run(program, {});
+      expect(stdout).toContain('DONE');
+      expect(status).toBe(0);
+    }
+  });
+});
