@@ -1,0 +1,101 @@
+/**
+ * One clip from its parameters: build the echo sources once, then for each frame move them, add their echoes, blur by
+ * the point-spread function, receive, compress, and convert to a picture. A pure function: same parameters, same bytes.
+ */
+import { randomAt } from '../base/random.ts';
+import { blur, pointSpread } from './beam.ts';
+import { type BeamGrid, beamGrid, incidence, pleuraRange } from './geometry.ts';
+import { paintAeratedLung, paintConsolidation } from './lung.ts';
+import { motionOf, type Posture } from './motion.ts';
+import type { ClipParameters } from './parameters.ts';
+import { compress, createReceiver, detect, twoWayLossDb } from './receive.ts';
+import {
+  addEchoes,
+  type BeamState,
+  columnLateral,
+  createField,
+  MARGIN_BEAMS,
+  SourceCloud,
+} from './scatterers.ts';
+import { convert, scanTable } from './scan-convert.ts';
+import { castShadows, paintWall } from './wall.ts';
+
+/** Frames of the clip, each [size, size] 8-bit grey, row-major; pixels outside the fan are 0. */
+export function simulateClip(parameters: ClipParameters): Uint8Array[] {
+  const { seed, realisation, frames, fps } = parameters;
+  const stream = (purpose: string, ...address: number[]) =>
+    randomAt(seed, `phantom-${purpose}`, realisation, ...address);
+  const grid = beamGrid(parameters);
+  const spread = pointSpread(parameters.probe, grid);
+  const receiver = createReceiver(parameters, grid, spread, stream('noise'));
+  const table = scanTable(parameters, grid);
+  const pleura = pleuraRange(parameters, grid, stream('pleura'));
+  const posture = motionOf(parameters.motion, stream('motion'), frames / fps);
+  const cloud = buildSources(parameters, grid, pleura, stream('anatomy'));
+  const field = createField(grid);
+  const scratch = createField(grid);
+  const envelope = new Float32Array(grid.samples * grid.beams);
+  const grey = new Float32Array(envelope.length);
+  const pictures: Uint8Array[] = [];
+  for (let frame = 0; frame < frames; frame++) {
+    const state = stateOf(parameters, grid, pleura, posture(frame / fps));
+    addEchoes(field, grid, cloud, state, parameters.probe.frequencyMHz);
+    blur(field, scratch, spread);
+    detect(field, receiver, grid, stream('grain', frame), envelope);
+    compress(envelope, parameters, grey, frame === 0);
+    pictures.push(convert(table, grid, grey));
+  }
+  return pictures;
+}
+
+function buildSources(
+  parameters: ClipParameters,
+  grid: BeamGrid,
+  pleura: (lateralMm: number) => number,
+  random: ReturnType<typeof randomAt>,
+): SourceCloud {
+  const { wall, lung, consolidation, display, motion, probe } = parameters;
+  const cloud = new SourceCloud();
+  const half = -grid.lateralStartMm;
+  const travel = Math.abs(motion.slideMm) / 2 + 3 * motion.tremorMm[0];
+  const limitMm = half + MARGIN_BEAMS * grid.lateralStepMm + travel;
+  const canvas = { cloud, grid, random, limitMm };
+  paintWall(canvas, wall);
+  let shallowest = Infinity;
+  for (let lateral = -half; lateral <= half; lateral += 1) shallowest = Math.min(shallowest, pleura(lateral));
+  const depthMm = display.depthMm - shallowest + 2;
+  if (consolidation === null) paintAeratedLung(canvas, wall, lung, depthMm);
+  else {
+    const fluidGain = twoWayLossDb(wall.attenuationDbPerCmMHz, probe.frequencyMHz, 1);
+    paintConsolidation(canvas, lung, consolidation, half, depthMm, fluidGain);
+  }
+  return cloud;
+}
+
+function stateOf(
+  parameters: ClipParameters,
+  grid: BeamGrid,
+  pleura: (lateralMm: number) => number,
+  posture: Posture,
+): BeamState {
+  const columns = grid.beams + 2 * MARGIN_BEAMS;
+  const pleuraMm = new Float32Array(columns);
+  const specular = new Float32Array(columns);
+  for (let column = 0; column < columns; column++) {
+    const lateral = columnLateral(grid, column) - posture.lateralMm;
+    pleuraMm[column] = pleura(lateral) + posture.pleuraMm;
+    specular[column] = incidence(grid, pleura, lateral);
+  }
+  const shadowFromMm = new Float32Array(columns);
+  const shadowGain = new Float32Array(columns);
+  castShadows(grid, parameters.wall.ribs, posture.lateralMm, pleuraMm, shadowFromMm, shadowGain);
+  return {
+    pleuraMm,
+    incidence: specular,
+    shadowFromMm,
+    shadowGain,
+    slideMm: posture.slideMm,
+    lateralMm: posture.lateralMm,
+    breath: posture.breath,
+  };
+}
