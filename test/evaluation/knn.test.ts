@@ -129,7 +129,7 @@ describe('knnScore', () => {
   it('is not fooled by the patient: features that tell only groups apart score at chance', () => {
     const scores = [1, 2, 3, 4, 5, 6].map((seed) => {
       const { embeddings, clips, classes } = makeData({ seed, ...shape, signal: 0, groupNoise: 20 });
-      return knnScore(embeddings, clips, classes, { k: 5 }).balancedAccuracy;
+      return knnScore(embeddings, clips, classes, { k: 2 }).balancedAccuracy;
     });
     const mean = scores.reduce((a, b) => a + b, 0) / scores.length;
     expect(mean).toBeGreaterThan(0.15);

@@ -1,5 +1,6 @@
 """Golden numbers for test/evaluation, from scikit-learn. Run by hand: python test/golden/evaluation.py
-(numpy and scikit-learn; the versions used are written into the files)."""
+(numpy and scikit-learn; the versions used are written into the files), then
+npx prettier --write test/evaluation/golden."""
 
 import json
 import pathlib
