@@ -104,6 +104,20 @@ export function wholeNumber(
   };
 }
 
+/** A parser of `--fps`: a positive number, or `all`. */
+export function frameRate(text: string): number | 'all' {
+  if (text === 'all') return 'all';
+  const value = Number(text);
+  if (value > 0 && Number.isFinite(value)) return value;
+  throw new UsclError({
+    kind: 'usage',
+    code: 'OPTION_INVALID',
+    message: `--fps must be a number above 0 or "all", not "${text}".`,
+    where: '--fps',
+    remedy: 'Use 5 for five frames a second.',
+  });
+}
+
 /** Collects a repeatable option. */
 export function collect(value: string, before: readonly string[]): readonly string[] {
   return [...before, value];

@@ -4,7 +4,14 @@ import { Command } from 'commander';
 import { UsclError } from '../base/errors.ts';
 import { packageVersion } from '../training/environment.ts';
 import { usageExitCode } from './command.ts';
+import { benchCommand } from './bench.ts';
+import { demoCommand } from './demo.ts';
+import { doctorCommand } from './doctor.ts';
+import { ingestCommand } from './ingest.ts';
+import { inspectCommand } from './inspect.ts';
+import { phantomCommand } from './phantom.ts';
 import { pretrainCommand } from './pretrain.ts';
+import { probeCommand } from './probe.ts';
 
 const program = new Command('uscl')
   .description('Pretraining on ultrasound video (USCL). Research use only; not a medical device.')
@@ -22,7 +29,17 @@ Exit codes: 0 done, 2 usage, 3 data, 4 numeric, 5 resources, 130/143 stopped by 
   )
   .showHelpAfterError('(add --help for what can be said here)')
   .showSuggestionAfterError();
-for (const command of [pretrainCommand()]) program.addCommand(inherit(command));
+for (const command of [
+  demoCommand(),
+  ingestCommand(),
+  inspectCommand(),
+  phantomCommand(),
+  pretrainCommand(),
+  probeCommand(),
+  benchCommand(),
+  doctorCommand(),
+])
+  program.addCommand(inherit(command));
 
 /** Settings that commander copies to its own subcommands only. */
 function inherit(command: Command): Command {

@@ -36,6 +36,8 @@ export interface Losses {
 
 export interface Method {
   readonly name: string;
+  /** Whether labels can change the loss. */
+  readonly readsLabels: boolean;
   /** The network to train: `trunk` with this method's heads. */
   network(trunk: Network): Network;
   /** Reads the plan's outputs after `forward`, writes every output gradient for `backward`. */

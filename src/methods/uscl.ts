@@ -52,6 +52,7 @@ export function uscl(options: UsclOptions): Method {
 
   return {
     name: 'uscl',
+    readsLabels: classes !== null,
     network: (trunk: Network) => withHeads(trunk, { projection, classifier }),
     lossAndGradients(plan, batch) {
       // Nothing but the heads reads the representation.

@@ -63,7 +63,7 @@ export type CheckpointState = Omit<
 
 export interface Checkpoint extends CheckpointState {
   readonly contents: 'full' | 'weights';
-  readonly tensors: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>;
+  readonly tensors: Weights;
 }
 
 interface Named {
@@ -167,9 +167,17 @@ export function readCheckpoint(path: string): Checkpoint {
   return { ...metadata.data, tensors };
 }
 
-/** Copies weights and running statistics into `parameters`. Errors: `CHECKPOINT_MISMATCH` naming the tensor. */
-export function restoreWeights(checkpoint: Checkpoint, parameters: Parameters, path: string): void {
-  for (const { name, target } of targets(parameters)) copy(checkpoint, name, target, path);
+/** Tensors by name. */
+export type Weights = ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>;
+
+/**
+ * Copies weights and running statistics into `parameters`; what `parameters` does not have is passed over. Errors:
+ * `CHECKPOINT_MISMATCH` naming the tensor that is missing or of another shape.
+ */
+export function restoreWeights(weights: Weights, parameters: Parameters, path: string): void {
+  const shapes = new Map(parameters.specs.map((spec) => [spec.name, spec.shape]));
+  for (const { name, target } of targets(parameters))
+    copy(weights, name, shapes.get(name) ?? [target.length], target, path);
 }
 
 /** Copies weights, statistics and optimizer state. Errors: as `restoreWeights`, and for weights only. */
@@ -185,10 +193,10 @@ export function restoreAll(
       'optimizer',
       'is missing: this checkpoint holds weights only, so it cannot be resumed',
     );
-  restoreWeights(checkpoint, parameters, path);
+  restoreWeights(checkpoint.tensors, parameters, path);
   for (const [vector, state] of optimizer.state)
-    for (const { name, offset, length } of parameters.specs)
-      copy(checkpoint, stateName(vector, name), state.subarray(offset, offset + length), path);
+    for (const { name, shape, offset, length } of parameters.specs)
+      copy(checkpoint.tensors, stateName(vector, name), shape, state.subarray(offset, offset + length), path);
   optimizer.steps = checkpoint.optimizerSteps;
 }
 
@@ -224,15 +232,17 @@ function stateName(vector: string, parameter: string): string {
   return `optimizer.${vector}.${parameter}`;
 }
 
-function copy(checkpoint: Checkpoint, name: string, target: Float32Array, path: string): void {
-  const tensor = checkpoint.tensors.get(name);
+function copy(
+  weights: Weights,
+  name: string,
+  shape: readonly number[],
+  target: Float32Array,
+  path: string,
+): void {
+  const tensor = weights.get(name);
   if (tensor === undefined) throw mismatch(path, name, 'is missing');
-  if (tensor.data.length !== target.length)
-    throw mismatch(
-      path,
-      name,
-      `has the shape [${tensor.shape.join(', ')}], ${target.length} numbers are needed`,
-    );
+  if (tensor.shape.join() !== shape.join())
+    throw mismatch(path, name, `has the shape [${tensor.shape.join(', ')}], not [${shape.join(', ')}]`);
   target.set(tensor.data);
 }
 

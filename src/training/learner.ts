@@ -3,7 +3,7 @@
  * step. It knows batches, not datasets, epochs or files. Owns native memory: dispose of it.
  */
 import { UsclError } from '../base/errors.ts';
-import type { Backend, Parameters, Plan, Precision } from '../engine/backend.ts';
+import type { Backend, Parameters, Plan } from '../engine/backend.ts';
 import type { Network } from '../engine/network.ts';
 import { createOptimizer, type Optimizer, type ParameterGroup } from '../engine/optimizer.ts';
 import type { Losses, Method } from '../methods/method.ts';
@@ -110,14 +110,12 @@ export class Learner implements Disposable {
   readonly optimizer: Optimizer;
   readonly #backend: Backend;
   readonly #config: Config;
-  readonly #precision: Precision;
   readonly #plans = new Map<string, Plan>();
 
-  /** Initialised from the configuration's seed. `classes`: of the dataset. */
-  constructor(backend: Backend, config: Config, precision: Precision, classes: number) {
+  /** Initialised from the seed of a settled configuration. `classes`: how many the dataset has. */
+  constructor(backend: Backend, config: Config, classes: number) {
     this.#backend = backend;
     this.#config = config;
-    this.#precision = precision;
     this.method = methodOf(config, classes);
     this.network = this.method.network(backboneOf(config));
     this.parameters = backend.createParameters(this.network);
@@ -135,7 +133,7 @@ export class Learner implements Disposable {
     const plan = this.#backend.compile(this.network, this.parameters, {
       batch: images,
       mode,
-      precision: this.#precision,
+      precision: this.#config.precision === 'bf16' ? 'bf16' : 'f32',
       normGroups: mode === 'train' && this.#config.model.normPerView ? 2 : 1,
     });
     this.#plans.set(key, plan);

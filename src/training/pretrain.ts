@@ -8,7 +8,6 @@ import { setImmediate } from 'node:timers/promises';
 import { UsclError } from '../base/errors.ts';
 import { guardWrites } from '../base/files.ts';
 import { openDataset } from '../dataset/reader.ts';
-import type { Backend } from '../engine/backend.ts';
 import { openBackend } from '../engine/open.ts';
 import { type Best, CHECKPOINTS, type CheckpointState, saveCheckpoint, saveLast } from './checkpoint.ts';
 import type { Config } from './config.ts';
@@ -17,6 +16,7 @@ import { openFeed } from './feed.ts';
 import { Itinerary } from './itinerary.ts';
 import { Learner, type StepBatch, type StepResult } from './learner.ts';
 import { type KnnEntry, RunLog, type StepEntry, type ValidationEntry } from './log.ts';
+import { recordProvenance } from './provenance.ts';
 import { requireSameConfig, restoreRun } from './resume.ts';
 import { type ConfigSources, resolveConfig } from './resolve.ts';
 import {
@@ -26,11 +26,11 @@ import {
   readRunConfig,
   RUN_FILES,
   RunLock,
-  type RunStart,
   writeRunFile,
 } from './run-folder.ts';
 import { learningRateAt } from './schedules.ts';
 import { Scorer } from './scorer.ts';
+import { settled } from './settle.ts';
 import { type Split, splitClips } from './splits.ts';
 
 export interface PretrainOptions {
@@ -113,12 +113,17 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
   for (const text of remarks(config, itinerary, split)) tell({ kind: 'note', text });
 
   const classes = dataset.manifest.classes.length;
-  using learner = new Learner(backend, config, precisionOf(config), classes);
+  using learner = new Learner(backend, config, classes);
   const hashes = { configHash: hashOf(config), datasetHash: datasetHash(dataset) };
   const restored = saved === null ? null : restoreRun(out, learner, hashes.datasetHash, tell);
   let step = restored?.step ?? 0;
   if (saved !== null) requireSameConfig(saved, config, { step, itinerary, dataset, split });
-  recordStart(out, config, backend, start, step);
+  if (start === 'new') {
+    recordProvenance(out, dataset, split, learner.method.readsLabels);
+    writeRunFile(out, RUN_FILES.environment, describeEnvironment(backend.describe()));
+  }
+  // Last: a folder counts as a run once it has its configuration.
+  writeRunFile(out, RUN_FILES.config, config);
 
   using log = new RunLog(out, step);
   using scorer = new Scorer(learner, dataset, split, config, restored?.best ?? null);
@@ -147,7 +152,7 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
     validationClips: split.validation.length,
     labelledClips: split.labels.reduce((count, label) => count + (label >= 0 ? 1 : 0), 0),
     backend: backend.describe().library,
-    precision: precisionOf(config),
+    precision: config.precision,
   });
   await using feed = openFeed(dataset, split, config, itinerary, step);
   const next = (): Promise<StepBatch> => feed.next();
@@ -215,21 +220,6 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
   return summary;
 }
 
-/** The configuration with every choice left to the machine made. */
-function settled(config: Config, backend: Backend): Config {
-  const { name, threads, precisions } = backend.describe();
-  return {
-    ...config,
-    backend: name === 'reference' ? 'reference' : 'onednn',
-    threads,
-    precision: config.precision === 'auto' ? (precisions[0] ?? 'f32') : config.precision,
-  };
-}
-
-function precisionOf(config: Config): 'f32' | 'bf16' {
-  return config.precision === 'bf16' ? 'bf16' : 'f32';
-}
-
 function modelOf({ model, view }: Config): CheckpointState['model'] {
   return { backbone: model.backbone, width: model.width, channels: view.channels, size: view.size };
 }
@@ -246,13 +236,6 @@ function remarks(config: Config, itinerary: Itinerary, split: Split): string[] {
   if (split.validation.length === 1)
     found.push('Only one clip is held out: no validation score, because it has no negatives.');
   return found;
-}
-
-function recordStart(out: string, config: Config, backend: Backend, start: RunStart, step: number): void {
-  const environment = { ...describeEnvironment(backend.describe()), started: new Date().toISOString(), step };
-  // The configuration last: a folder counts as a run from then on.
-  if (start === 'new') writeRunFile(out, RUN_FILES.environment, environment);
-  writeRunFile(out, RUN_FILES.config, config);
 }
 
 function stepEntry(

@@ -13,6 +13,7 @@ import { type Config, configSchema } from './config.ts';
 export const RUN_FILES = {
   config: 'config.json',
   environment: 'environment.json',
+  dataset: 'dataset.json',
   log: 'log.jsonl',
   metrics: 'metrics.json',
   checkpoints: 'checkpoints',
@@ -94,7 +95,7 @@ export function readRunConfig(folder: string): Config {
 /** Writes a JSON file of the run, whole or not at all. */
 export function writeRunFile(
   folder: string,
-  file: 'config.json' | 'environment.json' | 'metrics.json',
+  file: 'config.json' | 'environment.json' | 'dataset.json' | 'metrics.json',
   value: unknown,
 ): void {
   writeFileAtomic(join(folder, file), [`${JSON.stringify(value, null, 2)}\n`]);

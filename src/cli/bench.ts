@@ -1,0 +1,80 @@
+/** `uscl bench`. */
+import { Command } from 'commander';
+import { bench, type BenchResult } from '../training/bench.ts';
+import { readConfigFile } from '../training/resolve.ts';
+import { collect, runCommand, wholeNumber, withJson } from './command.ts';
+import { byteSize, percent } from './output.ts';
+
+interface Options {
+  readonly config?: string;
+  readonly set: readonly string[];
+  readonly dataset?: string;
+  readonly steps: number;
+  readonly json?: boolean;
+}
+
+const KERNELS_SHOWN = 12;
+
+export function benchCommand(): Command {
+  const command = new Command('bench')
+    .summary('how fast a real training step is here')
+    .description(
+      'Times the step of `uscl pretrain`, with its loader and with a constant batch, and says where it goes.',
+    )
+    .option('--dataset <folder>', 'dataset to load from (default: made-up clips of 340×256 pixels)')
+    .option('--steps <number>', 'measured steps of each kind', wholeNumber('--steps', 1, 10_000), 8)
+    .option('--config <file>', 'YAML file with configuration keys')
+    .option('--set <key=value>', 'set one configuration key; repeatable', collect, [])
+    .addHelpText(
+      'after',
+      `
+Examples:
+  uscl bench
+  uscl bench --set precision=f32 --set view.size=112
+  uscl bench --json --set model.backbone=resnet50 --set batch.pairs=16`,
+    );
+  return withJson(command).action((options: Options) =>
+    runCommand(options, async (output, signal) => {
+      const progress = output.progress('bench', 'steps');
+      const result = await bench({
+        config: {
+          ...(options.config === undefined ? {} : { file: readConfigFile(options.config) }),
+          set: options.set,
+        },
+        ...(options.dataset === undefined ? {} : { dataset: options.dataset }),
+        steps: options.steps,
+        onProgress: (done, total, note) => {
+          progress.update(done, total, note);
+        },
+        onNote: (text) => {
+          progress.say(`note: ${text}`);
+        },
+        signal,
+      }).finally(() => {
+        progress.end();
+      });
+      output.result(result);
+      output.print(describe(result));
+    }),
+  );
+}
+
+function describe(result: BenchResult): string {
+  const { config, environment, shares } = result;
+  const slower = 1 - result.pairsPerSecond / result.pairsPerSecondConstant;
+  const kernels = result.kernels
+    .slice(0, KERNELS_SHOWN)
+    .map(({ node, kernel, seconds }) => `  ${(1000 * seconds).toFixed(1).padStart(8)} ms  ${node} ${kernel}`);
+  return [
+    `${environment.cpu}, ${environment.backend.library} (${environment.backend.instructionSet}), ${environment.backend.threads} threads`,
+    `${config.model.backbone}, ${config.size} px, ${config.batch.pairs} pairs, ${config.precision}`,
+    `${result.pairsPerSecond.toFixed(2)} pairs/s (${result.secondsPerStep.toFixed(3)} s a step); ` +
+      `constant batch ${result.pairsPerSecondConstant.toFixed(2)} pairs/s; the loader costs ${percent(Math.max(0, slower))}`,
+    `of a step: ${Object.entries(shares)
+      .map(([part, share]) => `${part} ${percent(share)}`)
+      .join(', ')}`,
+    `peak memory ${byteSize(result.peakMemory)}`,
+    `slowest kernels (of ${result.kernels.length}), a step:`,
+    ...kernels,
+  ].join('\n');
+}

@@ -1,0 +1,77 @@
+/** `uscl demo`: what `npm start` runs. */
+import { Command } from 'commander';
+import { demo, type DemoStage, type DemoSummary } from '../training/demo.ts';
+import { probeTable } from '../training/probe-table.ts';
+import { collect, runCommand, Stopped, wholeNumber, withJson } from './command.ts';
+import { duration, type Progress } from './output.ts';
+import { showEvent } from './pretrain.ts';
+
+interface Options {
+  readonly out: string;
+  readonly clips: number;
+  readonly set: readonly string[];
+  readonly json?: boolean;
+}
+
+const UNITS: Readonly<Record<DemoStage, string>> = { simulate: 'clips', probe: '%' };
+
+export function demoCommand(): Command {
+  const command = new Command('demo')
+    .summary('everything once, on simulated clips, in a few minutes')
+    .description('Simulates clips, pretrains on them, and probes the backbone on other simulated patients.')
+    .option('--out <folder>', 'folder for datasets, run and result', 'demo')
+    .option('--clips <number>', 'clips to train on', wholeNumber('--clips', 12), 96)
+    .option('--set <key=value>', 'set one configuration key; repeatable', collect, [])
+    .addHelpText('after', '\nExamples:\n  uscl demo\n  uscl demo --out /tmp/demo --set training.epochs=20');
+  return withJson(command).action((options: Options) =>
+    runCommand(options, async (output, signal) => {
+      const bars = new Map<string, Progress>();
+      // One bar at a time: a new stage ends the one before.
+      const bar = (stage: string, unit: string): Progress => {
+        const known = bars.get(stage);
+        if (known !== undefined) return known;
+        for (const earlier of bars.values()) earlier.end();
+        const made = output.progress(stage, unit);
+        bars.set(stage, made);
+        return made;
+      };
+      const summary = await demo({
+        out: options.out,
+        clips: options.clips,
+        set: options.set,
+        onProgress: (stage, done, total, note) => {
+          bar(stage, UNITS[stage]).update(done, total, note);
+        },
+        onPretrain: (event) => {
+          showEvent(event, bar('pretrain', 'steps'));
+        },
+        onNote: (text) => {
+          output.note(`note: ${text}`);
+        },
+        signal,
+      }).finally(() => {
+        for (const each of bars.values()) each.end();
+      });
+      output.result(summary);
+      if (summary.probe === null)
+        throw new Stopped(
+          `Stopped at step ${summary.run.step} of ${summary.run.steps}. Go on with: uscl pretrain ${options.out}/train --out ${options.out}/run --resume`,
+        );
+      output.print(describe(summary));
+    }),
+  );
+}
+
+function describe({ out, run, probe, clipAccuracy, seconds }: DemoSummary): string {
+  if (probe === null || clipAccuracy === null) return '';
+  const points = 100 * (clipAccuracy.pretrained - clipAccuracy.random);
+  return [
+    '',
+    `Pretrained for ${run.steps} steps on simulated clips, probed on ${probe.pretrained.data.groups} simulated patients it has not seen:`,
+    probeTable(probe),
+    '',
+    `The linear probe names the class of ${(100 * clipAccuracy.pretrained).toFixed(1)} % of the clips; on random weights ${(100 * clipAccuracy.random).toFixed(1)} % (${points.toFixed(1)} points fewer).`,
+    `Done in ${duration(seconds)}. Files: ${out}/train and ${out}/test (clips), ${out}/run (weights, logs), ${out}/probe.json.`,
+    `Next: look at the clips with "npx uscl inspect ${out}/train", or ingest your own with "npx uscl ingest --help".`,
+  ].join('\n');
+}

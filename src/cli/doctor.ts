@@ -1,0 +1,31 @@
+/** `uscl doctor`. */
+import { Command } from 'commander';
+import { type Diagnosis, examine } from '../training/doctor.ts';
+import { runCommand, withJson } from './command.ts';
+
+const MARKS = { good: 'ok  ', poor: 'poor', missing: 'MISS' } as const;
+
+export function doctorCommand(): Command {
+  const command = new Command('doctor')
+    .summary('what this machine has, what will be used, how to mend what is missing')
+    .description(
+      'Looks for everything the program needs and says what it found and how to mend what is missing.',
+    )
+    .option('--out <folder>', 'folder that runs would be written to', '.')
+    .addHelpText('after', '\nExamples:\n  uscl doctor\n  uscl doctor --json --out /data/runs');
+  return withJson(command).action((options: { readonly out: string; readonly json?: boolean }) =>
+    runCommand(options, async (output) => {
+      const diagnosis = await examine(options.out);
+      output.result(diagnosis);
+      output.print(describe(diagnosis));
+    }),
+  );
+}
+
+function describe({ version, findings }: Diagnosis): string {
+  const lines = findings.flatMap(({ part, state, found, mend }) => [
+    `${MARKS[state]}  ${part.padEnd(16)}${found}`,
+    ...(mend === null ? [] : [`${' '.repeat(22)}→ ${mend}`]),
+  ]);
+  return [`uscl ${version}`, ...lines].join('\n');
+}

@@ -1,0 +1,126 @@
+/** `uscl ingest SOURCE --out DATASET`. */
+import { Command, Option } from 'commander';
+import { DEFAULT_FPS, DEFAULT_SIZE, ingest, type IngestSummary } from '../ingest/ingest.ts';
+import type { PictureLayout } from '../ingest/discover.ts';
+import { BLUES_LABELS, type RecipeName, RECIPES } from '../ingest/recipes.ts';
+import { frameRate, runCommand, withJson, wholeNumber } from './command.ts';
+import { duration } from './output.ts';
+
+interface Options {
+  readonly out: string;
+  readonly name?: string;
+  readonly labels?: string;
+  readonly recipe?: RecipeName;
+  readonly label?: string;
+  readonly stills?: boolean;
+  readonly fps: number | 'all';
+  readonly size: number;
+  readonly colour?: boolean;
+  readonly pictures: PictureLayout;
+  readonly strict?: boolean;
+  readonly overwrite?: boolean;
+  readonly json?: boolean;
+}
+
+/** Names listed in a report before it says how many more there are. */
+const LISTED = 10;
+
+export function ingestCommand(): Command {
+  const command = new Command('ingest')
+    .summary('make a dataset of videos, frame folders or stills')
+    .description('Reads the clips in SOURCE (a folder or a file) and writes them as a dataset.')
+    .argument('<source>', 'videos (whatever ffprobe reads), folders of frames, single pictures')
+    .requiredOption('--out <folder>', 'dataset folder to write')
+    .option('--labels <file>', 'CSV with the columns clip, label and optionally group (patient)')
+    .addOption(new Option('--recipe <name>', 'a public set with known labels and groups').choices(RECIPES))
+    .addOption(new Option('--label <kind>', 'covid-blues: what to label clips with').choices(BLUES_LABELS))
+    .option('--stills', 'pocus: take single pictures as clips of one frame')
+    .option('--fps <number>', 'frames kept a second of video, or all', frameRate, DEFAULT_FPS)
+    .option(
+      '--size <pixels>',
+      'stored length of the shorter side',
+      wholeNumber('--size', 16, 2048),
+      DEFAULT_SIZE,
+    )
+    .option('--colour', 'store three channels (default: grey)')
+    .addOption(
+      new Option('--pictures <how>', 'folders of pictures are clips (frames) or collections (stills)')
+        .choices(['auto', 'frames', 'stills'])
+        .default('auto'),
+    )
+    .option('--name <name>', 'name of the dataset')
+    .option('--strict', 'stop at the first source that cannot be read')
+    .option('--overwrite', 'replace the dataset in --out')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  uscl ingest videos/ --out lung --labels lung.csv
+  uscl ingest frames/ --out lung --pictures frames      a folder a clip, optionally below class folders
+  uscl ingest covid_blues --recipe covid-blues --label b-lines --out blues
+  uscl ingest pocus --recipe pocus --out pocus
+
+labels.csv:
+  clip,label,group
+  patient7_left.mp4,b-lines,patient7`,
+    );
+  return withJson(command).action((source: string, options: Options) =>
+    runCommand(options, async (output, signal) => {
+      const progress = output.progress('ingest', 'clips');
+      const summary = await ingest({
+        source,
+        out: options.out,
+        name: options.name,
+        labels: options.labels,
+        recipe: options.recipe,
+        recipeOptions: { label: options.label, stills: options.stills },
+        fps: options.fps,
+        size: options.size,
+        channels: options.colour === true ? 3 : 1,
+        pictures: options.pictures,
+        strict: options.strict,
+        overwrite: options.overwrite,
+        onProgress: (done, total, note) => {
+          progress.update(done, total, note);
+        },
+        signal,
+      }).finally(() => {
+        progress.end();
+      });
+      output.result(summary);
+      output.print(describe(summary));
+    }),
+  );
+}
+
+function describe(summary: IngestSummary): string {
+  const { clips, frames, groups, dropped, rejected, damaged, unmatchedLabels, withoutRow } = summary;
+  const lines = [`${clips} clips, ${frames} frames, ${groups} groups in ${duration(summary.seconds)}`];
+  const classes = Object.entries(summary.classes).map(([name, count]) => `${name} ${count}`);
+  if (classes.length > 0) lines.push(`classes: ${classes.join(', ')}; unlabelled ${summary.unlabelled}`);
+  lines.push(`dropped frames: ${dropped.black} black, ${dropped.duplicate} duplicate`);
+  lines.push(
+    ...listed(
+      'not taken',
+      rejected.map(({ source, reason }) => `${source}: ${reason}`),
+    ),
+  );
+  lines.push(
+    ...listed(
+      'damaged in parts',
+      damaged.map(({ source, reason }) => `${source}: ${reason}`),
+    ),
+  );
+  lines.push(...listed('label rows that fit no source', unmatchedLabels));
+  lines.push(...listed('clips without a label row', withoutRow));
+  lines.push(...summary.notes.map((note) => `note: ${note}`));
+  lines.push(`dataset: ${summary.folder}`, `Look it over with: uscl inspect ${summary.folder}`);
+  return lines.join('\n');
+}
+
+function listed(title: string, items: readonly string[]): string[] {
+  if (items.length === 0) return [];
+  const shown = items.slice(0, LISTED).map((item) => `  ${item}`);
+  if (items.length > LISTED) shown.push(`  … and ${items.length - LISTED} more (--json lists all)`);
+  return [`${title}: ${items.length}`, ...shown];
+}

@@ -1,0 +1,71 @@
+/** `uscl probe RUN DATASET`. */
+import { Command, Option } from 'commander';
+import type { WhichCheckpoint } from '../training/backbone.ts';
+import { probeRun } from '../training/probe-run.ts';
+import { probeTable } from '../training/probe-table.ts';
+import { runCommand, wholeNumber, withJson } from './command.ts';
+
+interface Options {
+  readonly checkpoint: WhichCheckpoint;
+  readonly frames: number;
+  readonly folds: number;
+  readonly seeds: number;
+  readonly k: number;
+  readonly randomInits: number;
+  readonly backend: 'auto' | 'onednn' | 'reference';
+  readonly json?: boolean;
+}
+
+export function probeCommand(): Command {
+  const command = new Command('probe')
+    .summary('what a pretrained backbone has learnt, beside random weights')
+    .description(
+      'kNN and linear probe on the frozen features of RUN on the labelled clips of DATASET, cross-validated with folds ' +
+        'that never split a group, beside backbones of the same shape with random weights.',
+    )
+    .argument('<run>', 'run folder, checkpoint, or safetensors file of a ResNet with torchvision names')
+    .argument('<dataset>', 'labelled dataset')
+    .addOption(new Option('--checkpoint <which>', 'of the run').choices(['best', 'last']).default('best'))
+    .option('--frames <number>', 'frames embedded a clip', wholeNumber('--frames', 1), 8)
+    .option('--folds <number>', 'folds of the cross-validation', wholeNumber('--folds', 2), 5)
+    .option('--seeds <number>', 'different foldings', wholeNumber('--seeds', 1), 5)
+    .option('--k <number>', 'neighbours of the kNN', wholeNumber('--k', 1), 10)
+    .option(
+      '--random-inits <number>',
+      'random backbones to compare with',
+      wholeNumber('--random-inits', 0, 100),
+      3,
+    )
+    .addOption(
+      new Option('--backend <name>', 'engine').choices(['auto', 'onednn', 'reference']).default('auto'),
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  uscl probe runs/lung pocus
+  uscl probe runs/lung pocus --json > probe.json
+  uscl probe imagenet-resnet18.safetensors pocus`,
+    );
+  return withJson(command).action((run: string, dataset: string, options: Options) =>
+    runCommand(options, async (output, signal) => {
+      const progress = output.progress('probe', '%');
+      const { checkpoint, folds, seeds, k, randomInits, backend } = options;
+      const result = await probeRun(run, dataset, {
+        ...{ checkpoint, folds, seeds, k, randomInits, backend },
+        framesPerClip: options.frames,
+        onProgress: (done, total, note) => {
+          progress.update(done, total, note);
+        },
+        onNote: (text) => {
+          progress.say(`note: ${text}`);
+        },
+        signal,
+      }).finally(() => {
+        progress.end();
+      });
+      output.result(result);
+      output.print(probeTable(result));
+    }),
+  );
+}

@@ -1,0 +1,89 @@
+/** The result of a probe as a few lines of text for people. */
+import type { ReaderResult, ScoreSummary } from '../evaluation/probe-result.ts';
+import type { RunProbe } from './probe-run.ts';
+
+/** Scores of the pretrained backbone beside those of the random ones, and what the difference is worth. */
+export function probeTable(probe: RunProbe): string {
+  const { pretrained, random, differences } = probe;
+  const { data, settings } = pretrained;
+  const rows = (['linear', 'knn'] as const).flatMap((reader) =>
+    (['clip', 'frame'] as const).map((level) => {
+      const difference = mean(differences.map((one) => one[reader][level].balancedAccuracy.mean));
+      const cells = [
+        `${reader === 'knn' ? 'kNN' : reader}, ${level}`,
+        scores(pretrained[reader], level),
+        random.length === 0
+          ? '–'
+          : averageScores(
+              random.map(({ result }) => result[reader]),
+              level,
+            ),
+        random.length === 0 ? '–' : signed(difference),
+      ];
+      return cells;
+    }),
+  );
+  const header = ['', 'pretrained', 'random init', 'difference'];
+  const intervals = differences.map((one, i) => {
+    const { mean: gain, interval } = one.linear.clip.balancedAccuracy;
+    return `  against random init ${random[i]?.seed ?? i}: ${signed(gain)} (${signed(interval[0])} to ${signed(interval[1])})`;
+  });
+  return [
+    `${data.clips} labelled clips of ${data.groups} groups, ${data.perClass.map(({ name, clips }) => `${name} ${clips}`).join(', ')}`,
+    `balanced accuracy (accuracy, macro-F1), mean over ${settings.seeds} foldings of ${settings.folds}; chance is ${(1 / pretrained.classes.length).toFixed(3)}`,
+    ...table([header, ...rows]),
+    ...(intervals.length === 0
+      ? []
+      : [
+          `linear probe, clips: gain with its ${Math.round(100 * settings.confidence)} % interval over groups`,
+          ...intervals,
+        ]),
+    ...overlapLines(probe),
+    'Research use only; not a medical device.',
+  ].join('\n');
+}
+
+function overlapLines({ overlap, pretrained }: RunProbe): string[] {
+  if (overlap === null || overlap.seen === 0) return [];
+  const { clips } = pretrained.data;
+  const labels =
+    overlap.labelsSeen === 0
+      ? 'none of their labels'
+      : `the labels of ${overlap.labelsSeen}: these scores are no test of generalisation`;
+  return [`note: pretraining has seen ${overlap.seen} of these ${clips} clips and ${labels}.`];
+}
+
+function scores(reader: ReaderResult, level: 'clip' | 'frame'): string {
+  const { balancedAccuracy, accuracy, macroF1 } = reader[level];
+  const deviation = balancedAccuracy.sd === null ? '' : ` ±${balancedAccuracy.sd.toFixed(3)}`;
+  return `${show(balancedAccuracy)}${deviation} (${show(accuracy)}, ${show(macroF1)})`;
+}
+
+function averageScores(readers: readonly ReaderResult[], level: 'clip' | 'frame'): string {
+  const average = (name: 'balancedAccuracy' | 'accuracy' | 'macroF1'): string =>
+    mean(readers.map((reader) => reader[level][name].mean)).toFixed(3);
+  return `${average('balancedAccuracy')} (${average('accuracy')}, ${average('macroF1')})`;
+}
+
+function show(score: ScoreSummary): string {
+  return score.mean.toFixed(3);
+}
+
+function signed(value: number): string {
+  return `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(3)}`;
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows.map(
+    (row) =>
+      `  ${row
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join('  ')
+        .trimEnd()}`,
+  );
+}
