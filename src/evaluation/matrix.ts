@@ -130,7 +130,7 @@ export function timesTransposed(
 }
 
 /** Inner product of two rows given by their start offsets. */
-export function dot(a: Float32Array, startA: number, b: Float32Array, startB: number, dim: number): number {
+function dot(a: Float32Array, startA: number, b: Float32Array, startB: number, dim: number): number {
   let sum = 0;
   for (let d = 0; d < dim; d++) sum += a[startA + d]! * b[startB + d]!;
   return sum;

@@ -38,7 +38,7 @@ const readerSchema = z.strictObject({
 });
 export type ReaderResult = Readonly<z.infer<typeof readerSchema>>;
 
-export const probeSettingsSchema = z.strictObject({
+const probeSettingsSchema = z.strictObject({
   folds: z.int().min(2),
   seeds: z.int().min(1),
   seed: z.int(),
@@ -90,7 +90,6 @@ const differenceSchema = z.strictObject({
   /** Share of draws in which a was above b, ties counted half. */
   aboveZero: z.number(),
 });
-export type ScoreDifference = Readonly<z.infer<typeof differenceSchema>>;
 
 const levelDifferencesSchema = z.strictObject({
   accuracy: differenceSchema,

@@ -12,7 +12,7 @@ import { EVENT, FILE_PREFIX, SESSION_START, SESSION_STATUS, SUMMARY_VALUE, VALUE
 /** Larger files and records are refused before memory is taken for them. */
 export const EVENT_LIMITS = { fileBytes: 1 << 30, recordBytes: 1 << 26 } as const;
 
-export interface ScalarEvent {
+interface ScalarEvent {
   /** Seconds since 1970. */
   readonly wallTime: number;
   readonly step: number;

@@ -20,7 +20,7 @@ export const SUMMARY_VALUE = 1;
 export const VALUE = { tag: 1, simpleValue: 2 } as const;
 export const SESSION_STATUS = 1;
 export const SESSION_START = 1;
-export const FILE_VERSION = 'brain.Event:2';
+const FILE_VERSION = 'brain.Event:2';
 export const FILE_PREFIX = 'events.out.tfevents.';
 
 /** Unwritten bytes are passed to the system at the latest when there are this many. */
