@@ -45,7 +45,6 @@ interface Pending {
   readonly job: number;
   readonly slot: number;
   error: Error | null;
-  done: boolean;
   wake: (() => void) | null;
 }
 
@@ -78,7 +77,15 @@ export class PairLoader implements AsyncDisposable {
     requireCount('workers', options.workers, 0, 64);
     requireCount('ahead', options.ahead, 1, 64);
     requireCount('pairs', options.pairs, 1, 65536);
-    return new PairLoader(folder, view, options);
+    const loader = new PairLoader(folder, view, options);
+    try {
+      if (options.workers > 0) for (let i = 0; i < options.ahead; i++) loader.#order();
+    } catch (thrown) {
+      // The schedule's own error; no thread stays behind.
+      void loader.close();
+      throw thrown;
+    }
+    return loader;
   }
 
   private constructor(folder: string, view: ViewConfig, options: PairLoaderOptions) {
@@ -93,20 +100,24 @@ export class PairLoader implements AsyncDisposable {
     const bytes = 2 * options.pairs * imageLength(view) * Float32Array.BYTES_PER_ELEMENT;
     // One slot more than is ahead: the batch that the caller holds.
     const count = options.workers === 0 ? 1 : options.ahead + 1;
-    this.#slots = Array.from({ length: count }, () => new SharedArrayBuffer(bytes));
+    this.#slots = Array.from({ length: count }, () => shared(bytes, count));
     const states = new SharedArrayBuffer(count * Int32Array.BYTES_PER_ELEMENT);
     this.#states = new Int32Array(states);
     this.#painter = options.workers === 0 ? new PairPainter(this.#dataset, view) : null;
     const start: WorkerStart = { folder, view, seed: options.seed, slots: this.#slots, states };
     this.#workers = Array.from({ length: options.workers }, () => startWorker(start));
     this.#exits = this.#workers.map((worker) => this.#watch(worker));
-    if (options.workers > 0) for (let i = 0; i < options.ahead; i++) this.#order();
+  }
+
+  /** Batches that are made and wait to be handed out. */
+  get ready(): number {
+    return this.#queue.filter((pending) => this.#isMade(pending)).length;
   }
 
   /**
    * The next batch in the order of the schedule. One call at a time; the images of the batch before become invalid.
    * Errors: whatever making this batch met (`UsclError` as in a direct call), `LOADER_WORKER_LOST` when a worker died;
-   * `RangeError` past the end of the schedule.
+   * `RangeError` past the end of the schedule. A step that failed fails again.
    */
   async next(): Promise<PairBatch> {
     if (this.#waiting) throw new Error('PairLoader.next() was called before the last call had ended.');
@@ -135,7 +146,12 @@ export class PairLoader implements AsyncDisposable {
     const request = this.#nextRequest();
     if (request === null) throw this.#pastEnd();
     const batch = this.#batch(request, 0);
-    painter.paint(request.clips, this.#options.seed, request.epoch, batch.images);
+    try {
+      painter.paint(request.clips, this.#options.seed, request.epoch, batch.images);
+    } catch (thrown) {
+      this.#step--;
+      throw thrown;
+    }
     return batch;
   }
 
@@ -144,17 +160,32 @@ export class PairLoader implements AsyncDisposable {
     this.#order();
     const pending = this.#queue[0];
     if (pending === undefined) throw this.#pastEnd();
-    if (Atomics.load(this.#states, pending.slot) !== finished(pending.job) && !pending.done) {
-      await new Promise<void>((resolve) => {
-        pending.wake = resolve;
-        if (this.#failure !== null || this.#closing !== null) resolve();
-      });
+    if (!this.#isMade(pending) && pending.error === null && this.#failure === null) {
+      await this.#keepingAlive(
+        new Promise<void>((resolve) => {
+          pending.wake = resolve;
+        }),
+      );
+      this.#requireOpen();
     }
-    this.#requireOpen();
-    const made = pending.error === null && Atomics.load(this.#states, pending.slot) === finished(pending.job);
-    if (!made) throw pending.error ?? this.#failure ?? new Error('A worker answered without a batch.');
+    if (!this.#isMade(pending))
+      throw pending.error ?? this.#failure ?? new Error('A batch was answered but not made.');
     this.#queue.shift();
     return this.#batch(pending.request, pending.slot);
+  }
+
+  #isMade(pending: Pending): boolean {
+    return Atomics.load(this.#states, pending.slot) === finished(pending.job);
+  }
+
+  /** Workers keep the process alive only while somebody waits for them. */
+  async #keepingAlive(wait: Promise<unknown>): Promise<void> {
+    for (const worker of this.#workers) worker.ref();
+    try {
+      await wait;
+    } finally {
+      for (const worker of this.#workers) worker.unref();
+    }
   }
 
   /** Gives the next job of the schedule to a worker. */
@@ -164,7 +195,7 @@ export class PairLoader implements AsyncDisposable {
     if (request === null) return;
     const job = this.#jobs++;
     const slot = job % this.#slots.length;
-    this.#queue.push({ request, job, slot, error: null, done: false, wake: null });
+    this.#queue.push({ request, job, slot, error: null, wake: null });
     const message: ToWorker = { kind: 'paint', job, slot, epoch: request.epoch, clips: request.clips };
     this.#workers[job % this.#workers.length]!.postMessage(message);
   }
@@ -198,10 +229,10 @@ export class PairLoader implements AsyncDisposable {
 
   /** Listens to a worker; resolves when it has exited. */
   #watch(worker: Worker): Promise<void> {
+    worker.unref();
     worker.on('message', (answer: FromWorker) => {
       const pending = this.#queue.find((entry) => entry.job === answer.job);
       if (pending === undefined) return;
-      pending.done = true;
       if (answer.error !== null) pending.error = fromPortable(answer.error);
       pending.wake?.();
     });
@@ -239,21 +270,36 @@ export class PairLoader implements AsyncDisposable {
     for (const pending of this.#queue) pending.wake?.();
     const message: ToWorker = { kind: 'close' };
     for (const worker of this.#workers) worker.postMessage(message);
-    await Promise.all(this.#exits);
+    await this.#keepingAlive(Promise.all(this.#exits));
     this.#dataset[Symbol.dispose]();
   }
 }
 
-/** Starts `worker.ts` from sources (through tsx) or `worker.js` from the built package, whichever this file is. */
+/** Starts `worker.js` of the built package or, where this file itself is TypeScript, `worker.ts` through tsx. */
 function startWorker(start: WorkerStart): Worker {
-  const fromSource = import.meta.url.endsWith('.ts');
-  const file = new URL(fromSource ? './worker.ts' : './worker.js', import.meta.url);
-  return new Worker(file, {
-    workerData: start,
-    // The parent's own flags may not be allowed in a worker.
-    execArgv: fromSource ? ['--import', 'tsx'] : [],
-    name: 'uscl-views',
-  });
+  // The parent's own flags may not be allowed in a worker.
+  const options = { workerData: start, execArgv: [], name: 'uscl-views' };
+  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./worker.js', import.meta.url), options);
+  // Loader hooks given on the command line do not reach worker threads in Node 20, so the thread registers them.
+  const [tsx, worker] = ['tsx/esm/api', './worker.ts'].map((name) =>
+    JSON.stringify(import.meta.resolve(name)),
+  );
+  const code = `import(${tsx}).then(({ register }) => { register(); return import(${worker}); });`;
+  return new Worker(code, { ...options, eval: true });
+}
+
+function shared(bytes: number, count: number): SharedArrayBuffer {
+  try {
+    return new SharedArrayBuffer(bytes);
+  } catch (thrown) {
+    throw new UsclError({
+      kind: 'resource',
+      code: 'LOADER_MEMORY',
+      message: `There is no memory for ${count} batches of ${(bytes / 2 ** 20).toFixed(0)} MiB.`,
+      remedy: 'Use fewer batches ahead, fewer pairs in a batch, or a smaller view.',
+      cause: thrown,
+    });
+  }
 }
 
 function requireCount(name: string, value: number, low: number, high: number): void {

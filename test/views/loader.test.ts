@@ -1,0 +1,199 @@
+import { mkdtempSync, readFileSync, rmSync, truncateSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { UsclError } from '../../src/base/errors.ts';
+import { FILES } from '../../src/dataset/types.ts';
+import { epochBatches } from '../../src/views/batches.ts';
+import { batchSchema, imageLength } from '../../src/views/config.ts';
+import { PairLoader, type BatchRequest, type PairLoaderOptions } from '../../src/views/loader.ts';
+import { fillPairImages } from '../../src/views/pairs.ts';
+import { memoryDataset, storeDataset, viewOf } from './helpers.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'uscl-views-'));
+const folder = join(root, 'dataset');
+const dataset = memoryDataset(
+  Array.from({ length: 11 }, (_, i) => ({
+    frames: 1 + (i % 5),
+    width: 20 + i,
+    label: [null, 'a', 'b'][i % 3]!,
+    fps: i === 4 ? null : 10,
+  })),
+);
+beforeAll(() => storeDataset(dataset, folder));
+afterAll(() => {
+  rmSync(root, { recursive: true, force: true });
+});
+
+const view = viewOf();
+const batch = batchSchema.parse({ pairs: 4 });
+
+/** Three batches an epoch (4, 4 and 3 clips), five epochs. */
+function schedule(step: number): BatchRequest | null {
+  const [epoch, index] = [Math.floor(step / 3), step % 3];
+  return epoch < 5 ? { epoch, index, clips: epochBatches(dataset.clips, batch, 9, epoch)[index]! } : null;
+}
+
+function options(workers: number, more: Partial<PairLoaderOptions> = {}): PairLoaderOptions {
+  return { seed: 9, schedule, pairs: 4, workers, ahead: 2, ...more };
+}
+
+async function failure(promise: Promise<unknown>): Promise<unknown> {
+  try {
+    await promise;
+  } catch (thrown) {
+    return thrown;
+  }
+  throw new Error('Nothing failed.');
+}
+
+describe('PairLoader', () => {
+  it.each([0, 1, 2])('with %i workers gives the same bits in the same order', async (workers) => {
+    await using loader = PairLoader.open(folder, view, options(workers, { ahead: 3 }));
+    for (let step = 0; step < 15; step++) {
+      const made = await loader.next();
+      const request = schedule(step)!;
+      expect(made).toMatchObject(request);
+      const expected = new Float32Array(2 * request.clips.length * imageLength(view));
+      fillPairImages(dataset, request.clips, view, 9, request.epoch, expected);
+      expect(Buffer.compare(Buffer.from(expected.buffer), Buffer.from(made.images.slice().buffer))).toBe(0);
+      expect([...made.labels]).toEqual(request.clips.map((clip) => [-1, 0, 1][clip % 3]));
+    }
+    expect(loader.secondsWaited).toBeGreaterThan(0);
+    await expect(loader.next()).rejects.toThrow(RangeError);
+  });
+
+  it('starts at any step, so that a resumed run sees what it would have seen', async () => {
+    await using whole = PairLoader.open(folder, view, options(0));
+    for (let step = 0; step < 7; step++) await whole.next();
+    const expected = await whole.next();
+    await using resumed = PairLoader.open(folder, view, options(1, { firstStep: 7 }));
+    const first = await resumed.next();
+    expect(first.clips).toEqual(expected.clips);
+    expect(first.images.slice()).toEqual(expected.images.slice());
+  });
+
+  it('works ahead while the thread that asks is blocked', async () => {
+    await using loader = PairLoader.open(folder, view, options(2, { ahead: 4 }));
+    await loader.next();
+    const never = new Int32Array(new SharedArrayBuffer(4));
+    // The event loop does not turn here: workers must have had their work, and their results must be visible.
+    for (let tries = 0; loader.ready < 4 && tries < 500; tries++) Atomics.wait(never, 0, 0, 50);
+    expect(loader.ready).toBe(4);
+    let turned = false;
+    setImmediate(() => (turned = true));
+    for (let i = 0; i < 4; i++) await loader.next();
+    expect(turned).toBe(false);
+  });
+
+  it('hands out images that stay until the next call', async () => {
+    await using loader = PairLoader.open(folder, view, options(2, { ahead: 2 }));
+    const { images } = await loader.next();
+    const copy = images.slice();
+    const never = new Int32Array(new SharedArrayBuffer(4));
+    for (let tries = 0; loader.ready < 2 && tries < 500; tries++) Atomics.wait(never, 0, 0, 50);
+    expect(images).toEqual(copy);
+  });
+
+  it.each([0, 1])(
+    'with %i workers a failing step is the error of a direct call, again and again',
+    async (workers) => {
+      const windowed = viewOf({ spg: { windowSeconds: 1 } });
+      const clips = (step: number): number[] => (step === 1 ? [1, 4] : [0, 1]);
+      await using loader = PairLoader.open(
+        folder,
+        windowed,
+        options(workers, { schedule: (step) => ({ epoch: 0, index: step, clips: clips(step) }) }),
+      );
+      await loader.next();
+      for (let attempt = 0; attempt < 2; attempt++) {
+        const error = await failure(loader.next());
+        expect(error).toBeInstanceOf(UsclError);
+        expect(error).toMatchObject({
+          kind: 'data',
+          code: 'VIEW_WINDOW_WITHOUT_RATE',
+          where: 'clip clip-4',
+          exitCode: 3,
+        });
+        expect((error as UsclError).remedy).toContain('windowSeconds');
+      }
+    },
+  );
+
+  it('reports a store that was cut off under it', async () => {
+    const broken = join(root, 'broken');
+    await storeDataset(dataset, broken);
+    await using loader = PairLoader.open(
+      broken,
+      view,
+      options(1, { ahead: 1, schedule: (step) => ({ epoch: step, index: 0, clips: step < 2 ? [0] : [10] }) }),
+    );
+    await loader.next();
+    truncateSync(join(broken, FILES.frames), 1000);
+    await loader.next();
+    expect(await failure(loader.next())).toMatchObject({ name: 'UsclError', code: 'DATASET_CORRUPT' });
+  });
+
+  it('says so when a dataset is missing, before any thread starts', () => {
+    expect(() => PairLoader.open(join(root, 'nowhere'), view, options(1))).toThrow(
+      expect.objectContaining({ code: 'DATASET_MISSING' }),
+    );
+  });
+
+  it('says so when a worker cannot open the dataset any more', async () => {
+    const gone = join(root, 'gone');
+    await storeDataset(dataset, gone);
+    const loader = PairLoader.open(gone, view, options(1));
+    rmSync(gone, { recursive: true });
+    expect(await failure(loader.next())).toMatchObject({ code: 'DATASET_MISSING' });
+    await loader.close();
+  });
+
+  it('refuses counts and requests that make no sense', async () => {
+    expect(() => PairLoader.open(folder, view, options(-1))).toThrow('workers');
+    expect(() => PairLoader.open(folder, view, options(1, { ahead: 0 }))).toThrow('ahead');
+    expect(() => PairLoader.open(folder, view, options(1, { pairs: 0.5 }))).toThrow('pairs');
+    const many = (): BatchRequest => ({ epoch: 0, index: 0, clips: [0, 1, 2, 3, 4] });
+    expect(() => PairLoader.open(folder, view, options(1, { schedule: many }))).toThrow('asks for 5 pairs');
+    await using loader = PairLoader.open(folder, view, options(0, { schedule: many }));
+    await expect(loader.next()).rejects.toThrow('asks for 5 pairs');
+  });
+
+  it('closes with work under way, twice, and a waiting caller learns of it', async () => {
+    const loader = PairLoader.open(folder, view, options(2, { ahead: 6 }));
+    const waiting = failure(loader.next());
+    await Promise.all([loader.close(), loader.close()]);
+    expect(String(await waiting)).toContain('closed');
+    await expect(loader.next()).rejects.toThrow('closed');
+  });
+
+  it('allows one call at a time', async () => {
+    await using loader = PairLoader.open(folder, view, options(1));
+    const first = loader.next();
+    await expect(loader.next()).rejects.toThrow('before the last call had ended');
+    expect((await first).index).toBe(0);
+  });
+});
+
+describe('the worker', () => {
+  it('reaches no native code: no koffi, no sharp, no engine', () => {
+    const seen = new Set<string>();
+    const packages = new Set<string>();
+    const visit = (url: URL): void => {
+      if (seen.has(url.href)) return;
+      seen.add(url.href);
+      for (const [, name] of readFileSync(url, 'utf8').matchAll(
+        /^(?:import|export)[^;]*?from '([^']+)';/gm,
+      )) {
+        if (name!.startsWith('.')) visit(new URL(name!, url));
+        else packages.add(name!);
+      }
+    };
+    visit(new URL('../../src/views/worker.ts', import.meta.url));
+    const files = [...seen].map((href) => fileURLToPath(href));
+    expect(files.some((file) => file.endsWith('dataset/reader.ts'))).toBe(true);
+    expect(files.filter((file) => /\/(engine|models|objectives)\//.test(file))).toEqual([]);
+    expect([...packages].filter((name) => !name.startsWith('node:'))).toEqual(['zod']);
+  });
+});
