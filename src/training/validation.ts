@@ -5,7 +5,7 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import type { Dataset } from '../dataset/reader.ts';
-import { featureStatistics } from '../evaluation/statistics.ts';
+import { effectiveRank } from '../evaluation/statistics.ts';
 import type { Losses } from '../methods/method.ts';
 import { OUTPUTS } from '../models/heads.ts';
 import type { AugmentConfig, ViewConfig } from '../views/config.ts';
@@ -23,6 +23,9 @@ export interface Validation {
   /** Effective rank of the features of the held-out views. */
   readonly effectiveRank: number;
 }
+
+/** Held-out views that the effective rank is taken of, about. */
+const RANK_ROWS = 512;
 
 /** The configuration's view without mixing and, unless `augment`, without anything random but the choice of frames. */
 export function validationView(view: ViewConfig, augment: boolean): ViewConfig {
@@ -64,7 +67,8 @@ export async function validate(
       clips: indices.length,
       losses: learner.method.losses({ output }, { pairs: indices.length, labels }),
     });
-    features.push(output(OUTPUTS.features).slice());
+    // The rank of more rows costs more than it tells.
+    if (features.length * rows < RANK_ROWS) features.push(output(OUTPUTS.features).slice());
     // Lets a signal be heard.
     await setImmediate();
   }
@@ -77,8 +81,7 @@ export async function validate(
     alignment: mean((losses) => losses.alignment),
     uniformity: mean((losses) => losses.uniformity),
     pairAccuracy: mean((losses) => losses.accuracy),
-    effectiveRank: featureStatistics(joined(features), plan.output(OUTPUTS.features).length / plan.batch)
-      .effectiveRank,
+    effectiveRank: effectiveRank(joined(features), plan.output(OUTPUTS.features).length / plan.batch),
   };
 }
 

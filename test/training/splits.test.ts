@@ -1,0 +1,160 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { ClipRecord } from '../../src/dataset/types.ts';
+import { resolveConfig } from '../../src/training/resolve.ts';
+import { epochClips, splitClips } from '../../src/training/splits.ts';
+import { errorOf } from './support.ts';
+
+function clipsOf(
+  count: number,
+  groupSize: number,
+  label: (i: number) => string | null = (i) => 'ab'[i % 2]!,
+): ClipRecord[] {
+  return Array.from({ length: count }, (_, i) => ({
+    id: `clip${i}`,
+    group: `group${Math.floor(i / groupSize)}`,
+    label: label(i),
+    source: '',
+    sourceSha256: null,
+    frames: 3,
+    width: 16,
+    height: 16,
+    offset: 0,
+    fps: 5,
+    original: { width: 16, height: 16, fps: 5, frames: 3 },
+    crop: null,
+    dropped: { black: 0, duplicate: 0 },
+    flags: [],
+  }));
+}
+
+const dataOf = (...set: string[]) => resolveConfig({ set: set.map((one) => `data.${one}`) }).data;
+const split = (clips: readonly ClipRecord[], seed = 0, ...set: string[]) =>
+  splitClips(clips, ['a', 'b'], dataOf(...set), seed);
+const labelledOf = (labels: Int32Array): number[] => [...labels.keys()].filter((i) => labels[i]! >= 0);
+
+describe('validation', () => {
+  test('takes whole groups, about the fraction asked for, and nothing twice', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 6, max: 120 }),
+        fc.integer({ min: 1, max: 5 }),
+        fc.nat(50),
+        (count, size, seed) => {
+          fc.pre(count > size);
+          const clips = clipsOf(count, size);
+          const { training, validation } = split(clips, seed);
+          expect([...training, ...validation].sort((x, y) => x - y)).toEqual(clips.map((_, i) => i));
+          const held = new Set(validation.map((i) => clips[i]!.group));
+          expect(training.some((i) => held.has(clips[i]!.group))).toBe(false);
+          expect(validation.length).toBeGreaterThan(0);
+          expect(validation.length).toBeLessThanOrEqual(Math.max(size, 0.2 * count));
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+
+  test('is the same whatever the order of the clips, and another with another seed', () => {
+    const clips = clipsOf(40, 2);
+    const ids = (order: readonly ClipRecord[], seed: number): string[] =>
+      split(order, seed)
+        .validation.map((i) => order[i]!.id)
+        .sort();
+    expect(ids([...clips].reverse(), 0)).toEqual(ids(clips, 0));
+    expect(ids(clips, 1)).not.toEqual(ids(clips, 0));
+  });
+
+  test('fraction 0 holds nothing out, one group alone cannot be split', async () => {
+    expect(split(clipsOf(6, 6), 0, 'validation.fraction=0').validation).toEqual([]);
+    expect(await errorOf(() => split(clipsOf(6, 6)))).toMatchObject({
+      code: 'SPLIT_IMPOSSIBLE',
+      kind: 'data',
+    });
+  });
+});
+
+describe('subsets are seeded and nested', () => {
+  test('every label set contains that of any lower rate', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 5, max: 100 }),
+        fc.nat(20),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (count, seed, a, b) => {
+          const clips = clipsOf(count, 1);
+          const [low, high] = [Math.min(a, b), Math.max(a, b)].map((rate) =>
+            labelledOf(split(clips, seed, `labelRate=${rate}`).labels),
+          );
+          expect(new Set(high)).toEqual(new Set([...high!, ...low!]));
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  test('the rate is of the labelled training clips; validation labels are never read', () => {
+    const clips = clipsOf(100, 1, (i) => (i < 60 ? 'ab'[i % 2]! : null));
+    const { training, labels, validation } = split(clips, 3, 'labelRate=0.25');
+    const possible = training.filter((i) => clips[i]!.label !== null);
+    expect(labelledOf(labels)).toHaveLength(Math.round(0.25 * possible.length));
+    for (const i of labelledOf(labels)) expect(possible).toContain(i);
+    for (const i of validation) expect(labels[i]).toBe(-1);
+    expect(labelledOf(split(clips, 3, 'labelRate=0').labels)).toEqual([]);
+  });
+
+  test('label indices are those of the classes', () => {
+    const clips = clipsOf(10, 1);
+    const { labels, training } = split(clips);
+    for (const i of training) expect(labels[i]).toBe(clips[i]!.label === 'a' ? 0 : 1);
+  });
+
+  test('data rates are nested too and leave at least one clip', () => {
+    const clips = clipsOf(50, 1);
+    let before: readonly number[] = [];
+    for (const rate of [0.001, 0.1, 0.3, 0.7, 1]) {
+      const { kept } = split(clips, 5, `rate=${rate}`, 'validation.fraction=0');
+      expect(kept).toEqual(expect.arrayContaining([...before]));
+      expect(kept).toHaveLength(Math.max(1, Math.round(rate * 50)));
+      before = kept;
+    }
+  });
+});
+
+describe('rate mode', () => {
+  test('exclude leaves clips out, replace keeps their places', () => {
+    const clips = clipsOf(50, 1);
+    const excluded = split(clips, 0, 'rate=0.5');
+    expect(excluded.training.every((i) => excluded.kept.includes(i))).toBe(true);
+    expect(excluded.training.length).toBeLessThan(30);
+    const replaced = split(clips, 0, 'rate=0.5', 'rateMode=replace');
+    expect(replaced.training).toHaveLength(40);
+  });
+
+  test('replace draws kept clips, validation ones among them, anew each epoch', () => {
+    const clips = clipsOf(50, 1);
+    const data = dataOf('rate=0.5', 'rateMode=replace');
+    const parts = splitClips(clips, ['a', 'b'], data, 0);
+    const epochs = Array.from({ length: 20 }, (_, epoch) => epochClips(parts, clips, data, 0, epoch));
+    const kept = new Set(parts.kept);
+    for (const epoch of epochs) expect(epoch.every((i) => kept.has(i))).toBe(true);
+    expect(epochs[0]).not.toEqual(epochs[1]);
+    expect(epochs.flat().some((i) => parts.validation.includes(i))).toBe(true);
+    expect(epochs.some((epoch) => new Set(epoch).size < epoch.length)).toBe(true);
+    expect(epochClips(parts, clips, data, 0, 7)).toEqual(epochs[7]);
+  });
+
+  test('a rate that leaves no training clip is refused', async () => {
+    const clips = clipsOf(4, 2);
+    const errors: string[] = [];
+    for (let seed = 0; seed < 20; seed++) {
+      const error = await errorOf(() => {
+        split(clips, seed, 'rate=0.2', 'validation.fraction=0.5');
+        throw new RangeError('split');
+      }).catch((thrown: unknown) => thrown);
+      if (!(error instanceof RangeError)) errors.push(String((error as { code: string }).code));
+    }
+    expect(new Set(errors)).toEqual(new Set(['SPLIT_IMPOSSIBLE']));
+  });
+});
