@@ -70,6 +70,8 @@ export async function* streamOutput(
   } finally {
     bounds.signal?.removeEventListener('abort', kill);
     kill();
+    // Unread output would hold back the `close` event for ever.
+    child.stdout.destroy();
     await closed;
   }
 }

@@ -5,7 +5,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import type { Dirent } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { messageOf } from '../base/errors.ts';
+import { messageOf, UsclError } from '../base/errors.ts';
 import { FILES } from '../dataset/types.ts';
 import { compareNatural, compareText, extensionOf, fileComplaint, joinRelative } from './paths.ts';
 import type { Rejection, SourceItem } from './plan.ts';
@@ -145,7 +145,16 @@ class Walk {
     try {
       return readdirSync(join(this.#root, folder), { withFileTypes: true });
     } catch (thrown) {
-      if (folder === '') throw thrown;
+      if (folder === '') {
+        throw new UsclError({
+          kind: 'data',
+          code: 'SOURCE_UNREADABLE',
+          message: `Cannot read ${this.#root}: ${messageOf(thrown)}.`,
+          where: this.#root,
+          remedy: 'Give a folder that you may read, or change its permissions.',
+          cause: thrown,
+        });
+      }
       this.#reject(folder, messageOf(thrown));
       return [];
     }

@@ -17,11 +17,11 @@ export function compareNatural(a: string, b: string): number {
   for (let i = 0; i < Math.min(left.length, right.length); i++) {
     const [l, r] = [left[i]!, right[i]!];
     // Odd parts are the digits.
-    const numbers = i % 2 === 1 ? compareDigits(l, r) : 0;
-    const order = numbers === 0 ? compareText(l, r) : numbers;
+    const order = i % 2 === 1 ? compareDigits(l, r) : compareText(l, r);
     if (order !== 0) return order;
   }
-  return left.length - right.length;
+  // Equal but for leading zeros.
+  return left.length - right.length || compareText(a, b);
 }
 
 function compareDigits(a: string, b: string): number {

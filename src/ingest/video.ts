@@ -42,10 +42,9 @@ export interface VideoInfo extends Size {
   readonly frames: number;
 }
 
-/** Looks for ffmpeg and ffprobe. Throws `TOOL_MISSING`. */
+/** Looks for ffmpeg (ffprobe comes with it). Throws `TOOL_MISSING`. */
 export async function findVideoTools(): Promise<VideoTools> {
   const bounds = { silenceSeconds: PROBE_SECONDS, maxBytes: 2 ** 20 };
-  await captureOutput('ffprobe', ['-version'], bounds);
   const { output } = await captureOutput('ffmpeg', ['-version'], bounds);
   const version = /^ffmpeg version (\S+)/.exec(output)?.[1] ?? 'unknown';
   // `-fps_mode` came with 5.1, `-vsync` went with 8.

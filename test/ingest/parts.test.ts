@@ -1,0 +1,401 @@
+/** The parts of ingest that need no media: tables, sizes, cleaning, order, child processes. */
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { UsclError } from '../../src/base/errors.ts';
+import { AheadQueue, inOrder } from '../../src/ingest/ahead.ts';
+import { withoutEmptyFrames } from '../../src/ingest/clean.ts';
+import { captureOutput, streamOutput } from '../../src/ingest/command.ts';
+import { parseCsv, readCsv } from '../../src/ingest/csv.ts';
+import { displaySize, sizeComplaint, storedSize } from '../../src/ingest/geometry.ts';
+import { labelsFromTable } from '../../src/ingest/labels.ts';
+import { compareNatural, fileComplaint, stemOf } from '../../src/ingest/paths.ts';
+import type { SourceItem } from '../../src/ingest/plan.ts';
+import { scratchFolder } from '../dataset/helpers.ts';
+import { failure, failureOf } from './media.ts';
+
+const scratch = scratchFolder();
+const table = (text: string): Uint8Array => Buffer.from(text);
+
+describe('tables', () => {
+  test('any table written by RFC 4180 is read back, with LF or CRLF, with or without a last line end', () => {
+    const cell = fc
+      .string({ unit: fc.constantFrom('a', 'é', ',', '"', '\n', '\r\n', ';', ' b', '0') })
+      .map((s) => s.trim());
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(cell, cell, cell), { maxLength: 6 }),
+        fc.constantFrom('\n', '\r\n'),
+        fc.boolean(),
+        fc.boolean(),
+        (rows, newline, last, mark) => {
+          const quote = (text: string): string =>
+            /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+          const lines = [['clip', 'label', 'more'], ...rows].map((row) => row.map(quote).join(','));
+          const text = `${mark ? '\uFEFF' : ''}${lines.join(newline)}${last ? newline : ''}`;
+          const read = parseCsv(table(text), 't.csv', ['clip', 'label']);
+          expect(read.map(({ cells }) => [...cells.values()])).toEqual(rows);
+        },
+      ),
+      { seed: 3, numRuns: 300 },
+    );
+  });
+
+  test('column names are found whatever their case, blanks and order; blank lines are nothing', () => {
+    const rows = parseCsv(table('Label , CLIP\nx, a.mp4 \n\n  \ny,b.mp4\n'), 't.csv', ['clip', 'label']);
+    expect(rows.map(({ line, cells }) => [line, cells.get('clip'), cells.get('label')])).toEqual([
+      [2, 'a.mp4', 'x'],
+      [5, 'b.mp4', 'y'],
+    ]);
+  });
+
+  test('a row after a cell with line breaks still has its true line', () => {
+    const rows = parseCsv(table('clip,label\n"a\n\nb",x\nc,y\n'), 't.csv', ['clip', 'label']);
+    expect(rows.map(({ line }) => line)).toEqual([2, 5]);
+  });
+
+  test.each([
+    ['nothing', '', 't.csv', /empty/],
+    ['a missing column', 'clip,lable\na,b\n', 't.csv, line 1', /no column "label".*"lable"/],
+    ['a column twice', 'clip,label,clip\n', 't.csv, line 1', /called "clip"/],
+    ['a short row', 'clip,label\na,b\nc\n', 't.csv, line 3', /1 cells; the header has 2/],
+    ['a long row', 'clip,label\na,b,c\n', 't.csv, line 2', /3 cells/],
+    ['an open quote', 'clip,label\n"a,b\nc,d\n', 't.csv, line 2', /never closed/],
+    ['text after a quote', 'clip,label\n"a"x,b\n', 't.csv, line 2', /after a closing/],
+    ['a quote inside', 'clip,label\na"b,c\n', 't.csv, line 2', /inside an unquoted/],
+  ])('%s is one error with its line', (_name, text, where, message) => {
+    const error = failure(() => parseCsv(table(text), 't.csv', ['clip', 'label']));
+    expect(error).toMatchObject({ code: 'CSV_INVALID', exitCode: 3, where });
+    expect(error.message).toMatch(message);
+  });
+
+  test('semicolons are recognised as the trouble', () => {
+    expect(failure(() => parseCsv(table('clip;label\na;b\n'), 't.csv', ['clip', 'label'])).remedy).toMatch(
+      /semicolons/,
+    );
+  });
+
+  test('a table that cannot be read, or is no text', () => {
+    expect(failure(() => readCsv(join(scratch, 'none.csv'), ['clip'])).code).toBe('CSV_UNREADABLE');
+    expect(failure(() => readCsv(scratch, ['clip'])).code).toBe('CSV_UNREADABLE');
+    expect(failure(() => parseCsv(Uint8Array.of(0xff, 0xfe, 0x41), 't.csv', ['clip']))).toMatchObject({
+      code: 'CSV_INVALID',
+      message: 'It is not UTF-8 text.',
+    });
+  });
+
+  test('random damage gives rows of the right width or a UsclError', () => {
+    const base = Buffer.from('clip,label,group\r\n"a ""1"".mp4",x,p1\r\nb.mp4,,p2\r\n"c\nd.mp4",y,p1\r\n');
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.record({
+            at: fc.nat(base.length - 1),
+            remove: fc.nat(3),
+            insert: fc.constantFrom('"', ',', '\n', '\r', '\0', 'é', ''),
+          }),
+          { minLength: 1, maxLength: 5 },
+        ),
+        (edits) => {
+          let bytes: Buffer = base;
+          for (const { at, remove, insert } of edits) {
+            bytes = Buffer.concat([bytes.subarray(0, at), Buffer.from(insert), bytes.subarray(at + remove)]);
+          }
+          try {
+            for (const { cells } of parseCsv(bytes, 't.csv', ['clip'])) expect(cells.has('clip')).toBe(true);
+          } catch (thrown) {
+            if (!(thrown instanceof UsclError)) throw thrown;
+          }
+        },
+      ),
+      { seed: 5, numRuns: 1000 },
+    );
+  });
+});
+
+describe('label tables', () => {
+  const items: SourceItem[] = ['a/one.mp4', 'a/two.mp4', 'b/two.mp4', 'three.x.mp4'].map((path) => ({
+    kind: 'video',
+    path,
+  }));
+  let count = 0;
+  const join4 = (text: string) => {
+    const path = join(scratch, `labels${++count}.csv`);
+    writeFileSync(path, `clip,label,group\n${text}`);
+    return labelsFromTable(items, path);
+  };
+
+  test('match by path, file name or stem; classes in natural order; groups default to the clip', () => {
+    const { clips, classes, unmatchedLabels, withoutRow } = join4(
+      'one,10,p1\na/two.mp4,9,\nthree.x,,p1\nfour.mp4,9,p3\n',
+    );
+    expect(clips.map(({ item, label, group }) => [item.path, label, group])).toEqual([
+      ['a/one.mp4', '10', 'p1'],
+      ['a/two.mp4', '9', 'a/two.mp4'],
+      ['b/two.mp4', null, 'b/two.mp4'],
+      ['three.x.mp4', null, 'p1'],
+    ]);
+    expect(classes).toEqual(['9', '10']);
+    expect(unmatchedLabels).toEqual(['four.mp4']);
+    expect(withoutRow).toEqual(['b/two.mp4']);
+  });
+
+  test.each([
+    ['one row for two clips', 'two.mp4,x,\n', 'LABELS_AMBIGUOUS', /a\/two\.mp4 and b\/two\.mp4/],
+    ['two rows for one clip', 'one,x,\na/one.mp4,y,\n', 'LABELS_DUPLICATE', /line 2/],
+    ['a table of something else', 'zzz,x,\nyyy,y,\n', 'LABELS_NO_MATCH', /"zzz".*a\/one\.mp4/],
+    ['a table without rows', '', 'LABELS_NO_MATCH', /no rows/],
+  ])('%s is an error', (_name, text, code, message) => {
+    const error = failure(() => join4(text));
+    expect(error).toMatchObject({ code, exitCode: 3 });
+    expect(error.message).toMatch(message);
+  });
+});
+
+describe('sizes', () => {
+  test('the shorter side becomes the wanted one, the aspect stays, nothing is enlarged', () => {
+    expect(storedSize({ width: 640, height: 480 }, 240)).toEqual({ width: 320, height: 240 });
+    expect(storedSize({ width: 480, height: 640 }, 240)).toEqual({ width: 240, height: 320 });
+    expect(storedSize({ width: 100, height: 50 }, 256)).toEqual({ width: 100, height: 50 });
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 16, max: 8000 }),
+        fc.integer({ min: 16, max: 8000 }),
+        fc.integer({ min: 16, max: 512 }),
+        (width, height, size) => {
+          const stored = storedSize({ width, height }, size);
+          expect(Math.min(stored.width, stored.height)).toBe(Math.min(width, height, size));
+          const exact = (width * Math.min(size, width, height)) / Math.min(width, height);
+          expect(Math.abs(stored.width - exact)).toBeLessThanOrEqual(0.5);
+        },
+      ),
+      { seed: 2 },
+    );
+  });
+
+  test('oblong pixels and turned pictures count as displayed', () => {
+    expect(displaySize({ width: 720, height: 576 }, 16 / 15, 0)).toEqual({ width: 768, height: 576 });
+    expect(displaySize({ width: 720, height: 576 }, 16 / 15, -90)).toEqual({ width: 576, height: 768 });
+    expect(displaySize({ width: 10, height: 20 }, 1, 180)).toEqual({ width: 10, height: 20 });
+    expect(sizeComplaint({ width: 8, height: 900 })).toMatch(/8×900/);
+    expect(sizeComplaint({ width: 60000, height: 60000 })).toMatch(/pixels, more than/);
+    expect(sizeComplaint({ width: 640, height: 480 })).toBeUndefined();
+  });
+});
+
+describe('names', () => {
+  test('natural order counts numbers as numbers, of any length, and is total', () => {
+    const names = ['f10', 'f9', 'f009b', 'f9a', 'g1', 'f', `f${'9'.repeat(40)}`, 'f10x2', 'f10x10'];
+    expect(names.toSorted(compareNatural)).toEqual([
+      'f',
+      'f9',
+      'f9a',
+      'f009b',
+      'f10',
+      'f10x2',
+      'f10x10',
+      `f${'9'.repeat(40)}`,
+      'g1',
+    ]);
+    const name = fc.string({ unit: fc.constantFrom('a', '0', '1', '10', '.'), maxLength: 5 });
+    fc.assert(
+      fc.property(name, name, name, (a, b, c) => {
+        expect(Math.sign(compareNatural(a, b)) + Math.sign(compareNatural(b, a))).toBe(0);
+        if (compareNatural(a, b) === 0) expect(a).toBe(b);
+        if (compareNatural(a, b) <= 0 && compareNatural(b, c) <= 0)
+          expect(compareNatural(a, c)).toBeLessThanOrEqual(0);
+      }),
+      { seed: 4, numRuns: 2000 },
+    );
+  });
+
+  test('stems lose the last extension only, and hidden files keep their name', () => {
+    expect(['a/b.c.mp4', 'b', 'a.b/c', '.hidden'].map(stemOf)).toEqual(['b.c', 'b', 'c', '.hidden']);
+  });
+
+  test('links and paths out of the source are refused, links inside are fine', () => {
+    const root = join(scratch, 'root');
+    mkdirSync(root);
+    writeFileSync(join(scratch, 'secret.mp4'), '');
+    writeFileSync(join(root, 'in.mp4'), '');
+    symlinkSync('in.mp4', join(root, 'good.mp4'));
+    symlinkSync('../secret.mp4', join(root, 'bad.mp4'));
+    symlinkSync('nowhere.mp4', join(root, 'dangling.mp4'));
+    expect(fileComplaint(root, 'good.mp4')).toBeUndefined();
+    expect(fileComplaint(root, 'bad.mp4')).toMatch(/out of the source/);
+    expect(fileComplaint(root, '../secret.mp4')).toMatch(/out of the source/);
+    expect(fileComplaint(root, 'dangling.mp4')).toMatch(/no such file/);
+    expect(fileComplaint(root, '.')).toMatch(/not a regular file/);
+  });
+});
+
+describe('empty frames', () => {
+  const grey = (level: number): Uint8Array => new Uint8Array(1000).fill(level);
+  const noisy = (seed: number): Uint8Array =>
+    Uint8Array.from({ length: 1000 }, (_, i) => 50 + ((i * 7919 + seed * 104729) % 97));
+
+  test('black frames and repeats of the last kept frame go, and are counted', async () => {
+    const dropped = { black: 0, duplicate: 0 };
+    const dark = grey(16);
+    dark[3] = 255;
+    const almost = Uint8Array.from(noisy(1));
+    almost[5] = almost[5]! + 20;
+    const kept: Uint8Array[] = [];
+    const frames = [grey(0), dark, noisy(1), noisy(1), almost, noisy(2), grey(0), noisy(2), noisy(1)];
+    for await (const frame of withoutEmptyFrames(frames, dropped)) kept.push(frame);
+    expect(kept).toEqual([noisy(1), noisy(2), noisy(1)]);
+    expect(dropped).toEqual({ black: 3, duplicate: 3 });
+  });
+
+  test('a picture that fades slowly is not frozen: the comparison is with the frame that was kept', async () => {
+    const dropped = { black: 0, duplicate: 0 };
+    // One pixel in a hundred brightens by one level a frame: 0.01 on average, below the threshold of 0.05.
+    const frames = Array.from({ length: 60 }, (_, f) =>
+      Uint8Array.from({ length: 1000 }, (_, i) => 100 + (i % 100 === 0 ? f : 0)),
+    );
+    let kept = 0;
+    for await (const frame of withoutEmptyFrames(frames, dropped)) kept += frame.length / 1000;
+    expect(kept).toBe(10);
+    expect(dropped.duplicate).toBe(50);
+  });
+});
+
+describe('work ahead', () => {
+  async function* count(to: number, log: string[] = []): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      for (let i = 0; i < to; i++) {
+        await Promise.resolve();
+        log.push(`made ${i}`);
+        yield Uint8Array.of(i, 0, 0, 0);
+      }
+    } finally {
+      log.push('closed');
+    }
+  }
+
+  const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
+
+  test('keeps order and stops at the limit until somebody reads', async () => {
+    const log: string[] = [];
+    const queue = new AheadQueue(count(10, log), 12);
+    await settle();
+    expect(log).toEqual(['made 0', 'made 1', 'made 2']);
+    const got: number[] = [];
+    for await (const chunk of queue) got.push(chunk[0]!);
+    expect(got).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(log.at(-1)).toBe('closed');
+  });
+
+  test('gives the error after the chunks before it, and closes a source that is stopped or left', async () => {
+    async function* failing(): AsyncGenerator<Uint8Array, void, undefined> {
+      yield* count(2);
+      throw new Error('broken');
+    }
+    const got: number[] = [];
+    const queue = new AheadQueue(failing());
+    await settle();
+    await expect(
+      (async () => {
+        for await (const chunk of queue) got.push(chunk[0]!);
+      })(),
+    ).rejects.toThrow('broken');
+    expect(got).toEqual([0, 1]);
+
+    for (const leave of [true, false]) {
+      const log: string[] = [];
+      const other = new AheadQueue(count(100, log), 8);
+      if (leave) for await (const chunk of other) if (chunk[0] === 3) break;
+      await other.stop();
+      expect(log.at(-1)).toBe('closed');
+      expect(log.length).toBeLessThan(20);
+    }
+  });
+
+  test('items are taken in order though later ones finish first, never more than the width at once', async () => {
+    let open = 0;
+    let most = 0;
+    async function* source(item: number): AsyncGenerator<Uint8Array, void, undefined> {
+      most = Math.max(most, ++open);
+      await new Promise((resolve) => setTimeout(resolve, item % 3 === 0 ? 6 : 0));
+      yield Uint8Array.of(item);
+      open--;
+    }
+    const taken: number[] = [];
+    const items = [0, 1, 2, 3, 4, 5, 6, 7];
+    await inOrder(
+      items,
+      3,
+      (item) => ({ frames: new AheadQueue(source(item)) }),
+      async ({ frames }, index) => {
+        for await (const chunk of frames) taken.push(chunk[0]!);
+        expect(taken.at(-1)).toBe(items[index]);
+      },
+    );
+    expect(taken).toEqual(items);
+    expect(most).toBe(3);
+  });
+
+  test('when taking fails, everything under way is closed before the error arrives', async () => {
+    const logs: string[][] = [];
+    const start = () => {
+      const log: string[] = [];
+      logs.push(log);
+      return { frames: new AheadQueue(count(1000, log), 8) };
+    };
+    const take = (): Promise<void> => Promise.reject(new Error('disk full'));
+    await expect(inOrder([1, 2, 3, 4], 3, start, take)).rejects.toThrow('disk full');
+    expect(logs.map((log) => log.at(-1))).toEqual(['closed', 'closed', 'closed']);
+  });
+});
+
+describe('child processes', () => {
+  const node = process.execPath;
+
+  test('a program that is not there, one that says nothing, one that says too much', async () => {
+    const bounds = { silenceSeconds: 30, maxBytes: 1000 };
+    expect(await failureOf(captureOutput('uscl-no-such-program', [], bounds))).toMatchObject({
+      code: 'TOOL_MISSING',
+      exitCode: 5,
+    });
+    const mute = captureOutput(node, ['-e', 'setTimeout(() => {}, 600000)'], {
+      silenceSeconds: 0.2,
+      maxBytes: 10,
+    });
+    expect(await failureOf(mute)).toMatchObject({ code: 'TOOL_SILENT', kind: 'data' });
+    const loud = captureOutput(node, ['-e', 'for (;;) console.log("x".repeat(1000))'], bounds);
+    expect((await failureOf(loud)).code).toBe('TOOL_OUTPUT');
+  });
+
+  test('exit code and first complaints come back, bounded', async () => {
+    const script =
+      'process.stderr.write("oh no\\n" + "x".repeat(100000)); process.stdout.write("out"); process.exitCode = 7';
+    const { code, complaints, output } = await captureOutput(node, ['-e', script], {
+      silenceSeconds: 30,
+      maxBytes: 10,
+    });
+    expect([code, output, complaints.slice(0, 6), complaints.length]).toEqual([7, 'out', 'oh no\n', 16384]);
+  });
+
+  test('an abort ends the program and throws its reason; leaving the stream ends the program too', async () => {
+    const abort = new AbortController();
+    const script = 'console.log(process.pid); setInterval(() => console.log("x"), 5)';
+    const stream = streamOutput(node, ['-e', script], { silenceSeconds: 30, signal: abort.signal });
+    const first = await stream.next();
+    const pid = first.done === true ? 0 : Number(first.value.toString());
+    abort.abort(new Error('enough'));
+    await expect(
+      (async () => {
+        for await (const chunk of stream) expect(chunk.length).toBeGreaterThan(0);
+      })(),
+    ).rejects.toThrow('enough');
+    expect(() => process.kill(pid, 0)).toThrow(/ESRCH/);
+
+    let other = 0;
+    for await (const chunk of streamOutput(node, ['-e', script], { silenceSeconds: 30 })) {
+      other = Number(String(chunk).split('\n')[0]);
+      break;
+    }
+    expect(() => process.kill(other, 0)).toThrow(/ESRCH/);
+  });
+});
