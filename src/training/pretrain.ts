@@ -17,7 +17,7 @@ import { Itinerary } from './itinerary.ts';
 import { Learner, type StepBatch, type StepResult } from './learner.ts';
 import { type KnnEntry, RunLog, type StepEntry, type ValidationEntry } from './log.ts';
 import { recordProvenance } from './provenance.ts';
-import { requireSameConfig, restoreRun } from './resume.ts';
+import { requireSameConfig, restoreRun, resultConfig } from './resume.ts';
 import { type ConfigSources, resolveConfig } from './resolve.ts';
 import {
   datasetHash,
@@ -114,7 +114,7 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
 
   const classes = dataset.manifest.classes.length;
   using learner = new Learner(backend, config, classes);
-  const hashes = { configHash: hashOf(config), datasetHash: datasetHash(dataset) };
+  const hashes = { configHash: hashOf(resultConfig(config)), datasetHash: datasetHash(dataset) };
   const restored = saved === null ? null : restoreRun(out, learner, hashes.datasetHash, tell);
   let step = restored?.step ?? 0;
   if (saved !== null) requireSameConfig(saved, config, { step, itinerary, dataset, split });
@@ -171,11 +171,11 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
     try {
       result = await learner.step(next, itinerary.batchesIn(step), learningRate, config.training.clipNorm);
     } catch (thrown) {
-      if (thrown instanceof UsclError && thrown.kind === 'numeric') {
-        save(epoch);
-        throw atStep(thrown, step, epoch);
-      }
-      throw thrown;
+      if (!(thrown instanceof UsclError) || thrown.kind !== 'numeric') throw thrown;
+      // A finite gradient can still have thrown the weights out of range; then the checkpoint before is the last good one.
+      const sound = learner.parameters.values.every((value) => Number.isFinite(value));
+      if (sound) save(epoch);
+      throw atStep(thrown, step, epoch, sound);
     }
     step += 1;
     loss = result.losses.loss;
@@ -272,13 +272,17 @@ function stepEntry(
   };
 }
 
-function atStep(error: UsclError, step: number, epoch: number): UsclError {
+function atStep(error: UsclError, step: number, epoch: number, saved: boolean): UsclError {
   return new UsclError({
     kind: error.kind,
     code: error.code,
     message: error.message,
     where: `step ${step + 1}, epoch ${epoch}, ${error.where ?? ''}`,
-    remedy: `${error.remedy} The state before that step is saved: --resume would meet the same batch again.`,
+    remedy:
+      error.remedy +
+      (saved
+        ? ' The state before that step is saved; --resume would meet the same batch again.'
+        : ' The weights had left the range of numbers before; the checkpoints of earlier epochs are untouched.'),
     cause: error,
   });
 }

@@ -65,6 +65,11 @@ const FREE = ['loader.', 'checkpoint.', 'evaluation.every'];
 /** Keys that may change as long as the learning rates of the steps already made stay what they were. */
 const LENGTH = ['training.epochs', 'training.steps'];
 
+/** The part of a configuration that decides the weights; what a checkpoint's hash is taken of. */
+export function resultConfig({ loader: _loader, checkpoint: _checkpoint, ...rest }: Config): unknown {
+  return rest;
+}
+
 /** Refuses a configuration that would not have led to the saved state. Error: `RESUME_CHANGED` naming the key. */
 export function requireSameConfig(
   saved: Config,

@@ -4,6 +4,7 @@
  * differ by the network alone.
  */
 import { setImmediate } from 'node:timers/promises';
+import { UsclError } from '../base/errors.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import { effectiveRank } from '../evaluation/statistics.ts';
 import type { Losses } from '../methods/method.ts';
@@ -63,6 +64,10 @@ export async function validate(
       return values.subarray(0, (values.length / plan.batch) * rows);
     };
     const labels = new Int32Array(indices.length).fill(-1);
+    requireFinite(
+      output(OUTPUTS.features),
+      indices.map((index) => dataset.clips[index]!.id),
+    );
     scores.push({
       clips: indices.length,
       losses: learner.method.losses({ output }, { pairs: indices.length, labels }),
@@ -83,6 +88,19 @@ export async function validate(
     pairAccuracy: mean((losses) => losses.accuracy),
     effectiveRank: effectiveRank(joined(features), plan.output(OUTPUTS.features).length / plan.batch),
   };
+}
+
+function requireFinite(features: Float32Array, clipIds: readonly string[]): void {
+  if (features.every((value) => Number.isFinite(value))) return;
+  throw new UsclError({
+    kind: 'numeric',
+    code: 'NON_FINITE',
+    message: 'The features of held-out clips are not finite.',
+    where: `clips ${clipIds.join(', ')}`,
+    remedy:
+      'The weights have left the range of numbers: try a lower optimizer.learningRate or training.clipNorm=1. ' +
+      'The checkpoints of earlier epochs are untouched.',
+  });
 }
 
 function joined(parts: readonly Float32Array[]): Float32Array {
