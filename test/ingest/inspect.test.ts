@@ -1,0 +1,193 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { describe, expect, test } from 'vitest';
+import { openDataset } from '../../src/dataset/reader.ts';
+import type { Dataset } from '../../src/dataset/reader.ts';
+import type { ClipDraft } from '../../src/dataset/types.ts';
+import { createDataset } from '../../src/dataset/writer.ts';
+import { contactSheet } from '../../src/ingest/contact-sheet.ts';
+import type { Inspection } from '../../src/ingest/inspect.ts';
+import { inspectDataset } from '../../src/ingest/inspect.ts';
+import { draft, scratchFolder, START } from '../dataset/helpers.ts';
+import { failureOf, gradient } from './media.ts';
+
+const scratch = scratchFolder();
+let count = 0;
+
+interface Made extends Partial<Omit<ClipDraft, 'id'>> {
+  readonly id: string;
+  readonly frames?: number;
+  /** Makes every frame this instead of a moving gradient. */
+  readonly still?: Uint8Array;
+}
+
+async function datasetOf(
+  clips: readonly Made[],
+  channels: 1 | 3 = 1,
+  classes = ['a', 'b'],
+): Promise<Dataset> {
+  const folder = join(scratch, `set${++count}`);
+  using writer = createDataset(folder, { ...START, classes, channels });
+  for (const [index, { id, frames = 4, still, ...changes }] of clips.entries()) {
+    const { width = 20, height = 16 } = changes;
+    const pictures = Array.from(
+      { length: frames },
+      (_, f) => still ?? gradient(width * channels, height, index + f * 5),
+    );
+    await writer.addClip(draft(id, { width, height, ...changes }), pictures);
+  }
+  writer.reject('bad.mp4', 'no');
+  writer.finish();
+  return openDataset(folder);
+}
+
+/** Enough clips of two classes over four groups that nothing is wrong. */
+const SOUND: readonly Made[] = Array.from({ length: 8 }, (_, i) => ({
+  id: `clip${i}`,
+  group: `p${i % 4}`,
+  label: i < 4 ? 'a' : 'b',
+}));
+
+const codes = ({ problems }: Inspection): string[] => problems.map(({ code }) => code);
+const about = (inspection: Inspection, code: string): readonly string[] | undefined =>
+  inspection.problems.find((problem) => problem.code === code)?.about;
+
+describe('inspection', () => {
+  test('counts clips, frames, bytes, classes, groups, sizes and rates', async () => {
+    using dataset = await datasetOf([
+      ...SOUND,
+      { id: 'still', frames: 1, fps: null, flags: ['still'], width: 30, dropped: { black: 2, duplicate: 1 } },
+    ]);
+    const inspection = inspectDataset(dataset);
+    expect(inspection).toMatchObject({
+      name: 'test',
+      clips: 9,
+      frames: 33,
+      stills: 1,
+      bytes: 32 * 320 + 480,
+      framesPerClip: { min: 1, median: 4, max: 4 },
+      fps: { min: 5, median: 5, max: 5 },
+      dropped: { black: 2, duplicate: 1 },
+      sizes: [
+        { width: 20, height: 16, clips: 8 },
+        { width: 30, height: 16, clips: 1 },
+      ],
+      classes: [
+        { label: 'a', clips: 4, frames: 16, groups: 4 },
+        { label: 'b', clips: 4, frames: 16, groups: 4 },
+        { label: null, clips: 1, frames: 1, groups: 1 },
+      ],
+    });
+    expect(inspection.groups[0]).toEqual({ group: 'p0', clips: 2, frames: 8, labels: { a: 1, b: 1 } });
+    expect(inspection.groups.map(({ group }) => group)).toEqual(['p0', 'p1', 'p2', 'p3', 'still']);
+    expect(codes(inspection)).toEqual(['rejected-sources', 'unlabelled', 'few-frames']);
+  });
+
+  test('a class in one group only, an empty class and one-class groups are told', async () => {
+    using dataset = await datasetOf(
+      SOUND.map((clip, i) => ({ ...clip, group: i < 4 ? 'only' : `p${i}` })),
+      1,
+      ['a', 'b', 'c'],
+    );
+    const inspection = inspectDataset(dataset);
+    expect(about(inspection, 'class-in-one-group')).toEqual(['a']);
+    expect(about(inspection, 'empty-class')).toEqual(['c']);
+    expect(about(inspection, 'one-class-groups')).toEqual(['only', 'p4', 'p5', 'p6', 'p7']);
+    expect(inspection.problems[0]?.level).toBe('error');
+  });
+
+  test('the same file in two groups is an error, in one group a warning', async () => {
+    const [one, two] = ['1'.repeat(64), '2'.repeat(64)];
+    const hashes = [one, one, two, null, two, null, null, null];
+    using dataset = await datasetOf(
+      SOUND.map((clip, i) => ({
+        ...clip,
+        group: i === 4 ? 'p2' : (clip.group ?? ''),
+        sourceSha256: hashes[i] ?? null,
+      })),
+    );
+    const inspection = inspectDataset(dataset);
+    expect(about(inspection, 'same-source-in-two-groups')).toEqual(['clip0', 'clip1']);
+    expect(about(inspection, 'same-source-twice')).toEqual(['clip2', 'clip4']);
+  });
+
+  test('clips that do not move, are dark, damaged, small or few', async () => {
+    using dataset = await datasetOf([
+      { id: 'frozen', still: gradient(20, 16, 1) },
+      { id: 'dark', still: new Uint8Array(320), label: 'a' },
+      { id: 'torn', flags: ['damaged'], label: 'a' },
+      { id: 'small', flags: ['small'], label: 'a' },
+    ]);
+    const inspection = inspectDataset(dataset);
+    expect(about(inspection, 'constant-clips')).toEqual(['frozen', 'dark']);
+    expect(about(inspection, 'dark-clips')).toEqual(['dark']);
+    expect(about(inspection, 'damaged-clips')).toEqual(['torn']);
+    expect(about(inspection, 'small-clips')).toEqual(['small']);
+    expect(about(inspection, 'one-class')).toEqual(['a']);
+    expect(codes(inspection)).toContain('few-clips');
+  });
+});
+
+describe('the contact sheet', () => {
+  test('shows frames where it says: every clip has its tiles, grey or in colour', async () => {
+    for (const channels of [1, 3] as const) {
+      using dataset = await datasetOf(
+        [
+          { id: 'bright', label: 'a', still: new Uint8Array(320 * channels).fill(200) },
+          {
+            id: 'one',
+            label: 'b',
+            frames: 1,
+            width: 16,
+            height: 20,
+            still: new Uint8Array(320 * channels).fill(90),
+          },
+        ],
+        channels,
+      );
+      const path = join(scratch, `sheet${channels}.png`);
+      const { width, height } = await contactSheet(dataset, path, { tile: 64, frames: 2, columns: 1 });
+      const { data, info } = await sharp(path).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+      expect([info.width, info.height, info.channels]).toEqual([width, height, 3]);
+      const at = (x: number, y: number): number[] => [
+        ...data.subarray((y * width + x) * 3, (y * width + x) * 3 + 3),
+      ];
+      // Two tiles of 64 (+2) in the first row, one in the second, under a heading of 30 and captions of 22.
+      const [first, second] = [30 + 22 + 32, 30 + 22 + 32 + 92];
+      expect([at(38, first), at(104, first)]).toEqual([
+        [200, 200, 200],
+        [200, 200, 200],
+      ]);
+      expect(at(38, second)).toEqual([90, 90, 90]);
+      expect(at(104, second)).not.toEqual([90, 90, 90]);
+    }
+  });
+
+  test('samples large datasets so that each class keeps its share', async () => {
+    const clips = Array.from({ length: 40 }, (_, i) => ({
+      id: `c${i}`,
+      label: i < 36 ? 'a' : 'b',
+      frames: 1,
+    }));
+    using dataset = await datasetOf(clips);
+    const sheet = await contactSheet(dataset, join(scratch, 'large.png'), { clips: 10, tile: 32 });
+    expect(sheet.clips).toBe(10);
+    // About square by default.
+    expect(sheet.width / sheet.height).toBeGreaterThan(0.5);
+    expect(sheet.width / sheet.height).toBeLessThan(2);
+  });
+
+  test('ids and labels may hold anything', async () => {
+    const id = `<&>"'\u0000\u001b]0;\ud800${'long '.repeat(60)}`;
+    using dataset = await datasetOf([{ id, label: '<b>' }], 1, ['<b>']);
+    await contactSheet(dataset, join(scratch, 'odd.png'));
+    expect(existsSync(join(scratch, 'odd.png'))).toBe(true);
+  });
+
+  test('a place that cannot be written is a clear error', async () => {
+    using dataset = await datasetOf(SOUND);
+    const error = await failureOf(contactSheet(dataset, join(dataset.folder, 'dataset.json', 'sheet.png')));
+    expect(error).toMatchObject({ code: 'WRITE_FAILED', exitCode: 5 });
+  });
+});
