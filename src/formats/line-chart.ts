@@ -1,0 +1,155 @@
+/**
+ * Line charts as self-contained SVG: stacked panels over one shared x axis. Numbers in, text out; no fonts, scripts
+ * or network, readable on paper and in a browser, light or dark.
+ */
+
+export interface Series {
+  readonly name: string;
+  /** CSS colour. */
+  readonly colour: string;
+  /** Drawn thin and pale: raw values behind a smoothed line. */
+  readonly faint?: boolean;
+  /** Points in order of x; a non-finite y interrupts the line. */
+  readonly points: readonly (readonly [x: number, y: number])[];
+}
+
+export interface Panel {
+  /** What the y axis shows, with its unit. */
+  readonly title: string;
+  readonly series: readonly Series[];
+}
+
+export interface ChartOptions {
+  readonly title: string;
+  readonly xTitle: string;
+  /** Pixels; default 760. */
+  readonly width?: number;
+  /** Pixels a panel; default 180. */
+  readonly panelHeight?: number;
+}
+
+const MARGIN = { left: 64, right: 16, top: 46, bottom: 40, between: 40 } as const;
+
+/** The chart as an SVG document. Panels without any finite point are left out. */
+export function lineChart(panels: readonly Panel[], options: ChartOptions): string {
+  const { width = 760, panelHeight = 180 } = options;
+  const shown = panels.filter((panel) => finitePoints(panel).length > 0);
+  const xs = shown.flatMap(finitePoints).map(([x]) => x);
+  const xRange = rangeOf(xs);
+  const height =
+    MARGIN.top + shown.length * panelHeight + (shown.length - 1) * MARGIN.between + MARGIN.bottom;
+  const parts = shown.map((panel, index) => {
+    const top = MARGIN.top + index * (panelHeight + MARGIN.between);
+    return drawPanel(panel, xRange, {
+      left: MARGIN.left,
+      top,
+      width: width - MARGIN.left - MARGIN.right,
+      height: panelHeight,
+    });
+  });
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeXml(options.title)}" font-family="system-ui, sans-serif" font-size="12">`,
+    `<style>text{fill:#222}.axis{stroke:#888}.grid{stroke:#ddd}.paper{fill:#fff}@media(prefers-color-scheme:dark){text{fill:#ddd}.grid{stroke:#444}.paper{fill:#1a1a1a}}</style>`,
+    `<rect class="paper" width="${width}" height="${height}"/>`,
+    `<text x="${MARGIN.left}" y="20" font-size="15" font-weight="600">${escapeXml(options.title)}</text>`,
+    ...parts,
+    `<text x="${MARGIN.left + (width - MARGIN.left - MARGIN.right) / 2}" y="${height - 6}" text-anchor="middle">${escapeXml(options.xTitle)}</text>`,
+    '</svg>\n',
+  ].join('\n');
+}
+
+interface Box {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+type Range = readonly [low: number, high: number];
+
+function drawPanel(panel: Panel, xRange: Range, box: Box): string {
+  const yTicks = niceTicks(rangeOf(finitePoints(panel).map(([, y]) => y)), 4);
+  const yRange: Range = [yTicks[0]!, yTicks.at(-1)!];
+  const x = (value: number): number => box.left + ((value - xRange[0]) / (xRange[1] - xRange[0])) * box.width;
+  const y = (value: number): number =>
+    box.top + box.height - ((value - yRange[0]) / (yRange[1] - yRange[0])) * box.height;
+  const lines: string[] = [];
+  for (const tick of yTicks)
+    lines.push(
+      `<line class="grid" x1="${box.left}" x2="${box.left + box.width}" y1="${px(y(tick))}" y2="${px(y(tick))}"/>`,
+      `<text x="${box.left - 8}" y="${px(y(tick) + 4)}" text-anchor="end">${tickText(tick)}</text>`,
+    );
+  for (const tick of niceTicks(xRange, 6).filter((value) => value >= xRange[0] && value <= xRange[1]))
+    lines.push(
+      `<text x="${px(x(tick))}" y="${box.top + box.height + 16}" text-anchor="middle">${tickText(tick)}</text>`,
+    );
+  lines.push(
+    `<line class="axis" x1="${box.left}" x2="${box.left + box.width}" y1="${box.top + box.height}" y2="${box.top + box.height}"/>`,
+    `<text x="${box.left}" y="${box.top - 8}" font-weight="600">${escapeXml(panel.title)}</text>`,
+  );
+  const named = panel.series.filter(({ faint }) => faint !== true);
+  named.forEach(({ name, colour }, index) => {
+    const at = box.left + box.width - (named.length - index) * 130;
+    lines.push(
+      `<line x1="${at}" x2="${at + 18}" y1="${box.top - 12}" y2="${box.top - 12}" stroke="${colour}" stroke-width="2"/>`,
+      `<text x="${at + 24}" y="${box.top - 8}">${escapeXml(name)}</text>`,
+    );
+  });
+  for (const { points, colour, faint } of panel.series)
+    for (const run of unbroken(points))
+      lines.push(
+        `<polyline fill="none" stroke="${colour}" stroke-width="${faint === true ? 0.8 : 1.8}"${faint === true ? ' opacity="0.35"' : ''} points="${run.map(([a, b]) => `${px(x(a))},${px(y(b))}`).join(' ')}"/>`,
+      );
+  return lines.join('\n');
+}
+
+/** Runs of consecutive finite points. */
+function unbroken(points: Series['points']): (readonly [number, number])[][] {
+  const runs: (readonly [number, number])[][] = [[]];
+  for (const point of points)
+    if (Number.isFinite(point[1])) runs.at(-1)!.push(point);
+    else if (runs.at(-1)!.length > 0) runs.push([]);
+  return runs.filter((run) => run.length > 0);
+}
+
+function finitePoints(panel: Panel): (readonly [number, number])[] {
+  return panel.series.flatMap(({ points }) => points.filter((point) => point.every(Number.isFinite)));
+}
+
+/** Smallest range that holds all values, never empty. */
+function rangeOf(values: readonly number[]): Range {
+  let low = Infinity;
+  let high = -Infinity;
+  for (const value of values) {
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  }
+  if (low > high) return [0, 1];
+  return low === high ? [low - 0.5, high + 0.5] : [low, high];
+}
+
+/** Round numbers (1, 2 or 5 times a power of ten apart) that enclose the range. */
+function niceTicks([low, high]: Range, wanted: number): number[] {
+  const raw = (high - low) / wanted;
+  const power = 10 ** Math.floor(Math.log10(raw));
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= raw * 0.999)!;
+  const first = Math.floor(low / step + 1e-9);
+  const last = Math.ceil(high / step - 1e-9);
+  return Array.from({ length: last - first + 1 }, (_, i) => (first + i) * step);
+}
+
+function tickText(value: number): string {
+  return Number(value.toPrecision(6)).toString();
+}
+
+function px(value: number): string {
+  return value.toFixed(1);
+}
+
+function escapeXml(text: string): string {
+  return text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;');
+}
