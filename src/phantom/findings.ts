@@ -71,7 +71,12 @@ function drawLung(
   switch (label) {
     case 'a-lines':
       // Up to three comet tails: normal, short, and they leave the A-lines alone.
-      return { ...base, streaks: drawComets(random, base, visible, random.integer(4)) };
+      return {
+        ...base,
+        // However bright the haze, the first A-line stands out of it.
+        pleuraDb: Math.max(base.pleuraDb, base.hazeDb + 17),
+        streaks: drawComets(random, base, visible, random.integer(4)),
+      };
     case 'b-lines':
       return {
         ...base,
@@ -85,7 +90,7 @@ function drawLung(
     case 'consolidation':
       return {
         ...base,
-        hazeDb: base.hazeDb + random.between(-2, 2),
+        hazeDb: base.hazeDb + random.between(-5, -1),
         streaks: drawComets(random, base, visible, random.integer(4)),
       };
   }
@@ -96,7 +101,7 @@ function drawStreaks(random: Random, base: LungParameters, visible: readonly num
   return spread(random, visible, 3 + random.integer(4)).map((lateralMm) => ({
     lateralMm,
     widthMm: random.uniform() < 0.25 ? random.between(4, 8) : random.between(0.8, 3),
-    levelDb: base.hazeDb + random.between(11, 17),
+    levelDb: base.hazeDb + random.between(9, 15),
     decayDbPerCm: random.between(-0.2, 0.6),
   }));
 }
@@ -111,28 +116,29 @@ function drawComets(
     lateralMm,
     widthMm: random.between(0.8, 2.5),
     levelDb: base.hazeDb + random.between(10, 16),
-    decayDbPerCm: random.between(8, 22),
+    decayDbPerCm: random.between(6, 20),
   }));
 }
 
 function drawConsolidation(random: Random, half: number, depthBelowMm: number): ConsolidationParameters {
-  const wedge = depthBelowMm * random.between(0.1, 0.3);
-  const thin = wedge * random.between(0.05, 0.8);
-  const thicknessMm = depthBelowMm * random.between(0.25, 0.5);
-  const airways = 5 + random.integer(8);
+  const wedge = depthBelowMm * random.between(0.08, 0.3);
+  const thin = wedge * random.between(-0.3, 0.7);
+  const thicknessMm = depthBelowMm * random.between(0.22, 0.6);
+  const tissueDb = random.between(-11, -1);
+  const airways = 8 + random.integer(9);
   return {
     effusionMm: random.uniform() < 0.5 ? [wedge, thin] : [thin, wedge],
     effusionSwing: random.between(0.05, 0.35),
     thicknessMm,
     shredMm: thicknessMm * random.between(0.12, 0.25),
-    tissueDb: random.between(-7, 0),
-    borderDb: random.between(6, 13),
+    tissueDb,
+    borderDb: random.between(-2, 5),
     bronchograms: Array.from({ length: airways }, () => ({
-      lateralMm: random.between(-1, 1) * half,
+      lateralMm: random.between(-0.85, 0.85) * half,
       depthShare: random.between(0.12, 0.85),
       lengthMm: Math.min(half / 2, random.between(1.5, 9)),
       angleDeg: random.between(-50, 50),
-      levelDb: random.between(7, 14),
+      levelDb: tissueDb + random.between(10, 16),
     })),
   };
 }

@@ -79,7 +79,7 @@ export function pleuraRange(
   };
 }
 
-/** Strength of a specular echo by incidence: 1 at right angles, falling like exp(−(ψ/ψ₀)²), ψ₀ = 22°. */
+/** Strength of a specular echo by incidence: 1 at right angles, falling like exp(−(ψ/ψ₀)²), ψ₀ = 18°. */
 export function incidence(grid: BeamGrid, pleura: (lateralMm: number) => number, lateralMm: number): number {
   const step = 1;
   const rise = (pleura(lateralMm + step) - pleura(lateralMm - step)) / (2 * step);
@@ -87,7 +87,7 @@ export function incidence(grid: BeamGrid, pleura: (lateralMm: number) => number,
   return 0.12 + 0.88 * Math.exp(-((slope / SPECULAR_WIDTH) ** 2));
 }
 
-const SPECULAR_WIDTH = (22 * Math.PI) / 180;
+const SPECULAR_WIDTH = (18 * Math.PI) / 180;
 
 function radiusOf(probe: ProbeParameters): number {
   return probe.shape === 'linear' ? Infinity : probe.radiusMm;

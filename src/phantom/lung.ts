@@ -32,8 +32,8 @@ export function paintAeratedLung(
     level: () => lung.pleuraDb,
     place: () => [1, 0, 0],
     thicknessMm: PLEURA_MM,
-    grainDb: 3,
-    grainMm: 3,
+    grainDb: 4,
+    grainMm: 4,
   });
   paintHaze(
     canvas,
@@ -52,8 +52,8 @@ export function paintAeratedLung(
       level: (lateralMm) => level - eraseDb(lung.streaks, lateralMm),
       place: () => [image, 0, 0],
       thicknessMm: PLEURA_MM * (1 + 0.25 * (image - 1)),
-      grainDb: 3.5,
-      grainMm: 5,
+      grainDb: 5,
+      grainMm: 7,
     });
     // Between the images of the pleura lie the images of the fasciae above it.
     for (const layer of wall.layers) {
@@ -200,11 +200,11 @@ export function paintConsolidation(
   });
   paintInterface(canvas, {
     ...everywhere,
-    kind: 'lung-interface',
+    kind: 'lung-diffuse',
     level: (lateralMm) => finding.borderDb + enhancement(lateralMm),
     place: (lateralMm) => [1, border(lateralMm), swell(lateralMm)],
     thicknessMm: 2,
-    grainDb: 5,
+    grainDb: 9,
     grainMm: 2.5,
   });
   paintHaze(canvas, lung, border, swell, depthMm);
@@ -215,7 +215,7 @@ export function paintConsolidation(
     const run = airway.lengthMm * Math.cos((airway.angleDeg * Math.PI) / 180);
     const slope = Math.tan((airway.angleDeg * Math.PI) / 180);
     paintInterface(canvas, {
-      kind: 'lung-interface',
+      kind: 'lung-diffuse',
       from: airway.lateralMm - run / 2,
       to: airway.lateralMm + run / 2,
       level: () => airway.levelDb,

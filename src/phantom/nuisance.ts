@@ -33,27 +33,29 @@ export function drawPatient(seed: number, index: number): Patient {
   const shape = pick(random, ['convex', 'convex', 'convex', 'sector', 'linear'] as const);
   const probe = drawProbe(random, shape);
   const pleuraMm = shape === 'linear' ? random.between(10, 20) : random.between(14, 32);
-  const depthMm = shape === 'linear' ? pleuraMm + random.between(34, 60) : pleuraMm + random.between(60, 110);
+  const depthMm = shape === 'linear' ? pleuraMm + random.between(34, 60) : pleuraMm + random.between(45, 110);
   const attenuation = random.between(0.5, 0.7);
   return {
     probe,
     display: {
       depthMm,
-      gainDb: random.between(-10, 6),
-      tgcDbPerCmMHz: attenuation * random.between(0.9, 1.1),
-      tgcErrorDb: Array.from({ length: 5 }, () => 4 * random.normal()),
+      gainDb: random.between(-15, -2),
+      tgcDbPerCmMHz: attenuation * random.between(0.95, 1.05),
+      tgcErrorDb: Array.from({ length: 5 }, () => 3 * random.normal()),
       dynamicRangeDb: random.between(48, 72),
       gamma: random.between(0.85, 1.35),
       noiseDb: random.between(-66, -48),
       persistence: random.between(0, 0.5),
       edgeLossDb: [random.between(0, 10), random.between(0, 10)],
-      zoom: random.between(0.95, 1.35),
-      offset: [random.between(-0.05, 0.05), random.between(-0.04, 0.04)],
+      contactDb: random.between(0, 4.5),
+      contactMm: random.between(2, 7),
+      zoom: shape === 'linear' ? random.between(0.9, 1.05) : random.between(0.85, 1.45),
+      offset: [random.between(-0.08, 0.08), random.between(-0.04, 0.04)],
     },
     wall: {
       pleuraMm,
-      conformity: random.between(0.3, 1),
-      tiltDeg: 4 * random.normal(),
+      conformity: random.between(shape === 'sector' ? 0.6 : 0.3, 1),
+      tiltDeg: 3 * random.normal(),
       unevennessMm: random.between(0.2, 0.8),
       attenuationDbPerCmMHz: attenuation,
       layers: drawLayers(random),
@@ -61,9 +63,9 @@ export function drawPatient(seed: number, index: number): Patient {
     },
     breathPeriodS: random.between(2.5, 4.5),
     heartRateHz: random.between(1, 1.8),
-    hazeDb: random.between(-9, 2),
+    hazeDb: random.between(-10, 0),
     hazeDecayDbPerCm: random.between(0.3, 3.5),
-    pleuraDb: random.between(10, 18),
+    pleuraDb: random.between(11, 18),
   };
 }
 
@@ -73,18 +75,21 @@ export function varyPatient(
   random: Random,
 ): Pick<Patient, 'probe' | 'display' | 'wall' | 'hazeDb' | 'hazeDecayDbPerCm' | 'pleuraDb'> {
   const { display, probe, wall } = patient;
-  const pleuraMm = wall.pleuraMm * random.between(0.85, 1.15);
+  const pleuraMm = wall.pleuraMm * random.between(0.8, 1.2);
   const half =
     probe.shape === 'linear'
       ? probe.widthMm / 2
       : ((probe.fieldOfViewDeg * Math.PI) / 360) * (probe.radiusMm + pleuraMm);
   const varied: DisplayParameters = {
     ...display,
-    depthMm: display.depthMm * random.between(0.92, 1.08),
-    gainDb: display.gainDb + 2.5 * random.normal(),
+    depthMm: display.depthMm * random.between(0.88, 1.12),
+    gainDb: display.gainDb + 3 * random.normal(),
     tgcErrorDb: display.tgcErrorDb.map((error) => error + 2 * random.normal()),
     edgeLossDb: [random.between(0, 10), random.between(0, 10)],
-    offset: [display.offset[0] + random.between(-0.03, 0.03), display.offset[1]],
+    offset: [
+      display.offset[0] + random.between(-0.04, 0.04),
+      display.offset[1] + random.between(-0.02, 0.06),
+    ],
   };
   return {
     probe: { ...probe, focusMm: probe.focusMm * random.between(0.8, 1.2) },
@@ -92,7 +97,7 @@ export function varyPatient(
     wall: {
       ...wall,
       pleuraMm,
-      tiltDeg: wall.tiltDeg + 4 * random.normal(),
+      tiltDeg: wall.tiltDeg + 2.5 * random.normal(),
       layers: wall.layers.map((layer) => ({ ...layer, levelDb: layer.levelDb + 1.5 * random.normal() })),
       ribs: drawRibs(random, half),
     },
@@ -164,15 +169,17 @@ function drawLayers(random: Random): WallParameters['layers'] {
     { from: 0, levelDb: random.between(0, 6), fasciaDb: random.between(4, 12) },
     { from: fat, levelDb: random.between(-10, 0), fasciaDb: fascia(0.4) },
     { from: muscle, levelDb: random.between(-4, 3), fasciaDb: fascia(0.9) },
-    { from: inner, levelDb: random.between(-9, 2), fasciaDb: fascia(0.6) },
+    { from: inner, levelDb: random.between(-15, 2), fasciaDb: fascia(0.6) },
   ];
 }
 
 /** No rib (an intercostal view), one at a side or in the middle, or the two of the bat sign. */
 function drawRibs(random: Random, half: number): RibParameters[] {
   const spacing = random.between(22, 34);
-  const centre = random.between(-0.9, 0.9) * half;
   const count = random.integer(3);
+  // A single rib stays off the middle, where the interfaces face the probe and the signs are.
+  const side = random.uniform() < 0.5 ? -1 : 1;
+  const centre = count === 1 ? side * random.between(0.35, 0.9) * half : random.between(-0.3, 0.3) * half;
   return Array.from({ length: count }, (_, i) => ({
     lateralMm: count === 1 ? centre : centre + (i - 0.5) * spacing,
     halfWidthMm: random.between(4, 7),

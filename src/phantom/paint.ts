@@ -60,7 +60,8 @@ export function paintRegion(canvas: Canvas, region: Region): void {
 }
 
 export interface Interface {
-  readonly kind: Exclude<SourceKind, 'wall-diffuse' | 'lung-diffuse'>;
+  /** Diffuse for a rough surface (each point has its own phase), interface for a smooth one. */
+  readonly kind: SourceKind;
   readonly from: number;
   readonly to: number;
   readonly level: (lateralMm: number) => number;
@@ -72,13 +73,14 @@ export interface Interface {
   readonly grainMm: number;
 }
 
-/** Draws a line of coherent points half a beam apart; thick lines are several parallel ones. */
+/** Draws a line of points half a beam apart; thick lines are several parallel ones. */
 export function paintInterface(canvas: Canvas, line: Interface): void {
   const { cloud, grid, random, limitMm } = canvas;
   const from = Math.max(-limitMm, line.from);
   const to = Math.min(limitMm, line.to);
   if (to <= from) return;
   const step = grid.lateralStepMm / 2;
+  const rough = line.kind === 'wall-diffuse' || line.kind === 'lung-diffuse';
   const sheets = Math.max(1, Math.round(line.thicknessMm / grid.rangeStepMm));
   for (let sheet = 0; sheet < sheets; sheet++) {
     const grain = smoothNoise(random, from, to, line.grainMm);
@@ -95,8 +97,9 @@ export function paintInterface(canvas: Canvas, line: Interface): void {
         multiple,
         offsetMm: offset + depth,
         swellMm,
-        amplitude: decibels(level) / 2,
-        phase: start + turn(lateralMm),
+        // Points of a smooth line add up; those of a rough one do not, and each is spread by the kernels.
+        amplitude: decibels(level) * (rough ? 2 : 0.5),
+        phase: rough ? 2 * Math.PI * random.uniform() : start + turn(lateralMm),
       });
     }
   }

@@ -41,6 +41,9 @@ export interface DisplayParameters {
   readonly persistence: number;
   /** Loss of contact towards the sides, dB at the left and at the right edge. */
   readonly edgeLossDb: readonly [left: number, right: number];
+  /** Uneven contact along the face (hair, air in the gel): standard deviation in dB and how far it reaches. */
+  readonly contactDb: number;
+  readonly contactMm: number;
   /** Magnification of the fan in the picture; 1 makes the larger extent fill it. */
   readonly zoom: number;
   /** Shift of the fan in the picture, share of the picture's side. */

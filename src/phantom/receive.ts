@@ -6,9 +6,10 @@
 import type { Random } from '../base/random.ts';
 import { blurAxially, type PointSpread } from './beam.ts';
 import type { BeamGrid } from './geometry.ts';
-import type { ClipParameters } from './parameters.ts';
+import type { ClipParameters, DisplayParameters } from './parameters.ts';
 import { decibels } from './parameters.ts';
 import { MARGIN_BEAMS, type EchoField } from './scatterers.ts';
+import { smoothNoise } from './texture.ts';
 
 export interface Receiver {
   /** Amplitude left after the two-way path to each row. */
@@ -45,7 +46,7 @@ export function createReceiver(
   return {
     attenuation,
     compensation,
-    contact: contactOf(display.edgeLossDb, grid.beams),
+    contact: contactOf(display, grid, random),
     noise: noiseTile(grid, spread, decibels(display.noiseDb), random),
   };
 }
@@ -110,13 +111,17 @@ function sliderAt(sliders: readonly number[], share: number): number {
   return sliders[i]! + (next - sliders[i]!) * (position - i);
 }
 
-/** Contact fades over the outer third of the image towards each edge. */
-function contactOf(edgeLossDb: readonly [number, number], beams: number): Float32Array {
+/** Contact fades over the outer third of the image towards each edge, and is uneven along the face. */
+function contactOf(display: DisplayParameters, grid: BeamGrid, random: Random): Float32Array {
+  const { beams } = grid;
   const contact = new Float32Array(beams);
+  const start = grid.lateralStartMm;
+  const uneven = smoothNoise(random, start, -start, display.contactMm);
   for (let beam = 0; beam < beams; beam++) {
     const x = (2 * beam) / (beams - 1) - 1;
     const share = Math.max(0, (Math.abs(x) - 1 / 3) * 1.5);
-    contact[beam] = decibels(-edgeLossDb[x < 0 ? 0 : 1] * share * share);
+    const edge = -display.edgeLossDb[x < 0 ? 0 : 1] * share * share;
+    contact[beam] = decibels(edge + display.contactDb * uneven(start + beam * grid.lateralStepMm));
   }
   return contact;
 }

@@ -24,7 +24,8 @@ export function scanTable(parameters: ClipParameters, grid: BeamGrid): ScanTable
     Math.max(2 * extent.halfWidthMm, display.depthMm - extent.topMm) / size / display.zoom;
   const height = (display.depthMm - extent.topMm) / millimetresPerPixel;
   const left = size / 2 + display.offset[0] * size;
-  const top = (size - height) / 2 + display.offset[1] * size;
+  // A fan taller than the picture loses its bottom, never the wall and the pleura.
+  const top = Math.max(0, size - height) / 2 + display.offset[1] * size;
   const pixel: number[] = [];
   const sample: number[] = [];
   const weight: number[] = [];
@@ -73,7 +74,7 @@ export function toBeam(grid: BeamGrid, xMm: number, zMm: number): [lateralMm: nu
   return [Math.atan2(xMm, down) * (grid.radiusMm + grid.referenceMm), Math.hypot(xMm, down) - grid.radiusMm];
 }
 
-/** Half width of the fan and its highest point (the outer ends of a curved face lie above its middle… or below). */
+/** Half width of the fan and its highest point: the outer ends of a curved face lie above its middle (z = 0). */
 function fanExtent(grid: BeamGrid, depthMm: number): { halfWidthMm: number; topMm: number } {
   if (!Number.isFinite(grid.radiusMm)) return { halfWidthMm: -grid.lateralStartMm, topMm: 0 };
   const half = -beamAngle(grid, grid.lateralStartMm);

@@ -3,7 +3,8 @@
  * field of one frame. A source sits at range `multiple · pleura(lateral) + offset`: 0 < multiple < 1 in the chest wall,
  * 1 below the pleura, 2, 3, … for reverberations. Diffuse scatterers carry the phase of their two-way path, so that
  * many in a resolution cell make fully developed speckle that moves as they move; interface points carry a phase of
- * their own (an interface is smooth on the scale of the wavelength) and are weighted by incidence.
+ * their own (an interface is smooth on the scale of the wavelength) and are weighted by incidence, twice where the
+ * sound met the interface more than once.
  */
 import type { BeamGrid } from './geometry.ts';
 import { lateralScale } from './geometry.ts';
@@ -151,7 +152,8 @@ export function addEchoes(
     const below = rowPosition - row;
     let amplitude = values[at + 4]!;
     let turn = values[at + 5]! * phasePerRadian;
-    if ((kind & INTERFACE) !== 0) amplitude *= specular[column]!;
+    if ((kind & INTERFACE) !== 0)
+      amplitude *= values[at + 1]! > 1 ? specular[column]! ** 2 : specular[column]!;
     else turn += range * phasePerMm;
     if (range > shadowFromMm[column]!) amplitude *= shadowGain[column]!;
     const angle = turn & (TABLE - 1);

@@ -37,13 +37,15 @@ export function simulateClip(parameters: ClipParameters): Uint8Array[] {
   const envelope = new Float32Array(grid.samples * grid.beams);
   const grey = new Float32Array(envelope.length);
   const pictures: Uint8Array[] = [];
-  for (let frame = 0; frame < frames; frame++) {
+  // Persistence needs a past; two frames of it leave less than a quarter of the first one's weight.
+  const past = parameters.display.persistence > 0 ? 2 : 0;
+  for (let frame = -past; frame < frames; frame++) {
     const state = stateOf(parameters, grid, pleura, posture(frame / fps));
     addEchoes(field, grid, cloud, state, parameters.probe.frequencyMHz);
     blur(field, scratch, spread);
     detect(field, receiver, grid, stream('grain', frame), envelope);
-    compress(envelope, parameters, grey, frame === 0);
-    pictures.push(convert(table, grid, grey));
+    compress(envelope, parameters, grey, frame === -past);
+    if (frame >= 0) pictures.push(convert(table, grid, grey));
   }
   return pictures;
 }

@@ -46,8 +46,8 @@ export function paintWall(canvas: Canvas, wall: WallParameters): void {
       level: () => fasciaDb,
       place: (lateralMm) => [Math.max(0.01, from + (i === 0 ? 0 : WAVE_SHARE * wave(lateralMm))), 0, 0],
       thicknessMm: 0.8,
-      grainDb: 5,
-      grainMm: 5,
+      grainDb: 7,
+      grainMm: 6,
     });
   }
   for (const rib of wall.ribs) paintRib(canvas, rib);
