@@ -178,8 +178,7 @@ export class PairPainter {
       fillGreyTable(image.pixels, tone, image.table);
       image.float = false;
     } else {
-      for (let i = 0; i < image.pixels.length; i++) image.planes[i] = image.pixels[i]! / 255;
-      toneColour(image.planes, tone);
+      toneColour(image.pixels, tone, image.table, image.planes);
       image.float = true;
     }
     const { blur, sharpen, holes, outPainting } = augmentation;

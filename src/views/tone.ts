@@ -22,7 +22,7 @@ export function fillGreyTable(pixels: Uint8Array, tone: Tone, table: Float64Arra
   if (tone.curve !== null) throughCurve(table, curveTable(tone.curve));
 }
 
-function scaleAbout(values: Float64Array | Float32Array, factor: number, pivot: number): void {
+function scaleAbout(values: Float64Array, factor: number, pivot: number): void {
   const shift = (1 - factor) * pivot;
   for (let i = 0; i < values.length; i++) {
     const value = factor * values[i]! + shift;
@@ -32,8 +32,9 @@ function scaleAbout(values: Float64Array | Float32Array, factor: number, pivot: 
 
 /** Σ table[pixel]; four pixels a read. */
 function sumThrough(pixels: Uint8Array, table: Float64Array): number {
-  const whole = pixels.length >>> 2;
-  const words = new Uint32Array(pixels.buffer, pixels.byteOffset, whole);
+  // A plane of an odd size may begin inside a word.
+  const whole = pixels.byteOffset % 4 === 0 ? pixels.length >>> 2 : 0;
+  const words = new Uint32Array(pixels.buffer, whole === 0 ? 0 : pixels.byteOffset, whole);
   let sum = 0;
   for (let i = 0; i < whole; i++) {
     const word = words[i]!;
@@ -44,15 +45,41 @@ function sumThrough(pixels: Uint8Array, table: Float64Array): number {
   return sum;
 }
 
-/** Applies the tone in place to the planes [3, n] of a colour view, intensities 0…1. */
-export function toneColour(planes: Float32Array, tone: Tone): void {
-  for (const operation of tone.order) {
-    if (operation === 0) scaleAbout(planes, tone.brightness, 0);
-    else if (operation === 1) scaleAbout(planes, tone.contrast, meanLuma(planes));
+/**
+ * Fills `planes` [3, n] with the intensities 0…1 that the colour view `pixels` [3, n] becomes. What comes before the
+ * first change of saturation or hue treats all channels alike and so is a table, as in grey.
+ */
+export function toneColour(pixels: Uint8Array, tone: Tone, table: Float64Array, planes: Float32Array): void {
+  const n = pixels.length / 3;
+  for (let value = 0; value < 256; value++) table[value] = value / 255;
+  let done = 0;
+  for (; done < 4 && tone.order[done]! < 2; done++) {
+    if (tone.order[done] === 0) scaleAbout(table, tone.brightness, 0);
+    else {
+      let mean = 0;
+      for (let c = 0; c < 3; c++)
+        mean += (LUMA[c]! * sumThrough(pixels.subarray(c * n, (c + 1) * n), table)) / n;
+      scaleAbout(table, tone.contrast, mean);
+    }
+  }
+  for (let i = 0; i < pixels.length; i++) planes[i] = table[pixels[i]!]!;
+  for (; done < 4; done++) {
+    const operation = tone.order[done];
+    if (operation === 0) scalePlanesAbout(planes, tone.brightness, 0);
+    else if (operation === 1) scalePlanesAbout(planes, tone.contrast, meanLuma(planes));
     else if (operation === 2) saturate(planes, tone.saturation);
     else turnHue(planes, tone.hue);
   }
   if (tone.curve !== null) throughCurve(planes, curveTable(tone.curve));
+}
+
+/** `scaleAbout` for planes: a function of its own, so that each sees one kind of array and compiles to it. */
+function scalePlanesAbout(values: Float32Array, factor: number, pivot: number): void {
+  const shift = (1 - factor) * pivot;
+  for (let i = 0; i < values.length; i++) {
+    const value = factor * values[i]! + shift;
+    values[i] = value < 0 ? 0 : value > 1 ? 1 : value;
+  }
 }
 
 function meanLuma(planes: Float32Array): number {
@@ -83,34 +110,42 @@ function clamp(value: number): number {
   return value < 0 ? 0 : value > 1 ? 1 : value;
 }
 
-/** Turns the hue by `turn` of the circle in HSV. */
+/** Turns the hue by `turn` of the circle, −½ to ½, in HSV. */
 function turnHue(planes: Float32Array, turn: number): void {
   const n = planes.length / 3;
   for (let i = 0; i < n; i++) {
     const red = planes[i]!;
     const green = planes[n + i]!;
     const blue = planes[2 * n + i]!;
-    const value = Math.max(red, green, blue);
-    const chroma = value - Math.min(red, green, blue);
+    const value = red > green ? (red > blue ? red : blue) : green > blue ? green : blue;
+    const least = red < green ? (red < blue ? red : blue) : green < blue ? green : blue;
+    const chroma = value - least;
     if (chroma === 0) continue;
-    const sextant =
+    // The hue in sixths of the circle, −1 to 5 before the turn.
+    let hue =
       value === red
         ? (green - blue) / chroma
         : value === green
           ? 2 + (blue - red) / chroma
           : 4 + (red - green) / chroma;
-    const hue = sextant / 6 + turn;
-    const turned = 6 * (hue - Math.floor(hue));
-    planes[i] = hueChannel(turned, 5, value, chroma);
-    planes[n + i] = hueChannel(turned, 3, value, chroma);
-    planes[2 * n + i] = hueChannel(turned, 1, value, chroma);
+    hue += 6 * turn;
+    if (hue < 0) hue += 6;
+    else if (hue >= 6) hue -= 6;
+    const sixth = Math.floor(hue);
+    const falling = value - chroma * (hue - sixth);
+    const rising = least + chroma * (hue - sixth);
+    planes[i] = sixth === 0 || sixth >= 5 ? value : sixth === 1 ? falling : sixth === 4 ? rising : least;
+    planes[n + i] =
+      sixth === 1 || sixth === 2
+        ? value
+        : sixth === 3
+          ? falling
+          : sixth === 0 || sixth === 6
+            ? rising
+            : least;
+    planes[2 * n + i] =
+      sixth === 3 || sixth === 4 ? value : sixth === 5 ? falling : sixth === 2 ? rising : least;
   }
-}
-
-/** HSV to one of R (5), G (3), B (1): v − c·max(0, min(k, 4 − k, 1)), k = (channel + hue) mod 6. */
-function hueChannel(hue: number, channel: number, value: number, chroma: number): number {
-  const k = (channel + hue) % 6;
-  return value - chroma * Math.max(0, Math.min(k, 4 - k, 1));
 }
 
 const CURVE_SAMPLES = 1000;

@@ -107,7 +107,7 @@ describe('batches without two clips of a group', () => {
         const alone = clips.length - seen.length;
         expect(batches.length + alone).toBe(Math.max(...sizes, Math.ceil(clips.length / pairs)));
       }),
-      { seed: 7, numRuns: 300 },
+      { seed: 7, numRuns: 150 },
     );
   });
 
@@ -126,13 +126,13 @@ describe('batches without two clips of a group', () => {
     // Ten groups of three clips and ten of one; 40 clips in ten batches of four.
     const sizes = [...new Array<number>(10).fill(3), ...singles(10)];
     let first = 0;
-    const epochs = 400;
+    const epochs = 200;
     for (let epoch = 0; epoch < epochs; epoch++) {
       const batches = batchesOf(sizes, { pairs: 4, distinctGroups: true }, epoch);
       expect(batches).toHaveLength(10);
       first += batches[0]!.filter((index) => index >= 30).length;
     }
     // A quarter of the clips are of groups of one: one a batch on average.
-    expect(Math.abs(first / epochs - 1)).toBeLessThan(0.15);
+    expect(Math.abs(first / epochs - 1)).toBeLessThan(0.2);
   });
 });

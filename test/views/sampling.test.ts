@@ -16,15 +16,15 @@ describe('which frames make a pair', () => {
     for (const { frame0, anchor, frame1 } of draws(4, {}, 12000)) {
       const key = `${frame0} ${anchor} ${frame1}`;
       uses.set(key, (uses.get(key) ?? 0) + 1);
-      expect(new Set([frame0, anchor, frame1]).size).toBe(3);
     }
-    // All 24 ordered triples of 4 frames, 500 times each on average (sd 22).
+    // All 24 ordered triples of different frames, 500 times each on average (sd 22).
     expect(uses.size).toBe(24);
+    for (const key of uses.keys()) expect(new Set(key.split(' ')).size).toBe(3);
     for (const count of uses.values()) expect(Math.abs(count - 500)).toBeLessThan(110);
   });
 
   it('takes the middle frame in time as the anchor when asked', () => {
-    for (const { frame0, anchor, frame1 } of draws(9, { anchor: 'middle' })) {
+    for (const { frame0, anchor, frame1 } of draws(9, { anchor: 'middle' }, 500)) {
       expect(frame0).toBeLessThan(anchor!);
       expect(frame1).toBeGreaterThan(anchor!);
     }
@@ -37,16 +37,16 @@ describe('which frames make a pair', () => {
   it('mixes nothing in clips of one and of two frames', () => {
     for (const draw of draws(1, {}, 20))
       expect(draw).toEqual({ frame0: 0, frame1: 0, anchor: null, weight0: 1, weight1: 1 });
-    const two = draws(2, {}, 2000);
+    const two = draws(2, {}, 400);
     for (const draw of two) {
       expect([draw.frame0, draw.frame1].sort()).toEqual([0, 1]);
       expect(draw).toMatchObject({ anchor: null, weight0: 1, weight1: 1 });
     }
-    expect(mean(two.map((draw) => draw.frame0))).toBeCloseTo(0.5, 1);
+    expect(mean(two.map((draw) => draw.frame0))).toBeCloseTo(0.5, 0.8);
   });
 
   it('with SPG off draws two different frames of the whole clip', () => {
-    const off = draws(5, { enabled: false });
+    const off = draws(5, { enabled: false }, 300);
     for (const draw of off) {
       expect(draw.frame0).not.toBe(draw.frame1);
       expect(draw).toMatchObject({ anchor: null, weight0: 1, weight1: 1 });
