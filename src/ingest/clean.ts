@@ -44,7 +44,7 @@ export function isBlack(frame: Uint8Array): boolean {
   return true;
 }
 
-export function isSame(a: Uint8Array, b: Uint8Array): boolean {
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
   const limit = a.length * SAME;
   let difference = 0;

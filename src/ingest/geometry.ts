@@ -8,7 +8,7 @@ export interface Size {
 
 /** Pictures above this many pixels, or thinner than `MIN_SIDE`, are rejected before they are decoded. */
 export const MAX_PIXELS = 64 * 2 ** 20;
-export const MIN_SIDE = 16;
+const MIN_SIDE = 16;
 
 /**
  * Stored size of a picture of square pixels: the shorter side becomes `shorter`, the aspect ratio stays, and what is

@@ -11,6 +11,9 @@ import { displaySize, MAX_PIXELS, sizeComplaint } from './geometry.ts';
 
 const PROBE_SECONDS = 60;
 const SILENCE_SECONDS = 120;
+
+/** Sampled frames a clip may have (eleven hours at 5 a second); a file that pretends to more is stopped there. */
+const MAX_FRAMES = 200_000;
 const PROTOCOLS = ['-protocol_whitelist', 'file,pipe'];
 
 /** Containers that name other files, render text, or carry patient data that must be taken out first. */
@@ -193,7 +196,7 @@ export async function* decodeVideo(
         at += part.length;
         if (filled < length) continue;
         yield frame;
-        count++;
+        if (++count === MAX_FRAMES) throw unreadable(`it has more than ${MAX_FRAMES} frames; cut it up`);
         frame = new Uint8Array(length);
         filled = 0;
       }
