@@ -11,7 +11,7 @@ import type { AugmentConfig, ViewConfig } from './config.ts';
 export type Slot = 0 | 1 | 'anchor';
 
 /** A rectangle of the stored frame in its pixels, fractions allowed. */
-export interface Box {
+interface Box {
   readonly left: number;
   readonly top: number;
   readonly right: number;
@@ -100,7 +100,7 @@ export function drawAugmentation(
  * torchvision's RandomResizedCrop on the resized grid, as a box of the stored frame: ten tries of an area uniform in
  * `cropScale` and a ratio log-uniform in `cropRatio`; if none fits, the largest centred crop of an allowed ratio.
  */
-export function drawCrop(view: ViewConfig, width: number, height: number, random: Random): Box {
+function drawCrop(view: ViewConfig, width: number, height: number, random: Random): Box {
   const [gridWidth, gridHeight] = grid(view, width, height);
   const [left, top, cropWidth, cropHeight] = drawGridCrop(view.augment, gridWidth, gridHeight, random);
   const scaleX = width / gridWidth;

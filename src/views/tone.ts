@@ -6,7 +6,7 @@
 import type { Tone } from './draw.ts';
 
 /** Luma of ITU-R BT.601, as Pillow and torchvision take it. */
-export const LUMA = [0.299, 0.587, 0.114] as const;
+const LUMA = [0.299, 0.587, 0.114] as const;
 
 /**
  * Fills `table` with the intensity 0…1 that each 8-bit value of the grey view `pixels` becomes. The whole view is

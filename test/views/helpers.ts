@@ -52,7 +52,7 @@ export function clipOf(id: string, shape: ClipShape, offset = 0): ClipRecord {
 }
 
 /** A smooth pattern that differs between clips, frames and channels. */
-export function patternFrame(
+function patternFrame(
   clip: number,
   frame: number,
   width: number,
