@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest';
+import { ntXent } from '../../src/objectives/nt-xent.ts';
+import {
+  digest,
+  estimatedError,
+  hashes,
+  keyOf,
+  parseDigest,
+  positions,
+  relativeError,
+  sides,
+  uniforms,
+  values,
+} from './hashed.ts';
+import { readHashedSamples, readNtXentGolden } from './tables.ts';
+
+describe('hashed numbers', () => {
+  it('are the same in Python and TypeScript, to the bit', () => {
+    const python = readHashedSamples();
+    for (const [name, key] of Object.entries(python.keys)) expect(keyOf(name)).toBe(key);
+    expect([...hashes('conv1.weight', 4)]).toEqual(python.hashes);
+    expect([...uniforms('conv1.weight', 4)]).toEqual(python.uniforms);
+    expect([...values('conv1.weight', 4, 1, 0.1)]).toEqual(python.values);
+    expect([...sides('conv1.weight', 6, 0.5, -2, 2)]).toEqual(python.sides);
+    expect([...positions('conv1.weight', 9408)].slice(0, 4)).toEqual(python.positions);
+    const golden = parseDigest(python.digest);
+    const found = digest('x', values('x', 1000, 0.5, 1));
+    expect(found.entries).toEqual(golden.entries);
+    expect(found.norm).toBeCloseTo(golden.norm, 10);
+    expect(relativeError(golden.projections, found.projections)).toBeLessThan(1e-12);
+  });
+
+  it.each([1e-6, 1e-3, 0.3])('digests estimate a relative error of %f within a factor of 1.5', (error) => {
+    const tensor = values('tensor', 5000, 0.2, 1);
+    const noise = values('noise', 5000, 0, 1);
+    const disturbed = tensor.map((value, i) => value + error * noise[i]!);
+    const estimate = estimatedError(digest('t', tensor), digest('t', disturbed));
+    const truth = relativeError(tensor, disturbed);
+    expect(estimate / truth).toBeGreaterThan(1 / 1.5);
+    expect(estimate / truth).toBeLessThan(1.5);
+  });
+
+  it('digests see one wrong element', () => {
+    const tensor = values('tensor', 5000, 0, 1);
+    const disturbed = tensor.slice();
+    disturbed[1234]! += 1;
+    const truth = relativeError(tensor, disturbed);
+    expect(estimatedError(digest('t', tensor), digest('t', disturbed))).toBeCloseTo(truth, 5);
+  });
+});
+
+describe('NT-Xent against PyTorch', () => {
+  it.each(Object.entries(readNtXentGolden()))(
+    '%s: value, gradient, alignment, uniformity',
+    (name, golden) => {
+      const { pairs, dim, temperature } = golden;
+      const gradient = new Float32Array(2 * pairs * dim);
+      const result = ntXent(values(name, 2 * pairs * dim, 0.1, 1), pairs, dim, temperature, gradient);
+      expect(result.loss).toBeCloseTo(golden.loss, 12);
+      expect(result.alignment).toBeCloseTo(golden.alignment, 12);
+      expect(result.uniformity).toBeCloseTo(golden.uniformity, 12);
+      const expected = parseDigest(golden.gradient);
+      const found = digest(name, gradient);
+      if (expected.norm === 0) expect(found.norm).toBe(0);
+      else {
+        // What f32 storage of the gradient allows.
+        expect(estimatedError(expected, found)).toBeLessThan(1e-7);
+        expect(relativeError(expected.entries, found.entries)).toBeLessThan(1e-7);
+      }
+    },
+  );
+});

@@ -1,0 +1,72 @@
+/** The small golden tables, parsed: NT-Xent, optimizers, the cosine schedule. Each has its Python script beside it. */
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+
+function readTable<T>(name: string, schema: z.ZodType<T>): T {
+  return schema.parse(JSON.parse(readFileSync(new URL(`data/${name}.json`, import.meta.url), 'utf8')));
+}
+
+const numbers = z.array(z.number());
+
+const hashedSchema = z.object({
+  keys: z.record(z.string(), z.number()),
+  hashes: numbers,
+  uniforms: numbers,
+  values: numbers,
+  sides: numbers,
+  positions: numbers,
+  digest: numbers,
+});
+
+/** Samples of every function of `hashed.py`. */
+export const readHashedSamples = (): z.infer<typeof hashedSchema> => readTable('hashed', hashedSchema);
+
+const ntXentSchema = z.object({
+  cases: z.record(
+    z.string(),
+    z.object({
+      pairs: z.int(),
+      dim: z.int(),
+      temperature: z.number(),
+      loss: z.number(),
+      alignment: z.number(),
+      uniformity: z.number(),
+      gradient: numbers,
+    }),
+  ),
+});
+
+/** Embeddings of a case: values(case, 2·pairs·dim, 0.1, 1); `gradient` is a digest under the case's name. */
+export const readNtXentGolden = (): z.infer<typeof ntXentSchema>['cases'] =>
+  readTable('nt-xent', ntXentSchema).cases;
+
+const shared = { weightDecay: z.number(), learningRates: numbers, after: z.array(numbers) };
+const optimizersSchema = z.object({
+  length: z.int(),
+  cases: z.record(
+    z.string(),
+    z.discriminatedUnion('kind', [
+      z.object({
+        kind: z.enum(['adam', 'adamw']),
+        beta1: z.number(),
+        beta2: z.number(),
+        epsilon: z.number(),
+        ...shared,
+      }),
+      z.object({ kind: z.literal('sgd'), momentum: z.number(), nesterov: z.boolean(), ...shared }),
+    ]),
+  ),
+});
+
+export interface OptimizerGolden {
+  readonly length: number;
+  readonly cases: z.infer<typeof optimizersSchema>['cases'];
+}
+
+/** Ten steps a case; start and gradients from `optimizerStart` and `optimizerGradient` in `optimizers.ts`. */
+export const readOptimizerGolden = (): OptimizerGolden => readTable('optimizers', optimizersSchema);
+
+const cosineSchema = z.object({ base: z.number(), epochs: z.int(), cosine: numbers, reference: numbers });
+
+/** Learning rate of each epoch: `cosine` stepped after every epoch, `reference` only after epochs 10, 11, … */
+export const readCosineGolden = (): z.infer<typeof cosineSchema> => readTable('cosine', cosineSchema);
