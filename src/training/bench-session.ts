@@ -1,0 +1,162 @@
+/**
+ * The training step of `pretrain` on call, fed by the loader or by a batch that stays in memory: what benchmarks
+ * time. The step is the product's own, not a copy.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { randomAt } from '../base/random.ts';
+import { openDataset } from '../dataset/reader.ts';
+import { createDataset } from '../dataset/writer.ts';
+import type { BackendDescription, KernelTime } from '../engine/backend.ts';
+import { openBackend } from '../engine/open.ts';
+import type { Config } from './config.ts';
+import { openFeed } from './feed.ts';
+import { Itinerary } from './itinerary.ts';
+import { Learner, type StepBatch, type StepSeconds } from './learner.ts';
+import { type ConfigSources, resolveConfig } from './resolve.ts';
+import { settled } from './settle.ts';
+import { splitClips } from './splits.ts';
+
+export interface SessionOptions {
+  readonly config?: Omit<ConfigSources, 'base' | 'channels'>;
+  /** Dataset for the loader; default: a made-up one of frames with a shorter side of 256 pixels. */
+  readonly dataset?: string;
+  readonly onNote?: (text: string) => void;
+}
+
+export type Feeding = 'loader' | 'constant';
+
+export interface BenchSession extends AsyncDisposable {
+  readonly config: Config;
+  readonly backend: BackendDescription;
+  /** One optimizer step; what its parts took. */
+  step(feeding: Feeding): Promise<StepSeconds>;
+  /** Seconds per kernel of the training plan since the session began. */
+  kernels(): readonly KernelTime[];
+}
+
+/** More than anyone measures: the loader must never run dry. */
+const ENDLESS = 1_000_000;
+
+/** Opens a session. Errors: those of `resolveConfig`, `openBackend` and `openDataset`. */
+export async function openBenchSession(options: SessionOptions = {}): Promise<BenchSession> {
+  const releases: (() => void | Promise<void>)[] = [];
+  const release = async (): Promise<void> => {
+    for (let last = releases.pop(); last !== undefined; last = releases.pop()) await last();
+  };
+  const own = <T extends Disposable>(resource: T): T => {
+    releases.push(() => {
+      resource[Symbol.dispose]();
+    });
+    return resource;
+  };
+  try {
+    return await open(options, releases, own, release);
+  } catch (thrown) {
+    await release();
+    throw thrown;
+  }
+}
+
+async function open(
+  options: SessionOptions,
+  releases: (() => void | Promise<void>)[],
+  own: <T extends Disposable>(resource: T) => T,
+  release: () => Promise<void>,
+): Promise<BenchSession> {
+  const asked = resolveConfig(options.config);
+  let folder = options.dataset;
+  if (folder === undefined) {
+    const scratch = mkdtempSync(join(tmpdir(), 'uscl-bench-'));
+    releases.push(() => {
+      rmSync(scratch, { recursive: true, force: true });
+    });
+    folder = await madeUpDataset(join(scratch, 'dataset'), asked.view.channels, asked.batch.pairs);
+  }
+  const dataset = own(openDataset(folder));
+  const wanted = resolveConfig({
+    ...options.config,
+    channels: dataset.manifest.channels,
+    overrides: {
+      data: { validation: { fraction: 0 } },
+      batch: { lastBatch: 'drop' },
+      training: { steps: ENDLESS },
+    },
+  });
+  const backend = own(
+    openBackend({
+      kind: wanted.backend,
+      ...(wanted.threads === null ? {} : { threads: wanted.threads }),
+      profile: true,
+      ...(options.onNote === undefined ? {} : { onFallback: options.onNote }),
+    }),
+  );
+  const config = settled(wanted, backend);
+  const split = splitClips(dataset.clips, dataset.manifest.classes, config.data, config.seed);
+  const itinerary = new Itinerary(dataset.clips, split, config);
+  const learner = own(new Learner(backend, config, dataset.manifest.classes.length));
+  const feed = openFeed(dataset, split, config, itinerary, 0);
+  releases.push(async () => {
+    await feed[Symbol.asyncDispose]();
+  });
+  const constant = await copyOf(feed.next());
+  const sources = { loader: () => feed.next(), constant: () => Promise.resolve(constant) };
+  return {
+    config,
+    backend: backend.describe(),
+    step: async (feeding) =>
+      (await learner.step(sources[feeding], 1, config.optimizer.learningRate, null)).seconds,
+    kernels: () => learner.plan('train', 2 * config.batch.pairs).profile(),
+    [Symbol.asyncDispose]: release,
+  };
+}
+
+/** The loader overwrites its batches; this one has to last. */
+async function copyOf(batch: Promise<StepBatch>): Promise<StepBatch> {
+  const { clipIds, labels, images } = await batch;
+  return { clipIds, labels, images: images.slice() };
+}
+
+/** Clips of noise, as large as ingested ones: reading and augmenting cost what they cost on real clips. */
+async function madeUpDataset(folder: string, channels: 1 | 3, pairs: number): Promise<string> {
+  const [width, height, frames] = [340, 256, 6];
+  const length = width * height * channels;
+  const random = randomAt(0, 'bench');
+  const noise = Uint8Array.from({ length: length + 4096 }, () => random.integer(256));
+  using writer = createDataset(folder, {
+    name: 'bench',
+    licence: null,
+    citation: null,
+    homepage: null,
+    classes: ['a', 'b'],
+    channels,
+    size: height,
+    made: { command: 'bench' },
+  });
+  for (let clip = 0; clip < 2 * pairs; clip++) {
+    const shown = Array.from({ length: frames }, () => {
+      const from = random.integer(4096);
+      return noise.subarray(from, from + length);
+    });
+    await writer.addClip(
+      {
+        id: `clip${clip}`,
+        group: `clip${clip}`,
+        label: clip % 2 === 0 ? 'a' : 'b',
+        source: `clip${clip}`,
+        sourceSha256: null,
+        width,
+        height,
+        fps: 5,
+        original: { width, height, fps: 5, frames },
+        crop: null,
+        dropped: { black: 0, duplicate: 0 },
+        flags: [],
+      },
+      shown,
+    );
+  }
+  writer.finish();
+  return folder;
+}
