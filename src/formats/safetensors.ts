@@ -22,10 +22,10 @@ import {
   type TensorEntry,
 } from './safetensors-header.ts';
 
-export type { Dtype, SafetensorsHeader, TensorEntry } from './safetensors-header.ts';
+export type { SafetensorsHeader } from './safetensors-header.ts';
 
 /** Raw elements; F16 and BF16 as their 16 bits, BOOL as bytes. */
-export type TensorData =
+type TensorData =
   | Float64Array
   | Float32Array
   | BigInt64Array
@@ -37,7 +37,7 @@ export type TensorData =
   | Int8Array
   | Uint8Array;
 
-export interface Tensor {
+interface Tensor {
   readonly dtype: Dtype;
   /** Row-major; [] is a scalar. */
   readonly shape: readonly number[];

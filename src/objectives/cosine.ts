@@ -6,7 +6,7 @@
 import { UsclError } from '../base/errors.ts';
 
 /** Below this norm a row has no direction (the ε of PyTorch's `cosine_similarity`). */
-export const LEAST_NORM = 1e-8;
+const LEAST_NORM = 1e-8;
 
 export interface UnitRows {
   readonly rows: number;
