@@ -9,9 +9,12 @@ import { inferShapes, INPUT, inputsOf, type Network, type Node, type ValueShape 
 import { bindParameters } from '../parameters.ts';
 import { DataType, Tag } from './constants.ts';
 import { Scope, type Context } from './context.ts';
-import * as layers from './layers.ts';
-import type { Compilation, Incoming, Recorded } from './layers.ts';
-import { elementAddress } from './layers.ts';
+import { elementAddress, type Compilation, type Incoming, type Recorded } from './layers/common.ts';
+import { recordConv } from './layers/conv.ts';
+import { recordLinear } from './layers/linear.ts';
+import { recordBatchNorm } from './layers/norm.ts';
+import { recordAddRelu, recordRelu, recordSum } from './layers/pointwise.ts';
+import { recordAveragePool, recordMaxPool } from './layers/pool.ts';
 import type { NativeParameters } from './parameters.ts';
 import { Recorder, viewOf, type Executable, type Tensor } from './recorder.ts';
 
@@ -121,19 +124,19 @@ function recordForward(
   const shape = shapes.get(node.name)!;
   switch (node.kind) {
     case 'conv':
-      return layers.recordConv(compilation, node, first!, shape);
+      return recordConv(compilation, node, first!, shape);
     case 'batchNorm':
-      return layers.recordBatchNorm(compilation, node, first!);
+      return recordBatchNorm(compilation, node, first!);
     case 'addRelu':
-      return layers.recordAddRelu(compilation, node, first!, second!, expendable.has(node.inputs[0]));
+      return recordAddRelu(compilation, node, first!, second!, expendable.has(node.inputs[0]));
     case 'relu':
-      return layers.recordRelu(compilation, node, first!);
+      return recordRelu(compilation, node, first!);
     case 'maxPool':
-      return layers.recordMaxPool(compilation, node, first!, shape);
+      return recordMaxPool(compilation, node, first!, shape);
     case 'globalAveragePool':
-      return layers.recordAveragePool(compilation, node, first!);
+      return recordAveragePool(compilation, node, first!);
     case 'linear':
-      return layers.recordLinear(compilation, node, first!);
+      return recordLinear(compilation, node, first!);
   }
 }
 
@@ -192,7 +195,7 @@ function sumContributions(
     const next = read(contribution);
     // Whichever of the two is free to be overwritten takes the sum.
     const [target, other] = sum.mayOverwrite ? [sum, next] : [next, sum];
-    sum = { gradient: layers.recordSum(compilation, node, target, other.gradient), mayOverwrite: true };
+    sum = { gradient: recordSum(compilation, node, target, other.gradient), mayOverwrite: true };
   }
   return sum;
 }

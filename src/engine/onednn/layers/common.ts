@@ -1,0 +1,89 @@
+/**
+ * What every layer's kernel calls share: the compilation they are recorded into, plain and open layouts, reorders.
+ * Layouts of feature maps are chosen by the first convolution that makes them and kept by everyone after it; only
+ * weights are reordered, once per step.
+ */
+import type { Node } from '../../network.ts';
+import { Arg, DataType, Tag } from '../constants.ts';
+import type { Descriptor, Primitive } from '../context.ts';
+import { offsetAddress, type Address } from '../memory.ts';
+import type { Recorder, Tensor } from '../recorder.ts';
+
+export type NodeOf<K extends Node['kind']> = Extract<Node, { readonly kind: K }>;
+
+/** What the layers need from the plan that is being compiled. */
+export interface Compilation {
+  readonly recorder: Recorder;
+  readonly batch: number;
+  readonly training: boolean;
+  readonly normGroups: number;
+  /** Type of feature maps and convolution weights. */
+  readonly dataType: DataType;
+  /** Address of a parameter's master, gradient or of a statistic. */
+  readonly valueAddress: (name: string) => Address;
+  readonly gradientAddress: (name: string) => Address;
+  readonly statisticAddress: (name: string) => Address;
+  readonly trainable: (parameter: string) => boolean;
+}
+
+/** A gradient on its way down: `mayOverwrite` when no one else still has to read it. */
+export interface Incoming {
+  readonly gradient: Tensor;
+  readonly mayOverwrite: boolean;
+}
+
+/** What a node leaves behind for its backward pass, and that pass: input gradients, one per input (or undefined). */
+export interface Recorded {
+  readonly output: Tensor;
+  readonly backward?: (
+    incoming: Incoming,
+    inputNeeded: readonly boolean[],
+  ) => readonly (Tensor | undefined)[];
+}
+
+export function plain(
+  c: Compilation,
+  dimensions: readonly number[],
+  type: DataType = DataType.f32,
+): Descriptor {
+  const tag = [Tag.a, Tag.ab, 0, Tag.abcd][dimensions.length - 1]!;
+  return c.recorder.context.descriptor(c.recorder.scope, dimensions, type, tag);
+}
+
+export function free(c: Compilation, dimensions: readonly number[], type: DataType): Descriptor {
+  return c.recorder.context.descriptor(c.recorder.scope, dimensions, type, Tag.any);
+}
+
+/** `tensor` in another layout or type: itself when nothing changes. */
+export function reordered(
+  c: Compilation,
+  node: string,
+  name: string,
+  tensor: Tensor,
+  to: Descriptor,
+): Tensor {
+  const { context, scope } = c.recorder;
+  if (context.sameLayout(tensor.descriptor, to)) return tensor;
+  const target = c.recorder.planned(to);
+  c.recorder.kernel(node, name, context.reorder(scope, tensor.descriptor, to), [
+    [Arg.source, tensor],
+    [Arg.destination, target],
+  ]);
+  return target;
+}
+
+export function layoutOf(
+  primitive: Primitive,
+  what: number,
+  dimensions: readonly number[],
+  type: DataType,
+): Descriptor {
+  const layout = primitive.layout(what, dimensions, type);
+  if (layout === undefined) throw new RangeError(`the primitive has no layout ${what}`);
+  return layout;
+}
+
+/** Where in memory the i-th f32 of a flat vector lies. */
+export function elementAddress(base: Address, index: number): Address {
+  return offsetAddress(base, 4 * index);
+}

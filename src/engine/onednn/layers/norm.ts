@@ -1,0 +1,126 @@
+/** Batch norm in training (a part of the batch at a time) and with running statistics. */
+import { Arg, DataType, NormFlag, Prop, Query } from '../constants.ts';
+import type { Descriptor } from '../context.ts';
+import { viewOf, type Tensor } from '../recorder.ts';
+import { plain, type Compilation, type NodeOf, type Recorded } from './common.ts';
+
+export function recordBatchNorm(c: Compilation, node: NodeOf<'batchNorm'>, source: Tensor): Recorded {
+  const { recorder } = c;
+  const { context, scope } = recorder;
+  const { functions } = context;
+  const [, channels = 0, height = 1, width = 1] = source.descriptor.dimensions;
+  const groups = c.training ? c.normGroups : 1;
+  const part = groupDescriptor(c, source.descriptor, groups);
+  const flags =
+    NormFlag.useScaleShift |
+    (node.relu ? NormFlag.fuseRelu : 0) |
+    (c.training ? 0 : NormFlag.useGlobalStatistics);
+  const forward = context.primitive(scope, `${node.name} forward`, (operation) =>
+    functions.normForward(
+      operation,
+      c.training ? Prop.forwardTraining : Prop.forwardInference,
+      part.address,
+      node.epsilon,
+      flags,
+    ),
+  );
+  // Weight and bias of a batch norm lie back to back in the flat parameters: oneDNN's [2, C] tensor as it is.
+  const scaleShift = recorder.fixed(plain(c, [2, channels]), c.valueAddress(`${node.name}.weight`));
+  const output = recorder.planned(source.descriptor);
+  const runningMean = recorder.fixed(plain(c, [channels]), c.statisticAddress(`${node.name}.running_mean`));
+  const runningVariance = recorder.fixed(
+    plain(c, [channels]),
+    c.statisticAddress(`${node.name}.running_var`),
+  );
+  const workspaceLayout = forward.layout(Query.workspace, [], DataType.f32);
+  const parts = Array.from({ length: groups }, (_, group) => ({
+    mean: c.training ? recorder.own(plain(c, [channels])) : runningMean,
+    variance: c.training ? recorder.own(plain(c, [channels])) : runningVariance,
+    workspace: workspaceLayout === undefined ? undefined : recorder.planned(workspaceLayout),
+    slice: (tensor: Tensor): Tensor => ({
+      descriptor: part,
+      storage: tensor.storage,
+      offset: tensor.offset + group * part.bytes,
+    }),
+  }));
+  for (const { mean, variance, workspace, slice } of parts)
+    recorder.kernel(node.name, 'forward', forward, [
+      [Arg.source, slice(source)],
+      [Arg.destination, slice(output)],
+      [Arg.scaleShift, scaleShift],
+      [Arg.mean, mean],
+      [Arg.variance, variance],
+      ...(workspace === undefined ? [] : [[Arg.workspace, workspace] as const]),
+    ]);
+  if (!c.training) return { output };
+  const count = (c.batch / groups) * height * width;
+  const running = { mean: viewOf(runningMean), variance: viewOf(runningVariance) };
+  const moments = parts.map(({ mean, variance }) => ({ mean: viewOf(mean), variance: viewOf(variance) }));
+  recorder.host(node.name, 'running statistics', () => {
+    for (const { mean, variance } of moments) {
+      const unbias = count / Math.max(1, count - 1);
+      for (let i = 0; i < channels; i++) {
+        running.mean[i] = (1 - node.momentum) * running.mean[i]! + node.momentum * mean[i]!;
+        running.variance[i] =
+          (1 - node.momentum) * running.variance[i]! + node.momentum * variance[i]! * unbias;
+      }
+    }
+  });
+  return {
+    output,
+    backward: ({ gradient, mayOverwrite }) => {
+      const primitive = context.primitive(
+        scope,
+        `${node.name} backward`,
+        (operation) =>
+          functions.normBackward(operation, Prop.backward, part.address, part.address, node.epsilon, flags),
+        { hint: forward },
+      );
+      const sourceGradient = mayOverwrite ? gradient : recorder.planned(source.descriptor);
+      const gradients = parts.map(({ mean, variance, workspace, slice }) => {
+        const scaleShiftGradient = recorder.own(plain(c, [2, channels]));
+        recorder.kernel(node.name, 'backward', primitive, [
+          [Arg.source, slice(source)],
+          [Arg.mean, mean],
+          [Arg.variance, variance],
+          [Arg.destinationGradient, slice(gradient)],
+          [Arg.scaleShift, scaleShift],
+          [Arg.sourceGradient, slice(sourceGradient)],
+          [Arg.scaleShiftGradient, scaleShiftGradient],
+          ...(workspace === undefined ? [] : [[Arg.workspace, workspace] as const]),
+        ]);
+        return viewOf(scaleShiftGradient);
+      });
+      recordNormGradient(c, node.name, channels, gradients);
+      return [sourceGradient];
+    },
+  };
+}
+
+/** Sums the groups' gradients of scale and shift into the trainable ones of the two. */
+function recordNormGradient(
+  c: Compilation,
+  node: string,
+  channels: number,
+  gradients: readonly Float32Array[],
+): void {
+  (['weight', 'bias'] as const).forEach((suffix, row) => {
+    const name = `${node}.${suffix}`;
+    if (!c.trainable(name)) return;
+    const target = viewOf(c.recorder.fixed(plain(c, [channels]), c.gradientAddress(name)));
+    c.recorder.host(node, `${suffix} gradient`, () => {
+      for (let i = 0; i < channels; i++) {
+        let sum = 0;
+        for (const gradient of gradients) sum += gradient[row * channels + i]!;
+        target[i] = sum;
+      }
+    });
+  });
+}
+
+/** The layout of one of `groups` equal consecutive parts of the batch. */
+function groupDescriptor(c: Compilation, whole: Descriptor, groups: number): Descriptor {
+  if (groups === 1) return whole;
+  const dimensions = [c.batch / groups, ...whole.dimensions.slice(1)];
+  return c.recorder.context.part(c.recorder.scope, whole, dimensions);
+}
