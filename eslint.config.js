@@ -16,6 +16,8 @@ export default tseslint.config(
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
       // Numbers in messages are the point of a message here.
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      // A leading underscore says: held for its lifetime (`using _lock`), or taken out of an object to be left out.
+      '@typescript-eslint/no-unused-vars': ['error', { varsIgnorePattern: '^_', argsIgnorePattern: '^_' }],
       // With noUncheckedIndexedAccess every typed-array read in a kernel's inner loop is `number | undefined`;
       // the bounds are the loop's own, and a run-time check there would cost the speed the kernel exists for.
       '@typescript-eslint/no-non-null-assertion': 'off',

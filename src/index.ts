@@ -78,7 +78,7 @@ export { uscl, type UsclOptions } from './methods/uscl.ts';
 // Training.
 export { Backbone, readBackbone, type BackboneSource } from './training/backbone.ts';
 export { bench, type BenchOptions, type BenchResult } from './training/bench.ts';
-export { readCheckpoint, type Checkpoint } from './training/checkpoint.ts';
+export { namedTensors, readCheckpoint, type Checkpoint, type NamedArray } from './training/checkpoint.ts';
 export { configSchema, type Config, type PartialConfig } from './training/config.ts';
 export { demo, type DemoOptions, type DemoSummary } from './training/demo.ts';
 export { examine, type Diagnosis } from './training/doctor.ts';

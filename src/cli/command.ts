@@ -61,13 +61,15 @@ function report(thrown: unknown, output: Output, signal: keyof typeof SIGNALS | 
     });
     return thrown.exitCode;
   }
-  output.note(
-    `This is a defect of uscl, please report it:\n${(thrown instanceof Error && thrown.stack) || messageOf(thrown)}`,
-  );
+  output.note(`This is a defect of uscl, please report it:\n${stackOf(thrown)}`);
   output.result({
     error: { code: 'DEFECT', message: messageOf(thrown), where: null, remedy: 'Please report it.' },
   });
   return 1;
+}
+
+function stackOf(thrown: unknown): string {
+  return (thrown instanceof Error ? thrown.stack : undefined) ?? messageOf(thrown);
 }
 
 function isAbort(thrown: unknown): boolean {

@@ -66,7 +66,7 @@ export interface Checkpoint extends CheckpointState {
   readonly tensors: Weights;
 }
 
-interface Named {
+export interface NamedArray {
   readonly name: string;
   readonly shape: readonly number[];
   readonly data: Float32Array;
@@ -157,7 +157,7 @@ export function readCheckpoint(path: string): Checkpoint {
       remedy: 'Give a checkpoint that `uscl pretrain` wrote.',
     });
   }
-  const tensors = new Map<string, Named>();
+  const tensors = new Map<string, NamedArray>();
   for (const [name, { shape, data }] of file.tensors) {
     if (!(data instanceof Float32Array)) throw damaged(path, `the tensor ${name} is not f32`);
     tensors.set(name, { name, shape, data });
@@ -200,7 +200,8 @@ export function restoreAll(
   optimizer.steps = checkpoint.optimizerSteps;
 }
 
-function namedTensors(parameters: Parameters, optimizer: Optimizer | null): Named[] {
+/** Weights and running statistics by name, with optimizer state where one is given; views of the live arrays. */
+export function namedTensors(parameters: Parameters, optimizer: Optimizer | null = null): NamedArray[] {
   const shapes = new Map(parameters.specs.map((spec) => [spec.name, spec.shape]));
   const model = targets(parameters).map(({ name, target }) => ({
     name,
@@ -247,7 +248,7 @@ function copy(
 }
 
 /** Over names and bytes in the order of names, so it does not depend on how a writer lays tensors out. */
-function digest(tensors: readonly Named[]): string {
+function digest(tensors: readonly NamedArray[]): string {
   const hash = createHash('sha256');
   for (const { name, data } of [...tensors].sort((a, b) => (a.name < b.name ? -1 : 1))) {
     hash.update(`${name}\n`);

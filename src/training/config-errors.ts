@@ -72,7 +72,7 @@ function deepest(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue {
 }
 
 function shown(value: unknown): string {
-  return value === undefined ? 'left out' : (JSON.stringify(value) ?? typeof value);
+  return value === undefined ? 'left out' : JSON.stringify(value);
 }
 
 function allowed(issue: z.core.$ZodIssue): string {
@@ -91,7 +91,12 @@ function allowed(issue: z.core.$ZodIssue): string {
     }
     case 'invalid_type':
       return `it must be ${article(issue.expected)}`;
-    default:
+    case 'custom':
+    case 'invalid_element':
+    case 'invalid_format':
+    case 'invalid_key':
+    case 'not_multiple_of':
+    case 'unrecognized_keys':
       return issue.message.charAt(0).toLowerCase() + issue.message.slice(1);
   }
 }

@@ -111,7 +111,7 @@ async function ffmpeg(): Promise<Finding> {
 }
 
 function pictures(): Finding {
-  return good('sharp', `${sharp.versions.sharp ?? 'unknown'}, libvips ${sharp.versions.vips}`);
+  return good('sharp', `${sharp.versions.sharp}, libvips ${sharp.versions.vips}`);
 }
 
 function disk(folder: string): Finding {

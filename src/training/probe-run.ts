@@ -126,7 +126,7 @@ async function probeOne(
       tell(0.9, done, total, `${name}: features`);
     },
   });
-  return probe({
+  return await probe({
     embeddings,
     clips: dataset.clips,
     classes: dataset.manifest.classes,

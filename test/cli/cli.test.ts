@@ -1,0 +1,273 @@
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { readCheckpoint } from '../../src/training/checkpoint.ts';
+import { scratchFolder, TINY, tinyDataset } from '../training/support.ts';
+import { compileProgram, type Finished, finished, start, uscl } from './run.ts';
+
+const scratch = scratchFolder();
+const dataset = join(scratch, 'dataset');
+const tiny = TINY.flatMap((set) => ['--set', set]);
+
+beforeAll(async () => {
+  compileProgram();
+  await tinyDataset(dataset);
+});
+
+/** The one JSON object of `--json`; fails on anything beside it. */
+function jsonOf({ stdout }: Finished): unknown {
+  expect(stdout.trimEnd().split('\n')).toHaveLength(1);
+  return JSON.parse(stdout);
+}
+
+/** A failure a person can act on: one line that says what, one that says what to do, no stack. */
+function expectPlainError(result: Finished, code: number): void {
+  expect(result.code).toBe(code);
+  expect(result.stderr).toMatch(/^error: .+/m);
+  expect(result.stderr).not.toMatch(/^\s+at .+\d+\)?$/m);
+  expect(result.stdout).toBe('');
+}
+
+describe('help and usage', () => {
+  test('help is on stdout with exit code 0 and shows examples; no command shows it on stderr', async () => {
+    const help = await uscl(['pretrain', '--help']);
+    expect(help).toMatchObject({ code: 0, stderr: '' });
+    expect(help.stdout).toContain('Examples:');
+    const nothing = await uscl([]);
+    expect(nothing.code).toBe(2);
+    expect(nothing.stderr).toContain('Usage: uscl');
+  });
+
+  test.each([
+    [['pretrian'], 'pretrain'],
+    [['pretrain'], "required option '--out <folder>'"],
+    [['pretrain', 'd', '--out', 'x', '--resum'], '--resume'],
+    [['ingest', 'x', '--out', 'y', '--recipe', 'imagenet'], 'pocus, covid-blues'],
+    [['phantom', '--out', 'x', '--clips', 'many'], '--clips must be a whole number'],
+    [['ingest', 'x', '--out', 'y', '--fps', '-3'], '--fps must be a number above 0'],
+    [['pretrain', 'd', '--out', 'x', '--preset', 'papier'], 'default, paper, reference'],
+  ])('%j is a usage error with exit code 2 that says what is right', async (args, hint) => {
+    const result = await uscl(args);
+    expect(result.code).toBe(2);
+    expect(result.stderr).toContain(hint);
+    expect(result.stderr).not.toContain('node:internal');
+  });
+});
+
+describe('bad input ends in one clear message and the right exit code', () => {
+  test('unknown key: 2, with the nearest one', async () => {
+    const out = join(scratch, 'never');
+    const result = await uscl(['pretrain', dataset, '--out', out, '--set', 'training.epoch=3']);
+    expectPlainError(result, 2);
+    expect(result.stderr).toContain('"training.epochs"');
+    expect(existsSync(out)).toBe(false);
+  });
+
+  test('missing dataset: 3, and as JSON', async () => {
+    const result = await uscl([
+      'pretrain',
+      join(scratch, 'nothing'),
+      '--out',
+      join(scratch, 'never'),
+      '--json',
+    ]);
+    expect(result.code).toBe(3);
+    const schema = z.strictObject({
+      error: z.strictObject({
+        code: z.literal('DATASET_MISSING'),
+        message: z.string(),
+        where: z.string(),
+        remedy: z.string(),
+      }),
+    });
+    expect(schema.safeParse(jsonOf(result)).success).toBe(true);
+    expect(result.stderr).toContain('error: ');
+  });
+
+  test('an output that cannot be written: 5', async () => {
+    const file = join(scratch, 'file');
+    writeFileSync(file, '');
+    expectPlainError(await uscl(['pretrain', dataset, '--out', join(file, 'run'), ...tiny]), 5);
+  });
+
+  test('a probe of nothing: 3', async () => {
+    expectPlainError(await uscl(['probe', scratch, dataset]), 3);
+  });
+});
+
+describe('the engine that is not there', () => {
+  const missing = { USCL_DNNL: '/no/such/libdnnl.so.2' };
+  const set = tiny.map((one) => (one === 'backend=reference' ? 'backend=auto' : one));
+
+  test('auto falls back, loudly, and says how to mend it', async () => {
+    const out = join(scratch, 'fallback');
+    const result = await uscl(
+      ['pretrain', dataset, '--out', out, ...set, '--set', 'training.epochs=1'],
+      missing,
+    );
+    expect(result.code).toBe(0);
+    expect(result.stderr).toMatch(/note: oneDNN was not found.*hundred times slower.*libdnnl2/s);
+  });
+
+  test('asked for by name it is a resource error: 5', async () => {
+    const out = join(scratch, 'never');
+    const result = await uscl(
+      ['pretrain', dataset, '--out', out, ...set, '--set', 'backend=onednn'],
+      missing,
+    );
+    expectPlainError(result, 5);
+    expect(result.stderr).toContain('/no/such/libdnnl.so.2');
+    expect(result.stderr).toContain('libdnnl2');
+  });
+
+  test('a library that is another one is said to be so', async () => {
+    const libm = [
+      '/lib/x86_64-linux-gnu/libm.so.6',
+      '/usr/lib64/libm.so.6',
+      '/lib/aarch64-linux-gnu/libm.so.6',
+    ].find((path) => existsSync(path));
+    const result = await uscl(
+      ['pretrain', dataset, '--out', join(scratch, 'never'), ...set, '--set', 'backend=onednn'],
+      { USCL_DNNL: libm ?? '/lib/libm.so.6' },
+    );
+    expectPlainError(result, 5);
+    expect(result.stderr).toContain('libm.so.6');
+  });
+
+  test('doctor reports it with the way out and still exits with 0', async () => {
+    const result = await uscl(['doctor', '--json'], missing);
+    expect(result.code).toBe(0);
+    const schema = z.object({
+      backend: z.object({ name: z.literal('reference') }),
+      findings: z.array(z.object({ part: z.string(), state: z.string(), mend: z.string().nullable() })),
+    });
+    const { findings } = schema.parse(jsonOf(result));
+    const onednn = findings.find(({ part }) => part === 'oneDNN');
+    expect(onednn?.state).toBe('missing');
+    expect(onednn?.mend).toContain('libdnnl2');
+  });
+});
+
+describe('signals', () => {
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('%s finishes the step, saves, exits with %i, and --resume goes on', async (signal, code) => {
+    const out = join(scratch, `run-${signal}`);
+    const args = ['pretrain', dataset, '--out', out, ...tiny, '--set', 'training.epochs=2000', '--json'];
+    const child = start(args);
+    const end = finished(child);
+    await new Promise<void>((resolve) => {
+      child.stderr.on('data', (chunk: Buffer) => {
+        if (chunk.toString().includes('epoch 1:')) resolve();
+      });
+    });
+    child.kill(signal);
+    const result = await end;
+    expect(result).toMatchObject({ code, signal: null });
+    expect(result.stderr).toContain('--resume');
+    const summary = z.object({ complete: z.literal(false), step: z.number().min(1) }).parse(jsonOf(result));
+    expect(readCheckpoint(join(out, 'checkpoints', 'last.safetensors')).step).toBe(summary.step);
+    expect(existsSync(join(out, 'run.lock'))).toBe(false);
+  });
+
+  test('a phantom that is stopped leaves nothing behind', async () => {
+    const out = join(scratch, 'phantoms', 'set');
+    const child = start(['phantom', '--out', out, '--clips', '2000', '--size', '32', '--frames', '2']);
+    const end = finished(child);
+    await new Promise<void>((resolve) => {
+      child.stderr.once('data', () => {
+        resolve();
+      });
+    });
+    child.kill('SIGINT');
+    expect(await end).toMatchObject({ code: 130 });
+    expect(readdirSync(join(scratch, 'phantoms'))).toEqual([]);
+  });
+});
+
+describe('the way of a clip', () => {
+  test('phantom → inspect → pretrain → probe, each with one JSON object', async () => {
+    const clips = join(scratch, 'clips');
+    const run = join(scratch, 'way');
+    const made = await uscl([
+      'phantom',
+      '--out',
+      clips,
+      '--clips',
+      '18',
+      '--frames',
+      '3',
+      '--size',
+      '32',
+      '--json',
+    ]);
+    expect(made.code).toBe(0);
+    expect(jsonOf(made)).toMatchObject({ manifest: { clips: 18 } });
+
+    const looked = await uscl(['inspect', clips, '--json']);
+    expect(looked.code).toBe(0);
+    expect(jsonOf(looked)).toMatchObject({ clips: 18 });
+    expect(existsSync(join(clips, 'contact-sheet.png'))).toBe(true);
+
+    const trained = await uscl(['pretrain', clips, '--out', run, ...tiny, '--json']);
+    expect(trained.code).toBe(0);
+    expect(jsonOf(trained)).toMatchObject({ complete: true, run });
+
+    const probed = await uscl([
+      'probe',
+      run,
+      clips,
+      '--json',
+      '--folds',
+      '2',
+      '--seeds',
+      '2',
+      '--k',
+      '3',
+      '--frames',
+      '2',
+      '--random-inits',
+      '1',
+      '--backend',
+      'reference',
+    ]);
+    expect(probed.stderr).not.toContain('error');
+    expect(probed.code).toBe(0);
+    const result = z
+      .object({
+        overlap: z.object({ seen: z.number(), labelsSeen: z.number() }),
+        random: z.array(z.unknown()).length(1),
+        differences: z.array(z.unknown()).length(1),
+      })
+      .parse(jsonOf(probed));
+    expect(result.overlap.seen).toBeGreaterThan(10);
+    expect(result.overlap.labelsSeen).toBe(result.overlap.seen);
+  });
+
+  test('a run is not replaced unless told to', async () => {
+    const run = join(scratch, 'kept');
+    const args = ['pretrain', dataset, '--out', run, ...tiny, '--set', 'training.epochs=1'];
+    expect((await uscl(args)).code).toBe(0);
+    expectPlainError(await uscl(args), 2);
+    expect((await uscl([...args, '--overwrite'])).code).toBe(0);
+  });
+
+  test('bench measures the step with and without the loader', async () => {
+    const result = await uscl(['bench', '--json', '--steps', '1', ...tiny, '--set', 'batch.pairs=2']);
+    expect(result.code).toBe(0);
+    const { shares, kernels, ...rest } = z
+      .object({
+        pairsPerSecond: z.number().positive(),
+        pairsPerSecondConstant: z.number().positive(),
+        peakMemory: z.number().min(1e6),
+        shares: z.record(z.string(), z.number()),
+        kernels: z.array(z.object({ node: z.string(), seconds: z.number() })),
+      })
+      .parse(jsonOf(result));
+    expect(rest.pairsPerSecond).toBeGreaterThan(0);
+    expect(Object.values(shares).reduce((a, b) => a + b)).toBeCloseTo(1, 6);
+    expect(kernels.some(({ node }) => node === 'layer1.0.conv1')).toBe(true);
+  });
+});

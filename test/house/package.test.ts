@@ -1,0 +1,141 @@
+/** What the package promises to those who install it, and what must never be in the repository. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { PRESETS } from '../../src/training/presets.ts';
+import { resolveConfig } from '../../src/training/resolve.ts';
+import { keyPaths } from '../../src/training/config-errors.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const text = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
+const manifest = z
+  .object({
+    name: z.literal('uscl'),
+    version: z.string(),
+    type: z.literal('module'),
+    license: z.literal('MIT'),
+    engines: z.object({ node: z.string() }),
+    bin: z.strictObject({ uscl: z.string() }),
+    files: z.array(z.string()),
+    scripts: z.record(z.string(), z.string()),
+    dependencies: z.record(z.string(), z.string()),
+    devDependencies: z.record(z.string(), z.string()),
+  })
+  .parse(JSON.parse(text('package.json')));
+
+describe('package.json', () => {
+  test('pins every dependency to one version, as the lockfile has it', () => {
+    const lock = z
+      .object({ packages: z.record(z.string(), z.object({ version: z.string().optional() })) })
+      .parse(JSON.parse(text('package-lock.json')));
+    for (const [name, version] of Object.entries({ ...manifest.dependencies, ...manifest.devDependencies })) {
+      expect(version, name).toMatch(/^\d+\.\d+\.\d+$/);
+      expect(lock.packages[`node_modules/${name}`]?.version, name).toBe(version);
+    }
+  });
+
+  test('the command is compiled from a source that starts with its interpreter', () => {
+    const source = manifest.bin.uscl.replace(/^dist\//, 'src/').replace(/\.js$/, '.ts');
+    expect(text(source).split('\n')[0]).toBe('#!/usr/bin/env node');
+  });
+
+  test('publishes the program and the papers, no sources, tests or data', () => {
+    expect([...manifest.files].sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'dist']);
+    for (const file of ['LICENSE', 'README.md', 'CHANGELOG.md'])
+      expect(existsSync(join(ROOT, file)), file).toBe(true);
+    expect(text('CHANGELOG.md')).toContain(`## ${manifest.version}`);
+  });
+
+  test('every dependency has its reason in docs/dependencies.md, and nothing else stands there', () => {
+    const reasons = [...text('docs/dependencies.md').matchAll(/^\| `([^`]+)` *\|/gm)].map(
+      (match) => match[1]!,
+    );
+    const names = Object.keys({ ...manifest.dependencies, ...manifest.devDependencies });
+    expect(reasons.sort()).toEqual(names.sort());
+  });
+
+  test('the scripts of the README exist', () => {
+    for (const [, name] of text('README.md').matchAll(/\bnpm run ([a-z:]+)/g))
+      expect(manifest.scripts).toHaveProperty([name!]);
+    expect(manifest.scripts).toHaveProperty('start');
+    expect(manifest.scripts).toHaveProperty('test');
+  });
+});
+
+describe('docs/configuration.md', () => {
+  test('names every key with its default, and no key that does not exist', () => {
+    const config = resolveConfig();
+    const leaves = keyPaths({ ...config }).filter((path) => {
+      const value = path
+        .split('.')
+        .reduce<unknown>((tree, key) => (tree as Record<string, unknown>)[key], config);
+      return typeof value !== 'object' || value === null || Array.isArray(value);
+    });
+    const rows = new Map(
+      [...text('docs/configuration.md').matchAll(/^\| `([\w.]+)` *\| `(.+?)` *\| .+ \|$/gm)].map((match) => [
+        match[1]!,
+        match[2]!,
+      ]),
+    );
+    expect([...rows.keys()].sort()).toEqual([...leaves].sort());
+    for (const path of leaves) {
+      const value = path
+        .split('.')
+        .reduce<unknown>((tree, key) => (tree as Record<string, unknown>)[key], config);
+      expect(rows.get(path), path).toBe(JSON.stringify(value).replaceAll(',', ', ').replaceAll('"', ''));
+    }
+  });
+
+  test('names every preset', () => {
+    for (const name of Object.keys(PRESETS)) expect(text('docs/configuration.md')).toContain(`\`${name}\``);
+  });
+});
+
+describe('the repository', () => {
+  const tracked = execFileSync('git', ['-C', ROOT, 'ls-files', '-z'], { encoding: 'utf8' })
+    .split('\0')
+    .filter(Boolean);
+  const isText = (path: string): boolean =>
+    /\.(ts|mjs|js|json|md|sh|py|ya?ml|svg|csv|txt)$|(^|\/)[^.]+$|^\.[a-z]+(rc|ignore)?$/.test(path);
+  const present = tracked.filter((path) => existsSync(join(ROOT, path)));
+
+  /** Tracked files whose text matches, the lockfile and this test aside. */
+  const matching = (pattern: RegExp): string[] =>
+    present.filter(
+      (path) =>
+        path !== 'package-lock.json' &&
+        !path.endsWith('package.test.ts') &&
+        isText(path) &&
+        pattern.test(text(path)),
+    );
+
+  test('has no path of one machine in it', () => {
+    expect(matching(/["'` (=](\/home\/|\/root\/|\/work\/|\/Users\/|[A-Z]:\\Users)/)).toEqual([]);
+  });
+
+  test('names no package registry or mirror', () => {
+    expect(matching(/https?:\/\/[a-z.-]*(registry|pypi|pythonhosted|debian)[a-z.-]*\//)).toEqual([]);
+  });
+
+  test('has no switched-off rule, test or check', () => {
+    const code = (pattern: RegExp): string[] =>
+      matching(pattern).filter((path) => /^(src|test|bench|scripts)\/.*\.(ts|mjs)$/.test(path));
+    expect(code(/eslint-disable|@ts-(ignore|expect-error|nocheck)|prettier-ignore/)).toEqual([]);
+    expect(code(/\b(describe|test|it)\.(only|todo)\b|\b(test|it)\.skip\(/)).toEqual([]);
+    expect(code(/\b(TODO|FIXME|XXX)\b/)).toEqual([]);
+  });
+
+  test('holds no large file and no weights or frames of real data', () => {
+    const large = present.filter((path) => statSync(join(ROOT, path)).size > 2_000_000);
+    expect(large).toEqual([]);
+    const media = present.filter((path) => /\.(mp4|mov|avi|mpe?g|dcm|pkl|pth?)$/i.test(path));
+    expect(media).toEqual([]);
+  });
+
+  test('methods are one file each of at most 80 lines', () => {
+    for (const path of present.filter((one) => one.startsWith('src/methods/')))
+      expect(text(path).trimEnd().split('\n').length, path).toBeLessThanOrEqual(80);
+  });
+});
