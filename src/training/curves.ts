@@ -3,13 +3,11 @@ import { join } from 'node:path';
 import { writeFileAtomic } from '../base/files.ts';
 import { lineChart, type Series } from '../formats/line-chart.ts';
 import { readLog, type LogEntry, type StepEntry, type ValidationEntry } from './log.ts';
+import { RUN_FILES } from './run-folder.ts';
 
-/** Written into the run folder when a run ends. */
-const CURVES = 'curves.svg';
-
-/** Draws `curves.svg` from the run's log and returns its path. */
+/** Draws `curves.svg` from the run's log and returns its path. Written whenever a run ends or is interrupted. */
 export function writeCurves(run: string): string {
-  const path = join(run, CURVES);
+  const path = join(run, RUN_FILES.curves);
   writeFileAtomic(path, [drawCurves(readLog(run))]);
   return path;
 }

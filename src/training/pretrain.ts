@@ -11,6 +11,7 @@ import { openDataset } from '../dataset/reader.ts';
 import { openBackend } from '../engine/open.ts';
 import { type Best, CHECKPOINTS, type CheckpointState, saveCheckpoint, saveLast } from './checkpoint.ts';
 import type { Config } from './config.ts';
+import { writeCurves } from './curves.ts';
 import { describeEnvironment } from './environment.ts';
 import { openFeed } from './feed.ts';
 import { Itinerary } from './itinerary.ts';
@@ -217,6 +218,7 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
     seconds: (performance.now() - started) / 1000,
   };
   if (summary.complete && loss !== null) writeRunFile(out, RUN_FILES.metrics, metricsOf(summary));
+  writeCurves(out);
   return summary;
 }
 

@@ -16,6 +16,7 @@ export const RUN_FILES = {
   dataset: 'dataset.json',
   log: 'log.jsonl',
   metrics: 'metrics.json',
+  curves: 'curves.svg',
   checkpoints: 'checkpoints',
   lock: 'run.lock',
 } as const;

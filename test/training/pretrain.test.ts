@@ -55,7 +55,7 @@ describe('a run', () => {
     await tinyRun(dataset, run, ['checkpoint.keep=2']);
   });
 
-  test('leaves config, environment, provenance, log, events, metrics and checkpoints, and nothing else', () => {
+  test('leaves config, environment, provenance, log, events, curves, metrics and checkpoints, and nothing else', () => {
     expect(
       readdirSync(run)
         .filter((name) => !name.startsWith('events.'))
@@ -63,6 +63,7 @@ describe('a run', () => {
     ).toEqual([
       'checkpoints',
       'config.json',
+      'curves.svg',
       'dataset.json',
       'environment.json',
       'log.jsonl',
