@@ -5,6 +5,7 @@
  * air bronchograms and fluid above. Each class also gets what can be mistaken for another.
  */
 import { type Random, randomAt } from '../base/random.ts';
+import { halfExtentMm } from './geometry.ts';
 import { drawMotion, type Patient, PHANTOM_FPS, varyPatient } from './nuisance.ts';
 import type {
   ClipParameters,
@@ -32,18 +33,16 @@ export function drawClip(request: ClipRequest): ClipParameters {
   const varied = varyPatient(patient, random);
   const motion = drawMotion(patient, random);
   const { probe, display, wall } = varied;
-  const half =
-    probe.shape === 'linear'
-      ? probe.widthMm / 2
-      : ((probe.fieldOfViewDeg * Math.PI) / 360) * (probe.radiusMm + wall.pleuraMm);
+  const half = halfExtentMm(probe, wall.pleuraMm);
   const visible = freePositions(wall.ribs, half * 0.85);
   const depthBelowMm = display.depthMm - wall.pleuraMm;
   const base: LungParameters = {
-    pleuraDb: varied.pleuraDb,
+    // However bright the haze, the pleura stands out of it, and with it the first A-line.
+    pleuraDb: Math.max(varied.pleuraDb, varied.hazeDb + 19),
     hazeDb: varied.hazeDb,
     hazeDecayDbPerCm: varied.hazeDecayDbPerCm,
     reverberationLossDb: random.between(4, 7),
-    reverberationExtraDb: random.between(0, 3),
+    reverberationExtraDb: random.between(0, 2),
     streaks: [],
   };
   return {
@@ -73,8 +72,6 @@ function drawLung(
       // Up to three comet tails: normal, short, and they leave the A-lines alone.
       return {
         ...base,
-        // However bright the haze, the first A-line stands out of it.
-        pleuraDb: Math.max(base.pleuraDb, base.hazeDb + 17),
         streaks: drawComets(random, base, visible, random.integer(4)),
       };
     case 'b-lines':
@@ -101,7 +98,7 @@ function drawStreaks(random: Random, base: LungParameters, visible: readonly num
   return spread(random, visible, 3 + random.integer(4)).map((lateralMm) => ({
     lateralMm,
     widthMm: random.uniform() < 0.25 ? random.between(4, 8) : random.between(0.8, 3),
-    levelDb: base.hazeDb + random.between(9, 15),
+    levelDb: base.hazeDb + random.between(6, 12),
     decayDbPerCm: random.between(-0.2, 0.6),
   }));
 }
@@ -115,7 +112,7 @@ function drawComets(
   return spread(random, visible, count).map((lateralMm) => ({
     lateralMm,
     widthMm: random.between(0.8, 2.5),
-    levelDb: base.hazeDb + random.between(10, 16),
+    levelDb: base.hazeDb + random.between(7, 13),
     decayDbPerCm: random.between(6, 20),
   }));
 }
@@ -132,13 +129,13 @@ function drawConsolidation(random: Random, half: number, depthBelowMm: number): 
     thicknessMm,
     shredMm: thicknessMm * random.between(0.12, 0.25),
     tissueDb,
-    borderDb: random.between(-2, 5),
+    borderDb: random.between(-4, 3),
     bronchograms: Array.from({ length: airways }, () => ({
       lateralMm: random.between(-0.85, 0.85) * half,
       depthShare: random.between(0.12, 0.85),
       lengthMm: Math.min(half / 2, random.between(1.5, 9)),
       angleDeg: random.between(-50, 50),
-      levelDb: tissueDb + random.between(10, 16),
+      levelDb: tissueDb + random.between(8, 15),
     })),
   };
 }

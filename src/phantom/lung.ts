@@ -150,11 +150,17 @@ export function paintConsolidation(
   canvas: Canvas,
   lung: LungParameters,
   finding: ConsolidationParameters,
-  halfWidthMm: number,
-  depthMm: number,
-  fluidGainDbPerMm: number,
+  space: {
+    /** Half of the image's lateral extent. */
+    readonly halfWidthMm: number;
+    /** What remains of the image below the pleura. */
+    readonly depthMm: number;
+    /** What a millimetre of fluid spares the echo, two-way. */
+    readonly fluidGainDbPerMm: number;
+  },
 ): void {
   const { random, limitMm } = canvas;
+  const { halfWidthMm, depthMm, fluidGainDbPerMm } = space;
   const everywhere = { from: -limitMm, to: limitMm };
   const surfaceWave = smoothNoise(random, -limitMm, limitMm, 12);
   const shred = ruggedNoise(random, -limitMm, limitMm, 12);

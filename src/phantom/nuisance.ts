@@ -5,6 +5,7 @@
  * clips (convex, linear and phased probes, 5–16 cm of depth), not fitted to any data set.
  */
 import { type Random, randomAt } from '../base/random.ts';
+import { halfExtentMm } from './geometry.ts';
 import type {
   DisplayParameters,
   MotionParameters,
@@ -44,7 +45,7 @@ export function drawPatient(seed: number, index: number): Patient {
       tgcErrorDb: Array.from({ length: 5 }, () => 3 * random.normal()),
       dynamicRangeDb: random.between(48, 72),
       gamma: random.between(0.85, 1.35),
-      noiseDb: random.between(-66, -48),
+      noiseDb: random.between(-69, -51),
       persistence: random.between(0, 0.5),
       edgeLossDb: [random.between(0, 10), random.between(0, 10)],
       contactDb: random.between(0, 4.5),
@@ -65,7 +66,7 @@ export function drawPatient(seed: number, index: number): Patient {
     heartRateHz: random.between(1, 1.8),
     hazeDb: random.between(-10, 0),
     hazeDecayDbPerCm: random.between(0.3, 3.5),
-    pleuraDb: random.between(11, 18),
+    pleuraDb: random.between(10, 16),
   };
 }
 
@@ -76,10 +77,7 @@ export function varyPatient(
 ): Pick<Patient, 'probe' | 'display' | 'wall' | 'hazeDb' | 'hazeDecayDbPerCm' | 'pleuraDb'> {
   const { display, probe, wall } = patient;
   const pleuraMm = wall.pleuraMm * random.between(0.8, 1.2);
-  const half =
-    probe.shape === 'linear'
-      ? probe.widthMm / 2
-      : ((probe.fieldOfViewDeg * Math.PI) / 360) * (probe.radiusMm + pleuraMm);
+  const half = halfExtentMm(probe, pleuraMm);
   const varied: DisplayParameters = {
     ...display,
     depthMm: display.depthMm * random.between(0.88, 1.12),
@@ -164,9 +162,9 @@ function drawLayers(random: Random): WallParameters['layers'] {
   const muscle = random.between(0.3, 0.6);
   const inner = random.between(0.7, 0.88);
   const fascia = (probability: number): number | null =>
-    random.uniform() < probability ? random.between(2, 10) : null;
+    random.uniform() < probability ? random.between(1, 9) : null;
   return [
-    { from: 0, levelDb: random.between(0, 6), fasciaDb: random.between(4, 12) },
+    { from: 0, levelDb: random.between(0, 6), fasciaDb: random.between(2, 10) },
     { from: fat, levelDb: random.between(-10, 0), fasciaDb: fascia(0.4) },
     { from: muscle, levelDb: random.between(-4, 3), fasciaDb: fascia(0.9) },
     { from: inner, levelDb: random.between(-15, 2), fasciaDb: fascia(0.6) },
@@ -184,7 +182,7 @@ function drawRibs(random: Random, half: number): RibParameters[] {
     lateralMm: count === 1 ? centre : centre + (i - 0.5) * spacing,
     halfWidthMm: random.between(4, 7),
     depthShare: random.between(0.55, 0.72),
-    surfaceDb: random.between(8, 15),
+    surfaceDb: random.between(7, 14),
     shadowDb: random.between(12, 26),
   }));
 }

@@ -15,8 +15,8 @@ export interface Canvas {
 
 /** Scatterers a polar sample; with kernels of 6 to 30 samples, about ten and more a resolution cell. */
 const DENSITY = 1.6;
-/** Sharing a scatterer among four samples keeps (2/3)² of its power on average. */
-const SHARED_POWER = 4 / 9;
+/** Sharing a scatterer among four samples blurs it a little; this much of its power comes through the kernels. */
+const SHARED_POWER = 0.85;
 /** Sources weaker than this (dB) are left out. */
 const FAINTEST = -55;
 
@@ -82,12 +82,14 @@ export function paintInterface(canvas: Canvas, line: Interface): void {
   const step = grid.lateralStepMm / 2;
   const rough = line.kind === 'wall-diffuse' || line.kind === 'lung-diffuse';
   const sheets = Math.max(1, Math.round(line.thicknessMm / grid.rangeStepMm));
+  const start = 2 * Math.PI * random.uniform();
+  const turn = smoothNoise(random, from, to, 4 * line.grainMm);
   for (let sheet = 0; sheet < sheets; sheet++) {
     const grain = smoothNoise(random, from, to, line.grainMm);
-    const turn = smoothNoise(random, from, to, 4 * line.grainMm);
     const depth = sheets === 1 ? 0 : (sheet / (sheets - 1)) * line.thicknessMm;
     const fade = -4 * (sheet / sheets);
-    const start = 2 * Math.PI * random.uniform();
+    // Neighbouring sheets in quadrature: their powers add, and no line cancels itself.
+    const quadrature = (sheet % 2) * (Math.PI / 2);
     for (let lateralMm = from; lateralMm < to; lateralMm += step) {
       const level = line.level(lateralMm) + line.grainDb * grain(lateralMm) + fade;
       if (level < FAINTEST) continue;
@@ -98,8 +100,8 @@ export function paintInterface(canvas: Canvas, line: Interface): void {
         offsetMm: offset + depth,
         swellMm,
         // Points of a smooth line add up; those of a rough one do not, and each is spread by the kernels.
-        amplitude: decibels(level) * (rough ? 2 : 0.5),
-        phase: rough ? 2 * Math.PI * random.uniform() : start + turn(lateralMm),
+        amplitude: (decibels(level) * (rough ? 2 : 0.5)) / Math.sqrt(sheets),
+        phase: rough ? 2 * Math.PI * random.uniform() : start + quadrature + turn(lateralMm),
       });
     }
   }

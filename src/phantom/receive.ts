@@ -25,7 +25,7 @@ export interface Receiver {
 /** Compensation never exceeds this: the amplifier's range. */
 const MAXIMAL_COMPENSATION_DB = 70;
 /** Level that is displayed as white at 0 dB of gain, above diffuse muscle. */
-const WHITE_DB = 26;
+const WHITE_DB = 23;
 
 export function createReceiver(
   parameters: ClipParameters,
@@ -87,11 +87,11 @@ export function detect(
 /** Log compression of an envelope into grey 0–255, mixed with the previous frame by persistence (in place). */
 export function compress(
   envelope: Float32Array,
-  parameters: ClipParameters,
+  display: DisplayParameters,
   grey: Float32Array,
   first: boolean,
 ): void {
-  const { dynamicRangeDb, gamma, persistence } = parameters.display;
+  const { dynamicRangeDb, gamma, persistence } = display;
   const kept = first ? 0 : persistence;
   const white = decibels(WHITE_DB);
   const perNeper = 20 / Math.LN10 / dynamicRangeDb;

@@ -2,7 +2,7 @@
  * One clip from its parameters: build the echo sources once, then for each frame move them, add their echoes, blur by
  * the point-spread function, receive, compress, and convert to a picture. A pure function: same parameters, same bytes.
  */
-import { randomAt } from '../base/random.ts';
+import { type Random, randomAt } from '../base/random.ts';
 import { blur, pointSpread } from './beam.ts';
 import { type BeamGrid, beamGrid, incidence, pleuraRange } from './geometry.ts';
 import { paintAeratedLung, paintConsolidation } from './lung.ts';
@@ -20,41 +20,56 @@ import {
 import { convert, scanTable } from './scan-convert.ts';
 import { castShadows, paintWall } from './wall.ts';
 
+/** Persistence needs a past; two frames of it leave at most a quarter of the first one's weight. */
+const PAST_FRAMES = 2;
+
 /** Frames of the clip, each [size, size] 8-bit grey, row-major; pixels outside the fan are 0. */
 export function simulateClip(parameters: ClipParameters): Uint8Array[] {
+  const grid = beamGrid(parameters);
+  const table = scanTable(parameters, grid);
+  const grey = new Float32Array(grid.samples * grid.beams);
+  const past = parameters.display.persistence > 0 ? PAST_FRAMES : 0;
+  const pictures: Uint8Array[] = [];
+  let frame = -past;
+  for (const envelope of simulateEnvelopes(parameters, past)) {
+    compress(envelope, parameters.display, grey, frame === -past);
+    if (frame >= 0) pictures.push(convert(table, grid, grey));
+    frame++;
+  }
+  return pictures;
+}
+
+/**
+ * The detected echoes of each frame before compression: linear amplitude, [samples, beams] of `beamGrid(parameters)`.
+ * Begins `past` frames before the clip. The array is reused: copy what is to be kept.
+ */
+export function* simulateEnvelopes(parameters: ClipParameters, past = 0): Generator<Float32Array, void> {
   const { seed, realisation, frames, fps } = parameters;
   const stream = (purpose: string, ...address: number[]) =>
     randomAt(seed, `phantom-${purpose}`, realisation, ...address);
   const grid = beamGrid(parameters);
   const spread = pointSpread(parameters.probe, grid);
-  const receiver = createReceiver(parameters, grid, spread, stream('noise'));
-  const table = scanTable(parameters, grid);
+  const receiver = createReceiver(parameters, grid, spread, stream('receiver'));
   const pleura = pleuraRange(parameters, grid, stream('pleura'));
   const posture = motionOf(parameters.motion, stream('motion'), frames / fps);
   const cloud = buildSources(parameters, grid, pleura, stream('anatomy'));
   const field = createField(grid);
   const scratch = createField(grid);
   const envelope = new Float32Array(grid.samples * grid.beams);
-  const grey = new Float32Array(envelope.length);
-  const pictures: Uint8Array[] = [];
-  // Persistence needs a past; two frames of it leave less than a quarter of the first one's weight.
-  const past = parameters.display.persistence > 0 ? 2 : 0;
   for (let frame = -past; frame < frames; frame++) {
     const state = stateOf(parameters, grid, pleura, posture(frame / fps));
     addEchoes(field, grid, cloud, state, parameters.probe.frequencyMHz);
     blur(field, scratch, spread);
     detect(field, receiver, grid, stream('grain', frame), envelope);
-    compress(envelope, parameters, grey, frame === -past);
-    if (frame >= 0) pictures.push(convert(table, grid, grey));
+    yield envelope;
   }
-  return pictures;
 }
 
 function buildSources(
   parameters: ClipParameters,
   grid: BeamGrid,
   pleura: (lateralMm: number) => number,
-  random: ReturnType<typeof randomAt>,
+  random: Random,
 ): SourceCloud {
   const { wall, lung, consolidation, display, motion, probe } = parameters;
   const cloud = new SourceCloud();
@@ -65,11 +80,12 @@ function buildSources(
   paintWall(canvas, wall);
   let shallowest = Infinity;
   for (let lateral = -half; lateral <= half; lateral += 1) shallowest = Math.min(shallowest, pleura(lateral));
+  // A little more than the image holds, because the pleura rises with the breath.
   const depthMm = display.depthMm - shallowest + 2;
   if (consolidation === null) paintAeratedLung(canvas, wall, lung, depthMm);
   else {
-    const fluidGain = twoWayLossDb(wall.attenuationDbPerCmMHz, probe.frequencyMHz, 1);
-    paintConsolidation(canvas, lung, consolidation, half, depthMm, fluidGain);
+    const fluidGainDbPerMm = twoWayLossDb(wall.attenuationDbPerCmMHz, probe.frequencyMHz, 1);
+    paintConsolidation(canvas, lung, consolidation, { halfWidthMm: half, depthMm, fluidGainDbPerMm });
   }
   return cloud;
 }
@@ -81,23 +97,20 @@ function stateOf(
   posture: Posture,
 ): BeamState {
   const columns = grid.beams + 2 * MARGIN_BEAMS;
-  const pleuraMm = new Float32Array(columns);
-  const specular = new Float32Array(columns);
-  for (let column = 0; column < columns; column++) {
-    const lateral = columnLateral(grid, column) - posture.lateralMm;
-    pleuraMm[column] = pleura(lateral) + posture.pleuraMm;
-    specular[column] = incidence(grid, pleura, lateral);
-  }
-  const shadowFromMm = new Float32Array(columns);
-  const shadowGain = new Float32Array(columns);
-  castShadows(grid, parameters.wall.ribs, posture.lateralMm, pleuraMm, shadowFromMm, shadowGain);
-  return {
-    pleuraMm,
-    incidence: specular,
-    shadowFromMm,
-    shadowGain,
+  const state = {
+    pleuraMm: new Float32Array(columns),
+    incidence: new Float32Array(columns),
+    shadowFromMm: new Float32Array(columns),
+    shadowGain: new Float32Array(columns),
     slideMm: posture.slideMm,
     lateralMm: posture.lateralMm,
     breath: posture.breath,
   };
+  for (let column = 0; column < columns; column++) {
+    const lateral = columnLateral(grid, column) - posture.lateralMm;
+    state.pleuraMm[column] = pleura(lateral) + posture.pleuraMm;
+    state.incidence[column] = incidence(grid, pleura, lateral);
+  }
+  castShadows(grid, parameters.wall.ribs, posture.lateralMm, state);
+  return state;
 }

@@ -6,7 +6,7 @@ import type { BeamGrid } from './geometry.ts';
 import { type Canvas, paintInterface, paintRegion } from './paint.ts';
 import type { RibParameters, WallParameters } from './parameters.ts';
 import { decibels } from './parameters.ts';
-import { columnLateral } from './scatterers.ts';
+import { type BeamState, columnLateral } from './scatterers.ts';
 import { smoothNoise } from './texture.ts';
 
 /** Muscle and fat are striated along the skin: modulation in dB over depth, correlated over this share of it. */
@@ -78,15 +78,14 @@ function ribSurface(rib: RibParameters, lateralMm: number): number {
 /** Width over which a shadow's edge opens. */
 const SHADOW_EDGE_MM = 2;
 
-/** Writes the shadows of the ribs into per-column tables, with the wall shifted by `shiftMm` and the pleura at rest. */
+/** Writes the shadows of the ribs, shifted with the wall by `shiftMm`, into the tables of a frame's state. */
 export function castShadows(
   grid: BeamGrid,
   ribs: readonly RibParameters[],
   shiftMm: number,
-  pleuraMm: Float32Array,
-  fromMm: Float32Array,
-  gain: Float32Array,
+  state: Pick<BeamState, 'pleuraMm' | 'shadowFromMm' | 'shadowGain'>,
 ): void {
+  const { pleuraMm, shadowFromMm: fromMm, shadowGain: gain } = state;
   fromMm.fill(Infinity);
   gain.fill(1);
   for (const rib of ribs) {
