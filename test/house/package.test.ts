@@ -36,6 +36,23 @@ describe('package.json', () => {
     }
   });
 
+  test('the lockfile is whole: `npm ci` refuses one that lacks another platform’s optional parts', () => {
+    const lock = z
+      .object({
+        packages: z.record(
+          z.string(),
+          z.object({ optionalDependencies: z.record(z.string(), z.string()).optional() }),
+        ),
+      })
+      .parse(JSON.parse(text('package-lock.json')));
+    for (const [place, { optionalDependencies = {} }] of Object.entries(lock.packages))
+      for (const name of Object.keys(optionalDependencies))
+        expect(
+          [`node_modules/${name}`, `${place}/node_modules/${name}`].some((key) => key in lock.packages),
+          `${name} of ${place}`,
+        ).toBe(true);
+  });
+
   test('the command is compiled from a source that starts with its interpreter', () => {
     const source = manifest.bin.uscl.replace(/^dist\//, 'src/').replace(/\.js$/, '.ts');
     expect(text(source).split('\n')[0]).toBe('#!/usr/bin/env node');
