@@ -187,6 +187,6 @@ function drawRibs(random: Random, half: number): RibParameters[] {
   }));
 }
 
-export function pick<T>(random: Random, items: readonly [T, ...T[]]): T {
+function pick<T>(random: Random, items: readonly [T, ...T[]]): T {
   return items[random.integer(items.length)] ?? items[0];
 }
