@@ -44,7 +44,8 @@ export async function runCommand(
   }
 }
 
-function report(thrown: unknown, output: Output, signal: keyof typeof SIGNALS | undefined): number {
+function report(raised: unknown, output: Output, signal: keyof typeof SIGNALS | undefined): number {
+  const thrown = firstOf(raised);
   if (signal !== undefined && (thrown instanceof Stopped || isAbort(thrown))) {
     if (thrown instanceof Stopped) output.note(thrown.message);
     return SIGNALS[signal];
@@ -66,6 +67,12 @@ function report(thrown: unknown, output: Output, signal: keyof typeof SIGNALS | 
     error: { code: 'DEFECT', message: messageOf(thrown), where: null, remedy: 'Please report it.' },
   });
   return 1;
+}
+
+/** What went wrong first, where closing something failed on top of it. */
+function firstOf(thrown: unknown): unknown {
+  const wrapped = thrown instanceof Error && thrown.name === 'SuppressedError' && 'suppressed' in thrown;
+  return wrapped ? firstOf(thrown.suppressed) : thrown;
 }
 
 function stackOf(thrown: unknown): string {

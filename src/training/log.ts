@@ -112,8 +112,18 @@ export class RunLog implements Disposable {
       if (typeof value === 'number') this.#events.scalar(`${GROUPS[kind]}/${name}`, value, step, time);
   }
 
+  /** Ends the log. Errors: `DISK_FULL`, `WRITE_FAILED`. */
+  close(): void {
+    this.#events.close();
+  }
+
+  /** Runs while an error may be on its way up, so it adds none: what could not be written is logged again on resume. */
   [Symbol.dispose](): void {
-    this.#events[Symbol.dispose]();
+    try {
+      this.#events.close();
+    } catch {
+      return;
+    }
   }
 }
 

@@ -203,6 +203,7 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
       break;
     }
   }
+  log.close();
   const summary: RunSummary = {
     run: out,
     complete: step === itinerary.steps,

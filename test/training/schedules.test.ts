@@ -1,17 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { z } from 'zod';
 import { resolveConfig } from '../../src/training/resolve.ts';
 import { learningRateAt } from '../../src/training/schedules.ts';
+import { readCosineGolden } from '../golden/tables.ts';
 
-const golden = z
-  .object({
-    base: z.number(),
-    epochs: z.number(),
-    cosine: z.array(z.number()),
-    reference: z.array(z.number()),
-  })
-  .parse(JSON.parse(readFileSync(new URL('../golden/data/cosine.json', import.meta.url), 'utf8')));
+const golden = readCosineGolden();
 
 /** Rates at the first step of every epoch of a run of ten steps an epoch. */
 function ratesByEpoch(set: readonly string[], epochs: number): number[] {

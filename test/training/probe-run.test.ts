@@ -1,0 +1,126 @@
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { demo } from '../../src/training/demo.ts';
+import { examine } from '../../src/training/doctor.ts';
+import { probeRun, type ProbeRunOptions } from '../../src/training/probe-run.ts';
+import { probeTable } from '../../src/training/probe-table.ts';
+import { errorOf, scratchFolder, TINY, tinyDataset, tinyRun } from './support.ts';
+
+const scratch = scratchFolder();
+const dataset = join(scratch, 'dataset');
+const run = join(scratch, 'run');
+const QUICK: ProbeRunOptions = {
+  backend: 'reference',
+  folds: 2,
+  seeds: 2,
+  k: 3,
+  framesPerClip: 2,
+  randomInits: 1,
+};
+
+beforeAll(async () => {
+  await tinyDataset(dataset);
+  await tinyRun(dataset, run);
+});
+
+describe('a probe of a run', () => {
+  test('pairs it with the network it started from: no training, no difference', async () => {
+    const untrained = join(scratch, 'untrained');
+    await tinyRun(dataset, untrained, [
+      'optimizer.learningRate=1e-30',
+      'optimizer.kind=sgd',
+      'training.epochs=1',
+      // Running statistics move however small the rate is.
+      'model.normMomentum=1e-30',
+    ]);
+    const { pretrained, random, differences } = await probeRun(untrained, dataset, QUICK);
+    expect(pretrained.linear.clipProbabilities).toEqual(random[0]?.result.linear.clipProbabilities);
+    expect(differences[0]?.linear.clip.accuracy.mean).toBe(0);
+  });
+
+  test('is the same every time and differs from the random network’s after training', async () => {
+    const [a, b] = [await probeRun(run, dataset, QUICK), await probeRun(run, dataset, QUICK)];
+    expect(a).toEqual(b);
+    expect(a.pretrained.linear.clipProbabilities).not.toEqual(a.random[0]?.result.linear.clipProbabilities);
+  });
+
+  test('says which of the clips pretraining has seen, and whose labels', async () => {
+    const same = await probeRun(run, dataset, QUICK);
+    expect(same.overlap).toEqual({ seen: 8, labelsSeen: 8 });
+    expect(probeTable(same)).toContain('no test of generalisation');
+
+    const unlabelled = join(scratch, 'unlabelled');
+    await tinyRun(dataset, unlabelled, ['objective.supervisedWeight=0', 'training.epochs=1']);
+    expect((await probeRun(unlabelled, dataset, QUICK)).overlap).toEqual({ seen: 8, labelsSeen: 0 });
+
+    const other = await tinyDataset(join(scratch, 'other'), { clips: 12 });
+    const fresh = await probeRun(run, other, QUICK);
+    expect(fresh.overlap).toEqual({ seen: 0, labelsSeen: 0 });
+    expect(probeTable(fresh)).not.toContain('has seen');
+  });
+
+  test('does not know what weights without their run have seen', async () => {
+    const copy = join(scratch, 'copy');
+    await tinyRun(dataset, copy, ['training.epochs=1']);
+    rmSync(join(copy, 'dataset.json'));
+    expect((await probeRun(copy, dataset, QUICK)).overlap).toBeNull();
+  });
+
+  test('stops when told to, and refuses what it cannot do', async () => {
+    const stopped = probeRun(run, dataset, { ...QUICK, signal: AbortSignal.abort(new Error('enough')) });
+    await expect(stopped).rejects.toThrow('enough');
+    expect(await errorOf(() => probeRun(run, dataset, { ...QUICK, folds: 50 }))).toMatchObject({
+      kind: 'data',
+    });
+    const bare = await tinyDataset(join(scratch, 'bare'), { labelled: false });
+    expect(await errorOf(() => probeRun(run, bare, QUICK))).toMatchObject({ kind: 'data' });
+  });
+});
+
+describe('the demonstration', () => {
+  test('goes the whole way, on other patients than it trained on', async () => {
+    const out = join(scratch, 'demo');
+    const set = [
+      ...TINY.filter((one) => !one.startsWith('training')),
+      'training.epochs=1',
+      'evaluation.every=9',
+    ];
+    const stages = new Set<string>();
+    const {
+      probe,
+      clipAccuracy,
+      run: made,
+    } = await demo({
+      out,
+      clips: 48,
+      set,
+      onProgress: (stage) => {
+        stages.add(stage);
+      },
+    });
+    expect(made.complete).toBe(true);
+    expect(probe?.overlap).toEqual({ seen: 0, labelsSeen: 0 });
+    expect(clipAccuracy?.pretrained).toBeGreaterThan(0);
+    expect([...stages]).toEqual(['simulate', 'probe']);
+    expect(readdirSync(out).sort()).toEqual(['probe.json', 'run', 'test', 'train']);
+  });
+});
+
+describe('the doctor', () => {
+  test('names every part and never leaves a trouble without a way out', async () => {
+    const { findings, backend } = await examine(join(scratch, 'nowhere'));
+    expect(findings.map(({ part }) => part)).toEqual([
+      'Node.js',
+      'processor',
+      'memory',
+      'oneDNN',
+      'ffmpeg, ffprobe',
+      'sharp',
+      'disk',
+    ]);
+    for (const { state, mend } of findings) expect(mend === null).toBe(state === 'good');
+    expect(findings.find(({ part }) => part === 'disk')?.state).toBe('missing');
+    expect(backend.threads).toBeGreaterThan(0);
+  });
+});
