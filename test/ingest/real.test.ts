@@ -1,5 +1,5 @@
 /** The two public sets as they are: plans over all files, decoding of a few that once made trouble. */
-import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, realpathSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openDataset } from '../../src/dataset/reader.ts';
@@ -7,7 +7,9 @@ import { ingest } from '../../src/ingest/ingest.ts';
 import { planRecipe } from '../../src/ingest/recipes.ts';
 import { scratchFolder } from '../dataset/helpers.ts';
 
-const data = resolve(process.env['USCL_TEST_DATA'] ?? '../shared/data');
+const asked = resolve(process.env['USCL_TEST_DATA'] ?? '../shared/data');
+// Plans take a real path, as `ingest` makes of its source; the data may lie behind a link.
+const data = existsSync(asked) ? realpathSync(asked) : asked;
 const blues = join(data, 'covid_blues');
 const pocus = join(data, 'pocus');
 const scratch = scratchFolder();
