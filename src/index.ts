@@ -3,9 +3,9 @@
  * else in `src` is private.
  */
 
-// Errors: every failure a caller can meet.
-export { UsclError, type ErrorKind } from './base/errors.ts';
-export { randomAt, type Random } from './base/random.ts';
+// Errors: every failure a caller can meet. Randomness by address.
+export { UsclError, type ErrorDetails, type ErrorKind } from './base/errors.ts';
+export { randomAt, type AddressPart, type Random } from './base/random.ts';
 
 // Formats.
 export {
@@ -13,12 +13,15 @@ export {
   writeSafetensors,
   type NamedTensor,
   type Safetensors,
+  type Tensor,
+  type TensorData,
 } from './formats/safetensors.ts';
-export { readScalars } from './formats/tensorboard-reader.ts';
-export { EventWriter } from './formats/tensorboard.ts';
+export { readScalars, type ScalarSeries } from './formats/tensorboard-reader.ts';
+export { EventWriter, type EventWriterOptions } from './formats/tensorboard.ts';
 
 // Engine: networks as data, backends, optimizers.
 export type {
+  AdamStep,
   Backend,
   BackendDescription,
   KernelTime,
@@ -26,8 +29,11 @@ export type {
   Plan,
   PlanOptions,
   Precision,
+  Ranges,
+  SgdStep,
+  Vector,
 } from './engine/backend.ts';
-export type { Network, Node } from './engine/network.ts';
+export type { Network, Node, ParameterSpec, StatisticSpec } from './engine/network.ts';
 export { openBackend, type OpenOptions } from './engine/open.ts';
 export {
   createOptimizer,
@@ -37,54 +43,101 @@ export {
 } from './engine/optimizer.ts';
 
 // Objectives: value and gradient.
-export { alignmentUniformity } from './objectives/alignment-uniformity.ts';
-export { crossEntropy } from './objectives/cross-entropy.ts';
-export { ntXent } from './objectives/nt-xent.ts';
+export { alignmentUniformity, type AlignmentUniformity } from './objectives/alignment-uniformity.ts';
+export {
+  crossEntropy,
+  type CrossEntropyReduction,
+  type CrossEntropyResult,
+} from './objectives/cross-entropy.ts';
+export { ntXent, type NtXentResult } from './objectives/nt-xent.ts';
 
 // Datasets and models.
 export { openDataset, type Dataset } from './dataset/reader.ts';
-export type { ClipRecord, Manifest } from './dataset/types.ts';
-export { createDataset, type DatasetWriter } from './dataset/writer.ts';
-export { OUTPUTS, withHeads, type Heads } from './models/heads.ts';
+export {
+  clipSchema,
+  manifestSchema,
+  type ClipDraft,
+  type ClipRecord,
+  type Manifest,
+} from './dataset/types.ts';
+export { createDataset, type DatasetStart, type DatasetWriter } from './dataset/writer.ts';
+export { OUTPUTS, withHeads, type ClassifierHead, type Heads, type ProjectionHead } from './models/heads.ts';
 export { initialise } from './models/initialise.ts';
 export { resnet, type ResNetOptions } from './models/resnet.ts';
 
 // From sources to datasets.
-export { contactSheet } from './ingest/contact-sheet.ts';
+export type { DropCounts } from './ingest/clean.ts';
+export { contactSheet, type ContactSheetOptions } from './ingest/contact-sheet.ts';
+export type { PictureLayout } from './ingest/discover.ts';
 export { ingest, type IngestOptions, type IngestSummary } from './ingest/ingest.ts';
-export { inspectDataset, type Inspection } from './ingest/inspect.ts';
+export { inspectDataset, type Inspection, type Problem } from './ingest/inspect.ts';
+export type { Rejection } from './ingest/plan.ts';
+export type { RecipeName, RecipeOptions } from './ingest/recipes.ts';
 export { makePhantom, type PhantomOptions } from './phantom/phantom.ts';
 
 // Views.
 export { epochBatches } from './views/batches.ts';
 export { batchSchema, viewSchema, type BatchConfig, type ViewConfig } from './views/config.ts';
-export { PairLoader, type PairBatch, type PairLoaderOptions } from './views/loader.ts';
+export { PairLoader, type BatchRequest, type PairBatch, type PairLoaderOptions } from './views/loader.ts';
 export { fillPairImages } from './views/pairs.ts';
 export { fillWholeView } from './views/whole.ts';
 
 // Evaluation.
-export { embedDataset, type ClipEmbeddings, type Embedder } from './evaluation/embeddings.ts';
+export type { LabelledClip } from './evaluation/clips.ts';
+export {
+  embedDataset,
+  type ClipEmbeddings,
+  type Embedder,
+  type EmbedOptions,
+} from './evaluation/embeddings.ts';
 export { groupedFolds } from './evaluation/folds.ts';
-export { knnScore } from './evaluation/knn-score.ts';
+export { knnScore, type KnnScore, type KnnScoreOptions } from './evaluation/knn-score.ts';
 export { accuracy, balancedAccuracy, macroF1 } from './evaluation/metrics.ts';
 export { compareProbes, probe, type ProbeInput } from './evaluation/probe.ts';
-export type { ProbeComparison, ProbeResult } from './evaluation/probe-result.ts';
-export { featureStatistics } from './evaluation/statistics.ts';
+export {
+  probeComparisonSchema,
+  probeResultSchema,
+  type ProbeComparison,
+  type ProbeResult,
+} from './evaluation/probe-result.ts';
+export { featureStatistics, type FeatureStatistics } from './evaluation/statistics.ts';
 
 // Methods.
-export type { Losses, Method } from './methods/method.ts';
+export type { Losses, Method, PairLabels, PlanOutputs } from './methods/method.ts';
 export { uscl, type UsclOptions } from './methods/uscl.ts';
 
 // Training.
-export { Backbone, readBackbone, type BackboneSource } from './training/backbone.ts';
+export {
+  Backbone,
+  readBackbone,
+  type BackboneOptions,
+  type BackboneSource,
+  type WhichCheckpoint,
+} from './training/backbone.ts';
+export type { SessionOptions } from './training/bench-session.ts';
 export { bench, type BenchOptions, type BenchResult } from './training/bench.ts';
-export { namedTensors, readCheckpoint, type Checkpoint, type NamedArray } from './training/checkpoint.ts';
+export {
+  namedTensors,
+  readCheckpoint,
+  type Best,
+  type Checkpoint,
+  type NamedArray,
+  type Weights,
+} from './training/checkpoint.ts';
 export { configSchema, type Config, type PartialConfig } from './training/config.ts';
-export { demo, type DemoOptions, type DemoSummary } from './training/demo.ts';
-export { examine, type Diagnosis } from './training/doctor.ts';
-export { readLog, type LogEntry } from './training/log.ts';
+export { demo, type DemoOptions, type DemoStage, type DemoSummary } from './training/demo.ts';
+export { examine, type Diagnosis, type Finding } from './training/doctor.ts';
+export type { Environment } from './training/environment.ts';
+export type { StepSeconds } from './training/learner.ts';
+export {
+  readLog,
+  type KnnEntry,
+  type LogEntry,
+  type StepEntry,
+  type ValidationEntry,
+} from './training/log.ts';
 export { PRESETS, type Preset } from './training/presets.ts';
 export { pretrain, type PretrainEvent, type PretrainOptions, type RunSummary } from './training/pretrain.ts';
-export { probeRun, type ProbeRunOptions, type RunProbe } from './training/probe-run.ts';
+export { probeRun, type Overlap, type ProbeRunOptions, type RunProbe } from './training/probe-run.ts';
 export { resolveConfig, type ConfigSources } from './training/resolve.ts';
-export { learningRateAt } from './training/schedules.ts';
+export { learningRateAt, type RunTime } from './training/schedules.ts';
