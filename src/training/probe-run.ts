@@ -103,7 +103,7 @@ function stages(backbones: number, onProgress: ProbeRunOptions['onProgress']): {
       const at = started;
       started += 1;
       return (part, done, total, note) => {
-        onProgress?.(Math.round(100 * (at + part * (done / total))), 100 * backbones, note);
+        onProgress?.(Math.round((100 * (at + part * (done / total))) / backbones), 100, note);
       };
     },
   };
