@@ -13,8 +13,6 @@ export {
   writeSafetensors,
   type NamedTensor,
   type Safetensors,
-  type Tensor,
-  type TensorData,
 } from './formats/safetensors.ts';
 export { readScalars, type ScalarSeries } from './formats/tensorboard-reader.ts';
 export { EventWriter, type EventWriterOptions } from './formats/tensorboard.ts';
@@ -61,7 +59,7 @@ export {
   type Manifest,
 } from './dataset/types.ts';
 export { createDataset, type DatasetStart, type DatasetWriter } from './dataset/writer.ts';
-export { OUTPUTS, withHeads, type ClassifierHead, type Heads, type ProjectionHead } from './models/heads.ts';
+export { OUTPUTS, withHeads, type Heads, type ProjectionHead } from './models/heads.ts';
 export { initialise } from './models/initialise.ts';
 export { resnet, type ResNetOptions } from './models/resnet.ts';
 
