@@ -126,6 +126,7 @@ export { configSchema, type Config, type PartialConfig } from './training/config
 export { demo, type DemoOptions, type DemoStage, type DemoSummary } from './training/demo.ts';
 export { examine, type Diagnosis, type Finding } from './training/doctor.ts';
 export type { Environment } from './training/environment.ts';
+export type { PretrainEvent, RunSummary } from './training/events.ts';
 export type { StepSeconds } from './training/learner.ts';
 export {
   readLog,
@@ -135,7 +136,7 @@ export {
   type ValidationEntry,
 } from './training/log.ts';
 export { PRESETS, type Preset } from './training/presets.ts';
-export { pretrain, type PretrainEvent, type PretrainOptions, type RunSummary } from './training/pretrain.ts';
+export { pretrain, type PretrainOptions } from './training/pretrain.ts';
 export { probeRun, type Overlap, type ProbeRunOptions, type RunProbe } from './training/probe-run.ts';
 export { resolveConfig, type ConfigSources } from './training/resolve.ts';
 export { learningRateAt, type RunTime } from './training/schedules.ts';

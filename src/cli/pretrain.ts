@@ -1,7 +1,8 @@
 /** `uscl pretrain DATASET --out RUN`. */
 import { Command } from 'commander';
 import { presetNamed, readConfigFile } from '../training/resolve.ts';
-import { pretrain, type PretrainEvent, type RunSummary } from '../training/pretrain.ts';
+import type { PretrainEvent, RunSummary } from '../training/events.ts';
+import { pretrain } from '../training/pretrain.ts';
 import { collect, runCommand, Stopped, withJson } from './command.ts';
 import { duration, type Progress } from './output.ts';
 

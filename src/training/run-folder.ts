@@ -26,44 +26,53 @@ export function isRun(folder: string): boolean {
   return existsSync(join(folder, RUN_FILES.config));
 }
 
-export type RunStart = 'new' | 'resumed';
+export type RunStart = 'new' | 'replaced' | 'resumed';
 
 /**
- * Makes sure that a run may be written to `folder` and says whether one is to be resumed. `resume` starts anew where
- * there is no run yet. Errors: `RUN_EXISTS`, `OUTPUT_NOT_OURS`, `WRITE_FAILED`.
+ * Says how a run in `folder` would start, and refuses what must not be written to; writes nothing. `resume` starts
+ * anew where there is no run yet. Errors: `RUN_EXISTS`, `OUTPUT_NOT_OURS`.
  */
-export function prepareRun(
+export function checkRun(
   folder: string,
   options: { readonly resume: boolean; readonly overwrite: boolean },
 ): RunStart {
   if (isRun(folder)) {
     if (options.resume) return 'resumed';
-    if (!options.overwrite)
-      throw new UsclError({
-        kind: 'usage',
-        code: 'RUN_EXISTS',
-        message: `There is already a run at ${folder}.`,
-        where: folder,
-        remedy: 'Say --resume to continue it, --overwrite to replace it, or choose another folder.',
-      });
-    guardWrites(folder, () => {
-      clear(folder);
+    if (options.overwrite) return 'replaced';
+    throw new UsclError({
+      kind: 'usage',
+      code: 'RUN_EXISTS',
+      message: `There is already a run at ${folder}.`,
+      where: folder,
+      remedy: 'Say --resume to continue it, --overwrite to replace it, or choose another folder.',
     });
-    return 'new';
   }
-  guardWrites(folder, () => {
-    mkdirSync(folder, { recursive: true });
-    const foreign = readdirSync(folder).filter((name) => !isOurs(name));
-    if (foreign.length === 0) return;
+  const isFolder = guardWrites(folder, () => statSync(folder, { throwIfNoEntry: false })?.isDirectory());
+  const foreign = isFolder === true ? readdirSync(folder).filter((name) => !isOurs(name)) : [];
+  if (isFolder === false || foreign.length > 0)
     throw new UsclError({
       kind: 'usage',
       code: 'OUTPUT_NOT_OURS',
-      message: `Will not write a run to ${folder}: it is not empty and no run (it holds ${JSON.stringify(foreign[0])}).`,
+      message:
+        `Will not write a run to ${folder}: ` +
+        (isFolder === false
+          ? 'it is a file.'
+          : `it is not empty and no run (it holds ${JSON.stringify(foreign[0])}).`),
       where: folder,
       remedy: 'Choose another output folder.',
     });
-  });
   return 'new';
+}
+
+/** Removes what an earlier run consists of and nothing else; its configuration first, so that half of it is no run. */
+export function clearRun(folder: string): void {
+  guardWrites(folder, () => {
+    rmSync(join(folder, RUN_FILES.config), { force: true });
+    for (const name of readdirSync(folder).filter((one) => isOurs(one) && one !== RUN_FILES.lock)) {
+      const path = join(folder, name);
+      rmSync(path, { recursive: statSync(path).isDirectory(), force: true });
+    }
+  });
 }
 
 /** The complete configuration a run was started with. Errors: `RUN_MISSING`, `RUN_DAMAGED`. */
@@ -129,6 +138,7 @@ export class RunLock implements Disposable {
         remedy: 'Wait for that process or stop it. If it has nothing to do with this run, remove that file.',
       });
     guardWrites(this.#path, () => {
+      mkdirSync(folder, { recursive: true });
       writeFileSync(this.#path, String(process.pid));
     });
   }
@@ -150,15 +160,6 @@ function lives(pid: number): boolean {
 function isOurs(name: string): boolean {
   const files: readonly string[] = Object.values(RUN_FILES);
   return files.includes(name) || name.startsWith('events.out.tfevents.') || /^\..*\.tmp$/.test(name);
-}
-
-/** Removes what a run consists of and nothing else. */
-function clear(folder: string): void {
-  for (const name of readdirSync(folder)) {
-    if (!isOurs(name)) continue;
-    const path = join(folder, name);
-    rmSync(path, { recursive: statSync(path).isDirectory(), force: true });
-  }
 }
 
 function damagedRun(path: string, reason: string, cause: unknown): UsclError {

@@ -21,20 +21,20 @@ export interface EpochScore {
 export class Scorer implements Disposable {
   /** What selects the best. */
   readonly by: 'knn' | 'validation';
-  best: Best | null;
+  /** So far; a run that goes on sets it. */
+  best: Best | null = null;
   readonly #learner: Learner;
   readonly #dataset: Dataset;
   readonly #split: Split;
   readonly #config: Config;
   readonly #labelled: Dataset | null;
 
-  /** Opens the labelled dataset; errors of `openDataset`. `best`: of a run that goes on. */
-  constructor(learner: Learner, dataset: Dataset, split: Split, config: Config, best: Best | null) {
+  /** Opens the labelled dataset; errors of `openDataset`. */
+  constructor(learner: Learner, dataset: Dataset, split: Split, config: Config) {
     this.#learner = learner;
     this.#dataset = dataset;
     this.#split = split;
     this.#config = config;
-    this.best = best;
     const folder = config.evaluation.dataset;
     this.#labelled = folder === null ? null : openDataset(folder);
     this.by = folder === null ? 'validation' : 'knn';

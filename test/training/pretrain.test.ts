@@ -390,6 +390,24 @@ describe('trouble', () => {
     expect(existsSync(run)).toBe(false);
   });
 
+  test.each([
+    ['evaluation.dataset=/no/such/folder', 'DATASET_MISSING'],
+    ['optimizer.noDecay=["no such name"]', 'CONFIG_INVALID'],
+    ['data.rate=0.01', 'SPLIT_IMPOSSIBLE'],
+    ['batch.distinctGroups=maybe', 'CONFIG_INVALID'],
+  ])('what cannot work (%s) is refused before a run is replaced', async (setting, code) => {
+    const run = fresh();
+    const [seed, settings] = ['seed=3', [setting, 'data.validation.fraction=0.5']];
+    expect(await errorOf(() => tinyRun(dataset, run, [seed, ...settings]))).toMatchObject({ code });
+    expect(existsSync(run)).toBe(false);
+    await tinyRun(dataset, run, ['training.epochs=1']);
+    const before = lastOf(run);
+    expect(
+      await errorOf(() => tinyRun(dataset, run, [seed, ...settings], { overwrite: true })),
+    ).toMatchObject({ code });
+    expect(lastOf(run).equals(before)).toBe(true);
+  });
+
   test('a folder with something else in it is refused and not touched', async () => {
     const run = fresh();
     mkdirSync(run);
