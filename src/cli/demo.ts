@@ -20,7 +20,7 @@ export function demoCommand(): Command {
     .summary('everything once, on simulated clips, in a few minutes')
     .description('Simulates clips, pretrains on them, and probes the backbone on other simulated patients.')
     .option('--out <folder>', 'folder for datasets, run and result', 'demo')
-    .option('--clips <number>', 'clips to train on', wholeNumber('--clips', 48), 96)
+    .option('--clips <number>', 'clips to train on', wholeNumber('--clips', 48), 160)
     .option('--set <key=value>', 'set one configuration key; repeatable', collect, [])
     .addHelpText('after', '\nExamples:\n  uscl demo\n  uscl demo --out /tmp/demo --set training.epochs=20');
   return withJson(command).action((options: Options) =>

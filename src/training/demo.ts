@@ -15,7 +15,7 @@ export interface DemoOptions {
   readonly out?: string;
   /** Laid over the demonstration's own configuration. */
   readonly set?: readonly string[];
-  /** Clips to train on; half as many to test on. Default 96. */
+  /** Clips to train on; half as many to test on. Default 160. */
   readonly clips?: number;
   readonly onProgress?: (stage: DemoStage, done: number, total: number, note?: string) => void;
   readonly onPretrain?: (event: PretrainEvent) => void;
@@ -52,7 +52,7 @@ export const DEMO_CONFIG: PartialConfig = {
 /** Runs the demonstration. What an earlier one left in `out` is replaced; anything else there is refused. */
 export async function demo(options: DemoOptions = {}): Promise<DemoSummary> {
   const started = performance.now();
-  const { out = 'demo', clips = 96, signal, onNote } = options;
+  const { out = 'demo', clips = 160, signal, onNote } = options;
   const folders = { train: join(out, 'train'), test: join(out, 'test'), run: join(out, 'run') };
   const simulated = clips + Math.ceil(clips / 2);
   let before = 0;
