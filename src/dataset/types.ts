@@ -4,7 +4,22 @@
  */
 import { z } from 'zod';
 
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
+
+/**
+ * The ultrasound field of a clip: where in the original picture there is tissue. Everything outside of the outlines
+ * was blanked before it was stored.
+ */
+export const fieldSchema = z.strictObject({
+  shape: z.enum(['sector', 'convex', 'linear', 'rectangle', 'polygon']),
+  /** Closed polygons in original pixels, [x, y] each; more than one for pictures side by side. */
+  outlines: z.array(z.array(z.tuple([z.number(), z.number()])).min(3)).min(1),
+  /** 0 to 1: how sure the finder is; 1 for regions that the file declares or a person gave. */
+  confidence: z.number().min(0).max(1),
+  /** `declared`: ultrasound regions of a DICOM file; `found`: by looking at the pixels; `given`: by a person. */
+  from: z.enum(['declared', 'found', 'given']),
+});
+export type Field = Readonly<z.infer<typeof fieldSchema>>;
 
 /** One clip. Frames of a clip share one stored size; `frames.bin` holds them consecutively from `offset`. */
 export const clipSchema = z.strictObject({
@@ -34,7 +49,18 @@ export const clipSchema = z.strictObject({
   }),
   /** Region of the original that was kept, in original pixels; null for all of it. */
   crop: z.strictObject({ x: z.int(), y: z.int(), width: z.int(), height: z.int() }).nullable(),
-  dropped: z.strictObject({ black: z.int().min(0), duplicate: z.int().min(0) }),
+  /** The ultrasound field that was kept; null where none was looked for or found. */
+  field: fieldSchema.nullable(),
+  /** Frames left out: dark ones, ones of a single shade, and ones equal to the frame before (frozen). */
+  dropped: z.strictObject({
+    black: z.int().min(0),
+    blank: z.int().min(0),
+    duplicate: z.int().min(0),
+  }),
+  /** Perceptual hashes (64 bits, hex) of up to 16 stored frames, uniform in time: for finding near-duplicates. */
+  hashes: z.array(z.string().regex(/^[0-9a-f]{16}$/)),
+  /** Byte offset in `masks.bin` of the clip's masks (height × width bytes a frame, 0 outside, 1 inside), or null. */
+  mask: z.int().min(0).nullable(),
   /** Short machine-readable remarks: `still`, `few-frames`, `mostly-black`, … */
   flags: z.array(z.string()),
 });
@@ -61,13 +87,21 @@ export const manifestSchema = z.strictObject({
 });
 export type Manifest = Readonly<z.infer<typeof manifestSchema>>;
 
-export const FILES = { manifest: 'dataset.json', clips: 'clips.jsonl', frames: 'frames.bin' } as const;
+export const FILES = {
+  manifest: 'dataset.json',
+  clips: 'clips.jsonl',
+  frames: 'frames.bin',
+  masks: 'masks.bin',
+} as const;
 
 /** Name under which `uscl inspect` may leave a picture inside the folder; the only other file a dataset may hold. */
 export const CONTACT_SHEET = 'contact-sheet.png';
 
-/** A clip before it is in a store: the writer fills in how many frames came and where they lie. */
-export type ClipDraft = Omit<ClipRecord, 'offset' | 'frames'>;
+/** A clip before it is in a store: the writer fills in how many frames came, where they lie and what they look like. */
+export type ClipDraft = Omit<ClipRecord, 'offset' | 'frames' | 'hashes' | 'mask' | 'field'> & {
+  /** Default null. */
+  readonly field?: Field | null;
+};
 
 /** Bytes of one stored frame. */
 export function frameBytes(clip: Pick<ClipRecord, 'width' | 'height'>, channels: number): number {

@@ -179,7 +179,7 @@ class StoreWriter implements DatasetWriter {
         `Frames of clip ${draft.id} have ${length} bytes, not height × width × channels = ${expected}.`,
       );
     }
-    return clipSchema.parse({ ...draft, offset, frames });
+    return clipSchema.parse({ field: null, ...draft, offset, frames, hashes: [], mask: null });
   }
 
   #append(frame: Uint8Array): void {

@@ -18,6 +18,8 @@ const SAME = 0.05;
 
 export interface DropCounts {
   black: number;
+  /** Of one shade, not black. */
+  blank: number;
   duplicate: number;
 }
 

@@ -50,7 +50,7 @@ export class ClipDecoding {
   readonly clip: PlannedClip;
   readonly frames: AheadQueue;
   readonly #settings: DecodeSettings;
-  readonly #dropped: DropCounts = { black: 0, duplicate: 0 };
+  readonly #dropped: DropCounts = { black: 0, blank: 0, duplicate: 0 };
   #facts: Facts | undefined;
   #kept = 0;
 
@@ -123,6 +123,8 @@ export class ClipDecoding {
         return this.#decodePictures([item.path]);
       case 'frames':
         return this.#decodePictures(item.files);
+      case 'dicom':
+        throw new Error(`No reader takes the DICOM file ${item.path}.`);
     }
   }
 

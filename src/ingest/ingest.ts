@@ -116,7 +116,7 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   );
   const rejected = [...plan.rejected];
   const damaged: Rejection[] = [];
-  const dropped: DropCounts = { black: 0, duplicate: 0 };
+  const dropped: DropCounts = { black: 0, blank: 0, duplicate: 0 };
   const groups = new Set<string>();
   const counts = new Map<string | null, number>(classes.map((label) => [label, 0]));
   const { signal, onProgress } = options;
@@ -133,6 +133,7 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
         counts.set(record.label, (counts.get(record.label) ?? 0) + 1);
         groups.add(record.group);
         dropped.black += record.dropped.black;
+        dropped.blank += record.dropped.blank;
         dropped.duplicate += record.dropped.duplicate;
         if (decoding.damage !== undefined) damaged.push({ source: path, reason: decoding.damage });
       } catch (thrown) {

@@ -66,7 +66,7 @@ export interface Inspection {
   readonly sizes: readonly { readonly width: number; readonly height: number; readonly clips: number }[];
   /** Stored frames a second over clips that have one. */
   readonly fps: Range | null;
-  readonly dropped: { readonly black: number; readonly duplicate: number };
+  readonly dropped: { readonly black: number; readonly blank: number; readonly duplicate: number };
   readonly rejected: readonly { readonly source: string; readonly reason: string }[];
   readonly problems: readonly Problem[];
 }
@@ -104,6 +104,7 @@ export function inspectDataset(dataset: Dataset): Inspection {
     fps: rates.length === 0 ? null : rangeOf(rates),
     dropped: {
       black: clips.reduce((sum, clip) => sum + clip.dropped.black, 0),
+      blank: clips.reduce((sum, clip) => sum + clip.dropped.blank, 0),
       duplicate: clips.reduce((sum, clip) => sum + clip.dropped.duplicate, 0),
     },
     rejected: manifest.rejected,

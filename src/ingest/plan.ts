@@ -5,7 +5,7 @@
 
 /** A clip to be, by relative paths in the source folder. `path` is the clip's id. */
 export type SourceItem =
-  | { readonly kind: 'video' | 'still'; readonly path: string }
+  | { readonly kind: 'video' | 'still' | 'dicom'; readonly path: string }
   /** A folder of the frames of one clip, in order. */
   | { readonly kind: 'frames'; readonly path: string; readonly files: readonly string[] };
 
@@ -14,6 +14,8 @@ export interface PlannedClip {
   readonly label: string | null;
   readonly group: string;
   readonly flags: readonly string[];
+  /** Segmentation masks of a still, united: pictures of its size, by relative path. */
+  readonly masks?: readonly string[];
 }
 
 export interface Rejection {

@@ -100,7 +100,7 @@ export async function makePhantom(options: PhantomOptions): Promise<Manifest> {
         fps: frames === 1 ? null : PHANTOM_FPS,
         original: { width: size, height: size, fps: frames === 1 ? null : PHANTOM_FPS, frames },
         crop: null,
-        dropped: { black: 0, duplicate: 0 },
+        dropped: { black: 0, blank: 0, duplicate: 0 },
         flags: frames === 1 ? ['still'] : [],
       },
       simulateClip(parameters),

@@ -151,7 +151,7 @@ async function madeUpDataset(folder: string, channels: 1 | 3, pairs: number): Pr
         fps: 5,
         original: { width, height, fps: 5, frames },
         crop: null,
-        dropped: { black: 0, duplicate: 0 },
+        dropped: { black: 0, blank: 0, duplicate: 0 },
         flags: [],
       },
       shown,

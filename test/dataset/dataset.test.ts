@@ -469,13 +469,13 @@ describe('the writer', () => {
       expect((await failureOf(writer.addClip(clip, frames))).code).toBe(code);
     }
     await writer.addClip(
-      () => draft('two', { dropped: { black: 2, duplicate: 1 } }),
+      () => draft('two', { dropped: { black: 2, blank: 0, duplicate: 1 } }),
       patternFrames(2, 2, 80),
     );
     writer.finish();
     using dataset = openDataset(folder);
     expect(dataset.clips.map((clip) => clip.id)).toEqual(['one', 'two']);
-    expect(dataset.clips[1]?.dropped).toEqual({ black: 2, duplicate: 1 });
+    expect(dataset.clips[1]?.dropped).toEqual({ black: 2, blank: 0, duplicate: 1 });
     expect(dataset.readFrame(dataset.clips[1]!, 0)).toEqual(patternFrame(2, 0, 80));
   });
 

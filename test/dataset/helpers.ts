@@ -39,7 +39,7 @@ export function draft(id: string, changes: Partial<ClipDraft> = {}): ClipDraft {
     fps: 5,
     original: { width: 20, height: 16, fps: 25, frames: 50 },
     crop: null,
-    dropped: { black: 0, duplicate: 0 },
+    dropped: { black: 0, blank: 0, duplicate: 0 },
     flags: [],
     ...changes,
   };

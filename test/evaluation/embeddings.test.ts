@@ -25,7 +25,10 @@ const record = (id: string, frames: number): ClipRecord => ({
   fps: null,
   original: { width: 1, height: 1, fps: null, frames },
   crop: null,
-  dropped: { black: 0, duplicate: 0 },
+  field: null,
+  hashes: [],
+  mask: null,
+  dropped: { black: 0, blank: 0, duplicate: 0 },
   flags: [],
 });
 

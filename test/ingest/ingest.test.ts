@@ -205,11 +205,11 @@ describe('videos', () => {
     const { record, rejected, dropped } = await run(folder, { fps: 'all' });
     expect(record('late.mkv')).toMatchObject({
       frames: 5,
-      dropped: { black: 4, duplicate: 3 },
+      dropped: { black: 4, blank: 0, duplicate: 3 },
       original: { frames: 12 },
     });
     expect(rejected).toEqual([{ source: 'night.mp4', reason: 'all of its 10 sampled frames are black' }]);
-    expect(dropped).toEqual({ black: 14, duplicate: 3 });
+    expect(dropped).toEqual({ black: 14, blank: 0, duplicate: 3 });
   });
 
   test('file names may hold anything a file name may', async () => {

@@ -57,7 +57,7 @@ describe('inspection', () => {
   test('counts clips, frames, bytes, classes, groups, sizes and rates', async () => {
     using dataset = await datasetOf([
       ...SOUND,
-      { id: 'still', frames: 1, fps: null, flags: ['still'], width: 30, dropped: { black: 2, duplicate: 1 } },
+      { id: 'still', frames: 1, fps: null, flags: ['still'], width: 30, dropped: { black: 2, blank: 0, duplicate: 1 } },
     ]);
     const inspection = inspectDataset(dataset);
     expect(inspection).toMatchObject({
@@ -68,7 +68,7 @@ describe('inspection', () => {
       bytes: 32 * 320 + 480,
       framesPerClip: { min: 1, median: 4, max: 4 },
       fps: { min: 5, median: 5, max: 5 },
-      dropped: { black: 2, duplicate: 1 },
+      dropped: { black: 2, blank: 0, duplicate: 1 },
       sizes: [
         { width: 20, height: 16, clips: 8 },
         { width: 30, height: 16, clips: 1 },

@@ -236,7 +236,7 @@ describe('empty frames', () => {
     Uint8Array.from({ length: 1000 }, (_, i) => 50 + ((i * 7919 + seed * 104729) % 97));
 
   test('black frames and repeats of the last kept frame go, and are counted', async () => {
-    const dropped = { black: 0, duplicate: 0 };
+    const dropped = { black: 0, blank: 0, duplicate: 0 };
     const dark = grey(16);
     dark[3] = 255;
     const almost = Uint8Array.from(noisy(1));
@@ -245,11 +245,11 @@ describe('empty frames', () => {
     const frames = [grey(0), dark, noisy(1), noisy(1), almost, noisy(2), grey(0), noisy(2), noisy(1)];
     for await (const frame of withoutEmptyFrames(frames, dropped)) kept.push(frame);
     expect(kept).toEqual([noisy(1), noisy(2), noisy(1)]);
-    expect(dropped).toEqual({ black: 3, duplicate: 3 });
+    expect(dropped).toEqual({ black: 3, blank: 0, duplicate: 3 });
   });
 
   test('a picture that fades slowly is not frozen: the comparison is with the frame that was kept', async () => {
-    const dropped = { black: 0, duplicate: 0 };
+    const dropped = { black: 0, blank: 0, duplicate: 0 };
     // One pixel in a hundred brightens by one level a frame: 0.01 on average, below the threshold of 0.05.
     const frames = Array.from({ length: 60 }, (_, f) =>
       Uint8Array.from({ length: 1000 }, (_, i) => 100 + (i % 100 === 0 ? f : 0)),

@@ -43,7 +43,7 @@ describe.skipIf(!existsSync(blues))(`COVID-BLUES (skipped where ${blues} is abse
     const { dropped, rejected, damaged, unmatchedLabels } = await ingest({
       ...{ source, out, recipe: 'covid-blues', recipeOptions: { label: 'b-lines' } },
     });
-    expect([dropped, rejected, damaged]).toEqual([{ black: 2, duplicate: 0 }, [], []]);
+    expect([dropped, rejected, damaged]).toEqual([{ black: 2, blank: 0, duplicate: 0 }, [], []]);
     expect(unmatchedLabels).toHaveLength(234);
     using dataset = openDataset(out);
     expect(dataset.clips.map(({ group, frames }) => [group, frames])).toEqual([
@@ -82,7 +82,7 @@ describe.skipIf(!existsSync(pocus))(`POCUS (skipped where ${pocus} is absent)`, 
     ]);
     const out = join(scratch, 'pocus-out');
     const summary = await ingest({ source, out, recipe: 'pocus', recipeOptions: { stills: true } });
-    expect(summary).toMatchObject({ clips: 7, damaged: [], dropped: { black: 1, duplicate: 0 } });
+    expect(summary).toMatchObject({ clips: 7, damaged: [], dropped: { black: 1, blank: 0, duplicate: 0 } });
     expect(new Set(summary.rejected.map(({ reason }) => reason))).toEqual(new Set(['there is no such file']));
     using dataset = openDataset(out);
     expect(

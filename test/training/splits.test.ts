@@ -24,7 +24,10 @@ function clipsOf(
     fps: 5,
     original: { width: 16, height: 16, fps: 5, frames: 3 },
     crop: null,
-    dropped: { black: 0, duplicate: 0 },
+    field: null,
+    hashes: [],
+    mask: null,
+    dropped: { black: 0, blank: 0, duplicate: 0 },
     flags: [],
   }));
 }

@@ -58,7 +58,7 @@ export async function tinyDataset(folder: string, options: TinyDataset = {}): Pr
         fps: 5,
         original: { width: size, height: size, fps: 5, frames },
         crop: null,
-        dropped: { black: 0, duplicate: 0 },
+        dropped: { black: 0, blank: 0, duplicate: 0 },
         flags: [],
       },
       Array.from({ length: frames }, (_, frame) => pixels(frame)),

@@ -1,6 +1,7 @@
 /** Datasets in memory and on disk for the tests of this room, and view configurations in brief. */
 import { createDataset } from '../../src/dataset/writer.ts';
 import type { ClipRecord } from '../../src/dataset/types.ts';
+import { FORMAT_VERSION } from '../../src/dataset/types.ts';
 import { viewSchema, type ViewConfig } from '../../src/views/config.ts';
 import type { FrameSource } from '../../src/views/pairs.ts';
 import type { z } from 'zod';
@@ -46,7 +47,10 @@ export function clipOf(id: string, shape: ClipShape, offset = 0): ClipRecord {
     fps,
     original: { width, height, fps, frames },
     crop: null,
-    dropped: { black: 0, duplicate: 0 },
+    field: null,
+    hashes: [],
+    mask: null,
+    dropped: { black: 0, blank: 0, duplicate: 0 },
     flags: [],
   };
 }
@@ -84,7 +88,7 @@ export function memoryDataset(
   return {
     manifest: {
       format: 'uscl-dataset',
-      version: 1,
+      version: FORMAT_VERSION,
       name: 'memory',
       licence: null,
       citation: null,
