@@ -167,7 +167,7 @@ describe('opening what is no sound dataset', () => {
     [
       'a newer version',
       (d) => {
-        edit(d, 'dataset.json', '"version": 1', '"version": 9');
+        edit(d, 'dataset.json', '"version": 2', '"version": 9');
       },
       'DATASET_VERSION',
       /version 9/,
