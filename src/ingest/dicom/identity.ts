@@ -1,0 +1,99 @@
+/**
+ * Names for clips and patients of DICOM files that say nothing of either. With a key they are HMAC-SHA256 pseudonyms:
+ * the same in every ingest under the same key, and useless without it. Without a key there is nothing secret to
+ * derive them from, so patients are only numbered.
+ */
+import { createHash, createHmac } from 'node:crypto';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { messageOf, UsclError } from '../../base/errors.ts';
+
+/** Bytes that a person keeps secret. */
+export type PseudonymKey = Uint8Array & { readonly __brand: 'PseudonymKey' };
+
+/** What a pseudonym stands for; the same value gives unrelated pseudonyms for different purposes. */
+export type Purpose = 'patient' | 'study' | 'clip' | 'content';
+
+const MIN_BYTES = 16;
+const MAX_BYTES = 2 ** 16;
+
+/** A key that repeats a few bytes is a placeholder, and a placeholder can be guessed. */
+const MIN_DISTINCT = 8;
+
+/** Reads a key file, all of its bytes, a newline at the end too. Errors: `KEY_FILE`. */
+export function readKeyFile(path: string): PseudonymKey {
+  const refuse = (reason: string, cause?: unknown): UsclError =>
+    new UsclError({
+      kind: 'usage',
+      code: 'KEY_FILE',
+      message: `The key file cannot be used: ${reason}.`,
+      where: path,
+      remedy:
+        'Make one with: head -c 32 /dev/urandom > KEYFILE. Keep it apart from the dataset and secret: who has it can test whose clips are whose.',
+      cause,
+    });
+  let bytes: Uint8Array;
+  try {
+    const file = openSync(path, 'r');
+    try {
+      const { size } = fstatSync(file);
+      if (size > MAX_BYTES) throw refuse(`it has ${size} bytes, more than ${MAX_BYTES}`);
+      // One byte more than it said, so that a growing file or a device is noticed.
+      const buffer = Buffer.alloc(MAX_BYTES + 1);
+      const count = readSync(file, buffer, 0, buffer.length, null);
+      if (count > MAX_BYTES) throw refuse(`it has more than ${MAX_BYTES} bytes`);
+      bytes = new Uint8Array(buffer.subarray(0, count));
+      buffer.fill(0);
+    } finally {
+      closeSync(file);
+    }
+  } catch (thrown) {
+    throw thrown instanceof UsclError ? thrown : refuse(messageOf(thrown), thrown);
+  }
+  return pseudonymKey(bytes, refuse);
+}
+
+/** Checks that bytes can serve as a key: at least 16, not a few repeated ones. Errors: `KEY_FILE`. */
+export function pseudonymKey(
+  bytes: Uint8Array,
+  refuse = (reason: string): UsclError =>
+    new UsclError({
+      kind: 'usage',
+      code: 'KEY_FILE',
+      message: `The key cannot be used: ${reason}.`,
+      remedy: `Give at least ${MIN_BYTES} random bytes.`,
+    }),
+): PseudonymKey {
+  if (bytes.length < MIN_BYTES)
+    throw refuse(`it has ${bytes.length} bytes, and ${MIN_BYTES} are the least that cannot be guessed`);
+  if (new Set(bytes).size < MIN_DISTINCT) throw refuse('it repeats a few bytes and can be guessed');
+  if (!isKey(bytes)) throw refuse('it is too long');
+  return bytes;
+}
+
+function isKey(bytes: Uint8Array): bytes is PseudonymKey {
+  return bytes.length >= MIN_BYTES && bytes.length <= MAX_BYTES;
+}
+
+/** 16 hex digits (64 bits) of HMAC-SHA256. */
+export function pseudonym(key: PseudonymKey, purpose: Purpose, value: string | Uint8Array): string {
+  return mac(key, purpose, value).slice(0, 16);
+}
+
+/**
+ * The hex digest (64 digits) that stands for a source in a dataset: of `digest` under the key, or `digest` itself.
+ * `digest` is of pixel data only, so that nobody can learn a name by trying names until the digest fits.
+ */
+export function contentDigest(key: PseudonymKey | null, digest: string): string {
+  return key === null ? digest : mac(key, 'content', digest);
+}
+
+/** SHA-256, first 16 hex digits. */
+export function shortDigest(...parts: readonly (string | Uint8Array)[]): string {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return hash.digest('hex').slice(0, 16);
+}
+
+function mac(key: PseudonymKey, purpose: Purpose, value: string | Uint8Array): string {
+  return createHmac('sha256', key).update(`uscl dicom ${purpose}\0`).update(value).digest('hex');
+}
