@@ -1,10 +1,7 @@
 /**
- * One planned clip to clean frames and the facts about it. Decoding starts at once and runs ahead of the writer;
- * the facts are complete when the frames have ended.
+ * One planned clip to clean frames and the facts about it: open the source, decode, drop what carries nothing.
+ * Decoding starts at once and runs ahead of the writer; the facts are complete when the frames have ended.
  */
-import { createHash } from 'node:crypto';
-import type { Hash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, systemCode, UsclError } from '../base/errors.ts';
 import type { ClipDraft } from '../dataset/types.ts';
@@ -13,12 +10,11 @@ import type { DropCounts } from './clean.ts';
 import { withoutEmptyFrames } from './clean.ts';
 import type { Size } from './geometry.ts';
 import { storedSize } from './geometry.ts';
-import { fileNameOf } from './paths.ts';
+import { openPictures } from './picture-source.ts';
 import type { PlannedClip } from './plan.ts';
-import type { Still } from './still.ts';
-import { decodeStill, openStill } from './still.ts';
-import type { VideoInfo, VideoTools } from './video.ts';
-import { decodeVideo, probeVideo } from './video.ts';
+import type { ClipSource } from './source.ts';
+import type { VideoTools } from './video.ts';
+import { openVideo } from './video-source.ts';
 
 export interface DecodeSettings {
   /** Real path of the source folder. */
@@ -38,11 +34,11 @@ export interface DecodeSettings {
 const FEW_FRAMES = 3;
 
 interface Facts {
-  original: ClipDraft['original'];
-  stored: Size;
-  fps: number | null;
-  sha256: string;
-  damage: string | undefined;
+  readonly original: ClipDraft['original'];
+  readonly stored: Size;
+  readonly fps: number | null;
+  readonly sha256: string;
+  readonly damage: string | undefined;
 }
 
 /** A clip whose decoding is under way. */
@@ -114,31 +110,12 @@ export class ClipDecoding {
     );
   }
 
-  #decode(): AsyncGenerator<Uint8Array, void, undefined> {
-    const { item } = this.clip;
-    switch (item.kind) {
-      case 'video':
-        return this.#decodeVideo(item.path);
-      case 'still':
-        return this.#decodePictures([item.path]);
-      case 'frames':
-        return this.#decodePictures(item.files);
-      case 'dicom':
-        throw new Error(`No reader takes the DICOM file ${item.path}.`);
-    }
-  }
-
-  async *#decodeVideo(path: string): AsyncGenerator<Uint8Array, void, undefined> {
-    const { root, size, channels, tools, signal } = this.#settings;
-    if (tools === null) throw new Error('A video was planned without a decoder.');
-    const absolute = join(root, path);
-    const info = await probeVideo(absolute, signal);
-    const stored = storedSize(info, size);
-    const { width, height, fps: sourceFps } = info;
-    const fps = denseEnough(this.#settings.fps, info);
-    const hash = hashFile(absolute);
-    hash.catch(() => undefined);
-    const decoding = decodeVideo(absolute, info, { size: stored, channels, fps, tools, signal });
+  async *#decode(): AsyncGenerator<Uint8Array, void, undefined> {
+    const { size, channels, signal } = this.#settings;
+    const source = await this.#open();
+    const fps = denseEnough(this.#settings.fps, source);
+    const stored = storedSize(source, size);
+    const decoding = source.frames({ channels, fps, size: stored, signal });
     let damage: string | undefined;
     let decoded = 0;
     try {
@@ -155,71 +132,40 @@ export class ClipDecoding {
       await decoding.return(undefined);
     }
     this.#facts = {
-      original: { width, height, fps: sourceFps, frames: Math.max(info.frames, decoded) },
+      original: {
+        width: source.width,
+        height: source.height,
+        fps: source.fps,
+        frames: Math.max(source.frameCount, decoded),
+      },
       stored,
-      fps: sourceFps === null || fps === 'all' ? sourceFps : Math.min(fps, sourceFps),
-      sha256: await hash,
+      fps: source.fps === null || fps === 'all' ? source.fps : Math.min(fps, source.fps),
+      sha256: await source.sha256(),
       damage,
     };
   }
 
-  /** The pictures of one clip; the first one's size holds for all. */
-  async *#decodePictures(paths: readonly string[]): AsyncGenerator<Uint8Array, void, undefined> {
-    const { root, size, channels, signal } = this.#settings;
-    const hash = createHash('sha256');
-    const damage: string[] = [];
-    let first: Still | undefined;
-    let stored: Size | undefined;
-    for (const path of paths) {
-      signal?.throwIfAborted();
-      try {
-        const still = await openStill(join(root, path));
-        first ??= still;
-        stored ??= storedSize(still, size);
-        if (still.width !== first.width || still.height !== first.height) {
-          throw unreadable(
-            `it has ${still.width}×${still.height} pixels, the first ${first.width}×${first.height}`,
-          );
-        }
-        const frame = await decodeStill(still, stored, channels);
-        addToHash(hash, paths.length > 1 ? fileNameOf(path) : '', still.bytes);
-        yield frame;
-      } catch (thrown) {
-        if (paths.length === 1 || !(thrown instanceof UsclError || systemCode(thrown) !== undefined))
-          throw thrown;
-        damage.push(`${fileNameOf(path)}: ${messageOf(thrown)}`);
-      }
+  #open(): Promise<ClipSource> {
+    const { root, tools, signal } = this.#settings;
+    const { item } = this.clip;
+    switch (item.kind) {
+      case 'video':
+        if (tools === null) throw new Error('A video was planned without a decoder.');
+        return openVideo(join(root, item.path), tools, signal);
+      case 'still':
+        return openPictures(root, [item.path]);
+      case 'frames':
+        return openPictures(root, item.files);
+      case 'dicom':
+        throw new Error(`No reader takes the DICOM file ${item.path}.`);
     }
-    if (first === undefined || stored === undefined || damage.length === paths.length) {
-      throw unreadable(`none of its ${paths.length} pictures can be read; ${damage[0]}`);
-    }
-    this.#facts = {
-      // Picture folders do not tell how fast they were taken.
-      original: { width: first.width, height: first.height, fps: null, frames: paths.length },
-      stored,
-      fps: null,
-      sha256: hash.digest('hex'),
-      damage: damage.length > 1 ? `${damage[0]} (and ${damage.length - 1} more)` : damage[0],
-    };
   }
 }
 
 /** The rate to sample at: the one asked for, raised for a clip that would keep fewer than three frames. */
-function denseEnough(fps: number | 'all', info: VideoInfo): number | 'all' {
-  if (fps === 'all' || info.fps === null) return fps;
-  return Math.min(Math.max(fps, (FEW_FRAMES * info.fps) / info.frames), Math.max(fps, info.fps));
-}
-
-async function hashFile(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(chunk as Buffer);
-  return hash.digest('hex');
-}
-
-/** The hash of a lone file is that of its bytes; in a folder, names and lengths keep files apart. */
-function addToHash(hash: Hash, name: string, bytes: Buffer): void {
-  if (name !== '') hash.update(`${name}\0${bytes.length}\0`);
-  hash.update(bytes);
+function denseEnough(fps: number | 'all', source: ClipSource): number | 'all' {
+  if (fps === 'all' || source.fps === null) return fps;
+  return Math.min(Math.max(fps, (FEW_FRAMES * source.fps) / source.frameCount), Math.max(fps, source.fps));
 }
 
 function unreadable(reason: string, cause?: unknown): UsclError {

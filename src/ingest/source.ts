@@ -1,7 +1,7 @@
 /**
  * One opened source of a clip: a video, a still, a folder of pictures or a DICOM object. Opening reads what the file
- * says of itself; pixels come from `frames`, at the original size, so that finding the field, blanking and scaling
- * are the same for all of them.
+ * says of itself; pixels come from `frames`, at the original size unless asked otherwise, so that finding the field,
+ * blanking and scaling are the same for all of them.
  */
 import type { Field } from '../dataset/types.ts';
 import type { Size } from './geometry.ts';
@@ -11,6 +11,8 @@ export interface FrameRequest {
   readonly channels: 1 | 3;
   /** Frames a second, uniform in time, or all. */
   readonly fps: number | 'all';
+  /** Size to scale to while decoding; default: the original's. */
+  readonly size?: Size | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -29,6 +31,6 @@ export interface ClipSource extends Size {
    * damage, if anything. Once per source.
    */
   frames(request: FrameRequest): AsyncGenerator<Uint8Array, string | undefined, undefined>;
-  /** SHA-256 of the source's bytes, hex. */
+  /** SHA-256 of the source's bytes, hex; only after the last frame. */
   sha256(): Promise<string>;
 }

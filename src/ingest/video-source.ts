@@ -1,0 +1,34 @@
+/** A video file as a `ClipSource`. Frames are sampled, and scaled where that is asked for, by ffmpeg. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import type { ClipSource, FrameRequest } from './source.ts';
+import type { VideoTools } from './video.ts';
+import { decodeVideo, probeVideo } from './video.ts';
+
+/** Opens the video at an absolute path. Errors: those of `probeVideo`, and of `decodeVideo` while it is read. */
+export async function openVideo(path: string, tools: VideoTools, signal?: AbortSignal): Promise<ClipSource> {
+  const info = await probeVideo(path, signal);
+  let digest: Promise<string> | undefined;
+  return {
+    width: info.width,
+    height: info.height,
+    fps: info.fps,
+    frameCount: info.frames,
+    declaredField: null,
+    mayIdentify: false,
+    flags: [],
+    frames(request: FrameRequest) {
+      // Read beside the decoder, which has the file in the cache.
+      digest = hashFile(path);
+      digest.catch(() => undefined);
+      return decodeVideo(path, info, { ...request, size: request.size ?? info, tools });
+    },
+    sha256: () => (digest ??= hashFile(path)),
+  };
+}
+
+async function hashFile(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(chunk as Buffer);
+  return hash.digest('hex');
+}
