@@ -1,0 +1,200 @@
+/**
+ * The operator's field file: for clips where the finder is wrong or unsure, a person says where the ultrasound is.
+ * YAML, or CSV with the columns `clip,field`. Read strictly: a line that cannot be meant is an error, and patterns
+ * that match nothing can be asked for.
+ */
+import { readFileSync, statSync } from 'node:fs';
+import { parse, YAMLParseError } from 'yaml';
+import { z } from 'zod';
+import { messageOf, UsclError } from '../../base/errors.ts';
+import type { Field } from '../../dataset/types.ts';
+import { parseCsv } from '../csv.ts';
+import type { Size } from '../geometry.ts';
+
+const MAX_BYTES = 16 * 2 ** 20;
+
+/** What a person says of a clip. `none`: no field is to be looked for. `whole`: all of the picture is ultrasound. */
+export type GivenField =
+  { readonly kind: 'field'; readonly field: Field } | { readonly kind: 'whole' } | { readonly kind: 'none' };
+
+export interface FieldFile {
+  readonly path: string;
+  /** What holds for a clip, by its path relative to the source: the first entry that matches; undefined for none. */
+  find(source: string): GivenField | undefined;
+  /** Patterns that no call of `find` has matched so far. */
+  unused(): readonly string[];
+}
+
+/** The field of a picture that is ultrasound from edge to edge. */
+export function wholeField({ width, height }: Size): Field {
+  return rectangleField(0, 0, width, height);
+}
+
+const point = z.tuple([z.number(), z.number()]);
+const positive = z.number().positive();
+const fileSchema = z.strictObject({
+  fields: z.array(
+    z.union([
+      z.strictObject({
+        clips: z.string().min(1),
+        rectangle: z.tuple([z.number(), z.number(), positive, positive]),
+      }),
+      z.strictObject({ clips: z.string().min(1), polygon: z.array(point).min(3).max(10_000) }),
+      z.strictObject({
+        clips: z.string().min(1),
+        polygons: z.array(z.array(point).min(3).max(10_000)).min(1).max(100),
+      }),
+      z.strictObject({ clips: z.string().min(1), field: z.enum(['whole', 'none']) }),
+    ]),
+  ),
+});
+
+interface Entry {
+  readonly pattern: string;
+  readonly given: GivenField;
+}
+
+/** Reads a field file, CSV by its ending and YAML otherwise. Errors: `FIELDS_UNREADABLE`, `FIELDS_INVALID`, `CSV_INVALID`. */
+export function readFieldFile(path: string): FieldFile {
+  const bytes = readBounded(path);
+  const entries = path.toLowerCase().endsWith('.csv') ? fromCsv(bytes, path) : fromYaml(bytes, path);
+  const tests = entries.map(({ pattern, given }) => ({ pattern, given, matches: matcher(pattern) }));
+  const used = new Set<string>();
+  return {
+    path,
+    find(source) {
+      const found = tests.find(({ pattern, matches }) => pattern === source || matches(source));
+      if (found !== undefined) used.add(found.pattern);
+      return found?.given;
+    },
+    unused: () => [...new Set(entries.map(({ pattern }) => pattern))].filter((pattern) => !used.has(pattern)),
+  };
+}
+
+function fromYaml(bytes: Buffer, path: string): readonly Entry[] {
+  let content: unknown;
+  try {
+    content = parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes), { maxAliasCount: 0 });
+  } catch (thrown) {
+    const line = thrown instanceof YAMLParseError ? thrown.linePos?.[0].line : undefined;
+    throw invalid(line === undefined ? path : `${path}, line ${line}`, messageOf(thrown), thrown);
+  }
+  const read = fileSchema.safeParse(content);
+  if (!read.success) {
+    const issue = read.error.issues[0];
+    const place = issue?.path.join('.') ?? '';
+    throw invalid(
+      place === '' ? path : `${path}, ${place}`,
+      issue?.message === 'Invalid input'
+        ? 'An entry needs `clips` and one of `rectangle`, `polygon`, `polygons` and `field`.'
+        : (issue?.message ?? 'It cannot be understood.'),
+    );
+  }
+  return read.data.fields.map((entry) => ({ pattern: entry.clips, given: givenIn(entry) }));
+}
+
+function givenIn(entry: z.infer<typeof fileSchema>['fields'][number]): GivenField {
+  if ('field' in entry) return { kind: entry.field };
+  if ('rectangle' in entry) return { kind: 'field', field: rectangleField(...entry.rectangle) };
+  const outlines = 'polygon' in entry ? [entry.polygon] : entry.polygons;
+  return { kind: 'field', field: { shape: 'polygon', outlines, confidence: 1, from: 'given' } };
+}
+
+/** Cells: `whole`, `none`, `rectangle X Y WIDTH HEIGHT`, `polygon X Y X Y X Y …`. */
+function fromCsv(bytes: Buffer, path: string): readonly Entry[] {
+  return parseCsv(bytes, path, ['clip', 'field']).map(({ line, cells }) => {
+    const pattern = cells.get('clip') ?? '';
+    const text = cells.get('field') ?? '';
+    const [word = '', ...rest] = text.split(/\s+/);
+    const numbers = rest.map(Number);
+    const where = `${path}, line ${line}`;
+    if (pattern === '') throw invalid(where, 'The cell of the clip is empty.');
+    if (rest.length === 0 && (word === 'whole' || word === 'none')) return { pattern, given: { kind: word } };
+    const readable = rest.every((part) => part !== '') && numbers.every((value) => Number.isFinite(value));
+    if (word === 'rectangle' && readable && numbers.length === 4) {
+      const [x = 0, y = 0, width = 0, height = 0] = numbers;
+      if (width > 0 && height > 0) {
+        return { pattern, given: { kind: 'field', field: rectangleField(x, y, width, height) } };
+      }
+    }
+    if (word === 'polygon' && readable && numbers.length >= 6 && numbers.length % 2 === 0) {
+      const outline = Array.from({ length: numbers.length / 2 }, (_, i): [number, number] => [
+        numbers[2 * i] ?? 0,
+        numbers[2 * i + 1] ?? 0,
+      ]);
+      return {
+        pattern,
+        given: {
+          kind: 'field',
+          field: { shape: 'polygon', outlines: [outline], confidence: 1, from: 'given' },
+        },
+      };
+    }
+    throw invalid(where, `The field ${JSON.stringify(text.slice(0, 80))} cannot be understood.`);
+  });
+}
+
+function rectangleField(x: number, y: number, width: number, height: number): Field {
+  return {
+    shape: 'rectangle',
+    outlines: [
+      [
+        [x, y],
+        [x + width, y],
+        [x + width, y + height],
+        [x, y + height],
+      ],
+    ],
+    confidence: 1,
+    from: 'given',
+  };
+}
+
+/** `*` is any run of characters but `/`, `**` any run, `?` one character; brackets, plus and dots mean themselves. */
+function matcher(pattern: string): (source: string) => boolean {
+  const source = pattern.replaceAll(/\*\*\/|\*\*|\*|\?|[^*?]+/g, (part) => {
+    switch (part) {
+      case '**/':
+        return '(?:.*/)?';
+      case '**':
+        return '.*';
+      case '*':
+        return '[^/]*';
+      case '?':
+        return '[^/]';
+      default:
+        return part.replaceAll(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`);
+    }
+  });
+  const expression = new RegExp(`^${source}$`, 'su');
+  return (text) => expression.test(text);
+}
+
+function readBounded(path: string): Buffer {
+  try {
+    const { size } = statSync(path);
+    if (size > MAX_BYTES) throw invalid(path, `It has ${size} bytes; at most ${MAX_BYTES} are read.`);
+    return readFileSync(path);
+  } catch (thrown) {
+    if (thrown instanceof UsclError) throw thrown;
+    throw new UsclError({
+      kind: 'usage',
+      code: 'FIELDS_UNREADABLE',
+      message: `Cannot read the field file ${path}: ${messageOf(thrown)}.`,
+      where: path,
+      remedy: 'Check the path and its permissions.',
+      cause: thrown,
+    });
+  }
+}
+
+function invalid(where: string, message: string, cause?: unknown): UsclError {
+  return new UsclError({
+    kind: 'data',
+    code: 'FIELDS_INVALID',
+    message,
+    where,
+    remedy: 'The documentation of fields shows what such a file holds.',
+    cause,
+  });
+}

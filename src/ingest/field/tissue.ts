@@ -1,0 +1,59 @@
+/**
+ * Which cells show ultrasound: those that differ from the flat background of the screen, and of these the part that
+ * is large and solid; letters, rulers and marks are thin or apart.
+ */
+import type { Cells } from './cells.ts';
+import { close, fillHoles, open, partsOf, select } from './cells.ts';
+import type { Features } from './features.ts';
+
+/** Texture and motion, in grey levels, below which a cell is flat. */
+const FLAT_TEXTURE = 0.6;
+const FLAT_MOTION = 0.4;
+/** Share of the picture that a shade must fill with flat cells to be the background. */
+const MIN_BACKGROUND = 0.004;
+
+export interface Tissue {
+  /** Luminance of the flat background; null where the picture has none. */
+  readonly background: number | null;
+  /** All cells that differ from the background. */
+  readonly lit: Cells;
+  /** The solid part of them, holes filled. Empty where nothing is lit. */
+  readonly tissue: Cells;
+}
+
+export function findTissue(features: Features): Tissue {
+  const { columns, rows } = features;
+  const background = backgroundOf(features);
+  const lit: Cells = { columns, rows, data: litCells(features, background) };
+  const radius = Math.max(1, Math.round(Math.max(columns, rows) / 100));
+  const solid = open(close(lit, 1), radius);
+  const { parts, labels } = partsOf(solid);
+  const largest = parts[0];
+  if (largest === undefined) return { background, lit, tissue: solid };
+  return { background, lit, tissue: fillHoles(select(solid, labels, new Set([largest.label]))) };
+}
+
+/** The most frequent luminance of flat cells. */
+function backgroundOf(features: Features): number | null {
+  const histogram = new Float64Array(258);
+  const { mean, texture, motion } = features;
+  for (let i = 0; i < mean.length; i++) {
+    if (texture[i]! < FLAT_TEXTURE && motion[i]! < FLAT_MOTION) histogram[Math.round(mean[i]!) + 1]!++;
+  }
+  let best = -1;
+  let most = 0;
+  for (let level = 0; level < 256; level++) {
+    const count = histogram[level]! + histogram[level + 1]! + histogram[level + 2]!;
+    if (count > most) [best, most] = [level, count];
+  }
+  return most >= MIN_BACKGROUND * mean.length ? best : null;
+}
+
+function litCells({ mean, texture, motion }: Features, background: number | null): Uint8Array {
+  const lit = new Uint8Array(mean.length);
+  for (let i = 0; i < lit.length; i++) {
+    const apart = background === null ? Infinity : Math.abs(mean[i]! - background);
+    if (apart > 2.5 || texture[i]! > 1.2 || motion[i]! > 0.8) lit[i] = 1;
+  }
+  return lit;
+}
