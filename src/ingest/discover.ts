@@ -1,15 +1,28 @@
 /**
- * Finds the clips in a folder: videos, still pictures, and folders of frames (USCL's layout: one folder a video,
- * with or without a level of class folders above). Links out of the source are not followed.
+ * Finds the clips in a folder: videos, still pictures, DICOM files by their content, and folders of frames (USCL's
+ * layout: one folder a video, with or without a level of class folders above). Whatever is no file that may be read is
+ * named with its reason, and the rest goes on. Links to folders and links out of the source are not followed, pipes
+ * and devices are not opened. A source of a million files fits into a few hundred megabytes.
  */
-import { readdirSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import type { Dirent } from 'node:fs';
+import { opendir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { messageOf, UsclError } from '../base/errors.ts';
+import { setImmediate } from 'node:timers/promises';
+import { UsclError } from '../base/errors.ts';
 import { FILES } from '../dataset/types.ts';
-import { compareNatural, compareText, extensionOf, fileComplaint, joinRelative } from './paths.ts';
+import {
+  accessComplaint,
+  compareNatural,
+  compareText,
+  extensionOf,
+  fileComplaint,
+  joinRelative,
+  kindComplaint,
+  readHead,
+} from './paths.ts';
 import type { Rejection, SourceItem } from './plan.ts';
-import { openStill } from './still.ts';
+import { stillSize } from './still-size.ts';
 
 /**
  * How folders of pictures are read. `frames`: every folder is one clip; `stills`: every picture is one clip; `auto`:
@@ -21,6 +34,15 @@ export interface Discovery {
   readonly items: readonly SourceItem[];
   readonly rejected: readonly Rejection[];
   readonly ignored: number;
+  /** Paths of DICOMDIR files: indices, whose objects are found by themselves. */
+  readonly indices: readonly string[];
+}
+
+export interface DiscoverOptions {
+  readonly layout: PictureLayout;
+  /** Absolute path that is not looked into: where the dataset is going to be. */
+  readonly skip?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 const PICTURES: readonly string[] = ['jpg', 'jpeg', 'png', 'tif', 'tiff', 'webp'];
@@ -40,135 +62,201 @@ const NO_MEDIA: readonly string[] = [
 const NO_MEDIA_NAMES = /^(readme|licen[cs]e|copying|changelog|authors|citation|thumbs\.db|desktop\.ini)/i;
 const MAX_DEPTH = 32;
 
+/** Bytes at the start of a file that tell whether it is DICOM. */
+const HEAD_BYTES = 1024;
+
+/** Entries read from a folder at a time; the list of a folder of a million files is never held as such. */
+const ENTRIES_AT_ONCE = 1024;
+
+/**
+ * Pictures of a folder whose sizes are compared to tell frames of one clip from a collection. Reading all would open
+ * every file of a large source twice; frames that differ after all are told when they are decoded.
+ */
+const SIZES_COMPARED = 16;
+
 /** Walks `root` (a real path; a folder or a single file). Paths come out sorted. */
-export async function discover(root: string, layout: PictureLayout, skip: string): Promise<Discovery> {
+export async function discover(root: string, options: DiscoverOptions): Promise<Discovery> {
   if (statSync(root).isFile()) {
+    const walk = new Walk(dirname(root), options);
     const path = basename(root);
-    const complaint = fileComplaint(dirname(root), path);
-    const kind = PICTURES.includes(extensionOf(path)) ? 'still' : 'video';
-    return complaint === undefined
-      ? { items: [{ kind, path }], rejected: [], ignored: 0 }
-      : { items: [], rejected: [{ source: path, reason: complaint }], ignored: 0 };
+    if (isPicture(path)) walk.items.push({ kind: 'still', path });
+    else walk.file(path);
+    return walk.result();
   }
-  const walk = new Walk(root, layout, skip);
+  const walk = new Walk(root, options);
   await walk.folder('', 0);
-  return {
-    items: walk.items.sort((a, b) => compareText(a.path, b.path)),
-    rejected: walk.rejected.sort((a, b) => compareText(a.source, b.source)),
-    ignored: walk.ignored,
-  };
+  return walk.result();
 }
 
 class Walk {
   readonly items: SourceItem[] = [];
-  readonly rejected: Rejection[] = [];
-  ignored = 0;
+  readonly #rejected: Rejection[] = [];
+  readonly #indices: string[] = [];
+  #ignored = 0;
   readonly #root: string;
-  readonly #layout: PictureLayout;
-  readonly #skip: string;
+  readonly #options: DiscoverOptions;
+  readonly #head = new Uint8Array(HEAD_BYTES);
 
-  constructor(root: string, layout: PictureLayout, skip: string) {
+  constructor(root: string, options: DiscoverOptions) {
     this.#root = root;
-    this.#layout = layout;
-    this.#skip = skip;
+    this.#options = options;
+  }
+
+  result(): Discovery {
+    return {
+      items: this.items.sort((a, b) => compareText(a.path, b.path)),
+      rejected: this.#rejected.sort((a, b) => compareText(a.source, b.source)),
+      ignored: this.#ignored,
+      indices: this.#indices.sort(compareText),
+    };
   }
 
   async folder(folder: string, depth: number): Promise<void> {
-    const entries = this.#list(folder);
-    // The store of a dataset is not a source, wherever it lies.
-    if (
-      entries.some(({ name }) => name === FILES.frames) &&
-      entries.some(({ name }) => name === FILES.manifest)
-    ) {
-      this.ignored += entries.length;
-      return;
-    }
-    const pictures: string[] = [];
-    const folders: string[] = [];
-    let videos = 0;
-    for (const entry of entries) {
-      const path = joinRelative(folder, entry.name);
-      if (entry.name.startsWith('.') || join(this.#root, path) === this.#skip) this.ignored++;
-      else if (entry.isDirectory()) folders.push(path);
-      else if (entry.isSymbolicLink() && this.#isFolder(path)) this.#reject(path, 'it is a link to a folder');
-      else if (NO_MEDIA.includes(extensionOf(entry.name)) || NO_MEDIA_NAMES.test(entry.name)) this.ignored++;
-      else {
-        const complaint = fileComplaint(this.#root, path);
-        if (complaint !== undefined) this.#reject(path, complaint);
-        else if (PICTURES.includes(extensionOf(path))) pictures.push(path);
-        else {
-          this.items.push({ kind: 'video', path });
-          videos++;
-        }
-      }
+    const listed = await this.#list(folder);
+    if (listed === undefined) return;
+    const { pictures, folders, others } = listed;
+    for (const [index, path] of others.entries()) {
+      if (index % ENTRIES_AT_ONCE === 0) await this.#pause();
+      this.file(path);
     }
     pictures.sort(compareNatural);
-    if (await this.#isClip(folder, pictures, videos)) {
-      this.items.push({
-        kind: 'frames',
-        path: folder === '' ? basename(this.#root) : folder,
-        files: pictures,
-      });
-    } else for (const path of pictures) this.items.push({ kind: 'still', path });
-    if (depth >= MAX_DEPTH)
-      for (const path of folders) this.#reject(path, `it lies more than ${MAX_DEPTH} folders deep`);
-    else for (const path of folders) await this.folder(path, depth + 1);
+    const clip = this.#options.layout !== 'stills' && (await this.#isClip(folder, pictures, others.length));
+    if (clip) this.items.push({ kind: 'frames', path: this.#clipName(folder, folders), files: pictures });
+    else for (const path of pictures) this.items.push({ kind: 'still', path });
+    for (const path of folders.sort(compareText)) {
+      if (depth < MAX_DEPTH) await this.folder(path, depth + 1);
+      else this.#reject(path, `it lies more than ${MAX_DEPTH} folders deep`);
+    }
+  }
+
+  /** A file that is no picture by its name: DICOM by its content, otherwise something to try as a video. */
+  file(path: string): void {
+    const head = readHead(this.#root, path, this.#head);
+    if (typeof head === 'string') this.#reject(path, head);
+    else if (!isDicom(head.bytes)) this.items.push({ kind: 'video', path });
+    else if (/^dicomdir/i.test(basename(path))) this.#indices.push(path);
+    else this.items.push({ kind: 'dicom', path });
+  }
+
+  /** What is worth a look in a folder, or undefined for none. */
+  async #list(folder: string): Promise<Listed | undefined> {
+    const listed: Listed = { pictures: [], folders: [], others: [] };
+    const before = this.#ignored;
+    const rejectedBefore = this.#rejected.length;
+    let entries = 0;
+    let storeFiles = 0;
+    try {
+      const options = { bufferSize: ENTRIES_AT_ONCE };
+      for await (const entry of await opendir(join(this.#root, folder), options)) {
+        entries++;
+        if (entries % ENTRIES_AT_ONCE === 0) this.#options.signal?.throwIfAborted();
+        if (entry.name === FILES.frames || entry.name === FILES.manifest) storeFiles++;
+        this.#sort(entry, joinRelative(folder, entry.name), listed);
+      }
+    } catch (thrown) {
+      this.#options.signal?.throwIfAborted();
+      const reason = accessComplaint(thrown, folder);
+      if (folder === '') throw unreadable(this.#root, reason, thrown);
+      this.#reject(folder, reason);
+    }
+    // The store of a dataset is not a source, wherever it lies.
+    if (storeFiles < 2) return listed;
+    this.#ignored = before + entries;
+    this.#rejected.length = rejectedBefore;
+    return undefined;
+  }
+
+  #sort(entry: Dirent, path: string, listed: Listed): void {
+    const { name } = entry;
+    if (name.startsWith('.') || join(this.#root, path) === this.#options.skip) this.#ignored++;
+    else if (entry.isDirectory()) listed.folders.push(path);
+    else if (entry.isSymbolicLink() && this.#isFolder(path)) this.#reject(path, 'it is a link to a folder');
+    else if (NO_MEDIA.includes(extensionOf(name)) || NO_MEDIA_NAMES.test(name)) this.#ignored++;
+    else {
+      // Folders on the way here are no links, so only a link can lead elsewhere; U+FFFD stands for what is not UTF-8.
+      const complaint =
+        entry.isSymbolicLink() || name.includes('\uFFFD')
+          ? fileComplaint(this.#root, path)
+          : kindComplaint(entry);
+      if (complaint !== undefined) this.#reject(path, complaint);
+      else if (isPicture(name)) listed.pictures.push(path);
+      else listed.others.push(path);
+    }
   }
 
   /** Whether the pictures of a folder are the frames of one clip. */
-  async #isClip(folder: string, pictures: readonly string[], videos: number): Promise<boolean> {
-    if (this.#layout !== 'auto') return this.#layout === 'frames' && pictures.length > 0;
-    if (folder === '' || videos > 0 || pictures.length < 2) return false;
-    const [pattern] = pictures.map(withoutNumbers);
+  async #isClip(folder: string, pictures: readonly string[], others: number): Promise<boolean> {
+    if (this.#options.layout === 'frames') return pictures.length > 0;
+    if (folder === '' || others > 0 || pictures.length < 2) return false;
+    const pattern = withoutNumbers(pictures[0]!);
     if (!pictures.every((path) => withoutNumbers(path) === pattern)) return false;
     // Sets of separate pictures are numbered too (`benign (12).png`), but come in many sizes; frames of one clip do not.
-    let first: string | undefined;
-    for (const path of pictures) {
-      const size = await this.#sizeOf(path);
-      first ??= size;
-      if (size !== undefined && size !== first) return false;
-    }
-    return true;
+    const count = Math.min(SIZES_COMPARED, pictures.length);
+    const compared = Array.from(
+      { length: count },
+      (_, i) => pictures[Math.round((i * (pictures.length - 1)) / (count - 1))]!,
+    );
+    const sizes = await Promise.all(compared.map((path) => stillSize(join(this.#root, path))));
+    this.#options.signal?.throwIfAborted();
+    // A picture that cannot be read is reported when it is decoded.
+    const known = sizes.filter((size) => size !== undefined);
+    return known.every(({ width, height }) => width === known[0]!.width && height === known[0]!.height);
   }
 
-  /** Size as text; undefined for a picture that cannot be read (it is reported when it is decoded). */
-  async #sizeOf(path: string): Promise<string | undefined> {
-    try {
-      const { width, height } = await openStill(join(this.#root, path));
-      return `${width}×${height}`;
-    } catch {
-      return undefined;
-    }
-  }
-
-  #list(folder: string): Dirent[] {
-    try {
-      return readdirSync(join(this.#root, folder), { withFileTypes: true });
-    } catch (thrown) {
-      if (folder === '') {
-        throw new UsclError({
-          kind: 'data',
-          code: 'SOURCE_UNREADABLE',
-          message: `Cannot read ${this.#root}: ${messageOf(thrown)}.`,
-          where: this.#root,
-          remedy: 'Give a folder that you may read, or change its permissions.',
-          cause: thrown,
-        });
-      }
-      this.#reject(folder, messageOf(thrown));
-      return [];
-    }
+  /** Pictures in the source folder itself are a clip of its name, unless a folder in it has that name. */
+  #clipName(folder: string, folders: readonly string[]): string {
+    if (folder !== '') return folder;
+    const name = basename(this.#root);
+    return folders.some((path) => path === name) ? '.' : name;
   }
 
   #isFolder(path: string): boolean {
-    return statSync(join(this.#root, path), { throwIfNoEntry: false })?.isDirectory() === true;
+    try {
+      return statSync(join(this.#root, path)).isDirectory();
+    } catch {
+      // Whatever is wrong with the link is said when it is looked at as a file.
+      return false;
+    }
+  }
+
+  /** Lets signals arrive between files that are read one by one. */
+  async #pause(): Promise<void> {
+    await setImmediate();
+    this.#options.signal?.throwIfAborted();
   }
 
   #reject(source: string, reason: string): void {
-    this.rejected.push({ source, reason });
+    this.#rejected.push({ source, reason });
   }
+}
+
+interface Listed {
+  readonly pictures: string[];
+  readonly folders: string[];
+  /** Files that are neither pictures nor known to be something else. */
+  readonly others: string[];
+}
+
+/** Part 10 of DICOM: a preamble of 128 bytes, then this. */
+function isDicom(head: Uint8Array): boolean {
+  return Buffer.from(head.buffer, head.byteOffset, head.length).toString('latin1', 128, 132) === 'DICM';
+}
+
+function isPicture(name: string): boolean {
+  return PICTURES.includes(extensionOf(name));
 }
 
 function withoutNumbers(path: string): string {
   return path.toLowerCase().replaceAll(/\d+/g, '#');
+}
+
+function unreadable(root: string, reason: string, cause: unknown): UsclError {
+  return new UsclError({
+    kind: 'data',
+    code: 'SOURCE_UNREADABLE',
+    message: `Cannot read ${root}: ${reason}.`,
+    where: root,
+    remedy: 'Give a folder that you may read, or change its permissions.',
+    cause,
+  });
 }

@@ -167,8 +167,11 @@ async function planIngest(options: IngestOptions): Promise<{ plan: IngestPlan; r
   if (options.recipe !== undefined) {
     return { root: real, plan: planRecipe(options.recipe, real, options.recipeOptions ?? {}) };
   }
-  const found = await discover(real, options.pictures ?? 'auto', resolve(options.out));
-  const { items, rejected, ignored } = found;
+  const { items, rejected, ignored, indices } = await discover(real, {
+    layout: options.pictures ?? 'auto',
+    skip: resolve(options.out),
+    signal: options.signal,
+  });
   const fromFolders = options.labels === undefined && hasClassFolders(items);
   const labelled =
     options.labels !== undefined
@@ -180,6 +183,7 @@ async function planIngest(options: IngestOptions): Promise<{ plan: IngestPlan; r
   const notes = [
     ...(folders > 0 ? [`${folders} folders of pictures were read as the frames of one clip each.`] : []),
     ...(fromFolders ? ['Labels are the names of the class folders.'] : []),
+    ...indices.map((path) => `${path} was passed over: what it lists is found without it.`),
   ];
   const about = { name: basename(real), licence: null, citation: null, homepage: null };
   // Paths are relative to the source folder, also where the source is one file in it.

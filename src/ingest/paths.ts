@@ -2,7 +2,18 @@
  * File names inside a source folder: relative, with `/`, compared the same way everywhere. A path is only handed to
  * a decoder after it was shown to lead to a regular file inside the source.
  */
-import { realpathSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  openSync,
+  readSync,
+  realpathSync,
+  statSync,
+  type Dirent,
+  type Stats,
+} from 'node:fs';
 import { isAbsolute, join, relative, sep } from 'node:path';
 import { messageOf, systemCode } from '../base/errors.ts';
 
@@ -11,22 +22,45 @@ export function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** Like `compareText`, but runs of digits compare as numbers: `frame9` before `frame10`. */
+/** Like `compareText`, but runs of digits compare as numbers, of any length: `frame9` before `frame10`. */
 export function compareNatural(a: string, b: string): number {
-  const [left, right] = [a.split(/(\d+)/), b.split(/(\d+)/)];
-  for (let i = 0; i < Math.min(left.length, right.length); i++) {
-    const [l, r] = [left[i]!, right[i]!];
-    // Odd parts are the digits.
-    const order = i % 2 === 1 ? compareDigits(l, r) : compareText(l, r);
-    if (order !== 0) return order;
+  let [i, j] = [0, 0];
+  while (i < a.length && j < b.length) {
+    const [left, right] = [a.charCodeAt(i), b.charCodeAt(j)];
+    if (isDigit(left) && isDigit(right)) {
+      const [p, q] = [skipZeros(a, i), skipZeros(b, j)];
+      const [endA, endB] = [endOfDigits(a, p), endOfDigits(b, q)];
+      // Without leading zeros, more digits are more, and as many compare like text.
+      if (endA - p !== endB - q) return endA - p - (endB - q);
+      for (let k = 0; k < endA - p; k++) {
+        const difference = a.charCodeAt(p + k) - b.charCodeAt(q + k);
+        if (difference !== 0) return difference;
+      }
+      [i, j] = [endA, endB];
+    } else if (left !== right) return left - right;
+    else {
+      i++;
+      j++;
+    }
   }
-  // Equal but for leading zeros.
-  return left.length - right.length || compareText(a, b);
+  // The rest decides, and then leading zeros.
+  return a.length - i - (b.length - j) || compareText(a, b);
 }
 
-function compareDigits(a: string, b: string): number {
-  const [left, right] = [a.replace(/^0+/, ''), b.replace(/^0+/, '')];
-  return left.length - right.length || compareText(left, right);
+function isDigit(code: number): boolean {
+  return code >= 48 && code <= 57;
+}
+
+function skipZeros(text: string, from: number): number {
+  let at = from;
+  while (text.charCodeAt(at) === 48) at++;
+  return at;
+}
+
+function endOfDigits(text: string, from: number): number {
+  let at = from;
+  while (isDigit(text.charCodeAt(at))) at++;
+  return at;
 }
 
 /** Lower-case extension without the dot, or ''. */
@@ -48,7 +82,7 @@ export function joinRelative(folder: string, name: string): string {
   return folder === '' ? name : `${folder}/${name}`;
 }
 
-/** Why the file at `path` under `root` (a real path) must not or cannot be opened, or undefined. */
+/** Why the file at `path` under `root` (a real path) must not or cannot be opened, or undefined. Opens nothing. */
 export function fileComplaint(root: string, path: string): string | undefined {
   const absolute = join(root, path);
   try {
@@ -56,10 +90,76 @@ export function fileComplaint(root: string, path: string): string | undefined {
     if (inside.startsWith(`..${sep}`) || inside === '..' || isAbsolute(inside)) {
       return 'it is a link that leads out of the source folder';
     }
-    if (!statSync(absolute).isFile()) return 'it is not a regular file';
-    return undefined;
+    return kindComplaint(statSync(absolute));
   } catch (thrown) {
-    if (systemCode(thrown) !== 'ENOENT') return messageOf(thrown);
-    return path.includes('\uFFFD') ? 'its name is not valid UTF-8; rename it' : 'there is no such file';
+    return accessComplaint(thrown, path);
+  }
+}
+
+/** Why this is nothing to read, or undefined for a regular file. */
+export function kindComplaint(entry: Stats | Dirent): string | undefined {
+  if (entry.isFile()) return undefined;
+  if (entry.isFIFO()) return 'it is a pipe';
+  if (entry.isSocket()) return 'it is a socket';
+  if (entry.isCharacterDevice() || entry.isBlockDevice()) return 'it is a device';
+  return 'it is not a regular file';
+}
+
+/** What the system said about a file or folder, without the path that its messages hold. */
+export function accessComplaint(thrown: unknown, path: string): string {
+  switch (systemCode(thrown)) {
+    case 'ENOENT':
+      // A name that is not UTF-8 reaches us with replacement characters, and no file has that name.
+      if (path.includes('\uFFFD')) return 'its name is not valid UTF-8; rename it';
+      return 'there is no such file';
+    case 'EACCES':
+    case 'EPERM':
+      return 'you may not read it';
+    case 'ELOOP':
+      return 'it is a link that leads to itself';
+    case 'ENAMETOOLONG':
+      return 'its path is too long for the system';
+    case 'ENXIO':
+    case 'ENODEV':
+      return 'it is not a regular file';
+    case undefined:
+      return messageOf(thrown);
+    default:
+      return `it cannot be read (${systemCode(thrown)})`;
+  }
+}
+
+/** A path of the source as the file system spells it: as it is, or in the other form of composed letters (ü, é). */
+export function spellingOf(root: string, path: string): string {
+  return (
+    [path, path.normalize('NFC'), path.normalize('NFD')].find((form) => existsSync(join(root, form))) ?? path
+  );
+}
+
+/** The start of a regular file, read without waiting for anybody; or why there is none. */
+export interface Head {
+  readonly size: number;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Reads up to `buffer.length` bytes from the start of a file. Never hangs, also when the file became a pipe since it
+ * was listed. The bytes are a view of `buffer`.
+ */
+export function readHead(root: string, path: string, buffer: Uint8Array): Head | string {
+  try {
+    const file = openSync(join(root, path), constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      const stat = fstatSync(file);
+      const complaint = kindComplaint(stat);
+      if (complaint !== undefined) return complaint;
+      if (stat.size === 0) return 'it is empty';
+      const length = readSync(file, buffer, 0, buffer.length, 0);
+      return { size: stat.size, bytes: buffer.subarray(0, length) };
+    } finally {
+      closeSync(file);
+    }
+  } catch (thrown) {
+    return accessComplaint(thrown, path);
   }
 }

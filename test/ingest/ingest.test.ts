@@ -491,7 +491,7 @@ describe('bad sources', () => {
     expect(rejected).toEqual([
       { source: 'loop', reason: 'it is a link to a folder' },
       { source: 'outside.mp4', reason: 'it is a link that leads out of the source folder' },
-      { source: 'pipe.mp4', reason: 'it is not a regular file' },
+      { source: 'pipe.mp4', reason: 'it is a pipe' },
     ]);
   });
 
