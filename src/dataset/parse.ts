@@ -51,6 +51,7 @@ export function parseClips(bytes: Uint8Array, path: string, manifest: Manifest):
   const classes = new Set(manifest.classes);
   let start = 0;
   let offset = 0;
+  let masks = 0;
   let frames = 0;
   for (let line = 1; start < bytes.length; line++) {
     const newline = bytes.indexOf(0x0a, start);
@@ -77,6 +78,15 @@ export function parseClips(bytes: Uint8Array, path: string, manifest: Manifest):
     }
     offset += clip.frames * frameBytes(clip, manifest.channels);
     if (!Number.isSafeInteger(offset)) throw corrupt(where, `Clip ${show(clip.id)} is impossibly large.`);
+    if (clip.mask !== null) {
+      if (clip.mask !== masks) {
+        throw corrupt(
+          where,
+          `The masks of clip ${show(clip.id)} start at byte ${clip.mask} of ${FILES.masks}, but those before end at ${masks}.`,
+        );
+      }
+      masks += clip.frames * frameBytes(clip, 1);
+    }
     frames += clip.frames;
     lineOf.set(clip.id, line);
     clips.push(clip);
@@ -95,6 +105,12 @@ export function parseClips(bytes: Uint8Array, path: string, manifest: Manifest):
 export function storeBytes(clips: readonly ClipRecord[], channels: number): number {
   const last = clips.at(-1);
   return last === undefined ? 0 : last.offset + last.frames * frameBytes(last, channels);
+}
+
+/** Bytes that `masks.bin` must have for these clips. */
+export function maskBytes(clips: readonly ClipRecord[]): number {
+  const last = clips.findLast(({ mask }) => mask !== null);
+  return last === undefined ? 0 : (last.mask ?? 0) + last.frames * frameBytes(last, 1);
 }
 
 function parseJson(bytes: Uint8Array, where: string): unknown {

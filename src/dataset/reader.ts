@@ -5,7 +5,7 @@
 import { closeSync, existsSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, systemCode, UsclError } from '../base/errors.ts';
-import { corrupt, LIMITS, parseClips, parseManifest, storeBytes } from './parse.ts';
+import { corrupt, LIMITS, maskBytes, parseClips, parseManifest, storeBytes } from './parse.ts';
 import type { ClipRecord, Manifest } from './types.ts';
 import { FILES, frameBytes } from './types.ts';
 
@@ -19,6 +19,11 @@ export interface Dataset extends Disposable {
    * Throws `RangeError` for a frame the clip does not have, `DATASET_CORRUPT` when the store shrank after opening.
    */
   readFrame(clip: ClipRecord, frame: number, target?: Uint8Array): Uint8Array;
+  /**
+   * The segmentation mask of a frame as [height, width], 0 outside and 1 inside; null where the clip has none. Target
+   * and errors as for `readFrame`.
+   */
+  readMask(clip: ClipRecord, frame: number, target?: Uint8Array): Uint8Array | null;
 }
 
 /**
@@ -48,24 +53,56 @@ class StoredDataset implements Dataset {
   readonly folder: string;
   readonly manifest: Manifest;
   readonly clips: readonly ClipRecord[];
-  readonly #path: string;
-  #file: number | undefined;
+  readonly #frames: PackedFile;
+  readonly #masks: PackedFile | null;
 
   constructor(folder: string, manifest: Manifest, clips: readonly ClipRecord[]) {
     this.folder = folder;
     this.manifest = manifest;
     this.clips = clips;
-    this.#path = join(folder, FILES.frames);
-    const file = openReadable(this.#path);
+    this.#frames = new PackedFile(join(folder, FILES.frames), storeBytes(clips, manifest.channels));
+    const masks = maskBytes(clips);
+    try {
+      this.#masks = masks === 0 ? null : new PackedFile(join(folder, FILES.masks), masks);
+    } catch (thrown) {
+      this.#frames[Symbol.dispose]();
+      throw thrown;
+    }
+  }
+
+  readFrame(clip: ClipRecord, frame: number, target?: Uint8Array): Uint8Array {
+    const length = frameBytes(clip, this.manifest.channels);
+    return this.#frames.read(clip, frame, clip.offset, length, target);
+  }
+
+  readMask(clip: ClipRecord, frame: number, target?: Uint8Array): Uint8Array | null {
+    if (clip.mask === null) return null;
+    if (this.#masks === null) throw new RangeError(`Clip ${clip.id} is not a clip of ${this.folder}.`);
+    return this.#masks.read(clip, frame, clip.mask, frameBytes(clip, 1), target);
+  }
+
+  [Symbol.dispose](): void {
+    this.#frames[Symbol.dispose]();
+    this.#masks?.[Symbol.dispose]();
+  }
+}
+
+/** A file of frames (or masks), packed clip by clip. */
+class PackedFile implements Disposable {
+  readonly #path: string;
+  #file: number | undefined;
+
+  constructor(path: string, expected: number) {
+    this.#path = path;
+    const file = openReadable(path);
     const size = fstatSync(file).size;
-    const expected = storeBytes(clips, manifest.channels);
     if (size !== expected) {
       closeSync(file);
       throw new UsclError({
         kind: 'data',
         code: 'DATASET_TRUNCATED',
-        message: `${this.#path} has ${size} bytes; the clip list needs ${expected}.`,
-        where: this.#path,
+        message: `${path} has ${size} bytes; the clip list needs ${expected}.`,
+        where: path,
         remedy:
           'The copy is incomplete or mixed with another dataset: copy the whole folder again or ingest again.',
       });
@@ -73,16 +110,15 @@ class StoredDataset implements Dataset {
     this.#file = file;
   }
 
-  readFrame(clip: ClipRecord, frame: number, target?: Uint8Array): Uint8Array {
-    if (this.#file === undefined) throw new Error(`The dataset ${this.folder} is closed.`);
+  read(clip: ClipRecord, frame: number, offset: number, length: number, target?: Uint8Array): Uint8Array {
+    if (this.#file === undefined) throw new Error(`The file ${this.#path} is closed.`);
     if (!Number.isInteger(frame) || frame < 0 || frame >= clip.frames) {
       throw new RangeError(`Clip ${clip.id} has frames 0 to ${clip.frames - 1}, not ${frame}.`);
     }
-    const length = frameBytes(clip, this.manifest.channels);
     const bytes = target ?? new Uint8Array(length);
     if (bytes.length < length)
       throw new RangeError(`A frame of clip ${clip.id} has ${length} bytes; the target ${bytes.length}.`);
-    const position = clip.offset + frame * length;
+    const position = offset + frame * length;
     for (let done = 0; done < length;) {
       const got = this.#read(bytes, done, length - done, position + done);
       if (got === 0)

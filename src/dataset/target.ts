@@ -2,6 +2,7 @@
  * The place a dataset is written to: who may overwrite what, the temporary sibling folder it grows in, the swap at
  * the end, and the mending of what a killed process left behind. A reader sees the old dataset or the new one whole;
  * only a kill between the two renames of an overwrite leaves neither, and then the next writer puts the old one back.
+ * A temporary folder belongs to the process named in its name, for as long as that process lives.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -15,26 +16,59 @@ export interface Target {
   readonly folder: string;
   /** Absolute path of the temporary folder beside it. */
   readonly temporary: string;
+  /** Folders of killed writers that may still be read; they go when the target is done with. */
+  readonly leftovers: readonly string[];
 }
 
 /** Temporary folders of writers that live in this process. */
 const alive = new Set<string>();
 let made = 0;
 
-/** Checks that `folder` may be written, clears leftovers and makes the temporary folder. */
-export function openTarget(folder: string, overwrite: boolean): Target {
+/**
+ * Checks that `folder` may be written, clears leftovers and makes the temporary folder. With `resume`, leftovers that
+ * hold a journal are claimed instead of cleared; `adopts` may choose one of them to be the temporary folder.
+ */
+export function openTarget(
+  folder: string,
+  overwrite: boolean,
+  { resume = false, adopts = () => false }: { resume?: boolean; adopts?: (leftover: string) => boolean } = {},
+): Target {
   const absolute = resolve(folder);
   return guardWrites(folder, () => {
     const parent = dirname(absolute);
     requireFolders(parent);
     mkdirSync(parent, { recursive: true });
-    clearLeftovers(absolute);
+    const found = clearLeftovers(absolute, resume);
     requireWritable(absolute, overwrite);
-    const temporary = join(parent, `${prefix(absolute)}${process.pid}-${++made}.tmp`);
-    mkdirSync(temporary);
+    const leftovers = found.flatMap((leftover) => claim(leftover, absolute));
+    const adopted = leftovers.find(adopts);
+    const temporary = adopted ?? nextTemporary(absolute);
+    if (adopted === undefined) mkdirSync(temporary);
     alive.add(temporary);
-    return { folder: absolute, temporary };
+    return { folder: absolute, temporary, leftovers: leftovers.filter((leftover) => leftover !== adopted) };
   });
+}
+
+/** Leaves the temporary folder, and what it was going to use, for the next writer. */
+export function leaveTarget(target: Target): void {
+  for (const path of [target.temporary, ...target.leftovers]) alive.delete(path);
+}
+
+function nextTemporary(folder: string): string {
+  return join(dirname(folder), `${prefix(folder)}${process.pid}-${STARTED}-${++made}.tmp`);
+}
+
+/** Makes a leftover this process's own; nothing when another process was faster. */
+function claim(leftover: string, folder: string): string[] {
+  const own = nextTemporary(folder);
+  try {
+    renameSync(leftover, own);
+  } catch (thrown) {
+    if (systemCode(thrown) === 'ENOENT') return [];
+    throw thrown;
+  }
+  alive.add(own);
+  return [own];
 }
 
 /** Puts the finished temporary folder in place of whatever is there. */
@@ -54,18 +88,21 @@ export function commitTarget(target: Target, overwrite: boolean): void {
       throw thrown;
     }
     syncFolder(parent);
-    alive.delete(target.temporary);
+    for (const path of target.leftovers) rmSync(path, { recursive: true, force: true });
+    leaveTarget(target);
     if (replaces) rmSync(replaced, { recursive: true, force: true });
   });
 }
 
 /** Removes the temporary folder. Never fails: it runs while another error is on its way up. */
 export function dropTarget(target: Target): void {
-  alive.delete(target.temporary);
-  try {
-    rmSync(target.temporary, { recursive: true, force: true });
-  } catch {
-    // The next writer of this target clears it.
+  leaveTarget(target);
+  for (const path of [target.temporary, ...target.leftovers]) {
+    try {
+      rmSync(path, { recursive: true, force: true });
+    } catch {
+      // The next writer of this target clears it.
+    }
   }
 }
 
@@ -135,19 +172,46 @@ function prefix(folder: string): string {
   return `.${basename(folder)}.${hostname().replaceAll(/[^A-Za-z0-9]/g, '_')}-`;
 }
 
-function clearLeftovers(folder: string): void {
+/** Mends and clears what dead processes left; returns the folders with a journal where `keepJournals`. */
+function clearLeftovers(folder: string, keepJournals: boolean): string[] {
   const parent = dirname(folder);
   const start = prefix(folder);
-  for (const name of readdirSync(parent)) {
-    const rest = name.startsWith(start) ? /^(\d+)-\d+\.(tmp|old)$/.exec(name.slice(start.length)) : null;
+  const kept: string[] = [];
+  for (const name of readdirSync(parent).sort()) {
+    const rest = name.startsWith(start)
+      ? /^(\d+)-(?:(\d+)-)?\d+\.(tmp|old)$/.exec(name.slice(start.length))
+      : null;
     if (rest === null) continue;
     const path = join(parent, name);
     const twin = path.replace(/\.old$/, '.tmp');
-    if (alive.has(twin) || (Number(rest[1]) !== process.pid && runs(Number(rest[1])))) continue;
-    if (rest[2] === 'old' && !existsSync(folder)) renameSync(path, folder);
+    if (alive.has(twin) || isOthers(Number(rest[1]), rest[2])) continue;
+    if (rest[3] === 'old' && !existsSync(folder)) renameSync(path, folder);
+    else if (keepJournals && rest[3] === 'tmp' && existsSync(join(path, FILES.journal))) kept.push(path);
     else rmSync(path, { recursive: true, force: true });
   }
+  return kept;
 }
+
+/** Whether another process with this id, started at this time, runs. A reused id is another process. */
+function isOthers(pid: number, started: string | undefined): boolean {
+  if (pid === process.pid) return false;
+  if (!runs(pid)) return false;
+  const now = startOf(pid);
+  return started === undefined || started === '0' || now === '0' || now === started;
+}
+
+/** When a process was started, in ticks since the system was; 0 where the system does not tell. */
+function startOf(pid: number): string {
+  try {
+    // The name in brackets may hold blanks and brackets; the 20th field behind it is the time.
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '0';
+  } catch {
+    return '0';
+  }
+}
+
+const STARTED = startOf(process.pid);
 
 function runs(pid: number): boolean {
   try {

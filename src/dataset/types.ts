@@ -92,6 +92,8 @@ export const FILES = {
   clips: 'clips.jsonl',
   frames: 'frames.bin',
   masks: 'masks.bin',
+  /** How an ingest knows again what it has already read (`journal.ts`). */
+  journal: 'ingest.jsonl',
 } as const;
 
 /** Name under which `uscl inspect` may leave a picture inside the folder; the only other file a dataset may hold. */

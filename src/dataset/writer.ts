@@ -1,13 +1,21 @@
 /**
  * Writes a clip dataset. Frames stream straight to the store (one frame in memory), clip by clip in the order of the
- * calls, so the bytes depend on the input alone. The folder appears whole at `finish()` or not at all.
+ * calls, so the bytes depend on the input alone. The folder appears whole at `finish()` or not at all. With keys, a
+ * journal grows beside the clips, and clips of an earlier writer under the same keys can be taken over.
  */
-import { closeSync, fsyncSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { UsclError } from '../base/errors.ts';
-import { guardWrites, writeAll, writeError } from '../base/files.ts';
+import { guardWrites, writeAll } from '../base/files.ts';
+import type { JournalEntry, JournalLine } from './journal.ts';
+import { cutJournal, Journal, readJournal } from './journal.ts';
+import { hashesOfClip } from './perceptual-hash.ts';
+import type { PreviousClip } from './previous.ts';
+import { PreviousClips } from './previous.ts';
+import { Store } from './store.ts';
 import type { Target } from './target.ts';
-import { commitTarget, dropTarget, openTarget } from './target.ts';
+import { commitTarget, dropTarget, leaveTarget, openTarget } from './target.ts';
 import type { ClipDraft, ClipRecord, Manifest } from './types.ts';
 import { clipSchema, FILES, FORMAT_VERSION, frameBytes, manifestSchema } from './types.ts';
 
@@ -24,18 +32,52 @@ export interface DatasetWriter extends Disposable {
    * next is asked for, so its buffer may be reused. One clip at a time.
    *
    * If `frames` throws, nothing of the clip stays and the writer goes on. Errors: `CLIP_EMPTY` (no frame),
-   * `CLIP_DUPLICATE` (id taken), `CLIP_LABEL` (no such class), `CLIP_FRAME_SIZE`, `DISK_FULL`, `WRITE_FAILED`.
+   * `CLIP_DUPLICATE` (id taken), `CLIP_LABEL` (no such class), `CLIP_FRAME_SIZE`, `CLIP_MASK`, `DISK_FULL`,
+   * `WRITE_FAILED`.
    */
   addClip(
     clip: ClipDraft | (() => ClipDraft),
     frames: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+    extras?: ClipExtras,
   ): Promise<ClipRecord>;
+  /** The clip or refusal that an earlier writer noted under a key. */
+  previous(key: string): PreviousClip | undefined;
+  /**
+   * Appends a clip of an earlier writer with what the plan says of it now. Null, with nothing appended, when its bytes
+   * are not what the journal says. Errors: as `addClip`.
+   */
+  reuse(previous: PreviousClip, plan: PlannedFacts): Promise<ClipRecord | null>;
   /** Notes a source that did not become a clip. */
   reject(source: string, reason: string): void;
+  /** Notes in the journal that the source under `key` is refused; not in the manifest. */
+  noteRefusal(key: string, reason: string): void;
   /** Makes everything durable and puts the folder in place. Throws `DATASET_EMPTY` when no clip was added. */
   finish(): Manifest;
   /** Leaves no trace. Also what disposing of an unfinished writer does. */
   abort(): void;
+  /** Stops and leaves what there is for the next writer of the same folder; like `abort` where there is no journal. */
+  suspend(): void;
+}
+
+export interface ClipExtras {
+  /** Masks of all frames, [frames, height, width] u8 of 0 and 1; asked for after the last frame. */
+  readonly masks?: (() => Uint8Array | null) | undefined;
+  /** Has the clip noted in the journal; asked for after the last frame. */
+  readonly note?:
+    | (() => { readonly key: string; readonly found: readonly string[]; readonly damage: string | null })
+    | undefined;
+}
+
+/** What a plan says of a clip; may change while its pixels stay. */
+export type PlannedFacts = Pick<ClipRecord, 'id' | 'group' | 'label' | 'source' | 'flags'>;
+
+export interface DatasetOptions {
+  readonly overwrite?: boolean;
+  /**
+   * Keys of the sources in the order in which they are going to come. With them a journal is kept, and what an earlier
+   * writer left is looked for: killed ones, and with `overwrite` the dataset that is there.
+   */
+  readonly keys?: readonly string[] | undefined;
 }
 
 /**
@@ -45,28 +87,50 @@ export interface DatasetWriter extends Disposable {
 export function createDataset(
   folder: string,
   start: DatasetStart,
-  options: { readonly overwrite?: boolean } = {},
+  options: DatasetOptions = {},
 ): DatasetWriter {
-  return new StoreWriter(folder, start, options.overwrite ?? false);
+  return new StoreWriter(folder, start, options);
 }
 
 class StoreWriter implements DatasetWriter {
   readonly #start: DatasetStart;
   readonly #overwrite: boolean;
   readonly #target: Target;
-  readonly #store: number;
+  readonly #store: Store;
+  readonly #journal: Journal | null;
+  readonly #previous = new PreviousClips();
   readonly #clips: ClipRecord[] = [];
   readonly #ids = new Set<string>();
   readonly #rejected: { source: string; reason: string }[] = [];
-  #bytes = 0;
+  /** Entries of the adopted folder; those behind the first `#noted` are still to be asked for. */
+  #adopted: readonly JournalEntry[] = [];
+  /** Lines of the journal that are about this ingest. */
+  #noted = 0;
   #state: 'open' | 'adding' | 'closed' = 'open';
 
-  constructor(folder: string, start: DatasetStart, overwrite: boolean) {
+  constructor(folder: string, start: DatasetStart, { overwrite = false, keys }: DatasetOptions) {
     this.#start = start;
     this.#overwrite = overwrite;
-    this.#target = openTarget(folder, overwrite);
+    let adopted: readonly JournalEntry[] = [];
+    this.#target = openTarget(folder, overwrite, {
+      resume: keys !== undefined,
+      adopts: (leftover) => {
+        const entries = readJournal(leftover);
+        // Only what is the very beginning of this ingest can grow on; from others, clips are copied.
+        if (entries.length === 0 || !entries.every(({ line }, i) => line.key === keys?.[i])) return false;
+        adopted = entries;
+        return true;
+      },
+    });
     try {
-      this.#store = guardWrites(folder, () => openSync(join(this.#target.temporary, FILES.frames), 'wx'));
+      const { temporary, leftovers } = this.#target;
+      if (adopted.length > 0) guardWrites(folder, () => cutJournal(temporary, adopted));
+      this.#adopted = adopted;
+      this.#previous.add(temporary, adopted);
+      for (const leftover of leftovers) this.#previous.add(leftover);
+      if (overwrite && keys !== undefined) this.#previous.add(this.#target.folder);
+      this.#journal = keys === undefined ? null : new Journal(temporary);
+      this.#store = new Store(temporary, this.#target.folder);
     } catch (thrown) {
       dropTarget(this.#target);
       throw thrown;
@@ -76,13 +140,16 @@ class StoreWriter implements DatasetWriter {
   async addClip(
     clip: ClipDraft | (() => ClipDraft),
     frames: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+    { masks, note }: ClipExtras = {},
   ): Promise<ClipRecord> {
-    this.#require('open');
-    this.#state = 'adding';
-    const offset = this.#bytes;
-    try {
+    this.#forgetAdopted();
+    return this.#adding(async () => {
+      const store = this.#store;
+      const offset = store.frames;
+      const mask = store.masks;
       let count = 0;
       let length: number | undefined;
+      let crc = 0;
       for await (const frame of frames) {
         length ??= frame.length;
         if (frame.length !== length) {
@@ -91,23 +158,131 @@ class StoreWriter implements DatasetWriter {
             `Frame ${count} has ${frame.length} bytes; the first has ${length}.`,
           );
         }
-        this.#append(frame);
+        this.#requireAdding();
+        store.append('frames', frame);
+        if (note !== undefined) crc = crc32(frame, crc);
         count++;
       }
-      const record = this.#record(typeof clip === 'function' ? clip() : clip, offset, count, length ?? 0);
+      const draft = typeof clip === 'function' ? clip() : clip;
+      if (length === undefined) throw dataError('CLIP_EMPTY', `Clip ${draft.id} has no frames.`);
+      const record = clipSchema.parse({
+        field: null,
+        ...draft,
+        offset,
+        frames: count,
+        hashes: [],
+        mask: null,
+      });
+      this.#requireFit(record, length);
+      const { width, height } = record;
+      const hashes = [
+        ...hashesOfClip(store.framesFrom(offset, count, length), width, height, this.#start.channels),
+      ];
+      const pixels = masks?.() ?? null;
+      if (pixels !== null) {
+        requireMasks(pixels, record);
+        store.append('masks', pixels);
+        if (note !== undefined) crc = crc32(pixels, crc);
+      }
+      const whole = { ...record, hashes, mask: pixels === null ? null : mask };
+      if (note !== undefined) {
+        const { key, found, damage } = note();
+        this.#note({ key, crc, found: [...found], damage }, whole);
+      }
+      return whole;
+    });
+  }
+
+  previous(key: string): PreviousClip | undefined {
+    return this.#previous.find(key);
+  }
+
+  async reuse(previous: PreviousClip, plan: PlannedFacts): Promise<ClipRecord | null> {
+    const { record: old, line } = previous;
+    if (old === null || !('crc' in line)) throw new Error('A refusal was taken for a clip.');
+    const { channels } = this.#start;
+    const store = this.#store;
+    const isInPlace = this.#isNextAdopted(line.key) && old.offset === store.frames;
+    if (!isInPlace) {
+      if (previous.folder === this.#target.temporary) return null;
+      this.#forgetAdopted();
+    }
+    try {
+      return await this.#adding(async () => {
+        const mask = old.mask === null ? null : store.masks;
+        const record = clipSchema.parse({ ...old, ...plan, offset: store.frames, mask });
+        this.#requireFit(record, frameBytes(old, channels));
+        const bytes = this.#previous.bytes({ ...previous, record: old }, channels);
+        for (;;) {
+          const { done, value } = await bytes.next();
+          if (done === true) {
+            if (value) break;
+            throw new DamagedClip();
+          }
+          this.#requireAdding();
+          if (isInPlace) store.skip(value.of, value.bytes.length);
+          else store.append(value.of, value.bytes);
+        }
+        if (isInPlace) this.#noted++;
+        else this.#note(line, record);
+        return record;
+      });
+    } catch (thrown) {
+      if (isInPlace) this.#forgetAdopted();
+      if (thrown instanceof DamagedClip) return null;
+      throw thrown;
+    }
+  }
+
+  /** Runs what appends one clip; when it fails, nothing of the clip stays. */
+  async #adding(action: () => Promise<ClipRecord>): Promise<ClipRecord> {
+    this.#require('open');
+    this.#state = 'adding';
+    const { frames, masks } = this.#store;
+    try {
+      const record = await action();
       this.#ids.add(record.id);
       this.#clips.push(record);
       return record;
     } catch (thrown) {
-      this.#rewind(offset);
+      if (this.#isAdding()) this.#store.rewind(frames, masks);
       throw thrown;
     } finally {
       if (this.#isAdding()) this.#state = 'open';
     }
   }
 
+  #isNextAdopted(key: string): boolean {
+    return this.#adopted[this.#noted]?.line.key === key;
+  }
+
+  /** What does not go on where the adopted folder does overwrites the rest of it. */
+  #forgetAdopted(): void {
+    if (this.#adopted.length === 0) return;
+    const { temporary } = this.#target;
+    guardWrites(temporary, () => {
+      cutJournal(temporary, this.#adopted.slice(0, this.#noted));
+    });
+    this.#adopted = [];
+    this.#previous.forget(temporary);
+  }
+
+  #note(line: JournalLine, record: ClipRecord | null): void {
+    this.#journal?.add(line, record);
+    this.#noted++;
+  }
+
   reject(source: string, reason: string): void {
     this.#rejected.push({ source, reason });
+  }
+
+  noteRefusal(key: string, reason: string): void {
+    if (this.#isNextAdopted(key)) {
+      this.#noted++;
+      return;
+    }
+    this.#forgetAdopted();
+    this.#note({ key, refused: reason }, null);
   }
 
   finish(): Manifest {
@@ -131,19 +306,19 @@ class StoreWriter implements DatasetWriter {
         frames: this.#clips.reduce((sum, clip) => sum + clip.frames, 0),
         rejected: this.#rejected,
       });
+      this.#forgetAdopted();
+      this.#store.finish();
       guardWrites(this.#target.folder, () => {
-        fsyncSync(this.#store);
+        const { temporary } = this.#target;
         writeDurably(
-          join(this.#target.temporary, FILES.clips),
+          join(temporary, FILES.clips),
           this.#clips.map((clip) => `${JSON.stringify(clip)}\n`),
         );
-        writeDurably(join(this.#target.temporary, FILES.manifest), [
-          `${JSON.stringify(manifest, null, 2)}\n`,
-        ]);
+        this.#journal?.sync();
+        writeDurably(join(temporary, FILES.manifest), [`${JSON.stringify(manifest, null, 2)}\n`]);
       });
       commitTarget(this.#target, this.#overwrite);
-      this.#state = 'closed';
-      closeSync(this.#store);
+      this.#close();
       return manifest;
     } catch (thrown) {
       this.abort();
@@ -153,54 +328,48 @@ class StoreWriter implements DatasetWriter {
 
   abort(): void {
     if (this.#state === 'closed') return;
-    this.#state = 'closed';
-    closeSync(this.#store);
+    this.#close();
     dropTarget(this.#target);
+  }
+
+  suspend(): void {
+    if (this.#journal === null || this.#noted === 0) {
+      this.abort();
+      return;
+    }
+    if (this.#state === 'closed') return;
+    this.#close();
+    leaveTarget(this.#target);
+  }
+
+  #close(): void {
+    this.#state = 'closed';
+    this.#store.close();
+    this.#previous[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {
     this.abort();
   }
 
-  #record(draft: ClipDraft, offset: number, frames: number, length: number): ClipRecord {
-    if (frames === 0) throw dataError('CLIP_EMPTY', `Clip ${draft.id} has no frames.`);
-    if (this.#ids.has(draft.id))
-      throw dataError('CLIP_DUPLICATE', `There are two clips with the id ${draft.id}.`);
-    if (draft.label !== null && !this.#start.classes.includes(draft.label)) {
-      throw dataError(
-        'CLIP_LABEL',
-        `Clip ${draft.id} has the label ${draft.label}, which is not among the classes.`,
-      );
+  /** Errors of a clip that cannot be in this dataset. */
+  #requireFit(record: ClipRecord, length: number): void {
+    const { id, label } = record;
+    if (this.#ids.has(id)) throw dataError('CLIP_DUPLICATE', `There are two clips with the id ${id}.`);
+    if (label !== null && !this.#start.classes.includes(label)) {
+      throw dataError('CLIP_LABEL', `Clip ${id} has the label ${label}, which is not among the classes.`);
     }
-    const expected = frameBytes(draft, this.#start.channels);
+    const expected = frameBytes(record, this.#start.channels);
     if (length !== expected) {
       throw dataError(
         'CLIP_FRAME_SIZE',
-        `Frames of clip ${draft.id} have ${length} bytes, not height × width × channels = ${expected}.`,
+        `Frames of clip ${id} have ${length} bytes, not height × width × channels = ${expected}.`,
       );
     }
-    return clipSchema.parse({ field: null, ...draft, offset, frames, hashes: [], mask: null });
   }
 
-  #append(frame: Uint8Array): void {
+  #requireAdding(): void {
     if (!this.#isAdding()) throw new Error('The dataset writer was closed while a clip was being added.');
-    try {
-      for (let done = 0; done < frame.length;) {
-        const written = writeSync(this.#store, frame, done, frame.length - done, this.#bytes);
-        done += written;
-        this.#bytes += written;
-      }
-    } catch (thrown) {
-      throw writeError(this.#target.folder, thrown) ?? thrown;
-    }
-  }
-
-  #rewind(offset: number): void {
-    this.#bytes = offset;
-    if (this.#isAdding())
-      guardWrites(this.#target.folder, () => {
-        ftruncateSync(this.#store, offset);
-      });
   }
 
   /** A method, because the compiler does not see that `abort` may run while a clip is awaited. */
@@ -222,12 +391,27 @@ class StoreWriter implements DatasetWriter {
   }
 }
 
+/** Bytes of an earlier clip that are not what they were. */
+class DamagedClip extends Error {}
+
+function requireMasks(pixels: Uint8Array, { id, frames, width, height }: ClipRecord): void {
+  if (pixels.length !== frames * width * height)
+    throw dataError(
+      'CLIP_MASK',
+      `The masks of clip ${id} have ${pixels.length} bytes, not frames × height × width = ${frames * width * height}.`,
+    );
+  if (pixels.some((value) => value > 1))
+    throw dataError('CLIP_MASK', `The masks of clip ${id} hold other values than 0 and 1.`);
+}
+
 function dataError(code: string, message: string): UsclError {
   return new UsclError({ kind: 'data', code, message, remedy: 'Mend or leave out this clip.' });
 }
 
+/** In place of what a journal left there, whole or not at all. */
 function writeDurably(path: string, lines: readonly string[]): void {
-  const file = openSync(path, 'wx');
+  const temporary = `${path}.new`;
+  const file = openSync(temporary, 'w');
   try {
     // Joined in portions: a line at a time is slow, everything at once is a large string.
     for (let i = 0; i < lines.length; i += 1024)
@@ -236,4 +420,5 @@ function writeDurably(path: string, lines: readonly string[]): void {
   } finally {
     closeSync(file);
   }
+  renameSync(temporary, path);
 }

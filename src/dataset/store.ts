@@ -1,0 +1,98 @@
+/**
+ * The packed files of a dataset that is being written: frames, and masks where there are any. Appending is all that
+ * happens to them, and taking back what was appended last.
+ */
+import { closeSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { guardWrites } from '../base/files.ts';
+import { FILES } from './types.ts';
+
+export class Store {
+  readonly #folder: string;
+  /** Named in errors: the dataset, not the temporary folder. */
+  readonly #shown: string;
+  readonly #files = new Map<'frames' | 'masks', number>();
+  readonly #bytes = { frames: 0, masks: 0 };
+
+  /** Opens the store in a folder; what it holds already stays until it is overwritten or cut off. */
+  constructor(folder: string, shown: string) {
+    this.#folder = folder;
+    this.#shown = shown;
+    this.#open('frames');
+  }
+
+  /** Bytes of frames so far. */
+  get frames(): number {
+    return this.#bytes.frames;
+  }
+
+  /** Bytes of masks so far. */
+  get masks(): number {
+    return this.#bytes.masks;
+  }
+
+  append(to: 'frames' | 'masks', bytes: Uint8Array): void {
+    guardWrites(this.#shown, () => {
+      const file = this.#open(to);
+      for (let done = 0; done < bytes.length;) {
+        const written = writeSync(file, bytes, done, bytes.length - done, this.#bytes[to]);
+        done += written;
+        this.#bytes[to] += written;
+      }
+    });
+  }
+
+  /** Takes bytes that are there already. */
+  skip(of: 'frames' | 'masks', count: number): void {
+    this.#open(of);
+    this.#bytes[of] += count;
+  }
+
+  /** Cuts off everything behind these lengths. */
+  rewind(frames: number, masks: number): void {
+    this.#bytes.frames = frames;
+    this.#bytes.masks = masks;
+    guardWrites(this.#shown, () => {
+      for (const [name, file] of this.#files) ftruncateSync(file, this.#bytes[name]);
+    });
+  }
+
+  /** Frames that were appended, one after the other in one buffer. */
+  *framesFrom(offset: number, count: number, length: number): Generator<Uint8Array, void, undefined> {
+    const frame = new Uint8Array(length);
+    for (let i = 0; i < count; i++) {
+      for (let done = 0; done < length;) {
+        const got = readSync(this.#open('frames'), frame, done, length - done, offset + i * length + done);
+        if (got === 0) throw new Error('The store is shorter than what was written to it.');
+        done += got;
+      }
+      yield frame;
+    }
+  }
+
+  /** Cuts off what is behind the last clip and makes the rest durable. */
+  finish(): void {
+    this.rewind(this.frames, this.masks);
+    guardWrites(this.#shown, () => {
+      for (const file of this.#files.values()) fsyncSync(file);
+    });
+  }
+
+  close(): void {
+    for (const file of this.#files.values()) closeSync(file);
+    this.#files.clear();
+  }
+
+  #open(name: 'frames' | 'masks'): number {
+    const open = this.#files.get(name);
+    if (open !== undefined) return open;
+    const path = join(this.#folder, FILES[name]);
+    // Not cut: the folder may be that of a killed writer, whose bytes are still wanted.
+    const file = guardWrites(this.#shown, () => {
+      closeSync(openSync(path, 'a'));
+      return openSync(path, 'r+');
+    });
+    this.#files.set(name, file);
+    return file;
+  }
+}
