@@ -8,23 +8,35 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { guardWrites, writeAll } from '../../base/files.ts';
 
+/** Folders of named files that are open now; cleared when the process ends. */
+const named = new Set<string>();
+
 export class PrivateFile implements Disposable {
   /** Where this process and its children can read the bytes. */
   readonly path: string;
   readonly #file: number;
-  readonly #remove: () => void;
+  readonly #folder: string;
   #isOpen = true;
 
-  /** Writes `bytes` below `folder` (default: the system's folder for temporary files). Errors: `DISK_FULL`, `WRITE_FAILED`. */
-  constructor(bytes: Uint8Array, folder: string = tmpdir()) {
-    const { file, path, remove } = guardWrites(folder, () => openPrivately(folder));
-    this.#file = file;
-    this.path = path;
-    this.#remove = remove;
-    process.once('exit', remove);
+  /** Writes `parts` below `parent` (default: the system's folder for temporary files). Errors: `DISK_FULL`, `WRITE_FAILED`. */
+  constructor(parts: Iterable<Uint8Array>, parent: string = tmpdir()) {
+    this.#folder = guardWrites(parent, () => mkdtempSync(join(parent, 'uscl-')));
+    if (named.size === 0) process.once('exit', clear);
+    named.add(this.#folder);
     try {
-      guardWrites(folder, () => {
-        writeAll(file, bytes);
+      const path = join(this.#folder, 'clip');
+      this.#file = guardWrites(parent, () => openSync(path, 'wx+', 0o600));
+    } catch (thrown) {
+      this.#remove();
+      throw thrown;
+    }
+    const nameless = `/proc/${process.pid}/fd/${this.#file}`;
+    const canDoWithout = existsSync(nameless);
+    this.path = canDoWithout ? nameless : join(this.#folder, 'clip');
+    if (canDoWithout) this.#remove();
+    try {
+      guardWrites(parent, () => {
+        for (const part of parts) writeAll(this.#file, part);
       });
     } catch (thrown) {
       this[Symbol.dispose]();
@@ -37,24 +49,14 @@ export class PrivateFile implements Disposable {
     this.#isOpen = false;
     closeSync(this.#file);
     this.#remove();
-    process.off('exit', this.#remove);
+  }
+
+  #remove(): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+    if (named.delete(this.#folder) && named.size === 0) process.off('exit', clear);
   }
 }
 
-function openPrivately(parent: string): { file: number; path: string; remove: () => void } {
-  const folder = mkdtempSync(join(parent, 'uscl-'));
-  const remove = (): void => {
-    rmSync(folder, { recursive: true, force: true });
-  };
-  try {
-    const named = join(folder, 'clip');
-    const file = openSync(named, 'wx+', 0o600);
-    const nameless = `/proc/${process.pid}/fd/${file}`;
-    if (!existsSync(nameless)) return { file, path: named, remove };
-    remove();
-    return { file, path: nameless, remove };
-  } catch (thrown) {
-    remove();
-    throw thrown;
-  }
+function clear(): void {
+  for (const folder of named) rmSync(folder, { recursive: true, force: true });
 }

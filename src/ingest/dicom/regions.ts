@@ -26,7 +26,9 @@ export type RegionRemark =
   | 'no-tissue-region'
   | 'regions-outside-picture'
   | 'regions-cover-picture'
-  | 'too-many-regions';
+  | 'too-many-regions'
+  | 'regions-damaged'
+  | 'picture-size-differs';
 
 export const REGION_REMARKS: Readonly<Record<RegionRemark, string>> = {
   'no-regions': 'it declares no ultrasound regions',
@@ -35,6 +37,8 @@ export const REGION_REMARKS: Readonly<Record<RegionRemark, string>> = {
     'its ultrasound regions reach out of the picture, so they belong to another picture size',
   'regions-cover-picture': 'its ultrasound regions cover the whole picture, so they mask nothing',
   'too-many-regions': 'it declares more ultrasound regions than a picture can have',
+  'regions-damaged': 'its ultrasound regions cannot be read',
+  'picture-size-differs': 'its video has another size than its ultrasound regions are for',
 };
 
 export interface DeclaredField {
@@ -92,16 +96,38 @@ export function fieldOfRegions(regions: readonly UltrasoundRegion[], { width, he
     remark: null,
     field: {
       shape: isCovered || isCut ? 'polygon' : 'rectangle',
-      outlines: kept.map(({ x0, y0, x1, y1 }) => [
-        [x0, y0],
-        [x1, y0],
-        [x1, y1],
-        [x0, y1],
-      ]),
+      outlines: kept.map(rectangle),
       confidence: 1,
       from: 'declared',
     },
   };
+}
+
+/** Pixels of the stored picture mix with their neighbours where it is scaled; the field keeps this far from its edge. */
+const MARGIN = 2;
+
+/** A declared field for the picture scaled from one size to another, a little smaller where that changes anything. */
+export function scaledField(field: Field, from: Size, to: Size): Field {
+  if (from.width === to.width && from.height === to.height) return field;
+  const across = to.width / from.width;
+  const down = to.height / from.height;
+  const outlines = field.outlines.flatMap((outline): [number, number][][] => {
+    const xs = outline.map(([x]) => x * across);
+    const ys = outline.map(([, y]) => y * down);
+    const [x0, x1] = [Math.ceil(Math.min(...xs)) + MARGIN, Math.floor(Math.max(...xs)) - MARGIN];
+    const [y0, y1] = [Math.ceil(Math.min(...ys)) + MARGIN, Math.floor(Math.max(...ys)) - MARGIN];
+    return x1 > x0 && y1 > y0 ? [rectangle({ x0, y0, x1, y1 })] : [];
+  });
+  return { ...field, outlines };
+}
+
+function rectangle({ x0, y0, x1, y1 }: Box): [number, number][] {
+  return [
+    [x0, y0],
+    [x1, y0],
+    [x1, y1],
+    [x0, y1],
+  ];
 }
 
 function isTissue({ format, dataType }: UltrasoundRegion): boolean {

@@ -1,0 +1,160 @@
+/**
+ * What ingest asks a DICOM file before it decodes it, and nothing else: is it a picture of ultrasound, whose, where is
+ * the tissue. This is the whole list of attributes that anything beyond pixels is derived from.
+ */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
+import { UsclError } from '../../base/errors.ts';
+import type { Keyword } from '../../formats/dicom/dictionary.ts';
+import { tagOf } from '../../formats/dicom/dictionary.ts';
+import type { DicomElements } from '../../formats/dicom/elements.ts';
+import type { DicomObject } from '../../formats/dicom/read.ts';
+import { readDicom } from '../../formats/dicom/read.ts';
+import { itemsOf, numberOf, textOf } from '../../formats/dicom/values.ts';
+import { kindComplaint } from './kinds.ts';
+import type { UltrasoundRegion } from './regions.ts';
+
+/** Identifiers here are input of pseudonyms and comparisons; none of them goes anywhere else. */
+export interface DicomHeader {
+  /** Patient ID; null where it is absent or says nothing (`--`). */
+  readonly patient: string | null;
+  /** Study Instance UID. */
+  readonly study: string | null;
+  /** SOP Instance UID. */
+  readonly instance: string | null;
+  /** SHA-256, hex, of all that comes before the pixels. */
+  readonly digest: string;
+}
+
+/** Files above this are refused: they are read whole when they are decoded. */
+const MAX_BYTES = 1.5 * 2 ** 30;
+
+/** Headers are mostly shorter than this; where they are not, more is read, and more. */
+const FIRST_BYTES = 2 ** 17;
+const GROWTH = 8;
+
+/**
+ * Reads a file as far as its pixels. Errors: those of `readDicom`, `DICOM_NO_IMAGE`, `DICOM_NOT_ULTRASOUND`,
+ * `DICOM_FILE_SIZE`, and the system's when the file cannot be read.
+ */
+export async function readHeader(path: string, signal?: AbortSignal): Promise<DicomHeader> {
+  const object = await readStart(path, signal);
+  const complaint = kindComplaint(object);
+  if (complaint !== undefined) throw complaint;
+  const end = object.elements.get(tagOf('PixelData'))?.start ?? 0;
+  return {
+    patient: identifierOf(object, 'PatientID'),
+    study: identifierOf(object, 'StudyInstanceUID'),
+    instance: identifierOf(object, 'SOPInstanceUID'),
+    digest: createHash('sha256').update(object.bytes.subarray(0, end)).digest('hex'),
+  };
+}
+
+/** All bytes of a file. Errors: `DICOM_FILE_SIZE`, and the system's. */
+export async function readWhole(path: string): Promise<Uint8Array> {
+  const file = await open(path, 'r');
+  try {
+    const size = await sizeOf(file);
+    return await readBytes(file, size);
+  } finally {
+    await file.close();
+  }
+}
+
+/** SHA-256 of a file's bytes, hex. Not to be written: a name can be guessed until it fits. */
+export async function digestOfFile(path: string, signal?: AbortSignal): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20, signal: signal ?? null }))
+    hash.update(chunk as Buffer);
+  return hash.digest('hex');
+}
+
+/** The items of the Sequence of Ultrasound Regions. Incomplete ones have coordinates that nobody believes. */
+export function regionsOf(object: DicomElements): UltrasoundRegion[] {
+  const number = (item: DicomElements, keyword: Keyword): number => numberOf(item, keyword) ?? NaN;
+  return itemsOf(object, 'SequenceOfUltrasoundRegions').map((item) => ({
+    format: number(item, 'RegionSpatialFormat'),
+    dataType: number(item, 'RegionDataType'),
+    flags: numberOf(item, 'RegionFlags') ?? 0,
+    x0: number(item, 'RegionLocationMinX0'),
+    y0: number(item, 'RegionLocationMinY0'),
+    x1: number(item, 'RegionLocationMaxX1'),
+    y1: number(item, 'RegionLocationMaxY1'),
+  }));
+}
+
+/** Remarks for a person, as fixed words. */
+export function flagsOf(object: DicomElements): string[] {
+  const says = (tag: number): boolean => {
+    const element = object.elements.get(tag);
+    if (element === undefined) return false;
+    return /^YES *$/.test(
+      Buffer.from(object.bytes.subarray(element.start, Math.min(element.end, element.start + 16))).toString(
+        'latin1',
+      ),
+    );
+  };
+  const hasOverlay = [...object.elements.keys()].some((tag) => tag >= 0x60000000 && tag < 0x60200000);
+  return [
+    'dicom',
+    ...(says(BURNED_IN_ANNOTATION) ? ['burned-in-declared'] : []),
+    ...(says(RECOGNIZABLE_VISUAL_FEATURES) ? ['features-recognizable'] : []),
+    ...(hasOverlay ? ['overlay-left-out'] : []),
+  ];
+}
+
+const BURNED_IN_ANNOTATION = 0x00280301;
+const RECOGNIZABLE_VISUAL_FEATURES = 0x00280302;
+
+/** Placeholders without a letter or digit name nobody. */
+function identifierOf(
+  object: DicomElements,
+  keyword: 'PatientID' | 'StudyInstanceUID' | 'SOPInstanceUID',
+): string | null {
+  const text = textOf(object, keyword);
+  return text !== undefined && /[\p{L}\p{N}]/u.test(text) ? text.normalize('NFC') : null;
+}
+
+async function readStart(path: string, signal: AbortSignal | undefined): Promise<DicomObject> {
+  const file = await open(path, 'r');
+  try {
+    const size = await sizeOf(file);
+    for (let length = FIRST_BYTES; ; length *= GROWTH) {
+      signal?.throwIfAborted();
+      const bytes = await readBytes(file, Math.min(length, size));
+      try {
+        return readDicom(bytes, { upTo: 'pixels' });
+      } catch (thrown) {
+        const isCut = thrown instanceof UsclError && thrown.code === 'DICOM_TRUNCATED';
+        if (!isCut || length >= size) throw thrown;
+      }
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+async function sizeOf(file: FileHandle): Promise<number> {
+  const { size } = await file.stat();
+  if (size <= MAX_BYTES) return size;
+  throw new UsclError({
+    kind: 'data',
+    code: 'DICOM_FILE_SIZE',
+    message: `it has ${size} bytes; DICOM files up to ${MAX_BYTES} are read`,
+    remedy: 'Split the clip, or compress it with a DICOM toolkit.',
+  });
+}
+
+/** A file that shrank meanwhile gives fewer bytes. */
+async function readBytes(file: FileHandle, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  let filled = 0;
+  while (filled < length) {
+    const { bytesRead } = await file.read(bytes, filled, length - filled, filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return bytes.subarray(0, filled);
+}

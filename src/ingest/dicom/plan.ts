@@ -1,0 +1,208 @@
+/**
+ * DICOM files to planned clips: which are pictures of ultrasound, which belong to one patient, and under what names
+ * they go. What it returns is of two kinds, and whoever uses it has to keep them apart:
+ *
+ * - **May be written** (dataset, journal of a resumable ingest, contact sheet, report): `id`, `group` and `flags` of a
+ *   clip; `writtenSource` and `writtenReason` of a refused file; counts.
+ * - **For the screen only**, never in a file, whatever its name and however short it lives: `path`, `source` and
+ *   `reason` of a refused file, messages of errors, notes of damage. Paths of exports hold names, birth dates and
+ *   accession numbers; messages may quote an attribute. The same holds for every other path of a source in which a
+ *   DICOM file was found (a video or a report beside it has names of the same kind), for the source folder's own name,
+ *   and for digests of any of these, of whole files or of their times: whoever has a list of names can try them all.
+ *   A journal knows a clip by its `id` and a source's content by `ClipSource.sha256`.
+ *
+ * Clips come in the order of their ids, and groups without a key are numbered in that order. In the order of paths,
+ * where a patient stands would tell where the name stands in the alphabet.
+ */
+import { join } from 'node:path';
+import { messageOf, systemCode, UsclError } from '../../base/errors.ts';
+import { compareText } from '../paths.ts';
+import type { Rejection } from '../plan.ts';
+import type { DicomHeader } from './header.ts';
+import { digestOfFile, readHeader } from './header.ts';
+import type { PseudonymKey } from './identity.ts';
+import { pseudonym, shortDigest } from './identity.ts';
+
+/** A DICOM file that is going to be a clip. */
+export interface PlannedDicom {
+  /** Relative to the source. For opening and for the screen; never written. */
+  readonly path: string;
+  /** `dicom-` and 16 hex digits: the clip's id and its written source. */
+  readonly id: string;
+  /** 16 hex digits under a key, otherwise `patient-1`, `patient-2`, … with numbers of this plan. */
+  readonly group: string;
+  readonly flags: readonly string[];
+}
+
+/** A DICOM file that is not. */
+export interface DicomRejection extends Rejection {
+  /** What may be written in place of the path. */
+  readonly writtenSource: string;
+  /** What may be written in place of the reason. */
+  readonly writtenReason: string;
+}
+
+export interface DicomPlan {
+  /** In the order of their ids. */
+  readonly clips: readonly PlannedDicom[];
+  /** In the order of their paths. */
+  readonly rejected: readonly DicomRejection[];
+  /** Decisions a person should know of; may be written. */
+  readonly notes: readonly string[];
+}
+
+export interface DicomPlanOptions {
+  /** Null: names cannot be connected between datasets, and groups are only numbered. */
+  readonly key: PseudonymKey | null;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What stands for a refused file that has no id. */
+const NAMELESS = 'dicom-file';
+
+/** Reads the headers of the files at `paths` below `root`. Never fails because of a file. */
+export async function planDicom(
+  root: string,
+  paths: readonly string[],
+  { key, onProgress, signal }: DicomPlanOptions,
+): Promise<DicomPlan> {
+  const found: Found[] = [];
+  const rejected: DicomRejection[] = [];
+  for (const [index, path] of paths.entries()) {
+    signal?.throwIfAborted();
+    try {
+      const header = await readHeader(join(root, path), signal);
+      found.push({ path, header, id: idOf(header, key) });
+    } catch (thrown) {
+      rejected.push(rejectionOf(path, thrown));
+    }
+    onProgress?.(index + 1, paths.length);
+  }
+  const { single, copies } = await withoutCopies(root, found, { key, signal });
+  rejected.push(...copies);
+  const clips = single.sort((a, b) => compareText(a.id, b.id));
+  const nameGroup = groupNames(key);
+  return {
+    clips: clips.map(({ path, header, id }) => ({
+      path,
+      id,
+      group: nameGroup(header, id),
+      flags: ['dicom'],
+    })),
+    rejected: rejected.sort((a, b) => compareText(a.source, b.source)),
+    notes: notesOn(clips, key),
+  };
+}
+
+/** What may be written of a DICOM file that was refused because of `thrown`: a stable code, no value, no path. */
+export function writtenReason(thrown: unknown): string {
+  const code =
+    thrown instanceof UsclError && /^[A-Z][A-Z0-9_]{1,40}$/.test(thrown.code)
+      ? thrown.code
+      : 'DICOM_UNREADABLE';
+  return `it was not taken (${code})`;
+}
+
+interface Found {
+  readonly path: string;
+  readonly header: DicomHeader;
+  readonly id: string;
+}
+
+function rejectionOf(path: string, thrown: unknown, id = NAMELESS): DicomRejection {
+  const isForeseen = thrown instanceof UsclError ? thrown.kind === 'data' : systemCode(thrown) !== undefined;
+  if (!isForeseen) throw thrown;
+  return {
+    source: path,
+    reason: messageOf(thrown),
+    writtenSource: id,
+    writtenReason: writtenReason(thrown),
+  };
+}
+
+/**
+ * Under a key from the object's own identifier; otherwise from all that the file says of itself, which nobody can
+ * guess who does not have it.
+ */
+function idOf({ instance, digest }: DicomHeader, key: PseudonymKey | null): string {
+  return nameOf(key, instance === null || key === null ? digest : instance);
+}
+
+function nameOf(key: PseudonymKey | null, value: string): string {
+  return `dicom-${key === null ? shortDigest(value) : pseudonym(key, 'clip', value)}`;
+}
+
+/**
+ * Files under one id: copies of one file are one clip; different ones that say they are the same object (an export
+ * that was edited) are told apart by their bytes.
+ */
+async function withoutCopies(
+  root: string,
+  found: readonly Found[],
+  { key, signal }: DicomPlanOptions,
+): Promise<{ single: Found[]; copies: DicomRejection[] }> {
+  const byId = new Map<string, Found[]>();
+  for (const one of found) byId.set(one.id, [...(byId.get(one.id) ?? []), one]);
+  const single: Found[] = [];
+  const copies: DicomRejection[] = [];
+  for (const [id, sharing] of byId) {
+    const originals = new Map<string, Found>();
+    for (const one of sharing.sort((a, b) => compareText(a.path, b.path))) {
+      const digest = sharing.length === 1 ? '' : await digestOfFile(join(root, one.path), signal);
+      const original = originals.get(digest);
+      if (original === undefined) originals.set(digest, one);
+      else copies.push(rejectionOf(one.path, copyOf(original.path), id));
+    }
+    for (const [digest, one] of originals)
+      single.push(originals.size === 1 ? one : { ...one, id: nameOf(key, `${id} ${digest}`) });
+  }
+  return { single, copies };
+}
+
+function copyOf(path: string): UsclError {
+  return new UsclError({
+    kind: 'data',
+    code: 'DICOM_COPY',
+    message: `it is a copy of ${path}`,
+    remedy: 'Nothing is lost; the other file is taken.',
+  });
+}
+
+/** Names the patient of a clip; without a key, by numbers in the order of the calls. */
+function groupNames(key: PseudonymKey | null): (header: DicomHeader, id: string) => string {
+  const numbers = new Map<string, number>();
+  return ({ patient, study }, id) => {
+    const purpose = patient !== null ? 'patient' : study !== null ? 'study' : 'clip';
+    const value = patient ?? study ?? id;
+    if (key !== null) return pseudonym(key, purpose, value);
+    const place = `${purpose} ${value}`;
+    const number = numbers.get(place) ?? numbers.size + 1;
+    numbers.set(place, number);
+    return `patient-${number}`;
+  };
+}
+
+function notesOn(clips: readonly Found[], key: PseudonymKey | null): string[] {
+  if (clips.length === 0) return [];
+  const nameless = clips.filter(({ header }) => header.patient === null);
+  const patientsOf = new Map<string, Set<string>>();
+  for (const { header } of clips) {
+    if (header.study === null || header.patient === null) continue;
+    patientsOf.set(header.study, (patientsOf.get(header.study) ?? new Set()).add(header.patient));
+  }
+  const shared = [...patientsOf.values()].filter((patients) => patients.size > 1).length;
+  return [
+    ...(key === null
+      ? [
+          'Patients of DICOM clips are numbered in this dataset only; a key file gives names that hold in others.',
+        ]
+      : []),
+    ...(nameless.length > 0
+      ? [`${nameless.length} DICOM clips name no patient; their groups are studies, or single clips.`]
+      : []),
+    ...(shared > 0
+      ? [`${shared} DICOM studies hold more than one patient ID: one patient may be in two groups.`]
+      : []),
+  ];
+}
