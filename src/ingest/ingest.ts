@@ -17,7 +17,7 @@ import { discover } from './discover.ts';
 import { hasClassFolders, labelsFromFolders, labelsFromTable, unlabelled } from './labels.ts';
 import type { IngestPlan, Rejection } from './plan.ts';
 import type { RecipeName, RecipeOptions } from './recipes.ts';
-import { planRecipe } from './recipes.ts';
+import { planRecipe, recipeOf } from './recipes.ts';
 import { findVideoTools } from './video.ts';
 
 /**
@@ -165,7 +165,9 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
 async function planIngest(options: IngestOptions): Promise<{ plan: IngestPlan; root: string }> {
   const real = realSource(options.source);
   if (options.recipe !== undefined) {
-    return { root: real, plan: planRecipe(options.recipe, real, options.recipeOptions ?? {}) };
+    const { labels, recipe, recipeOptions, signal } = options;
+    const context = { skip: resolve(options.out), signal };
+    return { root: real, plan: await planRecipe(recipe, real, { ...recipeOptions, labels }, context) };
   }
   const { items, rejected, ignored, indices } = await discover(real, {
     layout: options.pictures ?? 'auto',
@@ -223,7 +225,11 @@ function checked(options: IngestOptions): {
     throw optionError('fps', fps, "a number above 0 and up to 1000, or 'all'");
   if (!Number.isInteger(parallel) || parallel < 1)
     throw optionError('parallel', parallel, 'a whole number from 1');
-  if (options.recipe !== undefined && options.labels !== undefined) {
+  if (
+    options.recipe !== undefined &&
+    options.labels !== undefined &&
+    recipeOf(options.recipe).options.labels === undefined
+  ) {
     throw optionError('labels', options.labels, 'left out, because the recipe brings its own labels');
   }
   if (

@@ -122,6 +122,8 @@ export function accessComplaint(thrown: unknown, path: string): string {
     case 'ENXIO':
     case 'ENODEV':
       return 'it is not a regular file';
+    case 'ENOTDIR':
+      return 'it is not a folder';
     case undefined:
       return messageOf(thrown);
     default:

@@ -25,9 +25,9 @@ function partOf(set: string, name: string, paths: readonly string[]): string {
 }
 
 describe.skipIf(!existsSync(blues))(`COVID-BLUES (skipped where ${blues} is absent)`, () => {
-  test('every video has a patient and every row a video and a label', () => {
+  test('every video has a patient and every row a video and a label', async () => {
     for (const label of ['severity', 'a-lines', 'b-lines'] as const) {
-      const plan = planRecipe('covid-blues', blues, { label });
+      const plan = await planRecipe('covid-blues', blues, { label });
       expect([plan.rejected, plan.unmatchedLabels, plan.withoutRow]).toEqual([[], [], []]);
       expect(plan.clips.every((clip) => clip.label !== null)).toBe(true);
       expect(new Set(plan.clips.map((clip) => clip.label))).toEqual(new Set(plan.classes));
@@ -58,8 +58,8 @@ describe.skipIf(!existsSync(blues))(`COVID-BLUES (skipped where ${blues} is abse
 });
 
 describe.skipIf(!existsSync(pocus))(`POCUS (skipped where ${pocus} is absent)`, () => {
-  test('the plan has the counts of the set', () => {
-    const plan = planRecipe('pocus', pocus, { stills: true });
+  test('the plan has the counts of the set', async () => {
+    const plan = await planRecipe('pocus', pocus, { stills: true });
     expect(plan.rejected).toEqual([]);
     const counts = new Map<string | null, number>();
     for (const { item, label } of plan.clips) {

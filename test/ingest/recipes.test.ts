@@ -8,7 +8,7 @@ import type { RecipeOptions } from '../../src/ingest/recipes.ts';
 import { planRecipe } from '../../src/ingest/recipes.ts';
 import { openDataset } from '../../src/dataset/reader.ts';
 import { scratchFolder } from '../dataset/helpers.ts';
-import { failure, failureOf, makePicture, makeVideo } from './media.ts';
+import { failureOf, makePicture, makeVideo } from './media.ts';
 
 const scratch = scratchFolder();
 let count = 0;
@@ -42,9 +42,9 @@ const shown = (plan: IngestPlan): unknown[] =>
   plan.clips.map(({ item, label, group }) => [item.path.replace(/^.*\//, ''), label, group]);
 
 describe('covid-blues', () => {
-  test('groups are patients; labels survive trailing blanks; an empty cell is no label', () => {
+  test('groups are patients; labels survive trailing blanks; an empty cell is no label', async () => {
     const root = blues();
-    const plan = planRecipe('covid-blues', root, { label: 'b-lines' });
+    const plan = await planRecipe('covid-blues', root, { label: 'b-lines' });
     expect(shown(plan)).toEqual([
       ['patient_62_R1.mp4', 'b-lines', 'patient_62'],
       ['patient_62_R2_2.mp4', 'no-b-lines', 'patient_62'],
@@ -54,7 +54,7 @@ describe('covid-blues', () => {
     expect(plan.classes).toEqual(['no-b-lines', 'b-lines']);
     expect(plan.licence).toBe('CC BY-NC-ND 4.0');
     expect(plan.citation).toMatch(/JBHI/);
-    const severity = planRecipe('covid-blues', root, { label: 'severity' });
+    const severity = await planRecipe('covid-blues', root, { label: 'severity' });
     expect(severity.clips.map(({ label }) => label)).toEqual([
       'severity-2',
       'severity-0',
@@ -62,15 +62,15 @@ describe('covid-blues', () => {
       null,
     ]);
     expect(severity.classes).toHaveLength(4);
-    const alines = planRecipe('covid-blues', root, { label: 'a-lines' });
+    const alines = await planRecipe('covid-blues', root, { label: 'a-lines' });
     expect(alines.clips.map(({ label }) => label)).toEqual(['a-lines', 'a-lines', 'no-a-lines', null]);
   });
 
-  test('videos without a row, rows without a video and names without a patient are told', () => {
+  test('videos without a row, rows without a video and names without a patient are told', async () => {
     const root = blues(`${BLUES_TABLE}patient_99_R1,1.0,no,no,\n`);
     writeFileSync(join(root, 'lus_videos/patient_5_L2.mp4'), '');
     writeFileSync(join(root, 'lus_videos/holiday.mp4'), '');
-    const plan = planRecipe('covid-blues', root, { label: 'b-lines' });
+    const plan = await planRecipe('covid-blues', root, { label: 'b-lines' });
     expect(plan.withoutRow).toEqual(['lus_videos/patient_5_L2.mp4']);
     expect(plan.unmatchedLabels).toEqual(['patient_99_R1']);
     expect(plan.rejected).toEqual([
@@ -82,8 +82,8 @@ describe('covid-blues', () => {
     ['no label', {}, /severity, a-lines, b-lines/],
     ['a label it has not', { label: 'c-lines' }, /"c-lines"/],
     ['stills', { label: 'b-lines', stills: true }, /no stills/],
-  ])('%s is a usage error', (_name, options, message) => {
-    const error = failure(() => planRecipe('covid-blues', blues(), options));
+  ])('%s is a usage error', async (_name, options, message) => {
+    const error = await failureOf(planRecipe('covid-blues', blues(), options));
     expect(error).toMatchObject({ code: 'RECIPE_OPTION', exitCode: 2 });
     expect(error.message).toMatch(message);
   });
@@ -92,10 +92,10 @@ describe('covid-blues', () => {
     ['an unknown answer', BLUES_TABLE.replace('yes ,"white', 'maybe,"white'), /line 4/, /"maybe"/],
     ['an unknown score', BLUES_TABLE.replace('2.0', '2.5'), /line 2/, /"2\.5"/],
     ['a video twice', `${BLUES_TABLE}patient_7_L1,1.0,no,no,\n`, /line 6/, /already has a row/],
-  ])('%s is an error with its line', (_name, table, where, message) => {
+  ])('%s is an error with its line', async (_name, table, where, message) => {
     const root = blues(table);
     const label = table.includes('2.5') ? 'severity' : 'b-lines';
-    const error = failure(() => planRecipe('covid-blues', root, { label }));
+    const error = await failureOf(planRecipe('covid-blues', root, { label }));
     expect(error).toMatchObject({ code: 'RECIPE_ROW', exitCode: 3 });
     expect(error.where).toMatch(where);
     expect(error.message).toMatch(message);
@@ -120,8 +120,8 @@ const pocus = (table = POCUS_TABLE): string =>
   });
 
 describe('pocus', () => {
-  test('the three benchmark classes are labels, viral pneumonia is unlabelled, stills come when asked for', () => {
-    const plan = planRecipe('pocus', pocus(), {});
+  test('the three benchmark classes are labels, viral pneumonia is unlabelled, stills come when asked for', async () => {
+    const plan = await planRecipe('pocus', pocus(), {});
     expect(shown(plan)).toEqual([
       ['Cov-Day+1.gif', 'covid', 'pid35'],
       ['Pneu (2) [b].avi', 'pneumonia', 'pid9'],
@@ -140,16 +140,16 @@ describe('pocus', () => {
       '1 stills were left out.',
       'Outside the three benchmark classes, so unlabelled: Viral pneumonia (1).',
     ]);
-    const all = planRecipe('pocus', pocus(), { stills: true });
+    const all = await planRecipe('pocus', pocus(), { stills: true });
     expect(shown(all)[0]).toEqual(['Cov_x.jpg', 'covid', 'pid35']);
     expect(all.clips).toHaveLength(5);
   });
 
-  test('files that the table names and the folder has not are listed; paths out of the folder are refused', () => {
+  test('files that the table names and the folder has not are listed; paths out of the folder are refused', async () => {
     const root = pocus(`${POCUS_TABLE}../../etc/passwd,video,convex,regular,x,6,p\n`);
     rmSync(join(root, 'pocus_videos/linear/Reg_1.mp4'));
     writeFileSync(join(root, '..', 'outside.mp4'), '');
-    expect(planRecipe('pocus', root, {}).rejected.map(({ source }) => source)).toEqual([
+    expect((await planRecipe('pocus', root, {})).rejected.map(({ source }) => source)).toEqual([
       'pocus_videos/linear/Reg_1.mp4',
       '../../etc/passwd',
     ]);
@@ -159,12 +159,12 @@ describe('pocus', () => {
     ['a row without a group', POCUS_TABLE.replace('3,pid9', '3,'), 'RECIPE_ROW'],
     ['an unknown kind', POCUS_TABLE.replace('.avi,video', '.avi,sound'), 'RECIPE_ROW'],
     ['a table without groups', POCUS_TABLE.replace('suggested_group', 'group'), 'CSV_INVALID'],
-  ])('%s is an error', (_name, table, code) => {
-    expect(failure(() => planRecipe('pocus', pocus(table), {}))).toMatchObject({ code, exitCode: 3 });
+  ])('%s is an error', async (_name, table, code) => {
+    expect(await failureOf(planRecipe('pocus', pocus(table), {}))).toMatchObject({ code, exitCode: 3 });
   });
 
-  test('takes no label option', () => {
-    expect(failure(() => planRecipe('pocus', pocus(), { label: 'severity' })).code).toBe('RECIPE_OPTION');
+  test('takes no label option', async () => {
+    expect((await failureOf(planRecipe('pocus', pocus(), { label: 'severity' }))).code).toBe('RECIPE_OPTION');
   });
 });
 

@@ -1,0 +1,125 @@
+/**
+ * US-4 (Chen et al. 2021) and the part of it that was released, in the layout of USCL's reference code: a folder of
+ * frames a video, at any depth; the first letters of the folder's name are its class. `us4` merges the sixteen codes of
+ * the four parts into twelve classes as that code does, in its order; `butterfly` takes the two codes of its part.
+ */
+import { basename } from 'node:path';
+import { discover } from '../discover.ts';
+import { fileNameOf } from '../paths.ts';
+import type { PlannedClip, Rejection } from '../plan.ts';
+import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
+import { folderError, requireFolder } from './recipe.ts';
+
+interface Code {
+  /** What the name of a video's folder begins with. */
+  readonly prefix: string;
+  readonly label: string;
+  /** The part of US-4 it comes from; becomes a flag. */
+  readonly part: string;
+}
+
+const clust = (prefix: string): Code => ({ prefix, label: prefix.toLowerCase(), part: 'clust' });
+const fibrosis = (grade: number): Code => ({
+  prefix: `F${grade}_`,
+  label: `fibrosis-${grade}`,
+  part: 'liver-fibrosis',
+});
+const normal = (prefix: string, part: string): Code => ({ prefix, label: 'lung-normal', part });
+const abnormal = (prefix: string, part: string): Code => ({ prefix, label: 'lung-abnormal', part });
+
+/** Codes in the order of the reference code's class numbers 0 to 11. */
+const US4_CODES: readonly Code[] = [
+  ...['Rb1', 'Rb2', 'Rb3', 'Rb4', 'Rb5'].map(clust),
+  ...[0, 1, 2, 3, 4].map(fibrosis),
+  normal('Reg', 'butterfly'),
+  normal('Ali', 'lusms'),
+  abnormal('Cov', 'butterfly'),
+  abnormal('Bli', 'lusms'),
+  abnormal('Ple', 'lusms'),
+  abnormal('Oth', 'lusms'),
+];
+
+const BUTTERFLY_CODES: readonly Code[] = [
+  { prefix: 'Reg', label: 'regular', part: 'butterfly' },
+  { prefix: 'Cov', label: 'covid', part: 'butterfly' },
+];
+
+const CITATION =
+  'Chen Y, Zhang C, Liu L, et al. USCL: Pretraining Deep Ultrasound Image Diagnosis Model Through Video Contrastive ' +
+  'Representation Learning. MICCAI 2021, LNCS 12908, 627-637. doi:10.1007/978-3-030-87237-3_60';
+const HOMEPAGE = 'https://github.com/983632847/USCL';
+
+export const us4 = {
+  name: 'us4',
+  about: '1,051 liver and lung videos of four parts, as frames, for pretraining',
+  layout:
+    'a folder of jpg or png frames a video, whose name begins with the code of its class, such as F2_ or Bli',
+  from:
+    'Not to be had as a whole: only Butterfly was released (recipe butterfly). CLUST is given to participants of its ' +
+    'challenge, Liver Fibrosis and COVID19-LUSMS were not published.',
+  licence:
+    'not stated for US-4; CLUST may be used for its challenge only and not be passed on; the clips of Butterfly belong ' +
+    'to Butterfly Network',
+  citation: CITATION,
+  homepage: HOMEPAGE,
+  classes:
+    'rb1 to rb5 (Rb1 … Rb5), fibrosis-0 to fibrosis-4 (F0_ … F4_), lung-normal (Reg, Ali), lung-abnormal (Cov, Bli, Ple, Oth)',
+  groups: 'videos; which of them are of one patient is not known',
+  caution:
+    'Its Butterfly clips are in POCUS too: run uscl audit before testing there what was pretrained here.',
+  options: {},
+  plan: (context) => planCodes('us4', US4_CODES, context),
+} as const satisfies Recipe;
+
+export const butterfly = {
+  name: 'butterfly',
+  about: '22 lung videos (1,533 frames), the released part of US-4',
+  layout: 'a folder of jpg or png frames a video, whose name begins with Cov or Reg',
+  from: 'Links to the archive are in the README of the repository, under "Train Your Own Model".',
+  licence: 'not stated; the clips are of a gallery of Butterfly Network, which no longer offers them',
+  citation: CITATION,
+  homepage: HOMEPAGE,
+  classes: 'regular (Reg), covid (Cov)',
+  groups: 'videos; which of them are of one patient is not known',
+  caution:
+    'Most of these clips are in POCUS too: run uscl audit before testing there what was pretrained here.',
+  options: {},
+  plan: (context) => planCodes('butterfly', BUTTERFLY_CODES, context),
+} as const satisfies Recipe;
+
+async function planCodes(
+  name: string,
+  codes: readonly Code[],
+  { root, skip, signal }: RecipeContext,
+): Promise<RecipePlan> {
+  const prefixes = codes.map(({ prefix }) => prefix).join(', ');
+  const expected = `folders of frames whose names begin with ${prefixes}`;
+  requireFolder(name, root, expected);
+  const found = await discover(root, { layout: 'frames', skip, signal });
+  const clips: PlannedClip[] = [];
+  const rejected: Rejection[] = [...found.rejected];
+  for (const item of found.items) {
+    const folder = item.path === '.' ? basename(root) : fileNameOf(item.path);
+    const code = codes.find(({ prefix }) => folder.startsWith(prefix));
+    if (item.kind !== 'frames') rejected.push({ source: item.path, reason: 'it is not a folder of frames' });
+    else if (code === undefined)
+      rejected.push({ source: item.path, reason: `its name begins with none of ${prefixes}` });
+    else clips.push({ item, label: code.label, group: item.path, flags: [code.part] });
+  }
+  if (clips.length === 0) throw folderError(name, root, expected, `there are none in ${root}`);
+  const parts = new Set(clips.flatMap(({ flags }) => flags));
+  return {
+    classes: [...new Set(codes.map(({ label }) => label))],
+    clips,
+    rejected,
+    unmatchedLabels: [],
+    withoutRow: [],
+    ignored: found.ignored,
+    notes: [
+      'Patients are not known in this set: a group is a video, so folds by group may share patients.',
+      ...(parts.has('butterfly')
+        ? ['Clips of the Butterfly gallery are in POCUS as well: audit before testing there.']
+        : []),
+    ],
+  };
+}
