@@ -35,31 +35,37 @@ export function measure(frames: readonly Uint8Array[], size: Size, channels: 1 |
   const columns = Math.max(1, Math.floor(width / cell));
   const rows = Math.max(1, Math.floor(height / cell));
   const chosen = spread(frames, MAX_FRAMES);
-  const [mean, texture, motion, colour] = Array.from({ length: 4 }, () => new Float64Array(rows * columns));
+  const sums = { mean: new Float64Array(rows * columns), texture: new Float64Array(rows * columns) };
+  const motionSum = new Float64Array(rows * columns);
+  const colourSum = new Float64Array(rows * columns);
   const counts = new Float64Array(rows * columns);
-  const columnOf = Int32Array.from({ length: width }, (_, x) => Math.min(columns - 1, Math.floor(x / cell)));
+  // Every other line of large pictures is enough.
+  const step = cell >= 4 ? 2 : 1;
   let before: Uint8Array | null = null;
   for (const frame of chosen) {
     const grey = channels === 1 ? frame : luminance(frame, width * height);
-    // Every other line of large pictures is enough.
-    const step = cell >= 4 ? 2 : 1;
+    const past = before ?? grey;
     for (let y = 0; y < height; y += step) {
       const base = Math.min(rows - 1, Math.floor(y / cell)) * columns;
       const line = y * width;
       let previous = grey[line]!;
-      for (let x = 0; x < width; x++) {
-        const at = base + columnOf[x]!;
-        const value = grey[line + x]!;
-        mean![at]! += value;
-        texture![at]! += Math.abs(value - previous);
-        previous = value;
-        counts[at]!++;
-        if (before !== null) motion![at]! += Math.abs(value - before[line + x]!);
-        if (channels === 3) {
-          const pixel = (line + x) * 3;
-          const [r, g, b] = [frame[pixel]!, frame[pixel + 1]!, frame[pixel + 2]!];
-          colour![at]! += Math.max(r, g, b) - Math.min(r, g, b);
+      for (let column = 0; column < columns; column++) {
+        const from = column * cell;
+        const to = column === columns - 1 ? width : from + cell;
+        let [mean, texture, motion] = [0, 0, 0];
+        for (let x = from; x < to; x++) {
+          const value = grey[line + x]!;
+          mean += value;
+          texture += Math.abs(value - previous);
+          motion += Math.abs(value - past[line + x]!);
+          previous = value;
         }
+        const at = base + column;
+        sums.mean[at]! += mean;
+        sums.texture[at]! += texture;
+        motionSum[at]! += motion;
+        counts[at]! += to - from;
+        if (channels === 3) colourSum[at]! += spreadOfColours(frame, line + from, line + to);
       }
     }
     before = grey;
@@ -72,11 +78,25 @@ export function measure(frames: readonly Uint8Array[], size: Size, channels: 1 |
     rows,
     cell,
     frames: chosen.length,
-    mean: average(mean!, 1),
-    texture: average(texture!, 1),
-    motion: average(motion!, pairs / chosen.length),
-    colour: average(colour!, 1),
+    mean: average(sums.mean, 1),
+    texture: average(sums.texture, 1),
+    motion: average(motionSum, pairs / chosen.length),
+    colour: average(colourSum, 1),
   };
+}
+
+/** Sum over pixels [from, to) of the difference between the strongest and the weakest channel. */
+function spreadOfColours(frame: Uint8Array, from: number, to: number): number {
+  let sum = 0;
+  for (let i = 3 * from; i < 3 * to; i += 3) {
+    const r = frame[i]!;
+    const g = frame[i + 1]!;
+    const b = frame[i + 2]!;
+    const strongest = r > g ? (r > b ? r : b) : g > b ? g : b;
+    const weakest = r < g ? (r < b ? r : b) : g < b ? g : b;
+    sum += strongest - weakest;
+  }
+  return sum;
 }
 
 /** Rec. 601 luma in integers, as ffmpeg's grey conversion has it. */

@@ -2,7 +2,7 @@
  * Which cells show ultrasound: those that differ from the flat background of the screen, and of these the part that
  * is large and solid; letters, rulers and marks are thin or apart.
  */
-import type { Cells } from './cells.ts';
+import type { Cells, Part } from './cells.ts';
 import { close, fillHoles, open, partsOf, select } from './cells.ts';
 import type { Features } from './features.ts';
 
@@ -30,7 +30,27 @@ export function findTissue(features: Features): Tissue {
   const { parts, labels } = partsOf(solid);
   const largest = parts[0];
   if (largest === undefined) return { background, lit, tissue: solid };
-  return { background, lit, tissue: fillHoles(select(solid, labels, new Set([largest.label]))) };
+  const wanted = new Set(parts.filter((part) => belongs(part, largest)).map(({ label }) => label));
+  return { background, lit, tissue: fillHoles(select(solid, labels, wanted)) };
+}
+
+/**
+ * Whether a part belongs to the same field as the largest one: a dark band (a cyst, a shadow, fluid) parts the field
+ * across the beams, so the pieces lie one above the other and are about as wide; menus lie beside, bars are thin.
+ */
+function belongs(part: Part, largest: Part): boolean {
+  if (part === largest) return true;
+  const width = part.right - part.left + 1;
+  const height = part.bottom - part.top + 1;
+  const common = Math.min(part.right, largest.right) - Math.max(part.left, largest.left) + 1;
+  const solidity = part.area / (width * height);
+  return (
+    part.area >= 0.04 * largest.area &&
+    common >= 0.9 * width &&
+    common >= 0.3 * (largest.right - largest.left + 1) &&
+    height >= width / 8 &&
+    solidity >= 0.4
+  );
 }
 
 /** The most frequent luminance of flat cells. */
@@ -52,8 +72,10 @@ function backgroundOf(features: Features): number | null {
 function litCells({ mean, texture, motion }: Features, background: number | null): Uint8Array {
   const lit = new Uint8Array(mean.length);
   for (let i = 0; i < lit.length; i++) {
-    const apart = background === null ? Infinity : Math.abs(mean[i]! - background);
-    if (apart > 2.5 || texture[i]! > 1.2 || motion[i]! > 0.8) lit[i] = 1;
+    // Bars, buttons and shaded panels of a screen are smooth and still to the last grey level; tissue never is.
+    const alive = texture[i]! + motion[i]! > 0.25;
+    const apart = background === null || Math.abs(mean[i]! - background) > 2.5;
+    if ((apart && alive) || texture[i]! > 1.2 || motion[i]! > 0.8) lit[i] = 1;
   }
   return lit;
 }

@@ -1,0 +1,290 @@
+/**
+ * Fits the shape of a field to the cells that show tissue. Tissue outside of the shape costs much, darkness inside
+ * costs little: shadows and cysts are dark parts of the field, but nothing that was scanned lies outside of it. The
+ * search is exhaustive for each edge by itself and then goes downhill for all together; no chance is involved.
+ */
+import type { Cells } from './cells.ts';
+import type { Arc, Edge, Shape } from './shape.ts';
+import { arcAt, cellsBetween, spanAt } from './shape.ts';
+
+/** Cost of a tissue cell left out, in dark cells taken in. */
+export const OUTSIDE = 5;
+
+/** The shape of least cost. `tissue` must hold at least one cell. */
+export function fitShape(tissue: Cells): Shape {
+  const sums = columnSums(tissue);
+  const box = boxOf(tissue);
+  const rectangle: Shape = {
+    left: { x: box.left, slope: 0 },
+    right: { x: box.right + 1, slope: 0 },
+    top: { y: box.top, curvature: 0 },
+    bottom: { y: box.bottom + 1, curvature: 0 },
+    axis: (box.left + box.right + 1) / 2,
+  };
+  const left = fitSide(tissue, box, -1);
+  const right = fitSide(tissue, box, 1);
+  const fan = withArcs(sums, { ...rectangle, left, right, axis: axisOf(left, right, rectangle.axis) }, box);
+  // A rectangle has half of the fan's freedom: it wins where it is nearly as good.
+  const straight = descend(sums, rectangle, ['left.x', 'right.x', 'top.y', 'bottom.y']);
+  const curved = descend(sums, fan, PARAMETERS);
+  return cost(sums, straight) <= 1.02 * cost(sums, curved) + 0.004 * tissue.data.length ? straight : curved;
+}
+
+interface Box {
+  readonly left: number;
+  readonly right: number;
+  readonly top: number;
+  readonly bottom: number;
+}
+
+/** First and last column and row that hold tissue. */
+function boxOf({ columns, rows, data }: Cells): Box {
+  let [left, right, top, bottom] = [columns, 0, rows, 0];
+  for (let y = 0; y < rows; y++) {
+    for (let x = 0; x < columns; x++) {
+      if (data[y * columns + x] === 0) continue;
+      if (x < left) left = x;
+      if (x > right) right = x;
+      if (y < top) top = y;
+      bottom = y;
+    }
+  }
+  return { left, right, top, bottom };
+}
+
+/** Running sums of tissue down each column. */
+interface Sums {
+  readonly columns: number;
+  readonly rows: number;
+  readonly total: number;
+  /** [columns, rows + 1]. */
+  readonly down: Int32Array;
+}
+
+function columnSums({ columns, rows, data }: Cells): Sums {
+  const down = new Int32Array(columns * (rows + 1));
+  let total = 0;
+  for (let x = 0; x < columns; x++) {
+    let sum = 0;
+    for (let y = 0; y < rows; y++) {
+      sum += data[y * columns + x]!;
+      down[x * (rows + 1) + y + 1] = sum;
+    }
+    total += sum;
+  }
+  return { columns, rows, total, down };
+}
+
+const span: [number, number] = [0, 0];
+
+function cost({ columns, rows, total, down }: Sums, shape: Shape): number {
+  let inside = 0;
+  let lit = 0;
+  for (let x = 0; x < columns; x++) {
+    spanAt(shape, x + 0.5, span);
+    const [from, to] = cellsBetween(span, rows);
+    if (to <= from) continue;
+    inside += to - from;
+    lit += down[x * (rows + 1) + to]! - down[x * (rows + 1) + from]!;
+  }
+  return OUTSIDE * (total - lit) + (inside - lit);
+}
+
+/**
+ * The straight edge of one side (−1 left, 1 right), from the top of the tissue to the row where it reaches furthest
+ * out: below, the bottom arc or the picture's border takes over.
+ */
+function fitSide(tissue: Cells, box: Box, side: -1 | 1): Edge {
+  const { columns, data } = tissue;
+  // Mirrored, the right side is a left side.
+  const at = (x: number, y: number): number => data[y * columns + (side < 0 ? x : columns - 1 - x)]!;
+  const outermost = side < 0 ? box.left : columns - 1 - box.right;
+  const middle = Math.floor(side < 0 ? (box.left + box.right) / 2 : columns - 1 - (box.left + box.right) / 2);
+  let last = box.top;
+  for (let y = box.top; y <= box.bottom; y++) {
+    for (let x = outermost; x <= Math.min(outermost + 1, middle); x++) if (at(x, y) === 1) last = y;
+  }
+  const height = last - box.top + 1;
+  const before = new Int32Array(height * (middle + 2));
+  for (let row = 0; row < height; row++) {
+    for (let x = 0; x <= middle; x++) {
+      const base = row * (middle + 2) + x;
+      before[base + 1] = before[base]! + at(x, box.top + row);
+    }
+  }
+  const price = (from: number, to: number): number => {
+    let sum = 0;
+    for (let row = 0; row < height; row++) {
+      const x = from + ((to - from) * (row + 0.5)) / height;
+      const edge = Math.min(middle + 1, Math.max(0, Math.ceil(x - 0.5)));
+      const base = row * (middle + 2);
+      const out = before[base + edge]!;
+      sum += OUTSIDE * out + (middle + 1 - edge) - (before[base + middle + 1]! - out);
+    }
+    return sum;
+  };
+  let best = { from: outermost, to: outermost, price: price(outermost, outermost) };
+  const attempt = (from: number, to: number): void => {
+    const value = price(from, to);
+    if (value < best.price) best = { from, to, price: value };
+  };
+  const step = Math.max(1, Math.round(middle / 40));
+  const furthest = outermost - 2 * (middle - outermost);
+  if (height >= 4) {
+    for (let from = outermost; from <= middle; from += step) {
+      for (let to = Math.min(from, outermost + 4); to >= furthest; to -= step) attempt(from, to);
+    }
+    for (let size = step / 2; size >= 0.25; size /= 2) {
+      const { from, to } = best;
+      for (const a of [-1, 0, 1]) for (const b of [-1, 0, 1]) attempt(from + a * size, to + b * size);
+    }
+  }
+  const slope = (best.to - best.from) / height;
+  const x = best.from - slope * box.top;
+  return side < 0 ? { x, slope } : { x: columns - x, slope: -slope };
+}
+
+/** x of the point where the sides meet, or the middle where they are (nearly) parallel. */
+function axisOf(left: Edge, right: Edge, middle: number): number {
+  const opening = right.slope - left.slope;
+  if (opening < 0.05) return middle;
+  return left.x + left.slope * ((left.x - right.x) / opening);
+}
+
+/** The best arcs across given sides: around the point where the sides meet, flatter, or straight. */
+function withArcs(sums: Sums, start: Shape, box: Box): Shape {
+  const opening = start.right.slope - start.left.slope;
+  const apex = opening < 0.05 ? -Infinity : (start.left.x - start.right.x) / opening;
+  let best = start;
+  let least = cost(sums, start);
+  const tryArcs = (edge: 'top' | 'bottom', ys: number, ye: number): void => {
+    for (const bend of [0, 0.5, 0.75, 1, 1.3]) {
+      for (let y = ys; y <= ye; y += 2) {
+        const radius = y - apex;
+        if (bend > 0 && !(radius > 1 && Number.isFinite(radius))) continue;
+        const shape = { ...best, [edge]: { y, curvature: bend === 0 ? 0 : bend / radius } satisfies Arc };
+        const value = cost(sums, shape);
+        if (value < least) [best, least] = [shape, value];
+      }
+    }
+  };
+  tryArcs('bottom', (box.top + box.bottom) / 2, box.bottom + 1 + sums.rows / 4);
+  tryArcs('top', box.top, (box.top + box.bottom) / 2);
+  return best;
+}
+
+const PARAMETERS = [
+  'left.x',
+  'left.slope',
+  'right.x',
+  'right.slope',
+  'top.y',
+  'top.curvature',
+  'bottom.y',
+  'bottom.curvature',
+  'axis',
+] as const;
+type Parameter = (typeof PARAMETERS)[number];
+
+/** Coordinate descent with shrinking steps; sides turn about their middle. */
+function descend(sums: Sums, start: Shape, parameters: readonly Parameter[]): Shape {
+  let best = start;
+  let least = cost(sums, start);
+  const middle = sums.rows / 2;
+  for (let size = 4; size >= 0.25; size /= 2) {
+    for (let round = 0; round < 4; round++) {
+      const before = least;
+      for (const parameter of parameters) {
+        for (const step of [size, -size]) {
+          for (;;) {
+            const shape = moved(best, parameter, step, middle);
+            const value = cost(sums, shape);
+            if (value >= least) break;
+            [best, least] = [shape, value];
+          }
+        }
+      }
+      if (least === before) break;
+    }
+  }
+  return best;
+}
+
+function moved(shape: Shape, parameter: Parameter, step: number, middle: number): Shape {
+  const turned = ({ x, slope }: Edge, by: number): Edge => ({ x: x - by, slope: slope + by / middle });
+  // By so much that the arc moves by `step` at half of the picture's height from the axis.
+  const bent = ({ y, curvature }: Arc): Arc => ({
+    y,
+    curvature: Math.max(0, curvature + (2 * step) / middle ** 2),
+  });
+  switch (parameter) {
+    case 'left.x':
+      return { ...shape, left: { ...shape.left, x: shape.left.x + step } };
+    case 'right.x':
+      return { ...shape, right: { ...shape.right, x: shape.right.x + step } };
+    case 'left.slope':
+      return { ...shape, left: turned(shape.left, step) };
+    case 'right.slope':
+      return { ...shape, right: turned(shape.right, step) };
+    case 'top.y':
+      return { ...shape, top: { ...shape.top, y: shape.top.y + step } };
+    case 'bottom.y':
+      return { ...shape, bottom: { ...shape.bottom, y: shape.bottom.y + step } };
+    case 'top.curvature':
+      return { ...shape, top: bent(shape.top) };
+    case 'bottom.curvature':
+      return { ...shape, bottom: bent(shape.bottom) };
+    case 'axis':
+      return { ...shape, axis: shape.axis + step };
+  }
+}
+
+/** Where an edge or arc of the shape lies in the picture and how much of it is seen as a step from tissue to none. */
+export interface Support {
+  /** Share of the edge's length inside the picture at which tissue begins within two cells; 1 where none is inside. */
+  readonly share: number;
+  /** Length inside the picture, cells. */
+  readonly length: number;
+}
+
+const NEAR = 2;
+
+export function supportOf(shape: Shape, tissue: Cells): Record<'left' | 'right' | 'top' | 'bottom', Support> {
+  const { columns, rows, data } = tissue;
+  const at = (x: number, y: number): number =>
+    x < 0 || y < 0 || x >= columns || y >= rows ? -1 : data[Math.floor(y) * columns + Math.floor(x)]!;
+  const side = (edge: Edge, inwards: 1 | -1): Support => {
+    let [length, seen] = [0, 0];
+    for (let y = 0; y < rows; y++) {
+      const x = edge.x + edge.slope * (y + 0.5);
+      if (x < 1 || x > columns - 1) continue;
+      spanAt(shape, x + inwards, span);
+      if (y + 0.5 < span[0] || y + 0.5 > span[1]) continue;
+      length++;
+      let inside = 0;
+      for (let i = -1; i <= NEAR; i++) inside = Math.max(inside, at(x + inwards * (i + 0.5), y + 0.5));
+      if (inside === 1) seen++;
+    }
+    return { length, share: length === 0 ? 1 : seen / length };
+  };
+  const across = (arc: Arc, inwards: 1 | -1): Support => {
+    let [length, seen] = [0, 0];
+    for (let x = 0; x < columns; x++) {
+      const y = arcAt(arc, x + 0.5 - shape.axis);
+      spanAt(shape, x + 0.5, span);
+      const end = inwards === 1 ? span[0] : span[1];
+      if (y < 1 || y > rows - 1 || Math.abs(end - y) > 0.01 || span[0] >= span[1]) continue;
+      length++;
+      let inside = 0;
+      for (let i = -1; i <= NEAR; i++) inside = Math.max(inside, at(x + 0.5, y + inwards * (i + 0.5)));
+      if (inside === 1) seen++;
+    }
+    return { length, share: length === 0 ? 1 : seen / length };
+  };
+  return {
+    left: side(shape.left, 1),
+    right: side(shape.right, -1),
+    top: across(shape.top, 1),
+    bottom: across(shape.bottom, -1),
+  };
+}
