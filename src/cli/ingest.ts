@@ -14,11 +14,19 @@ interface Options {
   readonly label?: string;
   readonly stills?: boolean;
   readonly fps: number | 'all';
+  readonly sampling: 'time' | 'motion';
   readonly size: number;
   readonly colour?: boolean;
+  readonly crop: 'auto' | 'none';
+  readonly fields?: string;
+  readonly allowUnmasked?: boolean;
+  readonly refuseUnmasked?: boolean;
+  readonly keyFile?: string;
+  readonly jobs?: number;
   readonly pictures: PictureLayout;
   readonly strict?: boolean;
   readonly overwrite?: boolean;
+  readonly reuse: boolean;
   readonly json?: boolean;
 }
 
@@ -29,7 +37,7 @@ export function ingestCommand(): Command {
   const command = new Command('ingest')
     .summary('make a dataset of videos, frame folders or stills')
     .description('Reads the clips in SOURCE (a folder or a file) and writes them as a dataset.')
-    .argument('<source>', 'videos (whatever ffprobe reads), folders of frames, single pictures')
+    .argument('<source>', 'DICOM files, videos (whatever ffprobe reads), folders of frames, single pictures')
     .requiredOption('--out <folder>', 'dataset folder to write')
     .option('--labels <file>', 'CSV with the columns clip, label and optionally group (patient)')
     .addOption(new Option('--recipe <name>', 'a public set with known labels and groups').choices(RECIPES))
@@ -42,7 +50,24 @@ export function ingestCommand(): Command {
       wholeNumber('--size', 16, 2048),
       DEFAULT_SIZE,
     )
+    .addOption(
+      new Option('--sampling <how>', 'keep frames uniform in time, or as many at equal steps of motion')
+        .choices(['time', 'motion'])
+        .default('time'),
+    )
     .option('--colour', 'store three channels (default: grey)')
+    .addOption(
+      new Option('--crop <how>', 'blank and cut off what is not ultrasound, or keep the whole picture')
+        .choices(['auto', 'none'])
+        .default('auto'),
+    )
+    .option(
+      '--fields <file>',
+      'YAML or CSV of fields given by hand: clip (or pattern) and rectangle or polygon',
+    )
+    .option('--allow-unmasked', 'take DICOM clips without a field too, with what is burned into the pixels')
+    .option('--refuse-unmasked', 'refuse every clip without a field')
+    .option('--key-file <file>', 'secret bytes for pseudonyms of DICOM patients that hold across datasets')
     .addOption(
       new Option('--pictures <how>', 'folders of pictures are clips (frames) or collections (stills)')
         .choices(['auto', 'frames', 'stills'])
@@ -50,7 +75,9 @@ export function ingestCommand(): Command {
     )
     .option('--name <name>', 'name of the dataset')
     .option('--strict', 'stop at the first source that cannot be read')
-    .option('--overwrite', 'replace the dataset in --out')
+    .option('--overwrite', 'replace the dataset in --out; clips of it that are unchanged are taken over')
+    .option('--no-reuse', 'decode everything again, also what an earlier ingest to --out left')
+    .option('--jobs <number>', 'clips decoded at once (default: cores)', wholeNumber('--jobs', 1, 1024))
     .addHelpText(
       'after',
       `
@@ -59,6 +86,9 @@ Examples:
   uscl ingest frames/ --out lung --pictures frames      a folder a clip, optionally below class folders
   uscl ingest covid_blues --recipe covid-blues --label b-lines --out blues
   uscl ingest pocus --recipe pocus --out pocus
+  uscl ingest export/ --out clips --key-file site.key   DICOM: pseudonyms by a key that you keep
+
+An ingest that was stopped or killed goes on when the same command is given again.
 
 labels.csv:
   clip,label,group
@@ -75,6 +105,14 @@ labels.csv:
         recipe: options.recipe,
         recipeOptions: { label: options.label, stills: options.stills },
         fps: options.fps,
+        sampling: options.sampling,
+        crop: options.crop,
+        fields: options.fields,
+        allowUnmasked: options.allowUnmasked,
+        refuseUnmasked: options.refuseUnmasked,
+        keyFile: options.keyFile,
+        parallel: options.jobs,
+        reuse: options.reuse,
         size: options.size,
         channels: options.colour === true ? 3 : 1,
         pictures: options.pictures,
@@ -98,7 +136,13 @@ function describe(summary: IngestSummary): string {
   const lines = [`${clips} clips, ${frames} frames, ${groups} groups in ${duration(summary.seconds)}`];
   const classes = Object.entries(summary.classes).map(([name, count]) => `${name} ${count}`);
   if (classes.length > 0) lines.push(`classes: ${classes.join(', ')}; unlabelled ${summary.unlabelled}`);
-  lines.push(`dropped frames: ${dropped.black} black, ${dropped.duplicate} duplicate`);
+  if (summary.reused > 0) lines.push(`taken over from an earlier ingest: ${summary.reused} clips`);
+  lines.push(
+    `dropped frames: ${dropped.black} black, ${dropped.blank} blank, ${dropped.duplicate} duplicate`,
+  );
+  lines.push(...describeFields(summary));
+  const flags = Object.entries(summary.flags).map(([name, count]) => `${name} ${count}`);
+  if (flags.length > 0) lines.push(`flags: ${flags.join(', ')}`);
   lines.push(
     ...listed(
       'not taken',
@@ -113,9 +157,29 @@ function describe(summary: IngestSummary): string {
   );
   lines.push(...listed('label rows that fit no source', unmatchedLabels));
   lines.push(...listed('clips without a label row', withoutRow));
+  lines.push(...listed('entries of the field file that fit no clip', summary.unusedFields));
   lines.push(...summary.notes.map((note) => `note: ${note}`));
   lines.push(`dataset: ${summary.folder}`, `Look it over with: uscl inspect ${summary.folder}`);
   return lines.join('\n');
+}
+
+/** How the fields were known, and how sure the finder is of those it found. */
+function describeFields({ crops }: IngestSummary): string[] {
+  const counts = (['declared', 'given', 'found'] as const)
+    .map((from) => ({ from, count: crops.filter((crop) => crop.from === from).length }))
+    .filter(({ count }) => count > 0)
+    .map(({ from, count }) => `${count} ${from}`);
+  if (counts.length === 0) return [];
+  const without = crops.filter(({ from }) => from === null).length;
+  if (without > 0) counts.push(`${without} without`);
+  const sure = crops
+    .flatMap(({ from, confidence }) => (from === 'found' ? [confidence ?? 0] : []))
+    .sort((a, b) => a - b);
+  const found =
+    sure.length === 0
+      ? ''
+      : `; confidence of those found: ${(sure[0] ?? 0).toFixed(2)} to ${(sure.at(-1) ?? 0).toFixed(2)}, median ${(sure[sure.length >> 1] ?? 0).toFixed(2)}`;
+  return [`ultrasound fields: ${counts.join(', ')}${found}`];
 }
 
 function listed(title: string, items: readonly string[]): string[] {

@@ -78,6 +78,8 @@ export interface DatasetOptions {
    * writer left is looked for: killed ones, and with `overwrite` the dataset that is there.
    */
   readonly keys?: readonly string[] | undefined;
+  /** Whether to look for it (default true); without, what killed writers left is cleared. */
+  readonly reuse?: boolean;
 }
 
 /**
@@ -108,12 +110,16 @@ class StoreWriter implements DatasetWriter {
   #noted = 0;
   #state: 'open' | 'adding' | 'closed' = 'open';
 
-  constructor(folder: string, start: DatasetStart, { overwrite = false, keys }: DatasetOptions) {
+  constructor(
+    folder: string,
+    start: DatasetStart,
+    { overwrite = false, keys, reuse = true }: DatasetOptions,
+  ) {
     this.#start = start;
     this.#overwrite = overwrite;
     let adopted: readonly JournalEntry[] = [];
     this.#target = openTarget(folder, overwrite, {
-      resume: keys !== undefined,
+      resume: keys !== undefined && reuse,
       adopts: (leftover) => {
         const entries = readJournal(leftover);
         // Only what is the very beginning of this ingest can grow on; from others, clips are copied.
@@ -124,11 +130,15 @@ class StoreWriter implements DatasetWriter {
     });
     try {
       const { temporary, leftovers } = this.#target;
-      if (adopted.length > 0) guardWrites(folder, () => cutJournal(temporary, adopted));
+      guardWrites(folder, () => {
+        if (adopted.length > 0) cutJournal(temporary, adopted);
+      });
       this.#adopted = adopted;
       this.#previous.add(temporary, adopted);
       for (const leftover of leftovers) this.#previous.add(leftover);
-      if (overwrite && keys !== undefined) this.#previous.add(this.#target.folder);
+      // What was refused then may be taken now: a disk mended, a tool installed.
+      if (overwrite && keys !== undefined && reuse)
+        this.#previous.add(this.#target.folder, clipsOf(this.#target.folder));
       this.#journal = keys === undefined ? null : new Journal(temporary);
       this.#store = new Store(temporary, this.#target.folder);
     } catch (thrown) {
@@ -393,6 +403,10 @@ class StoreWriter implements DatasetWriter {
 
 /** Bytes of an earlier clip that are not what they were. */
 class DamagedClip extends Error {}
+
+function clipsOf(dataset: string): readonly JournalEntry[] {
+  return readJournal(dataset).filter(({ record }) => record !== null);
+}
 
 function requireMasks(pixels: Uint8Array, { id, frames, width, height }: ClipRecord): void {
   if (pixels.length !== frames * width * height)

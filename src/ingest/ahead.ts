@@ -5,7 +5,13 @@
  */
 
 /** Bytes a source may be ahead of its reader before it has to wait. */
-const MAX_QUEUED_BYTES = 64 * 2 ** 20;
+const MAX_QUEUED_BYTES = 32 * 2 ** 20;
+
+/** Bytes of all sources ahead of their readers from which on no further source is started. */
+const MAX_WAITING_BYTES = 192 * 2 ** 20;
+
+/** Items under way or done and waiting, for each that may be worked on at once. */
+const AHEAD = 16;
 
 /** Starts to draw from `source` at once. The result can be iterated once. */
 export class AheadQueue implements AsyncIterable<Uint8Array> {
@@ -18,7 +24,11 @@ export class AheadQueue implements AsyncIterable<Uint8Array> {
   #stopped = false;
   #wakeReader: (() => void) | undefined;
   #wakeSource: (() => void) | undefined;
+  #rest: () => void = () => undefined;
   readonly #pump: Promise<void>;
+
+  /** Settles when the source has ended or has to wait for the first time: it uses no core then. */
+  readonly resting = new Promise<void>((resolve) => (this.#rest = resolve));
 
   constructor(source: AsyncGenerator<Uint8Array, unknown, undefined>, maxBytes = MAX_QUEUED_BYTES) {
     this.#source = source;
@@ -33,6 +43,7 @@ export class AheadQueue implements AsyncIterable<Uint8Array> {
         this.#bytes += chunk.length;
         this.#wakeReader?.();
         while (this.#bytes >= this.#maxBytes && !this.#isStopped()) {
+          this.#rest();
           await new Promise<void>((resolve) => (this.#wakeSource = resolve));
         }
         if (this.#isStopped()) break;
@@ -42,7 +53,13 @@ export class AheadQueue implements AsyncIterable<Uint8Array> {
       this.#failure = { thrown };
     }
     this.#ended = true;
+    this.#rest();
     this.#wakeReader?.();
+  }
+
+  /** Bytes that wait for the reader. */
+  get waiting(): number {
+    return this.#bytes;
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
@@ -69,6 +86,7 @@ export class AheadQueue implements AsyncIterable<Uint8Array> {
     this.#wakeSource?.();
     await this.#pump;
     this.#queue.length = 0;
+    this.#bytes = 0;
   }
 
   /** A method, because the compiler does not see that `stop` may run while `#draw` waits. */
@@ -77,14 +95,15 @@ export class AheadQueue implements AsyncIterable<Uint8Array> {
   }
 }
 
-/** What is under way for one item of `inOrder`. */
+/** What is under way for one item of `inOrder`; without frames, there is nothing to wait for. */
 export interface UnderWay {
-  readonly frames: AheadQueue;
+  readonly frames: AheadQueue | null;
 }
 
 /**
- * Starts items in order, `width` of them at a time, and hands each to `take` in the same order. When `take` throws,
- * everything under way is stopped before the error goes up.
+ * Starts items in order and hands each to `take` in the same order. `width` of them are worked on at a time: where one
+ * takes long, those behind it are done meanwhile and wait. When `take` throws, everything under way is stopped before
+ * the error goes up.
  */
 export async function inOrder<Item, Work extends UnderWay>(
   items: readonly Item[],
@@ -94,13 +113,36 @@ export async function inOrder<Item, Work extends UnderWay>(
 ): Promise<void> {
   const underWay: Work[] = [];
   let next = 0;
+  let working = 0;
+  let isOver = false;
+  const isRoom = (): boolean =>
+    working < width &&
+    underWay.length < AHEAD * width &&
+    (underWay.length === 0 ||
+      underWay.reduce((sum, { frames }) => sum + (frames?.waiting ?? 0), 0) < MAX_WAITING_BYTES);
+  const fill = (): void => {
+    while (!isOver && next < items.length && isRoom()) {
+      const work = start(items[next++]!);
+      underWay.push(work);
+      if (work.frames === null) continue;
+      working++;
+      void work.frames.resting.then(() => {
+        working--;
+        fill();
+      });
+    }
+  };
   try {
     for (let index = 0; index < items.length; index++) {
-      while (underWay.length < width && next < items.length) underWay.push(start(items[next++]!));
-      await take(underWay[0]!, index);
-      await underWay.shift()?.frames.stop();
+      fill();
+      const work = underWay[0];
+      if (work === undefined) throw new Error('Nothing was started.');
+      await take(work, index);
+      underWay.shift();
+      await work.frames?.stop();
     }
   } finally {
-    await Promise.all(underWay.map((work) => work.frames.stop()));
+    isOver = true;
+    await Promise.all(underWay.map((work) => work.frames?.stop() ?? Promise.resolve()));
   }
 }

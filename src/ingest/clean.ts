@@ -1,6 +1,6 @@
 /**
  * Frames that carry nothing are dropped on the way in and counted: black ones (devices and editors put them at the
- * start of a clip) and ones equal to the frame kept before them (a clip paused, or re-timed by repeating frames).
+ * start of a clip), ones of a single shade, and ones equal to the frame kept before them (a clip paused, or re-timed by repeating frames).
  * They would otherwise become positive pairs that teach that all clips look alike.
  */
 
@@ -23,14 +23,25 @@ export interface DropCounts {
   duplicate: number;
 }
 
+/** A pixel is of the frame's one shade up to this many grey levels from the mean. */
+const SHADE = 12;
+
+export interface CleanOptions {
+  readonly channels: 1 | 3;
+  /** Whether everything outside of a field was set to 0; then only lit pixels tell whether there is one shade. */
+  readonly isMasked: boolean;
+}
+
 /** Passes on the frames worth keeping and counts the others in `dropped`. Frames are not copied. */
 export async function* withoutEmptyFrames(
   frames: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   dropped: DropCounts,
+  options: () => CleanOptions = () => ({ channels: 1, isMasked: false }),
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let kept: Uint8Array | undefined;
   for await (const frame of frames) {
     if (isBlack(frame)) dropped.black++;
+    else if (isBlank(frame, options())) dropped.blank++;
     else if (kept !== undefined && isSame(frame, kept)) dropped.duplicate++;
     else {
       kept = frame;
@@ -44,6 +55,35 @@ export function isBlack(frame: Uint8Array): boolean {
   let lit = 0;
   for (const value of frame) if (value > LIT && ++lit >= enough) return false;
   return true;
+}
+
+/** Whether nearly all pixels have one shade (or colour). */
+export function isBlank(frame: Uint8Array, { channels, isMasked }: CleanOptions): boolean {
+  const counts = (at: number): boolean =>
+    !isMasked || frame[at]! > LIT || (channels === 3 && isLit(frame, at));
+  const sums = [0, 0, 0];
+  let pixels = 0;
+  for (let at = 0; at < frame.length; at += channels) {
+    if (!counts(at)) continue;
+    pixels++;
+    for (let c = 0; c < channels; c++) sums[c]! += frame[at + c]!;
+  }
+  const means = sums.map((sum) => sum / pixels);
+  const enough = pixels * MIN_LIT_SHARE;
+  let others = 0;
+  for (let at = 0; at < frame.length; at += channels) {
+    if (!counts(at)) continue;
+    for (let c = 0; c < channels; c++) {
+      if (Math.abs(frame[at + c]! - means[c]!) <= SHADE) continue;
+      if (++others >= enough) return false;
+      break;
+    }
+  }
+  return true;
+}
+
+function isLit(frame: Uint8Array, at: number): boolean {
+  return frame[at + 1]! > LIT || frame[at + 2]! > LIT;
 }
 
 function isSame(a: Uint8Array, b: Uint8Array): boolean {

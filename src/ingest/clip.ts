@@ -1,30 +1,40 @@
 /**
- * One planned clip to clean frames and the facts about it: open the source, decode, drop what carries nothing.
- * Decoding starts at once and runs ahead of the writer; the facts are complete when the frames have ended.
+ * One planned clip to clean frames and the facts about it: open the source, choose frames, find the field, blank,
+ * crop and scale, drop what carries nothing. Decoding starts at once and runs ahead of the writer; the facts are
+ * complete when the frames have ended.
  */
-import { join } from 'node:path';
 import { messageOf, systemCode, UsclError } from '../base/errors.ts';
-import type { ClipDraft } from '../dataset/types.ts';
+import type { ClipDraft, Field } from '../dataset/types.ts';
 import { AheadQueue } from './ahead.ts';
+import { hasCallipers } from './callipers.ts';
 import type { DropCounts } from './clean.ts';
 import { withoutEmptyFrames } from './clean.ts';
-import type { Size } from './geometry.ts';
+import type { Cut } from './field/cut.ts';
+import { planCut } from './field/cut.ts';
+import type { GivenField } from './field/file.ts';
+import { wholeField } from './field/file.ts';
+import { findField } from './field/find.ts';
 import { storedSize } from './geometry.ts';
-import { openPictures } from './picture-source.ts';
+import { readMasks } from './masks.ts';
+import type { OpenSettings } from './open.ts';
+import { openSource } from './open.ts';
 import type { PlannedClip } from './plan.ts';
 import type { ClipSource } from './source.ts';
-import type { VideoTools } from './video.ts';
-import { openVideo } from './video-source.ts';
+import { afterLook, framesByMotion, motionOf, only, withEnding } from './stages.ts';
 
-export interface DecodeSettings {
-  /** Real path of the source folder. */
-  readonly root: string;
+/** When a clip without a field is not taken: where it may name a patient, always, or never. */
+export type UnmaskedRule = 'identifying' | 'all' | 'none';
+
+export type Sampling = 'time' | 'motion';
+
+export interface DecodeSettings extends OpenSettings {
   readonly size: number;
   readonly channels: 1 | 3;
   readonly fps: number | 'all';
-  /** Null when no item is a video. */
-  readonly tools: VideoTools | null;
-  readonly signal: AbortSignal | undefined;
+  readonly sampling: Sampling;
+  /** Whether a field is looked for and cropped to. */
+  readonly crop: boolean;
+  readonly refuseUnmasked: UnmaskedRule;
 }
 
 /**
@@ -35,10 +45,10 @@ const FEW_FRAMES = 3;
 
 interface Facts {
   readonly original: ClipDraft['original'];
-  readonly stored: Size;
   readonly fps: number | null;
   readonly sha256: string;
   readonly damage: string | undefined;
+  readonly flags: readonly string[];
 }
 
 /** A clip whose decoding is under way. */
@@ -46,42 +56,60 @@ export class ClipDecoding {
   readonly clip: PlannedClip;
   readonly frames: AheadQueue;
   readonly #settings: DecodeSettings;
+  readonly #given: GivenField | undefined;
   readonly #dropped: DropCounts = { black: 0, blank: 0, duplicate: 0 };
   #facts: Facts | undefined;
+  #field: Field | null = null;
+  #cut: Cut | undefined;
+  #masks: Uint8Array | null = null;
   #kept = 0;
+  #hasCallipers = false;
 
-  constructor(clip: PlannedClip, settings: DecodeSettings) {
+  constructor(clip: PlannedClip, settings: DecodeSettings, given?: GivenField) {
     this.clip = clip;
     this.#settings = settings;
+    this.#given = given;
     this.frames = new AheadQueue(this.#clean());
   }
 
   /** The clip's record; only after the last frame. */
   draft(): ClipDraft {
-    const { item, label, group, flags } = this.clip;
-    if (this.#facts === undefined) throw new Error(`The clip ${item.path} is not decoded yet.`);
-    const { original, stored, fps, sha256, damage } = this.#facts;
+    const { original, fps, sha256 } = this.#whole();
+    const { width, height } = this.#plannedCut().stored;
+    const { id, group } = namesOf(this.clip, sha256);
     return {
-      id: item.path,
-      group,
-      label,
-      source: item.path,
-      sourceSha256: sha256,
-      width: stored.width,
-      height: stored.height,
-      fps,
-      original,
-      crop: null,
+      ...{ id, group, label: this.clip.label, source: id, sourceSha256: sha256 },
+      ...{ width, height, fps, original },
+      crop: this.#plannedCut().crop,
+      field: this.#field,
       dropped: { ...this.#dropped },
-      flags: [
-        ...flags,
-        ...(original.frames === 1 ? ['still'] : []),
-        ...(original.frames > 1 && this.#kept < FEW_FRAMES ? ['few-frames'] : []),
-        ...(this.#dropped.black > this.#kept ? ['mostly-black'] : []),
-        ...(damage === undefined ? [] : ['damaged']),
-        ...(Math.min(original.width, original.height) < this.#settings.size ? ['small'] : []),
-      ],
+      flags: [...this.clip.flags, ...this.found()],
     };
+  }
+
+  /** The flags that come from the pixels; only after the last frame. */
+  found(): readonly string[] {
+    const { original, damage, flags } = this.#whole();
+    const { size, crop, sampling } = this.#settings;
+    const { black, duplicate } = this.#dropped;
+    const isClip = original.frames > 1;
+    return [
+      ...flags.filter((flag) => !this.clip.flags.includes(flag)),
+      ...(isClip ? [] : ['still']),
+      ...(isClip && this.#kept < FEW_FRAMES ? ['few-frames'] : []),
+      ...(black > this.#kept ? ['mostly-black'] : []),
+      ...(duplicate > this.#kept ? ['frozen'] : []),
+      ...(this.#hasCallipers && (!isClip || duplicate > this.#kept) ? ['callipers'] : []),
+      ...(damage === undefined ? [] : ['damaged']),
+      ...(Math.min(original.width, original.height) < size ? ['small'] : []),
+      ...(sampling === 'motion' && isClip ? ['by-motion'] : []),
+      ...(crop && this.#field === null ? ['no-field'] : []),
+    ];
+  }
+
+  /** [frames, height, width] of 0 and 1, or null; only after the last frame. */
+  masks(): Uint8Array | null {
+    return this.#masks;
   }
 
   get dropped(): Readonly<DropCounts> {
@@ -93,44 +121,100 @@ export class ClipDecoding {
     return this.#facts?.damage;
   }
 
+  #whole(): Facts {
+    if (this.#facts === undefined) throw new Error(`The clip ${this.clip.item.path} is not decoded yet.`);
+    return this.#facts;
+  }
+
+  #plannedCut(): Cut {
+    if (this.#cut === undefined) throw new Error('The cut is asked for before it is planned.');
+    return this.#cut;
+  }
+
   async *#clean(): AsyncGenerator<Uint8Array, void, undefined> {
+    const { channels } = this.#settings;
     try {
-      for await (const frame of withoutEmptyFrames(this.#decode(), this.#dropped)) {
-        this.#kept++;
+      const source = await this.#open();
+      // What is left out is judged by what would be stored: a clock beside the picture does not make it move.
+      const cleaned = withoutEmptyFrames(this.#frames(source), this.#dropped, () => ({
+        channels,
+        isMasked: this.#field !== null,
+      }));
+      for await (const frame of cleaned) {
+        if (this.#kept++ === 0) this.#hasCallipers = this.#marksOf(frame);
         yield frame;
       }
+      if (this.#kept > 0) await this.#readMasks(source);
     } catch (thrown) {
       if (systemCode(thrown) === undefined || thrown instanceof UsclError) throw thrown;
       throw unreadable(messageOf(thrown), thrown);
     }
-    if (this.#kept > 0) return;
-    const { black } = this.#dropped;
-    throw unreadable(
-      black === 1 ? 'its only frame is black' : `all of its ${black} sampled frames are black`,
-    );
+    if (this.#kept === 0) throw emptyClip(this.#dropped);
   }
 
-  async *#decode(): AsyncGenerator<Uint8Array, void, undefined> {
-    const { size, channels, signal } = this.#settings;
-    const source = await this.#open();
+  #open(): Promise<ClipSource> {
+    return openSource(this.clip, this.#settings);
+  }
+
+  /** Frames at the stored size. */
+  async *#frames(source: ClipSource): AsyncGenerator<Uint8Array, void, undefined> {
+    const { size, channels, crop } = this.#settings;
+    const known = this.#knownField(source);
+    if (known === null) {
+      this.#decide(null, source);
+      // Nothing to look at in the original: the decoder scales, which is the shortest way.
+      yield* this.#decode(source, true);
+      return;
+    }
+    const useField = (field: Field | null): void => {
+      this.#decide(field, source);
+      this.#cut = planCut(field, source, channels, size, crop);
+    };
+    const decoded = this.#decode(source, false);
+    if (known !== 'look') useField(known);
+    const frames =
+      known !== 'look'
+        ? decoded
+        : afterLook(decoded, (first) => {
+            useField(findField(first, source, channels));
+          });
+    for await (const frame of frames) yield await this.#plannedCut().apply(frame);
+  }
+
+  /** A person's word first, then the file's; `look` where the pixels are to tell. */
+  #knownField(source: ClipSource): Field | null | 'look' {
+    if (this.#given?.kind === 'field') return this.#given.field;
+    if (this.#given?.kind === 'whole') return wholeField(source);
+    if (this.#given?.kind === 'none') return null;
+    if (source.declaredField !== null) return source.declaredField;
+    return this.#settings.crop || source.mayIdentify ? 'look' : null;
+  }
+
+  /** Fails closed: what may name a patient and has no field is not taken. */
+  #decide(field: Field | null, source: ClipSource): void {
+    const { refuseUnmasked, size, channels } = this.#settings;
+    this.#field = field;
+    this.#cut = planCut(null, source, channels, size, false);
+    if (field !== null || refuseUnmasked === 'none') return;
+    if (refuseUnmasked === 'all' || source.mayIdentify) throw unmasked();
+  }
+
+  async *#decode(source: ClipSource, isScaled: boolean): AsyncGenerator<Uint8Array, void, undefined> {
+    const { size, channels, signal, sampling } = this.#settings;
     const fps = denseEnough(this.#settings.fps, source);
-    const stored = storedSize(source, size);
-    const decoding = source.frames({ channels, fps, size: stored, signal });
+    const byMotion = sampling === 'motion' && fps !== 'all' && source.frameCount > 1;
+    const indices = byMotion ? await this.#movingFrames(source, fps) : null;
+    const request = {
+      ...{ channels, signal, fps: byMotion ? ('all' as const) : fps },
+      size: isScaled ? storedSize(source, size) : undefined,
+    };
     let damage: string | undefined;
     let decoded = 0;
-    try {
-      for (;;) {
-        const { done, value } = await decoding.next();
-        if (done === true) {
-          damage = value;
-          break;
-        }
-        decoded++;
-        yield value;
-      }
-    } finally {
-      await decoding.return(undefined);
-    }
+    const all = withEnding(source.frames(request), (ending, count) => {
+      damage = ending;
+      decoded = count;
+    });
+    yield* indices === null ? all : only(all, indices);
     this.#facts = {
       original: {
         width: source.width,
@@ -138,34 +222,67 @@ export class ClipDecoding {
         fps: source.fps,
         frames: Math.max(source.frameCount, decoded),
       },
-      stored,
       fps: source.fps === null || fps === 'all' ? source.fps : Math.min(fps, source.fps),
       sha256: await source.sha256(),
       damage,
+      flags: source.flags,
     };
   }
 
-  #open(): Promise<ClipSource> {
-    const { root, tools, signal } = this.#settings;
-    const { item } = this.clip;
-    switch (item.kind) {
-      case 'video':
-        if (tools === null) throw new Error('A video was planned without a decoder.');
-        return openVideo(join(root, item.path), tools, signal);
-      case 'still':
-        return openPictures(root, [item.path]);
-      case 'frames':
-        return openPictures(root, item.files);
-      case 'dicom':
-        throw new Error(`No reader takes the DICOM file ${item.path}.`);
-    }
+  /** As many frames as sampling in time would give, at equal steps of motion. Decodes the clip once more. */
+  async #movingFrames(source: ClipSource, fps: number): Promise<readonly number[]> {
+    const { signal } = this.#settings;
+    const motion = await motionOf(
+      withEnding((await this.#open()).frames({ channels: 1, fps: 'all', signal }), () => undefined),
+      source,
+    );
+    const share = source.fps === null ? 1 : Math.min(1, fps / source.fps);
+    return framesByMotion(motion, Math.ceil(motion.length * share - 1e-6));
   }
+
+  /** Callipers are drawn on frozen pictures: stills, and clips that do not move (their first frame tells). */
+  #marksOf(frame: Uint8Array): boolean {
+    const { width, height } = this.#plannedCut().stored;
+    return hasCallipers(frame, { width, height }, this.#settings.channels);
+  }
+
+  async #readMasks(source: ClipSource): Promise<void> {
+    const { masks = [] } = this.clip;
+    if (masks.length === 0) return;
+    this.#masks = this.#plannedCut().applyMask(await readMasks(this.#settings.root, masks, source));
+  }
+}
+
+/** Under which names a clip is written. */
+export function namesOf(clip: PlannedClip, sha256: string): { readonly id: string; readonly group: string } {
+  const { item, name = item.path, group } = clip;
+  if (typeof name === 'string') return { id: name, group };
+  const id = `${item.kind}-${sha256.slice(0, 16)}`;
+  return { id, group: group === item.path ? id : group };
 }
 
 /** The rate to sample at: the one asked for, raised for a clip that would keep fewer than three frames. */
 function denseEnough(fps: number | 'all', source: ClipSource): number | 'all' {
   if (fps === 'all' || source.fps === null) return fps;
   return Math.min(Math.max(fps, (FEW_FRAMES * source.fps) / source.frameCount), Math.max(fps, source.fps));
+}
+
+function emptyClip({ black, blank }: Readonly<DropCounts>): UsclError {
+  const count = black + blank;
+  const what = blank === 0 ? 'black' : black === 0 ? 'blank' : 'black or blank';
+  if (count === 0) return unreadable('not one frame could be decoded');
+  return unreadable(
+    count === 1 ? `its only frame is ${what}` : `all of its ${count} sampled frames are ${what}`,
+  );
+}
+
+function unmasked(): UsclError {
+  return new UsclError({
+    kind: 'data',
+    code: 'UNMASKED',
+    message: 'no ultrasound field is declared, given or found, so what names a patient cannot be blanked',
+    remedy: 'Give its field with --fields, or take it as it is with --allow-unmasked.',
+  });
 }
 
 function unreadable(reason: string, cause?: unknown): UsclError {

@@ -11,6 +11,11 @@ export type SourceItem =
 
 export interface PlannedClip {
   readonly item: SourceItem;
+  /**
+   * What the dataset calls the clip and its source in place of the path, where paths may name patients. `content`: by
+   * what is in the file.
+   */
+  readonly name?: string | { readonly by: 'content' };
   readonly label: string | null;
   readonly group: string;
   readonly flags: readonly string[];
@@ -19,8 +24,12 @@ export interface PlannedClip {
 }
 
 export interface Rejection {
+  /** For the screen. */
   readonly source: string;
   readonly reason: string;
+  /** What is written in their place where they may name patients. */
+  readonly writtenSource?: string;
+  readonly writtenReason?: string;
 }
 
 export interface IngestPlan {

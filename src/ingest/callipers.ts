@@ -1,0 +1,76 @@
+/**
+ * Callipers: the small bright crosses that a person puts on a frozen picture to measure in it. They stand where the
+ * finding is, so a network that sees them need not look at the tissue; clips that may have them are flagged. Looked
+ * for in one frame by shape: four thin arms of equal length, dark between the arms, at least two of a kind.
+ */
+import type { Size } from './geometry.ts';
+
+/** Length of an arm, in stored pixels. */
+const MIN_ARM = 3;
+const MAX_ARM = 8;
+/** Least brightness of the centre. */
+const BRIGHT = 140;
+/** Arms are at least, what lies between them at most, this share of the centre's brightness. */
+const ARM = 0.65;
+const BETWEEN = 0.5;
+/** A measurement has two ends. */
+const ENDS = 2;
+
+type Directions = readonly (readonly [dx: number, dy: number])[];
+const STRAIGHT: Directions = [
+  [1, 0],
+  [0, 1],
+  [-1, 0],
+  [0, -1],
+];
+const DIAGONAL: Directions = [
+  [1, 1],
+  [-1, 1],
+  [-1, -1],
+  [1, -1],
+];
+
+/** Whether a [height, width, channels] u8 frame shows at least two crosses of a kind. */
+export function hasCallipers(frame: Uint8Array, size: Size, channels: 1 | 3): boolean {
+  const grey = channels === 1 ? frame : brightest(frame);
+  return crosses(grey, size, STRAIGHT, DIAGONAL) >= ENDS || crosses(grey, size, DIAGONAL, STRAIGHT) >= ENDS;
+}
+
+/** Coloured marks count by their brightest channel. */
+function brightest(frame: Uint8Array): Uint8Array {
+  return Uint8Array.from({ length: frame.length / 3 }, (_, i) =>
+    Math.max(frame[3 * i]!, frame[3 * i + 1]!, frame[3 * i + 2]!),
+  );
+}
+
+function crosses(grey: Uint8Array, { width, height }: Size, arms: Directions, gaps: Directions): number {
+  const found: { x: number; y: number }[] = [];
+  for (let y = MIN_ARM; y < height - MIN_ARM; y++) {
+    for (let x = MIN_ARM; x < width - MIN_ARM; x++) {
+      const centre = grey[y * width + x]!;
+      if (centre < BRIGHT || found.some((one) => Math.hypot(one.x - x, one.y - y) <= MAX_ARM)) continue;
+      const at = (distance: number, [dx, dy]: readonly [number, number]): number => {
+        const [px, py] = [x + distance * dx, y + distance * dy];
+        return px < 0 || py < 0 || px >= width || py >= height ? 0 : grey[py * width + px]!;
+      };
+      const lengths = arms.map((direction) => armLength(centre, (distance) => at(distance, direction)));
+      const shortest = Math.min(...lengths);
+      const longest = Math.max(...lengths);
+      if (shortest < MIN_ARM || longest > MAX_ARM || longest - shortest > 1) continue;
+      // One pixel beside the centre belongs to the arms, as thick as they are.
+      const isClear = gaps.every((direction) => {
+        for (let distance = 2; distance <= shortest; distance++)
+          if (at(distance, direction) > BETWEEN * centre) return false;
+        return true;
+      });
+      if (isClear) found.push({ x, y });
+    }
+  }
+  return found.length;
+}
+
+function armLength(centre: number, at: (distance: number) => number): number {
+  let length = 0;
+  while (length <= MAX_ARM && at(length + 1) >= ARM * centre) length++;
+  return length;
+}

@@ -1,0 +1,70 @@
+/**
+ * The key under which an ingest notes a clip: a digest of everything that its stored frames depend on, so that equal
+ * keys mean equal frames. That is the settings, and of the source its path, length and time of last change. Label,
+ * group and name are not in it; they may change while the frames stay.
+ *
+ * Where paths may name patients, neither they nor times go into the key, not even as a digest, because who has a list
+ * of names could try them all: there it is the clip's pseudonym and its length, and for other files their content.
+ */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { systemCode } from '../base/errors.ts';
+import { FORMAT_VERSION } from '../dataset/types.ts';
+import type { DecodeSettings } from './clip.ts';
+import type { GivenField } from './field/file.ts';
+import type { PlannedClip } from './plan.ts';
+
+/** To be raised with every change of what an ingest stores of the same source under the same settings. */
+const PIPELINE = 1;
+
+/** Digest of the clip's source and settings, 64 hex digits. */
+export async function keyOf(
+  clip: PlannedClip,
+  settings: DecodeSettings,
+  given: GivenField | undefined,
+): Promise<string> {
+  const { size, channels, fps, sampling, crop, refuseUnmasked, tools, root } = settings;
+  const { item, name, masks = [] } = clip;
+  const parts: unknown[] = [
+    ...[PIPELINE, FORMAT_VERSION, size, channels, fps, sampling, crop, refuseUnmasked, given ?? null],
+    ...[sharp.versions.vips, item.kind === 'video' || item.kind === 'dicom' ? tools?.version : null],
+    item.kind,
+  ];
+  const paths = [...(item.kind === 'frames' ? item.files : [item.path]), ...masks];
+  for (const path of paths) {
+    const absolute = join(root, path);
+    if (typeof name === 'string') parts.push(name, (await stateOf(absolute))?.size);
+    else if (name !== undefined) parts.push(await contentOf(absolute));
+    else {
+      const state = await stateOf(absolute);
+      parts.push(path, state?.size, state?.changed);
+    }
+  }
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+}
+
+async function stateOf(path: string): Promise<{ readonly size: string; readonly changed: string } | null> {
+  try {
+    const { size, mtimeNs } = await stat(path, { bigint: true });
+    return { size: String(size), changed: String(mtimeNs) };
+  } catch (thrown) {
+    if (systemCode(thrown) === undefined) throw thrown;
+    // Gone or locked since the plan was made: the decoder says so.
+    return null;
+  }
+}
+
+async function contentOf(path: string): Promise<string | null> {
+  const hash = createHash('sha256');
+  try {
+    for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 }))
+      hash.update(chunk as Buffer);
+  } catch (thrown) {
+    if (systemCode(thrown) === undefined) throw thrown;
+    return null;
+  }
+  return hash.digest('hex');
+}

@@ -1,0 +1,35 @@
+/** Opens the source of a planned clip, whatever kind it is of. */
+import { join } from 'node:path';
+import { openDicomClip } from './dicom/clip.ts';
+import type { PseudonymKey } from './dicom/identity.ts';
+import { openPictures } from './picture-source.ts';
+import type { PlannedClip } from './plan.ts';
+import type { ClipSource } from './source.ts';
+import type { VideoTools } from './video.ts';
+import { openVideo } from './video-source.ts';
+
+export interface OpenSettings {
+  /** Real path of the source folder. */
+  readonly root: string;
+  /** Null when no item needs a video decoder. */
+  readonly tools: VideoTools | null;
+  /** For the digests of DICOM clips. */
+  readonly key: PseudonymKey | null;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Errors: those of the reader for its kind; all of them name the trouble, not the path. */
+export function openSource({ item }: PlannedClip, settings: OpenSettings): Promise<ClipSource> {
+  const { root, tools, key, signal } = settings;
+  switch (item.kind) {
+    case 'video':
+      if (tools === null) throw new Error('A video was planned without a decoder.');
+      return openVideo(join(root, item.path), tools, signal);
+    case 'still':
+      return openPictures(root, [item.path]);
+    case 'frames':
+      return openPictures(root, item.files);
+    case 'dicom':
+      return openDicomClip(join(root, item.path), { key, tools, signal });
+  }
+}

@@ -1,0 +1,63 @@
+/** Counts what an ingest takes and refuses. */
+import type { ClipRecord } from '../dataset/types.ts';
+import type { DropCounts } from './clean.ts';
+import type { CropReport, IngestSummary } from './ingest.ts';
+import type { IngestPlan, Rejection } from './plan.ts';
+
+export class Tally {
+  readonly rejected: Rejection[];
+  readonly damaged: Rejection[] = [];
+  reused = 0;
+  readonly #classes: Map<string, number>;
+  readonly #groups = new Set<string>();
+  readonly #flags = new Map<string, number>();
+  readonly #crops: CropReport[] = [];
+  readonly #dropped: DropCounts = { black: 0, blank: 0, duplicate: 0 };
+  #unlabelled = 0;
+
+  constructor(plan: Pick<IngestPlan, 'classes' | 'rejected'>) {
+    this.#classes = new Map(plan.classes.map((label) => [label, 0]));
+    this.rejected = [...plan.rejected];
+  }
+
+  take({ id, label, group, dropped, flags, crop, field }: ClipRecord): void {
+    if (label === null) this.#unlabelled++;
+    else this.#classes.set(label, (this.#classes.get(label) ?? 0) + 1);
+    this.#groups.add(group);
+    for (const flag of flags) this.#flags.set(flag, (this.#flags.get(flag) ?? 0) + 1);
+    this.#crops.push({
+      ...{ clip: id, crop, shape: field?.shape ?? null, from: field?.from ?? null },
+      confidence: field?.confidence ?? null,
+    });
+    this.#count(dropped);
+  }
+
+  reject(rejection: Rejection, dropped?: Readonly<DropCounts>): void {
+    this.rejected.push(rejection);
+    // Frames of a clip that was not taken are not duplicates of anything.
+    if (dropped !== undefined) this.#count({ ...dropped, duplicate: 0 });
+  }
+
+  summary(): Pick<
+    IngestSummary,
+    'classes' | 'unlabelled' | 'groups' | 'dropped' | 'crops' | 'flags' | 'rejected' | 'damaged' | 'reused'
+  > {
+    return {
+      classes: Object.fromEntries(this.#classes),
+      unlabelled: this.#unlabelled,
+      groups: this.#groups.size,
+      dropped: this.#dropped,
+      crops: this.#crops,
+      flags: Object.fromEntries([...this.#flags].sort(([a], [b]) => (a < b ? -1 : 1))),
+      rejected: this.rejected,
+      damaged: this.damaged,
+      reused: this.reused,
+    };
+  }
+
+  #count({ black, blank, duplicate }: Readonly<DropCounts>): void {
+    this.#dropped.black += black;
+    this.#dropped.blank += blank;
+    this.#dropped.duplicate += duplicate;
+  }
+}
