@@ -2,8 +2,9 @@
  * Reads comma-separated tables as RFC 4180 has them: quoted fields may hold commas, line breaks and doubled quotes;
  * LF or CRLF; an optional byte-order mark. Strict and bounded; every complaint names file and line.
  */
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { messageOf, UsclError } from '../base/errors.ts';
+import { kindComplaint } from './paths.ts';
 
 const MAX_BYTES = 64 * 2 ** 20;
 
@@ -150,9 +151,13 @@ function countLineFeeds(text: string): number {
 
 function readBounded(path: string): Uint8Array {
   try {
-    const file = openSync(path, 'r');
+    // Without waiting: a pipe in the place of a table would never answer.
+    const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
-      const { size } = fstatSync(file);
+      const stat = fstatSync(file);
+      const complaint = kindComplaint(stat);
+      if (complaint !== undefined) throw new Error(complaint);
+      const { size } = stat;
       if (size > MAX_BYTES)
         throw invalid(path, `It has ${size} bytes; at most ${MAX_BYTES} are read.`, 'Give a smaller table.');
       return readFileSync(file);

@@ -39,28 +39,27 @@ function labelledBy(items: readonly SourceItem[], labelOf: (item: SourceItem) =>
 }
 
 /**
- * Joins a table to the items. `clip` names the relative path, the file name or the name without extension; an empty
- * label means unlabelled; without a group a clip is its own. Errors: those of `readCsv`, `LABELS_DUPLICATE` (two rows
- * for one clip), `LABELS_AMBIGUOUS` (one row for several clips), `LABELS_NO_MATCH` (not one row fits).
+ * Joins a table to the items. `clip` names the relative path, the file name or the name without extension, whichever
+ * way its accents are composed; an empty label means unlabelled; without a group a clip is its own. Errors: those of
+ * `readCsv`, `LABELS_DUPLICATE` (two rows for one clip), `LABELS_AMBIGUOUS` (one row for several clips),
+ * `LABELS_NO_MATCH` (not one row fits).
  */
 export function labelsFromTable(items: readonly SourceItem[], path: string): Labelled {
-  const byName = new Map<string, SourceItem[]>();
-  for (const item of items) {
-    for (const name of new Set([item.path, fileNameOf(item.path), stemOf(item.path)])) {
-      const sharing = byName.get(name);
-      if (sharing === undefined) byName.set(name, [item]);
-      else sharing.push(item);
-    }
-  }
   const rows = readCsv(path, ['clip', 'label']);
+  const byName = namedBy(
+    items,
+    rows.map(({ cells }) => cells.get('clip')!),
+  );
   const rowOf = new Map<SourceItem, { line: number; label: string | null; group: string | null }>();
   const unmatchedLabels: string[] = [];
   for (const { line, cells } of rows) {
     const where = `${path}, line ${line}`;
-    const name = cells.get('clip')!.replace(/^\.\//, '');
-    const found = byName.get(name) ?? [];
+    const name = cells.get('clip')!;
+    const found = byName.get(comparable(name)) ?? [];
     // A full path wins over a file of the same name elsewhere.
-    const exact = found.find((item) => item.path === name);
+    const exact =
+      found.find((item) => item.path === name) ??
+      only(found.filter((item) => comparable(item.path) === comparable(name)));
     const [item] = exact === undefined ? found : [exact];
     if (exact === undefined && found.length > 1) {
       throw labelError(
@@ -101,6 +100,31 @@ export function labelsFromTable(items: readonly SourceItem[], path: string): Lab
   });
   const withoutRow = items.filter((item) => !rowOf.has(item)).map((item) => item.path);
   return { clips, classes: classesOf(clips), unmatchedLabels, withoutRow };
+}
+
+/** Items under those of their names (path, file name, stem) that are asked for: a table may be short and a source long. */
+function namedBy(
+  items: readonly SourceItem[],
+  names: readonly string[],
+): ReadonlyMap<string, readonly SourceItem[]> {
+  const found = new Map<string, SourceItem[]>(names.map((name) => [comparable(name), []]));
+  for (const item of items) {
+    const own = [item.path, fileNameOf(item.path), stemOf(item.path)].map(comparable);
+    for (const name of new Set(own)) found.get(name)?.push(item);
+  }
+  return found;
+}
+
+/**
+ * A name as it is compared: file systems and spreadsheets differ in how they compose accents, in the separator of
+ * folders, and in whether blanks at the ends survive.
+ */
+function comparable(name: string): string {
+  return name.normalize('NFC').replaceAll('\\', '/').replace(/^\.\//, '').trim();
+}
+
+function only<Item>(items: readonly Item[]): Item | undefined {
+  return items.length === 1 ? items[0] : undefined;
 }
 
 function filled(cell: string | undefined): string | null {

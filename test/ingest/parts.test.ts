@@ -1,4 +1,5 @@
 /** The parts of ingest that need no media: tables, sizes, cleaning, order, child processes. */
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -76,6 +77,15 @@ describe('tables', () => {
     );
   });
 
+  test('a pipe or a device in the place of a table is refused, not waited for', () => {
+    execFileSync('mkfifo', [join(scratch, 'pipe.csv')]);
+    for (const path of [join(scratch, 'pipe.csv'), '/dev/zero']) {
+      const error = failure(() => readCsv(path, ['clip']));
+      expect(error).toMatchObject({ code: 'CSV_UNREADABLE', exitCode: 3, where: path });
+      expect(error.message).toMatch(/it is a (pipe|device)/);
+    }
+  });
+
   test('a table that cannot be read, or is no text', () => {
     expect(failure(() => readCsv(join(scratch, 'none.csv'), ['clip'])).code).toBe('CSV_UNREADABLE');
     expect(failure(() => readCsv(scratch, ['clip'])).code).toBe('CSV_UNREADABLE');
@@ -139,6 +149,71 @@ describe('label tables', () => {
     expect(classes).toEqual(['9', '10']);
     expect(unmatchedLabels).toEqual(['four.mp4']);
     expect(withoutRow).toEqual(['b/two.mp4']);
+  });
+
+  test('names match however they are composed, separated or padded; a full path wins', () => {
+    const odd: SourceItem[] = [
+      'e\u0301t\u00e9.mp4',
+      'dir/ \u5eb7.mp4 ',
+      'x/a,"b"\n.mp4',
+      'n/n.mp4',
+      'n.mp4',
+    ].map((path) => ({
+      kind: 'video',
+      path,
+    }));
+    const path = join(scratch, 'odd.csv');
+    writeFileSync(
+      path,
+      'clip,label\n\u00e9te\u0301,a\ndir\\ \u5eb7.mp4,b\n"./x/a,""b""\n.mp4",c\nn.mp4,d\nn/n.mp4,e\n',
+    );
+    const { clips, unmatchedLabels } = labelsFromTable(odd, path);
+    expect(clips.map(({ label }) => label)).toEqual(['a', 'b', 'c', 'e', 'd']);
+    expect(unmatchedLabels).toEqual([]);
+  });
+
+  test('of two files whose names differ only in composition, each can be said', () => {
+    const twins: SourceItem[] = ['\u00fc.mp4', 'u\u0308.mp4'].map((path) => ({ kind: 'video', path }));
+    const path = join(scratch, 'twins.csv');
+    writeFileSync(path, 'clip,label\n\u00fc.mp4,a\nu\u0308.mp4,b\n');
+    expect(labelsFromTable(twins, path).clips.map(({ label }) => label)).toEqual(['a', 'b']);
+    writeFileSync(path, 'clip,label\n\u00fc,a\n');
+    expect(failure(() => labelsFromTable(twins, path)).code).toBe('LABELS_AMBIGUOUS');
+  });
+
+  test('any paths can be labelled by a table that quotes them', () => {
+    const piece = fc.constantFrom(
+      'a',
+      'b',
+      '.',
+      ' ',
+      ',',
+      '"',
+      '\n',
+      '+',
+      '[',
+      '\u00e9',
+      'e\u0301',
+      '\u8d85',
+      '/',
+      '10',
+    );
+    const name = fc
+      .array(piece, { minLength: 1, maxLength: 6 })
+      .map((parts) => parts.join('').replace(/^[/\s.]+|[/\s]+$/g, ''))
+      .filter((text) => text !== '');
+    const file = join(scratch, 'any.csv');
+    fc.assert(
+      fc.property(fc.uniqueArray(name, { minLength: 1, maxLength: 8 }), (paths) => {
+        const quoted = paths.map((text, i) => `"${text.replaceAll('"', '""')}",l${i}`);
+        writeFileSync(file, `clip,label\n${quoted.join('\n')}\n`);
+        const all = paths.map((text): SourceItem => ({ kind: 'video', path: text }));
+        const { clips, withoutRow } = labelsFromTable(all, file);
+        expect(clips.map(({ label }) => label)).toEqual(paths.map((_, i) => `l${i}`));
+        expect(withoutRow).toEqual([]);
+      }),
+      { seed: 8, numRuns: 200 },
+    );
   });
 
   test.each([
