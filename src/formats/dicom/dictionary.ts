@@ -5,6 +5,7 @@
  */
 
 const ATTRIBUTES = {
+  MediaStorageSOPClassUID: [0x00020002, 'UI'],
   TransferSyntaxUID: [0x00020010, 'UI'],
   SpecificCharacterSet: [0x00080005, 'CS'],
   ImageType: [0x00080008, 'CS'],
@@ -73,8 +74,6 @@ const ATTRIBUTES = {
   LUTDescriptor: [0x00283002, 'US'],
   LUTData: [0x00283006, 'OW'],
   VOILUTSequence: [0x00283010, 'SQ'],
-  ExtendedOffsetTable: [0x7fe00001, 'OV'],
-  ExtendedOffsetTableLengths: [0x7fe00002, 'OV'],
   FloatPixelData: [0x7fe00008, 'OF'],
   DoubleFloatPixelData: [0x7fe00009, 'OD'],
   PixelData: [0x7fe00010, 'OW'],

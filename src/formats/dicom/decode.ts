@@ -1,0 +1,89 @@
+/**
+ * Frames of a DICOM image as 8-bit display values: grey for monochrome, RGB for everything else, whatever they were
+ * coded in. One frame at a time, so that memory does not grow with the length of a clip.
+ */
+import { toDisplay } from './display.ts';
+import { dicomError } from './errors.ts';
+import { frameBytes } from './fragments.ts';
+import type { DicomFrames } from './image.ts';
+import { decodeRle } from './rle.ts';
+import type { Samples } from './samples.ts';
+
+export interface DecodedFrame {
+  readonly width: number;
+  readonly height: number;
+  readonly channels: 1 | 3;
+  /** [height, width, channels], of its own memory. */
+  readonly data: Uint8Array;
+}
+
+/**
+ * Decodes one frame.
+ *
+ * @param index from 0 to `image.frames` − 1.
+ * @throws UsclError (kind `data`) `DICOM_CODESTREAM` for a damaged frame or one that is not what the object declares;
+ *   `DICOM_UNSUPPORTED`, `DICOM_TOO_LARGE` for codestreams that are not read.
+ */
+export async function decodeFrame(image: DicomFrames, index: number): Promise<DecodedFrame> {
+  if (!Number.isInteger(index) || index < 0 || index >= image.frames)
+    throw new RangeError(`frame ${index} of ${image.frames}`);
+  const { rows, columns, channels } = image;
+  const data = toDisplay(image, await samplesOf(image, index));
+  return { width: columns, height: rows, channels, data };
+}
+
+async function samplesOf(image: DicomFrames, index: number): Promise<Samples> {
+  const { source, coding, rows, columns, samples } = image;
+  const where = `frame ${index + 1} of ${image.frames}`;
+  if (source.kind === 'plain') {
+    const offset = index * source.frameBytes;
+    const whole = image.bytes.subarray(source.start);
+    if (source.swapped && image.bitsAllocated === 8)
+      return nativeSamples(image, swappedPairs(whole, offset, source.frameBytes), false, true);
+    const own = whole.subarray(offset, offset + source.frameBytes);
+    return nativeSamples(image, own, source.swapped, false);
+  }
+  const coded = frameBytes(image.bytes, source.fragments, index);
+  switch (coding) {
+    case 'native': {
+      const wanted = rows * columns * samples * (image.bitsAllocated / 8);
+      const halved = image.photometric === 'YBR_FULL_422' || image.photometric === 'YBR_PARTIAL_422';
+      const needed = halved ? (wanted * 2) / 3 : wanted;
+      if (coded.length < needed)
+        throw dicomError('DICOM_CODESTREAM', `The frame has ${coded.length} bytes of ${needed}.`, where);
+      return nativeSamples(image, coded.subarray(0, coded.length >= wanted ? wanted : needed), false, false);
+    }
+    case 'rle': {
+      const layout = { pixels: rows * columns, samples, bytes: image.bitsAllocated === 8 ? 1 : 2 } as const;
+      const data = decodeRle(coded, layout, where);
+      return { data, owned: true, layout: 'interleaved', colour: 'declared' };
+    }
+    case 'jpeg':
+    case 'jpeg-2000':
+      throw dicomError('DICOM_UNSUPPORTED', 'JPEG is not read yet.', where);
+  }
+}
+
+function nativeSamples(image: DicomFrames, bytes: Uint8Array, swapped: boolean, owned: boolean): Samples {
+  const { rows, columns, samples, bitsAllocated } = image;
+  const halved = bytes.length < (rows * columns * samples * bitsAllocated) / 8;
+  return {
+    data: bitsAllocated === 16 ? wordsOf(bytes, swapped) : bytes,
+    owned: owned || bitsAllocated === 16,
+    layout: halved ? 'halved' : image.planar ? 'planar' : 'interleaved',
+    colour: 'declared',
+  };
+}
+
+function wordsOf(bytes: Uint8Array, swapped: boolean): Uint16Array {
+  const high = swapped ? 0 : 1;
+  const low = 1 - high;
+  const words = new Uint16Array(bytes.length >> 1);
+  for (let i = 0; i < words.length; i++) words[i] = (bytes[2 * i + high]! << 8) | bytes[2 * i + low]!;
+  return words;
+}
+
+/** Bytes of a frame out of words whose bytes are exchanged; words count from the start of the pixel data. */
+function swappedPairs(whole: Uint8Array, offset: number, length: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, i) => whole[(offset + i) ^ 1] ?? 0);
+}

@@ -1,0 +1,345 @@
+/**
+ * What a DICOM object says of its pictures, checked against the bytes it has before anything is allocated for them:
+ * size, frames, samples, colour, bits, tables, timing, and where each frame's bytes are. What this accepts can be
+ * decoded one frame at a time within memory that follows from the file's length (`WORKING_FACTOR`, `WORKING_FLOOR`).
+ */
+import { ElementReader, type DicomElement } from './elements.ts';
+import { dicomError } from './errors.ts';
+import { framesOfFragments, type FrameFragments } from './fragments.ts';
+import { colourTable, monochromeTable, paletteTable } from './lookup.ts';
+import { tagOf, type Keyword } from './dictionary.ts';
+import type { DicomObject } from './read.ts';
+import type { PixelCoding } from './syntaxes.ts';
+import { timingOf, type FrameTiming } from './timing.ts';
+import { hasValue, numberOf, numbersOf, textOf } from './values.ts';
+
+/** How samples are to be understood. The retired ones (HSV, ARGB, CMYK) are not read. */
+const PHOTOMETRICS = [
+  'MONOCHROME1',
+  'MONOCHROME2',
+  'PALETTE COLOR',
+  'RGB',
+  'YBR_FULL',
+  'YBR_FULL_422',
+  'YBR_PARTIAL_422',
+  'YBR_ICT',
+  'YBR_RCT',
+] as const;
+export type Photometric = (typeof PHOTOMETRICS)[number];
+
+interface Picture {
+  readonly rows: number;
+  readonly columns: number;
+  /** As declared; at least 1. */
+  readonly frames: number;
+  readonly timing: FrameTiming;
+  /** Height of a pixel over its width, as far as Pixel Aspect Ratio or Pixel Spacing tell; otherwise 1. */
+  readonly pixelAspect: number;
+}
+
+/** A picture or cine loop whose frames `decodeFrame` decodes. */
+export interface DicomFrames extends Picture {
+  readonly kind: 'frames';
+  readonly photometric: Photometric;
+  readonly samples: 1 | 3;
+  /** Of decoded frames: 3 for everything but monochrome. */
+  readonly channels: 1 | 3;
+  readonly bitsAllocated: 8 | 16;
+  readonly bitsStored: number;
+  /** Bits to the right of the stored ones. */
+  readonly shift: number;
+  readonly signed: boolean;
+  /** Of native frames: each plane on its own. */
+  readonly planar: boolean;
+  readonly coding: FrameCoding;
+  /** From the pattern of the stored bits to display values: one byte each, three for palettes; null for 8-bit colour. */
+  readonly table: Uint8Array | null;
+  readonly bytes: Uint8Array;
+  readonly source: FrameSource;
+  /** Memory that decoding one frame may take. */
+  readonly workingBytes: number;
+  /** What is odd but harmless: `more-pixels-than-declared`. */
+  readonly remarks: readonly string[];
+}
+
+export type FrameCoding = Extract<PixelCoding, 'native' | 'rle' | 'jpeg' | 'jpeg-2000'>;
+
+/** Where frames are: one after another, or in fragments. */
+export type FrameSource =
+  | {
+      readonly kind: 'plain';
+      readonly start: number;
+      readonly frameBytes: number;
+      /** Bytes of samples are the wrong way round: 16-bit samples of big-endian files, 8-bit ones in words of such. */
+      readonly swapped: boolean;
+    }
+  | { readonly kind: 'fragments'; readonly fragments: FrameFragments };
+
+/** Encapsulated video: a stream for a video decoder; `videoParts` has its bytes. */
+export interface DicomVideo extends Picture {
+  readonly kind: 'video';
+  readonly codec: 'mpeg2' | 'h264' | 'hevc';
+  readonly bytes: Uint8Array;
+  readonly fragments: FrameFragments;
+}
+
+export type DicomImage = DicomFrames | DicomVideo;
+
+/** Decoding a frame may take this many times the file's length, plus the floor. The file itself comes on top. */
+export const WORKING_FACTOR = 3;
+export const WORKING_FLOOR = 56 * 2 ** 20;
+
+/**
+ * The image of an object.
+ *
+ * @throws UsclError (kind `data`) `DICOM_NO_IMAGE` for objects without pictures, `DICOM_UNSUPPORTED` for kinds that are
+ *   not read, `DICOM_PIXELS`, `DICOM_PALETTE` for descriptions that contradict themselves or the bytes,
+ *   `DICOM_TRUNCATED` for fewer bytes than frames need, `DICOM_TOO_LARGE`.
+ */
+export function imageOf(object: DicomObject): DicomImage {
+  const element = pixelElement(object);
+  const { pixels } = object.syntax;
+  if (pixels === 'unknown')
+    throw dicomError(
+      'DICOM_UNSUPPORTED',
+      `Pixels in ${object.syntax.name} are not read.`,
+      'TransferSyntaxUID',
+    );
+  const picture = pictureOf(object);
+  if (pixels === 'mpeg2' || pixels === 'h264' || pixels === 'hevc') {
+    const ranges = fragmentsOf(object, element);
+    const fragments = framesOfFragments(object.bytes, ranges, 1);
+    return { kind: 'video', codec: pixels, ...picture, bytes: object.bytes, fragments };
+  }
+  const { rows, columns, frames } = picture;
+  const format = formatOf(object);
+  const frameBytes = nativeFrameBytes(element, format, picture);
+  const coding = pixels === 'encapsulated-native' ? 'native' : pixels;
+  const workingBytes = workingBytesOf(coding, format, rows * columns);
+  checkWorking(object, workingBytes);
+  const place = placeOf(object, element, format, frames, frameBytes);
+  const table = tableOf(object, format);
+  return {
+    kind: 'frames',
+    ...picture,
+    ...format,
+    coding,
+    table,
+    bytes: object.bytes,
+    workingBytes,
+    ...place,
+  };
+}
+
+/** The bytes of an encapsulated video, in order, without copying. */
+export function* videoParts(video: DicomVideo): Generator<Uint8Array, void, undefined> {
+  const { ranges } = video.fragments;
+  for (let i = 0; i < ranges.length; i += 2) yield video.bytes.subarray(ranges[i], ranges[i + 1]);
+}
+
+function pixelElement(object: DicomObject): DicomElement {
+  const element = object.elements.get(tagOf('PixelData'));
+  if (element !== undefined) {
+    if (element.end <= object.bytes.length) return element;
+    throw dicomError('DICOM_TRUNCATED', 'Only the head of the object was read.', 'PixelData');
+  }
+  for (const keyword of ['FloatPixelData', 'DoubleFloatPixelData'] as const)
+    if (hasValue(object, keyword))
+      throw dicomError(
+        'DICOM_UNSUPPORTED',
+        'Pixels are floating-point numbers, which are not read.',
+        keyword,
+      );
+  throw dicomError('DICOM_NO_IMAGE', `The object has no pixels: it is ${kindOf(object)}.`, 'PixelData');
+}
+
+/** Kinds of objects without pictures, by their class (PS3.4 annex B, PS3.6). */
+const KINDS: readonly (readonly [RegExp, string])[] = [
+  [/^1\.2\.840\.10008\.1\.3\.10$/, 'a DICOMDIR, the index of a medium'],
+  [/^1\.2\.840\.10008\.5\.1\.4\.1\.1\.11(\.|$)/, 'a presentation state'],
+  [/^1\.2\.840\.10008\.5\.1\.4\.1\.1\.88(\.|$)/, 'a structured report'],
+  [/^1\.2\.840\.10008\.5\.1\.4\.1\.1\.104(\.|$)/, 'an encapsulated document'],
+  [/^1\.2\.840\.10008\.5\.1\.4\.1\.1\.9(\.|$)/, 'a wave form'],
+  [/^1\.2\.840\.10008\.5\.1\.4\.1\.1\.66(\.|$)/, 'raw data, a registration or a segmentation'],
+  [/^1\.2\.840\.10008\.5\.1\.4\.1\.1\.(3|6|7)(\.|$)/, 'an image object that lost its pixels'],
+];
+
+function kindOf(object: DicomObject): string {
+  const uid = textOf(object, 'SOPClassUID') ?? textOf(object.meta, 'MediaStorageSOPClassUID') ?? '';
+  return KINDS.find(([pattern]) => pattern.test(uid))?.[1] ?? 'of another kind';
+}
+
+function pictureOf(object: DicomObject): Picture {
+  const rows = whole(object, 'Rows', 1, 0xffff);
+  const columns = whole(object, 'Columns', 1, 0xffff);
+  const frames = hasValue(object, 'NumberOfFrames') ? whole(object, 'NumberOfFrames', 1, 0x7fffffff) : 1;
+  // Times are as many as frames: a number of frames that the bytes cannot hold must not be believed before them.
+  const plausible = Math.min(frames, object.bytes.length);
+  return { rows, columns, frames, timing: timingOf(object, plausible), pixelAspect: aspectOf(object) };
+}
+
+interface Format {
+  readonly photometric: Photometric;
+  readonly samples: 1 | 3;
+  readonly channels: 1 | 3;
+  readonly bitsAllocated: 8 | 16;
+  readonly bitsStored: number;
+  readonly shift: number;
+  readonly signed: boolean;
+  readonly planar: boolean;
+}
+
+function formatOf(object: DicomObject): Format {
+  const photometric = photometricOf(object);
+  const grey = photometric === 'MONOCHROME1' || photometric === 'MONOCHROME2';
+  const samples = grey || photometric === 'PALETTE COLOR' ? 1 : 3;
+  const declared = numberOf(object, 'SamplesPerPixel') ?? samples;
+  if (declared !== samples)
+    throw pixels(
+      'SamplesPerPixel',
+      `${photometric} has ${samples} samples a pixel, and ${declared} are declared`,
+    );
+  const bitsAllocated = numberOf(object, 'BitsAllocated');
+  if (bitsAllocated !== 8 && bitsAllocated !== 16)
+    throw dicomError(
+      'DICOM_UNSUPPORTED',
+      bitsAllocated === undefined
+        ? 'The object does not say how many bits a sample has.'
+        : `Samples of ${bitsAllocated} bits are not read; only 8 and 16.`,
+      'BitsAllocated',
+    );
+  const bitsStored = hasValue(object, 'BitsStored')
+    ? whole(object, 'BitsStored', 1, bitsAllocated)
+    : bitsAllocated;
+  const highBit = hasValue(object, 'HighBit')
+    ? whole(object, 'HighBit', bitsStored - 1, bitsAllocated - 1)
+    : bitsStored - 1;
+  return {
+    photometric,
+    samples,
+    channels: grey ? 1 : 3,
+    bitsAllocated,
+    bitsStored,
+    shift: highBit + 1 - bitsStored,
+    signed: numberOf(object, 'PixelRepresentation') === 1,
+    planar: samples === 3 && numberOf(object, 'PlanarConfiguration') === 1,
+  };
+}
+
+function photometricOf(object: DicomObject): Photometric {
+  const text = textOf(object, 'PhotometricInterpretation');
+  const known = PHOTOMETRICS.find((name) => name === text);
+  if (known !== undefined) return known;
+  if (text === undefined)
+    throw pixels('PhotometricInterpretation', 'it does not say how samples are to be shown');
+  throw dicomError(
+    'DICOM_UNSUPPORTED',
+    `Only ${PHOTOMETRICS.join(', ')} pictures are read, and this is something else.`,
+    'PhotometricInterpretation',
+  );
+}
+
+/** Height of a pixel over its width; absurd ratios count as absent. */
+function aspectOf(object: DicomObject): number {
+  for (const keyword of ['PixelAspectRatio', 'PixelSpacing'] as const) {
+    const [vertical = 0, horizontal = 0] = numbersOf(object, keyword, 2);
+    const ratio = vertical / horizontal;
+    if (ratio >= 0.1 && ratio <= 10) return ratio;
+  }
+  return 1;
+}
+
+/** Bytes of a frame as native samples; 4:2:2 holds two samples of colour for two pixels. */
+function nativeFrameBytes(
+  element: DicomElement,
+  { photometric, samples, bitsAllocated }: Format,
+  { rows, columns, frames }: Picture,
+): number {
+  const pixelBytes = bitsAllocated / 8;
+  const full = rows * columns * samples * pixelBytes;
+  if (photometric !== 'YBR_FULL_422' && photometric !== 'YBR_PARTIAL_422') return full;
+  const halved = rows * columns * 2 * pixelBytes;
+  // Some writers declare 4:2:2 and write every sample; then the bytes are enough for that.
+  return !element.undefinedLength && element.end - element.start >= full * frames ? full : halved;
+}
+
+type Place = Pick<DicomFrames, 'source' | 'remarks'>;
+
+function placeOf(
+  object: DicomObject,
+  element: DicomElement,
+  format: Format,
+  frames: number,
+  frameBytes: number,
+): Place {
+  const { pixels: coding } = object.syntax;
+  if (coding !== 'native') {
+    const fragments = framesOfFragments(object.bytes, fragmentsOf(object, element), frames);
+    return { source: { kind: 'fragments', fragments }, remarks: [] };
+  }
+  if (element.undefinedLength)
+    throw pixels('PixelData', `the pixel data are in fragments, which ${object.syntax.name} does not have`);
+  const present = element.end - element.start;
+  const needed = frameBytes * frames;
+  if (needed > present)
+    throw dicomError(
+      'DICOM_TRUNCATED',
+      `The object declares ${frames} frames of ${frameBytes} bytes, and its pixel data have ${present}.`,
+      'PixelData',
+    );
+  const { bigEndian } = object.coding;
+  const swapped = bigEndian && (format.bitsAllocated === 16 || element.vr === 'OW');
+  return {
+    source: { kind: 'plain', start: element.start, frameBytes, swapped },
+    remarks: present - needed >= frameBytes ? ['more-pixels-than-declared'] : [],
+  };
+}
+
+function fragmentsOf(object: DicomObject, element: DicomElement): number[] {
+  if (!element.undefinedLength)
+    throw pixels('PixelData', `the pixel data are not in fragments, as ${object.syntax.name} needs`);
+  const ranges = new ElementReader(object.bytes).fragments(element);
+  if (ranges.length < 4)
+    throw dicomError('DICOM_TRUNCATED', 'The pixel data have no fragments.', 'PixelData');
+  return ranges;
+}
+
+/** What decoding takes, codestream buffers aside: samples, what becomes of them on the way, and the result. */
+function workingBytesOf(
+  coding: FrameCoding,
+  { samples, bitsAllocated, channels }: Format,
+  pixels: number,
+): number {
+  const sampleBytes = bitsAllocated / 8;
+  // JPEG 2000 decodes to 32-bit samples, then packs them; wide colour passes through a table.
+  const perSample = (coding === 'jpeg-2000' ? 4 : 0) + sampleBytes + (samples === 3 ? sampleBytes - 1 : 0);
+  return pixels * (samples * perSample + channels);
+}
+
+function checkWorking(object: DicomObject, working: number): void {
+  const inflated = object.syntax.deflated ? object.bytes.length : 0;
+  const limit = WORKING_FACTOR * object.fileBytes + WORKING_FLOOR;
+  if (working + inflated > limit)
+    throw dicomError(
+      'DICOM_TOO_LARGE',
+      `Decoding one frame would take ${working} bytes, more than a file of ${object.fileBytes} bytes may (${limit}).`,
+      'Rows, Columns',
+    );
+}
+
+function tableOf(object: DicomObject, format: Format): Uint8Array | null {
+  if (format.photometric === 'PALETTE COLOR') return paletteTable(object, format);
+  if (format.samples === 1) return monochromeTable(object, format, format.photometric === 'MONOCHROME1');
+  return format.bitsStored === 8 ? null : colourTable(format);
+}
+
+function whole(object: DicomObject, keyword: Keyword, low: number, high: number): number {
+  const value = numberOf(object, keyword);
+  if (value === undefined) throw pixels(keyword, `${keyword} is missing or is no number`);
+  if (Number.isInteger(value) && value >= low && value <= high) return value;
+  throw pixels(keyword, `${keyword} is ${value}, where ${low} to ${high} is possible`);
+}
+
+function pixels(keyword: Keyword, complaint: string): Error {
+  return dicomError('DICOM_PIXELS', `The description of the pixels cannot be true: ${complaint}.`, keyword);
+}
