@@ -15,12 +15,17 @@ export const FLAT_HASH = '0000000000000000';
 /** Side of the grid that a frame is first averaged to, and of the picture that is transformed. */
 const GRID = 96;
 const SIDE = 32;
-/** A cell is lit above this share of the brightest cells; it is what counts as picture. */
-const LIT = 0.08;
-/** Share of lit cells left out on each side when the picture's box is looked for: text and marks in the margin. */
+/** Between these shares of the range from dark to bright a cell goes from background to picture. */
+const DARK = 0.04;
+const LIT = 0.16;
+/** Share of the picture left out on each side when its box is looked for: text and marks in the margin. */
 const TRIM = 0.01;
 /** Half width of the surroundings, in cells of the transformed picture. */
 const RADIUS = 5;
+/** Least spread of the surroundings, as a share of the range: below, there is noise and no texture. */
+const NOISE = 0.02;
+/** A frame whose range is less, in levels, holds nothing to go by. */
+const FLAT = 4;
 
 /**
  * Hash of a [height, width, channels] u8 frame as 16 hex digits. Errors: `RangeError` for a frame of another length.
@@ -81,22 +86,46 @@ export function hashesOfClip(
   return hasher.hashes();
 }
 
+/** What is dark and what is bright in a frame; both move with the gain. */
+interface Range {
+  readonly low: number;
+  readonly width: number;
+}
+
 /** [SIDE, SIDE] local contrast within the picture's box; null where there is none. */
 function detailOf(frame: Uint8Array, width: number, height: number, channels: 1 | 3): Float64Array | null {
   const grid = average(frame, width, height, channels);
-  const lit = LIT * brightest(grid);
-  if (!(lit > 0)) return null;
+  const range = rangeOf(grid);
+  if (range.width < FLAT) return null;
   const columns = new Float64Array(GRID);
   const rows = new Float64Array(GRID);
   for (let y = 0, at = 0; y < GRID; y++) {
     for (let x = 0; x < GRID; x++, at++) {
-      if (grid[at]! <= lit) continue;
-      columns[x]! += 1;
-      rows[y]! += 1;
+      const weight = belongs(grid[at]!, range);
+      columns[x]! += weight;
+      rows[y]! += weight;
     }
   }
-  const picture = boxed(grid, extent(columns), extent(rows));
-  return localContrast(picture, lit);
+  return localContrast(boxed(grid, extent(columns), extent(rows)), range);
+}
+
+/** The levels that 2 % of the cells are below and 1 % above, by a histogram in steps of a quarter of a level. */
+function rangeOf(grid: Float64Array): Range {
+  const histogram = new Uint32Array(1024);
+  for (const value of grid) histogram[Math.min(1023, Math.floor(4 * value + 0.5))]! += 1;
+  const level = (share: number): number => {
+    let left = share * grid.length;
+    let at = 0;
+    while (left >= histogram[at]!) left -= histogram[at++]!;
+    return at / 4;
+  };
+  const low = level(0.02);
+  return { low, width: level(0.99) - low };
+}
+
+/** 0 for background to 1 for picture; a slope, because a step would turn small changes of gain into large ones. */
+function belongs(value: number, { low, width }: Range): number {
+  return Math.min(1, Math.max(0, ((value - low) / width - DARK) / (LIT - DARK)));
 }
 
 /** Area average of the luminance on a GRID × GRID raster, whatever the size of the frame. */
@@ -144,11 +173,6 @@ function between(sums: Float64Array, at: number): number {
   return index + 1 < sums.length ? low + (at - index) * (sums[index + 1]! - low) : low;
 }
 
-/** The level that 1 % of the cells are above. */
-function brightest(grid: Float64Array): number {
-  return Float64Array.from(grid).sort()[Math.floor(0.99 * grid.length)]!;
-}
-
 /** Where, in cells, a marginal holds all but `TRIM` of its sum on each side. */
 function extent(marginal: Float64Array): readonly [from: number, to: number] {
   const total = marginal.reduce((sum, value) => sum + value, 0);
@@ -165,67 +189,77 @@ function extent(marginal: Float64Array): readonly [from: number, to: number] {
   return [from, Math.max(GRID - edge(Float64Array.from(marginal).reverse()), from + 1)];
 }
 
-/** The box of the grid as a [SIDE, SIDE] picture, bilinear between the centres of cells. */
+/** The box of the grid, area-averaged to [SIDE, SIDE]. */
 function boxed(
   grid: Float64Array,
   [left, right]: readonly [number, number],
   [top, bottom]: readonly [number, number],
 ): Float64Array {
-  const picture = new Float64Array(SIDE * SIDE);
-  const place = (at: number, from: number, to: number): readonly [low: number, share: number] => {
-    const centre = Math.min(Math.max(from + ((at + 0.5) / SIDE) * (to - from) - 0.5, 0), GRID - 1.000001);
-    return [Math.floor(centre), centre - Math.floor(centre)];
+  const sums = summed(grid, GRID);
+  const upTo = (x: number, y: number): number => {
+    const column = Math.min(Math.floor(x), GRID - 1);
+    const row = Math.min(Math.floor(y), GRID - 1);
+    const [aside, down, at] = [x - column, y - row, row * (GRID + 1) + column];
+    const above = sums[at]! * (1 - aside) + sums[at + 1]! * aside;
+    const below = sums[at + GRID + 1]! * (1 - aside) + sums[at + GRID + 2]! * aside;
+    return above * (1 - down) + below * down;
   };
-  const across = Array.from({ length: SIDE }, (_, x) => place(x, left, right));
+  const [stepX, stepY] = [(right - left) / SIDE, (bottom - top) / SIDE];
+  const picture = new Float64Array(SIDE * SIDE);
   for (let y = 0; y < SIDE; y++) {
-    const [row, down] = place(y, top, bottom);
+    const [y0, y1] = [top + y * stepY, top + (y + 1) * stepY];
     for (let x = 0; x < SIDE; x++) {
-      const [column, aside] = across[x]!;
-      const at = row * GRID + column;
-      const above = grid[at]! * (1 - aside) + grid[at + 1]! * aside;
-      const below = grid[at + GRID]! * (1 - aside) + grid[at + GRID + 1]! * aside;
-      picture[y * SIDE + x] = above * (1 - down) + below * down;
+      const [x0, x1] = [left + x * stepX, left + (x + 1) * stepX];
+      const sum = upTo(x1, y1) - upTo(x0, y1) - upTo(x1, y0) + upTo(x0, y0);
+      picture[y * SIDE + x] = sum / (stepX * stepY);
     }
   }
   return picture;
 }
 
-/** Brightness less that of the lit surroundings, over their spread; 0 where the picture is dark. */
-function localContrast(picture: Float64Array, lit: number): Float64Array | null {
-  const count = new Float64Array(picture.length);
-  const sum = new Float64Array(picture.length);
-  const square = new Float64Array(picture.length);
-  for (let i = 0; i < picture.length; i++) {
-    const value = picture[i]!;
-    if (value <= lit) continue;
-    count[i] = 1;
-    sum[i] = value;
-    square[i] = value * value;
-  }
-  for (const values of [count, sum, square]) boxSum(values);
+/** Brightness less that of the surroundings, over their spread; background neither counts nor remains. */
+function localContrast(picture: Float64Array, range: Range): Float64Array {
+  const weights = picture.map((value) => belongs(value, range));
+  const count = summed(weights, SIDE);
+  const first = summed(
+    weights.map((weight, i) => weight * picture[i]!),
+    SIDE,
+  );
+  const second = summed(
+    weights.map((weight, i) => weight * picture[i]! ** 2),
+    SIDE,
+  );
   const result = new Float64Array(picture.length);
-  let any = false;
-  for (let i = 0; i < picture.length; i++) {
-    if (picture[i]! <= lit) continue;
-    const mean = sum[i]! / count[i]!;
-    const variance = Math.max(0, square[i]! / count[i]! - mean * mean);
-    const value = (picture[i]! - mean) / (Math.sqrt(variance) + 2);
-    result[i] = value;
-    any ||= Math.abs(value) > 0.01;
+  for (let y = 0, at = 0; y < SIDE; y++) {
+    const [top, bottom] = [Math.max(0, y - RADIUS), Math.min(SIDE, y + RADIUS + 1)];
+    for (let x = 0; x < SIDE; x++, at++) {
+      if (weights[at] === 0) continue;
+      const [left, right] = [Math.max(0, x - RADIUS), Math.min(SIDE, x + RADIUS + 1)];
+      const around = (sums: Float64Array): number => {
+        const [above, below] = [top * (SIDE + 1), bottom * (SIDE + 1)];
+        return sums[below + right]! - sums[above + right]! - sums[below + left]! + sums[above + left]!;
+      };
+      const n = around(count);
+      const mean = around(first) / n;
+      const spread = Math.sqrt(Math.max(0, around(second) / n - mean * mean));
+      result[at] = (weights[at]! * (picture[at]! - mean)) / (spread + NOISE * range.width);
+    }
   }
-  return any ? result : null;
+  return result;
 }
 
-/** Replaces each value by the sum over the (2 · RADIUS + 1)² square around it. */
-function boxSum(values: Float64Array): void {
-  const line = new Float64Array(SIDE + 1);
-  const along = (start: number, step: number): void => {
-    for (let i = 0; i < SIDE; i++) line[i + 1] = line[i]! + values[start + i * step]!;
-    for (let i = 0; i < SIDE; i++)
-      values[start + i * step] = line[Math.min(i + RADIUS + 1, SIDE)]! - line[Math.max(i - RADIUS, 0)]!;
-  };
-  for (let i = 0; i < SIDE; i++) along(i * SIDE, 1);
-  for (let i = 0; i < SIDE; i++) along(i, SIDE);
+/** Summed-area table, [side + 1, side + 1]. */
+function summed(values: Float64Array, side: number): Float64Array {
+  const sums = new Float64Array((side + 1) * (side + 1));
+  for (let y = 0; y < side; y++) {
+    let line = 0;
+    for (let x = 0; x < side; x++) {
+      line += values[y * side + x]!;
+      const at = (y + 1) * (side + 1) + x + 1;
+      sums[at] = sums[at - side - 1]! + line;
+    }
+  }
+  return sums;
 }
 
 /** Frequencies of the cosine transform (half waves down, across) that give the bits. */
