@@ -54,6 +54,11 @@ export interface DicomPlan {
 export interface DicomPlanOptions {
   /** Null: names cannot be connected between datasets, and groups are only numbered. */
   readonly key: PseudonymKey | null;
+  /**
+   * The group that a person gave the file at a path, or null. It goes before the patient ID, and is written as a
+   * pseudonym or a number like that: tables of patients hold names.
+   */
+  readonly groupOf?: ((path: string) => string | null) | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -65,7 +70,7 @@ const NAMELESS = 'dicom-file';
 export async function planDicom(
   root: string,
   paths: readonly string[],
-  { key, onProgress, signal }: DicomPlanOptions,
+  { key, groupOf, onProgress, signal }: DicomPlanOptions,
 ): Promise<DicomPlan> {
   const found: Found[] = [];
   const rejected: DicomRejection[] = [];
@@ -87,7 +92,7 @@ export async function planDicom(
     clips: clips.map(({ path, header, id }) => ({
       path,
       id,
-      group: nameGroup(header, id),
+      group: nameGroup(header, id, groupOf?.(path) ?? null),
       flags: ['dicom'],
     })),
     rejected: rejected.sort((a, b) => compareText(a.source, b.source)),
@@ -170,11 +175,14 @@ function copyOf(path: string): UsclError {
 }
 
 /** Names the patient of a clip; without a key, by numbers in the order of the calls. */
-function groupNames(key: PseudonymKey | null): (header: DicomHeader, id: string) => string {
+function groupNames(
+  key: PseudonymKey | null,
+): (header: DicomHeader, id: string, given: string | null) => string {
   const numbers = new Map<string, number>();
-  return ({ patient, study }, id) => {
-    const purpose = patient !== null ? 'patient' : study !== null ? 'study' : 'clip';
-    const value = patient ?? study ?? id;
+  return ({ patient, study }, id, given) => {
+    const known = { group: given, patient, study, clip: id };
+    const purpose = (['group', 'patient', 'study'] as const).find((name) => known[name] !== null) ?? 'clip';
+    const value = known[purpose] ?? id;
     if (key !== null) return pseudonym(key, purpose, value);
     const place = `${purpose} ${value}`;
     const number = numbers.get(place) ?? numbers.size + 1;

@@ -83,10 +83,11 @@ export function fieldOfRegions(regions: readonly UltrasoundRegion[], { width, he
     regions.filter((region) => isTissue(region) && isLargeEnough(region)).map(boxOf),
   );
   if (tissue.length === 0) return none('no-tissue-region');
-  const isCovered = tissue.some((box) => isOverlapped(box, tissue));
   const over = regions.filter((region) => !isTissue(region) && isDrawnOver(region, regions)).map(boxOf);
-  const isCut = over.some((box) => isOverlapped(box, tissue));
-  const kept = (isCovered || isCut ? difference(tissue, over) : tissue)
+  const isPlain = (box: Box): boolean => !isOverlapped(box, tissue) && !isOverlapped(box, over);
+  const plain = tissue.filter(isPlain);
+  const mixed = tissue.filter((box) => !isPlain(box));
+  const kept = [...plain, ...difference(mixed, over)]
     .filter(isLargeEnough)
     .sort((a, b) => a.x0 - b.x0 || a.y0 - b.y0);
   if (kept.length === 0) return none('no-tissue-region');
@@ -95,7 +96,7 @@ export function fieldOfRegions(regions: readonly UltrasoundRegion[], { width, he
   return {
     remark: null,
     field: {
-      shape: isCovered || isCut ? 'polygon' : 'rectangle',
+      shape: mixed.length > 0 ? 'polygon' : 'rectangle',
       outlines: kept.map(rectangle),
       confidence: 1,
       from: 'declared',
