@@ -4,7 +4,7 @@ import { DEFAULT_FPS, DEFAULT_SIZE, ingest, type IngestSummary } from '../ingest
 import type { PictureLayout } from '../ingest/discover.ts';
 import { BLUES_LABELS, type RecipeName, RECIPES } from '../ingest/recipes.ts';
 import { frameRate, runCommand, withJson, wholeNumber } from './command.ts';
-import { duration } from './output.ts';
+import { duration, oneLine } from './output.ts';
 
 interface Options {
   readonly out: string;
@@ -40,7 +40,11 @@ export function ingestCommand(): Command {
     .argument('<source>', 'DICOM files, videos (whatever ffprobe reads), folders of frames, single pictures')
     .requiredOption('--out <folder>', 'dataset folder to write')
     .option('--labels <file>', 'CSV with the columns clip, label and optionally group (patient)')
-    .addOption(new Option('--recipe <name>', 'a public set with known labels and groups').choices(RECIPES))
+    .addOption(
+      new Option('--recipe <name>', 'a public set with known labels and groups: see uscl recipes').choices(
+        RECIPES,
+      ),
+    )
     .addOption(new Option('--label <kind>', 'covid-blues: what to label clips with').choices(BLUES_LABELS))
     .option('--stills', 'pocus: take single pictures as clips of one frame')
     .option('--fps <number>', 'frames kept a second of video, or all', frameRate, DEFAULT_FPS)
@@ -86,6 +90,7 @@ Examples:
   uscl ingest frames/ --out lung --pictures frames      a folder a clip, optionally below class folders
   uscl ingest covid_blues --recipe covid-blues --label b-lines --out blues
   uscl ingest pocus --recipe pocus --out pocus
+  uscl ingest Dataset_BUSI_with_GT --recipe busi --out busi
   uscl ingest export/ --out clips --key-file site.key   DICOM: pseudonyms by a key that you keep
 
 An ingest that was stopped or killed goes on when the same command is given again.
@@ -184,7 +189,7 @@ function describeFields({ crops }: IngestSummary): string[] {
 
 function listed(title: string, items: readonly string[]): string[] {
   if (items.length === 0) return [];
-  const shown = items.slice(0, LISTED).map((item) => `  ${item}`);
+  const shown = items.slice(0, LISTED).map((item) => `  ${oneLine(item)}`);
   if (items.length > LISTED) shown.push(`  … and ${items.length - LISTED} more (--json lists all)`);
   return [`${title}: ${items.length}`, ...shown];
 }

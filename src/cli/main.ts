@@ -12,6 +12,7 @@ import { inspectCommand } from './inspect.ts';
 import { phantomCommand } from './phantom.ts';
 import { pretrainCommand } from './pretrain.ts';
 import { probeCommand } from './probe.ts';
+import { recipesCommand } from './recipes.ts';
 
 const program = new Command('uscl')
   .description('Pretraining on ultrasound video (USCL). Research use only; not a medical device.')
@@ -32,6 +33,7 @@ Exit codes: 0 done, 2 usage, 3 data, 4 numeric, 5 resources, 130/143 stopped by 
 for (const command of [
   demoCommand(),
   ingestCommand(),
+  recipesCommand(),
   inspectCommand(),
   phantomCommand(),
   pretrainCommand(),

@@ -27,12 +27,12 @@ export class Output {
 
   /** A result for people: stdout, or stderr beside a JSON object. */
   print(text: string): void {
-    write(this.json ? 2 : 1, `${text}\n`);
+    write(this.json ? 2 : 1, `${visible(text)}\n`);
   }
 
   /** A remark for people: always stderr. */
   note(text: string): void {
-    write(2, `${text}\n`);
+    write(2, `${visible(text)}\n`);
   }
 
   /** The one object of `--json`; nothing without it. */
@@ -82,14 +82,14 @@ class Bar implements Progress {
   update(done: number, total: number, note = ''): void {
     if (this.#started) {
       this.#bar.setTotal(total);
-      this.#bar.update(done, { note });
-    } else this.#bar.start(total, done, { note });
+      this.#bar.update(done, { note: oneLine(note) });
+    } else this.#bar.start(total, done, { note: oneLine(note) });
     this.#started = true;
   }
 
   say(text: string): void {
     if (this.#started) process.stderr.write('\r\u001b[K');
-    write(2, `${text}\n`);
+    write(2, `${visible(text)}\n`);
   }
 
   end(): void {
@@ -117,16 +117,40 @@ class Lines implements Progress {
     const made = done - this.#first;
     const left = made > 0 ? ((now - this.#started) / 1000 / made) * (total - done) : undefined;
     const time = left === undefined || done >= total ? '' : `, ${duration(left)} left`;
-    write(2, `${this.#label}: ${done}/${total} ${this.#unit}${time}${note === '' ? '' : ` · ${note}`}\n`);
+    write(
+      2,
+      `${this.#label}: ${done}/${total} ${this.#unit}${time}${note === '' ? '' : ` · ${oneLine(note)}`}\n`,
+    );
   }
 
   say(text: string): void {
-    write(2, `${text}\n`);
+    write(2, `${visible(text)}\n`);
   }
 
   end(): void {
     // Every line is whole already.
   }
+}
+
+/**
+ * Text with control characters as escapes, but for line feeds: a file name must not move the cursor, change colours or
+ * the direction of writing.
+ */
+export function visible(text: string): string {
+  return text.replaceAll(/[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu, (letter) =>
+    letter === '\n' ? letter : escaped(letter),
+  );
+}
+
+/** As `visible`, and with line feeds as escapes: a file name on one line. */
+export function oneLine(text: string): string {
+  return visible(text).replaceAll('\n', escaped('\n'));
+}
+
+function escaped(letter: string): string {
+  if (letter === '\n') return '\\n';
+  if (letter === '\t') return '\\t';
+  return `\\u{${letter.codePointAt(0)!.toString(16)}}`;
 }
 
 /** 75 → `1 min 15 s`. */

@@ -55,6 +55,22 @@ describe('help and usage', () => {
   });
 });
 
+describe('recipes', () => {
+  test('lists all, says everything of one, and as JSON', async () => {
+    const all = await uscl(['recipes']);
+    expect(all).toMatchObject({ code: 0, stderr: '' });
+    for (const name of ['pocus', 'covid-blues', 'us4', 'butterfly', 'busi', 'frames'])
+      expect(all.stdout).toMatch(new RegExp(`^${name} `, 'm'));
+    const one = await uscl(['recipes', 'covid-blues']);
+    expect(one.stdout).toMatch(/CC BY-NC-ND[^]*JBHI[^]*--label severity\|a-lines\|b-lines/);
+    const told = jsonOf(await uscl(['recipes', 'busi', '--json']));
+    expect(told).toMatchObject({
+      recipes: [{ name: 'busi', homepage: 'https://scholar.cu.edu.eg/?q=afahmy/pages/dataset', options: {} }],
+    });
+    expect((await uscl(['recipes', 'imagenet'])).code).toBe(2);
+  });
+});
+
 describe('bad input ends in one clear message and the right exit code', () => {
   test('unknown key: 2, with the nearest one', async () => {
     const out = join(scratch, 'never');

@@ -24,7 +24,7 @@ export const busi = {
   layout:
     'benign/, malignant/ and normal/ with NAME (n).png and NAME (n)_mask.png, _mask_1.png, … as published (in ' +
     `${PUBLISHED}/ or not); a manifest.csv with the columns image, label, masks and near_dup_group is used where present`,
-  from: 'Download Dataset_BUSI.zip from the page of its authors.',
+  from: 'Download the archive from the page of its authors.',
   licence: 'not stated by the publisher; for research',
   citation:
     'Al-Dhabyani W, Gomaa M, Khaled H, Fahmy A. Dataset of breast ultrasound images. Data in Brief 2020, 28, 104863. ' +

@@ -32,7 +32,8 @@ export const pocus = {
   classes: 'covid, pneumonia (bacterial), regular; viral pneumonia comes in unlabelled',
   groups: 'suggested_group of the table',
   caution:
-    'Holds clips of the Butterfly gallery, as US-4 does: run uscl audit before testing here what was pretrained there.',
+    'Holds clips of the Butterfly gallery, on which US-4 drew too: run uscl audit before testing here what was ' +
+    'pretrained there.',
   options: { stills: true },
   plan,
 } as const satisfies Recipe;

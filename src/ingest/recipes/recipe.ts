@@ -54,7 +54,7 @@ export interface Recipe<Name extends string = string> {
     readonly stills?: true;
     readonly labels?: true;
   };
-  plan(context: RecipeContext): RecipePlan | Promise<RecipePlan>;
+  readonly plan: (context: RecipeContext) => RecipePlan | Promise<RecipePlan>;
 }
 
 /** A cell's text, '' where there is none. */

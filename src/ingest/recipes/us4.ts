@@ -46,7 +46,7 @@ const BUTTERFLY_CODES: readonly Code[] = [
 
 const CITATION =
   'Chen Y, Zhang C, Liu L, et al. USCL: Pretraining Deep Ultrasound Image Diagnosis Model Through Video Contrastive ' +
-  'Representation Learning. MICCAI 2021, LNCS 12908, 627-637. doi:10.1007/978-3-030-87237-3_60';
+  'Representation Learning. MICCAI 2021, LNCS 12908. doi:10.1007/978-3-030-87237-3_60';
 const HOMEPAGE = 'https://github.com/983632847/USCL';
 
 export const us4 = {
@@ -57,16 +57,14 @@ export const us4 = {
   from:
     'Not to be had as a whole: only Butterfly was released (recipe butterfly). CLUST is given to participants of its ' +
     'challenge, Liver Fibrosis and COVID19-LUSMS were not published.',
-  licence:
-    'not stated for US-4; CLUST may be used for its challenge only and not be passed on; the clips of Butterfly belong ' +
-    'to Butterfly Network',
+  licence: 'not stated for US-4; CLUST may be used for its challenge only and not be passed on',
   citation: CITATION,
   homepage: HOMEPAGE,
   classes:
     'rb1 to rb5 (Rb1 … Rb5), fibrosis-0 to fibrosis-4 (F0_ … F4_), lung-normal (Reg, Ali), lung-abnormal (Cov, Bli, Ple, Oth)',
   groups: 'videos; which of them are of one patient is not known',
   caution:
-    'Its Butterfly clips are in POCUS too: run uscl audit before testing there what was pretrained here.',
+    'POCUS draws on the same Butterfly gallery: run uscl audit before testing there what was pretrained here.',
   options: {},
   plan: (context) => planCodes('us4', US4_CODES, context),
 } as const satisfies Recipe;
@@ -76,13 +74,12 @@ export const butterfly = {
   about: '22 lung videos (1,533 frames), the released part of US-4',
   layout: 'a folder of jpg or png frames a video, whose name begins with Cov or Reg',
   from: 'Links to the archive are in the README of the repository, under "Train Your Own Model".',
-  licence: 'not stated; the clips are of a gallery of Butterfly Network, which no longer offers them',
+  licence: 'not stated; by its name, clips of Butterfly Network',
   citation: CITATION,
   homepage: HOMEPAGE,
   classes: 'regular (Reg), covid (Cov)',
   groups: 'videos; which of them are of one patient is not known',
-  caution:
-    'Most of these clips are in POCUS too: run uscl audit before testing there what was pretrained here.',
+  caution: 'POCUS draws on the same gallery: run uscl audit before testing there what was pretrained here.',
   options: {},
   plan: (context) => planCodes('butterfly', BUTTERFLY_CODES, context),
 } as const satisfies Recipe;
@@ -118,7 +115,7 @@ async function planCodes(
     notes: [
       'Patients are not known in this set: a group is a video, so folds by group may share patients.',
       ...(parts.has('butterfly')
-        ? ['Clips of the Butterfly gallery are in POCUS as well: audit before testing there.']
+        ? ['POCUS draws on the same Butterfly gallery: run uscl audit before testing there.']
         : []),
     ],
   };
