@@ -11,6 +11,7 @@ import { basename, dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { UsclError } from '../base/errors.ts';
 import { FILES } from '../dataset/types.ts';
+import { HEAD_BYTES, isDicom } from '../formats/dicom/read.ts';
 import {
   accessComplaint,
   compareNatural,
@@ -61,9 +62,6 @@ const NO_MEDIA: readonly string[] = [
 ];
 const NO_MEDIA_NAMES = /^(readme|licen[cs]e|copying|changelog|authors|citation|thumbs\.db|desktop\.ini)/i;
 const MAX_DEPTH = 32;
-
-/** Bytes at the start of a file that tell whether it is DICOM. */
-const HEAD_BYTES = 1024;
 
 /** Entries read from a folder at a time; the list of a folder of a million files is never held as such. */
 const ENTRIES_AT_ONCE = 1024;
@@ -235,11 +233,6 @@ interface Listed {
   readonly folders: string[];
   /** Files that are neither pictures nor known to be something else. */
   readonly others: string[];
-}
-
-/** Part 10 of DICOM: a preamble of 128 bytes, then this. */
-function isDicom(head: Uint8Array): boolean {
-  return Buffer.from(head.buffer, head.byteOffset, head.length).toString('latin1', 128, 132) === 'DICM';
 }
 
 function isPicture(name: string): boolean {
