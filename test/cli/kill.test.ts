@@ -1,6 +1,6 @@
 /**
  * kill -9 at any moment leaves a run that goes on to the very bits of one left alone. Each round starts the real
- * program, kills it at a random moment, and lets `--resume` finish.
+ * program on the vendor's kernels, kills it at a random moment, and lets `--resume` finish.
  */
 import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
@@ -9,14 +9,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { beforeAll, expect, test } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
 import { readLog } from '../../src/training/log.ts';
-import { scratchFolder, TINY, tinyDataset } from '../training/support.ts';
+import { scratchFolder, TINY_ONEDNN, tinyDataset } from '../training/support.ts';
 import { compileProgram, start } from './run.ts';
 
 const ROUNDS = 20;
 const scratch = scratchFolder();
 const dataset = join(scratch, 'dataset');
 const whole = join(scratch, 'whole');
-const SETTINGS = [...TINY, 'training.epochs=8', 'checkpoint.keep=3'];
+const SETTINGS = [...TINY_ONEDNN, 'training.epochs=8', 'checkpoint.keep=3'];
 
 /** When to kill: so many log entries are there, and so many milliseconds more have passed. */
 interface Moment {
@@ -63,7 +63,7 @@ const lossesOf = (run: string): unknown[] =>
 
 beforeAll(async () => {
   compileProgram();
-  await tinyDataset(dataset);
+  await tinyDataset(dataset, { size: 32 });
   expect(await pretrainUntil(whole, null)).toBe(0);
 });
 

@@ -81,6 +81,18 @@ export const TINY: readonly string[] = [
   'schedule.warmup=none',
 ];
 
+/**
+ * The same on the vendor's kernels: filters in sixteens, as their layouts have them. One thread, because two that wait
+ * for each other in every kernel lose a time slice each time a neighbour takes a core.
+ */
+export const TINY_ONEDNN: readonly string[] = [
+  ...TINY,
+  'backend=onednn',
+  'threads=1',
+  'view.size=32',
+  'model.width=16',
+];
+
 /** Runs with the tiny configuration and further settings; collects what happened. */
 export async function tinyRun(
   dataset: string,

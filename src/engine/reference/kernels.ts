@@ -13,44 +13,59 @@ export interface Window {
 /** Shape of a feature map: [channels, height, width]. */
 export type MapShape = readonly [channels: number, height: number, width: number];
 
-/** First and one-past-last output column (or row) whose tap `k` lies inside the input. */
-function tapRange(
-  k: number,
-  window: Window,
-  inputLength: number,
-  outputLength: number,
-): readonly [number, number] {
-  const first = Math.max(0, Math.ceil((window.padding - k) / window.stride));
-  const last = Math.min(outputLength - 1, Math.floor((inputLength - 1 + window.padding - k) / window.stride));
-  return [first, last + 1];
+/** One weight of a filter's window: which output rows and columns it serves, and how far off its input lies. */
+interface Tap {
+  readonly rows: readonly [first: number, end: number];
+  readonly columns: readonly [first: number, end: number];
+  /** Added to the input index under an output (row · stride · width + column · stride). */
+  readonly shift: number;
+}
+
+/** The taps of a window in the order of its weights; outputs whose input would be padding are left out. */
+function tapsOf(
+  { kernel, stride, padding }: Window,
+  [, height, width]: MapShape,
+  [, rows, columns]: MapShape,
+): readonly Tap[] {
+  const served = (k: number, inputs: number, outputs: number): readonly [number, number] => [
+    Math.max(0, Math.ceil((padding - k) / stride)),
+    Math.min(outputs, Math.floor((inputs - 1 + padding - k) / stride) + 1),
+  ];
+  return Array.from({ length: kernel * kernel }, (_, index) => {
+    const [ky, kx] = [Math.floor(index / kernel), index % kernel];
+    return {
+      rows: served(ky, height, rows),
+      columns: served(kx, width, columns),
+      shift: (ky - padding) * width + kx - padding,
+    };
+  });
 }
 
 export function convForward(
   batch: number,
   window: Window,
   source: Float32Array,
-  [channels, height, width]: MapShape,
+  sourceShape: MapShape,
   weight: Float32Array,
   target: Float32Array,
-  [filters, rows, columns]: MapShape,
+  targetShape: MapShape,
 ): void {
-  const { kernel, stride, padding } = window;
+  const { stride } = window;
+  const [channels, height, width] = sourceShape;
+  const [filters, rows, columns] = targetShape;
+  const taps = tapsOf(window, sourceShape, targetShape);
   const plane = new Float64Array(rows * columns);
   for (let n = 0; n < batch; n++)
     for (let f = 0; f < filters; f++) {
       plane.fill(0);
       for (let c = 0; c < channels; c++)
-        for (let ky = 0; ky < kernel; ky++) {
-          const [y0, y1] = tapRange(ky, window, height, rows);
-          for (let kx = 0; kx < kernel; kx++) {
-            const [x0, x1] = tapRange(kx, window, width, columns);
-            const w = weight[((f * channels + c) * kernel + ky) * kernel + kx]!;
-            for (let y = y0; y < y1; y++) {
-              const from = ((n * channels + c) * height + y * stride + ky - padding) * width + kx - padding;
-              for (let x = x0; x < x1; x++) plane[y * columns + x]! += w * source[from + x * stride]!;
-            }
+        taps.forEach(({ rows: [y0, y1], columns: [x0, x1], shift }, tap) => {
+          const w = weight[(f * channels + c) * taps.length + tap]!;
+          for (let y = y0; y < y1; y++) {
+            const from = ((n * channels + c) * height + y * stride) * width + shift;
+            for (let x = x0; x < x1; x++) plane[y * columns + x]! += w * source[from + x * stride]!;
           }
-        }
+        });
       target.set(plane, (n * filters + f) * rows * columns);
     }
 }
@@ -60,29 +75,28 @@ export function convBackwardData(
   batch: number,
   window: Window,
   targetGradient: Float32Array,
-  [filters, rows, columns]: MapShape,
+  targetShape: MapShape,
   weight: Float32Array,
   sourceGradient: Float32Array,
-  [channels, height, width]: MapShape,
+  sourceShape: MapShape,
 ): void {
-  const { kernel, stride, padding } = window;
+  const { stride } = window;
+  const [channels, height, width] = sourceShape;
+  const [filters, rows, columns] = targetShape;
+  const taps = tapsOf(window, sourceShape, targetShape);
   const plane = new Float64Array(height * width);
   for (let n = 0; n < batch; n++)
     for (let c = 0; c < channels; c++) {
       plane.fill(0);
       for (let f = 0; f < filters; f++)
-        for (let ky = 0; ky < kernel; ky++) {
-          const [y0, y1] = tapRange(ky, window, height, rows);
-          for (let kx = 0; kx < kernel; kx++) {
-            const [x0, x1] = tapRange(kx, window, width, columns);
-            const w = weight[((f * channels + c) * kernel + ky) * kernel + kx]!;
-            for (let y = y0; y < y1; y++) {
-              const to = (y * stride + ky - padding) * width + kx - padding;
-              const from = ((n * filters + f) * rows + y) * columns;
-              for (let x = x0; x < x1; x++) plane[to + x * stride]! += w * targetGradient[from + x]!;
-            }
+        taps.forEach(({ rows: [y0, y1], columns: [x0, x1], shift }, tap) => {
+          const w = weight[(f * channels + c) * taps.length + tap]!;
+          for (let y = y0; y < y1; y++) {
+            const to = y * stride * width + shift;
+            const from = ((n * filters + f) * rows + y) * columns;
+            for (let x = x0; x < x1; x++) plane[to + x * stride]! += w * targetGradient[from + x]!;
           }
-        }
+        });
       sourceGradient.set(plane, (n * channels + c) * height * width);
     }
 }
@@ -92,28 +106,27 @@ export function convBackwardWeight(
   batch: number,
   window: Window,
   source: Float32Array,
-  [channels, height, width]: MapShape,
+  sourceShape: MapShape,
   targetGradient: Float32Array,
-  [filters, rows, columns]: MapShape,
+  targetShape: MapShape,
   weightGradient: Float32Array,
 ): void {
-  const { kernel, stride, padding } = window;
+  const { stride } = window;
+  const [channels, height, width] = sourceShape;
+  const [filters, rows, columns] = targetShape;
+  const taps = tapsOf(window, sourceShape, targetShape);
   for (let f = 0; f < filters; f++)
     for (let c = 0; c < channels; c++)
-      for (let ky = 0; ky < kernel; ky++) {
-        const [y0, y1] = tapRange(ky, window, height, rows);
-        for (let kx = 0; kx < kernel; kx++) {
-          const [x0, x1] = tapRange(kx, window, width, columns);
-          let sum = 0;
-          for (let n = 0; n < batch; n++)
-            for (let y = y0; y < y1; y++) {
-              const a = ((n * channels + c) * height + y * stride + ky - padding) * width + kx - padding;
-              const b = ((n * filters + f) * rows + y) * columns;
-              for (let x = x0; x < x1; x++) sum += source[a + x * stride]! * targetGradient[b + x]!;
-            }
-          weightGradient[((f * channels + c) * kernel + ky) * kernel + kx]! += sum;
-        }
-      }
+      taps.forEach(({ rows: [y0, y1], columns: [x0, x1], shift }, tap) => {
+        let sum = 0;
+        for (let n = 0; n < batch; n++)
+          for (let y = y0; y < y1; y++) {
+            const a = ((n * channels + c) * height + y * stride) * width + shift;
+            const b = ((n * filters + f) * rows + y) * columns;
+            for (let x = x0; x < x1; x++) sum += source[a + x * stride]! * targetGradient[b + x]!;
+          }
+        weightGradient[(f * channels + c) * taps.length + tap]! += sum;
+      });
 }
 
 /** Mean and (biased) variance per group and channel, as one batch-norm execution leaves them. */
