@@ -88,7 +88,7 @@ export {
   type Embedder,
   type EmbedOptions,
 } from './evaluation/embeddings.ts';
-export { groupedFolds } from './evaluation/folds.ts';
+export { groupedFolds } from './dataset/folds.ts';
 export { knnScore, type KnnScore, type KnnScoreOptions } from './evaluation/knn-score.ts';
 export { accuracy, balancedAccuracy, macroF1 } from './evaluation/metrics.ts';
 export { compareProbes, probe, type ProbeInput } from './evaluation/probe.ts';

@@ -96,6 +96,9 @@ export const FILES = {
   journal: 'ingest.jsonl',
 } as const;
 
+/** Folder inside of a dataset for the splits that `uscl split` makes, one `NAME.json` each. */
+export const SPLITS = 'splits';
+
 /** Name under which `uscl inspect` may leave a picture inside the folder; the only other file a dataset may hold. */
 export const CONTACT_SHEET = 'contact-sheet.png';
 

@@ -11,7 +11,7 @@ import { UsclError } from '../base/errors.ts';
 import { pairedBootstrap, eachScore, type GroupedCounts } from './bootstrap.ts';
 import { labelIndices, type LabelledClip } from './clips.ts';
 import { requireEmbeddings, rowsOfClips, type ClipEmbeddings } from './embeddings.ts';
-import { groupedFolds } from './folds.ts';
+import { groupedFolds } from '../dataset/folds.ts';
 import { knnProbabilities, largestAt, requireKnnOptions } from './knn.ts';
 import { fitLogisticRegression, predictLogistic } from './logistic.ts';
 import { takeRows } from './matrix.ts';

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { randomAt } from '../../src/base/random.ts';
 import type { LabelledClip } from '../../src/evaluation/clips.ts';
-import { assignGroups, groupedFolds } from '../../src/evaluation/folds.ts';
-import { codeOf, golden } from './support.ts';
+import { assignGroups, groupedFolds } from '../../src/dataset/folds.ts';
+import { codeOf, golden } from '../evaluation/support.ts';
 
 const clip = (id: number, group: number | string, label: string | null): LabelledClip => ({
   id: `clip-${id}`,

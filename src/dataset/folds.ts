@@ -7,7 +7,9 @@
  */
 import { UsclError } from '../base/errors.ts';
 import { randomAt } from '../base/random.ts';
-import type { LabelledClip } from './clips.ts';
+import type { ClipRecord } from './types.ts';
+
+type LabelledClip = Pick<ClipRecord, 'id' | 'group' | 'label'>;
 
 /**
  * The fold (0 … folds − 1) of each clip; −1 for clips without a label.
@@ -39,9 +41,14 @@ export function groupedFolds(clips: readonly LabelledClip[], folds: number, seed
 
 /**
  * The greedy assignment on class counts [group][class]: fold of each group. Among groups of equal unevenness the
- * earlier goes first; among equally good folds the one with fewer clips, then the earlier, wins.
+ * earlier goes first; among equally good folds the one with fewer clips, then the earlier, wins. Folds are to be
+ * equal, or in the proportion of `weights`.
  */
-export function assignGroups(counts: readonly Float64Array[], folds: number): Int32Array {
+export function assignGroups(
+  counts: readonly Float64Array[],
+  folds: number,
+  weights: readonly number[] = new Array<number>(folds).fill(1),
+): Int32Array {
   const classes = counts[0]?.length ?? 0;
   const totals = new Float64Array(classes);
   for (const group of counts) for (let c = 0; c < classes; c++) totals[c]! += group[c]!;
@@ -61,10 +68,11 @@ export function assignGroups(counts: readonly Float64Array[], folds: number): In
       let size = 0;
       for (let c = 0; c < classes; c++) {
         for (let other = 0; other < folds; other++) {
-          shares[other] = (held[other]![c]! + (other === fold ? group[c]! : 0)) / totals[c]!;
+          const mine = held[other]![c]! + (other === fold ? group[c]! : 0);
+          shares[other] = mine / totals[c]! / weights[other]!;
         }
         spread += deviation(shares);
-        size += held[fold]![c]! + group[c]!;
+        size += (held[fold]![c]! + group[c]!) / weights[fold]!;
       }
       spread /= classes;
       const close = Math.abs(spread - bestSpread) <= CLOSE_ABSOLUTE + CLOSE_RELATIVE * bestSpread;
