@@ -55,7 +55,7 @@ async function plan({ root, signal }: RecipeContext): Promise<RecipePlan> {
   if (without > 0) notes.push(`${without} pictures have no mask.`);
   const mixed = groupsOfSeveralClasses(clips);
   if (mixed > 0)
-    notes.push(`${mixed} groups hold pictures of several classes: look at them, one label is wrong.`);
+    notes.push(`${mixed} groups hold pictures of several classes: look at them, a label may be wrong.`);
   return {
     ...rest,
     classes: CLASSES,
@@ -117,8 +117,7 @@ async function fromNames(root: string, base: string, signal: AbortSignal | undef
     images.map(({ path }) => path),
     signal,
   );
-  for (const [index, image] of images.entries())
-    take(image, images[groups[index]!]!.path, root, clips, rejected);
+  for (const [index, image] of images.entries()) take(image, groups[index]!, root, clips, rejected);
   const sizes = new Map<string, number>();
   for (const { group } of clips) sizes.set(group, (sizes.get(group) ?? 0) + 1);
   const joined = [...sizes.values()].filter((size) => size > 1);

@@ -50,7 +50,7 @@ describe('busi with a table', () => {
     expect(plan.classes).toEqual(['benign', 'malignant', 'normal']);
     expect(plan.notes).toEqual([
       '1 pictures have no mask.',
-      '1 groups hold pictures of several classes: look at them, one label is wrong.',
+      '1 groups hold pictures of several classes: look at them, a label may be wrong.',
     ]);
   });
 
