@@ -6,6 +6,8 @@ import { toDisplay } from './display.ts';
 import { dicomError } from './errors.ts';
 import { frameBytes } from './fragments.ts';
 import type { DicomFrames } from './image.ts';
+import { decodeJpeg2000 } from './jpeg-2000.ts';
+import { decodeJpeg } from './jpeg.ts';
 import { decodeRle } from './rle.ts';
 import type { Samples } from './samples.ts';
 
@@ -56,11 +58,12 @@ async function samplesOf(image: DicomFrames, index: number): Promise<Samples> {
     case 'rle': {
       const layout = { pixels: rows * columns, samples, bytes: image.bitsAllocated === 8 ? 1 : 2 } as const;
       const data = decodeRle(coded, layout, where);
-      return { data, owned: true, layout: 'interleaved', colour: 'declared' };
+      return { data, owned: true, layout: 'interleaved', colour: 'declared', shift: image.shift };
     }
     case 'jpeg':
+      return decodeJpeg(coded, image, where);
     case 'jpeg-2000':
-      throw dicomError('DICOM_UNSUPPORTED', 'JPEG is not read yet.', where);
+      return decodeJpeg2000(coded, image, where);
   }
 }
 
@@ -72,6 +75,7 @@ function nativeSamples(image: DicomFrames, bytes: Uint8Array, swapped: boolean, 
     owned: owned || bitsAllocated === 16,
     layout: halved ? 'halved' : image.planar ? 'planar' : 'interleaved',
     colour: 'declared',
+    shift: image.shift,
   };
 }
 

@@ -7,11 +7,11 @@ import type { Samples } from './samples.ts';
 
 /** [rows, columns, channels] display values. The samples may be overwritten, if they are not part of the file. */
 export function toDisplay(image: DicomFrames, samples: Samples): Uint8Array {
-  if (image.photometric === 'PALETTE COLOR') return throughPalette(image, samples.data);
-  if (image.samples === 1) return throughTable(image, samples.data);
+  if (image.photometric === 'PALETTE COLOR') return throughPalette(image, samples);
+  if (image.samples === 1) return throughTable(image, samples);
   const { data } = samples;
   const plain = image.table === null && data instanceof Uint8Array;
-  const bytes = plain ? data : throughTable(image, data);
+  const bytes = plain ? data : throughTable(image, samples);
   const interleaved = interleave(image, bytes, samples.layout, samples.owned || !plain);
   if (isYbr(image, samples)) toRgb(interleaved, image.photometric.startsWith('YBR_PARTIAL'));
   return interleaved;
@@ -24,19 +24,17 @@ function isYbr(image: DicomFrames, samples: Samples): boolean {
 }
 
 /** Pattern of the stored bits, wherever they lie in the sample. */
-function throughTable(image: DicomFrames, data: Uint8Array | Uint16Array): Uint8Array {
-  const { shift, bitsStored } = image;
+function throughTable(image: DicomFrames, { data, shift }: Samples): Uint8Array {
   const table = image.table!;
-  const mask = 2 ** bitsStored - 1;
+  const mask = 2 ** image.bitsStored - 1;
   const shown = new Uint8Array(data.length);
   for (let i = 0; i < data.length; i++) shown[i] = table[(data[i]! >> shift) & mask]!;
   return shown;
 }
 
-function throughPalette(image: DicomFrames, data: Uint8Array | Uint16Array): Uint8Array {
-  const { shift, bitsStored } = image;
+function throughPalette(image: DicomFrames, { data, shift }: Samples): Uint8Array {
   const table = image.table!;
-  const mask = 2 ** bitsStored - 1;
+  const mask = 2 ** image.bitsStored - 1;
   const shown = new Uint8Array(3 * data.length);
   for (let i = 0, at = 0; i < data.length; i++) {
     const entry = 3 * ((data[i]! >> shift) & mask);

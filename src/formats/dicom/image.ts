@@ -1,13 +1,14 @@
 /**
  * What a DICOM object says of its pictures, checked against the bytes it has before anything is allocated for them:
  * size, frames, samples, colour, bits, tables, timing, and where each frame's bytes are. What this accepts can be
- * decoded one frame at a time within memory that follows from the file's length (`WORKING_FACTOR`, `WORKING_FLOOR`).
+ * decoded one frame at a time within memory that follows from the file's length (memory.ts).
  */
 import { ElementReader, type DicomElement } from './elements.ts';
 import { dicomError } from './errors.ts';
 import { framesOfFragments, type FrameFragments } from './fragments.ts';
 import { colourTable, monochromeTable, paletteTable } from './lookup.ts';
 import { tagOf, type Keyword } from './dictionary.ts';
+import { checkWorking, workingLimit } from './memory.ts';
 import type { DicomObject } from './read.ts';
 import type { PixelCoding } from './syntaxes.ts';
 import { timingOf, type FrameTiming } from './timing.ts';
@@ -56,8 +57,9 @@ export interface DicomFrames extends Picture {
   readonly table: Uint8Array | null;
   readonly bytes: Uint8Array;
   readonly source: FrameSource;
-  /** Memory that decoding one frame may take. */
+  /** Memory that decoding one frame takes, codestream and tables of the codec aside, and what it may take. */
   readonly workingBytes: number;
+  readonly workingLimit: number;
   /** What is odd but harmless: `more-pixels-than-declared`. */
   readonly remarks: readonly string[];
 }
@@ -84,10 +86,6 @@ export interface DicomVideo extends Picture {
 }
 
 export type DicomImage = DicomFrames | DicomVideo;
-
-/** Decoding a frame may take this many times the file's length, plus the floor. The file itself comes on top. */
-export const WORKING_FACTOR = 3;
-export const WORKING_FLOOR = 56 * 2 ** 20;
 
 /**
  * The image of an object.
@@ -116,7 +114,9 @@ export function imageOf(object: DicomObject): DicomImage {
   const frameBytes = nativeFrameBytes(element, format, picture);
   const coding = pixels === 'encapsulated-native' ? 'native' : pixels;
   const workingBytes = workingBytesOf(coding, format, rows * columns);
-  checkWorking(object, workingBytes);
+  const inflated = object.syntax.deflated ? object.bytes.length : 0;
+  const limit = workingLimit(object.fileBytes, inflated);
+  checkWorking(workingBytes, limit, 'Rows, Columns');
   const place = placeOf(object, element, format, frames, frameBytes);
   const table = tableOf(object, format);
   return {
@@ -127,6 +127,7 @@ export function imageOf(object: DicomObject): DicomImage {
     table,
     bytes: object.bytes,
     workingBytes,
+    workingLimit: limit,
     ...place,
   };
 }
@@ -316,21 +317,10 @@ function workingBytesOf(
   return pixels * (samples * perSample + channels);
 }
 
-function checkWorking(object: DicomObject, working: number): void {
-  const inflated = object.syntax.deflated ? object.bytes.length : 0;
-  const limit = WORKING_FACTOR * object.fileBytes + WORKING_FLOOR;
-  if (working + inflated > limit)
-    throw dicomError(
-      'DICOM_TOO_LARGE',
-      `Decoding one frame would take ${working} bytes, more than a file of ${object.fileBytes} bytes may (${limit}).`,
-      'Rows, Columns',
-    );
-}
-
 function tableOf(object: DicomObject, format: Format): Uint8Array | null {
   if (format.photometric === 'PALETTE COLOR') return paletteTable(object, format);
   if (format.samples === 1) return monochromeTable(object, format, format.photometric === 'MONOCHROME1');
-  return format.bitsStored === 8 ? null : colourTable(format);
+  return format.bitsAllocated === 8 && format.bitsStored === 8 ? null : colourTable(format);
 }
 
 function whole(object: DicomObject, keyword: Keyword, low: number, high: number): number {

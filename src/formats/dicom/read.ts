@@ -53,7 +53,8 @@ export function isDicom(head: Uint8Array): boolean {
  * @throws UsclError (kind `data`) `DICOM_NOT_DICOM`, `DICOM_TRUNCATED`, `DICOM_INVALID`, and `DICOM_TOO_LARGE` where a
  *   deflated file would grow out of proportion.
  */
-export function readDicom(bytes: Uint8Array, options: ReadOptions = {}): DicomObject {
+export function readDicom(given: Uint8Array, options: ReadOptions = {}): DicomObject {
+  const bytes = plain(given);
   const open = options.upTo === 'pixels';
   const start = hasMagic(bytes) ? { at: PREAMBLE_BYTES + 4, meta: true } : bareStart(bytes);
   if (start === undefined)
@@ -67,10 +68,15 @@ export function readDicom(bytes: Uint8Array, options: ReadOptions = {}): DicomOb
   if (uid === undefined && start.meta && end > start.at)
     throw dicomError('DICOM_INVALID', 'The file does not name its transfer syntax.', 'TransferSyntaxUID');
   const declared = uid === undefined ? guessSyntax(bytes, end) : syntaxOf(uid);
-  const body = declared.deflated ? inflate(bytes.subarray(end), bytes.length, open) : bytes;
+  const body = declared.deflated ? plain(inflate(bytes.subarray(end), bytes.length, open)) : bytes;
   const at = declared.deflated ? 0 : end;
   const set = new ElementReader(body).dataSet(at, trueCoding(body, at, declared), open);
   return { ...set, meta, syntax: declared, fileBytes: bytes.length };
+}
+
+/** The same bytes without Buffer's ways: its `slice` shares memory. */
+function plain(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function hasMagic(bytes: Uint8Array): boolean {

@@ -1,4 +1,6 @@
 /** Samples of a frame before they are display values: patterns of stored bits, and how they lie. */
+import type { DicomFrames } from './image.ts';
+import { damaged } from './jpeg-header.ts';
 
 export interface Samples {
   /** As many as rows × columns × samples, or for `halved` ones as the layout needs. */
@@ -9,4 +11,30 @@ export interface Samples {
   readonly layout: 'interleaved' | 'planar' | 'halved';
   /** What the three samples are: as declared, or as the codestream is known to have made them. */
   readonly colour: 'declared' | 'rgb' | 'ybr';
+  /** Bits to the right of the stored ones. */
+  readonly shift: number;
+}
+
+/** Codestreams of no more than the stored bits hold those alone; wider ones hold the whole sample. */
+export function codedShift(precision: number, image: DicomFrames): number {
+  return precision > image.bitsStored ? image.shift : 0;
+}
+
+/**
+ * Samples out of a codec's buffer: bytes up to a precision of 8, little-endian words above.
+ *
+ * @throws UsclError `DICOM_CODESTREAM` where there are not as many as wanted.
+ */
+export function copySamples(
+  decoded: Uint8Array,
+  count: number,
+  precision: number,
+  where: string,
+): Uint8Array | Uint16Array {
+  const bytes = precision <= 8 ? 1 : 2;
+  if (decoded.length !== count * bytes) throw damaged('decodes to another size than it declares', where);
+  if (bytes === 1) return Uint8Array.from(decoded);
+  const words = new Uint16Array(count);
+  for (let i = 0; i < count; i++) words[i] = decoded[2 * i]! | (decoded[2 * i + 1]! << 8);
+  return words;
 }

@@ -1,0 +1,56 @@
+/** JPEG 2000 frames, with and without high throughput, bare or in a JP2 file, through OpenJPEG. */
+import type { Jpeg2000Module } from '@cornerstonejs/codec-openjpeg/decodewasmjs';
+import type { DicomFrames } from './image.ts';
+import { codestreamOf, readJpeg2000Header } from './jpeg-2000-header.ts';
+import { damaged } from './jpeg-header.ts';
+import { checkWorking } from './memory.ts';
+import { codedShift, copySamples, type Samples } from './samples.ts';
+import { Codec } from './wasm.ts';
+
+const codec = new Codec<Jpeg2000Module>('JPEG 2000', async (options) => {
+  const { default: open } = await import('@cornerstonejs/codec-openjpeg/decodewasmjs');
+  return open(options);
+});
+
+/**
+ * OpenJPEG repairs what it can: a damaged code block is smooth where it should not be, without a complaint. What it
+ * gives up on, and what is not of the declared size, is refused.
+ *
+ * @throws UsclError `DICOM_CODESTREAM`, `DICOM_UNSUPPORTED`, `DICOM_TOO_LARGE`.
+ */
+export async function decodeJpeg2000(coded: Uint8Array, image: DicomFrames, where: string): Promise<Samples> {
+  const codestream = codestreamOf(coded, where);
+  const header = readJpeg2000Header(codestream, where);
+  const { width, height, components, precision } = header;
+  if (width !== image.columns || height !== image.rows || components !== image.samples)
+    throw damaged(
+      `is ${width}×${height} with ${components} components, ` +
+        `where the object declares ${image.columns}×${image.rows} with ${image.samples}`,
+      where,
+    );
+  if (precision > image.bitsAllocated)
+    throw damaged(
+      `has samples of ${precision} bits, where the object allocates ${image.bitsAllocated}`,
+      where,
+    );
+  checkWorking(image.workingBytes + header.tableBytes, image.workingLimit, where);
+  return codec.run(
+    (module) => new module.J2KDecoder(),
+    codestream,
+    (decoder) => {
+      decoder.decode();
+      const info = decoder.getFrameInfo();
+      if (info.width !== width || info.height !== height || info.componentCount !== components)
+        throw damaged('cannot be decoded', where);
+      return {
+        data: copySamples(decoder.getDecodedBuffer(), width * height * components, precision, where),
+        owned: true,
+        layout: 'interleaved',
+        // With the transformation undone samples are RGB, whatever the object calls them.
+        colour: header.colourTransform && components === 3 ? 'rgb' : 'declared',
+        shift: codedShift(precision, image),
+      };
+    },
+    where,
+  );
+}
