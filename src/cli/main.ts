@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { UsclError } from '../base/errors.ts';
 import { packageVersion } from '../training/environment.ts';
 import { usageExitCode } from './command.ts';
+import { auditCommand } from './audit.ts';
 import { benchCommand } from './bench.ts';
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
@@ -12,6 +13,7 @@ import { inspectCommand } from './inspect.ts';
 import { phantomCommand } from './phantom.ts';
 import { pretrainCommand } from './pretrain.ts';
 import { probeCommand } from './probe.ts';
+import { splitCommand } from './split.ts';
 import { recipesCommand } from './recipes.ts';
 
 const program = new Command('uscl')
@@ -24,7 +26,8 @@ A first tour:
   uscl demo                                        everything once, on simulated clips
   uscl ingest videos/ --out lung --labels lung.csv your own clips
   uscl pretrain lung --out runs/lung
-  uscl probe runs/lung lung                        what the backbone has learnt
+  uscl audit lung other                            clips that both hold
+  uscl probe runs/lung other                       what the backbone has learnt
 
 Exit codes: 0 done, 2 usage, 3 data, 4 numeric, 5 resources, 130/143 stopped by a signal.`,
   )
@@ -35,6 +38,8 @@ for (const command of [
   ingestCommand(),
   recipesCommand(),
   inspectCommand(),
+  auditCommand(),
+  splitCommand(),
   phantomCommand(),
   pretrainCommand(),
   probeCommand(),

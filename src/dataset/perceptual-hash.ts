@@ -64,14 +64,19 @@ export class ClipHasher {
     this.#stride *= 2;
   }
 
-  /** The hashes of the frames so far, in order of time. */
+  /** The hashes of the frames so far, in order of time: those at `hashPositions`. */
   hashes(): readonly string[] {
-    const count = Math.min(HASHES_PER_CLIP, this.#kept.length);
-    return Array.from(
-      { length: count },
-      (_, i) => this.#kept[Math.floor(((i + 0.5) * this.#kept.length) / count)]!,
-    );
+    return hashPositions(this.#frames).map((position) => this.#kept[position / this.#stride]!);
   }
+}
+
+/** Which frames of a clip of `frames` frames are hashed: at most `HASHES_PER_CLIP`, ascending. */
+export function hashPositions(frames: number): readonly number[] {
+  let stride = 1;
+  while (Math.ceil(frames / stride) >= 2 * HASHES_PER_CLIP) stride *= 2;
+  const kept = Math.ceil(frames / stride);
+  const count = Math.min(HASHES_PER_CLIP, kept);
+  return Array.from({ length: count }, (_, i) => stride * Math.floor(((i + 0.5) * kept) / count));
 }
 
 /** Hashes of a clip's frames, as `ClipHasher` chooses them. */

@@ -9,7 +9,7 @@ import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { guardWrites, syncFolder } from '../base/files.ts';
 import { systemCode, UsclError } from '../base/errors.ts';
-import { CONTACT_SHEET, FILES, SPLITS } from './types.ts';
+import { AUDIT_SHEET, CONTACT_SHEET, FILES, SPLITS } from './types.ts';
 
 export interface Target {
   /** Absolute path of the dataset to be. */
@@ -125,7 +125,7 @@ function requireWritable(folder: string, overwrite: boolean): void {
   const names = readdirSync(folder);
   if (names.length === 0) return;
   if (!isDataset(folder)) throw refuse(folder, 'it is a folder that this program did not write');
-  const ours: readonly string[] = [...Object.values(FILES), CONTACT_SHEET, SPLITS];
+  const ours: readonly string[] = [...Object.values(FILES), CONTACT_SHEET, AUDIT_SHEET, SPLITS];
   const foreign = names.filter((name) => !ours.includes(name));
   if (foreign.length > 0) {
     throw refuse(

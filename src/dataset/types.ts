@@ -99,8 +99,9 @@ export const FILES = {
 /** Folder inside of a dataset for the splits that `uscl split` makes, one `NAME.json` each. */
 export const SPLITS = 'splits';
 
-/** Name under which `uscl inspect` may leave a picture inside the folder; the only other file a dataset may hold. */
+/** Names under which `uscl inspect` and `uscl audit` may leave a picture inside the folder. */
 export const CONTACT_SHEET = 'contact-sheet.png';
+export const AUDIT_SHEET = 'audit.png';
 
 /** A clip before it is in a store: the writer fills in how many frames came, where they lie and what they look like. */
 export type ClipDraft = Omit<ClipRecord, 'offset' | 'frames' | 'hashes' | 'mask' | 'field'> & {

@@ -1,0 +1,103 @@
+/** `uscl audit DATASET [OTHER]`. */
+import { realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { auditDatasets, type AuditResult } from '../dataset/audit.ts';
+import { auditSheet } from '../dataset/audit-sheet.ts';
+import { ALIKE_DISTANCE, MAX_DISTANCE } from '../dataset/near-duplicates.ts';
+import { openDataset } from '../dataset/reader.ts';
+import { AUDIT_SHEET } from '../dataset/types.ts';
+import { runCommand, wholeNumber, withJson } from './command.ts';
+
+/** Leaks are faults of the data: the exit code of all data errors. */
+const LEAKS = 3;
+
+interface Options {
+  readonly sheet: string | boolean;
+  readonly distance: number;
+  readonly everyFrame?: boolean;
+  readonly limit: number;
+  readonly json?: boolean;
+}
+
+export function auditCommand(): Command {
+  const command = new Command('audit')
+    .summary('clips that two datasets share, or that one holds twice')
+    .description(
+      'Lists clips of DATASET and OTHER that are suspected to be the same, by content of the file, by picture, and by ' +
+        'name. Without OTHER (or with the same folder twice): duplicates within DATASET; across two groups they are a ' +
+        'warning that both may be one patient.',
+    )
+    .argument('<dataset>', 'such as the one for pretraining')
+    .argument('[other]', 'such as the one for the test')
+    .option('--sheet <file>', `where to write both frames of each pair (default: ${AUDIT_SHEET} in DATASET)`)
+    .option('--no-sheet', 'write no picture')
+    .option(
+      '--distance <bits>',
+      'hashes that differ in up to so many bits are the same picture',
+      wholeNumber('--distance', 0, MAX_DISTANCE),
+      ALIKE_DISTANCE,
+    )
+    .option('--every-frame', 'compare every frame, not up to 16 a clip: finds short pieces of long clips')
+    .option('--limit <number>', 'pairs listed at most', wholeNumber('--limit', 1, 100_000), 1000)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  uscl audit pretraining test
+  uscl audit lung --json
+
+Exit code: 0 where no clip leaks, ${LEAKS} where pairs are the same by content or picture (within one dataset: across
+groups). A name alone is listed and does not count.`,
+    );
+  return withJson(command).action((folder: string, other: string | undefined, options: Options) =>
+    runCommand(options, async (output, signal) => {
+      using first = openDataset(folder);
+      using second =
+        other === undefined || realpathSync(other) === realpathSync(folder) ? null : openDataset(other);
+      const progress = output.progress('audit', 'frames');
+      const { distance, limit, everyFrame = false } = options;
+      const result = auditDatasets(first, second, {
+        ...{ distance, limit, everyFrame, signal },
+        onProgress: (done, total, note) => {
+          progress.update(done, total, note);
+        },
+      });
+      progress.end();
+      const wanted = options.sheet !== false && result.pairs.length > 0;
+      const sheet = typeof options.sheet === 'string' ? options.sheet : join(folder, AUDIT_SHEET);
+      if (wanted) await auditSheet(result, first, second, sheet);
+      output.result({ ...result, sheet: wanted ? sheet : null });
+      output.print(describe(result, wanted ? sheet : null));
+      if (result.leaks > 0) process.exitCode = LEAKS;
+    }),
+  );
+}
+
+function describe(result: AuditResult, sheet: string | null): string {
+  const { first, second, counts, suspected, leaks, pairs, unhashed } = result;
+  const lines = pairs.map(({ a, b, reasons, distance, matches, sameGroup }) => {
+    const bits = distance === null ? '' : `, ${distance} bits apart, ${matches} frames alike`;
+    const groups = second !== null ? '' : sameGroup ? ', one group' : `, groups ${a.group} and ${b.group}`;
+    return `  ${a.id} = ${b.id}: ${reasons.join(', ')}${bits}${groups}`;
+  });
+  const where = second === null ? `within ${first.folder}` : `between ${first.folder} and ${second.folder}`;
+  return [
+    suspected === 0
+      ? `No clips suspected to be the same ${where}.`
+      : `${suspected} pairs of clips suspected to be the same ${where} (content ${counts['same content']}, picture ${counts['same picture']}, name ${counts['same name']}):`,
+    ...lines,
+    ...(pairs.length < suspected ? [`  … and ${suspected - pairs.length} more`] : []),
+    ...(unhashed > 0
+      ? [`note: ${unhashed} clips have no perceptual hashes; only content and name were compared.`]
+      : []),
+    ...(leaks === 0
+      ? []
+      : [
+          second === null
+            ? `warning: ${leaks} pairs lie across groups, which may be one patient; uscl split keeps them together.`
+            : `warning: ${leaks} pairs leak: leave these clips out of one of the two.`,
+        ]),
+    ...(sheet === null ? [] : [`pictures: ${sheet}`]),
+  ].join('\n');
+}

@@ -1,0 +1,127 @@
+/** `uscl split DATASET`. */
+import { Command } from 'commander';
+import { UsclError } from '../base/errors.ts';
+import { ALIKE_DISTANCE, MAX_DISTANCE } from '../dataset/near-duplicates.ts';
+import { type Dataset, openDataset } from '../dataset/reader.ts';
+import { makeSplit, type NamedSplit, partOfClips, writeSplit } from '../dataset/splits.ts';
+import { runCommand, wholeNumber, withJson } from './command.ts';
+
+interface Options {
+  readonly folds?: number;
+  readonly test?: number;
+  readonly val?: number;
+  readonly name?: string;
+  readonly seed: number;
+  readonly distance: number;
+  readonly overwrite?: boolean;
+  readonly json?: boolean;
+}
+
+export function splitCommand(): Command {
+  const command = new Command('split')
+    .summary('folds, or training, validation and test, kept with a dataset')
+    .description(
+      'Splits the clips of DATASET and keeps the split with it, for `uscl probe --split NAME`. Groups stay whole, groups ' +
+        'that share pictures stay together, and every part has its share of every class as nearly as that allows.',
+    )
+    .argument('<dataset>', 'folder that `uscl ingest` or `uscl phantom` wrote')
+    .option('--folds <number>', 'folds for cross-validation', wholeNumber('--folds', 2))
+    .option('--test <share>', 'share of the clips for the test, such as 0.2', share('--test'))
+    .option('--val <share>', 'share of the clips for validation', share('--val'))
+    .option('--name <name>', 'name of the split (default: folds-K or test)')
+    .option('--seed <number>', 'which of the possible splits', wholeNumber('--seed', 0), 0)
+    .option(
+      '--distance <bits>',
+      'hashes that differ in up to so many bits are the same picture',
+      wholeNumber('--distance', 0, MAX_DISTANCE),
+      ALIKE_DISTANCE,
+    )
+    .option('--overwrite', 'replace a split of that name')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  uscl split lung --folds 5\n  uscl split lung --test 0.2 --val 0.1 --name main\n  uscl probe runs/lung lung --split main',
+    );
+  return withJson(command).action((folder: string, options: Options) =>
+    runCommand(options, (output) => {
+      const { folds, test, val, seed, distance } = options;
+      if ((folds === undefined) === (test === undefined) || (folds !== undefined && val !== undefined)) {
+        throw new UsclError({
+          kind: 'usage',
+          code: 'SPLIT_OPTION',
+          message: 'Say either --folds K, or --test SHARE and perhaps --val SHARE.',
+          remedy: 'For example --folds 5, or --test 0.2 --val 0.1.',
+        });
+      }
+      using dataset = openDataset(folder);
+      const request =
+        folds === undefined
+          ? ({ kind: 'parts', test: test ?? 0, validation: val ?? 0 } as const)
+          : ({ kind: 'folds', folds } as const);
+      const name = options.name ?? (folds === undefined ? 'test' : `folds-${folds}`);
+      const split = makeSplit(dataset.clips, name, request, { seed, distance });
+      const path = writeSplit(folder, split, options.overwrite ?? false);
+      const parts = summarise(split, dataset);
+      output.result({ path, name, kind: split.kind, seed, distance, parts, joined: split.joined });
+      output.print(describe(split, parts, path));
+      return Promise.resolve();
+    }),
+  );
+}
+
+interface PartSummary {
+  readonly name: string;
+  readonly clips: number;
+  readonly groups: number;
+  readonly classes: Readonly<Record<string, number>>;
+  readonly unlabelled: number;
+}
+
+function summarise(split: NamedSplit, { clips, manifest }: Dataset): readonly PartSummary[] {
+  const partOf = partOfClips(split, clips);
+  return split.parts.map(({ name }, part) => {
+    const mine = clips.filter((_, i) => partOf[i] === part);
+    return {
+      name,
+      clips: mine.length,
+      groups: new Set(mine.map(({ group }) => group)).size,
+      classes: Object.fromEntries(
+        manifest.classes.map((label) => [label, mine.filter((clip) => clip.label === label).length]),
+      ),
+      unlabelled: mine.filter(({ label }) => label === null).length,
+    };
+  });
+}
+
+function describe(split: NamedSplit, parts: readonly PartSummary[], path: string): string {
+  return [
+    ...parts.map(({ name, clips, groups, classes, unlabelled }) => {
+      const labels = Object.entries(classes).map(([label, count]) => `${label} ${count}`);
+      return `${name}: ${clips} clips of ${groups} groups (${[...labels, ...(unlabelled > 0 ? [`unlabelled ${unlabelled}`] : [])].join(', ')})`;
+    }),
+    ...split.joined.map(
+      (groups) =>
+        `warning: kept together because they share pictures, and perhaps are one patient: ${shorten(groups)}`,
+    ),
+    `split ${split.name}: ${path}`,
+  ].join('\n');
+}
+
+function shorten(groups: readonly string[]): string {
+  return groups.length <= 6
+    ? groups.join(', ')
+    : `${groups.slice(0, 6).join(', ')} and ${groups.length - 6} more`;
+}
+
+function share(name: string): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && value > 0 && value < 1) return value;
+    throw new UsclError({
+      kind: 'usage',
+      code: 'OPTION_INVALID',
+      message: `${name} must be a share between 0 and 1, not "${text}".`,
+      where: name,
+      remedy: 'Use 0.2 for a fifth of the clips.',
+    });
+  };
+}

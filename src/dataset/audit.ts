@@ -1,0 +1,206 @@
+/**
+ * The leak audit: which clips of two datasets, or within one, are suspected to be the same. By content (digest of the
+ * source file), by picture (perceptual hashes, which also find a piece of a clip in a longer one), and by name of the
+ * source file. It suspects; a person judges, by the frames that `auditSheet` puts side by side.
+ */
+import { ALIKE_DISTANCE, type ComparedClip, findAlike } from './near-duplicates.ts';
+import { hashPositions, perceptualHash } from './perceptual-hash.ts';
+import type { Dataset } from './reader.ts';
+import type { ClipRecord } from './types.ts';
+
+export type AuditReason = 'same content' | 'same picture' | 'same name';
+
+/** Two clips suspected to be the same. */
+export interface SuspectedPair {
+  readonly a: AuditedClip;
+  readonly b: AuditedClip;
+  /** At least one, strongest first. */
+  readonly reasons: readonly AuditReason[];
+  /** Bits in which the nearest hashes differ (0 to 15), or null where no pictures are alike. */
+  readonly distance: number | null;
+  /** Hashed frames of `a` that are like one of `b`. */
+  readonly matches: number;
+  /** Within one dataset: both are of one group, so no split can part them. */
+  readonly sameGroup: boolean;
+}
+
+export interface AuditedClip {
+  /** Index in its dataset. */
+  readonly index: number;
+  readonly id: string;
+  readonly group: string;
+  readonly label: string | null;
+  readonly source: string;
+  /** The frame that is like one of the other, or the middle one. */
+  readonly frame: number;
+}
+
+export interface AuditResult {
+  readonly format: 'uscl-audit';
+  readonly version: 1;
+  readonly first: { readonly folder: string; readonly name: string; readonly clips: number };
+  /** Null for an audit within one dataset. */
+  readonly second: { readonly folder: string; readonly name: string; readonly clips: number } | null;
+  readonly distance: number;
+  /** Pairs by reason; a pair with two reasons counts in both. */
+  readonly counts: Readonly<Record<AuditReason, number>>;
+  /**
+   * Pairs that leak: equal by content or picture, and not of one group of one dataset. A name alone is a hint: it does
+   * not count.
+   */
+  readonly leaks: number;
+  /** Suspected pairs in all; `pairs` holds the first `limit` of them, leaks first. */
+  readonly suspected: number;
+  readonly pairs: readonly SuspectedPair[];
+  /** Clips without hashes, which only bytes and names can tell. */
+  readonly unhashed: number;
+}
+
+export interface AuditOptions {
+  /** Default `ALIKE_DISTANCE`. */
+  readonly distance?: number;
+  /** Compare every stored frame and not up to 16 a clip: finds short pieces of long clips. */
+  readonly everyFrame?: boolean;
+  /** Pairs kept, default 1000. All are counted. */
+  readonly limit?: number;
+  readonly onProgress?: (done: number, total: number, note?: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Audits two datasets against each other, or one within (`second` null). Errors: `DISTANCE_INVALID`, of `readFrame`. */
+export function auditDatasets(
+  first: Dataset,
+  second: Dataset | null,
+  options: AuditOptions = {},
+): AuditResult {
+  const { distance = ALIKE_DISTANCE, limit = 1000, everyFrame = false } = options;
+  const other = second ?? first;
+  const total = first.manifest.frames + (second?.manifest.frames ?? 0);
+  let done = 0;
+  const compared = (dataset: Dataset): readonly ComparedClip[] =>
+    everyFrame
+      ? dataset.clips.map((clip) => {
+          options.signal?.throwIfAborted();
+          const hashed = hashEveryFrame(dataset, clip);
+          done += clip.frames;
+          options.onProgress?.(done, total, 'hashing');
+          return hashed;
+        })
+      : dataset.clips;
+  const left = compared(first);
+  const right = second === null ? null : compared(second);
+
+  const named = new Set(second === null ? [] : sameNames(first.clips, second.clips));
+  const counts: Record<AuditReason, number> = { 'same content': 0, 'same picture': 0, 'same name': 0 };
+  const leaking: SuspectedPair[] = [];
+  const hints: SuspectedPair[] = [];
+  let leaks = 0;
+  let suspected = 0;
+  const add = (pair: SuspectedPair): void => {
+    suspected += 1;
+    for (const reason of pair.reasons) counts[reason] += 1;
+    const leak = !pair.sameGroup && pair.reasons[0] !== 'same name';
+    if (leak) leaks += 1;
+    const kept = leak ? leaking : hints;
+    if (kept.length < limit) kept.push(pair);
+  };
+  findAlike(left, right, distance, ({ a, b, sameContent, distance: bits, at, matches }) => {
+    const key = `${a} ${b}`;
+    add({
+      a: audited(first.clips[a]!, a, at?.[0], everyFrame),
+      b: audited(other.clips[b]!, b, at?.[1], everyFrame),
+      reasons: [
+        ...(sameContent ? (['same content'] as const) : []),
+        ...(bits === null ? [] : (['same picture'] as const)),
+        ...(named.delete(key) ? (['same name'] as const) : []),
+      ],
+      distance: bits,
+      matches,
+      sameGroup: second === null && first.clips[a]!.group === first.clips[b]!.group,
+    });
+  });
+  for (const key of named) {
+    const [a = 0, b = 0] = key.split(' ').map(Number);
+    add({
+      a: audited(first.clips[a]!, a, undefined, everyFrame),
+      b: audited(other.clips[b]!, b, undefined, everyFrame),
+      reasons: ['same name'],
+      distance: null,
+      matches: 0,
+      sameGroup: false,
+    });
+  }
+  const head = ({ folder, manifest, clips }: Dataset): AuditResult['first'] => ({
+    folder,
+    name: manifest.name,
+    clips: clips.length,
+  });
+  return {
+    format: 'uscl-audit',
+    version: 1,
+    first: head(first),
+    second: second === null ? null : head(second),
+    distance,
+    counts,
+    leaks,
+    suspected,
+    pairs: [...leaking, ...hints].slice(0, limit),
+    unhashed: [...left, ...(right ?? [])].filter(({ hashes }) => hashes.length === 0).length,
+  };
+}
+
+function hashEveryFrame(dataset: Dataset, clip: ClipRecord): ComparedClip {
+  const { channels } = dataset.manifest;
+  const frame = new Uint8Array(clip.width * clip.height * channels);
+  const hashes = Array.from({ length: clip.frames }, (_, i) =>
+    perceptualHash(dataset.readFrame(clip, i, frame), clip.width, clip.height, channels),
+  );
+  return { sourceSha256: clip.sourceSha256, hashes };
+}
+
+function audited(clip: ClipRecord, index: number, at: number | undefined, everyFrame: boolean): AuditedClip {
+  const { id, group, label, source, frames } = clip;
+  const middle = Math.floor(frames / 2);
+  const frame = at === undefined ? middle : everyFrame ? at : (hashPositions(frames)[at] ?? middle);
+  return { index, id, group, label, source, frame };
+}
+
+/**
+ * Pairs, as "a b", whose source files have one name, whatever folder and extension. A name that several clips of a
+ * side have (1.png in every class) says nothing; then folders must agree too.
+ */
+function sameNames(first: readonly ClipRecord[], second: readonly ClipRecord[]): readonly string[] {
+  const path = ({ source }: ClipRecord): string =>
+    source
+      .normalize('NFC')
+      .toLowerCase()
+      .replace(/\.[^./]*$/, '');
+  const name = (clip: ClipRecord): string => path(clip).split('/').at(-1) ?? '';
+  const pairs = new Set<string>();
+  for (const [keyOf, once] of [
+    [name, true],
+    [path, false],
+  ] as const) {
+    const left = byKey(first, keyOf);
+    const right = byKey(second, keyOf);
+    for (const [key, mine] of left) {
+      const theirs = right.get(key) ?? [];
+      if (key === '' || mine.length > 1 || theirs.length !== 1) {
+        if (once || mine.length !== theirs.length) continue;
+      }
+      for (const [i, a] of mine.entries()) if (theirs[i] !== undefined) pairs.add(`${a} ${theirs[i]}`);
+    }
+  }
+  return [...pairs];
+}
+
+function byKey(clips: readonly ClipRecord[], keyOf: (clip: ClipRecord) => string): Map<string, number[]> {
+  const groups = new Map<string, number[]>();
+  for (const [i, clip] of clips.entries()) {
+    const key = keyOf(clip);
+    const members = groups.get(key);
+    if (members === undefined) groups.set(key, [i]);
+    else members.push(i);
+  }
+  return groups;
+}
