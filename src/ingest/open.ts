@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { openDicomClip } from './dicom/clip.ts';
 import type { PseudonymKey } from './dicom/identity.ts';
+import { contentDigest } from './dicom/identity.ts';
 import { openPictures } from './picture-source.ts';
 import type { PlannedClip } from './plan.ts';
 import type { ClipSource } from './source.ts';
@@ -19,7 +20,21 @@ export interface OpenSettings {
 }
 
 /** Errors: those of the reader for its kind; all of them name the trouble, not the path. */
-export function openSource({ item }: PlannedClip, settings: OpenSettings): Promise<ClipSource> {
+export async function openSource(clip: PlannedClip, settings: OpenSettings): Promise<ClipSource> {
+  const source = await openItem(clip, settings);
+  // What lies beside DICOM files is of the same origin: held to the same rule, named by the same key.
+  if (typeof clip.name !== 'object') return source;
+  const { key } = settings;
+  const frames = source.frames.bind(source);
+  return {
+    ...{ width: source.width, height: source.height, fps: source.fps, frameCount: source.frameCount },
+    ...{ declaredField: source.declaredField, flags: source.flags, frames },
+    mayIdentify: true,
+    sha256: async () => contentDigest(key, await source.sha256()),
+  };
+}
+
+function openItem({ item }: PlannedClip, settings: OpenSettings): Promise<ClipSource> {
   const { root, tools, key, signal } = settings;
   switch (item.kind) {
     case 'video':

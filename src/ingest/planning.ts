@@ -64,15 +64,25 @@ async function withoutNames(
 ): Promise<IngestPlan> {
   const ofPath = new Map(plan.clips.map((clip) => [clip.item.path, clip]));
   const paths = plan.clips.filter(({ item }) => item.kind === 'dicom').map(({ item }) => item.path);
-  const dicom = await planDicom(root, paths, { key, signal });
+  const groupOf = (path: string): string | null => {
+    const group = ofPath.get(path)?.group;
+    return group === undefined || group === path ? null : group;
+  };
+  const dicom = await planDicom(root, paths, { key, groupOf, signal });
   const clips = dicom.clips.map(({ path, id, group, flags }): PlannedClip => {
-    const planned = ofPath.get(path);
-    const given = planned === undefined || planned.group === path ? group : planned.group;
-    return { item: { kind: 'dicom', path }, name: id, group: given, label: planned?.label ?? null, flags };
+    const label = ofPath.get(path)?.label ?? null;
+    return { item: { kind: 'dicom', path }, name: id, group, label, flags };
   });
   const others = plan.clips
     .filter(({ item }) => item.kind !== 'dicom')
-    .map((clip): PlannedClip => ({ ...clip, name: { by: 'content' } }));
+    .map((clip): PlannedClip => {
+      const isOwn = clip.group === clip.item.path;
+      return {
+        ...clip,
+        name: { by: 'content' },
+        group: isOwn ? clip.group : dicom.nameGroup(clip.group),
+      };
+    });
   return {
     ...plan,
     name: 'dicom',

@@ -66,8 +66,10 @@ export async function readWhole(path: string): Promise<Uint8Array> {
 /** SHA-256 of a file's bytes, hex. Not to be written: a name can be guessed until it fits. */
 export async function digestOfFile(path: string, signal?: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20, signal: signal ?? null }))
+  for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) {
+    signal?.throwIfAborted();
     hash.update(chunk as Buffer);
+  }
   return hash.digest('hex');
 }
 
@@ -125,7 +127,9 @@ async function readStart(path: string, signal: AbortSignal | undefined): Promise
       signal?.throwIfAborted();
       const bytes = await readBytes(file, Math.min(length, size));
       try {
-        return readDicom(bytes, { upTo: 'pixels' });
+        const object = readDicom(bytes, { upTo: 'pixels' });
+        // A piece may end where an element does, and then looks like a whole object without a picture.
+        if (length >= size || object.elements.has(tagOf('PixelData'))) return object;
       } catch (thrown) {
         const isCut = thrown instanceof UsclError && thrown.code === 'DICOM_TRUNCATED';
         if (!isCut || length >= size) throw thrown;

@@ -49,6 +49,8 @@ export interface DicomPlan {
   readonly rejected: readonly DicomRejection[];
   /** Decisions a person should know of; may be written. */
   readonly notes: readonly string[];
+  /** How a group that a person gave to something else in the same source is written. */
+  readonly nameGroup: (given: string) => string;
 }
 
 export interface DicomPlanOptions {
@@ -92,11 +94,12 @@ export async function planDicom(
     clips: clips.map(({ path, header, id }) => ({
       path,
       id,
-      group: nameGroup(header, id, groupOf?.(path) ?? null),
+      group: nameGroup({ group: groupOf?.(path) ?? null, ...header, clip: id }),
       flags: ['dicom'],
     })),
     rejected: rejected.sort((a, b) => compareText(a.source, b.source)),
     notes: notesOn(clips, key),
+    nameGroup: (given) => nameGroup({ group: given, patient: null, study: null, clip: given }),
   };
 }
 
@@ -174,15 +177,20 @@ function copyOf(path: string): UsclError {
   });
 }
 
-/** Names the patient of a clip; without a key, by numbers in the order of the calls. */
-function groupNames(
-  key: PseudonymKey | null,
-): (header: DicomHeader, id: string, given: string | null) => string {
+/** What is known of whose a clip is; the first that is not null decides. */
+interface Belonging {
+  readonly group: string | null;
+  readonly patient: string | null;
+  readonly study: string | null;
+  readonly clip: string;
+}
+
+/** Names what a clip belongs to; without a key, by numbers in the order of the calls. */
+function groupNames(key: PseudonymKey | null): (known: Belonging) => string {
   const numbers = new Map<string, number>();
-  return ({ patient, study }, id, given) => {
-    const known = { group: given, patient, study, clip: id };
+  return (known) => {
     const purpose = (['group', 'patient', 'study'] as const).find((name) => known[name] !== null) ?? 'clip';
-    const value = known[purpose] ?? id;
+    const value = known[purpose] ?? known.clip;
     if (key !== null) return pseudonym(key, purpose, value);
     const place = `${purpose} ${value}`;
     const number = numbers.get(place) ?? numbers.size + 1;
