@@ -55,15 +55,10 @@ groups). A name alone is listed and does not count.`,
       using first = openDataset(folder);
       using second =
         other === undefined || realpathSync(other) === realpathSync(folder) ? null : openDataset(other);
-      const progress = output.progress('audit', 'frames');
       const { distance, limit, everyFrame = false } = options;
-      const result = auditDatasets(first, second, {
-        ...{ distance, limit, everyFrame, signal },
-        onProgress: (done, total, note) => {
-          progress.update(done, total, note);
-        },
-      });
-      progress.end();
+      const result = await output.during('audit', 'frames', ({ onProgress }) =>
+        auditDatasets(first, second, { distance, limit, everyFrame, signal, onProgress }),
+      );
       const wanted = options.sheet !== false && result.pairs.length > 0;
       const sheet = typeof options.sheet === 'string' ? options.sheet : join(folder, AUDIT_SHEET);
       if (wanted) await auditSheet(result, first, second, sheet);

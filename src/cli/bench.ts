@@ -35,24 +35,18 @@ Examples:
     );
   return withJson(command).action((options: Options) =>
     runCommand(options, async (output, signal) => {
-      const progress = output.progress('bench', 'steps');
-      const result = await bench({
-        config: {
-          ...(options.config === undefined ? {} : { file: readConfigFile(options.config) }),
-          set: options.set,
-        },
-        ...(options.dataset === undefined ? {} : { dataset: options.dataset }),
-        steps: options.steps,
-        onProgress: (done, total, note) => {
-          progress.update(done, total, note);
-        },
-        onNote: (text) => {
-          progress.say(`note: ${text}`);
-        },
-        signal,
-      }).finally(() => {
-        progress.end();
-      });
+      const result = await output.during('bench', 'steps', (watch) =>
+        bench({
+          config: {
+            ...(options.config === undefined ? {} : { file: readConfigFile(options.config) }),
+            set: options.set,
+          },
+          ...(options.dataset === undefined ? {} : { dataset: options.dataset }),
+          steps: options.steps,
+          ...watch,
+          signal,
+        }),
+      );
       output.result(result);
       output.print(describe(result));
     }),

@@ -101,35 +101,32 @@ labels.csv:
     );
   return withJson(command).action((source: string, options: Options) =>
     runCommand(options, async (output, signal) => {
-      const progress = output.progress('ingest', 'clips');
-      const summary = await ingest({
-        source,
-        out: options.out,
-        name: options.name,
-        labels: options.labels,
-        recipe: options.recipe,
-        recipeOptions: { label: options.label, stills: options.stills },
-        fps: options.fps,
-        sampling: options.sampling,
-        crop: options.crop,
-        fields: options.fields,
-        allowUnmasked: options.allowUnmasked,
-        refuseUnmasked: options.refuseUnmasked,
-        keyFile: options.keyFile,
-        parallel: options.jobs,
-        reuse: options.reuse,
-        size: options.size,
-        channels: options.colour === true ? 3 : 1,
-        pictures: options.pictures,
-        strict: options.strict,
-        overwrite: options.overwrite,
-        onProgress: (done, total, note) => {
-          progress.update(done, total, note);
-        },
-        signal,
-      }).finally(() => {
-        progress.end();
-      });
+      const summary = await output.during('ingest', 'clips', ({ onProgress }) =>
+        ingest({
+          source,
+          out: options.out,
+          name: options.name,
+          labels: options.labels,
+          recipe: options.recipe,
+          recipeOptions: { label: options.label, stills: options.stills },
+          fps: options.fps,
+          sampling: options.sampling,
+          crop: options.crop,
+          fields: options.fields,
+          allowUnmasked: options.allowUnmasked,
+          refuseUnmasked: options.refuseUnmasked,
+          keyFile: options.keyFile,
+          parallel: options.jobs,
+          reuse: options.reuse,
+          size: options.size,
+          channels: options.colour === true ? 3 : 1,
+          pictures: options.pictures,
+          strict: options.strict,
+          overwrite: options.overwrite,
+          onProgress,
+          signal,
+        }),
+      );
       output.result(summary);
       output.print(describe(summary));
     }),

@@ -16,6 +16,12 @@ export interface Progress {
   end(): void;
 }
 
+/** What a long operation tells while it runs. */
+export interface Watch {
+  readonly onProgress: (done: number, total: number, note?: string) => void;
+  readonly onNote: (text: string) => void;
+}
+
 export class Output {
   readonly json: boolean;
   readonly #terminal: boolean;
@@ -38,6 +44,27 @@ export class Output {
   /** The one object of `--json`; nothing without it. */
   result(value: unknown): void {
     if (this.json) write(1, `${JSON.stringify(value)}\n`);
+  }
+
+  /** Shows how `work` gets on while it runs. What it is given fits the options of every long operation. */
+  async during<Result>(
+    label: string,
+    unit: string,
+    work: (watch: Watch) => Result | Promise<Result>,
+  ): Promise<Result> {
+    const progress = this.progress(label, unit);
+    try {
+      return await work({
+        onProgress: (done, total, note) => {
+          progress.update(done, total, note);
+        },
+        onNote: (text) => {
+          progress.say(`note: ${text}`);
+        },
+      });
+    } finally {
+      progress.end();
+    }
   }
 
   /** Progress of something long, `unit` being what is counted. */

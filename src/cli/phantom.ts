@@ -42,23 +42,20 @@ Examples:
     );
   return withJson(command).action((options: Options) =>
     runCommand(options, async (output, signal) => {
-      const progress = output.progress('phantom', 'clips');
-      const manifest = await makePhantom({
-        out: options.out,
-        clips: options.clips,
-        framesPerClip: options.frames,
-        size: options.size,
-        seed: options.seed,
-        ...(options.patients === undefined ? {} : { patients: options.patients }),
-        ...(options.class.length === 0 ? {} : { classes: options.class }),
-        overwrite: options.overwrite ?? false,
-        onProgress: (done, total, note) => {
-          progress.update(done, total, note);
-        },
-        signal,
-      }).finally(() => {
-        progress.end();
-      });
+      const manifest = await output.during('phantom', 'clips', ({ onProgress }) =>
+        makePhantom({
+          out: options.out,
+          clips: options.clips,
+          framesPerClip: options.frames,
+          size: options.size,
+          seed: options.seed,
+          ...(options.patients === undefined ? {} : { patients: options.patients }),
+          ...(options.class.length === 0 ? {} : { classes: options.class }),
+          overwrite: options.overwrite ?? false,
+          onProgress,
+          signal,
+        }),
+      );
       output.result({ folder: options.out, manifest });
       output.print(
         `${manifest.clips} clips, ${manifest.frames} frames, classes ${manifest.classes.join(', ')}\ndataset: ${options.out}`,

@@ -49,21 +49,15 @@ Examples:
     );
   return withJson(command).action((run: string, dataset: string, options: Options) =>
     runCommand(options, async (output, signal) => {
-      const progress = output.progress('probe', '%');
       const { checkpoint, folds, seeds, k, randomInits, backend } = options;
-      const result = await probeRun(run, dataset, {
-        ...{ checkpoint, folds, seeds, k, randomInits, backend },
-        framesPerClip: options.frames,
-        onProgress: (done, total, note) => {
-          progress.update(done, total, note);
-        },
-        onNote: (text) => {
-          progress.say(`note: ${text}`);
-        },
-        signal,
-      }).finally(() => {
-        progress.end();
-      });
+      const result = await output.during('probe', '%', (watch) =>
+        probeRun(run, dataset, {
+          ...{ checkpoint, folds, seeds, k, randomInits, backend },
+          framesPerClip: options.frames,
+          ...watch,
+          signal,
+        }),
+      );
       output.result(result);
       output.print(probeTable(result));
     }),
