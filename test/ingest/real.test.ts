@@ -41,7 +41,7 @@ describe.skipIf(!existsSync(blues))(`COVID-BLUES (skipped where ${blues} is abse
     const source = partOf(blues, 'blues', ['severity.csv', ...names.map((name) => `lus_videos/${name}.mp4`)]);
     const out = join(scratch, 'blues-out');
     const { dropped, rejected, damaged, unmatchedLabels } = await ingest({
-      ...{ source, out, recipe: 'covid-blues', recipeOptions: { label: 'b-lines' } },
+      ...{ source, out, recipe: 'covid-blues', recipeOptions: { label: 'b-lines' }, crop: 'none' },
     });
     expect([dropped, rejected, damaged]).toEqual([{ black: 2, blank: 0, duplicate: 0 }, [], []]);
     expect(unmatchedLabels).toHaveLength(234);
@@ -81,7 +81,9 @@ describe.skipIf(!existsSync(pocus))(`POCUS (skipped where ${pocus} is absent)`, 
       'pocus_images/convex/Pneu_Avi_consolidated-lung.JPG',
     ]);
     const out = join(scratch, 'pocus-out');
-    const summary = await ingest({ source, out, recipe: 'pocus', recipeOptions: { stills: true } });
+    const summary = await ingest({
+      ...{ source, out, recipe: 'pocus', recipeOptions: { stills: true }, crop: 'none' },
+    });
     expect(summary).toMatchObject({ clips: 7, damaged: [], dropped: { black: 1, blank: 0, duplicate: 0 } });
     expect(new Set(summary.rejected.map(({ reason }) => reason))).toEqual(new Set(['there is no such file']));
     using dataset = openDataset(out);
