@@ -14,6 +14,8 @@ import { planCut } from './field/cut.ts';
 import type { GivenField } from './field/file.ts';
 import { wholeField } from './field/file.ts';
 import { findField } from './field/find.ts';
+import { rasterize } from './field/raster.ts';
+import type { Size } from './geometry.ts';
 import { storedSize } from './geometry.ts';
 import { readMasks } from './masks.ts';
 import type { OpenSettings } from './open.ts';
@@ -42,6 +44,10 @@ export interface DecodeSettings extends OpenSettings {
  * densely enough to keep three, where it has them.
  */
 const FEW_FRAMES = 3;
+
+/** A found field masks what may name a patient only when the finder is this sure, and when it leaves something out. */
+const SURE = 0.75;
+const WHOLE = 0.95;
 
 interface Facts {
   readonly original: ClipDraft['original'];
@@ -176,9 +182,24 @@ export class ClipDecoding {
       known !== 'look'
         ? decoded
         : afterLook(decoded, (first) => {
-            useField(findField(first, source, channels));
+            useField(this.#found(first, source));
           });
     for await (const frame of frames) yield await this.#plannedCut().apply(frame);
+  }
+
+  /** The field that the pixels tell, if it can be used. */
+  #found(frames: readonly Uint8Array[], source: ClipSource): Field | null {
+    const { size, channels, crop } = this.#settings;
+    const field = findField(frames, source, channels);
+    if (field === null || (source.mayIdentify && field.confidence < SURE)) return null;
+    try {
+      planCut(field, source, channels, size, crop);
+      return source.mayIdentify && coversAll(field, source) ? null : field;
+    } catch (thrown) {
+      // A sliver is no field.
+      if (thrown instanceof UsclError && thrown.code === 'FIELD_OUTSIDE') return null;
+      throw thrown;
+    }
   }
 
   /** A person's word first, then the file's; `look` where the pixels are to tell. */
@@ -265,6 +286,11 @@ export function namesOf(clip: PlannedClip, sha256: string): { readonly id: strin
 function denseEnough(fps: number | 'all', source: ClipSource): number | 'all' {
   if (fps === 'all' || source.fps === null) return fps;
   return Math.min(Math.max(fps, (FEW_FRAMES * source.fps) / source.frameCount), Math.max(fps, source.fps));
+}
+
+function coversAll({ outlines }: Field, size: Size): boolean {
+  const kept = rasterize(outlines, size).reduce((sum, value) => sum + value, 0);
+  return kept >= WHOLE * size.width * size.height;
 }
 
 function emptyClip({ black, blank }: Readonly<DropCounts>): UsclError {

@@ -138,6 +138,7 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
         return previous === undefined ? decode(task) : { kind: 'previous', task, previous, frames: null };
       },
       async (work, index) => {
+        signal?.throwIfAborted();
         const { clip } = work.task;
         const isTaken =
           work.kind === 'previous' && (await takeOver(work, writer, tally, settings, isPrivate));

@@ -73,9 +73,10 @@ export async function* only(frames: Frames, indices: readonly number[]): Frames 
   let next = 0;
   let index = 0;
   for await (const frame of frames) {
+    // Goes on to the end: what the decoder says of the clip comes last.
     if (index++ !== indices[next]) continue;
+    next++;
     yield frame;
-    if (++next === indices.length) return;
   }
 }
 

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { UsclError } from '../../src/base/errors.ts';
 import { AheadQueue, inOrder } from '../../src/ingest/ahead.ts';
+import { hasCallipers } from '../../src/ingest/callipers.ts';
 import { withoutEmptyFrames } from '../../src/ingest/clean.ts';
 import { captureOutput, streamOutput } from '../../src/ingest/command.ts';
 import { parseCsv, readCsv } from '../../src/ingest/csv.ts';
@@ -13,6 +14,7 @@ import { displaySize, sizeComplaint, storedSize } from '../../src/ingest/geometr
 import { labelsFromTable } from '../../src/ingest/labels.ts';
 import { compareNatural, fileComplaint, stemOf } from '../../src/ingest/paths.ts';
 import type { SourceItem } from '../../src/ingest/plan.ts';
+import { framesByMotion, motionOf } from '../../src/ingest/stages.ts';
 import { scratchFolder } from '../dataset/helpers.ts';
 import { failure, failureOf } from './media.ts';
 
@@ -327,12 +329,93 @@ describe('empty frames', () => {
     const dropped = { black: 0, blank: 0, duplicate: 0 };
     // One pixel in a hundred brightens by one level a frame: 0.01 on average, below the threshold of 0.05.
     const frames = Array.from({ length: 60 }, (_, f) =>
-      Uint8Array.from({ length: 1000 }, (_, i) => 100 + (i % 100 === 0 ? f : 0)),
+      Uint8Array.from({ length: 1000 }, (_, i) => 70 + ((i * 37) % 60) + (i % 100 === 0 ? f : 0)),
     );
     let kept = 0;
     for await (const frame of withoutEmptyFrames(frames, dropped)) kept += frame.length / 1000;
     expect(kept).toBe(10);
     expect(dropped.duplicate).toBe(50);
+  });
+});
+
+describe('frames by motion', () => {
+  test('the first frame and equal steps of motion, never more than asked for', () => {
+    expect(framesByMotion([0, 0, 0, 0, 4, 4, 4, 4, 0, 0], 4)).toEqual([0, 4, 5, 6]);
+    expect(framesByMotion([0, 1, 1, 1, 1, 1, 1, 1], 4)).toEqual([0, 2, 4, 6]);
+    expect(framesByMotion([0, 0, 0], 3)).toEqual([0]);
+    expect(framesByMotion([0], 5)).toEqual([0]);
+    fc.assert(
+      fc.property(
+        fc.array(fc.double({ min: 0, max: 255, noNaN: true }), { minLength: 1, maxLength: 60 }),
+        fc.integer({ min: 1, max: 70 }),
+        (values, count) => {
+          const motion = [0, ...values];
+          const chosen = framesByMotion(motion, count);
+          expect(chosen[0]).toBe(0);
+          expect(chosen.length).toBeLessThanOrEqual(Math.min(count, motion.length));
+          expect([...new Set(chosen)].sort((a, b) => a - b)).toEqual(chosen);
+        },
+      ),
+      { seed: 6 },
+    );
+  });
+
+  test('a moving organ counts, noise and marks that stand still do not', async () => {
+    const size = { width: 60, height: 48 };
+    const frame = (at: number, noise: number): Uint8Array =>
+      Uint8Array.from({ length: 60 * 48 }, (_, i) =>
+        Math.hypot((i % 60) - at, Math.floor(i / 60) - 24) < 10
+          ? 200
+          : 40 + ((i * 7919 + noise * 104729) % 9),
+      );
+    const motion = await motionOf(
+      (async function* () {
+        yield* await Promise.resolve([frame(20, 1), frame(20, 2), frame(28, 3)]);
+      })(),
+      size,
+    );
+    expect(motion[0]).toBe(0);
+    expect(motion[2]).toBeGreaterThan(8 * motion[1]!);
+  });
+});
+
+describe('callipers', () => {
+  const size = { width: 120, height: 100 };
+  const tissue = (): Uint8Array =>
+    Uint8Array.from({ length: 120 * 100 }, (_, i) => 30 + ((i * 7919 + (i >> 7) * 31) % 60));
+  const cross = (frame: Uint8Array, x: number, y: number, slope: 0 | 1): void => {
+    for (let k = -5; k <= 5; k++) {
+      frame[(y + slope * k) * 120 + x + k] = 240;
+      frame[(y + k) * 120 + x - slope * k] = 240;
+    }
+  };
+
+  test('two crosses of a kind are callipers; one, a line, a blob and plain tissue are not', () => {
+    const marked = (mark: (frame: Uint8Array) => void): boolean => {
+      const frame = tissue();
+      mark(frame);
+      return hasCallipers(frame, size, 1);
+    };
+    for (const slope of [0, 1] as const) {
+      expect(
+        marked((frame) => {
+          cross(frame, 30, 40, slope);
+          cross(frame, 80, 60, slope);
+        }),
+      ).toBe(true);
+      expect(
+        marked((frame) => {
+          cross(frame, 30, 40, slope);
+        }),
+      ).toBe(false);
+    }
+    expect(
+      marked((frame) => {
+        for (let x = 20; x < 100; x++) frame.fill(240, 50 * 120 + x, 50 * 120 + x + 1);
+        for (let y = 20; y < 26; y++) frame.fill(250, y * 120 + 60, y * 120 + 70);
+      }),
+    ).toBe(false);
+    expect(hasCallipers(tissue(), size, 1)).toBe(false);
   });
 });
 
@@ -409,6 +492,29 @@ describe('work ahead', () => {
     );
     expect(taken).toEqual(items);
     expect(most).toBe(3);
+  });
+
+  test('a long item does not keep the others waiting', async () => {
+    const gate: { open: () => void } = { open: () => undefined };
+    const isOpen = new Promise<void>((resolve) => (gate.open = resolve));
+    const ended: number[] = [];
+    async function* source(item: number): AsyncGenerator<Uint8Array, void, undefined> {
+      if (item === 0) await isOpen;
+      await Promise.resolve();
+      yield Uint8Array.of(item);
+      ended.push(item);
+      // The last one can only be reached while the first is still at it.
+      if (item === 9) gate.open();
+    }
+    await inOrder(
+      [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+      2,
+      (item) => ({ frames: new AheadQueue(source(item)) }),
+      async ({ frames }) => {
+        for await (const chunk of frames) expect(chunk).toHaveLength(1);
+      },
+    );
+    expect(ended).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 0]);
   });
 
   test('when taking fails, everything under way is closed before the error arrives', async () => {
