@@ -3,7 +3,7 @@
  * crop and scale, drop what carries nothing. Decoding starts at once and runs ahead of the writer; the facts are
  * complete when the frames have ended.
  */
-import { messageOf, systemCode, UsclError } from '../base/errors.ts';
+import { systemCode, UsclError } from '../base/errors.ts';
 import type { ClipDraft, Field } from '../dataset/types.ts';
 import { AheadQueue } from './ahead.ts';
 import { hasCallipers } from './callipers.ts';
@@ -18,6 +18,7 @@ import { rasterize } from './field/raster.ts';
 import type { Size } from './geometry.ts';
 import { storedSize } from './geometry.ts';
 import { readMasks } from './masks.ts';
+import { accessComplaint } from './paths.ts';
 import type { OpenSettings } from './open.ts';
 import { openSource } from './open.ts';
 import type { PlannedClip } from './plan.ts';
@@ -153,7 +154,7 @@ export class ClipDecoding {
       if (this.#kept > 0) await this.#readMasks(source);
     } catch (thrown) {
       if (systemCode(thrown) === undefined || thrown instanceof UsclError) throw thrown;
-      throw unreadable(messageOf(thrown), thrown);
+      throw unreadable(accessComplaint(thrown, this.clip.item.path), thrown);
     }
     if (this.#kept === 0) throw emptyClip(this.#dropped);
   }

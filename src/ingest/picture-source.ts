@@ -5,8 +5,8 @@
 import { createHash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
 import { join } from 'node:path';
-import { messageOf, systemCode, UsclError } from '../base/errors.ts';
-import { fileNameOf } from './paths.ts';
+import { systemCode, UsclError } from '../base/errors.ts';
+import { accessComplaint, fileNameOf } from './paths.ts';
 import type { ClipSource, FrameRequest } from './source.ts';
 import type { Still } from './still.ts';
 import { decodeStill, openStill } from './still.ts';
@@ -108,7 +108,8 @@ function isAboutPicture(thrown: unknown): boolean {
 }
 
 function complaintOf(path: string, thrown: unknown): string {
-  return `${fileNameOf(path)}: ${messageOf(thrown)}`;
+  const complaint = thrown instanceof UsclError ? thrown.message : accessComplaint(thrown, path);
+  return `${fileNameOf(path)}: ${complaint}`;
 }
 
 /** The hash of a lone file is that of its bytes; in a folder, names and lengths keep files apart. */
