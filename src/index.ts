@@ -59,6 +59,20 @@ export {
   type Manifest,
 } from './dataset/types.ts';
 export { createDataset, type DatasetStart, type DatasetWriter } from './dataset/writer.ts';
+export {
+  auditDatasets,
+  type AuditedClip,
+  type AuditOptions,
+  type AuditReason,
+  type AuditResult,
+  type SuspectedPair,
+} from './dataset/audit.ts';
+export { auditSheet, type AuditSheetOptions } from './dataset/audit-sheet.ts';
+export { ALIKE_DISTANCE, findAlike, hashDistance, unitsOf } from './dataset/near-duplicates.ts';
+export type { AlikePair, ComparedClip, Units } from './dataset/near-duplicates.ts';
+export { hashesOfClip, perceptualHash } from './dataset/perceptual-hash.ts';
+export { leaksBetween, makeSplit, readSplit, writeSplit } from './dataset/splits.ts';
+export type { NamedSplit, SplitLeak, SplitRequest } from './dataset/splits.ts';
 export { OUTPUTS, withHeads, type Heads, type ProjectionHead } from './models/heads.ts';
 export { initialise } from './models/initialise.ts';
 export { resnet, type ResNetOptions } from './models/resnet.ts';
@@ -137,6 +151,7 @@ export {
 } from './training/log.ts';
 export { PRESETS, type Preset } from './training/presets.ts';
 export { pretrain, type PretrainOptions } from './training/pretrain.ts';
-export { probeRun, type Overlap, type ProbeRunOptions, type RunProbe } from './training/probe-run.ts';
+export { probeRun, type ProbeRunOptions, type RunProbe } from './training/probe-run.ts';
+export type { Overlap } from './training/provenance.ts';
 export { resolveConfig, type ConfigSources } from './training/resolve.ts';
 export { learningRateAt, type RunTime } from './training/schedules.ts';

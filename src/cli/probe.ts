@@ -12,6 +12,8 @@ interface Options {
   readonly seeds: number;
   readonly k: number;
   readonly randomInits: number;
+  readonly split?: string;
+  readonly allowLeaks?: boolean;
   readonly backend: 'auto' | 'onednn' | 'reference';
   readonly json?: boolean;
 }
@@ -36,6 +38,8 @@ export function probeCommand(): Command {
       wholeNumber('--random-inits', 0, 100),
       3,
     )
+    .option('--split <name>', 'use this split of the dataset (uscl split) and not --folds and --seeds')
+    .option('--allow-leaks', 'go on although the split or the labels of pretraining leak')
     .addOption(
       new Option('--backend <name>', 'engine').choices(['auto', 'onednn', 'reference']).default('auto'),
     )
@@ -45,14 +49,16 @@ export function probeCommand(): Command {
 Examples:
   uscl probe runs/lung pocus
   uscl probe runs/lung pocus --json > probe.json
+  uscl probe runs/lung pocus --split main
   uscl probe imagenet-resnet18.safetensors pocus`,
     );
   return withJson(command).action((run: string, dataset: string, options: Options) =>
     runCommand(options, async (output, signal) => {
-      const { checkpoint, folds, seeds, k, randomInits, backend } = options;
+      const { checkpoint, folds, seeds, k, randomInits, backend, split, allowLeaks = false } = options;
       const result = await output.during('probe', '%', (watch) =>
         probeRun(run, dataset, {
-          ...{ checkpoint, folds, seeds, k, randomInits, backend },
+          ...{ checkpoint, folds, seeds, k, randomInits, backend, allowLeaks },
+          ...(split === undefined ? {} : { split }),
           framesPerClip: options.frames,
           ...watch,
           signal,

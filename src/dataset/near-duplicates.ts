@@ -12,7 +12,7 @@ import type { ClipRecord } from './types.ts';
  * Bits up to which two frames count as the same picture. Measured in docs/audit.md: copies that were encoded again,
  * scaled or made brighter stay within it, frames of different patients do not come near it.
  */
-export const ALIKE_DISTANCE = 10;
+export const ALIKE_DISTANCE = 6;
 
 /** Beyond this a quarter of the hash may differ so much that the search is no better than comparing all with all. */
 export const MAX_DISTANCE = 15;

@@ -39,7 +39,8 @@ const readerSchema = z.strictObject({
 export type ReaderResult = Readonly<z.infer<typeof readerSchema>>;
 
 const probeSettingsSchema = z.strictObject({
-  folds: z.int().min(2),
+  /** 1 for one test that is held out. */
+  folds: z.int().min(1),
   seeds: z.int().min(1),
   seed: z.int(),
   k: z.int().min(1),

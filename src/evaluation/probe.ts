@@ -26,6 +26,11 @@ export interface ProbeInput {
   readonly classes: readonly string[];
   /** Default 5. */
   readonly folds?: number;
+  /**
+   * A folding made beforehand, instead of `folds` and `seeds`: the fold in which a clip is tested, learnt from all other
+   * clips; `TRAIN_ONLY` for a clip that is never tested, `LEFT_OUT` for one that does neither.
+   */
+  readonly fold?: Int32Array;
   /** How many fold seeds: `seed`, `seed` + 1, … Default 5. */
   readonly seeds?: number;
   /** Default 0. */
@@ -53,6 +58,9 @@ export interface ProbeInput {
   readonly signal?: AbortSignal;
 }
 
+export const TRAIN_ONLY = -1;
+export const LEFT_OUT = -2;
+
 /**
  * Probes one backbone.
  * @throws UsclError of `groupedFolds`, `knnProbabilities`, `fitLogisticRegression` and `requireEmbeddings`;
@@ -64,6 +72,9 @@ export async function probe(input: ProbeInput): Promise<ProbeResult> {
   const { embeddings } = input;
   requireEmbeddings(embeddings, input.clips);
   const data = labelledData(input);
+  const given = givenFold(input, data);
+  const tested = given === null ? null : data.labelled.map((_, i) => given[i]! >= 0);
+  const scored = tested === null ? data : testedData(data, tested);
   const classes = data.classes.length;
   const bootstrap = { resamples: settings.resamples, confidence: settings.confidence, seed: settings.seed };
 
@@ -72,7 +83,7 @@ export async function probe(input: ProbeInput): Promise<ProbeResult> {
   const knn = emptyPredictions();
   const total = settings.seeds * settings.folds;
   for (let s = 0; s < settings.seeds; s++) {
-    const fold = groupedFolds(data.labelled, settings.folds, settings.seed + s);
+    const fold = given ?? groupedFolds(data.labelled, settings.folds, settings.seed + s);
     const linearRows = new Float64Array(embeddings.clip.length * classes);
     const knnRows = new Float64Array(embeddings.clip.length * classes);
     for (let f = 0; f < settings.folds; f++) {
@@ -81,11 +92,15 @@ export async function probe(input: ProbeInput): Promise<ProbeResult> {
       input.onProgress?.(s * settings.folds + f + 1, total, `seed ${settings.seed + s}, fold ${f + 1}`);
       await setImmediate();
     }
-    folds.push([...fold]);
-    collect(linear, linearRows, data, settings.aggregate);
-    collect(knn, knnRows, data, settings.aggregate);
+    folds.push([...fold].filter((_, i) => tested?.[i] ?? true));
+    collect(linear, linearRows, scored, settings.aggregate);
+    collect(knn, knnRows, scored, settings.aggregate);
   }
-  const clips = data.labelled.map((clip, i) => ({ id: clip.id, group: clip.group, label: data.labels[i]! }));
+  const clips = scored.labelled.map((clip, i) => ({
+    id: clip.id,
+    group: clip.group,
+    label: scored.labels[i]!,
+  }));
   const finish = (predictions: Predictions): ReaderResult => ({
     frame: summariseLevel(frameCounts(clips, predictions.frameCounts, classes), bootstrap),
     clip: summariseLevel(clipCounts(clips, predictions.clipPredictions, classes), bootstrap),
@@ -96,7 +111,7 @@ export async function probe(input: ProbeInput): Promise<ProbeResult> {
     version: 1,
     settings,
     classes: [...data.classes],
-    data: describe(input, data),
+    data: describe(input, scored),
     clips,
     folds,
     linear: finish(linear),
@@ -185,6 +200,40 @@ function labelledData(input: ProbeInput): LabelledData {
   };
 }
 
+/** The folding that was asked for, of the labelled clips. Errors: `PROBE_OPTION`, `SPLIT_UNEVEN`. */
+function givenFold(input: ProbeInput, data: LabelledData): Int32Array | null {
+  const { fold: asked, clips } = input;
+  if (asked === undefined) return null;
+  if (asked.length !== clips.length)
+    throw optionError('fold', `The folding is of ${asked.length} clips and not of ${clips.length}.`);
+  const at = new Map(clips.map(({ id }, i) => [id, i]));
+  const fold = Int32Array.from(data.labelled, ({ id }) => asked[at.get(id)!]!);
+  for (const f of new Set(fold)) {
+    if (f < 0) continue;
+    const learnt = new Set(data.labels.filter((_, i) => fold[i] !== f && fold[i] !== LEFT_OUT));
+    if (learnt.size > 1 && data.labels.every((label, i) => fold[i] !== f || learnt.has(label))) continue;
+    throw new UsclError({
+      kind: 'data',
+      code: 'SPLIT_UNEVEN',
+      message: 'A class is tested that no clip of the training side has, or that side has one class only.',
+      remedy: 'Make a split with fewer folds or other shares.',
+    });
+  }
+  if (fold.some((f) => f >= 0)) return fold;
+  throw new UsclError({
+    kind: 'data',
+    code: 'SPLIT_UNEVEN',
+    message: 'The split has no labelled clip to test.',
+    remedy: 'Label clips of the test, or make another split.',
+  });
+}
+
+/** The labelled clips that are tested. */
+function testedData(data: LabelledData, tested: readonly boolean[]): LabelledData {
+  const keep = <T>(values: readonly T[]): readonly T[] => values.filter((_, i) => tested[i] === true);
+  return { ...data, labelled: keep(data.labelled), labels: keep(data.labels), rows: keep(data.rows) };
+}
+
 /** Writes the probabilities of the rows in fold `f`, learnt from the other folds' rows. */
 function predictFold(
   embeddings: ClipEmbeddings,
@@ -203,7 +252,7 @@ function predictFold(
   const testRows: number[] = [];
   data.rows.forEach((rows, clip) => {
     if (fold[clip] === f) testRows.push(...rows);
-    else {
+    else if (fold[clip] !== LEFT_OUT) {
       trainRows.push(...rows);
       trainClips.push(...rows.map(() => clip));
       trainLabels.push(...rows.map(() => data.labels[clip]!));
@@ -285,8 +334,8 @@ function describe(input: ProbeInput, data: LabelledData): ProbeResult['data'] {
 
 function resolveSettings(input: ProbeInput): ProbeSettings {
   const settings: ProbeSettings = {
-    folds: input.folds ?? 5,
-    seeds: input.seeds ?? 5,
+    folds: input.fold === undefined ? (input.folds ?? 5) : 1 + Math.max(0, ...input.fold),
+    seeds: input.fold === undefined ? (input.seeds ?? 5) : 1,
     seed: input.seed ?? 0,
     k: input.k ?? 10,
     C: input.C ?? 1,
@@ -300,13 +349,14 @@ function resolveSettings(input: ProbeInput): ProbeSettings {
   };
   requireKnnOptions(settings.k, settings.temperature);
   if (!Number.isInteger(settings.seeds) || settings.seeds < 1) {
-    throw new UsclError({
-      kind: 'usage',
-      code: 'PROBE_OPTION',
-      message: `The number of fold seeds must be a whole number of at least 1, not ${settings.seeds}.`,
-      where: 'seeds',
-      remedy: 'Use 5.',
-    });
+    throw optionError(
+      'seeds',
+      `The number of fold seeds must be a whole number of at least 1, not ${settings.seeds}.`,
+    );
   }
   return settings;
+}
+
+function optionError(where: string, message: string): UsclError {
+  return new UsclError({ kind: 'usage', code: 'PROBE_OPTION', message, where, remedy: 'Use the default.' });
 }

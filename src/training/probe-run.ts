@@ -2,13 +2,17 @@
  * What a backbone has learnt: kNN and a linear probe on its frozen features, beside backbones of the same shape with
  * random weights (the first of them is the very network the run started from), on the same folds.
  */
+import { UsclError } from '../base/errors.ts';
+import { unitsOf } from '../dataset/near-duplicates.ts';
 import { openDataset, type Dataset } from '../dataset/reader.ts';
+import { leaksBetween, partOfClips, readSplit } from '../dataset/splits.ts';
+import type { LabelledClip } from '../evaluation/clips.ts';
 import { openBackend } from '../engine/open.ts';
-import { compareProbes, probe } from '../evaluation/probe.ts';
+import { compareProbes, LEFT_OUT, probe, TRAIN_ONLY } from '../evaluation/probe.ts';
 import type { ProbeComparison, ProbeResult } from '../evaluation/probe-result.ts';
 import { Backbone, type BackboneSource, readBackbone, type WhichCheckpoint } from './backbone.ts';
 import { datasetHash } from './run-folder.ts';
-import { overlapWith } from './provenance.ts';
+import { type Overlap, type OverlapFound, overlapWith } from './provenance.ts';
 
 export interface ProbeRunOptions {
   /** Default `best`. */
@@ -19,6 +23,10 @@ export interface ProbeRunOptions {
   readonly folds?: number;
   /** Fold seeds. Default 5. */
   readonly seeds?: number;
+  /** Name of a split kept with the dataset, instead of `folds` and `seeds`. */
+  readonly split?: string;
+  /** Go on where the split or pretraining leaks, and say so in the result. */
+  readonly allowLeaks?: boolean;
   /** Neighbours. Default 10. */
   readonly k?: number;
   /** Random backbones to compare with. Default 3. */
@@ -29,19 +37,17 @@ export interface ProbeRunOptions {
   readonly signal?: AbortSignal;
 }
 
-/** How the probed clips and those of pretraining meet. */
-export interface Overlap {
-  /** Clips of the probed dataset that pretraining went through. */
-  readonly seen: number;
-  /** Those of them whose label it was given. */
-  readonly labelsSeen: number;
-}
-
 export interface RunProbe {
   readonly format: 'uscl-run-probe';
   readonly version: 1;
   readonly weights: { readonly path: string; readonly step: number | null; readonly epoch: number | null };
   readonly dataset: { readonly folder: string; readonly name: string; readonly hash: string };
+  /** The split of the dataset that was used; null for folds drawn anew. */
+  readonly split: string | null;
+  /** Groups that share pictures and were therefore never parted; of folds drawn anew. */
+  readonly joined: readonly (readonly string[])[];
+  /** Leaks that were allowed, in words; without any the scores test generalisation. */
+  readonly leaks: readonly string[];
   /** Null where it is not known what the weights were trained on. */
   readonly overlap: Overlap | null;
   readonly pretrained: ProbeResult;
@@ -52,7 +58,9 @@ export interface RunProbe {
 
 /**
  * Probes the backbone of `source` (run folder, checkpoint or safetensors file) on a labelled dataset. Errors: those
- * of `readBackbone`, `openDataset`, `embedDataset` and `probe`; the signal's reason when aborted.
+ * of `readBackbone`, `openDataset`, `readSplit`, `embedDataset` and `probe`; `LEAK` (unless allowed) when the split has
+ * a group or the same picture on both sides, or when pretraining was given labels of tested clips; the signal's reason
+ * when aborted.
  */
 export async function probeRun(
   source: string,
@@ -61,6 +69,10 @@ export async function probeRun(
 ): Promise<RunProbe> {
   const weights = readBackbone(source, options.checkpoint ?? 'best');
   using dataset = openDataset(folder);
+  const folding = foldingOf(dataset, options.split);
+  const overlap = overlapWith(source, dataset, (clip) => folding.tested(clip));
+  const leaks = [...folding.leaks, ...labelLeaks(overlap)];
+  if (leaks.length > 0 && options.allowLeaks !== true) throw leakError(leaks, folder);
   using backend = openBackend({
     kind: options.backend ?? 'auto',
     ...(options.onNote === undefined ? {} : { onFallback: options.onNote }),
@@ -68,13 +80,20 @@ export async function probeRun(
   const { seed } = weights.config;
   const seeds = Array.from({ length: options.randomInits ?? 3 }, (_, i) => seed + i);
   const report = stages(1 + seeds.length, options.onProgress);
-  const pretrained = await probeOne(dataset, Backbone.load(backend, weights), 'pretrained', report, options);
+  const pretrained = await probeOne(
+    dataset,
+    Backbone.load(backend, weights),
+    'pretrained',
+    report,
+    folding,
+    options,
+  );
   const random: { seed: number; result: ProbeResult }[] = [];
   for (const one of seeds) {
     const backbone = Backbone.random(backend, weights.config, one);
     random.push({
       seed: one,
-      result: await probeOne(dataset, backbone, `random init ${one}`, report, options),
+      result: await probeOne(dataset, backbone, `random init ${one}`, report, folding, options),
     });
   }
   return {
@@ -82,7 +101,10 @@ export async function probeRun(
     version: 1,
     weights: weightsOf(weights),
     dataset: { folder, name: dataset.manifest.name, hash: datasetHash(dataset) },
-    overlap: overlapWith(source, dataset),
+    split: options.split ?? null,
+    joined: folding.joined,
+    leaks,
+    overlap: overlap === null ? null : { seen: overlap.seen, labelsSeen: overlap.labelsSeen },
     pretrained,
     random,
     differences: random.map(({ result }) => compareProbes(pretrained, result)),
@@ -91,6 +113,70 @@ export async function probeRun(
 
 function weightsOf({ path, checkpoint }: BackboneSource): RunProbe['weights'] {
   return { path, step: checkpoint?.step ?? null, epoch: checkpoint?.epoch ?? null };
+}
+
+/** How the clips of a dataset are trained on and tested. */
+interface Folding {
+  /** The clips, groups that share pictures under one name. */
+  readonly clips: readonly LabelledClip[];
+  /** Of a named split: fold of each clip. */
+  readonly fold: Int32Array | null;
+  readonly joined: readonly (readonly string[])[];
+  readonly leaks: readonly string[];
+  tested(clip: number): boolean;
+}
+
+function foldingOf(dataset: Dataset, name: string | undefined): Folding {
+  if (name === undefined) {
+    const { unitOf, joined } = unitsOf(dataset.clips);
+    const clips = dataset.clips.map(({ id, label }, i) => ({ id, label, group: unitOf[i]! }));
+    return { clips, fold: null, joined, leaks: [], tested: (clip) => clips[clip]!.label !== null };
+  }
+  const split = readSplit(dataset, name);
+  const partOf = partOfClips(split, dataset.clips);
+  const roles = split.parts.map((part, index) =>
+    split.kind === 'folds' ? index : part.name === 'test' ? 0 : part.name === 'train' ? TRAIN_ONLY : LEFT_OUT,
+  );
+  const fold = partOf.map((part) => roles[part]!);
+  const labelled = (clip: number): boolean => dataset.clips[clip]!.label !== null;
+  // What is left out or has no label enters neither side.
+  const sides = fold.map((f, clip) =>
+    f === LEFT_OUT || !labelled(clip) ? -1 : f === TRAIN_ONLY ? split.parts.length : f,
+  );
+  const found = leaksBetween(dataset.clips, sides);
+  const leaks = found.slice(0, 5).map(({ a, b, reason, distance }) => {
+    const [one, other] = [dataset.clips[a]!, dataset.clips[b]!];
+    const bits = distance === null ? '' : ` (${distance} bits apart)`;
+    return `split ${name}: ${one.id} and ${other.id} are on different sides and have the ${reason}${bits}`;
+  });
+  if (found.length > leaks.length)
+    leaks.push(`split ${name}: ${found.length - leaks.length} more such pairs`);
+  return {
+    clips: dataset.clips,
+    fold,
+    joined: [],
+    leaks,
+    tested: (clip) => fold[clip]! >= 0 && labelled(clip),
+  };
+}
+
+function labelLeaks(overlap: OverlapFound | null): readonly string[] {
+  if (overlap === null || overlap.labelsSeen === 0) return [];
+  const some = overlap.labelled.slice(0, 3).join(', ');
+  const more = overlap.labelled.length > 3 ? ', …' : '';
+  return [`pretraining was given the labels of ${overlap.labelsSeen} of the tested clips (${some}${more})`];
+}
+
+function leakError(leaks: readonly string[], folder: string): UsclError {
+  return new UsclError({
+    kind: 'data',
+    code: 'LEAK',
+    message: `These scores would be no test of generalisation: ${leaks.join('; ')}.`,
+    where: folder,
+    remedy:
+      'Test on clips of other patients (another dataset, or the test part of a split that uscl split made), pretrain ' +
+      'without labels (objective.supervisedWeight=0), or say --allow-leaks.',
+  });
 }
 
 type Report = (part: number, done: number, total: number, note: string) => void;
@@ -114,6 +200,7 @@ async function probeOne(
   backbone: Backbone,
   name: string,
   report: { next(): Report },
+  folding: Folding,
   options: ProbeRunOptions,
 ): Promise<ProbeResult> {
   using held = backbone;
@@ -128,7 +215,8 @@ async function probeOne(
   });
   return await probe({
     embeddings,
-    clips: dataset.clips,
+    clips: folding.clips,
+    ...(folding.fold === null ? {} : { fold: folding.fold }),
     classes: dataset.manifest.classes,
     ...(folds === undefined ? {} : { folds }),
     ...(seeds === undefined ? {} : { seeds }),

@@ -30,7 +30,7 @@ export function probeTable(probe: RunProbe): string {
   });
   return [
     `${data.clips} labelled clips of ${data.groups} groups, ${data.perClass.map(({ name, clips }) => `${name} ${clips}`).join(', ')}`,
-    `balanced accuracy (accuracy, macro-F1), mean over ${settings.seeds} foldings of ${settings.folds}; chance is ${(1 / pretrained.classes.length).toFixed(3)}`,
+    `balanced accuracy (accuracy, macro-F1), ${foldingText(probe)}; chance is ${(1 / pretrained.classes.length).toFixed(3)}`,
     ...table([header, ...rows]),
     ...(intervals.length === 0
       ? []
@@ -38,9 +38,26 @@ export function probeTable(probe: RunProbe): string {
           `linear probe, clips: gain with its ${Math.round(100 * settings.confidence)} % interval over groups`,
           ...intervals,
         ]),
+    ...joinedLines(probe),
+    ...probe.leaks.map((leak) => `warning: leak allowed: ${leak}`),
     ...overlapLines(probe),
     'Research use only; not a medical device.',
   ].join('\n');
+}
+
+function foldingText({ split, pretrained: { settings } }: RunProbe): string {
+  if (split === null) return `mean over ${settings.seeds} foldings of ${settings.folds}`;
+  return settings.folds === 1
+    ? `test of the split ${split}`
+    : `the ${settings.folds} folds of the split ${split}`;
+}
+
+function joinedLines({ joined }: RunProbe): string[] {
+  if (joined.length === 0) return [];
+  const groups = joined.map((names) => names.slice(0, 4).join(' + ') + (names.length > 4 ? ' + …' : ''));
+  return [
+    `note: groups that share pictures were kept on one side (perhaps one patient; see uscl audit): ${groups.slice(0, 5).join('; ')}${groups.length > 5 ? '; …' : ''}`,
+  ];
 }
 
 function overlapLines({ overlap, pretrained }: RunProbe): string[] {

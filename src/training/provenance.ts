@@ -1,11 +1,13 @@
 /**
  * What a run was trained on, kept in the run folder, so that whoever evaluates it later can tell whether the clips of
- * a test were seen. Clips are recognised by the digest of their source, or by id where the dataset is the same one.
+ * a test were seen. Clips are recognised by the digest of their source and by their pictures, or by id where the
+ * dataset is the same one.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { UsclError } from '../base/errors.ts';
+import { ALIKE_DISTANCE, findAlike } from '../dataset/near-duplicates.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import { datasetHash, isRun, RUN_FILES, writeRunFile } from './run-folder.ts';
 import type { Split } from './splits.ts';
@@ -17,6 +19,8 @@ const provenanceSchema = z.object({
     z.object({
       id: z.string(),
       sourceSha256: z.string().nullable(),
+      /** Perceptual hashes; runs of earlier versions have none. */
+      hashes: z.array(z.string()).default([]),
       role: z.enum(['training', 'validation', 'unused']),
       labelled: z.boolean(),
     }),
@@ -30,38 +34,66 @@ export function recordProvenance(run: string, dataset: Dataset, split: Split, la
   writeRunFile(run, RUN_FILES.dataset, {
     name: dataset.manifest.name,
     hash: datasetHash(dataset),
-    clips: dataset.clips.map(({ id, sourceSha256 }, index) => ({
+    clips: dataset.clips.map(({ id, sourceSha256, hashes }, index) => ({
       id,
       sourceSha256,
+      hashes,
       role: training.has(index) ? 'training' : validation.has(index) ? 'validation' : 'unused',
       labelled: labelsRead && split.labels[index]! >= 0,
     })),
   } satisfies z.infer<typeof provenanceSchema>);
 }
 
+/** How the tested clips and those of pretraining meet. */
+export interface Overlap {
+  /** Tested clips that pretraining went through: the same clip, the same bytes, or the same pictures. */
+  readonly seen: number;
+  /** Those of them whose label it was given. */
+  readonly labelsSeen: number;
+}
+
+/** An overlap and the clips (ids of the tested dataset) whose labels were given. */
+export interface OverlapFound extends Overlap {
+  readonly labelled: readonly string[];
+}
+
 /**
- * How many clips of `dataset` were trained on by the run of `source` (a run folder or a checkpoint in one); null for
- * weights whose run is not there. Errors: `RUN_DAMAGED`.
+ * How many of the `tested` clips of `dataset` were trained on by the run of `source` (a run folder or a checkpoint in
+ * one); null for weights whose run is not there. Errors: `RUN_DAMAGED`.
  */
 export function overlapWith(
   source: string,
   dataset: Dataset,
-): { readonly seen: number; readonly labelsSeen: number } | null {
+  tested: (clip: number) => boolean = () => true,
+): OverlapFound | null {
   const run = isRun(source) ? source : join(dirname(source), '..');
   const path = join(run, RUN_FILES.dataset);
   if (!isRun(run) || !existsSync(path)) return null;
   const trained = read(path);
-  const same = trained.hash === datasetHash(dataset);
   const used = trained.clips.filter(({ role }) => role === 'training');
-  const keyOf = (clip: { readonly id: string; readonly sourceSha256: string | null }): string | null =>
-    same ? `id ${clip.id}` : clip.sourceSha256;
-  const known = new Map(used.map((clip) => [keyOf(clip), clip]));
-  const met = dataset.clips.flatMap((clip) => {
-    const key = keyOf(clip);
-    const found = key === null ? undefined : known.get(key);
-    return found === undefined ? [] : [found];
+  const indices = [...dataset.clips.keys()].filter(tested);
+  const clips = indices.map((index) => dataset.clips[index]!);
+  const seen = new Set<number>();
+  const labelled = new Set<number>();
+  const meet = (clip: number, by: { readonly labelled: boolean }): void => {
+    seen.add(clip);
+    if (by.labelled) labelled.add(clip);
+  };
+  if (trained.hash === datasetHash(dataset)) {
+    const byId = new Map(used.map((clip) => [clip.id, clip]));
+    for (const [i, { id }] of clips.entries()) {
+      const same = byId.get(id);
+      if (same !== undefined) meet(i, same);
+    }
+  }
+  findAlike(clips, used, ALIKE_DISTANCE, ({ a, b }) => {
+    meet(a, used[b]!);
   });
-  return { seen: met.length, labelsSeen: met.filter(({ labelled }) => labelled).length };
+  return {
+    seen: seen.size,
+    labelsSeen: labelled.size,
+    labelled: [...labelled].sort((a, b) => a - b).map((i) => clips[i]!.id),
+  };
 }
 
 function read(path: string): z.infer<typeof provenanceSchema> {
