@@ -104,7 +104,6 @@ export function markedElements({ marker, patient, study }: Marking): WriterEleme
     element(0x00101010, 'AS', marker.slice(0, 4)),
     text(0x00204000, 'LT'),
     text(0x00324000, 'LT'),
-    element(0x00080018 + 0, 'UI', ''),
     element(TAG.SeriesInstanceUID, 'UI', marker),
     element(0x00200052, 'UI', marker),
     nested(3),
@@ -160,7 +159,10 @@ export async function jpegFile(marking: Marking): Promise<Uint8Array> {
   const raw = { width: WIDTH, height: HEIGHT, channels: 1 as const };
   const frames = await Promise.all(
     Array.from({ length: FRAMES }, async (_, frame) => {
-      const coded = await sharp(pictureOf(frame, bars), { raw }).jpeg({ quality: 95 }).toBuffer();
+      const coded = await sharp(pictureOf(frame, bars), { raw })
+        .toColourspace('b-w')
+        .jpeg({ quality: 95 })
+        .toBuffer();
       return padTo(withComments(coded, marker), 2 ** 14);
     }),
   );

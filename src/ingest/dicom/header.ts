@@ -24,8 +24,10 @@ export interface DicomHeader {
   readonly study: string | null;
   /** SOP Instance UID. */
   readonly instance: string | null;
-  /** SHA-256, hex, of all that comes before the pixels. */
+  /** SHA-256, hex, of what the file says of the picture and its making, and of none of its names. */
   readonly digest: string;
+  /** Byte range of the pixel data in the file; all of it where that is deflated. */
+  readonly pixels: { readonly start: number; readonly end: number };
 }
 
 /** Files above this are refused: they are read whole when they are decoded. */
@@ -43,13 +45,30 @@ export async function readHeader(path: string, signal?: AbortSignal): Promise<Di
   const object = await readStart(path, signal);
   const complaint = kindComplaint(object);
   if (complaint !== undefined) throw complaint;
-  const end = object.elements.get(tagOf('PixelData'))?.start ?? 0;
+  const { start, end, undefinedLength } = object.elements.get(tagOf('PixelData')) ?? NO_ELEMENT;
+  const { deflated } = object.syntax;
   return {
     patient: identifierOf(object, 'PatientID'),
     study: identifierOf(object, 'StudyInstanceUID'),
     instance: identifierOf(object, 'SOPInstanceUID'),
-    digest: createHash('sha256').update(object.bytes.subarray(0, end)).digest('hex'),
+    digest: digestOfMaking(object),
+    pixels: deflated ? { start: 0, end: Infinity } : { start, end: undefinedLength ? Infinity : end },
   };
+}
+
+const NO_ELEMENT = { start: 0, end: 0, undefinedLength: true };
+
+/** Acquisition and picture: hundreds of values that nobody can guess, and none that names anybody. */
+const MAKING: readonly number[] = [0x0018, 0x0028];
+
+function digestOfMaking(object: DicomObject): string {
+  const hash = createHash('sha256');
+  for (const { tag, start, end } of object.elements.values()) {
+    const isMaking = MAKING.includes(tag >>> 16);
+    if (!isMaking && tag !== tagOf('SOPInstanceUID') && tag !== tagOf('StudyInstanceUID')) continue;
+    hash.update(`${tag} ${end - start}\0`).update(object.bytes.subarray(start, end));
+  }
+  return hash.digest('hex');
 }
 
 /** All bytes of a file. Errors: `DICOM_FILE_SIZE`, and the system's. */
@@ -63,10 +82,16 @@ export async function readWhole(path: string): Promise<Uint8Array> {
   }
 }
 
-/** SHA-256 of a file's bytes, hex. Not to be written: a name can be guessed until it fits. */
-export async function digestOfFile(path: string, signal?: AbortSignal): Promise<string> {
+/** SHA-256, hex, of the coded pixels as they lie in a file. */
+export async function digestOfPixels(
+  path: string,
+  { start, end }: DicomHeader['pixels'],
+  signal?: AbortSignal,
+): Promise<string> {
   const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) {
+  if (end <= start) return hash.digest('hex');
+  const range = { start, end: end - 1, highWaterMark: 2 ** 20 };
+  for await (const chunk of createReadStream(path, range)) {
     signal?.throwIfAborted();
     hash.update(chunk as Buffer);
   }

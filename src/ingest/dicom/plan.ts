@@ -19,7 +19,7 @@ import { messageOf, systemCode, UsclError } from '../../base/errors.ts';
 import { compareText } from '../paths.ts';
 import type { Rejection } from '../plan.ts';
 import type { DicomHeader } from './header.ts';
-import { digestOfFile, readHeader } from './header.ts';
+import { digestOfPixels, readHeader } from './header.ts';
 import type { PseudonymKey } from './identity.ts';
 import { pseudonym, shortDigest } from './identity.ts';
 
@@ -130,8 +130,8 @@ function rejectionOf(path: string, thrown: unknown, id = NAMELESS): DicomRejecti
 }
 
 /**
- * Under a key from the object's own identifier; otherwise from all that the file says of itself, which nobody can
- * guess who does not have it.
+ * Under a key from the object's own identifier; otherwise from what the file says of the making of the picture, which
+ * nobody can guess who does not have it, and which holds no name to try.
  */
 function idOf({ instance, digest }: DicomHeader, key: PseudonymKey | null): string {
   return nameOf(key, instance === null || key === null ? digest : instance);
@@ -142,8 +142,8 @@ function nameOf(key: PseudonymKey | null, value: string): string {
 }
 
 /**
- * Files under one id: copies of one file are one clip; different ones that say they are the same object (an export
- * that was edited) are told apart by their bytes.
+ * Files under one id: one object with the same pixels is one clip, however often it was exported; different pixels that
+ * say they are the same object (an export that was edited) are told apart by them.
  */
 async function withoutCopies(
   root: string,
@@ -157,10 +157,15 @@ async function withoutCopies(
   for (const [id, sharing] of byId) {
     const originals = new Map<string, Found>();
     for (const one of sharing.sort((a, b) => compareText(a.path, b.path))) {
-      const digest = sharing.length === 1 ? '' : await digestOfFile(join(root, one.path), signal);
-      const original = originals.get(digest);
-      if (original === undefined) originals.set(digest, one);
-      else copies.push(rejectionOf(one.path, copyOf(original.path), id));
+      try {
+        const { pixels } = one.header;
+        const digest = sharing.length === 1 ? '' : await digestOfPixels(join(root, one.path), pixels, signal);
+        const original = originals.get(digest);
+        if (original !== undefined) throw copyOf(original.path);
+        originals.set(digest, one);
+      } catch (thrown) {
+        copies.push(rejectionOf(one.path, thrown, id));
+      }
     }
     for (const [digest, one] of originals)
       single.push(originals.size === 1 ? one : { ...one, id: nameOf(key, `${id} ${digest}`) });
