@@ -84,7 +84,7 @@ export type { PictureLayout } from './ingest/discover.ts';
 export { ingest, type IngestOptions, type IngestSummary } from './ingest/ingest.ts';
 export { inspectDataset, type Inspection, type Problem } from './ingest/inspect.ts';
 export type { Rejection } from './ingest/plan.ts';
-export type { RecipeName, RecipeOptions } from './ingest/recipes.ts';
+export { type Recipe, type RecipeName, type RecipeOptions, recipeOf, RECIPES } from './ingest/recipes.ts';
 export { makePhantom, type PhantomOptions } from './phantom/phantom.ts';
 
 // Views.
