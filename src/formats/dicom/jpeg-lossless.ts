@@ -103,6 +103,7 @@ class LosslessDecoder {
       const counts = this.#bytes.subarray(at + 1, at + 17);
       const total = counts.reduce((sum, count) => sum + count, 0);
       if (at + 17 + total > end || id > 3) throw this.#damaged('has a damaged Huffman table');
+      if (++this.#tablesRead > MAX_TABLES) throw this.#damaged('has too many Huffman tables');
       this.#tables.set(
         id,
         new HuffmanTable(counts, this.#bytes.subarray(at + 17, at + 17 + total), this.#where),

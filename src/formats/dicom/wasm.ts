@@ -16,7 +16,8 @@ const MAX_FAILURES = 8;
 /** Their memory only grows. Beyond this it is given back after the call. */
 const KEPT_BYTES = 64 * 2 ** 20;
 
-const SILENT: CodecOptions = { print: () => undefined, printErr: () => undefined };
+/** A new one for each module: it becomes the module. */
+const silent = (): CodecOptions => ({ print: () => undefined, printErr: () => undefined });
 
 export class Codec<Module extends CodecModule> {
   readonly #name: string;
@@ -41,7 +42,7 @@ export class Codec<Module extends CodecModule> {
     use: (decoder: Decoder) => Result,
     where: string,
   ): Promise<Result> {
-    const module = (this.#module ??= await this.#open(SILENT));
+    const module = (this.#module ??= await this.#open(silent()));
     try {
       const decoder = make(module);
       try {
