@@ -23,7 +23,7 @@ export function fitShape(tissue: Cells): Shape {
   };
   const left = fitSide(tissue, box, -1);
   const right = fitSide(tissue, box, 1);
-  const fan = withArcs(sums, { ...rectangle, left, right, axis: axisOf(left, right, rectangle.axis) }, box);
+  const fan = withArcs(sums, centred({ ...rectangle, left, right }), box);
   // A rectangle has half of the fan's freedom: it wins where it is nearly as good.
   const straight = descend(sums, rectangle, ['left.x', 'right.x', 'top.y', 'bottom.y']);
   const curved = descend(sums, fan, PARAMETERS);
@@ -144,21 +144,37 @@ function fitSide(tissue: Cells, box: Box, side: -1 | 1): Edge {
   return side < 0 ? { x, slope } : { x: columns - x, slope: -slope };
 }
 
-/** x of the point where the sides meet, or the middle where they are (nearly) parallel. */
-function axisOf(left: Edge, right: Edge, middle: number): number {
+/** Row of the point where the sides meet; −Infinity where they are (nearly) parallel. */
+export function apexOf({ left, right }: Pick<Shape, 'left' | 'right'>): number {
   const opening = right.slope - left.slope;
-  if (opening < 0.05) return middle;
-  return left.x + left.slope * ((left.x - right.x) / opening);
+  return opening < 0.05 ? -Infinity : (left.x - right.x) / opening;
+}
+
+/**
+ * Arcs run around the point where the sides meet, or flatter: a probe's beams leave at right angles to its face.
+ * The slack is for pictures that were stretched.
+ */
+const BENDS = [0, 0.5, 0.75, 1, 1.25];
+
+/** The shape with its axis through the point where the sides meet and its arcs within what a probe can do. */
+function centred(shape: Shape): Shape {
+  const apex = apexOf(shape);
+  const limited = ({ y, curvature }: Arc): Arc => ({
+    y,
+    curvature: y - apex > 1 ? Math.min(curvature, 1.25 / (y - apex)) : 0,
+  });
+  const { left } = shape;
+  const axis = Number.isFinite(apex) ? left.x + left.slope * apex : shape.axis;
+  return { ...shape, axis, top: limited(shape.top), bottom: limited(shape.bottom) };
 }
 
 /** The best arcs across given sides: around the point where the sides meet, flatter, or straight. */
 function withArcs(sums: Sums, start: Shape, box: Box): Shape {
-  const opening = start.right.slope - start.left.slope;
-  const apex = opening < 0.05 ? -Infinity : (start.left.x - start.right.x) / opening;
+  const apex = apexOf(start);
   let best = start;
   let least = cost(sums, start);
   const tryArcs = (edge: 'top' | 'bottom', ys: number, ye: number): void => {
-    for (const bend of [0, 0.5, 0.75, 1, 1.3]) {
+    for (const bend of BENDS) {
       for (let y = ys; y <= ye; y += 2) {
         const radius = y - apex;
         if (bend > 0 && !(radius > 1 && Number.isFinite(radius))) continue;
@@ -182,7 +198,6 @@ const PARAMETERS = [
   'top.curvature',
   'bottom.y',
   'bottom.curvature',
-  'axis',
 ] as const;
 type Parameter = (typeof PARAMETERS)[number];
 
@@ -197,7 +212,7 @@ function descend(sums: Sums, start: Shape, parameters: readonly Parameter[]): Sh
       for (const parameter of parameters) {
         for (const step of [size, -size]) {
           for (;;) {
-            const shape = moved(best, parameter, step, middle);
+            const shape = centred(moved(best, parameter, step, middle));
             const value = cost(sums, shape);
             if (value >= least) break;
             [best, least] = [shape, value];
@@ -234,25 +249,48 @@ function moved(shape: Shape, parameter: Parameter, step: number, middle: number)
       return { ...shape, top: bent(shape.top) };
     case 'bottom.curvature':
       return { ...shape, bottom: bent(shape.bottom) };
-    case 'axis':
-      return { ...shape, axis: shape.axis + step };
   }
 }
 
 /** Where an edge or arc of the shape lies in the picture and how much of it is seen as a step from tissue to none. */
 export interface Support {
-  /** Share of the edge's length inside the picture at which tissue begins within two cells; 1 where none is inside. */
+  /** Share of the edge's length inside the picture at which tissue begins; 1 where none is inside. */
   readonly share: number;
   /** Length inside the picture, cells. */
   readonly length: number;
 }
 
-const NEAR = 2;
+export type Supports = Readonly<Record<'left' | 'right' | 'top' | 'bottom', Support>>;
 
-export function supportOf(shape: Shape, tissue: Cells): Record<'left' | 'right' | 'top' | 'bottom', Support> {
+/** Cells within which tissue must begin, and the depths (cells) at which its strength is compared. */
+const NEAR = 3;
+const DEEP = [12, 20, 28] as const;
+
+/** Strength, grey levels, from which the border of tissue is a step by itself. */
+const STEP = 12;
+
+/**
+ * Looks along the edges. `strength` [rows, columns] is how much a cell differs from the background. Where tissue only
+ * fades below what can be told from the background, its strength still falls towards the edge: no edge is seen there.
+ */
+export function supportOf(shape: Shape, tissue: Cells, strength: Float32Array): Supports {
   const { columns, rows, data } = tissue;
-  const at = (x: number, y: number): number =>
-    x < 0 || y < 0 || x >= columns || y >= rows ? -1 : data[Math.floor(y) * columns + Math.floor(x)]!;
+  const cellAt = (x: number, y: number): number =>
+    x < 0 || y < 0 || x >= columns || y >= rows ? -1 : Math.floor(y) * columns + Math.floor(x);
+  const isSeen = (x: number, y: number, dx: number, dy: number): boolean => {
+    let [near, deep, count] = [-1, 0, 0];
+    for (let i = -0.5; i < NEAR; i++) {
+      const at = cellAt(x + i * dx, y + i * dy);
+      if (at >= 0 && data[at] === 1) near = Math.max(near, strength[at]!);
+    }
+    for (const depth of DEEP) {
+      const at = cellAt(x + depth * dx, y + depth * dy);
+      if (at < 0) continue;
+      deep += strength[at]!;
+      count++;
+    }
+    return near >= STEP || (near >= 0 && near * count >= 0.6 * deep);
+  };
   const side = (edge: Edge, inwards: 1 | -1): Support => {
     let [length, seen] = [0, 0];
     for (let y = 0; y < rows; y++) {
@@ -261,9 +299,7 @@ export function supportOf(shape: Shape, tissue: Cells): Record<'left' | 'right' 
       spanAt(shape, x + inwards, span);
       if (y + 0.5 < span[0] || y + 0.5 > span[1]) continue;
       length++;
-      let inside = 0;
-      for (let i = -1; i <= NEAR; i++) inside = Math.max(inside, at(x + inwards * (i + 0.5), y + 0.5));
-      if (inside === 1) seen++;
+      if (isSeen(x, y + 0.5, inwards, 0)) seen++;
     }
     return { length, share: length === 0 ? 1 : seen / length };
   };
@@ -275,9 +311,7 @@ export function supportOf(shape: Shape, tissue: Cells): Record<'left' | 'right' 
       const end = inwards === 1 ? span[0] : span[1];
       if (y < 1 || y > rows - 1 || Math.abs(end - y) > 0.01 || span[0] >= span[1]) continue;
       length++;
-      let inside = 0;
-      for (let i = -1; i <= NEAR; i++) inside = Math.max(inside, at(x + 0.5, y + inwards * (i + 0.5)));
-      if (inside === 1) seen++;
+      if (isSeen(x + 0.5, y, 0, inwards)) seen++;
     }
     return { length, share: length === 0 ? 1 : seen / length };
   };

@@ -9,6 +9,8 @@ import type { Features } from './features.ts';
 /** Texture and motion, in grey levels, below which a cell is flat. */
 const FLAT_TEXTURE = 0.6;
 const FLAT_MOTION = 0.4;
+/** Texture, grey levels, that speckle does not reach over an area. */
+const HARD = 40;
 /** Share of the picture that a shade must fill with flat cells to be the background. */
 const MIN_BACKGROUND = 0.004;
 
@@ -19,27 +21,64 @@ export interface Tissue {
   readonly lit: Cells;
   /** The solid part of them, holes filled. Empty where nothing is lit. */
   readonly tissue: Cells;
+  /** [rows, columns]: how much a cell differs from the background, grey levels. */
+  readonly strength: Float32Array;
 }
 
 export function findTissue(features: Features): Tissue {
   const { columns, rows } = features;
   const background = backgroundOf(features);
+  const strength = features.mean.map(
+    (mean, i) => Math.abs(mean - (background ?? 0)) + features.motion[i]! + features.texture[i]!,
+  );
   const lit: Cells = { columns, rows, data: litCells(features, background) };
   const radius = Math.max(1, Math.round(Math.max(columns, rows) / 100));
-  const solid = open(close(lit, 1), radius);
+  const closed = close(withoutLetters(lit, features), 1);
+  const solid = open(closed, radius);
   const { parts, labels } = partsOf(solid);
   const largest = parts[0];
-  if (largest === undefined) return { background, lit, tissue: solid };
-  const wanted = new Set(parts.filter((part) => belongs(part, largest)).map(({ label }) => label));
-  return { background, lit, tissue: fillHoles(select(solid, labels, wanted)) };
+  if (largest === undefined) return { background, lit, strength, tissue: solid };
+  const main = select(solid, labels, new Set([largest.label]));
+  const liveliness = meanOver(features.motion, main) / 2;
+  // Letters have far harder contrasts than speckle.
+  const hardest = 2 * meanOver(features.texture, main) + 5;
+  const wanted = new Set(
+    parts
+      .filter((part) => {
+        if (part === largest) return true;
+        if (meanWhere(features.texture, labels, part.label) > hardest) return false;
+        if (lieInLine(part, largest)) return true;
+        if (features.frames < 3 || part.area < 0.01 * largest.area) return false;
+        return (
+          isWithin(part, largest) &&
+          meanWhere(features.motion, labels, part.label) > Math.max(0.5, liveliness)
+        );
+      })
+      .map(({ label }) => label),
+  );
+  const tissue = select(solid, labels, wanted);
+  addNearField(tissue, closed, largest);
+  return { background, lit, strength, tissue: fillHoles(tissue) };
 }
 
 /**
- * Whether a part belongs to the same field as the largest one: a dark band (a cyst, a shadow, fluid) parts the field
- * across the beams, so the pieces lie one above the other and are about as wide; menus lie beside, bars are thin.
+ * The lit cells without those of letters, whose contrast is far harder than that of speckle and does not move. Small
+ * bright reflectors go too, but holes in tissue are closed again and do not move its edges.
  */
-function belongs(part: Part, largest: Part): boolean {
-  if (part === largest) return true;
+function withoutLetters(lit: Cells, { texture, motion }: Features): Cells {
+  const textures = texture.filter((_, i) => lit.data[i] === 1).sort();
+  const limit = Math.max(HARD, 2.5 * (textures[textures.length >> 1] ?? 0));
+  const data = lit.data.map((value, i) =>
+    value === 1 && (texture[i]! <= limit || motion[i]! > 0.2 * texture[i]!) ? 1 : 0,
+  );
+  return { ...lit, data };
+}
+
+/**
+ * Whether a part lies in line with the largest one: a dark band (a cyst, a shadow, fluid) parts the field across the
+ * beams, so the pieces lie one above the other and are about as wide; menus lie beside, bars are thin.
+ */
+function lieInLine(part: Part, largest: Part): boolean {
   const width = part.right - part.left + 1;
   const height = part.bottom - part.top + 1;
   const common = Math.min(part.right, largest.right) - Math.max(part.left, largest.left) + 1;
@@ -51,6 +90,52 @@ function belongs(part: Part, largest: Part): boolean {
     height >= width / 8 &&
     solidity >= 0.4
   );
+}
+
+function isWithin(part: Part, { left, right, top, bottom }: Part): boolean {
+  return part.left >= left && part.right <= right && part.top >= top && part.bottom <= bottom;
+}
+
+/**
+ * The lines that a probe's face leaves above a dark field (a water bath, no contact) are thin, but exactly as wide as
+ * the field of a linear probe.
+ */
+function addNearField(tissue: Cells, closed: Cells, largest: Part): void {
+  const width = largest.right - largest.left + 1;
+  const { parts, labels } = partsOf(closed);
+  const slack = Math.max(2, 0.03 * width);
+  const lines = parts.filter(
+    (part) =>
+      part.bottom < largest.bottom &&
+      part.top < largest.top &&
+      part.area > 0.6 * (part.right - part.left + 1) &&
+      Math.abs(part.left - largest.left) <= slack &&
+      Math.abs(part.right - largest.right) <= slack,
+  );
+  const wanted = new Set(lines.map(({ label }) => label));
+  tissue.data.forEach((_, i) => {
+    if (wanted.has(labels[i]!)) tissue.data[i] = 1;
+  });
+}
+
+function meanOver(values: Float32Array, cells: Cells): number {
+  let [sum, count] = [0, 0];
+  for (let i = 0; i < values.length; i++) {
+    if (cells.data[i] === 0) continue;
+    sum += values[i]!;
+    count++;
+  }
+  return count === 0 ? 0 : sum / count;
+}
+
+function meanWhere(values: Float32Array, labels: Int32Array, label: number): number {
+  let [sum, count] = [0, 0];
+  for (let i = 0; i < values.length; i++) {
+    if (labels[i] !== label) continue;
+    sum += values[i]!;
+    count++;
+  }
+  return count === 0 ? 0 : sum / count;
 }
 
 /** The most frequent luminance of flat cells. */
