@@ -217,15 +217,16 @@ describe('two sources that differ in all that must not come out', () => {
     const [left, right] = [withoutDigest(one.place), withoutDigest(two.place)];
     expect([...left.keys()]).toEqual([...right.keys()]);
     // The coded blocks of a lossy picture carry a trace of their neighbours over the border of the region: pixels,
-    // and what is computed from them, may differ by that and nothing else may.
+    // and what is computed from them or from the length of the file, may differ by that and nothing else may.
     const facts = (text: string | undefined): string =>
-      (text ?? '').replaceAll(/"hashes":\[[^\]]*\]|"crc":\d+/g, '');
+      (text ?? '').replaceAll(/"hashes":\[[^\]]*\]|"crc":\d+|"key":"[0-9a-f]{64}"/g, '');
     for (const name of left.keys()) {
       if (!/\.(bin|png)$/.test(name)) expect(facts(right.get(name)), name).toBe(facts(left.get(name)));
     }
     const [a, b] = [left, right].map((files) => Buffer.from(files.get('frames.bin') ?? '', 'latin1'));
     expect(a!.length).toBe(b!.length);
-    expect(Math.max(...a!.map((value, i) => Math.abs(value - b![i]!)))).toBeLessThan(40);
+    const largest = a!.reduce((most, value, i) => Math.max(most, Math.abs(value - b![i]!)), 0);
+    expect(largest).toBeLessThan(40);
   });
 
   test('give one dataset to the last byte where nothing is lossy', async () => {

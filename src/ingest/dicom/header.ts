@@ -3,7 +3,6 @@
  * the tissue. This is the whole list of attributes that anything beyond pixels is derived from.
  */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
 import { UsclError } from '../../base/errors.ts';
@@ -26,8 +25,6 @@ export interface DicomHeader {
   readonly instance: string | null;
   /** SHA-256, hex, of what the file says of the picture and its making, and of none of its names. */
   readonly digest: string;
-  /** Byte range of the pixel data in the file; all of it where that is deflated. */
-  readonly pixels: { readonly start: number; readonly end: number };
 }
 
 /** Files above this are refused: they are read whole when they are decoded. */
@@ -45,18 +42,13 @@ export async function readHeader(path: string, signal?: AbortSignal): Promise<Di
   const object = await readStart(path, signal);
   const complaint = kindComplaint(object);
   if (complaint !== undefined) throw complaint;
-  const { start, end, undefinedLength } = object.elements.get(tagOf('PixelData')) ?? NO_ELEMENT;
-  const { deflated } = object.syntax;
   return {
     patient: identifierOf(object, 'PatientID'),
     study: identifierOf(object, 'StudyInstanceUID'),
     instance: identifierOf(object, 'SOPInstanceUID'),
     digest: digestOfMaking(object),
-    pixels: deflated ? { start: 0, end: Infinity } : { start, end: undefinedLength ? Infinity : end },
   };
 }
-
-const NO_ELEMENT = { start: 0, end: 0, undefinedLength: true };
 
 /** Acquisition and picture: hundreds of values that nobody can guess, and none that names anybody. */
 const MAKING: readonly number[] = [0x0018, 0x0028];
@@ -82,20 +74,18 @@ export async function readWhole(path: string): Promise<Uint8Array> {
   }
 }
 
-/** SHA-256, hex, of the coded pixels as they lie in a file. */
-export async function digestOfPixels(
-  path: string,
-  { start, end }: DicomHeader['pixels'],
-  signal?: AbortSignal,
-): Promise<string> {
+/** SHA-256, hex, of the coded pixels as they lie in a file, or of all of a file that cannot be read to them. */
+export async function digestOfPixels(path: string): Promise<string> {
+  const bytes = await readWhole(path);
   const hash = createHash('sha256');
-  if (end <= start) return hash.digest('hex');
-  const range = { start, end: end - 1, highWaterMark: 2 ** 20 };
-  for await (const chunk of createReadStream(path, range)) {
-    signal?.throwIfAborted();
-    hash.update(chunk as Buffer);
+  try {
+    const object = readDicom(bytes);
+    const element = object.elements.get(tagOf('PixelData'));
+    return hash.update(object.bytes.subarray(element?.start ?? 0, element?.end)).digest('hex');
+  } catch (thrown) {
+    if (!(thrown instanceof UsclError) || thrown.kind !== 'data') throw thrown;
+    return hash.update(bytes).digest('hex');
   }
-  return hash.digest('hex');
 }
 
 /** The items of the Sequence of Ultrasound Regions. Incomplete ones have coordinates that nobody believes. */

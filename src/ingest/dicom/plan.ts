@@ -158,8 +158,8 @@ async function withoutCopies(
     const originals = new Map<string, Found>();
     for (const one of sharing.sort((a, b) => compareText(a.path, b.path))) {
       try {
-        const { pixels } = one.header;
-        const digest = sharing.length === 1 ? '' : await digestOfPixels(join(root, one.path), pixels, signal);
+        signal?.throwIfAborted();
+        const digest = sharing.length === 1 ? '' : await digestOfPixels(join(root, one.path));
         const original = originals.get(digest);
         if (original !== undefined) throw copyOf(original.path);
         originals.set(digest, one);
