@@ -145,6 +145,15 @@ function describe(summary: IngestSummary): string {
   lines.push(...describeFields(summary));
   const flags = Object.entries(summary.flags).map(([name, count]) => `${name} ${count}`);
   if (flags.length > 0) lines.push(`flags: ${flags.join(', ')}`);
+  const { withinGroups, acrossGroups, pairs } = summary.alike;
+  if (withinGroups > 0) lines.push(`pairs of clips in one group that look alike: ${withinGroups}`);
+  lines.push(
+    ...listed(
+      'warning: clips of two groups that look alike, so the groups may be one patient',
+      pairs.map(({ a, b }) => `${a} and ${b}`),
+      acrossGroups,
+    ),
+  );
   lines.push(
     ...listed(
       'not taken',
@@ -184,9 +193,9 @@ function describeFields({ crops }: IngestSummary): string[] {
   return [`ultrasound fields: ${counts.join(', ')}${found}`];
 }
 
-function listed(title: string, items: readonly string[]): string[] {
+function listed(title: string, items: readonly string[], count = items.length): string[] {
   if (items.length === 0) return [];
   const shown = items.slice(0, LISTED).map((item) => `  ${oneLine(item)}`);
-  if (items.length > LISTED) shown.push(`  … and ${items.length - LISTED} more (--json lists all)`);
-  return [`${title}: ${items.length}`, ...shown];
+  if (count > LISTED) shown.push(`  … and ${count - LISTED} more (--json lists them)`);
+  return [`${title}: ${count}`, ...shown];
 }

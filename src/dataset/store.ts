@@ -57,17 +57,15 @@ export class Store {
     });
   }
 
-  /** Frames that were appended, one after the other in one buffer. */
-  *framesFrom(offset: number, count: number, length: number): Generator<Uint8Array, void, undefined> {
-    const frame = new Uint8Array(length);
-    for (let i = 0; i < count; i++) {
-      for (let done = 0; done < length;) {
-        const got = readSync(this.#open('frames'), frame, done, length - done, offset + i * length + done);
-        if (got === 0) throw new Error('The store is shorter than what was written to it.');
-        done += got;
-      }
-      yield frame;
+  /** Bytes of frames that were appended, read back. */
+  readFrames(offset: number, length: number): Uint8Array {
+    const bytes = new Uint8Array(length);
+    for (let done = 0; done < length;) {
+      const got = readSync(this.#open('frames'), bytes, done, length - done, offset + done);
+      if (got === 0) throw new Error('The store is shorter than what was written to it.');
+      done += got;
     }
+    return bytes;
   }
 
   /** Cuts off what is behind the last clip and makes the rest durable. */

@@ -10,7 +10,7 @@ import { UsclError } from '../base/errors.ts';
 import { guardWrites, writeAll } from '../base/files.ts';
 import type { JournalEntry, JournalLine } from './journal.ts';
 import { cutJournal, Journal, readJournal } from './journal.ts';
-import { hashesOfClip } from './perceptual-hash.ts';
+import { hashPositions, perceptualHash } from './perceptual-hash.ts';
 import type { PreviousClip } from './previous.ts';
 import { PreviousClips } from './previous.ts';
 import { Store } from './store.ts';
@@ -184,10 +184,16 @@ class StoreWriter implements DatasetWriter {
         mask: null,
       });
       this.#requireFit(record, length);
+      const bytesEach = length;
       const { width, height } = record;
-      const hashes = [
-        ...hashesOfClip(store.framesFrom(offset, count, length), width, height, this.#start.channels),
-      ];
+      const hashes = hashPositions(count).map((position) =>
+        perceptualHash(
+          store.readFrames(offset + position * bytesEach, bytesEach),
+          width,
+          height,
+          this.#start.channels,
+        ),
+      );
       const pixels = masks?.() ?? null;
       if (pixels !== null) {
         requireMasks(pixels, record);

@@ -37,6 +37,15 @@ export interface CropReport {
   readonly confidence: number | null;
 }
 
+/** Clips that show the same pictures; `uscl audit` shows them. */
+export interface AlikeReport {
+  readonly withinGroups: number;
+  /** A warning: two groups may be one patient. */
+  readonly acrossGroups: number;
+  /** Those across groups, up to 1000; `distance` in bits, null for equal files. */
+  readonly pairs: readonly { readonly a: string; readonly b: string; readonly distance: number | null }[];
+}
+
 export interface IngestSummary {
   readonly folder: string;
   readonly manifest: Manifest;
@@ -56,6 +65,7 @@ export interface IngestSummary {
   readonly damaged: readonly Rejection[];
   /** Clips taken over from an earlier ingest because neither source nor settings have changed. */
   readonly reused: number;
+  readonly alike: AlikeReport;
   /** Label rows that fit no source. */
   readonly unmatchedLabels: readonly string[];
   /** Clips that the label table does not name. */

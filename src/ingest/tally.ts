@@ -1,8 +1,13 @@
 /** Counts what an ingest takes and refuses. */
+import type { ComparedClip } from '../dataset/near-duplicates.ts';
+import { ALIKE_DISTANCE, findAlike } from '../dataset/near-duplicates.ts';
 import type { ClipRecord } from '../dataset/types.ts';
 import type { DropCounts } from './clean.ts';
-import type { CropReport, IngestSummary } from './ingest.ts';
+import type { AlikeReport, CropReport, IngestSummary } from './ingest.ts';
 import type { IngestPlan, Rejection } from './plan.ts';
+
+/** Pairs named one by one; of more, `uscl audit` tells. */
+const MAX_NAMED = 1000;
 
 export class Tally {
   readonly rejected: Rejection[];
@@ -13,6 +18,7 @@ export class Tally {
   readonly #flags = new Map<string, number>();
   readonly #crops: CropReport[] = [];
   readonly #dropped: DropCounts = { black: 0, blank: 0, duplicate: 0 };
+  readonly #taken: (ComparedClip & Pick<ClipRecord, 'id' | 'group'>)[] = [];
   #unlabelled = 0;
 
   constructor(plan: Pick<IngestPlan, 'classes' | 'rejected'>) {
@@ -20,7 +26,9 @@ export class Tally {
     this.rejected = [...plan.rejected];
   }
 
-  take({ id, label, group, dropped, flags, crop, field }: ClipRecord): void {
+  take(record: ClipRecord): void {
+    const { id, label, group, dropped, flags, crop, field, sourceSha256, hashes } = record;
+    this.#taken.push({ id, group, sourceSha256, hashes });
     if (label === null) this.#unlabelled++;
     else this.#classes.set(label, (this.#classes.get(label) ?? 0) + 1);
     this.#groups.add(group);
@@ -40,7 +48,16 @@ export class Tally {
 
   summary(): Pick<
     IngestSummary,
-    'classes' | 'unlabelled' | 'groups' | 'dropped' | 'crops' | 'flags' | 'rejected' | 'damaged' | 'reused'
+    | 'classes'
+    | 'unlabelled'
+    | 'groups'
+    | 'dropped'
+    | 'crops'
+    | 'flags'
+    | 'rejected'
+    | 'damaged'
+    | 'reused'
+    | 'alike'
   > {
     return {
       classes: Object.fromEntries(this.#classes),
@@ -52,7 +69,23 @@ export class Tally {
       rejected: this.rejected,
       damaged: this.damaged,
       reused: this.reused,
+      alike: this.#alike(),
     };
+  }
+
+  /** Clips that show the same: within a group they are one scan twice, across two it may be one patient twice. */
+  #alike(): AlikeReport {
+    const pairs: { a: string; b: string; distance: number | null }[] = [];
+    let [within, across] = [0, 0];
+    findAlike(this.#taken, null, ALIKE_DISTANCE, ({ a, b, distance }) => {
+      const [one, other] = [this.#taken[a]!, this.#taken[b]!];
+      if (one.group === other.group) within++;
+      else {
+        across++;
+        if (pairs.length < MAX_NAMED) pairs.push({ a: one.id, b: other.id, distance });
+      }
+    });
+    return { withinGroups: within, acrossGroups: across, pairs };
   }
 
   #count({ black, blank, duplicate }: Readonly<DropCounts>): void {
