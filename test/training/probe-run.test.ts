@@ -1,6 +1,8 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { openDataset } from '../../src/dataset/reader.ts';
+import { type NamedSplit, writeSplit } from '../../src/dataset/splits.ts';
 import { demo } from '../../src/training/demo.ts';
 import { examine } from '../../src/training/doctor.ts';
 import { probeRun, type ProbeRunOptions } from '../../src/training/probe-run.ts';
@@ -17,6 +19,8 @@ const QUICK: ProbeRunOptions = {
   k: 3,
   framesPerClip: 2,
   randomInits: 1,
+  // These runs train on what they are tested on: there are few clips, and it is not the scores that matter.
+  allowLeaks: true,
 };
 
 beforeAll(async () => {
@@ -54,10 +58,81 @@ describe('a probe of a run', () => {
     await tinyRun(dataset, unlabelled, ['objective.supervisedWeight=0', 'training.epochs=1']);
     expect((await probeRun(unlabelled, dataset, QUICK)).overlap).toEqual({ seen: 8, labelsSeen: 0 });
 
+    // Another dataset that holds the same pictures, under other names and without digests of their files.
     const other = await tinyDataset(join(scratch, 'other'), { clips: 12 });
-    const fresh = await probeRun(run, other, QUICK);
-    expect(fresh.overlap).toEqual({ seen: 0, labelsSeen: 0 });
-    expect(probeTable(fresh)).not.toContain('has seen');
+    expect((await probeRun(run, other, QUICK)).overlap).toEqual({ seen: 8, labelsSeen: 8 });
+  });
+
+  test('refuses to call it a test when labels of tested clips were given to pretraining', async () => {
+    const strict = { ...QUICK, allowLeaks: false };
+    expect(await errorOf(() => probeRun(run, dataset, strict))).toMatchObject({ kind: 'data', code: 'LEAK' });
+    expect((await probeRun(run, dataset, QUICK)).leaks).toEqual([
+      expect.stringContaining('labels of 8 of the tested clips'),
+    ]);
+    const unlabelled = join(scratch, 'unlabelled');
+    const { leaks, overlap } = await probeRun(unlabelled, dataset, strict);
+    expect([leaks, overlap?.seen]).toEqual([[], 8]);
+  });
+
+  test('uses a split of the dataset: tests on its test only, refuses one that leaks', async () => {
+    const folder = await tinyDataset(join(scratch, 'split'), { clips: 12 });
+    using opened = openDataset(folder);
+    const ids = opened.clips.map(({ id }) => id);
+    const split: NamedSplit = {
+      format: 'uscl-split',
+      version: 1,
+      name: 'main',
+      kind: 'parts',
+      seed: 0,
+      distance: 6,
+      joined: [],
+      parts: [
+        { name: 'train', clips: ids.slice(0, 8) },
+        { name: 'test', clips: ids.slice(8) },
+      ],
+    };
+    writeSplit(folder, split);
+    const unlabelled = join(scratch, 'unlabelled');
+    const {
+      pretrained,
+      random,
+      split: used,
+      differences,
+    } = await probeRun(unlabelled, folder, {
+      ...QUICK,
+      split: 'main',
+    });
+    expect(used).toBe('main');
+    expect(pretrained.clips.map(({ id }) => id)).toEqual(ids.slice(8));
+    expect(pretrained.settings).toMatchObject({ folds: 1, seeds: 1 });
+    expect(pretrained.linear.clipPredictions[0]).toHaveLength(4);
+    expect([random.length, differences.length]).toEqual([1, 1]);
+
+    writeSplit(folder, {
+      ...split,
+      name: 'cut',
+      parts: [
+        { name: 'train', clips: ids.slice(0, 7) },
+        { name: 'test', clips: ids.slice(7) },
+      ],
+    });
+    const cut = { ...QUICK, split: 'cut', allowLeaks: false };
+    const refused = await errorOf(() => probeRun(unlabelled, folder, cut));
+    expect(refused).toMatchObject({ kind: 'data', code: 'LEAK' });
+    expect(String(refused)).toContain('same group');
+    const allowed = await probeRun(unlabelled, folder, { ...cut, allowLeaks: true });
+    expect(probeTable(allowed)).toContain('leak allowed');
+    expect(await errorOf(() => probeRun(unlabelled, folder, { ...QUICK, split: 'none' }))).toMatchObject({
+      code: 'SPLIT_MISSING',
+    });
+  });
+
+  test('never parts copies of one clip that stand under two groups', async () => {
+    const folder = join(scratch, 'copies');
+    await tinyDataset(folder, { clips: 12, copies: [[0, 11]] });
+    const { joined, pretrained } = await probeRun(join(scratch, 'unlabelled'), folder, QUICK);
+    expect(joined).toEqual([['group0', 'group5']]);
+    for (const fold of pretrained.folds) expect(fold[0]).toBe(fold[11]);
   });
 
   test('does not know what weights without their run have seen', async () => {

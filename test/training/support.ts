@@ -25,11 +25,13 @@ export interface TinyDataset {
   /** Clips of a group. */
   readonly groupSize?: number;
   readonly labelled?: boolean;
+  /** Pairs of clips of which the second shows what the first does. */
+  readonly copies?: readonly (readonly [number, number])[];
 }
 
 /** Stripes that move: along for class a, across for class b. */
 export async function tinyDataset(folder: string, options: TinyDataset = {}): Promise<string> {
-  const { clips = 10, frames = 4, size = 16, groupSize = 2, labelled = true } = options;
+  const { clips = 10, frames = 4, size = 16, groupSize = 2, labelled = true, copies = [] } = options;
   using writer = createDataset(folder, {
     name: 'stripes',
     licence: null,
@@ -43,8 +45,9 @@ export async function tinyDataset(folder: string, options: TinyDataset = {}): Pr
   for (let clip = 0; clip < clips; clip++) {
     const pixels = (frame: number): Uint8Array =>
       Uint8Array.from({ length: size * size }, (_, i) => {
-        const place = clip % 2 === 0 ? i % size : Math.floor(i / size);
-        return Math.round(128 + 90 * Math.sin(place / (1 + (clip % 5)) + 0.7 * frame + clip));
+        const shown = copies.find(([, copy]) => copy === clip)?.[0] ?? clip;
+        const place = shown % 2 === 0 ? i % size : Math.floor(i / size);
+        return Math.round(128 + 90 * Math.sin(place / (1 + (shown % 5)) + 0.7 * frame + shown));
       });
     await writer.addClip(
       {
