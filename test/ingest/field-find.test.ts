@@ -145,7 +145,7 @@ describe('the field finder on screens whose field is known', () => {
       if (field.confidence > 0.95) expect(iou).toBeGreaterThan(0.8);
     }
     expect(count).toBeGreaterThan(18);
-    expect(Math.abs(sum - expected) / count).toBeLessThan(0.06);
+    expect(Math.abs(sum - expected) / count).toBeLessThan(0.08);
   });
 });
 

@@ -150,24 +150,46 @@ function rectangleField(x: number, y: number, width: number, height: number): Fi
   };
 }
 
-/** `*` is any run of characters but `/`, `**` any run, `?` one character; brackets, plus and dots mean themselves. */
+/**
+ * `*` is any run of characters but `/`, `**` any run, `?` one character but `/`; all others mean themselves, brackets
+ * and plus too. Time grows with length of pattern times length of name.
+ */
 function matcher(pattern: string): (source: string) => boolean {
-  const source = pattern.replaceAll(/\*\*\/|\*\*|\*|\?|[^*?]+/g, (part) => {
-    switch (part) {
-      case '**/':
-        return '(?:.*/)?';
+  const tokens = pattern.match(/\*\*\/|\*\*|\*|\?|[^*?]/gsu) ?? [];
+  return (source) => {
+    const characters = Array.from(source);
+    // reach[i]: the tokens so far match the first i characters.
+    let reach = characters.map(() => false);
+    reach.unshift(true);
+    for (const token of tokens) reach = advance(token, reach, characters);
+    return reach[characters.length] === true;
+  };
+}
+
+function advance(token: string, reach: readonly boolean[], characters: readonly string[]): boolean[] {
+  const next = reach.map(() => false);
+  let running = false;
+  for (let i = 0; i < next.length; i++) {
+    const before = i > 0 ? characters[i - 1] : undefined;
+    switch (token) {
       case '**':
-        return '.*';
       case '*':
-        return '[^/]*';
+        running = reach[i] === true || (running && (token === '**' || before !== '/'));
+        next[i] = running;
+        break;
+      case '**/':
+        // Any number of folders, or none.
+        next[i] = reach[i] === true || (running && before === '/');
+        running ||= reach[i] === true;
+        break;
       case '?':
-        return '[^/]';
+        next[i] = i > 0 && reach[i - 1] === true && before !== '/';
+        break;
       default:
-        return part.replaceAll(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`);
+        next[i] = i > 0 && reach[i - 1] === true && before === token;
     }
-  });
-  const expression = new RegExp(`^${source}$`, 'su');
-  return (text) => expression.test(text);
+  }
+  return next;
 }
 
 function readBounded(path: string): Buffer {

@@ -264,7 +264,7 @@ export type Supports = Readonly<Record<'left' | 'right' | 'top' | 'bottom', Supp
 
 /** Cells within which tissue must begin, and the depths (cells) at which its strength is compared. */
 const NEAR = 3;
-const DEEP = [12, 20, 28] as const;
+const DEEP = [8, 10, 12] as const;
 
 /** Strength, grey levels, from which the border of tissue is a step by itself. */
 const STEP = 12;
@@ -289,7 +289,8 @@ export function supportOf(shape: Shape, tissue: Cells, strength: Float32Array): 
       deep += strength[at]!;
       count++;
     }
-    return near >= STEP || (near >= 0 && near * count >= 0.6 * deep);
+    // Echoes fade with depth, not towards the sides.
+    return dx !== 0 ? near >= 0 : near >= STEP || (near >= 0 && near * count >= 0.8 * deep);
   };
   const side = (edge: Edge, inwards: 1 | -1): Support => {
     let [length, seen] = [0, 0];
