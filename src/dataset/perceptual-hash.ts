@@ -1,7 +1,7 @@
 /**
  * Perceptual hashes of ultrasound frames: 64 bits that stay nearly the same when a frame is encoded again, scaled,
  * made a little brighter or cut to its field, and differ between frames of different scans. All frames of a probe share
- * the shape of the fan and the darkening with depth, so a hash of plain brightness calls them all alike; here the
+ * the shape of the fan and the darkening with depth, which makes them alike to hashes of plain brightness; here the
  * brightness of the surroundings is taken out first, and the bits are signs of what is left (coarse texture of tissue).
  * Hashes depend on pixels alone. Every stored dataset holds them: a change here needs a new dataset version.
  */

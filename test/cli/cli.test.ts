@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -204,6 +204,38 @@ describe('signals', () => {
 });
 
 describe('the way of a clip', () => {
+  test('audit and split: nothing leaks in a phantom, everything between it and itself copied', async () => {
+    const [one, copy] = [join(scratch, 'audited'), join(scratch, 'audited-copy')];
+    expect(
+      (await uscl(['phantom', '--out', one, '--clips', '24', '--size', '48', '--frames', '6'])).code,
+    ).toBe(0);
+    cpSync(one, copy, { recursive: true });
+    const within = await uscl(['audit', one, one, '--json']);
+    expect(within.code).toBe(0);
+    expect(jsonOf(within)).toMatchObject({ format: 'uscl-audit', second: null, leaks: 0, sheet: null });
+    const between = await uscl(['audit', one, copy]);
+    expect(between.code).toBe(3);
+    expect(between.stdout).toContain('24 pairs leak');
+    expect(existsSync(join(one, 'audit.png'))).toBe(true);
+
+    const made = await uscl(['split', one, '--test', '0.4', '--name', 'main', '--json']);
+    expect(made.code).toBe(0);
+    expect(jsonOf(made)).toMatchObject({
+      name: 'main',
+      parts: [{ name: 'train' }, { name: 'test' }],
+      joined: [],
+    });
+    expect(existsSync(join(one, 'splits', 'main.json'))).toBe(true);
+    for (const args of [
+      ['--test', '0.4', '--name', 'main'],
+      ['--folds', '2', '--test', '0.2'],
+      [],
+      ['--test', '1.5'],
+    ])
+      expectPlainError(await uscl(['split', one, ...args]), 2);
+    expectPlainError(await uscl(['split', one, '--folds', '20']), 3);
+  });
+
   test('phantom → inspect → pretrain → probe, each with one JSON object', async () => {
     const clips = join(scratch, 'clips');
     const run = join(scratch, 'way');
@@ -248,6 +280,8 @@ describe('the way of a clip', () => {
       '1',
       '--backend',
       'reference',
+      // The way is walked on one dataset: what is tested was trained on.
+      '--allow-leaks',
     ]);
     expect(probed.stderr).not.toContain('error');
     expect(probed.code).toBe(0);
