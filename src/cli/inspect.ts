@@ -5,11 +5,15 @@ import { openDataset } from '../dataset/reader.ts';
 import { CONTACT_SHEET } from '../dataset/types.ts';
 import { contactSheet } from '../ingest/contact-sheet.ts';
 import { type Inspection, inspectDataset } from '../ingest/inspect.ts';
+import { outlineSheet } from '../ingest/outline-sheet.ts';
+import { UsclError } from '../base/errors.ts';
 import { runCommand, withJson } from './command.ts';
 import { byteSize } from './output.ts';
 
 interface Options {
   readonly sheet?: string;
+  readonly source?: string;
+  readonly outlines?: string;
   readonly json?: boolean;
 }
 
@@ -21,15 +25,46 @@ export function inspectCommand(): Command {
     )
     .argument('<dataset>', 'folder that `uscl ingest` or `uscl phantom` wrote')
     .option('--sheet <file>', `where to write the contact sheet (default: ${CONTACT_SHEET} in the dataset)`)
-    .addHelpText('after', '\nExamples:\n  uscl inspect lung\n  uscl inspect lung --json --sheet lung.png');
+    .option(
+      '--source <folder>',
+      'folder the dataset was made from, to show the fields on the whole originals',
+    )
+    .option(
+      '--outlines <file>',
+      'where to write that picture (PNG); it holds what was cut away, names of patients too',
+    )
+    .addHelpText(
+      'after',
+      '\nExamples:\n  uscl inspect lung\n  uscl inspect lung --json --sheet lung.png\n  uscl inspect lung --source videos --outlines check.png',
+    );
   return withJson(command).action((folder: string, options: Options) =>
-    runCommand(options, async (output) => {
+    runCommand(options, async (output, signal) => {
+      if ((options.source === undefined) !== (options.outlines === undefined)) {
+        throw new UsclError({
+          kind: 'usage',
+          code: 'OPTION_INVALID',
+          message: '--source and --outlines belong together.',
+          where: options.source === undefined ? '--source' : '--outlines',
+          remedy: 'Give both: where the originals are, and where to write the picture of them.',
+        });
+      }
       using dataset = openDataset(folder);
       const inspection = inspectDataset(dataset);
       const sheet = options.sheet ?? join(folder, CONTACT_SHEET);
       await contactSheet(dataset, sheet);
-      output.result({ ...inspection, contactSheet: sheet });
+      const { source, outlines } = options;
+      const originals =
+        source === undefined || outlines === undefined
+          ? null
+          : { path: outlines, ...(await outlineSheet(dataset, source, outlines, { signal })) };
+      output.result({ ...inspection, contactSheet: sheet, outlines: originals });
       output.print(describe(inspection, sheet));
+      if (originals !== null) {
+        const { path, clips, missing } = originals;
+        output.print(
+          `outlines on ${clips} originals: ${path} (may show what names patients; ${missing.length} clips have no source there)`,
+        );
+      }
     }),
   );
 }
@@ -48,6 +83,9 @@ function describe(found: Inspection, sheet: string): string {
         `  ${label ?? '(unlabelled)'}: ${clips} clips, ${frames} frames, ${groups} groups`,
     ),
     `dropped at ingest: ${found.dropped.black} black, ${found.dropped.duplicate} duplicate frames`,
+    `ultrasound fields: ${found.fields.declared} declared, ${found.fields.found} found${
+      found.fields.confidence === null ? '' : ` (confidence ${range(found.fields.confidence)})`
+    }, ${found.fields.given} given, ${found.fields.none} clips without`,
     found.problems.length === 0 ? 'no problems found' : 'problems:',
     ...found.problems.map(({ level, message }) => `  ${level}: ${message}`),
     `contact sheet: ${sheet}`,

@@ -1,11 +1,13 @@
 /**
  * A contact sheet: one PNG to look a dataset over by eye. Each cell is a clip (frames spread over its length) under
- * its label and id; clips stand in the order of classes and groups, so that a stray one shows.
+ * its label and id; clips stand in the order of classes and groups, so that a stray one shows. Where a clip was cut to
+ * its ultrasound field, the outline is drawn over its first frame, with where it lay in the original and how sure the
+ * finder was. Only stored pixels are shown.
  */
 import sharp from 'sharp';
 import { writeFileAtomic } from '../base/files.ts';
 import type { Dataset } from '../dataset/reader.ts';
-import type { ClipRecord } from '../dataset/types.ts';
+import type { ClipRecord, Field } from '../dataset/types.ts';
 import { compareNatural } from './paths.ts';
 
 export interface ContactSheetOptions {
@@ -23,6 +25,10 @@ const CAPTION = 22;
 const GAP = 6;
 const HEADER = 30;
 const COLOURS = ['#7fd1ff', '#ffb46b', '#9be28a', '#ff8fa3', '#d5a6ff', '#ffe27a'];
+/** Longer side of the drawing of where the field lay in the original. */
+const SCHEMATIC = 20;
+/** Confidence below which a person should look at a found field. */
+export const LOOK_AT = 0.8;
 /** Average advance of a 13-pixel monospaced letter. */
 const LETTER = 7.9;
 
@@ -56,6 +62,13 @@ export async function contactSheet(
     captions.push(caption(clip, dataset.manifest.classes, left, top + 15, cell.width - GAP));
     for (const [position, frame] of spread(clip.frames, frames).entries()) {
       const { data, info } = await thumbnail(dataset, clip, frame, tile);
+      if (position === 0 && clip.field !== null) {
+        const corner = {
+          x: left + Math.floor((tile - info.width) / 2),
+          y: top + CAPTION + Math.floor((tile - info.height) / 2),
+        };
+        captions.push(outlineOver(clip, clip.field, corner, info));
+      }
       layers.push({
         input: data,
         raw: { width: info.width, height: info.height, channels: 3 },
@@ -123,12 +136,65 @@ function caption(clip: ClipRecord, classes: readonly string[], x: number, y: num
   const label = clip.label ?? 'unlabelled';
   const colour = clip.label === null ? '#a0a4ab' : COLOURS[classes.indexOf(clip.label) % COLOURS.length];
   const size = `${clip.frames}f`;
-  const room = width - (label.length + size.length + 2) * LETTER;
+  const { field } = clip;
+  const sure = field === null ? '' : field.from === 'found' ? field.confidence.toFixed(2) : field.from;
+  const drawing = field === null ? 0 : SCHEMATIC + 4;
+  const room = width - drawing - (label.length + size.length + sure.length + 3) * LETTER;
   const id = fit(clip.id, room, LETTER);
   return (
     `<text x="${x}" y="${y}" font-size="13"><tspan font-weight="bold" fill="${colour}">${escapeXml(label)}</tspan>` +
-    `<tspan fill="#e6e6e6"> ${escapeXml(id)}</tspan><tspan fill="#a0a4ab"> ${size}</tspan></text>`
+    `<tspan fill="#e6e6e6"> ${escapeXml(id)}</tspan><tspan fill="#a0a4ab"> ${size}</tspan>` +
+    (field === null
+      ? '</text>'
+      : `<tspan fill="${shadeOf(field)}"> ${sure}</tspan></text>${schematic(clip, field, x + width - SCHEMATIC, y - 13)}`)
   );
+}
+
+/** Green where the finder is sure or nobody guessed, orange where a person should look. */
+export function shadeOf(field: Field): string {
+  return field.confidence >= LOOK_AT ? '#7be08a' : '#ffa040';
+}
+
+/** The original picture as a small frame with the field in it. */
+function schematic({ original }: ClipRecord, field: Field, x: number, y: number): string {
+  const scale = SCHEMATIC / Math.max(original.width, original.height);
+  const shapes = field.outlines.map((outline) => polygonOf(outline, { x, y }, { x: 0, y: 0 }, scale, scale));
+  return (
+    `<rect x="${x}" y="${y}" width="${original.width * scale}" height="${original.height * scale}" fill="#000000" stroke="#6b7078" stroke-width="0.7"/>` +
+    shapes.map((points) => `<polygon points="${points}" fill="${shadeOf(field)}"/>`).join('')
+  );
+}
+
+/** The field's outline on a thumbnail that is [width, height] in the sheet. */
+function outlineOver(
+  clip: ClipRecord,
+  field: Field,
+  corner: { readonly x: number; readonly y: number },
+  size: { readonly width: number; readonly height: number },
+): string {
+  const kept = clip.crop ?? { x: 0, y: 0, ...clip.original };
+  return field.outlines
+    .map((outline) => polygonOf(outline, corner, kept, size.width / kept.width, size.height / kept.height))
+    .map(
+      (points) =>
+        `<polygon points="${points}" fill="none" stroke="${shadeOf(field)}" stroke-width="1" stroke-dasharray="4 3"/>`,
+    )
+    .join('');
+}
+
+function polygonOf(
+  outline: Field['outlines'][number],
+  corner: { readonly x: number; readonly y: number },
+  origin: { readonly x: number; readonly y: number },
+  scaleX: number,
+  scaleY: number,
+): string {
+  return outline
+    .map(
+      ([x, y]) =>
+        `${(corner.x + (x - origin.x) * scaleX).toFixed(1)},${(corner.y + (y - origin.y) * scaleY).toFixed(1)}`,
+    )
+    .join(' ');
 }
 
 /** The end of a text that is too long: of ids, the end tells them apart. */
@@ -137,7 +203,7 @@ function fit(text: string, width: number, letter: number): string {
   return text.length <= room ? text : `…${text.slice(text.length - room + 1)}`;
 }
 
-function escapeXml(text: string): string {
+export function escapeXml(text: string): string {
   return text
     .replaceAll(/[\p{Cc}\p{Cs}\uFFFE\uFFFF]/gu, '�')
     .replaceAll('&', '&amp;')

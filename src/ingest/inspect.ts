@@ -3,8 +3,9 @@
  * in it would spoil training or make an evaluation look better than it is.
  */
 import type { Dataset } from '../dataset/reader.ts';
-import type { ClipRecord } from '../dataset/types.ts';
+import type { ClipRecord, Field } from '../dataset/types.ts';
 import { isBlack } from './clean.ts';
+import { LOOK_AT } from './contact-sheet.ts';
 import { compareNatural } from './paths.ts';
 
 export interface ClassCount {
@@ -41,6 +42,10 @@ export interface Problem {
     | 'damaged-clips'
     | 'small-clips'
     | 'rejected-sources'
+    | 'unsure-fields'
+    | 'no-field'
+    | 'callipers'
+    | 'frozen-clips'
     | 'unlabelled';
   readonly message: string;
   /** The clips, groups, classes or sources it is about. */
@@ -68,6 +73,14 @@ export interface Inspection {
   readonly fps: Range | null;
   readonly dropped: { readonly black: number; readonly blank: number; readonly duplicate: number };
   readonly rejected: readonly { readonly source: string; readonly reason: string }[];
+  /** Clips by how their ultrasound field is known, and the confidence of the found ones. */
+  readonly fields: {
+    readonly declared: number;
+    readonly found: number;
+    readonly given: number;
+    readonly none: number;
+    readonly confidence: Range | null;
+  };
   readonly problems: readonly Problem[];
 }
 
@@ -108,6 +121,7 @@ export function inspectDataset(dataset: Dataset): Inspection {
       duplicate: clips.reduce((sum, clip) => sum + clip.dropped.duplicate, 0),
     },
     rejected: manifest.rejected,
+    fields: countFields(clips),
     problems: findProblems(dataset, classes, groups),
   };
 }
@@ -204,6 +218,30 @@ function findProblems(
   report('warning', 'dark-clips', dark, 'Clips whose middle frame is black.');
   report(
     'warning',
+    'unsure-fields',
+    idsOf(({ field }) => field?.from === 'found' && field.confidence < LOOK_AT),
+    `Clips whose ultrasound field was found with a confidence below ${LOOK_AT}: look at them and correct them with a field file.`,
+  );
+  report(
+    'note',
+    'no-field',
+    idsOf((clip) => clip.flags.includes('no-field')),
+    'Clips in which no ultrasound field was found: nothing of them is blanked or cut off.',
+  );
+  report(
+    'warning',
+    'callipers',
+    idsOf((clip) => clip.flags.includes('callipers')),
+    'Frozen pictures with callipers: marks of a person that a model can learn instead of the tissue.',
+  );
+  report(
+    'note',
+    'frozen-clips',
+    idsOf((clip) => clip.flags.includes('frozen')),
+    'Clips that mostly repeat one picture.',
+  );
+  report(
+    'warning',
     'rejected-sources',
     manifest.rejected.map(({ source }) => source),
     'Sources that did not become clips; the manifest has the reasons.',
@@ -277,6 +315,18 @@ function countGroups(clips: readonly ClipRecord[]): GroupCount[] {
     const { labels, ...counts } = groups.get(group)!;
     return { group, ...counts, labels: Object.fromEntries(labels) };
   });
+}
+
+function countFields(clips: readonly ClipRecord[]): Inspection['fields'] {
+  const from = (kind: Field['from']): ClipRecord[] => clips.filter(({ field }) => field?.from === kind);
+  const found = from('found').flatMap(({ field }) => (field === null ? [] : [field.confidence]));
+  return {
+    declared: from('declared').length,
+    found: found.length,
+    given: from('given').length,
+    none: clips.filter(({ field }) => field === null).length,
+    confidence: found.length === 0 ? null : rangeOf(found),
+  };
 }
 
 function countSizes(clips: readonly ClipRecord[]): Inspection['sizes'] {

@@ -1,0 +1,128 @@
+/**
+ * What a dataset cannot show by itself: the outlines of its fields on the whole original pictures, for the person who
+ * checks them. Reads the source again and holds everything that was cut away, names of patients too: it is written
+ * only where somebody asks for it, and never into the dataset.
+ */
+import sharp, { type OverlayOptions } from 'sharp';
+import { UsclError } from '../base/errors.ts';
+import { writeFileAtomic } from '../base/files.ts';
+import type { Dataset } from '../dataset/reader.ts';
+import type { ClipRecord } from '../dataset/types.ts';
+import { escapeXml, shadeOf } from './contact-sheet.ts';
+import { discover } from './discover.ts';
+import { openSource } from './open.ts';
+import { findVideoTools } from './video.ts';
+
+const TILE = 240;
+const CAPTION = 16;
+const GAP = 6;
+
+export interface OutlineSheet {
+  readonly width: number;
+  readonly height: number;
+  /** Clips shown. */
+  readonly clips: number;
+  /** Ids of clips whose source is not there under the name they have, as of DICOM files, which get pseudonyms. */
+  readonly missing: readonly string[];
+}
+
+export interface OutlineSheetOptions {
+  /** Clips shown at most (default 60), those of least confidence first. */
+  readonly clips?: number;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Draws the first frame of each clip's original, found in the folder `source` that the dataset was made from, with
+ * the outline that was kept. Errors: `SOURCE_MISMATCH` where not one clip is found; those of reading and writing.
+ */
+export async function outlineSheet(
+  dataset: Dataset,
+  source: string,
+  path: string,
+  options: OutlineSheetOptions = {},
+): Promise<OutlineSheet> {
+  const { clips: most = 60, signal } = options;
+  const { items } = await discover(source, { layout: 'auto', signal });
+  const byPath = new Map(items.map((item) => [item.path, item]));
+  const missing = dataset.clips.filter((clip) => !byPath.has(clip.source)).map(({ id }) => id);
+  const clips = dataset.clips
+    .filter((clip) => byPath.has(clip.source))
+    .sort((a, b) => (a.field?.confidence ?? 0) - (b.field?.confidence ?? 0))
+    .slice(0, most);
+  if (clips.length === 0) {
+    throw new UsclError({
+      kind: 'data',
+      code: 'SOURCE_MISMATCH',
+      message: 'Not one clip of the dataset has its source in that folder under its name.',
+      where: source,
+      remedy:
+        'Give the folder the dataset was made from; clips of DICOM files carry pseudonyms and cannot be found.',
+    });
+  }
+  const tools = clips.some((clip) => byPath.get(clip.source)?.kind === 'video')
+    ? await findVideoTools()
+    : null;
+  const columns = Math.max(1, Math.round(Math.sqrt(clips.length * 1.2)));
+  const width = columns * (TILE + GAP) + GAP;
+  const height = Math.ceil(clips.length / columns) * (TILE + CAPTION + GAP) + GAP;
+  const layers: OverlayOptions[] = [];
+  const drawings: string[] = [];
+  for (const [index, clip] of clips.entries()) {
+    signal?.throwIfAborted();
+    const item = byPath.get(clip.source);
+    if (item === undefined) continue;
+    const left = GAP + (index % columns) * (TILE + GAP);
+    const top = GAP + CAPTION + Math.floor(index / columns) * (TILE + CAPTION + GAP);
+    const opened = await openSource(
+      { item, label: null, group: '', flags: [] },
+      { root: source, tools, key: null, signal },
+    );
+    const frame = await firstFrame(opened.frames({ channels: 3, fps: 1, signal }));
+    if (frame === null) continue;
+    const raw = { width: opened.width, height: opened.height, channels: 3 as const };
+    const { data, info } = await sharp(frame, { raw, limitInputPixels: false })
+      .resize(TILE, TILE, { fit: 'inside' })
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    layers.push({ input: data, raw: { width: info.width, height: info.height, channels: 3 }, left, top });
+    drawings.push(drawingOf(clip, left, top, info.width / opened.width, info.height / opened.height));
+  }
+  const svg =
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="DejaVu Sans Mono, monospace" font-size="11">` +
+    `${drawings.join('')}</svg>`;
+  const png = await sharp({
+    create: { width, height, channels: 3, background: '#1b1d21' },
+    limitInputPixels: false,
+  })
+    .composite([...layers, { input: Buffer.from(svg), left: 0, top: 0 }])
+    .png({ compressionLevel: 9 })
+    .toBuffer();
+  writeFileAtomic(path, [png]);
+  return { width, height, clips: clips.length, missing };
+}
+
+function drawingOf(clip: ClipRecord, left: number, top: number, scaleX: number, scaleY: number): string {
+  const { field } = clip;
+  const sure = field === null ? 'no field' : `${field.shape} ${field.confidence.toFixed(2)} ${field.from}`;
+  const caption = `${clip.id.slice(-Math.max(4, 32 - sure.length))} ${sure}`;
+  const colour = field === null ? '#ff6b6b' : shadeOf(field);
+  const outlines = (field?.outlines ?? []).map((outline) => {
+    const points = outline.map(
+      ([x, y]) => `${(left + x * scaleX).toFixed(1)},${(top + y * scaleY).toFixed(1)}`,
+    );
+    return `<polygon points="${points.join(' ')}" fill="none" stroke="${colour}" stroke-width="1.5"/>`;
+  });
+  return `<text x="${left}" y="${top - 4}" fill="${colour}">${escapeXml(caption)}</text>${outlines.join('')}`;
+}
+
+async function firstFrame(
+  frames: AsyncGenerator<Uint8Array, string | undefined, undefined>,
+): Promise<Uint8Array | null> {
+  try {
+    const next = await frames.next();
+    return next.done === true ? null : next.value;
+  } finally {
+    await frames.return(undefined);
+  }
+}
