@@ -1,0 +1,130 @@
+/**
+ * Our ingest (decode, find the field, blank, crop, scale, clean, hash, store) and ffmpeg alone (decode and scale, output
+ * thrown away), alternately over the same videos, with as many decoders at once and the same frames kept. Wall time
+ * and processor time of both, programs started anew each time. Without `--source` the videos are made here.
+ *
+ *     npm run build && npx tsx bench/ingest.ts [--source FOLDER] [--rounds 3] [--jobs 2] [--all] [--out bench/results/ingest.json]
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { DEFAULT_FPS, DEFAULT_SIZE } from '../src/ingest/options.ts';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const main = join(here, '..', 'dist', 'cli', 'main.js');
+const { values: flags } = parseArgs({
+  options: {
+    source: { type: 'string' },
+    rounds: { type: 'string', default: '3' },
+    jobs: { type: 'string', default: String(availableParallelism()) },
+    all: { type: 'boolean', default: false },
+    out: { type: 'string', default: join(here, 'results', 'ingest.json') },
+  },
+});
+const scratch = mkdtempSync(join(tmpdir(), 'uscl-bench-'));
+const sources =
+  flags.source === undefined ? madeUp() : [{ name: flags.source, folder: resolve(flags.source) }];
+
+interface Times {
+  readonly wall: number;
+  readonly processor: number;
+}
+
+const contestants = {
+  ffmpeg: (folder: string): Times => {
+    const kept = flags.all
+      ? ''
+      : `select='isnan(prev_selected_t)+gt(floor((t-start_t)*${DEFAULT_FPS}+0.001),floor((prev_selected_t-start_t)*${DEFAULT_FPS}+0.001))',`;
+    const shorter = `scale='if(gt(iw,ih),-1,min(iw,${DEFAULT_SIZE}))':'if(gt(iw,ih),min(ih,${DEFAULT_SIZE}),-1)':flags=area`;
+    const command = [
+      ...['ffmpeg', '-nostdin', '-v', 'error', '-threads', '1', '-i', 'file:{}'],
+      ...['-filter_threads', '1', '-vf', `${kept}${shorter},format=gray`, '-fps_mode', 'passthrough'],
+      ...['-f', 'rawvideo', '-y', '/dev/null'],
+    ];
+    return timed(`find "$0" -type f -print0 | sort -z | xargs -0 -P ${flags.jobs} -I{} "$@"`, [
+      folder,
+      ...command,
+    ]);
+  },
+  'uscl, whole picture': (folder: string): Times => ours(folder, 'none'),
+  'uscl, cropped to the field': (folder: string): Times => ours(folder, 'auto'),
+};
+
+function ours(folder: string, crop: string): Times {
+  const out = join(scratch, 'out');
+  rmSync(out, { recursive: true, force: true });
+  return timed('"$0" "$@" > /dev/null 2>&1', [
+    ...[process.execPath, main, 'ingest', folder, '--out', out, '--crop', crop, '--jobs', flags.jobs],
+    ...(flags.all ? ['--fps', 'all'] : []),
+  ]);
+}
+
+/** Runs a command in a shell that measures it and all its children. */
+function timed(command: string, args: readonly string[]): Times {
+  const text = execFileSync(
+    'bash',
+    ['-c', `TIMEFORMAT='%R %U %S'; { time { ${command} ; } 2>/dev/null ; } 2>&1`, ...args],
+    { encoding: 'utf8' },
+  );
+  const [wall = NaN, user = NaN, system = NaN] = text.trim().split(/\s+/).map(Number);
+  return { wall, processor: user + system };
+}
+
+/** Many short clips, as lung sets have, and few long ones of a large picture. */
+function madeUp(): { readonly name: string; readonly folder: string }[] {
+  return [
+    { name: '48 clips of 4 s, 350×350', clips: 48, seconds: 4, size: '350x350' },
+    { name: '4 clips of 30 s, 1024×768', clips: 4, seconds: 30, size: '1024x768' },
+  ].map(({ name, clips, seconds, size }, index) => {
+    const folder = join(scratch, `source${index}`);
+    mkdirSync(folder);
+    for (let clip = 0; clip < clips; clip++) {
+      // A bright disc of moving noise on black is about as hard to decode as ultrasound.
+      const picture = `gradients=s=${size}:r=25:d=${seconds}:seed=${clip + 1}:speed=0.02,format=gray,noise=alls=30:allf=t,vignette=PI/3`;
+      execFileSync('ffmpeg', [
+        ...['-nostdin', '-v', 'error', '-f', 'lavfi', '-i', picture],
+        ...['-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p', join(folder, `clip${clip}.mp4`)],
+      ]);
+    }
+    return { name, folder };
+  });
+}
+
+try {
+  const results = sources.map(({ name, folder }) => {
+    const files = readdirSync(folder, { recursive: true }).length;
+    const rounds = Array.from({ length: Number(flags.rounds) }, () =>
+      Object.fromEntries(Object.entries(contestants).map(([who, run]) => [who, run(folder)])),
+    );
+    return { source: name, files, frames: flags.all ? 'all' : `${DEFAULT_FPS} a second`, rounds };
+  });
+  const report = {
+    machine: cpus()[0]?.model,
+    jobs: Number(flags.jobs),
+    load: loadavg(),
+    node: process.version,
+    results,
+  };
+  mkdirSync(dirname(flags.out), { recursive: true });
+  writeFileSync(flags.out, `${JSON.stringify(report, null, 1)}\n`);
+  for (const { source, frames, rounds } of results) {
+    process.stdout.write(`${source}, ${frames} kept, ${flags.jobs} at once\n`);
+    for (const who of Object.keys(contestants)) {
+      const of = (measure: keyof Times): number[] => rounds.map((round) => round[who]?.[measure] ?? NaN);
+      const ratio = (measure: keyof Times): number[] =>
+        rounds.map((round) => (round['ffmpeg']?.[measure] ?? NaN) / (round[who]?.[measure] ?? NaN));
+      const show = (values: number[]): string => {
+        const sorted = values.toSorted((a, b) => a - b);
+        return `${sorted[sorted.length >> 1]?.toFixed(2)} (${sorted[0]?.toFixed(2)}–${sorted.at(-1)?.toFixed(2)})`;
+      };
+      process.stdout.write(
+        `  ${who.padEnd(28)} wall ${show(of('wall'))} s, speed beside ffmpeg ${show(ratio('wall'))}; processor ${show(of('processor'))} s, ${show(ratio('processor'))}\n`,
+      );
+    }
+  }
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
