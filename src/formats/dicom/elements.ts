@@ -84,7 +84,8 @@ export class ElementReader {
           tag,
           vr,
           start: next,
-          end: undefinedLength ? end : next + head.length,
+          // Beyond any bytes: nobody can take it for whole.
+          end: undefinedLength ? Infinity : next + head.length,
           undefinedLength,
         });
         break;

@@ -122,10 +122,9 @@ export function readJpeg2000Header(bytes: Uint8Array, where: string): Jpeg2000He
 
 function readSize(segment: DataView, where: string): Size {
   if (segment.byteLength < 36) throw damaged('has a damaged size', where);
-  const [right, bottom, left, top, tileWidth, tileHeight, tileLeft, tileTop] = Array.from(
-    { length: 8 },
-    (_, i) => segment.getUint32(2 + 4 * i),
-  ) as [number, number, number, number, number, number, number, number];
+  const field = (index: number): number => segment.getUint32(2 + 4 * index);
+  const [right, bottom, left, top] = [field(0), field(1), field(2), field(3)];
+  const [tileWidth, tileHeight, tileLeft, tileTop] = [field(4), field(5), field(6), field(7)];
   const components = segment.getUint16(34);
   if (segment.byteLength !== 36 + 3 * components || components < 1)
     throw damaged('has a damaged size', where);

@@ -90,18 +90,22 @@ function colourOf(header: JpegHeader, image: DicomFrames): 'rgb' | 'ybr' | 'uncl
   return halved ? 'ybr' : 'unclear';
 }
 
+/** A pixel counts as grey up to this distance of its colours. */
+const NEARLY = 16;
+
 /**
- * Whether samples decoded without transformation are YCbCr. Ultrasound is grey for the most part: as RGB its samples are
- * nearly equal, as YCbCr the last two are nearly 128. Where both hold (grey of 128), both readings look the same.
+ * Whether samples decoded without transformation are YCbCr. Ultrasound is grey for the most part: grey pixels have equal
+ * samples as RGB, and two of nearly 128 as YCbCr. Where neither is seen, what decoders assume of such a codestream.
  */
 function looksLikeYbr(samples: Uint8Array): boolean {
-  let fromMiddle = 0;
-  let fromFirst = 0;
+  let greyAsYbr = 0;
+  let greyAsRgb = 0;
   for (let i = 0; i < samples.length; i += 3) {
-    fromMiddle += Math.abs(samples[i + 1]! - 128) + Math.abs(samples[i + 2]! - 128);
-    fromFirst += Math.abs(samples[i + 1]! - samples[i]!) + Math.abs(samples[i + 2]! - samples[i]!);
+    const [first, second, third] = [samples[i]!, samples[i + 1]!, samples[i + 2]!];
+    if (Math.abs(second - 128) + Math.abs(third - 128) < NEARLY) greyAsYbr++;
+    if (Math.abs(second - first) + Math.abs(third - first) < NEARLY) greyAsRgb++;
   }
-  return fromMiddle < fromFirst;
+  return greyAsYbr >= greyAsRgb;
 }
 
 /** The codestream with one Adobe marker that says what its components are, in place of what it said before. */
