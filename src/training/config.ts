@@ -10,6 +10,22 @@ const unit = z.number().min(0).max(1);
 const count = z.int().min(1);
 
 const dataSchema = z.strictObject({
+  split: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe(
+      'Name of a split kept with the dataset (`uscl split`), so that its test clips are never trained on.',
+    ),
+  keepOut: z
+    .string()
+    .min(1)
+    .default('test')
+    .describe(
+      'Part of `split` that pretraining does not touch (of a split into folds: `fold-1`, …). Its part `val`, where ' +
+        'there is one, is held out for validation; the rest trains.',
+    ),
   rate: unit
     .gt(0)
     .default(1)

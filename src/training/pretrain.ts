@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { type Dataset, openDataset } from '../dataset/reader.ts';
+import { readSplit } from '../dataset/splits.ts';
 import { openBackend } from '../engine/open.ts';
 import { CHECKPOINTS } from './checkpoint.ts';
 import type { Config } from './config.ts';
@@ -15,7 +16,7 @@ import { Itinerary } from './itinerary.ts';
 import { Learner } from './learner.ts';
 import { RunLog } from './log.ts';
 import { train } from './loop.ts';
-import { recordProvenance } from './provenance.ts';
+import { recordProvenance, requireSameClips } from './provenance.ts';
 import { requireSameConfig, restoreRun, resultConfig } from './resume.ts';
 import { type ConfigSources, resolveConfig } from './resolve.ts';
 import {
@@ -69,7 +70,8 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
     },
   });
   const config = settled(wanted, backend);
-  const split = splitClips(dataset.clips, classes, config.data, config.seed);
+  const named = config.data.split === null ? null : readSplit(dataset, config.data.split);
+  const split = splitClips(dataset.clips, classes, config.data, config.seed, named);
   const itinerary = new Itinerary(dataset.clips, split, config);
   using learner = new Learner(backend, config, classes.length);
   using scorer = new Scorer(learner, dataset, split, config);
@@ -79,7 +81,10 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
   const hashes = { configHash: hashOf(resultConfig(config)), datasetHash: datasetHash(dataset) };
   const restored = saved === null ? null : restoreRun(run, learner, hashes.datasetHash, tell);
   const firstStep = restored?.step ?? 0;
-  if (saved !== null) requireSameConfig(saved, config, { step: firstStep, itinerary, dataset, split });
+  if (saved !== null) {
+    requireSameConfig(saved, config, { step: firstStep, itinerary, dataset, split });
+    requireSameClips(run, dataset, split);
+  }
   scorer.best = restored?.best ?? null;
   if (start !== 'resumed') {
     clearRun(run);

@@ -174,8 +174,9 @@ function leakError(leaks: readonly string[], folder: string): UsclError {
     message: `These scores would be no test of generalisation: ${leaks.join('; ')}.`,
     where: folder,
     remedy:
-      'Test on clips of other patients (another dataset, or the test part of a split that uscl split made), pretrain ' +
-      'without labels (objective.supervisedWeight=0), or say --allow-leaks.',
+      'Test on clips of other patients: another dataset, or the test part of a split (uscl split DATASET --test 0.2 ' +
+      '--name main; uscl pretrain … --set data.split=main; uscl probe … --split main). Or pretrain without labels ' +
+      '(objective.supervisedWeight=0), or say --allow-leaks.',
   });
 }
 

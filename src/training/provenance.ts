@@ -27,10 +27,15 @@ const provenanceSchema = z.object({
   ),
 });
 
-/** Writes down which clips of the dataset train and validate, and whose label is used. */
-export function recordProvenance(run: string, dataset: Dataset, split: Split, labelsRead: boolean): void {
+function rolesIn(split: Split): (clip: number) => 'training' | 'validation' | 'unused' {
   const training = new Set(split.training);
   const validation = new Set(split.validation);
+  return (clip) => (training.has(clip) ? 'training' : validation.has(clip) ? 'validation' : 'unused');
+}
+
+/** Writes down which clips of the dataset train and validate, and whose label is used. */
+export function recordProvenance(run: string, dataset: Dataset, split: Split, labelsRead: boolean): void {
+  const roleOf = rolesIn(split);
   writeRunFile(run, RUN_FILES.dataset, {
     name: dataset.manifest.name,
     hash: datasetHash(dataset),
@@ -38,10 +43,31 @@ export function recordProvenance(run: string, dataset: Dataset, split: Split, la
       id,
       sourceSha256,
       hashes,
-      role: training.has(index) ? 'training' : validation.has(index) ? 'validation' : 'unused',
+      role: roleOf(index),
       labelled: labelsRead && split.labels[index]! >= 0,
     })),
   } satisfies z.infer<typeof provenanceSchema>);
+}
+
+/**
+ * Refuses to go on with other clips than the run began with: a named split may have been made again since. Error:
+ * `RESUME_CHANGED`.
+ */
+export function requireSameClips(run: string, dataset: Dataset, split: Split): void {
+  const path = join(run, RUN_FILES.dataset);
+  if (!existsSync(path)) return;
+  const roleOf = rolesIn(split);
+  const before = new Map(read(path).clips.map(({ id, role }) => [id, role]));
+  const changed = dataset.clips.findIndex(({ id }, index) => before.get(id) !== roleOf(index));
+  if (changed === -1) return;
+  const { id } = dataset.clips[changed]!;
+  throw new UsclError({
+    kind: 'usage',
+    code: 'RESUME_CHANGED',
+    message: `The run began with other clips: ${id} was ${before.get(id) ?? 'not there'} and would now be ${roleOf(changed)}.`,
+    where: path,
+    remedy: 'Restore the split that the run began with, or start a new run in another folder.',
+  });
 }
 
 /** How the tested clips and those of pretraining meet. */

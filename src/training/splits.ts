@@ -4,6 +4,7 @@
  */
 import { UsclError } from '../base/errors.ts';
 import { randomAt } from '../base/random.ts';
+import { type NamedSplit, partOfClips } from '../dataset/splits.ts';
 import type { ClipRecord } from '../dataset/types.ts';
 import type { Config } from './config.ts';
 
@@ -21,20 +22,23 @@ export interface Split {
   readonly labels: Int32Array;
 }
 
-/** Splits a dataset's clips. Errors: `SPLIT_IMPOSSIBLE`. */
+/**
+ * Splits a dataset's clips, without those that `named` (the split `data.split` names) keeps out. Errors:
+ * `SPLIT_IMPOSSIBLE`, `SPLIT_PART` when `data.keepOut` is no part of it.
+ */
 export function splitClips(
   clips: readonly ClipRecord[],
   classes: readonly string[],
   data: Config['data'],
   seed: number,
+  named: NamedSplit | null = null,
 ): Split {
-  const all = clips.map((_, index) => index);
-  const held = heldOutGroups(clips, data.validation.fraction, seed);
-  const kept = nestedSubset(all, data.rate, (index) => draw(seed, 'data-rate', clips[index]!.id), 1);
+  const { usable, validation } = candidates(clips, data, seed, named);
+  const kept = nestedSubset(usable, data.rate, (index) => draw(seed, 'data-rate', clips[index]!.id), 1);
   const within = new Set(kept);
-  const validation = all.filter((index) => held.has(clips[index]!.group));
-  const training = all.filter(
-    (index) => !held.has(clips[index]!.group) && (data.rateMode === 'replace' || within.has(index)),
+  const held = new Set(validation);
+  const training = usable.filter(
+    (index) => !held.has(index) && (data.rateMode === 'replace' || within.has(index)),
   );
   if (training.length === 0)
     throw new UsclError({
@@ -56,6 +60,35 @@ export function splitClips(
   ))
     labels[index] = labelOf(index);
   return { training, validation, kept, labels };
+}
+
+/** Clips that may be used at all, and those of them that are held out. */
+function candidates(
+  clips: readonly ClipRecord[],
+  data: Config['data'],
+  seed: number,
+  named: NamedSplit | null,
+): { readonly usable: readonly number[]; readonly validation: readonly number[] } {
+  const all = clips.map((_, index) => index);
+  if (named === null) return { usable: all, validation: heldOut(clips, all, data.validation.fraction, seed) };
+  const names = named.parts.map(({ name }) => name);
+  const keepOut = names.indexOf(data.keepOut);
+  if (keepOut === -1)
+    throw new UsclError({
+      kind: 'usage',
+      code: 'SPLIT_PART',
+      message: `The split ${named.name} has no part named ${data.keepOut}; it has ${names.join(', ')}.`,
+      where: 'data.keepOut',
+      remedy: `Set data.keepOut to the part that will be tested on, for example data.keepOut=${names.at(-1) ?? ''}.`,
+    });
+  const partOf = partOfClips(named, clips);
+  const usable = all.filter((index) => partOf[index] !== keepOut);
+  const val = names.indexOf('val');
+  const validation =
+    val === -1 || val === keepOut
+      ? heldOut(clips, usable, data.validation.fraction, seed)
+      : all.filter((index) => partOf[index] === val);
+  return { usable, validation };
 }
 
 /**
@@ -93,11 +126,17 @@ function nestedSubset(
   return items.filter((item) => chosen.has(item));
 }
 
-/** Groups in random order, each taken if it still fits; at least one when a fraction is asked for. */
-function heldOutGroups(clips: readonly ClipRecord[], fraction: number, seed: number): ReadonlySet<string> {
+/** Clips of groups in random order, each taken if it still fits; at least one when a fraction is asked for. */
+function heldOut(
+  clips: readonly ClipRecord[],
+  usable: readonly number[],
+  fraction: number,
+  seed: number,
+): readonly number[] {
+  const groupOf = (index: number): string => clips[index]!.group;
   const sizes = new Map<string, number>();
-  for (const { group } of clips) sizes.set(group, (sizes.get(group) ?? 0) + 1);
-  if (fraction === 0) return new Set();
+  for (const index of usable) sizes.set(groupOf(index), (sizes.get(groupOf(index)) ?? 0) + 1);
+  if (fraction === 0) return [];
   if (sizes.size < 2)
     throw new UsclError({
       kind: 'data',
@@ -109,7 +148,7 @@ function heldOutGroups(clips: readonly ClipRecord[], fraction: number, seed: num
   const order = [...sizes.keys()]
     .map((group) => ({ group, draw: draw(seed, 'validation', group) }))
     .sort((a, b) => a.draw - b.draw || (a.group < b.group ? -1 : 1));
-  const target = fraction * clips.length;
+  const target = fraction * usable.length;
   const held = new Set<string>();
   let count = 0;
   for (const { group } of order) {
@@ -119,7 +158,7 @@ function heldOutGroups(clips: readonly ClipRecord[], fraction: number, seed: num
     count += size;
   }
   if (held.size === 0) held.add(smallest(order, sizes));
-  return held;
+  return usable.filter((index) => held.has(groupOf(index)));
 }
 
 function smallest(order: readonly { readonly group: string }[], sizes: ReadonlyMap<string, number>): string {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { UsclError } from '../../src/base/errors.ts';
+import { makeSplit } from '../../src/dataset/splits.ts';
 import type { ClipRecord } from '../../src/dataset/types.ts';
 import { resolveConfig } from '../../src/training/resolve.ts';
 import { epochClips, splitClips } from '../../src/training/splits.ts';
@@ -163,3 +164,54 @@ describe('rate mode', () => {
     expect(new Set(outcomes.map(({ code }) => code))).toEqual(new Set(['NONE', 'SPLIT_IMPOSSIBLE']));
   });
 });
+
+describe('a named split', () => {
+  const clips = clipsOf(40, 2);
+  const named = makeSplit(clips, 'main', { kind: 'parts', test: 0.25, validation: 0.2 });
+  const part = (name: string): string[] => [...named.parts.find((one) => one.name === name)!.clips].sort();
+  const ids = (indices: readonly number[]): string[] => indices.map((index) => clips[index]!.id).sort();
+
+  test('trains on its train part, validates on its val part and never touches its test part', () => {
+    const parts = splitClips(clips, ['a', 'b'], dataOf('split=main'), 3, named);
+    expect(ids(parts.training)).toEqual(part('train'));
+    expect(ids(parts.validation)).toEqual(part('val'));
+    expect(labelledOf(parts.labels).every((index) => parts.training.includes(index))).toBe(true);
+  });
+
+  test('does not let test clips in where clips are replaced', () => {
+    const data = dataOf('split=main', 'rate=0.5', 'rateMode=replace');
+    const parts = splitClips(clips, ['a', 'b'], data, 0, named);
+    const test = new Set(part('test'));
+    for (let epoch = 0; epoch < 20; epoch++)
+      expect(epochClips(parts, clips, data, 0, epoch).some((index) => test.has(clips[index]!.id))).toBe(
+        false,
+      );
+  });
+
+  test('into folds: one is kept out, groups of the others are held out for validation', () => {
+    const folds = makeSplit(clips, 'five', { kind: 'folds', folds: 5 });
+    const parts = splitClips(clips, ['a', 'b'], dataOf('split=five', 'keepOut=fold-2'), 0, folds);
+    const kept = new Set(folds.parts[1]!.clips);
+    expect([...parts.training, ...parts.validation].some((index) => kept.has(clips[index]!.id))).toBe(false);
+    expect(parts.training.length + parts.validation.length).toBe(clips.length - kept.size);
+    expect(parts.validation.length).toBeGreaterThan(0);
+  });
+
+  test('whose kept-out part does not exist is refused with the parts there are', () => {
+    const error = failure(() =>
+      splitClips(clips, ['a', 'b'], dataOf('split=main', 'keepOut=hold'), 0, named),
+    );
+    expect(error.code).toBe('SPLIT_PART');
+    expect(error.message).toContain('train, val, test');
+  });
+});
+
+function failure(action: () => unknown): UsclError {
+  try {
+    action();
+  } catch (thrown) {
+    if (thrown instanceof UsclError) return thrown;
+    throw thrown;
+  }
+  throw new Error('There was no error.');
+}
