@@ -14,6 +14,7 @@ import { bytesOf, DATA, realFiles } from './corpus.ts';
 
 const files = realFiles();
 const PYTHON = '/usr/bin/python3';
+const CONVERTER = 'dcmj2pnm';
 
 function runs(program: string, args: readonly string[]): boolean {
   try {
@@ -23,7 +24,7 @@ function runs(program: string, args: readonly string[]): boolean {
     return false;
   }
 }
-const dcmtk = runs('dcmj2pnm', ['--version']);
+const dcmtk = runs(CONVERTER, ['--version']);
 const pydicom = existsSync(PYTHON) && runs(PYTHON, ['-c', 'import pydicom, numpy']);
 
 const scratch = mkdtempSync(join(tmpdir(), 'uscl-dicom-'));
@@ -65,7 +66,7 @@ describe.skipIf(files.length === 0 || !dcmtk)(`against dcmtk (skipped without dc
       const ours = await decodeFrame(image, index);
       const target = join(scratch, 'frame.pnm');
       // `+cl`: colours of lossy JPEG by what the codestream is; by default it believes the object, even where it lies.
-      execFileSync('dcmj2pnm', ['+cl', '--write-raw-pnm', '+F', String(index + 1), path, target]);
+      execFileSync(CONVERTER, ['+cl', '--write-raw-pnm', '+F', String(index + 1), path, target]);
       const pnm = readFileSync(target);
       const header = /^P([56])\s(?:#.*\s)*(\d+)\s(\d+)\s255\s/.exec(pnm.toString('latin1', 0, 200));
       expect([header?.[1], header?.[2], header?.[3]].map(Number)).toEqual([
@@ -77,7 +78,7 @@ describe.skipIf(files.length === 0 || !dcmtk)(`against dcmtk (skipped without dc
       expect(largestDifference(ours.data, theirs)).toBeLessThanOrEqual(image.coding === 'jpeg' ? 2 : 0);
     }
     expect(
-      runs('dcmj2pnm', ['--write-raw-pnm', '+F', String(image.frames + 1), path, join(scratch, 'none')]),
+      runs(CONVERTER, ['--write-raw-pnm', '+F', String(image.frames + 1), path, join(scratch, 'none')]),
     ).toBe(false);
   });
 });
