@@ -74,6 +74,15 @@ describe('a probe of a run', () => {
     expect([leaks, overlap?.seen]).toEqual([[], 8]);
   });
 
+  const swapLast = (
+    part: NamedSplit['parts'][number],
+    index: number,
+    parts: NamedSplit['parts'],
+  ): NamedSplit['parts'][number] => ({
+    name: part.name,
+    clips: [...part.clips.slice(0, -2), ...parts[1 - index]!.clips.slice(-2)],
+  });
+
   test('uses a split of the dataset: tests on its test only, refuses one that leaks', async () => {
     const folder = await tinyDataset(join(scratch, 'split'), { clips: 12 });
     using opened = openDataset(folder);
@@ -107,6 +116,20 @@ describe('a probe of a run', () => {
     expect(pretrained.settings).toMatchObject({ folds: 1, seeds: 1 });
     expect(pretrained.linear.clipPredictions[0]).toHaveLength(4);
     expect([random.length, differences.length]).toEqual([1, 1]);
+
+    // Pretrained with labels, but not on the test part: a fair test that nothing has to be allowed for.
+    const kept = join(scratch, 'kept-out');
+    const settings = ['data.split=main', 'training.epochs=2'];
+    await tinyRun(folder, kept, settings);
+    const fair = await probeRun(kept, folder, { ...QUICK, split: 'main', allowLeaks: false });
+    expect(fair.overlap).toEqual({ seen: 0, labelsSeen: 0 });
+    // With another split under the same name the run would go on with other clips.
+    writeSplit(folder, { ...split, parts: [split.parts[0]!, split.parts[1]!].map(swapLast) }, true);
+    expect(await errorOf(() => tinyRun(folder, kept, settings, { resume: true }))).toMatchObject({
+      code: 'RESUME_CHANGED',
+      message: expect.stringContaining('clip') as string,
+    });
+    writeSplit(folder, split, true);
 
     writeSplit(folder, {
       ...split,
