@@ -4,7 +4,7 @@ import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { openDataset } from '../../src/dataset/reader.ts';
 import type { Dataset } from '../../src/dataset/reader.ts';
-import type { ClipDraft } from '../../src/dataset/types.ts';
+import type { ClipDraft, Field } from '../../src/dataset/types.ts';
 import { createDataset } from '../../src/dataset/writer.ts';
 import { contactSheet } from '../../src/ingest/contact-sheet.ts';
 import type { Inspection } from '../../src/ingest/inspect.ts';
@@ -57,7 +57,14 @@ describe('inspection', () => {
   test('counts clips, frames, bytes, classes, groups, sizes and rates', async () => {
     using dataset = await datasetOf([
       ...SOUND,
-      { id: 'still', frames: 1, fps: null, flags: ['still'], width: 30, dropped: { black: 2, blank: 0, duplicate: 1 } },
+      {
+        id: 'still',
+        frames: 1,
+        fps: null,
+        flags: ['still'],
+        width: 30,
+        dropped: { black: 2, blank: 0, duplicate: 1 },
+      },
     ]);
     const inspection = inspectDataset(dataset);
     expect(inspection).toMatchObject({
@@ -112,6 +119,39 @@ describe('inspection', () => {
     expect(about(inspection, 'same-source-twice')).toEqual(['clip2', 'clip4']);
   });
 
+  test('fields: how many, how sure, and which to look at', async () => {
+    const field = (confidence: number, from: Field['from']): Field => ({
+      shape: 'convex',
+      outlines: [
+        [
+          [0, 0],
+          [20, 0],
+          [10, 16],
+        ],
+      ],
+      confidence,
+      from,
+    });
+    using dataset = await datasetOf([
+      { id: 'sure', field: field(0.95, 'found') },
+      { id: 'unsure', field: field(0.6, 'found') },
+      { id: 'told', field: field(1, 'declared') },
+      { id: 'given', field: field(1, 'given') },
+      { id: 'none', flags: ['no-field', 'callipers', 'frozen'] },
+    ]);
+    const inspection = inspectDataset(dataset);
+    expect(inspection.fields).toEqual({
+      declared: 1,
+      found: 2,
+      given: 1,
+      none: 1,
+      confidence: { min: 0.6, median: expect.closeTo(0.775) as number, max: 0.95 },
+    });
+    expect(about(inspection, 'unsure-fields')).toEqual(['unsure']);
+    for (const code of ['no-field', 'callipers', 'frozen-clips'])
+      expect(about(inspection, code)).toEqual(['none']);
+  });
+
   test('clips that do not move, are dark, damaged, small or few', async () => {
     using dataset = await datasetOf([
       { id: 'frozen', still: gradient(20, 16, 1) },
@@ -162,6 +202,44 @@ describe('the contact sheet', () => {
       expect(at(38, second)).toEqual([90, 90, 90]);
       expect(at(104, second)).not.toEqual([90, 90, 90]);
     }
+  });
+
+  test('draws the outline of a field where it lies in the stored picture', async () => {
+    const outline: [number, number][] = [
+      [12, 10],
+      [52, 10],
+      [52, 42],
+      [12, 42],
+    ];
+    using dataset = await datasetOf([
+      {
+        id: 'cut',
+        still: new Uint8Array(320),
+        frames: 1,
+        original: { width: 64, height: 48, fps: null, frames: 1 },
+        crop: { x: 12, y: 10, width: 40, height: 32 },
+        field: { shape: 'linear', outlines: [outline], confidence: 0.6, from: 'found' },
+      },
+      { id: 'plain', still: new Uint8Array(320), frames: 1 },
+    ]);
+    const path = join(scratch, 'outline.png');
+    const { width } = await contactSheet(dataset, path, { tile: 100, frames: 1, columns: 1 });
+    const { data } = await sharp(path).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+    const orange = (x0: number, y0: number, x1: number, y1: number): number => {
+      let found = 0;
+      for (let y = y0; y < y1; y++) {
+        for (let x = x0; x < x1; x++) {
+          const [r, g, b] = data.subarray((y * width + x) * 3, (y * width + x) * 3 + 3);
+          if (r! > 90 && g! < r! && b! < g!) found++;
+        }
+      }
+      return found;
+    };
+    // The picture is 100 × 80 from (6, 62); the outline runs along its border, nothing is drawn within.
+    expect(orange(5, 61, 108, 144)).toBeGreaterThan(100);
+    expect(orange(12, 68, 100, 136)).toBe(0);
+    // Nothing on the clip without a field, which lies below.
+    expect(orange(5, 182, 108, 280)).toBe(0);
   });
 
   test('samples large datasets so that each class keeps its share', async () => {
