@@ -3,8 +3,8 @@ import type { ComparedClip } from '../dataset/near-duplicates.ts';
 import { ALIKE_DISTANCE, findAlike } from '../dataset/near-duplicates.ts';
 import type { ClipRecord } from '../dataset/types.ts';
 import type { DropCounts } from './clean.ts';
-import type { AlikeReport, CropReport, IngestSummary } from './ingest.ts';
 import type { IngestPlan, Rejection } from './plan.ts';
+import type { AlikeReport, CropReport, IngestSummary } from './summary.ts';
 
 /** Pairs named one by one; of more, `uscl audit` tells. */
 const MAX_NAMED = 1000;
