@@ -14,9 +14,12 @@ export const fieldSchema = z.strictObject({
   shape: z.enum(['sector', 'convex', 'linear', 'rectangle', 'polygon']),
   /** Closed polygons in original pixels, [x, y] each; more than one for pictures side by side. */
   outlines: z.array(z.array(z.tuple([z.number(), z.number()])).min(3)).min(1),
-  /** 0 to 1: how sure the finder is; 1 for regions that the file declares or a person gave. */
+  /** 0 to 1: how sure the finder is; 1 for what a person gave, and for a declared region that it did not cut. */
   confidence: z.number().min(0).max(1),
-  /** `declared`: ultrasound regions of a DICOM file; `found`: by looking at the pixels; `given`: by a person. */
+  /**
+   * `declared`: ultrasound regions of a DICOM file, perhaps cut along a fan in them; `found`: by looking at the pixels;
+   * `given`: by a person.
+   */
   from: z.enum(['declared', 'found', 'given']),
 });
 export type Field = Readonly<z.infer<typeof fieldSchema>>;

@@ -18,6 +18,7 @@ import { rasterize } from './field/raster.ts';
 import type { Size } from './geometry.ts';
 import { storedSize } from './geometry.ts';
 import { readMasks } from './masks.ts';
+import { narrowedField } from './narrow.ts';
 import { accessComplaint } from './paths.ts';
 import type { OpenSettings } from './open.ts';
 import { openSource } from './open.ts';
@@ -178,12 +179,18 @@ export class ClipDecoding {
       this.#cut = planCut(field, source, channels, size, crop);
     };
     const decoded = this.#decode(source, false);
-    if (known !== 'look') useField(known);
+    const look =
+      known === 'look'
+        ? (first: readonly Uint8Array[]) => this.#found(first, source)
+        : known.from === 'declared'
+          ? (first: readonly Uint8Array[]) => narrowedField(known, first, source, channels, SURE)
+          : null;
+    if (look === null && known !== 'look') useField(known);
     const frames =
-      known !== 'look'
+      look === null
         ? decoded
         : afterLook(decoded, (first) => {
-            useField(this.#found(first, source));
+            useField(look(first));
           });
     for await (const frame of frames) yield await this.#plannedCut().apply(frame);
   }
