@@ -4,11 +4,13 @@
  *
  *     npx tsx bench/fields.ts FOLDER > fields.csv
  */
+import { messageOf } from '../src/base/errors.ts';
 import { discover } from '../src/ingest/discover.ts';
 import { findField } from '../src/ingest/field/find.ts';
 import { findOverlays } from '../src/ingest/field/overlay.ts';
 import { rasterize } from '../src/ingest/field/raster.ts';
 import { openSource } from '../src/ingest/open.ts';
+import type { SourceItem } from '../src/ingest/plan.ts';
 import { findVideoTools } from '../src/ingest/video.ts';
 
 const FRAMES = 12;
@@ -16,15 +18,23 @@ const FRAMES = 12;
 const BRIGHT = 40;
 const STILL = 2;
 
-const root = process.argv[2];
-if (root === undefined) throw new Error('usage: npx tsx bench/fields.ts FOLDER');
-const { items } = await discover(root, { layout: 'stills' });
+const folder = process.argv[2] ?? '';
+if (folder === '') throw new Error('usage: npx tsx bench/fields.ts FOLDER');
+const { items } = await discover(folder, { layout: 'stills' });
 const tools = await findVideoTools();
 console.log('clip,frames,width,height,shape,confidence,kept,still_before,still_after,marks,ms');
 for (const item of items) {
+  try {
+    await judge(item);
+  } catch (thrown) {
+    console.error(`${item.path}: ${messageOf(thrown)}`);
+  }
+}
+
+async function judge(item: SourceItem): Promise<void> {
   const source = await openSource(
     { item, label: null, group: '', flags: [] },
-    { root, tools, key: null, signal: undefined },
+    { root: folder, tools, key: null, signal: undefined },
   );
   const frames: Uint8Array[] = [];
   const decoding = source.frames({ channels: 3, fps: 5 });

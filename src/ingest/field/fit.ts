@@ -136,7 +136,8 @@ function fitSide(tissue: Cells, box: Box, side: -1 | 1): Edge {
     }
     for (let size = step / 2; size >= 0.25; size /= 2) {
       const { from, to } = best;
-      for (const a of [-1, 0, 1]) for (const b of [-1, 0, 1]) attempt(from + a * size, to + b * size);
+      for (const a of [-1, 0, 1])
+        for (const b of [-1, 0, 1]) attempt(from + a * size, Math.min(from + a * size, to + b * size));
     }
   }
   const slope = (best.to - best.from) / height;
@@ -213,7 +214,7 @@ function descend(sums: Sums, start: Shape, parameters: readonly Parameter[]): Sh
         for (const step of [size, -size]) {
           for (;;) {
             const shape = centred(moved(best, parameter, step, middle));
-            const value = cost(sums, shape);
+            const value = isPossible(shape) ? cost(sums, shape) : Infinity;
             if (value >= least) break;
             [best, least] = [shape, value];
           }
@@ -223,6 +224,11 @@ function descend(sums: Sums, start: Shape, parameters: readonly Parameter[]): Sh
     }
   }
   return best;
+}
+
+/** No field narrows with depth: what would is dark in its lower corners. */
+function isPossible({ left, right }: Shape): boolean {
+  return left.slope <= 0.01 && right.slope >= -0.01;
 }
 
 function moved(shape: Shape, parameter: Parameter, step: number, middle: number): Shape {
