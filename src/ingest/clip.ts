@@ -57,6 +57,7 @@ interface Facts {
   readonly sha256: string;
   readonly damage: string | undefined;
   readonly flags: readonly string[];
+  readonly mayIdentify: boolean;
 }
 
 /** A clip whose decoding is under way. */
@@ -97,7 +98,7 @@ export class ClipDecoding {
 
   /** The flags that come from the pixels; only after the last frame. */
   found(): readonly string[] {
-    const { original, damage, flags } = this.#whole();
+    const { original, damage, flags, mayIdentify } = this.#whole();
     const { size, crop, sampling } = this.#settings;
     const { black, duplicate } = this.#dropped;
     const isClip = original.frames > 1;
@@ -111,7 +112,7 @@ export class ClipDecoding {
       ...(damage === undefined ? [] : ['damaged']),
       ...(Math.min(original.width, original.height) < size ? ['small'] : []),
       ...(sampling === 'motion' && isClip ? ['by-motion'] : []),
-      ...(crop && this.#field === null ? ['no-field'] : []),
+      ...((crop || mayIdentify) && this.#field === null ? ['no-field'] : []),
     ];
   }
 
@@ -255,6 +256,7 @@ export class ClipDecoding {
       sha256: await source.sha256(),
       damage,
       flags: source.flags,
+      mayIdentify: source.mayIdentify,
     };
   }
 

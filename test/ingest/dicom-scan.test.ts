@@ -311,11 +311,13 @@ test('pixels without a field are written only where a person says so, and that i
     writeUltrasound({ rows: 80, columns: 96, frames, elements, frameTime: 200 }),
   );
   await expect(run(source)).rejects.toMatchObject({ kind: 'data' });
-  const { place, manifest } = await run(source, { allowUnmasked: true });
-  expect(JSON.stringify(manifest.made)).toMatch(/allow/);
-  using dataset = openDataset(join(place, 'set'));
-  expect(dataset.clips.map(({ flags }) => flags.includes('no-field'))).toEqual([true]);
-  expect(traces(place, ONE, source)).toEqual([]);
+  for (const crop of ['auto', 'none'] as const) {
+    const { place, manifest } = await run(source, { allowUnmasked: true, crop });
+    expect(JSON.stringify(manifest.made)).toMatch(/allow/);
+    using dataset = openDataset(join(place, 'set'));
+    expect(dataset.clips.map(({ flags }) => flags.includes('no-field'))).toEqual([true]);
+    expect(traces(place, ONE, source)).toEqual([]);
+  }
 });
 
 test('the search finds what it looks for', () => {
