@@ -3,11 +3,11 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import type { ClipSource, FrameRequest } from './source.ts';
 import type { VideoTools } from './video.ts';
-import { decodeVideo, probeVideo } from './video.ts';
+import { decodeVideo, readVideoInfo } from './video.ts';
 
-/** Opens the video at an absolute path. Errors: those of `probeVideo`, and of `decodeVideo` while it is read. */
+/** Opens the video at an absolute path. Errors: those of `readVideoInfo`, and of `decodeVideo` while it is read. */
 export async function openVideo(path: string, tools: VideoTools, signal?: AbortSignal): Promise<ClipSource> {
-  const info = await probeVideo(path, signal);
+  const info = await readVideoInfo(path, signal);
   let digest: Promise<string> | undefined;
   return {
     width: info.width,

@@ -3,8 +3,11 @@
  * untrusted bytes outside this process, under limits of time, pixels and output. No network protocol is allowed and
  * formats that point at other files are refused.
  */
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { z } from 'zod';
-import { UsclError } from '../base/errors.ts';
+import { systemCode, UsclError } from '../base/errors.ts';
+import { readMp4Video } from '../formats/mp4.ts';
 import { captureOutput, streamOutput } from './command.ts';
 import type { Size } from './geometry.ts';
 import { displaySize, MAX_PIXELS, sizeComplaint } from './geometry.ts';
@@ -43,6 +46,8 @@ export interface VideoInfo extends Size {
   readonly fps: number | null;
   /** Coded pictures in the file (at least 1). */
   readonly frames: number;
+  /** The reader that knows the file, where it need not be found out. */
+  readonly demuxer: 'mov' | null;
 }
 
 /** Looks for ffmpeg (ffprobe comes with it). Throws `TOOL_MISSING`. */
@@ -82,6 +87,39 @@ const probeSchema = z.object({
   ),
 });
 
+/**
+ * What is in a video file: a plain MP4's own header tells, which saves starting a program for each; ffprobe tells of
+ * all others. Errors: those of `probeVideo`.
+ */
+export async function readVideoInfo(path: string, signal?: AbortSignal): Promise<VideoInfo> {
+  signal?.throwIfAborted();
+  return (await plainVideo(path)) ?? probeVideo(path, signal);
+}
+
+/** The same as `probeVideo` gives, or null where the header does not tell it all. */
+async function plainVideo(path: string): Promise<VideoInfo | null> {
+  try {
+    // Opening a pipe must not wait for somebody to write into it.
+    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const state = await file.stat();
+    if (!state.isFile()) return null;
+    const video = await readMp4Video(state.size, async (offset, length) => {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, offset);
+      return buffer.subarray(0, bytesRead);
+    });
+    if (video === null) return null;
+    const size = usableSize(displaySize(video, video.pixelAspect ?? 1, 0));
+    return {
+      ...{ stream: 0, ...size, fps: video.frames > 1 ? video.fps : null, frames: video.frames },
+      demuxer: 'mov',
+    };
+  } catch (thrown) {
+    if (thrown instanceof UsclError || systemCode(thrown) === undefined) throw thrown;
+    // Gone or locked: ffprobe says it in its words.
+    return null;
+  }
+}
+
 /** Reads a file's streams. Errors: `VIDEO_UNREADABLE` with ffprobe's reason, `TOOL_MISSING`, `TOOL_SILENT`. */
 export async function probeVideo(path: string, signal?: AbortSignal): Promise<VideoInfo> {
   const entries = [
@@ -118,16 +156,17 @@ export async function probeVideo(path: string, signal?: AbortSignal): Promise<Vi
   const frames = stream.nb_read_packets ?? 0;
   if (frames === 0) throw unreadable('it holds no pictures');
   const rotation = stream.side_data_list?.find((data) => data.rotation !== undefined)?.rotation ?? 0;
-  const size = displaySize(
-    { width: stream.width, height: stream.height },
-    stream.sample_aspect_ratio ?? 1,
-    rotation,
-  );
-  const complaint = sizeComplaint(size);
-  if (complaint !== undefined) throw unreadable(complaint);
+  const coded = { width: stream.width, height: stream.height };
+  const size = usableSize(displaySize(coded, stream.sample_aspect_ratio ?? 1, rotation));
   const seconds = stream.duration ?? format.duration;
   const fps = stream.avg_frame_rate ?? (seconds === undefined ? null : frames / seconds);
-  return { stream: stream.index, ...size, fps: frames > 1 ? fps : null, frames };
+  return { stream: stream.index, ...size, fps: frames > 1 ? fps : null, frames, demuxer: null };
+}
+
+function usableSize(size: Size): Size {
+  const complaint = sizeComplaint(size);
+  if (complaint !== undefined) throw unreadable(complaint);
+  return size;
 }
 
 export interface DecodeOptions {
@@ -170,6 +209,7 @@ export async function* decodeVideo(
         '-flags',
         '-output_corrupt',
       ],
+      ...(info.demuxer === null ? [] : ['-f', info.demuxer]),
       ...['-i', input(path), '-map', `0:${info.stream}`, '-an', '-sn', '-dn'],
       ...['-filter_threads', '1', '-vf', filters.join(','), ...options.tools.keepTimes],
       ...['-f', 'rawvideo', 'pipe:1'],
