@@ -7,7 +7,10 @@
 /** Bytes a source may be ahead of its reader before it has to wait. */
 const MAX_QUEUED_BYTES = 32 * 2 ** 20;
 
-/** Bytes of all sources ahead of their readers from which on no further source is started. */
+/**
+ * Bytes of all sources ahead of their readers, and of what those that have not ended hold, from which on no further
+ * source is started.
+ */
 const MAX_WAITING_BYTES = 192 * 2 ** 20;
 
 /** Items under way or done and waiting, for each that may be worked on at once. */
@@ -57,6 +60,11 @@ export class AheadQueue implements AsyncIterable<Uint8Array> {
     this.#wakeReader?.();
   }
 
+  /** Whether the source has given everything, so that it holds nothing any more. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
   /** Bytes that wait for the reader. */
   get waiting(): number {
     return this.#bytes;
@@ -102,28 +110,38 @@ export interface UnderWay {
 
 /**
  * Starts items in order and hands each to `take` in the same order. `width` of them are worked on at a time: where one
- * takes long, those behind it are done meanwhile and wait. When `take` throws, everything under way is stopped before
- * the error goes up.
+ * takes long, those behind it are done meanwhile and wait. An item that holds much while it is worked on (`weigh`, in
+ * bytes) waits until there is room, or until it is alone. When `take` throws, everything under way is stopped before the
+ * error goes up.
  */
 export async function inOrder<Item, Work extends UnderWay>(
   items: readonly Item[],
   width: number,
   start: (item: Item) => Work,
   take: (work: Work, index: number) => Promise<void>,
+  weigh: (item: Item) => number = () => 0,
 ): Promise<void> {
   const underWay: Work[] = [];
+  const weights = new Map<Work, number>();
   let next = 0;
   let working = 0;
   let isOver = false;
-  const isRoom = (): boolean =>
+  const bytesOf = (work: Work): number => {
+    const { frames } = work;
+    return frames === null ? 0 : frames.waiting + (frames.ended ? 0 : (weights.get(work) ?? 0));
+  };
+  const isRoom = (weight: number): boolean =>
     working < width &&
     underWay.length < AHEAD * width &&
     (underWay.length === 0 ||
-      underWay.reduce((sum, { frames }) => sum + (frames?.waiting ?? 0), 0) < MAX_WAITING_BYTES);
+      underWay.reduce((sum, work) => sum + bytesOf(work), weight) < MAX_WAITING_BYTES);
   const fill = (): void => {
-    while (!isOver && next < items.length && isRoom()) {
+    while (!isOver && next < items.length) {
+      const weight = weigh(items[next]!);
+      if (!isRoom(weight)) return;
       const work = start(items[next++]!);
       underWay.push(work);
+      if (weight > 0) weights.set(work, weight);
       if (work.frames === null) continue;
       working++;
       void work.frames.resting.then(() => {
@@ -139,6 +157,7 @@ export async function inOrder<Item, Work extends UnderWay>(
       if (work === undefined) throw new Error('Nothing was started.');
       await take(work, index);
       underWay.shift();
+      weights.delete(work);
       await work.frames?.stop();
     }
   } finally {

@@ -3,7 +3,8 @@
  * read is listed with its reason and the rest goes on. The same source and options give the same bytes, however many
  * decoders ran and however often the ingest was killed and started again.
  */
-import { basename, resolve } from 'node:path';
+import { statSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
 import sharp from 'sharp';
 import { UsclError } from '../base/errors.ts';
 import type { ClipRecord, Manifest } from '../dataset/types.ts';
@@ -32,6 +33,8 @@ export type { IngestSummary } from './summary.ts';
 interface Task {
   readonly clip: PlannedClip;
   readonly key: string;
+  /** Bytes that are held while it is decoded, beside its frames. */
+  readonly weight: number;
 }
 
 /** What is under way for a task. */
@@ -70,7 +73,10 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   const givenFor = ({ item, name }: PlannedClip) =>
     fields?.find(item.path) ?? (typeof name === 'string' ? fields?.find(name) : undefined);
   const tasks: Task[] = [];
-  for (const clip of plan.clips) tasks.push({ clip, key: await keyOf(clip, settings, givenFor(clip)) });
+  for (const clip of plan.clips) {
+    const key = await keyOf(clip, settings, givenFor(clip));
+    tasks.push({ clip, key, weight: weightOf(clip, root) });
+  }
 
   const { licence, citation, homepage, classes } = plan;
   const name = options.name ?? plan.name;
@@ -110,6 +116,7 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
         signal?.throwIfAborted();
         onProgress?.(index + 1, tasks.length, clip.item.path);
       },
+      ({ weight }) => weight,
     );
   } catch (thrown) {
     if (signal?.aborted === true) writer.suspend();
@@ -213,6 +220,13 @@ async function hasSameContent(
     if (thrown instanceof UsclError && thrown.kind === 'data') return false;
     throw thrown;
   }
+}
+
+/** DICOM files are read whole; everything else is read piece by piece. */
+function weightOf({ item }: PlannedClip, root: string): number {
+  if (item.kind !== 'dicom') return 0;
+  // One that is gone meanwhile is told when it is read.
+  return statSync(join(root, item.path), { throwIfNoEntry: false })?.size ?? 0;
 }
 
 function rejectionOf({ item, name }: PlannedClip, thrown: unknown, isPrivate: boolean): Rejection {

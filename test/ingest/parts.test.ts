@@ -517,6 +517,37 @@ describe('work ahead', () => {
     expect(ended).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 0]);
   });
 
+  test('items that hold much are not worked on at once, and one that is too large only alone', async () => {
+    const MIB = 2 ** 20;
+    const weights = [1, 90, 90, 90, 500, 1, 500, 500, 90, 1].map((weight) => weight * MIB);
+    let [held, most, together] = [0, 0, 0];
+    const live = new Set<number>();
+    async function* source(item: number): AsyncGenerator<Uint8Array, void, undefined> {
+      held += weights[item]!;
+      live.add(item);
+      if (weights[item]! > 192 * MIB) expect([...live]).toEqual([item]);
+      else most = Math.max(most, held);
+      together = Math.max(together, live.size);
+      for (let step = 0; step < 5; step++) await new Promise((resolve) => setTimeout(resolve, 1));
+      yield Uint8Array.of(item);
+      held -= weights[item]!;
+      live.delete(item);
+    }
+    const taken: number[] = [];
+    await inOrder(
+      [...weights.keys()],
+      4,
+      (item) => ({ frames: new AheadQueue(source(item)) }),
+      async ({ frames }) => {
+        for await (const chunk of frames) taken.push(chunk[0]!);
+      },
+      (item) => weights[item]!,
+    );
+    expect(taken).toEqual([...weights.keys()]);
+    expect(most).toBe(181 * MIB);
+    expect(together).toBe(3);
+  });
+
   test('when taking fails, everything under way is closed before the error arrives', async () => {
     const logs: string[][] = [];
     const start = () => {
