@@ -59,6 +59,7 @@ export function isBlack(frame: Uint8Array): boolean {
 
 /** Whether nearly all pixels have one shade (or colour). */
 export function isBlank(frame: Uint8Array, { channels, isMasked }: CleanOptions): boolean {
+  if (channels === 1 && hasTwoShades(frame, isMasked ? LIT : -1)) return false;
   const counts = (at: number): boolean =>
     !isMasked || frame[at]! > LIT || (channels === 3 && isLit(frame, at));
   const sums = [0, 0, 0];
@@ -80,6 +81,26 @@ export function isBlank(frame: Uint8Array, { channels, isMasked }: CleanOptions)
     }
   }
   return true;
+}
+
+/**
+ * Whether enough pixels above `least` are so dark, and enough so bright, that one of the two groups is off the mean,
+ * whatever the mean is. Most frames show it within a few rows, and then no mean is needed. Says nothing when false.
+ */
+function hasTwoShades(frame: Uint8Array, least: number): boolean {
+  const enough = frame.length * MIN_LIT_SHARE;
+  const dark = least + 1 + SHADE;
+  const bright = dark + 2 * SHADE + 1;
+  let darkOnes = 0;
+  let brightOnes = 0;
+  for (const value of frame) {
+    if (value <= dark) {
+      if (value > least) darkOnes++;
+    } else if (value >= bright) brightOnes++;
+    else continue;
+    if (darkOnes >= enough && brightOnes >= enough) return true;
+  }
+  return false;
 }
 
 function isLit(frame: Uint8Array, at: number): boolean {
