@@ -3,7 +3,7 @@
  * thrown away), alternately over the same videos, with as many decoders at once and the same frames kept. Wall time
  * and processor time of both, programs started anew each time. Without `--source` the videos are made here.
  *
- *     npm run build && npx tsx bench/ingest.ts [--source FOLDER] [--rounds 3] [--jobs 2] [--all] [--out bench/results/ingest.json]
+ *     npm run bench:ingest -- [--source FOLDER] [--rounds 3] [--jobs 2] [--all] [--out bench/results/ingest.json]
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -77,7 +77,7 @@ function timed(command: string, args: readonly string[]): Times {
 function madeUp(): { readonly name: string; readonly folder: string }[] {
   return [
     { name: '48 clips of 4 s, 350×350', clips: 48, seconds: 4, size: '350x350' },
-    { name: '4 clips of 30 s, 1024×768', clips: 4, seconds: 30, size: '1024x768' },
+    { name: '4 clips of 8 s, 1024×768', clips: 4, seconds: 8, size: '1024x768' },
   ].map(({ name, clips, seconds, size }, index) => {
     const folder = join(scratch, `source${index}`);
     mkdirSync(folder);
