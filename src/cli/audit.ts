@@ -16,6 +16,7 @@ interface Options {
   readonly sheet: string | boolean;
   readonly distance: number;
   readonly everyFrame?: boolean;
+  readonly changed: boolean;
   readonly limit: number;
   readonly json?: boolean;
 }
@@ -39,6 +40,7 @@ export function auditCommand(): Command {
       ALIKE_DISTANCE,
     )
     .option('--every-frame', 'compare every frame, not up to 16 a clip: finds short pieces of long clips')
+    .option('--no-changed', 'do not look for copies that were cut, written on or mirrored')
     .option('--limit <number>', 'pairs listed at most', wholeNumber('--limit', 1, 100_000), 1000)
     .addHelpText(
       'after',
@@ -55,9 +57,9 @@ groups). A name alone is listed and does not count.`,
       using first = openDataset(folder);
       using second =
         other === undefined || realpathSync(other) === realpathSync(folder) ? null : openDataset(other);
-      const { distance, limit, everyFrame = false } = options;
+      const { distance, limit, changed, everyFrame = false } = options;
       const result = await output.during('audit', 'frames', ({ onProgress }) =>
-        auditDatasets(first, second, { distance, limit, everyFrame, signal, onProgress }),
+        auditDatasets(first, second, { distance, limit, changed, everyFrame, signal, onProgress }),
       );
       const wanted = options.sheet !== false && result.pairs.length > 0;
       const sheet = typeof options.sheet === 'string' ? options.sheet : join(folder, AUDIT_SHEET);
@@ -70,19 +72,26 @@ groups). A name alone is listed and does not count.`,
 }
 
 function describe(result: AuditResult, sheet: string | null): string {
-  const { first, second, counts, suspected, leaks, pairs, unhashed } = result;
-  const lines = pairs.map(({ a, b, reasons, distance, matches, sameGroup }) => {
+  const { first, second, counts, suspected, leaks, pairs, skipped, unhashed } = result;
+  const lines = pairs.map(({ a, b, reasons, distance, matches, correlation, mirrored, sameGroup }) => {
     const bits = distance === null ? '' : `, ${distance} bits apart, ${matches} frames alike`;
+    const pixels =
+      correlation === null ? '' : `, correlation ${correlation.toFixed(2)}${mirrored ? ', mirrored' : ''}`;
     const groups = second !== null ? '' : sameGroup ? ', one group' : `, groups ${a.group} and ${b.group}`;
-    return `  ${a.id} = ${b.id}: ${reasons.join(', ')}${bits}${groups}`;
+    return `  ${a.id} = ${b.id}: ${reasons.join(', ')}${bits}${pixels}${groups}`;
   });
   const where = second === null ? `within ${first.folder}` : `between ${first.folder} and ${second.folder}`;
   return [
     suspected === 0
       ? `No clips suspected to be the same ${where}.`
-      : `${suspected} pairs of clips suspected to be the same ${where} (content ${counts['same content']}, picture ${counts['same picture']}, name ${counts['same name']}):`,
+      : `${suspected} pairs of clips suspected to be the same ${where} (content ${counts['same content']}, picture ${counts['same picture']}, changed picture ${counts['changed picture']}, name ${counts['same name']}):`,
     ...lines,
     ...(pairs.length < suspected ? [`  … and ${suspected - pairs.length} more`] : []),
+    ...(skipped > 0
+      ? [
+          `note: ${skipped} pairs that might be changed copies were not compared: their clips have many nearer ones.`,
+        ]
+      : []),
     ...(unhashed > 0
       ? [`note: ${unhashed} clips have no perceptual hashes; only content and name were compared.`]
       : []),

@@ -74,12 +74,12 @@ function thumbnail(dataset: Dataset, clip: AuditedClip, tile: number) {
 }
 
 function captions(
-  { a, b, reasons, distance, sameGroup }: SuspectedPair,
+  { a, b, reasons, distance, mirrored, sameGroup }: SuspectedPair,
   x: number,
   y: number,
   width: number,
 ): string {
-  const why = `${reasons.join(', ')}${distance === null ? '' : `, ${distance} bits`}${sameGroup ? ', one group' : ''}`;
+  const why = `${reasons.join(', ')}${distance === null ? '' : `, ${distance} bits`}${mirrored ? ', mirrored' : ''}${sameGroup ? ', one group' : ''}`;
   const line = (text: string, row: number, colour: string): string =>
     `<text x="${x}" y="${y + 11 + 13 * row}" font-size="11" fill="${colour}">${escapeXml(fit(text, width))}</text>`;
   return (

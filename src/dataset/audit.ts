@@ -1,14 +1,17 @@
 /**
  * The leak audit: which clips of two datasets, or within one, are suspected to be the same. By content (digest of the
- * source file), by picture (perceptual hashes, which also find a piece of a clip in a longer one), and by name of the
+ * source file), by picture (perceptual hashes, which also find a piece of a clip in a longer one; pixels, for copies that
+ * were cut, written on or mirrored), and by name of the
  * source file. It suspects; a person judges, by the frames that `auditSheet` puts side by side.
  */
+import { findAligned } from './audit-alignment.ts';
 import { ALIKE_DISTANCE, type ComparedClip, findAlike } from './near-duplicates.ts';
 import { hashPositions, perceptualHash } from './perceptual-hash.ts';
+import { matchPicture } from './picture-match.ts';
 import type { Dataset } from './reader.ts';
 import type { ClipRecord } from './types.ts';
 
-export type AuditReason = 'same content' | 'same picture' | 'same name';
+export type AuditReason = 'same content' | 'same picture' | 'changed picture' | 'same name';
 
 /** Two clips suspected to be the same. */
 export interface SuspectedPair {
@@ -20,6 +23,10 @@ export interface SuspectedPair {
   readonly distance: number | null;
   /** Hashed frames of `a` that are like one of `b`. */
   readonly matches: number;
+  /** Correlation of the frames laid over each other, of a changed picture; else null. */
+  readonly correlation: number | null;
+  /** The changed picture is mirrored. */
+  readonly mirrored: boolean;
   /** Within one dataset: both are of one group, so no split can part them. */
   readonly sameGroup: boolean;
 }
@@ -52,6 +59,8 @@ export interface AuditResult {
   /** Suspected pairs in all; `pairs` holds the first `limit` of them, leaks first. */
   readonly suspected: number;
   readonly pairs: readonly SuspectedPair[];
+  /** Pairs that might be changed copies and were not looked at, because a clip had too many. */
+  readonly skipped: number;
   /** Clips without hashes, which only bytes and names can tell. */
   readonly unhashed: number;
 }
@@ -61,6 +70,8 @@ export interface AuditOptions {
   readonly distance?: number;
   /** Compare every stored frame and not up to 16 a clip: finds short pieces of long clips. */
   readonly everyFrame?: boolean;
+  /** Look at the pixels of pairs whose hashes are not near enough, for changed and mirrored copies. Default true. */
+  readonly changed?: boolean;
   /** Pairs kept, default 1000. All are counted. */
   readonly limit?: number;
   readonly onProgress?: (done: number, total: number, note?: string) => void;
@@ -73,7 +84,7 @@ export function auditDatasets(
   second: Dataset | null,
   options: AuditOptions = {},
 ): AuditResult {
-  const { distance = ALIKE_DISTANCE, limit = 1000, everyFrame = false } = options;
+  const { distance = ALIKE_DISTANCE, limit = 1000, everyFrame = false, changed = true } = options;
   const other = second ?? first;
   const total = first.manifest.frames + (second?.manifest.frames ?? 0);
   let done = 0;
@@ -91,7 +102,12 @@ export function auditDatasets(
   const right = second === null ? null : compared(second);
 
   const named = new Set(second === null ? [] : sameNames(first.clips, second.clips));
-  const counts: Record<AuditReason, number> = { 'same content': 0, 'same picture': 0, 'same name': 0 };
+  const counts: Record<AuditReason, number> = {
+    'same content': 0,
+    'same picture': 0,
+    'changed picture': 0,
+    'same name': 0,
+  };
   const leaking: SuspectedPair[] = [];
   const hints: SuspectedPair[] = [];
   let leaks = 0;
@@ -104,8 +120,10 @@ export function auditDatasets(
     const kept = leak ? leaking : hints;
     if (kept.length < limit) kept.push(pair);
   };
+  const seen = new Set<string>();
   findAlike(left, right, distance, ({ a, b, sameContent, distance: bits, at, matches }) => {
     const key = `${a} ${b}`;
+    seen.add(key);
     add({
       a: audited(first.clips[a]!, a, at?.[0], everyFrame),
       b: audited(other.clips[b]!, b, at?.[1], everyFrame),
@@ -116,9 +134,41 @@ export function auditDatasets(
       ],
       distance: bits,
       matches,
+      correlation: null,
+      mirrored: false,
       sameGroup: second === null && first.clips[a]!.group === first.clips[b]!.group,
     });
   });
+  let skipped = 0;
+  if (changed) {
+    const frameOf = (clip: ClipRecord, at: number): number => audited(clip, 0, at, everyFrame).frame;
+    const aligned = findAligned({
+      first: left,
+      second: right,
+      known: (a, b) => seen.has(`${a} ${b}`),
+      picture: (side, index, hash, mirrored) => {
+        const dataset = side === 0 ? first : other;
+        const clip = dataset.clips[index]!;
+        const frame = dataset.readFrame(clip, frameOf(clip, hash));
+        return matchPicture(frame, clip.width, clip.height, dataset.manifest.channels, mirrored);
+      },
+      onProgress: (at, of) => options.onProgress?.(at, of, 'comparing pixels'),
+      signal: options.signal,
+    });
+    skipped = aligned.skipped;
+    for (const { a, b, at, distance: bits, matches, mirrored, correlation } of aligned.pairs) {
+      add({
+        a: audited(first.clips[a]!, a, at[0], everyFrame),
+        b: audited(other.clips[b]!, b, at[1], everyFrame),
+        reasons: ['changed picture', ...(named.delete(`${a} ${b}`) ? (['same name'] as const) : [])],
+        distance: bits,
+        matches,
+        correlation,
+        mirrored,
+        sameGroup: second === null && first.clips[a]!.group === first.clips[b]!.group,
+      });
+    }
+  }
   for (const key of named) {
     const [a = 0, b = 0] = key.split(' ').map(Number);
     add({
@@ -127,6 +177,8 @@ export function auditDatasets(
       reasons: ['same name'],
       distance: null,
       matches: 0,
+      correlation: null,
+      mirrored: false,
       sameGroup: false,
     });
   }
@@ -145,6 +197,7 @@ export function auditDatasets(
     leaks,
     suspected,
     pairs: [...leaking, ...hints].slice(0, limit),
+    skipped,
     unhashed: [...left, ...(right ?? [])].filter(({ hashes }) => hashes.length === 0).length,
   };
 }

@@ -91,6 +91,14 @@ const WAVES = Array.from({ length: SIDE / 2 }, (_, u) =>
   Float64Array.from({ length: SIDE }, (_, x) => Math.cos((Math.PI * u * (x + 0.5)) / SIDE)),
 );
 
+/** Bits that change when a frame is mirrored left to right: of waves that are odd about the middle. */
+const ODD = BITS.reduce((word, { u }) => 2n * word + BigInt(u % 2), 0n);
+
+/** The hash of the mirrored frame, but for rounding. */
+export function mirroredHash(hash: string): string {
+  return hash === FLAT_HASH ? hash : (BigInt(`0x${hash}`) ^ ODD).toString(16).padStart(16, '0');
+}
+
 const HIGHEST = Math.max(...BITS.map(({ u }) => u));
 /** Scratch of `signs`, [HIGHEST + 1, SIDE]: the transform across. */
 const ACROSS = new Float64Array((HIGHEST + 1) * SIDE);
