@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { UsclError } from '../base/errors.ts';
 import { guardWrites, writeAll } from '../base/files.ts';
+import type { CarriedSplits } from './carried-splits.ts';
+import { carrySplits } from './carried-splits.ts';
 import type { JournalEntry, JournalLine } from './journal.ts';
 import { cutJournal, Journal, readJournal } from './journal.ts';
 import { hashPositions, perceptualHash } from './perceptual-hash.ts';
@@ -51,8 +53,13 @@ export interface DatasetWriter extends Disposable {
   reject(source: string, reason: string): void;
   /** Notes in the journal that the source under `key` is refused; not in the manifest. */
   noteRefusal(key: string, reason: string): void;
-  /** Makes everything durable and puts the folder in place. Throws `DATASET_EMPTY` when no clip was added. */
+  /**
+   * Makes everything durable and puts the folder in place, with the splits of a replaced dataset that still fit. Throws
+   * `DATASET_EMPTY` when no clip was added.
+   */
   finish(): Manifest;
+  /** What became of the splits of a replaced dataset; empty before `finish`. */
+  readonly splits: CarriedSplits;
   /** Leaves no trace. Also what disposing of an unfinished writer does. */
   abort(): void;
   /** Stops and leaves what there is for the next writer of the same folder; like `abort` where there is no journal. */
@@ -109,6 +116,7 @@ class StoreWriter implements DatasetWriter {
   /** Lines of the journal that are about this ingest. */
   #noted = 0;
   #state: 'open' | 'adding' | 'closed' = 'open';
+  #splits: CarriedSplits = { carried: [], dropped: [] };
 
   constructor(
     folder: string,
@@ -332,6 +340,7 @@ class StoreWriter implements DatasetWriter {
         );
         this.#journal?.sync();
         writeDurably(join(temporary, FILES.manifest), [`${JSON.stringify(manifest, null, 2)}\n`]);
+        this.#splits = carrySplits(this.#target.folder, temporary, this.#clips);
       });
       commitTarget(this.#target, this.#overwrite);
       this.#close();
@@ -340,6 +349,10 @@ class StoreWriter implements DatasetWriter {
       this.abort();
       throw thrown;
     }
+  }
+
+  get splits(): CarriedSplits {
+    return this.#splits;
   }
 
   abort(): void {

@@ -1,13 +1,15 @@
 /**
  * Clips from files: a folder of videos, stills, DICOM files or frame folders becomes a clip dataset. What cannot be
  * read is listed with its reason and the rest goes on. The same source and options give the same bytes, however many
- * decoders ran and however often the ingest was killed and started again.
+ * decoders ran and however often the ingest was killed and started again; splits that a replaced dataset had, and that
+ * still fit, come on top.
  */
 import { statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import sharp from 'sharp';
 import { UsclError } from '../base/errors.ts';
 import type { ClipRecord, Manifest } from '../dataset/types.ts';
+import { carryNotes } from '../dataset/carried-splits.ts';
 import type { DatasetWriter } from '../dataset/writer.ts';
 import { createDataset } from '../dataset/writer.ts';
 import type { PreviousClip } from '../dataset/previous.ts';
@@ -125,7 +127,8 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   for (const { source, reason, writtenSource = source, writtenReason: written = reason } of tally.rejected)
     writer.reject(writtenSource, written);
   const manifest = writer.finish();
-  const { unmatchedLabels, withoutRow, ignored, notes } = plan;
+  const { unmatchedLabels, withoutRow, ignored } = plan;
+  const notes = [...plan.notes, ...carryNotes(writer.splits)];
   return {
     ...{ folder: options.out, manifest, clips: manifest.clips, frames: manifest.frames },
     ...tally.summary(),

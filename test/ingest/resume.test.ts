@@ -17,6 +17,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openDataset } from '../../src/dataset/reader.ts';
+import { makeSplit, splitNames, writeSplit } from '../../src/dataset/splits.ts';
 import type { IngestOptions, IngestSummary } from '../../src/ingest/ingest.ts';
 import { ingest } from '../../src/ingest/ingest.ts';
 import { scratchFolder } from '../dataset/helpers.ts';
@@ -214,6 +215,27 @@ describe('a second ingest', () => {
     expect(before.rejected).toHaveLength(1);
     expect(readFileSync(join(options.out, 'ingest.jsonl'), 'utf8')).toContain('refused');
     expect((await ingest(options)).rejected).toEqual(before.rejected);
+  });
+
+  test('keeps splits that still name the same clips and groups, drops others, and says so', async () => {
+    const options = { ...place(), overwrite: true };
+    await ingest(options);
+    {
+      using dataset = openDataset(options.out);
+      writeSplit(options.out, makeSplit(dataset.clips, 'mine', { kind: 'folds', folds: 2 }));
+    }
+    const kept = await ingest(options);
+    expect(kept.notes.filter((note) => note.includes('split'))).toEqual([
+      'The split mine was kept: clips and groups are what they were.',
+    ]);
+    expect(splitNames(options.out)).toEqual(['mine']);
+    rmSync(join(options.source, 'd.png'));
+    const { notes } = await ingest(options);
+    expect(notes.filter((note) => note.includes('split'))).toEqual([
+      'The split mine was dropped: clips or groups have changed; make it again with uscl split.',
+    ]);
+    // From here on there is nothing that an ingest anew would not write.
+    await resumed(options);
   });
 
   test('takes over masks with their clips', async () => {
