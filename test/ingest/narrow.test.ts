@@ -1,9 +1,10 @@
 /** Declared regions cut along the sides of the fan in them: corners go, tissue stays, nothing is added. */
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openDataset } from '../../src/dataset/reader.ts';
 import type { Field } from '../../src/dataset/types.ts';
+import { openDicomClip } from '../../src/ingest/dicom/clip.ts';
 import { rasterize } from '../../src/ingest/field/raster.ts';
 import { ingest } from '../../src/ingest/ingest.ts';
 import { narrowedField } from '../../src/ingest/narrow.ts';
@@ -114,3 +115,23 @@ describe('a declared region', () => {
     });
   });
 });
+
+const data = resolve(process.env['USCL_TEST_DATA'] ?? '../shared/data');
+const PUBLISHED = join(data, 'dicom', 'pydicom-data', 'OBXXXX1A.dcm');
+
+test.skipIf(!existsSync(PUBLISHED))(
+  'of a published file (skipped without it) loses the measurement in its corner',
+  async () => {
+    const clip = await openDicomClip(PUBLISHED, { key: null });
+    const frames: Uint8Array[] = [];
+    for await (const frame of clip.frames({ channels: 1, fps: 'all' })) frames.push(frame);
+    const kept = rasterize(narrowedField(clip.declaredField!, frames, clip, 1, SURE).outlines, clip);
+    const writing = frames[0]!.map((value, i) => {
+      const [x, y] = [i % clip.width, Math.floor(i / clip.width)];
+      return value > 100 && x > 120 && x < 310 && y > 80 && y < 110 ? 1 : 0;
+    });
+    expect(sum(writing)).toBeGreaterThan(200);
+    expect(sum(both(kept, writing))).toBe(0);
+    expect(sum(kept)).toBeGreaterThan(0.6 * sum(rasterize(clip.declaredField!.outlines, clip)));
+  },
+);
