@@ -4,7 +4,7 @@
  * were cut, written on or mirrored), and by name of the
  * source file. It suspects; a person judges, by the frames that `auditSheet` puts side by side.
  */
-import { findAligned } from './audit-alignment.ts';
+import { CUTS, findAligned } from './audit-alignment.ts';
 import { ALIKE_DISTANCE, type ComparedClip, findAlike } from './near-duplicates.ts';
 import { hashPositions, perceptualHash } from './perceptual-hash.ts';
 import { matchPicture } from './picture-match.ts';
@@ -145,6 +145,10 @@ export function auditDatasets(
     const aligned = findAligned({
       first: left,
       second: right,
+      cut: CUTS.map((share) => ({
+        first: withoutMargins(first, left, share, frameOf, options.signal),
+        second: right === null ? null : withoutMargins(other, right, share, frameOf, options.signal),
+      })),
       known: (a, b) => seen.has(`${a} ${b}`),
       picture: (side, index, hash, mirrored) => {
         const dataset = side === 0 ? first : other;
@@ -209,6 +213,34 @@ function hashEveryFrame(dataset: Dataset, clip: ClipRecord): ComparedClip {
     perceptualHash(dataset.readFrame(clip, i, frame), clip.width, clip.height, channels),
   );
   return { sourceSha256: clip.sourceSha256, hashes };
+}
+
+/** Hashes of the frames that `compared` has hashes of, cut by a share on each side. */
+function withoutMargins(
+  dataset: Dataset,
+  compared: readonly ComparedClip[],
+  share: number,
+  frameOf: (clip: ClipRecord, hash: number) => number,
+  signal: AbortSignal | undefined,
+): readonly ComparedClip[] {
+  const { channels } = dataset.manifest;
+  return dataset.clips.map((clip, index) => {
+    signal?.throwIfAborted();
+    const { width, height } = clip;
+    const frame = new Uint8Array(width * height * channels);
+    const [left, top] = [Math.round(share * width), Math.round(share * height)];
+    const [wide, high] = [width - 2 * left, height - 2 * top];
+    const inner = new Uint8Array(wide * high * channels);
+    const hashes = compared[index]!.hashes.map((_, i) => {
+      dataset.readFrame(clip, frameOf(clip, i), frame);
+      for (let y = 0; y < high; y++) {
+        const from = ((y + top) * width + left) * channels;
+        inner.set(frame.subarray(from, from + wide * channels), y * wide * channels);
+      }
+      return perceptualHash(inner, wide, high, channels);
+    });
+    return { sourceSha256: null, hashes };
+  });
 }
 
 function audited(clip: ClipRecord, index: number, at: number | undefined, everyFrame: boolean): AuditedClip {

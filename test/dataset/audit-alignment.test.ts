@@ -29,6 +29,7 @@ const written = (s: Sharp, w: number, h: number): Sharp =>
   ]);
 const CHANGES: Readonly<Record<string, (s: Sharp, w: number, h: number) => Sharp>> = {
   'cut 5 % on each side': (s, w, h) => cut(s, w, h, 0.05).jpeg({ quality: 60 }),
+  'cut 8 % on each side': (s, w, h) => cut(s, w, h, 0.08).jpeg({ quality: 60 }),
   mirrored: (s) => s.flop().jpeg({ quality: 60 }),
   'written on': (s, w, h) => written(s, w, h).jpeg({ quality: 60 }),
   'more contrast': (s) => s.linear(1.4, -30),
@@ -126,6 +127,7 @@ describe('the audit', () => {
     const search = {
       first: [clip(hash)],
       second: [...many, clip(near(8))],
+      cut: [],
       known: () => false,
       picture: (_: 0 | 1, clipOf: number) => ready(scans[clipOf === 0 ? 0 : 1]![0]!),
     };
