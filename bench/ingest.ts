@@ -3,12 +3,12 @@
  * thrown away), alternately over the same videos, with as many decoders at once and the same frames kept. Wall time
  * and processor time of both, programs started anew each time. Without `--source` the videos are made here.
  *
- *     npm run bench:ingest -- [--source FOLDER] [--rounds 3] [--jobs 2] [--all] [--out bench/results/ingest.json]
+ *     npm run bench:ingest -- [--source FOLDER [--clips 1000]] [--rounds 3] [--jobs 2] [--all] [--out bench/results/ingest.json]
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { DEFAULT_FPS, DEFAULT_SIZE } from '../src/ingest/options.ts';
@@ -20,13 +20,13 @@ const { values: flags } = parseArgs({
     source: { type: 'string' },
     rounds: { type: 'string', default: '3' },
     jobs: { type: 'string', default: String(availableParallelism()) },
+    clips: { type: 'string', default: '1000' },
     all: { type: 'boolean', default: false },
     out: { type: 'string', default: join(here, 'results', 'ingest.json') },
   },
 });
 const scratch = mkdtempSync(join(tmpdir(), 'uscl-bench-'));
-const sources =
-  flags.source === undefined ? madeUp() : [{ name: flags.source, folder: resolve(flags.source) }];
+const sources = flags.source === undefined ? madeUp() : [copied(resolve(flags.source))];
 
 interface Times {
   readonly wall: number;
@@ -44,7 +44,7 @@ const contestants = {
       ...['-filter_threads', '1', '-vf', `${kept}${shorter},format=gray`, '-fps_mode', 'passthrough'],
       ...['-f', 'rawvideo', '-y', '/dev/null'],
     ];
-    return timed(`find "$0" -type f -print0 | sort -z | xargs -0 -P ${flags.jobs} -I{} "$@"`, [
+    return timed(`find "$0" -type f -print0 | sort -z | xargs -0 -P ${flags.jobs} -I{} "$@" || true`, [
       folder,
       ...command,
     ]);
@@ -71,6 +71,20 @@ function timed(command: string, args: readonly string[]): Times {
   );
   const [wall = NaN, user = NaN, system = NaN] = text.trim().split(/\s+/).map(Number);
   return { wall, processor: user + system };
+}
+
+/** The first videos of a folder, without what is no video: both are to read the same files. */
+function copied(source: string): { readonly name: string; readonly folder: string } {
+  const folder = join(scratch, 'copied');
+  mkdirSync(folder);
+  const videos = readdirSync(source, { recursive: true, encoding: 'utf8' })
+    .filter((path) => /\.(mp4|mov|avi|mpe?g|gif)$/i.test(path))
+    .sort()
+    .slice(0, Number(flags.clips));
+  videos.forEach((path, i) => {
+    copyFileSync(join(source, path), join(folder, `clip${i}${extname(path)}`));
+  });
+  return { name: `${basename(source)}, ${videos.length} videos`, folder };
 }
 
 /** Many short clips, as lung sets have, and few long ones of a large picture. */
