@@ -217,7 +217,7 @@ export async function* decodeVideo(
     { silenceSeconds: SILENCE_SECONDS, signal: options.signal },
   );
   const length = size.width * size.height * channels;
-  let frame = new Uint8Array(length);
+  let frame: Uint8Array = Buffer.allocUnsafeSlow(length);
   let filled = 0;
   let count = 0;
   try {
@@ -237,7 +237,7 @@ export async function* decodeVideo(
         if (filled < length) continue;
         yield frame;
         if (++count === MAX_FRAMES) throw unreadable(`it has more than ${MAX_FRAMES} frames; cut it up`);
-        frame = new Uint8Array(length);
+        frame = Buffer.allocUnsafeSlow(length);
         filled = 0;
       }
     }

@@ -51,8 +51,12 @@ export function partsOf(
     const label = parts.length + 1;
     let [area, left, right, top, bottom] = [0, columns, 0, rows, 0];
     let depth = 0;
-    stack[depth++] = start;
-    labels[start] = label;
+    const visit = (next: number): void => {
+      if (data[next] !== value || labels[next] !== 0) return;
+      labels[next] = label;
+      stack[depth++] = next;
+    };
+    visit(start);
     while (depth > 0) {
       const at = stack[--depth]!;
       const x = at % columns;
@@ -62,11 +66,6 @@ export function partsOf(
       right = Math.max(right, x);
       top = Math.min(top, y);
       bottom = Math.max(bottom, y);
-      const visit = (next: number): void => {
-        if (data[next] !== value || labels[next] !== 0) return;
-        labels[next] = label;
-        stack[depth++] = next;
-      };
       if (x > 0) visit(at - 1);
       if (x + 1 < columns) visit(at + 1);
       if (y > 0) visit(at - columns);

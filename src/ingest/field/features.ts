@@ -52,7 +52,9 @@ export function measure(frames: readonly Uint8Array[], size: Size, channels: 1 |
       for (let column = 0; column < columns; column++) {
         const from = column * cell;
         const to = column === columns - 1 ? width : from + cell;
-        let [mean, texture, motion] = [0, 0, 0];
+        let mean = 0;
+        let texture = 0;
+        let motion = 0;
         for (let x = from; x < to; x++) {
           const value = grey[line + x]!;
           mean += value;
@@ -71,8 +73,11 @@ export function measure(frames: readonly Uint8Array[], size: Size, channels: 1 |
     before = grey;
   }
   const pairs = chosen.length - 1;
-  const average = (sum: Float64Array, share: number): Float32Array =>
-    Float32Array.from(sum, (value, i) => (share === 0 ? 0 : value / (counts[i]! * share)));
+  const average = (sum: Float64Array, share: number): Float32Array => {
+    const result = new Float32Array(sum.length);
+    if (share > 0) for (let i = 0; i < sum.length; i++) result[i] = sum[i]! / (counts[i]! * share);
+    return result;
+  };
   return {
     columns,
     rows,

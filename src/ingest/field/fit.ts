@@ -5,7 +5,7 @@
  */
 import type { Cells } from './cells.ts';
 import type { Arc, Edge, Shape } from './shape.ts';
-import { arcAt, cellsBetween, spanAt } from './shape.ts';
+import { arcAt, rowFrom, spanAt } from './shape.ts';
 
 /** Cost of a tissue cell left out, in dark cells taken in. */
 export const OUTSIDE = 5;
@@ -82,7 +82,8 @@ function cost({ columns, rows, total, down }: Sums, shape: Shape): number {
   let lit = 0;
   for (let x = 0; x < columns; x++) {
     spanAt(shape, x + 0.5, span);
-    const [from, to] = cellsBetween(span, rows);
+    const from = rowFrom(span[0], rows);
+    const to = rowFrom(span[1], rows);
     if (to <= from) continue;
     inside += to - from;
     lit += down[x * (rows + 1) + to]! - down[x * (rows + 1) + from]!;
@@ -112,9 +113,10 @@ function fitSide(tissue: Cells, box: Box, side: -1 | 1): Edge {
       before[base + 1] = before[base]! + at(x, box.top + row);
     }
   }
-  const price = (from: number, to: number): number => {
+  // Every row adds to the price, so a line that costs more than `limit` half-way is given up there.
+  const price = (from: number, to: number, limit: number): number => {
     let sum = 0;
-    for (let row = 0; row < height; row++) {
+    for (let row = 0; row < height && sum < limit; row++) {
       const x = from + ((to - from) * (row + 0.5)) / height;
       const edge = Math.min(middle + 1, Math.max(0, Math.ceil(x - 0.5)));
       const base = row * (middle + 2);
@@ -123,9 +125,9 @@ function fitSide(tissue: Cells, box: Box, side: -1 | 1): Edge {
     }
     return sum;
   };
-  let best = { from: outermost, to: outermost, price: price(outermost, outermost) };
+  let best = { from: outermost, to: outermost, price: price(outermost, outermost, Infinity) };
   const attempt = (from: number, to: number): void => {
-    const value = price(from, to);
+    const value = price(from, to, best.price);
     if (value < best.price) best = { from, to, price: value };
   };
   const step = Math.max(1, Math.round(middle / 40));

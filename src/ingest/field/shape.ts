@@ -58,19 +58,15 @@ export function fillShape(shape: Shape, columns: number, rows: number): Cells {
   const span: [number, number] = [0, 0];
   for (let x = 0; x < columns; x++) {
     spanAt(shape, x + 0.5, span);
-    const [from, to] = cellsBetween(span, rows);
-    for (let y = from; y < to; y++) data[y * columns + x] = 1;
+    const to = rowFrom(span[1], rows);
+    for (let y = rowFrom(span[0], rows); y < to; y++) data[y * columns + x] = 1;
   }
   return { columns, rows, data };
 }
 
-/** Rows [from, to) whose centres are in a span. */
-export function cellsBetween(
-  [top, bottom]: readonly [number, number],
-  rows: number,
-): readonly [number, number] {
-  const from = Math.min(rows, Math.max(0, Math.ceil(top - 0.5)));
-  return [from, Math.max(from, Math.min(rows, Math.ceil(bottom - 0.5)))];
+/** The first of `rows` rows whose centre is at or below `y`; `rows` where none is. */
+export function rowFrom(y: number, rows: number): number {
+  return Math.min(rows, Math.max(0, Math.ceil(y - 0.5)));
 }
 
 /** The outline of the shape inside a picture of [columns, rows], a closed polygon; empty where nothing is inside. */
