@@ -99,7 +99,7 @@ function describe(result: AuditResult, sheet: string | null): string {
       ? []
       : [
           second === null
-            ? `warning: ${leaks} pairs lie across groups, which may be one patient; uscl split keeps them together.`
+            ? `warning: ${leaks} pairs lie across groups, which may be one patient. uscl split keeps clips of equal content or picture together; for those found as changed pictures only, give them one group and ingest again.`
             : `warning: ${leaks} pairs leak: leave these clips out of one of the two.`,
         ]),
     ...(sheet === null ? [] : [`pictures: ${sheet}`]),
