@@ -3,6 +3,8 @@
  * or network, readable on paper and in a browser, light or dark.
  */
 
+import { escapeXml, niceTicks, px, type Range, rangeOf, tickText } from './axes.ts';
+
 export interface Series {
   readonly name: string;
   /** CSS colour. */
@@ -65,8 +67,6 @@ interface Box {
   readonly height: number;
 }
 
-type Range = readonly [low: number, high: number];
-
 function drawPanel(panel: Panel, xRange: Range, box: Box): string {
   const yTicks = niceTicks(rangeOf(finitePoints(panel).map(([, y]) => y)), 4);
   const yRange: Range = [yTicks[0]!, yTicks.at(-1)!];
@@ -114,42 +114,4 @@ function unbroken(points: Series['points']): (readonly [number, number])[][] {
 
 function finitePoints(panel: Panel): (readonly [number, number])[] {
   return panel.series.flatMap(({ points }) => points.filter((point) => point.every(Number.isFinite)));
-}
-
-/** Smallest range that holds all values, never empty. */
-function rangeOf(values: readonly number[]): Range {
-  let low = Infinity;
-  let high = -Infinity;
-  for (const value of values) {
-    low = Math.min(low, value);
-    high = Math.max(high, value);
-  }
-  if (low > high) return [0, 1];
-  return low === high ? [low - 0.5, high + 0.5] : [low, high];
-}
-
-/** Round numbers (1, 2 or 5 times a power of ten apart) that enclose the range. */
-function niceTicks([low, high]: Range, wanted: number): number[] {
-  const raw = (high - low) / wanted;
-  const power = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= raw * 0.999)!;
-  const first = Math.floor(low / step + 1e-9);
-  const last = Math.ceil(high / step - 1e-9);
-  return Array.from({ length: last - first + 1 }, (_, i) => (first + i) * step);
-}
-
-function tickText(value: number): string {
-  return Number(value.toPrecision(6)).toString();
-}
-
-function px(value: number): string {
-  return value.toFixed(1);
-}
-
-function escapeXml(text: string): string {
-  return text
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;');
 }
