@@ -38,9 +38,8 @@ interface Picture {
   readonly pixelAspect: number;
 }
 
-/** A picture or cine loop whose frames `decodeFrame` decodes. */
-export interface DicomFrames extends Picture {
-  readonly kind: 'frames';
+/** How the samples of a frame are to be read. */
+interface Format {
   readonly photometric: Photometric;
   readonly samples: 1 | 3;
   /** Of decoded frames: 3 for everything but monochrome. */
@@ -52,6 +51,11 @@ export interface DicomFrames extends Picture {
   readonly signed: boolean;
   /** Of native frames: each plane on its own. */
   readonly planar: boolean;
+}
+
+/** A picture or cine loop whose frames `decodeFrame` decodes. */
+export interface DicomFrames extends Picture, Format {
+  readonly kind: 'frames';
   readonly coding: FrameCoding;
   /** From the pattern of the stored bits to display values: one byte each, three for palettes; null for 8-bit colour. */
   readonly table: Uint8Array | null;
@@ -177,17 +181,6 @@ function pictureOf(object: DicomObject): Picture {
   // Times are as many as frames: a number of frames that the bytes cannot hold must not be believed before them.
   const plausible = Math.min(frames, object.bytes.length);
   return { rows, columns, frames, timing: timingOf(object, plausible), pixelAspect: aspectOf(object) };
-}
-
-interface Format {
-  readonly photometric: Photometric;
-  readonly samples: 1 | 3;
-  readonly channels: 1 | 3;
-  readonly bitsAllocated: 8 | 16;
-  readonly bitsStored: number;
-  readonly shift: number;
-  readonly signed: boolean;
-  readonly planar: boolean;
 }
 
 function formatOf(object: DicomObject): Format {
