@@ -110,7 +110,25 @@ export {
 } from './evaluation/embeddings.ts';
 export { groupedFolds } from './dataset/folds.ts';
 export { knnScore, type KnnScore, type KnnScoreOptions } from './evaluation/knn-score.ts';
+export {
+  evaluationSchema,
+  type Evaluation,
+  type EvaluationSettings,
+  type Level,
+  type LevelEvaluation,
+  type RateEvaluation,
+  type Score,
+} from './evaluation/evaluation-result.ts';
 export { accuracy, balancedAccuracy, macroF1 } from './evaluation/metrics.ts';
+export {
+  predictionsSchema,
+  readPredictions,
+  writePredictions,
+  type PredictedClip,
+  type PredictionCell,
+  type Predictions,
+  type Protocol,
+} from './evaluation/predictions.ts';
 export { compareProbes, probe, type ProbeInput } from './evaluation/probe.ts';
 export {
   probeComparisonSchema,
