@@ -1,0 +1,242 @@
+/**
+ * A map of clips: UMAP (McInnes, Healy & Melville 2018) of their features in two dimensions, for the eye. Neighbours are
+ * exact (no approximate search), the start is the plane of the two principal axes and everything random is drawn at an
+ * address, so the same features give the same map. A map is no evidence: distances between far clips, sizes of heaps
+ * and gaps mean little. How far it can be trusted near by is measured and goes with it.
+ */
+import { setImmediate } from 'node:timers/promises';
+import { UMAP } from 'umap-js';
+import { UsclError } from '../base/errors.ts';
+import { randomAt } from '../base/random.ts';
+import { timesTransposed } from './matrix.ts';
+
+export interface EmbeddingMapOptions {
+  /** Clips that count as near; more show coarser structure. Default 15, fewer where there are few clips. */
+  readonly neighbours?: number;
+  /** How close points may lie on the map, 0 to 1. Default 0.1. */
+  readonly minDist?: number;
+  /** Default 0. */
+  readonly seed?: number;
+  readonly onProgress?: (done: number, total: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface EmbeddingMap {
+  /** [clips, 2]. */
+  readonly points: Float64Array;
+  readonly neighbours: number;
+  readonly minDist: number;
+  readonly epochs: number;
+  /**
+   * Share of neighbourhoods that the map keeps, 0 to 1 (Venna & Kaski 2001; scikit-learn's `trustworthiness`, by cosine
+   * distance): 1 where every near clip on the map is near in the features, about 0.5 for points strewn at random. Null
+   * with too few clips to tell.
+   */
+  readonly trustworthiness: number | null;
+}
+
+/** Clips below which there is nothing to lay out. */
+const FEWEST = 4;
+/** Neighbours that `trustworthiness` looks at. */
+const TRUSTED = 5;
+/** Similarities held at once. */
+const BLOCK = 64;
+
+/**
+ * Lays out unit rows [clips, dim] (`comparableRows`) by cosine distance. Cost: clips²·dim for the neighbours.
+ * Errors: `MAP_TOO_FEW` for fewer than four clips, `MAP_OPTION`; the signal's reason when aborted.
+ */
+export async function embeddingMap(
+  rows: Float32Array,
+  dim: number,
+  options: EmbeddingMapOptions = {},
+): Promise<EmbeddingMap> {
+  const { minDist = 0.1, seed = 0, onProgress, signal } = options;
+  const clips = rows.length / dim;
+  if (clips < FEWEST)
+    throw new UsclError({
+      kind: 'data',
+      code: 'MAP_TOO_FEW',
+      message: `A map needs at least ${FEWEST} clips, not ${clips}.`,
+      remedy: 'Use a dataset with more clips.',
+    });
+  const wanted = options.neighbours ?? 15;
+  if (!Number.isInteger(wanted) || wanted < 2) throw optionError('neighbours', wanted, 'Use 15.');
+  if (!(minDist >= 0 && minDist <= 1)) throw optionError('minDist', minDist, 'Use 0.1.');
+  const neighbours = Math.min(wanted, clips - 1);
+
+  const { indices, distances } = nearestRows(rows, dim, neighbours);
+  const random = randomAt(seed, 'embedding-map', clips);
+  const umap = new UMAP({
+    nNeighbors: neighbours,
+    minDist,
+    nComponents: 2,
+    random: () => random.uniform(),
+  });
+  umap.setPrecomputedKNN(indices, distances);
+  // With neighbours given, only the number of rows is read.
+  const epochs = umap.initializeFit(Array.from({ length: clips }, (_, i) => [i]));
+  const start = principalPlane(rows, dim);
+  const layout = umap.getEmbedding();
+  layout.forEach((point, clip) => {
+    // A little noise parts clips that are the same: nothing pushes two points at one place.
+    point[0] = start[2 * clip]! + 1e-3 * random.normal();
+    point[1] = start[2 * clip + 1]! + 1e-3 * random.normal();
+  });
+  for (let epoch = 0; epoch < epochs; epoch++) {
+    umap.step();
+    if (epoch % 20 !== 19) continue;
+    onProgress?.(epoch + 1, epochs);
+    await setImmediate();
+    signal?.throwIfAborted();
+  }
+  const points = Float64Array.from(umap.getEmbedding().flat());
+  if (!points.every(Number.isFinite))
+    throw new UsclError({
+      kind: 'numeric',
+      code: 'NON_FINITE',
+      message: 'The map has points that are not finite.',
+      remedy: 'Use other values of neighbours and minDist.',
+    });
+  return { points, neighbours, minDist, epochs, trustworthiness: trustworthiness(rows, dim, points) };
+}
+
+/** Each row's nearest rows by cosine distance, itself first, as UMAP counts them. */
+function nearestRows(
+  rows: Float32Array,
+  dim: number,
+  count: number,
+): { indices: number[][]; distances: number[][] } {
+  const indices: number[][] = [];
+  const distances: number[][] = [];
+  eachRow(rows, dim, (row, similarities) => {
+    const order = rankedOthers(similarities, row).slice(0, count - 1);
+    indices.push([row, ...order]);
+    distances.push([0, ...order.map((other) => Math.max(0, 1 - similarities[other]!))]);
+  });
+  return { indices, distances };
+}
+
+/** Calls with the cosines of each row to all. */
+function eachRow(
+  rows: Float32Array,
+  dim: number,
+  use: (row: number, similarities: Float64Array) => void,
+): void {
+  const count = rows.length / dim;
+  const block = new Float64Array(BLOCK * count);
+  for (let from = 0; from < count; from += BLOCK) {
+    const to = Math.min(count, from + BLOCK);
+    timesTransposed(rows, rows, dim, from, to, block);
+    for (let row = from; row < to; row++) use(row, block.subarray((row - from) * count).subarray(0, count));
+  }
+}
+
+/** All other rows, nearest first, of equals the first. */
+function rankedOthers(similarities: Float64Array, row: number): number[] {
+  return [...similarities.keys()]
+    .filter((other) => other !== row)
+    .sort((a, b) => similarities[b]! - similarities[a]! || a - b);
+}
+
+/**
+ * T = 1 − 2 / (n·k·(2n − 3k − 1)) · Σ_i Σ_{j near i on the map} max(0, rank of j in the features − k), ranks by cosine
+ * distance (Venna & Kaski 2001, as scikit-learn has it), k = 5. Null below 2k + 2 clips, where it is not defined.
+ */
+export function trustworthiness(
+  rows: Float32Array,
+  dim: number,
+  points: Float64Array,
+  k: number = TRUSTED,
+): number | null {
+  const count = rows.length / dim;
+  if (count < 2 * k + 2) return null;
+  let penalty = 0;
+  const rank = new Int32Array(count);
+  const distance = new Float64Array(count);
+  eachRow(rows, dim, (row, similarities) => {
+    for (const [place, other] of rankedOthers(similarities, row).entries()) rank[other] = place + 1;
+    for (let other = 0; other < count; other++)
+      distance[other] =
+        (points[2 * other]! - points[2 * row]!) ** 2 + (points[2 * other + 1]! - points[2 * row + 1]!) ** 2;
+    const near = [...distance.keys()]
+      .filter((other) => other !== row)
+      .sort((a, b) => distance[a]! - distance[b]! || a - b)
+      .slice(0, k);
+    for (const other of near) penalty += Math.max(0, rank[other]! - k);
+  });
+  return 1 - (2 / (count * k * (2 * count - 3 * k - 1))) * penalty;
+}
+
+/**
+ * Coordinates [rows, 2] on the two principal axes, scaled to about ten either way, which is where UMAP's own random
+ * start lies (Kobak & Linderman, Nature Biotechnology 2021: what is far on the map then says more than chance).
+ */
+function principalPlane(rows: Float32Array, dim: number): Float64Array {
+  const count = rows.length / dim;
+  const mean = new Float64Array(dim);
+  for (let i = 0; i < rows.length; i++) mean[i % dim]! += rows[i]! / count;
+  const axes: Float64Array[] = [];
+  for (let axis = 0; axis < 2; axis++) axes.push(nextAxis(rows, dim, mean, axes));
+  const result = new Float64Array(2 * count);
+  let largest = 0;
+  for (let row = 0; row < count; row++)
+    for (let axis = 0; axis < 2; axis++) {
+      const value = projection(rows, dim, mean, row, axes[axis]!);
+      result[2 * row + axis] = value;
+      largest = Math.max(largest, Math.abs(value));
+    }
+  return largest > 0 ? result.map((value) => (10 * value) / largest) : result;
+}
+
+/** Power iteration on the covariance, at right angles to the axes found before. */
+function nextAxis(
+  rows: Float32Array,
+  dim: number,
+  mean: Float64Array,
+  before: readonly Float64Array[],
+): Float64Array {
+  const count = rows.length / dim;
+  const start = randomAt(0, 'principal-axis', before.length);
+  let axis = Float64Array.from({ length: dim }, () => start.normal());
+  for (let round = 0; round < 100; round++) {
+    for (const other of before) {
+      let inner = 0;
+      for (let d = 0; d < dim; d++) inner += axis[d]! * other[d]!;
+      for (let d = 0; d < dim; d++) axis[d]! -= inner * other[d]!;
+    }
+    const length = Math.hypot(...axis);
+    if (length === 0) return axis;
+    axis = axis.map((value) => value / length);
+    if (round === 99) break;
+    const next = new Float64Array(dim);
+    for (let row = 0; row < count; row++) {
+      const value = projection(rows, dim, mean, row, axis);
+      for (let d = 0; d < dim; d++) next[d]! += value * (rows[row * dim + d]! - mean[d]!);
+    }
+    axis = next;
+  }
+  return axis;
+}
+
+function projection(
+  rows: Float32Array,
+  dim: number,
+  mean: Float64Array,
+  row: number,
+  axis: Float64Array,
+): number {
+  let sum = 0;
+  for (let d = 0; d < dim; d++) sum += axis[d]! * (rows[row * dim + d]! - mean[d]!);
+  return sum;
+}
+
+function optionError(key: string, value: number, remedy: string): UsclError {
+  return new UsclError({
+    kind: 'usage',
+    code: 'MAP_OPTION',
+    message: `The map's ${key} cannot be ${value}.`,
+    where: key,
+    remedy,
+  });
+}
