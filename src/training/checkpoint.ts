@@ -12,6 +12,7 @@ import { guardWrites } from '../base/files.ts';
 import type { Parameters } from '../engine/backend.ts';
 import type { Optimizer } from '../engine/optimizer.ts';
 import { readSafetensors, writeSafetensors } from '../formats/safetensors.ts';
+import { viewSchema } from '../views/config.ts';
 
 const FORMAT = 'uscl-checkpoint';
 
@@ -52,6 +53,10 @@ const metadataSchema = z.object({
   datasetHash: z.string(),
   best: jsonText.pipe(z.strictObject({ step: z.int(), epoch: z.int(), score: z.number() }).nullable()),
   model: jsonText.pipe(modelSchema),
+  /** Of a fine-tuned network: what its scores mean and how its images are made, so that it predicts on its own. */
+  classifier: jsonText
+    .pipe(z.strictObject({ classes: z.array(z.string()).min(2), view: viewSchema }))
+    .optional(),
   sha256: z.string(),
 });
 
@@ -103,6 +108,7 @@ export function saveCheckpoint(
     datasetHash: state.datasetHash,
     best: JSON.stringify(state.best),
     model: JSON.stringify(state.model),
+    ...(state.classifier === undefined ? {} : { classifier: JSON.stringify(state.classifier) }),
     sha256: digest(tensors),
   });
 }

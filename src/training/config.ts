@@ -56,7 +56,7 @@ const dataSchema = z.strictObject({
     .prefault({}),
 });
 
-const loaderSchema = z.strictObject({
+export const loaderSchema = z.strictObject({
   workers: z
     .int()
     .min(0)
@@ -66,7 +66,7 @@ const loaderSchema = z.strictObject({
   ahead: z.int().min(1).max(64).default(3).describe('Batches prepared in advance.'),
 });
 
-const modelSchema = z.strictObject({
+export const modelSchema = z.strictObject({
   backbone: z
     .enum(['resnet18', 'resnet34', 'resnet50'])
     .default('resnet18')
@@ -116,7 +116,7 @@ const objectiveSchema = z.strictObject({
     ),
 });
 
-const optimizerSchema = z.strictObject({
+export const optimizerSchema = z.strictObject({
   kind: z.enum(['adam', 'adamw', 'sgd']).default('adam').describe('As PyTorch defines them.'),
   learningRate: z.number().gt(0).max(100).default(3e-4).describe('Peak learning rate.'),
   weightDecay: z
@@ -136,7 +136,7 @@ const optimizerSchema = z.strictObject({
   nesterov: z.boolean().default(false).describe('sgd.'),
 });
 
-const scheduleSchema = z.strictObject({
+export const scheduleSchema = z.strictObject({
   kind: z.enum(['constant', 'cosine']).default('cosine').describe('Learning rate after the warm-up.'),
   unit: z
     .enum(['epoch', 'step'])

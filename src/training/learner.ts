@@ -49,7 +49,10 @@ const DEPTHS: Readonly<Record<Config['model']['backbone'], ResNetDepth>> = {
 };
 
 /** The bare backbone of a configuration, with the batch-norm momentum it asks for. */
-export function backboneOf(config: Pick<Config, 'model' | 'view'>): Network {
+export function backboneOf(config: {
+  readonly model: Pick<Config['model'], 'backbone' | 'width' | 'normMomentum'>;
+  readonly view: Pick<Config['view'], 'channels' | 'size'>;
+}): Network {
   const { backbone, width, normMomentum } = config.model;
   const trunk = resnet(DEPTHS[backbone], { channels: config.view.channels, size: config.view.size, width });
   return {

@@ -1,0 +1,202 @@
+/**
+ * The one description of a fine-tuning run: protocol, what trains and how, what is seen. A resolved configuration is
+ * complete; `uscl finetune` writes it to `config.json`, where `"task": "finetune"` tells it from a pretraining run.
+ */
+import { z } from 'zod';
+import { viewSchema, type ViewConfig } from '../../views/config.ts';
+import { loaderSchema, modelSchema, optimizerSchema, scheduleSchema } from '../config.ts';
+
+const unit = z.number().min(0).max(1);
+const count = z.int().min(1);
+const { size, channels, resize, augment, normalise } = viewSchema.unwrap().shape;
+const { backbone, width, normMomentum } = modelSchema.shape;
+
+const view = z
+  .strictObject({
+    size,
+    channels,
+    resize,
+    augment,
+    normalise,
+    variants: z
+      .int()
+      .min(0)
+      .max(10_000)
+      .nullable()
+      .default(null)
+      .describe(
+        'Augmented variants of each frame; an epoch uses one of them, in turn. null: a new one every epoch. 0: none, ' +
+          'the whole frame. With a number, what frozen layers make of a variant is computed once and kept.',
+      ),
+  })
+  .superRefine((given, context) => {
+    for (const key of ['mean', 'std'] as const) {
+      if (given.channels === 3 || typeof given.normalise[key] === 'number') continue;
+      context.addIssue({
+        code: 'custom',
+        path: ['normalise', key],
+        message: 'Three values need channels = 3.',
+      });
+    }
+  });
+
+const frames = count.nullable();
+
+export const finetuneSchema = z.strictObject({
+  task: z.literal('finetune').default('finetune'),
+  protocol: z
+    .enum(['honest', 'legacy'])
+    .default('honest')
+    .describe(
+      'honest: folds of whole groups, the epoch chosen on an inner split of the training clips. legacy: as the published ' +
+        'code, folds of clips and the epoch chosen on the test fold itself; every number of it is optimistic.',
+    ),
+  folds: z.int().min(2).max(1000).default(5).describe('Folds of the cross-validation.'),
+  seeds: count
+    .max(1000)
+    .nullable()
+    .default(null)
+    .describe('Repetitions, each with folds, initial weights and draws of its own. null: 3, for legacy 1.'),
+  seed: z.int().min(0).max(0x7fff_ffff).default(0).describe('The first seed; the others count on from it.'),
+  split: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe('Name of a split kept with the dataset (`uscl split`), instead of folds drawn anew.'),
+  innerFraction: unit
+    .gt(0)
+    .lt(1)
+    .default(0.2)
+    .describe('Share of the training clips held out, whole groups at a time, to choose the epoch.'),
+  labelRates: z
+    .array(unit.gt(0))
+    .min(1)
+    .default([1])
+    .describe(
+      'Shares of the training clips whose label may be used, inner split included; a smaller share is part of a larger.',
+    ),
+  epochs: count.max(100_000).default(30).describe('Most passes over the training clips.'),
+  batch: z.int().min(2).max(4096).default(32).describe('Most images in a step; batches of a run are even.'),
+  framesPerClip: z
+    .strictObject({
+      train: frames.default(4).describe('Frames of a clip in an epoch, drawn anew each time. null: all.'),
+      test: frames.default(8).describe('Frames of a clip that is predicted, even in time. null: all.'),
+    })
+    .prefault({}),
+  layers: z
+    .union([z.enum(['head', 'last-block', 'all']), z.array(z.string().min(1)).min(1)])
+    .default('last-block')
+    .describe(
+      'What trains beside the new classifier: nothing, the last residual block (the published protocol), everything, ' +
+        'or parameters by name patterns with *, e.g. ["layer4.*", "*bn*"].',
+    ),
+  norms: z
+    .enum(['trained', 'frozen', 'moving'])
+    .default('trained')
+    .describe(
+      'Batch norms that normalise by the batch and move their running statistics: those of layers that train; none; or ' +
+        'all of them, frozen layers included, as in the published code (nothing can then be computed once).',
+    ),
+  layerRates: z
+    .record(z.string().min(1), z.number().min(0).max(1e6))
+    .default({})
+    .describe('Factors of the learning rate by name pattern; the last pattern that fits a parameter counts.'),
+  classWeights: z
+    .union([z.enum(['none', 'balanced']), z.array(z.number().min(0)).min(2)])
+    .default('balanced')
+    .describe(
+      "Weight of a clip in the loss: 1; inversely as its class is common; or one number a class, in the dataset's order.",
+    ),
+  labelSmoothing: unit
+    .lt(1)
+    .default(0)
+    .describe('Share of the target that is spread evenly over all classes.'),
+  mixup: z
+    .number()
+    .min(0)
+    .max(100)
+    .default(0)
+    .describe('α of mixup (Zhang et al. 2018): pairs of images and targets blended. 0: off.'),
+  earlyStopping: z
+    .strictObject({
+      patience: count.default(10).describe('Epochs without a better inner score after which a fold ends.'),
+    })
+    .nullable()
+    .prefault({})
+    .describe('null: always all epochs.'),
+  clipNorm: z
+    .number()
+    .gt(0)
+    .nullable()
+    .default(null)
+    .describe('Largest norm of the gradient. null: no clipping.'),
+  optimizer: optimizerSchema.prefault({}),
+  schedule: scheduleSchema.prefault({}),
+  model: z.strictObject({ backbone, width, normMomentum }).prefault({}),
+  view: view.prefault({}),
+  precision: z.enum(['auto', 'f32', 'bf16']).default('auto').describe('As in pretraining.'),
+  backend: z.enum(['auto', 'onednn', 'reference']).default('auto').describe('As in pretraining.'),
+  threads: count.nullable().default(null).describe('As in pretraining.'),
+  loader: loaderSchema.prefault({}),
+  cacheMegabytes: z
+    .int()
+    .min(0)
+    .default(2048)
+    .describe('Most memory for what frozen layers made of frames. What does not fit is computed again.'),
+  keepModels: z.boolean().default(false).describe('Keep the weights of every fold beside its predictions.'),
+  finalModel: z
+    .boolean()
+    .default(true)
+    .describe('At the end train once on all labelled clips: the model that `uscl predict` uses.'),
+  saveSeconds: z
+    .number()
+    .min(0)
+    .default(60)
+    .describe('Seconds between saves within a fold (at ends of epochs). Never changes a result.'),
+});
+
+/** A complete configuration of a fine-tuning run. */
+export type FinetuneConfig = Readonly<z.infer<typeof finetuneSchema>>;
+
+/** Any part of one, as a program or a file gives it. */
+export type PartialFinetuneConfig = z.input<typeof finetuneSchema>;
+
+/** Named starting points. */
+export const FINETUNE_PRESETS = {
+  default: {
+    optimizer: { kind: 'adamw', learningRate: 3e-4, weightDecay: 0.01 },
+    // A new classifier has far to go, pretrained layers have not.
+    layerRates: { 'classifier.*': 10 },
+    schedule: { unit: 'step', warmup: 'linear', warmupLength: 10 },
+    view: {
+      augment: { cropScale: [0.6, 1], brightness: 0.3, contrast: 0.3, saturation: 0, hue: 0 },
+    },
+  },
+  /** What the published fine-tuning code does, but for the choice of the epoch: say `protocol: legacy` for that. */
+  reference: {
+    layers: 'last-block',
+    norms: 'moving',
+    epochs: 100,
+    framesPerClip: { train: null, test: null },
+    classWeights: 'none',
+    earlyStopping: null,
+    optimizer: { kind: 'adam', learningRate: 0.01, weightDecay: 1e-4 },
+    schedule: { kind: 'cosine', unit: 'epoch', warmup: 'none' },
+    view: { augment: { brightness: 0, contrast: 0, saturation: 0, hue: 0 } },
+  },
+} as const satisfies Record<string, PartialFinetuneConfig>;
+
+export type FinetunePreset = keyof typeof FINETUNE_PRESETS;
+
+/** The view as the painters of `views` take it. */
+export function viewOf(config: Pick<FinetuneConfig, 'view'>): ViewConfig {
+  const { variants: _variants, ...rest } = config.view;
+  return viewSchema.parse(rest);
+}
+
+/** Seeds of the run, in order. */
+export function seedsOf(config: FinetuneConfig): readonly number[] {
+  const seeds = config.seeds ?? (config.protocol === 'legacy' ? 1 : 3);
+  return Array.from({ length: seeds }, (_, i) => config.seed + i);
+}
