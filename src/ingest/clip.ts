@@ -72,6 +72,7 @@ export class ClipDecoding {
   #cut: Cut | undefined;
   #masks: Uint8Array | null = null;
   #kept = 0;
+  readonly #positions: number[] = [];
   #hasCallipers = false;
 
   constructor(clip: PlannedClip, settings: DecodeSettings, given?: GivenField) {
@@ -116,6 +117,16 @@ export class ClipDecoding {
     ];
   }
 
+  /** Size of the frames; once the first has come. */
+  get stored(): Size {
+    return this.#plannedCut().stored;
+  }
+
+  /** Of each frame so far: its number among the sampled ones, those that were dropped counted too. */
+  get positions(): readonly number[] {
+    return this.#positions;
+  }
+
   /** [frames, height, width] of 0 and 1, or null; only after the last frame. */
   masks(): Uint8Array | null {
     return this.#masks;
@@ -150,6 +161,8 @@ export class ClipDecoding {
         isMasked: this.#field !== null,
       }));
       for await (const frame of cleaned) {
+        const { black, blank, duplicate } = this.#dropped;
+        this.#positions.push(this.#kept + black + blank + duplicate);
         if (this.#kept++ === 0) this.#hasCallipers = this.#marksOf(frame);
         yield frame;
       }

@@ -78,7 +78,7 @@ export interface CheckedOptions {
 }
 
 /** Errors: `INGEST_OPTION`, those of field files and key files. */
-export function checkOptions(options: IngestOptions): CheckedOptions {
+export function checkOptions(options: Omit<IngestOptions, 'source' | 'out'>): CheckedOptions {
   const { size = DEFAULT_SIZE, channels = 1, fps = DEFAULT_FPS, parallel = availableParallelism() } = options;
   const { sampling = 'time', crop = 'auto', allowUnmasked = false, refuseUnmasked = false } = options;
   const { recipe, labels, recipeOptions = {} } = options;

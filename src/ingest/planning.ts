@@ -22,11 +22,18 @@ export interface Planned {
   readonly isPrivate: boolean;
 }
 
+/** What a plan depends on. Without `out`, nothing in the source is passed over as the place of the dataset. */
+export type PlanningOptions = Pick<
+  IngestOptions,
+  'source' | 'labels' | 'recipe' | 'recipeOptions' | 'pictures' | 'signal'
+> &
+  Partial<Pick<IngestOptions, 'out'>>;
+
 /** Errors: `SOURCE_MISSING`, `SOURCE_UNREADABLE`, those of label tables and recipes. */
-export async function planIngest(options: IngestOptions, key: PseudonymKey | null): Promise<Planned> {
+export async function planIngest(options: PlanningOptions, key: PseudonymKey | null): Promise<Planned> {
   const { labels, recipe, signal } = options;
   const real = realSource(options.source);
-  const skip = resolve(options.out);
+  const skip = options.out === undefined ? undefined : resolve(options.out);
   if (recipe !== undefined) {
     const plan = await planRecipe(recipe, real, { ...options.recipeOptions, labels }, { skip, signal });
     return { root: real, isPrivate: false, plan };

@@ -1,0 +1,216 @@
+/**
+ * Clips straight from files, with no dataset between: what an ingest would store of each is streamed, pixel for pixel,
+ * by the same opening, field, blanking, cropping, scaling and dropping, and under the same rules of what may name a
+ * patient. A few frames are held at a time. A source that cannot be read is handed on with its reason and the rest
+ * goes on.
+ */
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { UsclError } from '../base/errors.ts';
+import { inOrder } from './ahead.ts';
+import type { DecodeSettings } from './clip.ts';
+import { ClipDecoding } from './clip.ts';
+import { writtenReason } from './dicom/plan.ts';
+import type { IngestOptions } from './options.ts';
+import { checkOptions } from './options.ts';
+import type { PlannedClip, Rejection } from './plan.ts';
+import type { Planned } from './planning.ts';
+import { nameless, planIngest } from './planning.ts';
+import { findVideoTools } from './video.ts';
+
+/** As for an ingest, with the same defaults. Frames are uniform in time. */
+export type ReadOptions = Pick<
+  IngestOptions,
+  | 'fps'
+  | 'size'
+  | 'channels'
+  | 'crop'
+  | 'fields'
+  | 'allowUnmasked'
+  | 'refuseUnmasked'
+  | 'keyFile'
+  | 'pictures'
+  | 'parallel'
+  | 'signal'
+>;
+
+/** A clip that was found in one of the sources. */
+export interface FoundClip {
+  /** Which of the sources, from 0. */
+  readonly input: number;
+  /** For the screen: the path as it was given, or a path below it. */
+  readonly path: string;
+  /** Whether paths may name patients: then neither `path` nor anything made of it may be written. */
+  readonly isPrivate: boolean;
+}
+
+/** A source, or a file in one, that was not read. */
+export interface NotRead extends FoundClip {
+  /** For the screen. */
+  readonly reason: string;
+  readonly remedy: string;
+  /** Stable code of the error. */
+  readonly code: string;
+  /** What may be written in place of path and reason. */
+  readonly written: { readonly source: string; readonly reason: string };
+}
+
+export interface ReadVisitor {
+  /**
+   * A clip whose decoding is under way: take its frames to the end, then ask it for the facts. Data errors that come up
+   * here go to `refused`.
+   */
+  clip(found: FoundClip, decoding: ClipDecoding): Promise<void>;
+  refused(one: NotRead): void | Promise<void>;
+  /** After each clip or refusal. */
+  progress?(done: number, total: number, path: string): void;
+}
+
+type Item =
+  | {
+      readonly kind: 'clip';
+      readonly found: FoundClip;
+      readonly clip: PlannedClip;
+      readonly root: string;
+      readonly weight: number;
+    }
+  | { readonly kind: 'refused'; readonly one: NotRead };
+
+type Work =
+  | {
+      readonly kind: 'clip';
+      readonly item: Extract<Item, { kind: 'clip' }>;
+      readonly decoding: ClipDecoding;
+      readonly frames: ClipDecoding['frames'];
+    }
+  | { readonly kind: 'refused'; readonly one: NotRead; readonly frames: null };
+
+/**
+ * Reads every clip of `sources` (files, folders of frames, folders of these) and hands them to `visitor`, in order.
+ * Errors: `INGEST_OPTION`, those of field files (`FIELDS_…`) and of key files (`KEY_FILE`), `TOOL_MISSING`, whatever the
+ * visitor throws but for data errors of a clip, the signal's reason when aborted.
+ */
+export async function readSources(
+  sources: readonly string[],
+  options: ReadOptions,
+  visitor: ReadVisitor,
+): Promise<void> {
+  const { signal, pictures } = options;
+  signal?.throwIfAborted();
+  const checked = checkOptions(options);
+  const plans: (Planned | UsclError)[] = [];
+  for (const source of sources) {
+    try {
+      plans.push(await planIngest({ source, pictures, signal }, checked.key));
+    } catch (thrown) {
+      if (!isAboutData(thrown)) throw thrown;
+      plans.push(thrown);
+    }
+  }
+  // Files that are given together may be of one export; where one may name a patient, all may.
+  const isPrivate = plans.some((plan) => !(plan instanceof UsclError) && plan.isPrivate);
+  const items = plans.flatMap((plan, input) => itemsOf(plan, { input, path: sources[input]!, isPrivate }));
+  const needsVideo = items.some((item) => item.kind === 'clip' && item.clip.item.kind === 'video');
+  const settings: Omit<DecodeSettings, 'root'> = {
+    ...checked,
+    tools: needsVideo ? await findVideoTools() : null,
+    signal,
+  };
+  await inOrder(
+    items,
+    checked.parallel,
+    (item): Work => {
+      if (item.kind === 'refused') return { ...item, frames: null };
+      const { root, clip } = item;
+      const given = checked.fields?.find(clip.item.path);
+      const decoding = new ClipDecoding(clip, { ...settings, root }, given);
+      return { kind: 'clip', item, decoding, frames: decoding.frames };
+    },
+    async (work, index) => {
+      signal?.throwIfAborted();
+      if (work.kind === 'refused') await visitor.refused(work.one);
+      else await take(work, visitor);
+      signal?.throwIfAborted();
+      const { path } = work.kind === 'refused' ? work.one : work.item.found;
+      visitor.progress?.(index + 1, items.length, path);
+    },
+    (item) => (item.kind === 'clip' ? item.weight : 0),
+  );
+}
+
+async function take(
+  { item, decoding }: Extract<Work, { kind: 'clip' }>,
+  visitor: ReadVisitor,
+): Promise<void> {
+  try {
+    await visitor.clip(item.found, decoding);
+  } catch (thrown) {
+    if (!isAboutData(thrown)) throw thrown;
+    await visitor.refused(refusalOf(item.found, item.clip, thrown));
+  } finally {
+    await decoding.frames.stop();
+  }
+}
+
+function itemsOf(plan: Planned | UsclError, { input, path, isPrivate }: FoundClip): Item[] {
+  if (plan instanceof UsclError) {
+    return [{ kind: 'refused', one: refusalOf({ input, path, isPrivate }, null, plan) }];
+  }
+  const { root } = plan;
+  const isFile = statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  const screenPath = (relative: string): string => (isFile ? path : join(path, relative));
+  const clips = plan.plan.clips.map((planned): Item => {
+    const isNamed = planned.name !== undefined || !isPrivate;
+    const clip: PlannedClip = isNamed ? planned : { ...planned, name: { by: 'content' } };
+    const found = { input, path: screenPath(clip.item.path), isPrivate };
+    return { kind: 'clip', found, clip, root, weight: weightOf(clip, root) };
+  });
+  const refused = plan.plan.rejected.map((rejection): Item => {
+    const found = { input, path: screenPath(rejection.source), isPrivate };
+    return { kind: 'refused', one: notRead(found, rejection, 'SOURCE_UNREADABLE', MEND) };
+  });
+  if (clips.length + refused.length > 0) return [...clips, ...refused];
+  return [{ kind: 'refused', one: refusalOf({ input, path, isPrivate }, null, nothingIn(path)) }];
+}
+
+const MEND = 'Mend the file or leave it out.';
+
+/** DICOM files are read whole; everything else is read piece by piece. */
+function weightOf({ item }: PlannedClip, root: string): number {
+  if (item.kind !== 'dicom') return 0;
+  return statSync(join(root, item.path), { throwIfNoEntry: false })?.size ?? 0;
+}
+
+function refusalOf(found: FoundClip, clip: PlannedClip | null, thrown: UsclError): NotRead {
+  const rejection: Rejection = {
+    source: found.path,
+    reason: thrown.message,
+    ...(typeof clip?.name === 'string' ? { writtenSource: clip.name } : {}),
+    writtenReason: writtenReason(thrown),
+  };
+  return notRead(found, rejection, thrown.code, thrown.remedy);
+}
+
+function notRead(found: FoundClip, rejection: Rejection, code: string, remedy: string): NotRead {
+  const { reason } = rejection;
+  const { writtenSource = 'file', writtenReason: written = reason } = nameless(rejection);
+  return {
+    ...found,
+    ...{ reason, code, remedy },
+    written: found.isPrivate ? { source: writtenSource, reason: written } : { source: found.path, reason },
+  };
+}
+
+function nothingIn(path: string): UsclError {
+  return new UsclError({
+    kind: 'data',
+    code: 'SOURCE_EMPTY',
+    message: `There are no clips in ${path}.`,
+    where: path,
+    remedy: 'Give videos, pictures, DICOM files, or folders of these; `uscl evaluate` reads datasets.',
+  });
+}
+
+function isAboutData(thrown: unknown): thrown is UsclError {
+  return thrown instanceof UsclError && thrown.kind === 'data';
+}
