@@ -48,6 +48,15 @@ export {
   type CrossEntropyResult,
 } from './objectives/cross-entropy.ts';
 export { ntXent, type NtXentResult } from './objectives/nt-xent.ts';
+export { softCrossEntropy, type SoftCrossEntropyResult } from './objectives/soft-cross-entropy.ts';
+export {
+  classWeights,
+  rowWeights,
+  softTargets,
+  type ClassWeighting,
+  type RowMixing,
+  type TargetOptions,
+} from './objectives/targets.ts';
 
 // Datasets and models.
 export { openDataset, type Dataset } from './dataset/reader.ts';
@@ -95,8 +104,23 @@ export { makePhantom, type PhantomOptions } from './phantom/phantom.ts';
 
 // Views.
 export { epochBatches } from './views/batches.ts';
-export { batchSchema, viewSchema, type BatchConfig, type ViewConfig } from './views/config.ts';
+export {
+  batchSchema,
+  frameViewSchema,
+  viewSchema,
+  type BatchConfig,
+  type FrameViewConfig,
+  type ViewConfig,
+} from './views/config.ts';
+export {
+  FrameLoader,
+  type FrameBatch,
+  type FrameLoaderOptions,
+  type FrameRequest,
+} from './views/frame-loader.ts';
+export { fillFrameImages, type FrameRow } from './views/frames.ts';
 export { PairLoader, type BatchRequest, type PairBatch, type PairLoaderOptions } from './views/loader.ts';
+export { drawMixing, type Mixing } from './views/mixup.ts';
 export { fillPairImages } from './views/pairs.ts';
 export { fillWholeView } from './views/whole.ts';
 

@@ -5,10 +5,13 @@
  * rest, those of the sources named in `config.ts`.
  */
 import { randomAt, type Random } from '../base/random.ts';
-import type { AugmentConfig, ViewConfig } from './config.ts';
+import type { AugmentConfig, ImageConfig } from './config.ts';
 
-/** Which image of a pair an augmentation belongs to: the views 0 and 1, or the anchor when it is augmented apart. */
-export type Slot = 0 | 1 | 'anchor';
+/**
+ * Which image of a clip an augmentation belongs to: of a pair the views 0 and 1, or the anchor when it is augmented
+ * apart; else the frame of this number.
+ */
+export type Slot = 0 | 1 | 'anchor' | `frame ${number}`;
 
 /** A rectangle of the stored frame in its pixels, fractions allowed. */
 interface Box {
@@ -52,9 +55,9 @@ export interface Augmentation {
   readonly outPainting: { readonly windows: readonly Rectangle[]; readonly noise: Random } | null;
 }
 
-/** Draws the augmentation of the image in `slot` of the pair of clip `clipId` in `epoch`, for frames of the given size. */
+/** Draws the augmentation of the image in `slot` of clip `clipId` in `epoch`, for frames of the given size. */
 export function drawAugmentation(
-  view: ViewConfig,
+  view: ImageConfig,
   width: number,
   height: number,
   seed: number,
@@ -100,7 +103,7 @@ export function drawAugmentation(
  * torchvision's RandomResizedCrop on the resized grid, as a box of the stored frame: ten tries of an area uniform in
  * `cropScale` and a ratio log-uniform in `cropRatio`; if none fits, the largest centred crop of an allowed ratio.
  */
-function drawCrop(view: ViewConfig, width: number, height: number, random: Random): Box {
+function drawCrop(view: ImageConfig, width: number, height: number, random: Random): Box {
   const [gridWidth, gridHeight] = grid(view, width, height);
   const [left, top, cropWidth, cropHeight] = drawGridCrop(view.augment, gridWidth, gridHeight, random);
   const scaleX = width / gridWidth;
@@ -113,7 +116,7 @@ function drawCrop(view: ViewConfig, width: number, height: number, random: Rando
   };
 }
 
-function grid(view: ViewConfig, width: number, height: number): readonly [number, number] {
+function grid(view: ImageConfig, width: number, height: number): readonly [number, number] {
   if (view.resize === 'square') return [view.size, view.size];
   if (width <= height) return [view.size, Math.trunc((view.size * height) / width)];
   return [Math.trunc((view.size * width) / height), view.size];

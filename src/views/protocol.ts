@@ -1,19 +1,18 @@
 /**
- * What the loader and its workers say to each other. A worker is given work ahead and answers each job once; pixels
+ * What a loader and its workers say to each other. A worker is given work ahead and answers each job once; pixels
  * travel in shared memory, so a message is a few numbers. Errors keep their kind, code, place and way out.
  */
 import type { ErrorDetails } from '../base/errors.ts';
 import { UsclError } from '../base/errors.ts';
-import type { ViewConfig } from './config.ts';
+import type { Task, Work } from './work.ts';
 
 /** Handed to a worker at its start. */
 export interface WorkerStart {
   readonly folder: string;
-  readonly view: ViewConfig;
-  readonly seed: number;
-  /** One buffer a slot, each large enough for a full batch of images. */
+  readonly work: Work;
+  /** One buffer a slot, each large enough for the largest batch of images. */
   readonly slots: readonly SharedArrayBuffer[];
-  /** One number a slot: `slotState` of the latest job in it. */
+  /** One number a slot: `finished` of the latest job in it. */
   readonly states: SharedArrayBuffer;
 }
 
@@ -22,8 +21,7 @@ export type ToWorker =
       readonly kind: 'paint';
       readonly job: number;
       readonly slot: number;
-      readonly epoch: number;
-      readonly clips: readonly number[];
+      readonly task: Task;
     }
   | { readonly kind: 'close' };
 

@@ -5,7 +5,8 @@
 import sharp from 'sharp';
 import { writeFileAtomic } from '../base/files.ts';
 import { imageLength, ofChannel, type ViewConfig } from './config.ts';
-import { fillPairImages, type FrameSource } from './pairs.ts';
+import type { FrameSource } from './image.ts';
+import { fillPairImages } from './pairs.ts';
 import { drawPair } from './sampling.ts';
 import { fillWholeView } from './whole.ts';
 

@@ -13,7 +13,7 @@ import { createAxis, resamplePlane, setAxis } from './resample.ts';
 export function fillWholeView(
   frame: Uint8Array,
   clip: Pick<ClipRecord, 'width' | 'height'>,
-  view: ViewConfig,
+  view: Pick<ViewConfig, 'size' | 'channels' | 'normalise'>,
   target: Float32Array,
   offset: number,
 ): void {

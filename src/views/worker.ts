@@ -1,12 +1,12 @@
 /**
- * The worker thread of `PairLoader`: opens the dataset by itself and paints one batch after another into shared
- * memory. It loads no native code of the engine, keeps nothing between batches, and ends when it is told to.
+ * A loader's worker thread: opens the dataset by itself and paints one batch after another into shared memory. It
+ * loads no native code of the engine, keeps nothing between batches, and ends when it is told to.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { openDataset } from '../dataset/reader.ts';
 import { imageLength } from './config.ts';
-import { PairPainter } from './pairs.ts';
 import { finished, toPortable, type FromWorker, type ToWorker, type WorkerStart } from './protocol.ts';
+import { imagesOf, openPainter, type Painter } from './work.ts';
 
 /** The loader is the only one who starts this file, with these data. */
 const start = workerData as WorkerStart;
@@ -14,16 +14,16 @@ const port = parentPort;
 if (port === null) throw new Error('This module runs in a worker thread only.');
 
 const states = new Int32Array(start.states);
-let painter: PairPainter | undefined;
+let painter: Painter | undefined;
 let close: (() => void) | undefined;
 
-function ready(): PairPainter {
+function ready(): Painter {
   if (painter === undefined) {
     const dataset = openDataset(start.folder);
     close = () => {
       dataset[Symbol.dispose]();
     };
-    painter = new PairPainter(dataset, start.view);
+    painter = openPainter(dataset, start.work);
   }
   return painter;
 }
@@ -34,12 +34,12 @@ port.on('message', (message: ToWorker) => {
     port.close();
     return;
   }
-  const { job, slot, epoch, clips } = message;
+  const { job, slot, task } = message;
   let answer: FromWorker = { job, error: null };
   try {
-    const length = 2 * clips.length * imageLength(start.view);
+    const length = imagesOf(task) * imageLength(start.work.view);
     const target = new Float32Array(start.slots[slot]!, 0, length);
-    ready().paint(clips, start.seed, epoch, target);
+    ready()(task, target);
     // Lets the loader see the batch without a turn of its event loop.
     Atomics.store(states, slot, finished(job));
   } catch (thrown) {

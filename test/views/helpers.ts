@@ -3,7 +3,7 @@ import { createDataset } from '../../src/dataset/writer.ts';
 import type { ClipRecord } from '../../src/dataset/types.ts';
 import { FORMAT_VERSION } from '../../src/dataset/types.ts';
 import { viewSchema, type ViewConfig } from '../../src/views/config.ts';
-import type { FrameSource } from '../../src/views/pairs.ts';
+import type { FrameSource } from '../../src/views/image.ts';
 import type { z } from 'zod';
 
 export type ViewInput = z.input<typeof viewSchema>;

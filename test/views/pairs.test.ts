@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { imageLength } from '../../src/views/config.ts';
-import { fillPairImages, PairPainter, type FrameSource } from '../../src/views/pairs.ts';
+import type { FrameSource } from '../../src/views/image.ts';
+import { fillPairImages, PairPainter } from '../../src/views/pairs.ts';
 import { drawPair } from '../../src/views/sampling.ts';
 import { fillWholeView } from '../../src/views/whole.ts';
 import { memoryDataset, PLAIN, viewOf, type ViewInput } from './helpers.ts';

@@ -5,7 +5,7 @@
 import type { ClipRecord } from '../../src/dataset/types.ts';
 import type { ViewConfig } from '../../src/views/config.ts';
 import { drawAugmentation, type Augmentation } from '../../src/views/draw.ts';
-import type { FrameSource } from '../../src/views/pairs.ts';
+import type { FrameSource } from '../../src/views/image.ts';
 import { drawPair } from '../../src/views/sampling.ts';
 
 /** [channels][size²] intensities in 0…1. */
