@@ -134,6 +134,7 @@ export {
 } from './evaluation/embeddings.ts';
 export { groupedFolds } from './dataset/folds.ts';
 export { knnScore, type KnnScore, type KnnScoreOptions } from './evaluation/knn-score.ts';
+export { evaluatePredictions, type EvaluateOptions } from './evaluation/evaluate-predictions.ts';
 export {
   evaluationSchema,
   type Evaluation,

@@ -5,9 +5,16 @@
  * Percentile method (Efron & Tibshirani 1993, ch. 13); two sets of predictions on the same clips are compared on
  * the same draws (paired), which removes what both share: the difficulty of the patients drawn.
  */
-import { UsclError } from '../base/errors.ts';
-import { randomAt } from '../base/random.ts';
 import { SCORE_NAMES, scoresOfConfusion, type ScoreName } from './metrics.ts';
+import {
+  bootstrapError,
+  drawGroups,
+  percentileInterval,
+  requireOptions,
+  shareAboveZero,
+  type BootstrapOptions,
+  type Interval,
+} from './resampling.ts';
 
 /** Confusion counts [groups, seeds, classes, classes] (truth, then predicted) of one set of predictions. */
 export interface GroupedCounts {
@@ -16,17 +23,6 @@ export interface GroupedCounts {
   readonly classes: number;
   readonly counts: Float64Array;
 }
-
-export interface BootstrapOptions {
-  /** Default 2000. */
-  readonly resamples?: number;
-  /** Default 0. */
-  readonly seed?: number;
-  /** Probability the interval should hold. Default 0.95. */
-  readonly confidence?: number;
-}
-
-export type Interval = readonly [low: number, high: number];
 
 export interface PairedDifference {
   /** Interval of score(a) − score(b). */
@@ -92,11 +88,9 @@ export function pairedBootstrap(
   return eachScore((name) => {
     const other = drawsB![name];
     const difference = drawsA![name].map((value, i) => value - other[i]!);
-    let above = 0;
-    for (const value of difference) above += value > 0 ? 1 : value === 0 ? 0.5 : 0;
     return {
       interval: percentileInterval(difference, options.confidence),
-      aboveZero: above / difference.length,
+      aboveZero: shareAboveZero(difference),
     };
   });
 }
@@ -111,25 +105,13 @@ function drawScores(
   sets: readonly GroupedCounts[],
   options: BootstrapOptions,
 ): Record<ScoreName, Float64Array>[] {
-  const { resamples = 2000, seed = 0, confidence = 0.95 } = options;
-  const groups = sets[0]!.groups;
-  if (groups < 2) throw bootstrapError(`An interval over groups needs at least 2 groups, got ${groups}.`);
-  if (!Number.isInteger(resamples) || resamples < 1) {
-    throw bootstrapError(`The number of resamples must be a whole number of at least 1, not ${resamples}.`);
-  }
-  if (!(confidence > 0 && confidence < 1)) {
-    throw bootstrapError(`The confidence must lie between 0 and 1, not ${confidence}.`);
-  }
-  const random = randomAt(seed, 'bootstrap', groups);
-  const times = new Float64Array(groups);
-  const results = sets.map(() => eachScore(() => new Float64Array(resamples)));
-  for (let draw = 0; draw < resamples; draw++) {
-    times.fill(0);
-    for (let i = 0; i < groups; i++) times[random.integer(groups)]! += 1;
+  requireOptions(options);
+  const results = sets.map(() => eachScore(() => new Float64Array(options.resamples ?? 2000)));
+  drawGroups(sets[0]!.groups, options, (times, draw) => {
     sets.forEach((set, s) => {
       addDraw(set, times, results[s]!, draw);
     });
-  }
+  });
   return results;
 }
 
@@ -152,28 +134,4 @@ function addDraw(
     const scores = scoresOfConfusion(drawn.subarray(seed * cells, (seed + 1) * cells), set.classes);
     for (const name of SCORE_NAMES) into[name][draw]! += scores[name] / set.seeds;
   }
-}
-
-function percentileInterval(values: Float64Array, confidence = 0.95): Interval {
-  const sorted = Float64Array.from(values).sort();
-  const tail = (1 - confidence) / 2;
-  return [quantile(sorted, tail), quantile(sorted, 1 - tail)];
-}
-
-/** Quantile of sorted values, linear between neighbours (numpy's default). */
-export function quantile(sorted: Float64Array, share: number): number {
-  const at = share * (sorted.length - 1);
-  const below = Math.floor(at);
-  const above = Math.min(below + 1, sorted.length - 1);
-  return sorted[below]! + (at - below) * (sorted[above]! - sorted[below]!);
-}
-
-function bootstrapError(message: string): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'BOOTSTRAP_INPUT',
-    message,
-    remedy:
-      'Compare predictions on the same clips of at least two groups, with the default 2000 resamples at 0.95.',
-  });
 }

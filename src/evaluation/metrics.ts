@@ -76,6 +76,68 @@ export function scoresOfConfusion(confusion: ArrayLike<number>, classes: number)
   return { accuracy: right / total, balancedAccuracy: recalls / trueClasses, macroF1: f1s / seenClasses };
 }
 
+/** One class against all others; null where it would be 0 / 0. */
+export interface ClassScores {
+  /** Rows that truly have the class. */
+  readonly support: number;
+  /** Share of the rows called this class that have it; null when none is called so. */
+  readonly precision: number | null;
+  /** Share of the rows of this class that are called so (sensitivity); null without such rows. */
+  readonly recall: number | null;
+  /** Share of the rows of other classes that are not called this one; null without such rows. */
+  readonly specificity: number | null;
+  /** 2·TP / (2·TP + FP + FN); null when the class neither occurs nor is called. */
+  readonly f1: number | null;
+}
+
+/**
+ * Scores of each class (`precision_recall_fscore_support`; where scikit-learn warns and writes 0 for 0 / 0, this says
+ * null).
+ */
+export function classScoresOfConfusion(confusion: ArrayLike<number>, classes: number): ClassScores[] {
+  let total = 0;
+  for (let i = 0; i < classes * classes; i++) total += confusion[i]!;
+  return Array.from({ length: classes }, (_, c) => {
+    const hits = confusion[c * classes + c]!;
+    let support = 0;
+    let called = 0;
+    for (let other = 0; other < classes; other++) {
+      support += confusion[c * classes + other]!;
+      called += confusion[other * classes + c]!;
+    }
+    return {
+      support,
+      precision: ratio(hits, called),
+      recall: ratio(hits, support),
+      specificity: ratio(total - support - called + hits, total - support),
+      f1: ratio(2 * hits, support + called),
+    };
+  });
+}
+
+/**
+ * Cohen's kappa, unweighted: (agreement − agreement by chance) / (1 − agreement by chance), 1960 (`cohen_kappa_score`);
+ * null when truth and predictions are all one class.
+ */
+export function kappaOfConfusion(confusion: ArrayLike<number>, classes: number): number | null {
+  let total = 0;
+  let hits = 0;
+  let chance = 0;
+  for (let c = 0; c < classes; c++) {
+    let inTruth = 0;
+    let inPrediction = 0;
+    for (let other = 0; other < classes; other++) {
+      inTruth += confusion[c * classes + other]!;
+      inPrediction += confusion[other * classes + c]!;
+    }
+    total += inTruth;
+    hits += confusion[c * classes + c]!;
+    chance += inTruth * inPrediction;
+  }
+  // Times total², so that "all one class" is exactly 0 / 0.
+  return ratio(hits * total - chance, total * total - chance);
+}
+
 /** Share of equal entries. @throws UsclError `METRIC_INPUT` as `confusionMatrix` does. */
 export function accuracy(truth: ArrayLike<number>, predicted: ArrayLike<number>, classes: number): number {
   return scoresOfConfusion(confusionMatrix(truth, predicted, classes), classes).accuracy;
@@ -100,11 +162,14 @@ function classIndex(value: number, classes: number, row: number): number {
   throw metricError(`Row ${row} has class ${value}, which is not one of 0…${classes - 1}.`);
 }
 
-function metricError(message: string): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'METRIC_INPUT',
-    message,
-    remedy: 'Score only labelled rows, with one class index per row on both sides.',
-  });
+function ratio(part: number, whole: number): number | null {
+  return whole === 0 ? null : part / whole;
+}
+
+/** `METRIC_INPUT`: what is to be scored does not fit together. */
+export function metricError(
+  message: string,
+  remedy = 'Score only labelled rows, with one class index per row on both sides.',
+): UsclError {
+  return new UsclError({ kind: 'data', code: 'METRIC_INPUT', message, remedy });
 }

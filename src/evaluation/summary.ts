@@ -8,11 +8,11 @@ import {
   confusionOfSeed,
   eachScore,
   groupedCounts,
-  type BootstrapOptions,
   type GroupedCounts,
 } from './bootstrap.ts';
 import { scoresOfConfusion, type Scores } from './metrics.ts';
 import type { LevelScores, ReaderResult } from './probe-result.ts';
+import type { BootstrapOptions } from './resampling.ts';
 
 interface ScoredClip {
   readonly group: string;

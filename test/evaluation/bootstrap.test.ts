@@ -5,9 +5,9 @@ import {
   bootstrapIntervals,
   groupedCounts,
   pairedBootstrap,
-  quantile,
   type GroupedCounts,
 } from '../../src/evaluation/bootstrap.ts';
+import { quantile } from '../../src/evaluation/resampling.ts';
 import { codeOf } from './support.ts';
 
 /** Two classes, `perGroup` clips a group; a group is right with a probability of its own around 0.7. */

@@ -1,0 +1,122 @@
+/**
+ * All scores of one level of one seed as a vector, under any weighting of groups. Everything that does not depend on
+ * the weights (who was called what, how well calibrated each group is, how rows are ranked) is worked out once, so a
+ * draw of the bootstrap costs one pass over groups and ranked rows.
+ */
+import { binOf, squaredError } from './calibration.ts';
+import { CLASS_SCORES, OVERALL_SCORES, type ClassScore, type OverallScore } from './evaluation-result.ts';
+import type { LevelRows } from './levels.ts';
+import { classScoresOfConfusion, kappaOfConfusion, scoresOfConfusion } from './metrics.ts';
+import { rankRows, scoresOfRanking, type Ranking } from './ranking.ts';
+
+/** Length of a vector of scores. */
+export function scoreCount(classes: number): number {
+  return OVERALL_SCORES.length + CLASS_SCORES.length * classes;
+}
+
+/** Place of an overall score in a vector. */
+export function overallAt(name: OverallScore): number {
+  return OVERALL_SCORES.indexOf(name);
+}
+
+/** Place of a class's score in a vector. */
+export function classAt(c: number, name: ClassScore): number {
+  return OVERALL_SCORES.length + c * CLASS_SCORES.length + CLASS_SCORES.indexOf(name);
+}
+
+/** What scoring needs of a level's rows, by group. */
+export interface LevelScorer {
+  readonly classes: number;
+  readonly groups: number;
+  readonly bins: number;
+  /** Of each group: confusion [classes, classes], signed calibration gap of each bin, squared error. */
+  readonly sums: Float64Array;
+  /** Of each class. */
+  readonly rankings: readonly Ranking[];
+}
+
+export function levelScorer(rows: LevelRows, groups: number, bins: number): LevelScorer {
+  const { classes, truth, predicted, group, probabilities } = rows;
+  const width = classes * classes + bins + 1;
+  const sums = new Float64Array(groups * width);
+  for (let row = 0; row < truth.length; row++) {
+    const at = group[row]! * width;
+    const [t, p] = [truth[row]!, predicted[row]!];
+    const confidence = probabilities[row * classes + p]!;
+    sums[at + t * classes + p]! += 1;
+    sums[at + classes * classes + binOf(confidence, bins)]! += confidence - (t === p ? 1 : 0);
+    sums[at + width - 1]! += squaredError(t, probabilities, row, classes);
+  }
+  const rankings = Array.from({ length: classes }, (_, c) =>
+    rankRows(
+      column(probabilities, classes, c),
+      (row) => truth[row] === c,
+      (row) => group[row]!,
+    ),
+  );
+  return { classes, groups, bins, sums, rankings };
+}
+
+/**
+ * Scores with every group counted as often as `times` says, NaN where one is not defined. The layout is that of
+ * `overallAt` and `classAt`.
+ */
+export function scoresUnder(scorer: LevelScorer, times: Float64Array): Float64Array {
+  const { classes, rankings } = scorer;
+  const total = weightedSums(scorer, times);
+  const confusion = total.subarray(0, classes * classes);
+  const scores = new Float64Array(scoreCount(classes));
+  const set = (name: OverallScore, value: number | null): void => {
+    scores[overallAt(name)] = value ?? NaN;
+  };
+  let rows = 0;
+  for (const count of confusion) rows += count;
+  const { accuracy, balancedAccuracy, macroF1 } = scoresOfConfusion(confusion, classes);
+  set('accuracy', accuracy);
+  set('balancedAccuracy', balancedAccuracy);
+  set('macroF1', macroF1);
+  set('kappa', kappaOfConfusion(confusion, classes));
+  let gaps = 0;
+  for (let bin = 0; bin < scorer.bins; bin++) gaps += Math.abs(total[classes * classes + bin]!);
+  set('ece', gaps / rows);
+  set('brier', total[total.length - 1]! / rows);
+
+  const ofClass = classScoresOfConfusion(confusion, classes);
+  rankings.forEach((ranking, c) => {
+    const { auroc, averagePrecision } = scoresOfRanking(ranking, times);
+    const { precision, recall, specificity, f1 } = ofClass[c]!;
+    const values = { precision, recall, specificity, f1, auroc, averagePrecision };
+    for (const name of CLASS_SCORES) scores[classAt(c, name)] = values[name] ?? NaN;
+  });
+  for (const name of ['auroc', 'averagePrecision'] as const) set(name, macro(scores, classes, name));
+  return scores;
+}
+
+function weightedSums({ groups, classes, bins, sums }: LevelScorer, times: Float64Array): Float64Array {
+  const width = classes * classes + bins + 1;
+  const total = new Float64Array(width);
+  for (let group = 0; group < groups; group++) {
+    const factor = times[group]!;
+    if (factor === 0) continue;
+    const at = group * width;
+    for (let i = 0; i < width; i++) total[i]! += factor * sums[at + i]!;
+  }
+  return total;
+}
+
+/** Mean over the classes where the score is defined; NaN where it is for none. */
+function macro(scores: Float64Array, classes: number, name: 'auroc' | 'averagePrecision'): number {
+  let sum = 0;
+  let count = 0;
+  for (let c = 0; c < classes; c++) {
+    const value = scores[classAt(c, name)]!;
+    if (Number.isNaN(value)) continue;
+    sum += value;
+    count++;
+  }
+  return sum / count;
+}
+
+function column(values: Float64Array, width: number, at: number): Float64Array {
+  return Float64Array.from({ length: values.length / width }, (_, row) => values[row * width + at]!);
+}

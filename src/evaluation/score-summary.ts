@@ -1,0 +1,121 @@
+/**
+ * From vectors of scores (one a seed, one a draw) to what is told: values of each seed, mean, deviation, interval, and
+ * a note where something is missing. Used for scores and for differences of scores alike.
+ */
+import { LEVELS, type ClassScore, type Level, type OverallScore } from './evaluation-result.ts';
+import { classAt, overallAt, scoresUnder } from './level-scorer.ts';
+import { drawGroups, percentileInterval, type BootstrapOptions } from './resampling.ts';
+import { classReasonOf, reasonOf } from './score-notes.ts';
+import { eachLevel, type ScoredRate } from './scored-rate.ts';
+import { meanAndDeviation } from './summary.ts';
+
+/** Vectors of scores of a level. */
+export interface LevelVectors {
+  /** [seed][score]. */
+  readonly perSeed: readonly Float64Array[];
+  /** [draw][score], the mean over seeds; empty where groups cannot be drawn. */
+  readonly draws: readonly Float64Array[];
+}
+
+/** One number of a summary, before it is given its meaning. */
+export interface Summary {
+  readonly perSeed: (number | null)[];
+  readonly mean: number | null;
+  readonly sd: number | null;
+  readonly interval: [number, number] | null;
+  readonly note: string | null;
+}
+
+/** Scores of every level for each seed and each draw; several label rates or runs on the same groups are drawn alike. */
+export function vectorsOf(rate: ScoredRate, options: BootstrapOptions): Record<Level, LevelVectors> {
+  const once = new Float64Array(rate.groups).fill(1);
+  const vectors = eachLevel((level) => ({
+    perSeed: rate.levels[level].map(({ scorer }) => scoresUnder(scorer, once)),
+    draws: [] as Float64Array[],
+  }));
+  if (rate.groups < 2) return vectors;
+  drawGroups(rate.groups, options, (times) => {
+    for (const level of LEVELS) {
+      vectors[level].draws.push(
+        meanVector(rate.levels[level].map(({ scorer }) => scoresUnder(scorer, times))),
+      );
+    }
+  });
+  return vectors;
+}
+
+/** Mean of each entry; NaN where one of them is. */
+export function meanVector(vectors: readonly Float64Array[]): Float64Array {
+  return Float64Array.from(vectors[0]!, (_, i) => {
+    let sum = 0;
+    for (const vector of vectors) sum += vector[i]!;
+    return sum / vectors.length;
+  });
+}
+
+/** Fewest draws, as a share of all, in which a score must be defined for an interval to be made of them. */
+const LEAST_DRAWS = 0.5;
+
+/** Summary of the score at `index`; `reason` says why it may not be defined. */
+export function summarise(
+  { perSeed, draws }: LevelVectors,
+  index: number,
+  confidence: number,
+  reason: string,
+): Summary {
+  const values = perSeed.map((vector) => vector[index]!);
+  const known = values.filter((value) => !Number.isNaN(value));
+  const notes: string[] = [];
+  if (known.length < values.length) {
+    notes.push(
+      reason + (known.length > 0 ? ` (${values.length - known.length} of ${values.length} seeds)` : ''),
+    );
+  }
+  const whole = known.length === values.length;
+  const drawn = Float64Array.from(draws, (vector) => vector[index]!).filter((value) => !Number.isNaN(value));
+  let interval: [number, number] | null = null;
+  if (whole && draws.length === 0) notes.push('no interval: all clips are of one group');
+  else if (whole && drawn.length < LEAST_DRAWS * draws.length) {
+    notes.push(`no interval: defined in ${drawn.length} of ${draws.length} resamples only`);
+  } else if (whole) {
+    interval = [...percentileInterval(drawn, confidence)];
+    if (drawn.length < draws.length) {
+      notes.push(`interval of the ${drawn.length} of ${draws.length} resamples in which it is defined`);
+    }
+  }
+  const spread = whole ? meanAndDeviation(values) : { mean: null, sd: null };
+  return {
+    perSeed: values.map((value) => (Number.isNaN(value) ? null : value)),
+    ...spread,
+    interval,
+    note: notes.length === 0 ? null : notes.join('; '),
+  };
+}
+
+/** Makes something of every overall score: of its place in a vector and of the reason why it may be missing. */
+export function eachOverall<T>(make: (index: number, reason: string) => T): Record<OverallScore, T> {
+  const of = (name: OverallScore): T => make(overallAt(name), reasonOf(name));
+  return {
+    accuracy: of('accuracy'),
+    balancedAccuracy: of('balancedAccuracy'),
+    macroF1: of('macroF1'),
+    kappa: of('kappa'),
+    auroc: of('auroc'),
+    averagePrecision: of('averagePrecision'),
+    ece: of('ece'),
+    brier: of('brier'),
+  };
+}
+
+/** As `eachOverall`, for the scores of class `c`. */
+export function eachOfClass<T>(c: number, make: (index: number, reason: string) => T): Record<ClassScore, T> {
+  const of = (name: ClassScore): T => make(classAt(c, name), classReasonOf(name));
+  return {
+    precision: of('precision'),
+    recall: of('recall'),
+    specificity: of('specificity'),
+    f1: of('f1'),
+    auroc: of('auroc'),
+    averagePrecision: of('averagePrecision'),
+  };
+}
