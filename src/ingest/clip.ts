@@ -73,6 +73,7 @@ export class ClipDecoding {
   #masks: Uint8Array | null = null;
   #kept = 0;
   readonly #positions: number[] = [];
+  #expected: number | undefined;
   #hasCallipers = false;
 
   constructor(clip: PlannedClip, settings: DecodeSettings, given?: GivenField) {
@@ -120,6 +121,11 @@ export class ClipDecoding {
   /** Size of the frames; once the first has come. */
   get stored(): Size {
     return this.#plannedCut().stored;
+  }
+
+  /** Frames that sampling is going to give by what the source declares, dropped ones counted; once it is open. */
+  get expected(): number | undefined {
+    return this.#expected;
   }
 
   /** Of each frame so far: its number among the sampled ones, those that were dropped counted too. */
@@ -245,6 +251,8 @@ export class ClipDecoding {
   async *#decode(source: ClipSource, isScaled: boolean): AsyncGenerator<Uint8Array, void, undefined> {
     const { size, channels, signal, sampling } = this.#settings;
     const fps = denseEnough(this.#settings.fps, source);
+    const share = source.fps === null || fps === 'all' ? 1 : Math.min(1, fps / source.fps);
+    this.#expected = Math.ceil(source.frameCount * share - 1e-6);
     const byMotion = sampling === 'motion' && fps !== 'all' && source.frameCount > 1;
     const indices = byMotion ? await this.#movingFrames(source, fps) : null;
     const request = {

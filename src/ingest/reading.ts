@@ -57,10 +57,10 @@ export interface NotRead extends FoundClip {
 
 export interface ReadVisitor {
   /**
-   * A clip whose decoding is under way: take its frames to the end, then ask it for the facts. Data errors that come up
-   * here go to `refused`.
+   * A clip whose decoding is under way: take its frames to the end, then ask it for the facts. `again` decodes it once
+   * more from the start. Data errors that come up here go to `refused`.
    */
-  clip(found: FoundClip, decoding: ClipDecoding): Promise<void>;
+  clip(found: FoundClip, decoding: ClipDecoding, again: () => ClipDecoding): Promise<void>;
   refused(one: NotRead): void | Promise<void>;
   /** After each clip or refusal. */
   progress?(done: number, total: number, path: string): void;
@@ -81,6 +81,7 @@ type Work =
       readonly kind: 'clip';
       readonly item: Extract<Item, { kind: 'clip' }>;
       readonly decoding: ClipDecoding;
+      readonly decode: () => ClipDecoding;
       readonly frames: ClipDecoding['frames'];
     }
   | { readonly kind: 'refused'; readonly one: NotRead; readonly frames: null };
@@ -123,8 +124,9 @@ export async function readSources(
       if (item.kind === 'refused') return { ...item, frames: null };
       const { root, clip } = item;
       const given = checked.fields?.find(clip.item.path);
-      const decoding = new ClipDecoding(clip, { ...settings, root }, given);
-      return { kind: 'clip', item, decoding, frames: decoding.frames };
+      const decode = (): ClipDecoding => new ClipDecoding(clip, { ...settings, root }, given);
+      const decoding = decode();
+      return { kind: 'clip', item, decode, decoding, frames: decoding.frames };
     },
     async (work, index) => {
       signal?.throwIfAborted();
@@ -139,16 +141,22 @@ export async function readSources(
 }
 
 async function take(
-  { item, decoding }: Extract<Work, { kind: 'clip' }>,
+  { item, decoding, decode }: Extract<Work, { kind: 'clip' }>,
   visitor: ReadVisitor,
 ): Promise<void> {
+  const started = [decoding];
+  const again = (): ClipDecoding => {
+    const next = decode();
+    started.push(next);
+    return next;
+  };
   try {
-    await visitor.clip(item.found, decoding);
+    await visitor.clip(item.found, decoding, again);
   } catch (thrown) {
     if (!isAboutData(thrown)) throw thrown;
     await visitor.refused(refusalOf(item.found, item.clip, thrown));
   } finally {
-    await decoding.frames.stop();
+    for (const one of started) await one.frames.stop();
   }
 }
 

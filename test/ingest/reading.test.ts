@@ -162,6 +162,29 @@ describe('pixels', () => {
     expect(clip!.draft.crop).not.toBeNull();
   });
 
+  test('come again the same when a clip is decoded once more', async () => {
+    const passes: Buffer[][] = [];
+    await readSources(
+      [join(media, 'plain.mp4')],
+      { size: 32 },
+      {
+        async clip(_, decoding, again) {
+          for (const pass of [decoding, again()]) {
+            const frames: Buffer[] = [];
+            for await (const frame of pass.frames) frames.push(Buffer.from(frame));
+            expect(pass.expected).toBe(frames.length);
+            passes.push(frames);
+          }
+        },
+        refused: (one) => {
+          throw new Error(one.reason);
+        },
+      },
+    );
+    expect(passes[0]).toHaveLength(10);
+    expect(passes[1]).toEqual(passes[0]);
+  });
+
   test('come with their number among the sampled frames, dropped ones counted', async () => {
     const { clips } = await read([join(media, 'dark.avi')], { fps: 'all', crop: 'none' });
     const { positions, draft } = clips[0]!;
