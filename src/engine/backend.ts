@@ -45,17 +45,39 @@ export interface PlanOptions {
   readonly normGroups?: number;
   /** Parameters for which this is false get no gradient, and nothing below the lowest trainable one is computed. */
   readonly trainable?: (parameter: string) => boolean;
+  /**
+   * Train plans: batch norms (by node name) for which this is true normalise with their running statistics, as in
+   * inference, and leave them untouched; their gradient is that of an affine map. Default: none.
+   */
+  readonly frozenNorms?: (node: string) => boolean;
+  /**
+   * Values (maps, vectors, also `input`) that the host may look at: `Plan.value` after a forward pass and, in train
+   * plans, `Plan.valueGradient` after a backward pass, which then reaches down to them even where nothing is trainable.
+   */
+  readonly taps?: readonly string[];
+  /**
+   * Inference plans: batch norms become part of the convolutions before them, sums and ReLUs their epilogue, and
+   * weights are prepared once, in `compile`: parameters and statistics must not change afterwards. Default false.
+   */
+  readonly fold?: boolean;
 }
 
 export interface Plan extends Disposable {
   readonly batch: number;
-  /** [batch, channels, height, width] f32: write the images here, then call `forward`. */
+  /** [batch, ...shape of the network's input] f32, row-major: write the images here, then call `forward`. */
   readonly input: Float32Array;
   forward(): void;
-  /** [batch, features] f32 of a network output, valid until the next `forward`. */
+  /** [batch, ...shape] f32, row-major, of a network output, valid until the next `forward`. */
   output(name: string): Float32Array;
-  /** [batch, features] f32 to be filled with ∂loss/∂output before `backward`. */
+  /** [batch, ...shape] f32 to be filled with ∂loss/∂output before `backward`. */
   outputGradient(name: string): Float32Array;
+  /** [batch, ...shape] f32, row-major, of a tapped value, valid until the next `forward`. */
+  value(tap: string): Float32Array;
+  /**
+   * ∂loss/∂value of a tapped value, [batch, ...shape] f32, valid from `backward` to the next one; zero where no output
+   * with a gradient depends on the value. Train plans only.
+   */
+  valueGradient(tap: string): Float32Array;
   /**
    * Writes (or, with `accumulate`, adds) parameter gradients to `Parameters.gradients`. Train plans only, once after
    * each `forward`: the activations are spent.

@@ -52,9 +52,10 @@ export type Node =
   | { readonly kind: 'linear'; readonly name: string; readonly input: string; readonly features: number };
 
 export interface Network {
-  readonly input: readonly [channels: number, height: number, width: number];
+  /** An image, or whatever the part below a cut ends in (`cutNetwork`). */
+  readonly input: ValueShape;
   readonly nodes: readonly Node[];
-  /** Values that a plan exposes to the host; each must be a vector. */
+  /** Values that a plan exposes to the host. */
   readonly outputs: readonly string[];
 }
 
@@ -89,11 +90,8 @@ export function inferShapes(network: Network): ReadonlyMap<string, ValueShape> {
     if (shapes.has(node.name)) throw invalid(node.name, 'two nodes have this name');
     shapes.set(node.name, shapeOf(node, shapes));
   }
-  for (const output of network.outputs) {
-    const shape = shapes.get(output);
-    if (shape === undefined) throw invalid(output, 'the output is not the value of any node');
-    if (shape.length !== 1) throw invalid(output, 'an output must be a vector; pool the feature map first');
-  }
+  for (const output of network.outputs)
+    if (!shapes.has(output)) throw invalid(output, 'the output is not the value of any node');
   return shapes;
 }
 

@@ -69,7 +69,7 @@ describe('a network', () => {
       },
       /two nodes/,
     ],
-    ['an output that is a map', { input: [1, 8, 8], nodes: [], outputs: [INPUT] }, /must be a vector/],
+    ['an output that nobody makes', { input: [1, 8, 8], nodes: [], outputs: ['o'] }, /not the value of any/],
     [
       'a linear layer on a map',
       { input: [1, 8, 8], nodes: [{ kind: 'linear', name: 'l', input: INPUT, features: 3 }], outputs: [] },

@@ -4,8 +4,7 @@
  */
 import type { KernelTime } from '../backend.ts';
 import { Arg, DataType, Query } from './constants.ts';
-import type { Scope } from './context.ts';
-import { type Context, type Descriptor, type Primitive } from './context.ts';
+import { Scope, type Context, type Descriptor, type Primitive } from './context.ts';
 import { check } from './library.ts';
 import { byteView, floatView, offsetAddress, type Address } from './memory.ts';
 import { place } from './placement.ts';
@@ -24,6 +23,8 @@ export interface Tensor {
   /** Byte offset in the storage. */
   readonly offset: number;
 }
+
+const ARGUMENT_BYTES = 16;
 
 type Argument = readonly [arg: number, tensor: Tensor];
 
@@ -91,6 +92,33 @@ export class Recorder {
     return this.fixed(descriptor, block.address);
   }
 
+  /** f32 numbers brought into a layout and type once, now, in memory of their own: constants of the plan. */
+  prepared(numbers: Float32Array, from: Descriptor, to: Descriptor): Tensor {
+    using scratch = new Scope();
+    const source = scratch.block(from.bytes).address;
+    floatView(source, numbers.length).set(numbers);
+    const target = this.own(to);
+    const { functions, stream } = this.#context;
+    const reorder = this.#context.reorder(scratch, from, to);
+    const args = scratch.block(ARGUMENT_BYTES * 3).address;
+    const list: readonly Argument[] = [
+      [Arg.source, this.fixed(from, source)],
+      [Arg.destination, target],
+    ];
+    const scratchpad = reorder.layout(Query.scratchpad, [], DataType.f32);
+    const all =
+      scratchpad === undefined
+        ? list
+        : [
+            ...list,
+            [Arg.scratchpad, this.fixed(scratchpad, scratch.block(scratchpad.bytes).address)] as const,
+          ];
+    this.#writeArguments(args, all, scratch);
+    check(functions.primitiveExecute(reorder.handle, stream, all.length, args), 'preparing weights');
+    check(functions.streamWait(stream), 'dnnl_stream_wait');
+    return target;
+  }
+
   kernel(node: string, name: string, primitive: Primitive, args: readonly Argument[]): void {
     const position = this.#commands.length;
     const all = [...args];
@@ -134,16 +162,10 @@ export class Recorder {
     const time = { node: command.node, kernel: command.name, calls: 0, seconds: 0 };
     if (command.kind === 'host') return { time, run: command.run };
     const { functions, stream } = this.#context;
-    const block = this.#scope.block(16 * command.args.length);
-    const view = new DataView(byteView(block.address, 16 * command.args.length).buffer);
-    command.args.forEach(([arg, tensor], index) => {
-      view.setInt32(16 * index, arg, true);
-      view.setInt32(16 * index + 4, 0, true);
-      view.setBigUint64(16 * index + 8, BigInt(this.#memory(tensor)), true);
-    });
+    const args = this.#scope.block(ARGUMENT_BYTES * command.args.length).address;
+    this.#writeArguments(args, command.args, this.#scope);
     const { handle } = command.primitive;
     const count = command.args.length;
-    const args = block.address;
     return {
       time,
       run: () => {
@@ -153,13 +175,23 @@ export class Recorder {
     };
   }
 
-  #memory({ descriptor, storage, offset }: Tensor): Address {
+  /** The C array of {argument number, memory handle} that `execute` takes. */
+  #writeArguments(at: Address, args: readonly Argument[], scope: Scope): void {
+    const view = new DataView(byteView(at, ARGUMENT_BYTES * args.length).buffer);
+    args.forEach(([arg, tensor], index) => {
+      view.setInt32(ARGUMENT_BYTES * index, arg, true);
+      view.setInt32(ARGUMENT_BYTES * index + 4, 0, true);
+      view.setBigUint64(ARGUMENT_BYTES * index + 8, BigInt(this.#memory(tensor, scope)), true);
+    });
+  }
+
+  #memory({ descriptor, storage, offset }: Tensor, scope: Scope): Address {
     const { functions, engine } = this.#context;
     const address = addressOf(storage, offset);
     const memory = this.#context.created('dnnl_memory_create', (slot) =>
       functions.memoryCreate(slot, descriptor.address, engine, address),
     );
-    this.#scope.add(() => functions.memoryDestroy(memory));
+    scope.add(() => functions.memoryDestroy(memory));
     return memory;
   }
 }

@@ -4,9 +4,11 @@
  */
 import type { KernelTime, Parameters, Plan, PlanOptions } from '../backend.ts';
 import { roundToBfloat16 } from '../bfloat16.ts';
+import { foldNetwork, foldedWeights, type FoldedConv, type FoldedNode } from '../fold.ts';
 import { gradientNeeds, type GradientNeeds } from '../gradients.ts';
 import { inferShapes, INPUT, inputsOf, type Network, type Node, type ValueShape } from '../network.ts';
 import { bindParameters, type BoundParameters } from '../parameters.ts';
+import { checkPlanOptions } from '../plan-options.ts';
 import * as kernels from './kernels.ts';
 import type { MapShape, NormMoments } from './kernels.ts';
 
@@ -24,6 +26,8 @@ class ReferencePlan implements Plan {
   readonly input: Float32Array;
   readonly bytes: number;
   readonly #nodes: readonly Node[];
+  readonly #forwardNodes: readonly FoldedNode[];
+  readonly #folded = new Map<string, { readonly weight: Float32Array; readonly bias: Float32Array }>();
   readonly #shapes: ReadonlyMap<string, ValueShape>;
   readonly #bound: BoundParameters;
   readonly #options: PlanOptions;
@@ -45,13 +49,19 @@ class ReferencePlan implements Plan {
     this.#profile = profile;
     this.#groups = options.normGroups ?? 1;
     this.#shapes = inferShapes(network);
+    checkPlanOptions(this.#shapes, options);
     this.#bound = bindParameters(network, parameters);
+    const training = options.mode === 'train';
     this.#needs = gradientNeeds(
       network,
-      options.mode === 'train' ? (options.trainable ?? (() => true)) : () => false,
+      training ? (options.trainable ?? (() => true)) : () => false,
+      training ? options.taps : [],
     );
+    this.#forwardNodes = options.fold === true ? foldNetwork(network, options.taps ?? []) : network.nodes;
+    const made = new Set([INPUT, ...this.#forwardNodes.map(({ name }) => name)]);
     let elements = 0;
     for (const [name, shape] of this.#shapes) {
+      if (!made.has(name)) continue;
       const value = new Float32Array(options.batch * shape.reduce((product, side) => product * side, 1));
       this.#values.set(name, value);
       elements += value.length;
@@ -61,6 +71,13 @@ class ReferencePlan implements Plan {
     }
     for (const output of network.outputs)
       this.#outputGradients.set(output, new Float32Array(this.#value(output).length));
+    for (const node of this.#forwardNodes) {
+      if (node.kind !== 'foldedConv') continue;
+      const folded = foldedWeights(node, this.#bound);
+      if (options.precision === 'bf16') roundToBfloat16(folded.weight);
+      this.#folded.set(node.name, folded);
+      elements += folded.weight.length + folded.bias.length;
+    }
     this.input = this.#value(INPUT);
     this.bytes = 4 * elements;
   }
@@ -73,6 +90,16 @@ class ReferencePlan implements Plan {
     return this.#outputGradients.get(name) ?? missing(name);
   }
 
+  value(tap: string): Float32Array {
+    if (this.#options.taps?.includes(tap) !== true) missing(tap);
+    return this.#value(tap);
+  }
+
+  valueGradient(tap: string): Float32Array {
+    if (this.#options.taps?.includes(tap) !== true) missing(tap);
+    return this.#gradients.get(tap) ?? missing(tap);
+  }
+
   profile(): readonly KernelTime[] {
     return [...this.#times].map(([key, time]) => {
       const [node = '', kernel = ''] = key.split(' ');
@@ -82,13 +109,15 @@ class ReferencePlan implements Plan {
 
   forward(): void {
     this.#weights.clear();
-    if (this.#options.precision === 'bf16') roundToBfloat16(this.input);
-    for (const node of this.#nodes)
+    // Heads and pooled vectors stay f32, as on the fast backend.
+    const isMap = (name: string): boolean => this.#shapes.get(name)!.length === 3;
+    const rounds = this.#options.precision === 'bf16';
+    if (rounds && isMap(INPUT)) roundToBfloat16(this.input);
+    for (const node of this.#forwardNodes)
       this.#timed(node.name, 'forward', () => {
-        this.#forwardNode(node);
-        // Heads and pooled vectors stay f32, as on the fast backend.
-        if (this.#options.precision === 'bf16' && this.#shapes.get(node.name)!.length === 3)
-          roundToBfloat16(this.#value(node.name));
+        if (node.kind === 'foldedConv') this.#forwardFolded(node);
+        else this.#forwardNode(node);
+        if (rounds && isMap(node.name)) roundToBfloat16(this.#value(node.name));
       });
   }
 
@@ -153,7 +182,7 @@ class ReferencePlan implements Plan {
         const moments = this.#normMoments(node);
         kernels.normForward(
           this.batch,
-          this.#options.mode === 'train' ? this.#groups : 1,
+          this.#normGroupsOf(node),
           this.#value(node.input),
           this.#map(node.input),
           moments,
@@ -211,7 +240,7 @@ class ReferencePlan implements Plan {
       case 'conv': {
         const source = this.#map(node.input);
         const target = this.#map(node.name);
-        if (node.input !== INPUT)
+        if (this.#needs.values.has(node.input))
           kernels.convBackwardData(
             this.batch,
             node,
@@ -236,7 +265,7 @@ class ReferencePlan implements Plan {
       case 'batchNorm':
         kernels.normBackward(
           this.batch,
-          this.#groups,
+          this.#normGroupsOf(node),
           this.#value(node.input),
           this.#map(node.input),
           this.#moments.get(node.name)!,
@@ -248,7 +277,7 @@ class ReferencePlan implements Plan {
           first,
           this.#gradientOf(`${node.name}.weight`),
           this.#gradientOf(`${node.name}.bias`),
-          true,
+          this.#usesBatch(node),
         );
         return;
       case 'addRelu':
@@ -286,11 +315,44 @@ class ReferencePlan implements Plan {
     }
   }
 
-  /** Batch moments (and the update of the running ones) in training, the running ones otherwise. */
+  #forwardFolded(node: FoldedConv): void {
+    const target = this.#value(node.name);
+    const shape = this.#map(node.name);
+    const { weight, bias } = this.#folded.get(node.name)!;
+    kernels.convForward(
+      this.batch,
+      node.conv,
+      this.#value(node.input),
+      this.#map(node.input),
+      weight,
+      target,
+      shape,
+    );
+    const addend = node.addend === null ? undefined : this.#value(node.addend);
+    const [filters, height, width] = shape;
+    for (let i = 0; i < target.length; i++) {
+      const value = target[i]! + bias[Math.floor(i / (height * width)) % filters]! + (addend?.[i] ?? 0);
+      target[i] = node.relu && value < 0 ? 0 : value;
+    }
+  }
+
+  /** Whether a batch norm normalises with the batch's statistics. */
+  #usesBatch(node: Node & { kind: 'batchNorm' }): boolean {
+    return this.#options.mode === 'train' && this.#options.frozenNorms?.(node.name) !== true;
+  }
+
+  #normGroupsOf(node: Node & { kind: 'batchNorm' }): number {
+    return this.#usesBatch(node) ? this.#groups : 1;
+  }
+
+  /** Batch moments (and the update of the running ones), or the running ones of a frozen norm. */
   #normMoments(node: Node & { kind: 'batchNorm' }): NormMoments {
     const mean = this.#bound.statistic(`${node.name}.running_mean`);
     const variance = this.#bound.statistic(`${node.name}.running_var`);
-    if (this.#options.mode === 'infer') return { mean, variance };
+    if (!this.#usesBatch(node)) {
+      this.#moments.set(node.name, { mean, variance });
+      return { mean, variance };
+    }
     const [channels, height, width] = this.#map(node.input);
     const moments = kernels.normMoments(this.batch, this.#groups, this.#value(node.input), [
       channels,

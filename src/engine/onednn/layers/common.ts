@@ -7,6 +7,7 @@ import type { Node } from '../../network.ts';
 import { Arg, DataType, Tag } from '../constants.ts';
 import type { Descriptor, Primitive } from '../context.ts';
 import { offsetAddress, type Address } from '../memory.ts';
+import type { BoundParameters } from '../../parameters.ts';
 import type { Recorder, Tensor } from '../recorder.ts';
 
 export type NodeOf<K extends Node['kind']> = Extract<Node, { readonly kind: K }>;
@@ -24,6 +25,11 @@ export interface Compilation {
   readonly gradientAddress: (name: string) => Address;
   readonly statisticAddress: (name: string) => Address;
   readonly trainable: (parameter: string) => boolean;
+  readonly needsGradient: (value: string) => boolean;
+  /** Whether a batch norm takes its running statistics, as all do in inference. */
+  readonly frozenNorm: (node: string) => boolean;
+  /** The host's view of parameters and statistics. */
+  readonly bound: BoundParameters;
 }
 
 /** A gradient on its way down: `mayOverwrite` when no one else still has to read it. */
@@ -35,6 +41,8 @@ export interface Incoming {
 /** What a node leaves behind for its backward pass, and that pass: input gradients, one per input (or undefined). */
 export interface Recorded {
   readonly output: Tensor;
+  /** Its input in the layout it chose, when it was asked to choose. */
+  readonly input?: Tensor;
   readonly backward?: (
     incoming: Incoming,
     inputNeeded: readonly boolean[],
@@ -62,13 +70,30 @@ export function reordered(
   tensor: Tensor,
   to: Descriptor,
 ): Tensor {
-  const { context, scope } = c.recorder;
-  if (context.sameLayout(tensor.descriptor, to)) return tensor;
+  if (c.recorder.context.sameLayout(tensor.descriptor, to)) return tensor;
   const target = c.recorder.planned(to);
-  c.recorder.kernel(node, name, context.reorder(scope, tensor.descriptor, to), [
-    [Arg.source, tensor],
-    [Arg.destination, target],
+  recordCopy(c, node, name, tensor, target);
+  return target;
+}
+
+/** `from` written into `to`, whatever the two layouts and types. */
+export function recordCopy(
+  { recorder }: Compilation,
+  node: string,
+  name: string,
+  from: Tensor,
+  to: Tensor,
+): void {
+  recorder.kernel(node, name, recorder.context.reorder(recorder.scope, from.descriptor, to.descriptor), [
+    [Arg.source, from],
+    [Arg.destination, to],
   ]);
+}
+
+/** A copy of `tensor` in the same layout. */
+export function copied(c: Compilation, node: string, name: string, tensor: Tensor): Tensor {
+  const target = c.recorder.planned(tensor.descriptor);
+  recordCopy(c, node, name, tensor, target);
   return target;
 }
 

@@ -1,15 +1,19 @@
 /** Convolution: forward, and backward for data and weights. */
-import { INPUT } from '../../network.ts';
 import { Algorithm, Arg, DataType, Prop, Query } from '../constants.ts';
 import { NULL } from '../memory.ts';
 import type { Tensor } from '../recorder.ts';
 import { plain, free, reordered, layoutOf, type Compilation, type NodeOf, type Recorded } from './common.ts';
 
+/**
+ * `chooses`: the source is the plan's input as the host writes it, its layout and type are this convolution's choice.
+ * Every later map comes from a convolution that has chosen already.
+ */
 export function recordConv(
   c: Compilation,
   node: NodeOf<'conv'>,
   source: Tensor,
   outputShape: readonly number[],
+  chooses: boolean,
 ): Recorded {
   const { recorder, dataType } = c;
   const { context, scope } = recorder;
@@ -19,8 +23,7 @@ export function recordConv(
   const weightDimensions = [node.filters, sourceDimensions[1]!, node.kernel, node.kernel];
   const outputDimensions = [c.batch, ...outputShape];
   const anyWeight = free(c, weightDimensions, dataType);
-  // Only the image's layout is open: every later map comes from a convolution that has chosen already.
-  const wanted = node.input === INPUT ? free(c, sourceDimensions, dataType) : source.descriptor;
+  const wanted = chooses ? free(c, sourceDimensions, dataType) : source.descriptor;
   const anyOutput = free(c, outputDimensions, dataType);
   const forward = context.primitive(scope, `${node.name} forward`, (operation, pair) =>
     functions.convForward(
@@ -57,9 +60,10 @@ export function recordConv(
     [Arg.weights, weight],
     [Arg.destination, output],
   ]);
-  if (!c.training) return { output };
+  if (!c.training) return { output, input: image };
   return {
     output,
+    input: image,
     backward: ({ gradient }, [needed]) => {
       let sourceGradient: Tensor | undefined;
       if (needed === true) {

@@ -9,16 +9,19 @@ export function recordBatchNorm(c: Compilation, node: NodeOf<'batchNorm'>, sourc
   const { context, scope } = recorder;
   const { functions } = context;
   const [, channels = 0, height = 1, width = 1] = source.descriptor.dimensions;
-  const groups = c.training ? c.normGroups : 1;
+  const frozen = c.frozenNorm(node.name);
+  const groups = frozen ? 1 : c.normGroups;
   const part = groupDescriptor(c, source.descriptor, groups);
   const flags =
     NormFlag.useScaleShift |
     (node.relu ? NormFlag.fuseRelu : 0) |
-    (c.training ? 0 : NormFlag.useGlobalStatistics);
+    (frozen ? NormFlag.useGlobalStatistics : 0);
+  // A frozen norm that no gradient passes leaves nothing behind.
+  const kept = c.training && (!frozen || c.needsGradient(node.name));
   const forward = context.primitive(scope, `${node.name} forward`, (operation) =>
     functions.normForward(
       operation,
-      c.training ? Prop.forwardTraining : Prop.forwardInference,
+      kept ? Prop.forwardTraining : Prop.forwardInference,
       part.address,
       node.epsilon,
       flags,
@@ -34,8 +37,8 @@ export function recordBatchNorm(c: Compilation, node: NodeOf<'batchNorm'>, sourc
   );
   const workspaceLayout = forward.layout(Query.workspace, [], DataType.f32);
   const parts = Array.from({ length: groups }, (_, group) => ({
-    mean: c.training ? recorder.own(plain(c, [channels])) : runningMean,
-    variance: c.training ? recorder.own(plain(c, [channels])) : runningVariance,
+    mean: frozen ? runningMean : recorder.own(plain(c, [channels])),
+    variance: frozen ? runningVariance : recorder.own(plain(c, [channels])),
     workspace: workspaceLayout === undefined ? undefined : recorder.planned(workspaceLayout),
     slice: (tensor: Tensor): Tensor => ({
       descriptor: part,
@@ -52,28 +55,21 @@ export function recordBatchNorm(c: Compilation, node: NodeOf<'batchNorm'>, sourc
       [Arg.variance, variance],
       ...(workspace === undefined ? [] : [[Arg.workspace, workspace] as const]),
     ]);
-  if (!c.training) return { output };
-  const count = (c.batch / groups) * height * width;
-  const running = { mean: viewOf(runningMean), variance: viewOf(runningVariance) };
-  const moments = parts.map(({ mean, variance }) => ({ mean: viewOf(mean), variance: viewOf(variance) }));
-  recorder.host(node.name, 'running statistics', () => {
-    for (const { mean, variance } of moments) {
-      const unbias = count / Math.max(1, count - 1);
-      for (let i = 0; i < channels; i++) {
-        running.mean[i] = (1 - node.momentum) * running.mean[i]! + node.momentum * mean[i]!;
-        running.variance[i] =
-          (1 - node.momentum) * running.variance[i]! + node.momentum * variance[i]! * unbias;
-      }
-    }
-  });
+  if (!kept) return { output };
+  if (!frozen) {
+    const count = (c.batch / groups) * height * width;
+    recordRunningStatistics(c, node, parts, runningMean, runningVariance, count);
+  }
   return {
     output,
     backward: ({ gradient, mayOverwrite }) => {
+      const trains = c.trainable(`${node.name}.weight`) || c.trainable(`${node.name}.bias`);
+      const prop = frozen && !trains ? Prop.backwardData : Prop.backward;
       const primitive = context.primitive(
         scope,
         `${node.name} backward`,
         (operation) =>
-          functions.normBackward(operation, Prop.backward, part.address, part.address, node.epsilon, flags),
+          functions.normBackward(operation, prop, part.address, part.address, node.epsilon, flags),
         { hint: forward },
       );
       const sourceGradient = mayOverwrite ? gradient : recorder.planned(source.descriptor);
@@ -95,6 +91,29 @@ export function recordBatchNorm(c: Compilation, node: NodeOf<'batchNorm'>, sourc
       return [sourceGradient];
     },
   };
+}
+
+/** r ← (1 − momentum)·r + momentum·batch for every part in turn, with the unbiased variance. */
+function recordRunningStatistics(
+  c: Compilation,
+  node: NodeOf<'batchNorm'>,
+  parts: readonly { readonly mean: Tensor; readonly variance: Tensor }[],
+  runningMean: Tensor,
+  runningVariance: Tensor,
+  count: number,
+): void {
+  const running = { mean: viewOf(runningMean), variance: viewOf(runningVariance) };
+  const moments = parts.map(({ mean, variance }) => ({ mean: viewOf(mean), variance: viewOf(variance) }));
+  c.recorder.host(node.name, 'running statistics', () => {
+    for (const { mean, variance } of moments) {
+      const unbias = count / Math.max(1, count - 1);
+      for (let i = 0; i < mean.length; i++) {
+        running.mean[i] = (1 - node.momentum) * running.mean[i]! + node.momentum * mean[i]!;
+        running.variance[i] =
+          (1 - node.momentum) * running.variance[i]! + node.momentum * variance[i]! * unbias;
+      }
+    }
+  });
 }
 
 /** Sums the groups' gradients of scale and shift into the trainable ones of the two. */
