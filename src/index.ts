@@ -32,6 +32,7 @@ export type {
   Vector,
 } from './engine/backend.ts';
 export type { Network, Node, ParameterSpec, StatisticSpec } from './engine/network.ts';
+export { cutNetwork, frozenPrefix, type CutNetwork } from './engine/cut.ts';
 export { openBackend, type OpenOptions } from './engine/open.ts';
 export {
   createOptimizer,
