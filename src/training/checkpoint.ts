@@ -12,7 +12,7 @@ import { guardWrites } from '../base/files.ts';
 import type { Parameters } from '../engine/backend.ts';
 import type { Optimizer } from '../engine/optimizer.ts';
 import { readSafetensors, writeSafetensors } from '../formats/safetensors.ts';
-import { viewSchema } from '../views/config.ts';
+import { frameViewSchema } from '../views/config.ts';
 
 const FORMAT = 'uscl-checkpoint';
 
@@ -55,7 +55,7 @@ const metadataSchema = z.object({
   model: jsonText.pipe(modelSchema),
   /** Of a fine-tuned network: what its scores mean and how its images are made, so that it predicts on its own. */
   classifier: jsonText
-    .pipe(z.strictObject({ classes: z.array(z.string()).min(2), view: viewSchema }))
+    .pipe(z.strictObject({ classes: z.array(z.string()).min(2), view: frameViewSchema }))
     .optional(),
   sha256: z.string(),
 });

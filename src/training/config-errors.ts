@@ -29,7 +29,12 @@ export function valueAt(tree: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 /** `CONFIG_UNKNOWN_KEY` with the nearest path among `known`, if one is near. */
-export function unknownKey(path: string, known: readonly string[], where: string): UsclError {
+export function unknownKey(
+  path: string,
+  known: readonly string[],
+  where: string,
+  guide = 'docs/configuration.md',
+): UsclError {
   const nearest = nearestKey(path, known);
   return new UsclError({
     kind: 'usage',
@@ -38,8 +43,8 @@ export function unknownKey(path: string, known: readonly string[], where: string
     where,
     remedy:
       nearest === undefined
-        ? 'See docs/configuration.md for every key.'
-        : `Did you mean "${nearest}"? See docs/configuration.md for every key.`,
+        ? `See ${guide} for every key.`
+        : `Did you mean "${nearest}"? See ${guide} for every key.`,
   });
 }
 
@@ -49,18 +54,19 @@ export function configError(
   input: unknown,
   known: readonly string[],
   where: string,
+  guide = 'docs/configuration.md',
 ): UsclError {
   const issue = deepest(error.issues);
   const place = issue.path.map(String).join('.');
   if (issue.code === 'unrecognized_keys')
-    return unknownKey([...issue.path.map(String), issue.keys[0] ?? ''].join('.'), known, where);
+    return unknownKey([...issue.path.map(String), issue.keys[0] ?? ''].join('.'), known, where, guide);
   const value = valueAt(input, issue.path);
   return new UsclError({
     kind: 'usage',
     code: 'CONFIG_INVALID',
     message: `The configuration key "${place}" cannot be ${shown(value)}: ${allowed(issue)}.`,
     where: `${where}, key ${place}`,
-    remedy: `Change "${place}"; docs/configuration.md says what it means.`,
+    remedy: `Change "${place}"; ${guide} says what it means.`,
   });
 }
 

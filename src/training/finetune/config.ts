@@ -3,46 +3,28 @@
  * complete; `uscl finetune` writes it to `config.json`, where `"task": "finetune"` tells it from a pretraining run.
  */
 import { z } from 'zod';
-import { viewSchema, type ViewConfig } from '../../views/config.ts';
+import { type FrameViewConfig, frameViewSchema } from '../../views/config.ts';
 import { loaderSchema, modelSchema, optimizerSchema, scheduleSchema } from '../config.ts';
 
 const unit = z.number().min(0).max(1);
 const count = z.int().min(1);
-const { size, channels, resize, augment, normalise } = viewSchema.unwrap().shape;
 const { backbone, width, normMomentum } = modelSchema.shape;
 
-const view = z
-  .strictObject({
-    size,
-    channels,
-    resize,
-    augment,
-    normalise,
-    variants: z
-      .int()
-      .min(0)
-      .max(10_000)
-      .nullable()
-      .default(null)
-      .describe(
-        'Augmented variants of each frame; an epoch uses one of them, in turn. null: a new one every epoch. 0: none, ' +
-          'the whole frame. With a number, what frozen layers make of a variant is computed once and kept.',
-      ),
-  })
-  .superRefine((given, context) => {
-    for (const key of ['mean', 'std'] as const) {
-      if (given.channels === 3 || typeof given.normalise[key] === 'number') continue;
-      context.addIssue({
-        code: 'custom',
-        path: ['normalise', key],
-        message: 'Three values need channels = 3.',
-      });
-    }
-  });
+const view = z.strictObject({
+  ...frameViewSchema.unwrap().shape,
+  variants: count
+    .max(10_000)
+    .nullable()
+    .default(null)
+    .describe(
+      'Augmented variants of each frame; an epoch uses one of them, in turn. null: a new one every epoch. With a ' +
+        'number, or without augmentation, what frozen layers make of a frame is computed once and kept.',
+    ),
+});
 
 const frames = count.nullable();
 
-export const finetuneSchema = z.strictObject({
+const wholeSchema = z.strictObject({
   task: z.literal('finetune').default('finetune'),
   protocol: z
     .enum(['honest', 'legacy'])
@@ -156,6 +138,19 @@ export const finetuneSchema = z.strictObject({
     .describe('Seconds between saves within a fold (at ends of epochs). Never changes a result.'),
 });
 
+export const finetuneSchema = wholeSchema.superRefine((config, context) => {
+  const fault = frameViewSchema.safeParse(viewOf(config)).error?.issues[0];
+  if (fault !== undefined)
+    context.addIssue({ code: 'custom', path: ['view', ...fault.path], message: fault.message });
+  if (config.protocol === 'legacy' && config.split !== null)
+    context.addIssue({
+      code: 'custom',
+      path: ['protocol'],
+      message:
+        'the legacy protocol draws its own folds of clips; a split kept with the dataset is for honest',
+    });
+});
+
 /** A complete configuration of a fine-tuning run. */
 export type FinetuneConfig = Readonly<z.infer<typeof finetuneSchema>>;
 
@@ -169,9 +164,7 @@ export const FINETUNE_PRESETS = {
     // A new classifier has far to go, pretrained layers have not.
     layerRates: { 'classifier.*': 10 },
     schedule: { unit: 'step', warmup: 'linear', warmupLength: 10 },
-    view: {
-      augment: { cropScale: [0.6, 1], brightness: 0.3, contrast: 0.3, saturation: 0, hue: 0 },
-    },
+    view: { augment: { cropScale: [0.6, 1], brightness: 0.3, contrast: 0.3 } },
   },
   /** What the published fine-tuning code does, but for the choice of the epoch: say `protocol: legacy` for that. */
   reference: {
@@ -183,16 +176,16 @@ export const FINETUNE_PRESETS = {
     earlyStopping: null,
     optimizer: { kind: 'adam', learningRate: 0.01, weightDecay: 1e-4 },
     schedule: { kind: 'cosine', unit: 'epoch', warmup: 'none' },
-    view: { augment: { brightness: 0, contrast: 0, saturation: 0, hue: 0 } },
   },
 } as const satisfies Record<string, PartialFinetuneConfig>;
 
 export type FinetunePreset = keyof typeof FINETUNE_PRESETS;
 
 /** The view as the painters of `views` take it. */
-export function viewOf(config: Pick<FinetuneConfig, 'view'>): ViewConfig {
-  const { variants: _variants, ...rest } = config.view;
-  return viewSchema.parse(rest);
+export function viewOf({
+  view: { variants: _variants, ...rest },
+}: Pick<FinetuneConfig, 'view'>): FrameViewConfig {
+  return rest;
 }
 
 /** Seeds of the run, in order. */

@@ -8,7 +8,7 @@ import { UsclError } from '../../base/errors.ts';
 import type { Backend, Parameters, Plan, Precision } from '../../engine/backend.ts';
 import type { Network } from '../../engine/network.ts';
 import { OUTPUTS, withHeads } from '../../models/heads.ts';
-import type { ViewConfig } from '../../views/config.ts';
+import type { FrameViewConfig } from '../../views/config.ts';
 import { type Checkpoint, CHECKPOINTS, readCheckpoint, restoreWeights } from '../checkpoint.ts';
 import { backboneOf } from '../learner.ts';
 import { RUN_FILES } from '../run-folder.ts';
@@ -28,7 +28,7 @@ export interface Model extends Disposable {
   /** Names of the classes, in the order of the probabilities. */
   readonly classes: readonly string[];
   /** How images are made: `fillWholeView(frame, clip, view, target, offset)`. */
-  readonly view: ViewConfig;
+  readonly view: FrameViewConfig;
   readonly network: Network;
   readonly parameters: Parameters;
   /** Most images in one call of `predict`. */
@@ -102,7 +102,7 @@ export function openModel(source: string, backend: Backend, options: ModelOption
 /** The backbone of a checkpoint with a classifier on its representation. */
 export function classifierNetwork(
   model: Pick<Checkpoint['model'], 'backbone' | 'width'> & { readonly normMomentum?: number },
-  view: ViewConfig,
+  view: FrameViewConfig,
   classes: number,
 ): Network {
   const trunk = backboneOf({ model: { normMomentum: 0.1, ...model }, view });

@@ -1,0 +1,175 @@
+/**
+ * Configurations in layers, whatever they configure: later layers win, and each is checked when it is laid on, so that
+ * an error names the layer it came from. Lists are replaced as a whole.
+ */
+import { readFileSync } from 'node:fs';
+import { parse as parseYaml } from 'yaml';
+import type { z } from 'zod';
+import { messageOf, UsclError } from '../base/errors.ts';
+import { configError, isTree, keyPaths, type Tree, unknownKey } from './config-errors.ts';
+
+/** What is configured. */
+export interface ConfigKind<Config> {
+  readonly schema: z.ZodType<Config>;
+  /** Named starting points; one is called `default`. */
+  readonly presets: Readonly<Record<string, Tree>>;
+  /** Page that explains every key. */
+  readonly guide: string;
+}
+
+/** Where a person or a program says what it wants. */
+export interface GivenLayers<Preset extends string = string> {
+  /** Default: the preset named in the file (`preset: reference`), else `default`. */
+  readonly preset?: Preset;
+  /** YAML (or JSON) text of a partial configuration, and what to call it in messages. */
+  readonly file?: ConfigFile;
+  /** `key.path=value`, the value in YAML. */
+  readonly set?: readonly string[];
+  /** A partial configuration of a program. */
+  readonly overrides?: unknown;
+}
+
+export interface ConfigFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+/**
+ * Lays the given layers over `under`: preset, file, overrides, settings. Over a `complete` configuration the default
+ * preset is left out. Errors: `CONFIG_UNKNOWN_KEY`, `CONFIG_INVALID`, `CONFIG_FILE`.
+ */
+export function resolveLayers<Config>(
+  kind: ConfigKind<Config>,
+  under: { readonly tree: Tree; readonly complete: boolean },
+  given: GivenLayers,
+): Config {
+  const { preset: inFile, ...file } = given.file === undefined ? {} : parseConfigFile(kind, given.file);
+  const named = given.preset ?? (inFile === undefined ? undefined : presetIn(kind.presets, inFile));
+  let tree: Tree = under.tree;
+  if (named !== undefined || !under.complete) tree = merged(tree, kind.presets[named ?? 'default'] ?? {});
+  const known = keyPaths(
+    asTree(kind.schema.parse(merged(under.tree, kind.presets['default'] ?? {})), 'default'),
+  );
+  const check = (where: string): Config => {
+    const result = kind.schema.safeParse(tree);
+    if (!result.success) throw configError(result.error, tree, known, where, kind.guide);
+    return result.data;
+  };
+  if (given.file !== undefined) {
+    tree = merged(tree, file);
+    check(given.file.path);
+  }
+  if (given.overrides !== undefined) {
+    tree = merged(tree, asTree(given.overrides, 'configuration'));
+    check('configuration');
+  }
+  for (const setting of given.set ?? []) {
+    tree = merged(tree, parseSetting(kind, setting, known));
+    check(`--set ${setting}`);
+  }
+  return check('configuration');
+}
+
+/** The file's text, or `CONFIG_FILE` naming the path. */
+export function readConfigFile(path: string): ConfigFile {
+  try {
+    return { path, text: readFileSync(path, 'utf8') };
+  } catch (thrown) {
+    throw new UsclError({
+      kind: 'usage',
+      code: 'CONFIG_FILE',
+      message: `Cannot read the configuration file ${path}: ${messageOf(thrown)}.`,
+      where: path,
+      remedy: 'Give the path of a YAML file; docs/configuration.md shows one.',
+      cause: thrown,
+    });
+  }
+}
+
+/** The name if `presets` has it, or `CONFIG_INVALID`. */
+export function presetIn<Preset extends string>(
+  presets: Readonly<Record<Preset, unknown>>,
+  name: unknown,
+): Preset {
+  const names = Object.keys(presets);
+  if (typeof name === 'string' && isPreset(presets, name)) return name;
+  throw new UsclError({
+    kind: 'usage',
+    code: 'CONFIG_INVALID',
+    message: `There is no preset ${JSON.stringify(name)}: allowed are ${names.join(', ')}.`,
+    where: 'preset',
+    remedy: 'Choose one of those names.',
+  });
+}
+
+function isPreset<Preset extends string>(
+  presets: Readonly<Record<Preset, unknown>>,
+  name: string,
+): name is Preset {
+  return Object.hasOwn(presets, name);
+}
+
+function parseConfigFile({ guide }: ConfigKind<unknown>, { path, text }: ConfigFile): Tree {
+  let value: unknown;
+  try {
+    value = parseYaml(text, { maxAliasCount: 100 });
+  } catch (thrown) {
+    throw new UsclError({
+      kind: 'usage',
+      code: 'CONFIG_FILE',
+      message: `The configuration file is not valid YAML: ${messageOf(thrown).split('\n')[0] ?? ''}.`,
+      where: path,
+      remedy: `Mend the file at that line; ${guide} shows one.`,
+      cause: thrown,
+    });
+  }
+  return asTree(value ?? {}, path);
+}
+
+/** `a.b=1` → { a: { b: 1 } }. */
+function parseSetting({ guide }: ConfigKind<unknown>, setting: string, known: readonly string[]): Tree {
+  const at = setting.indexOf('=');
+  if (at < 1)
+    throw new UsclError({
+      kind: 'usage',
+      code: 'CONFIG_INVALID',
+      message: `A setting is key=value, not "${setting}".`,
+      where: `--set ${setting}`,
+      remedy: 'Write for example --set optimizer.learningRate=0.001',
+    });
+  const path = setting.slice(0, at);
+  if (!known.includes(path)) throw unknownKey(path, known, `--set ${setting}`, guide);
+  let value: unknown;
+  try {
+    value = parseYaml(setting.slice(at + 1));
+  } catch {
+    value = setting.slice(at + 1);
+  }
+  return path.split('.').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as Tree;
+}
+
+function asTree(value: unknown, where: string): Tree {
+  if (isTree(value)) return value;
+  throw new UsclError({
+    kind: 'usage',
+    code: 'CONFIG_INVALID',
+    message: `A configuration is a group of keys, not ${JSON.stringify(value)}.`,
+    where,
+    remedy: 'Write keys and values, for example "training: {epochs: 100}".',
+  });
+}
+
+function merged(under: Tree, over: Tree): Tree {
+  const result: Record<string, unknown> = { ...under };
+  for (const [key, value] of Object.entries(over)) {
+    // Through defineProperty, so that a key like "__proto__" is just an unknown key.
+    const below = Object.hasOwn(result, key) ? result[key] : undefined;
+    Object.defineProperty(result, key, {
+      value: isTree(value) ? merged(isTree(below) ? below : {}, value) : value,
+      enumerable: true,
+      writable: true,
+      configurable: true,
+    });
+  }
+  return result;
+}
