@@ -1,0 +1,201 @@
+import { describe, expect, it } from 'vitest';
+import type { Parameters, Precision } from '../../src/engine/backend.ts';
+import { foldNetwork } from '../../src/engine/fold.ts';
+import { INPUT, type Network, type Node } from '../../src/engine/network.ts';
+import { openBackend } from '../../src/engine/open.ts';
+import { resnet } from '../../src/models/resnet.ts';
+import { everyNode, fillNormal, fillParameters, networkOf, relativeError } from './helpers.ts';
+
+const conv = (name: string, input: string, filters: number): Node => ({
+  kind: 'conv',
+  name,
+  input,
+  filters,
+  kernel: 3,
+  stride: 1,
+  padding: 1,
+});
+const norm = (name: string, input: string, relu = false): Node => ({
+  kind: 'batchNorm',
+  name,
+  input,
+  relu,
+  epsilon: 1e-5,
+  momentum: 0.1,
+});
+const sum = (name: string, a: string, b: string): Node => ({ kind: 'addRelu', name, inputs: [a, b] });
+
+const NETWORKS: readonly (readonly [string, Network])[] = [
+  ['every kind of node', everyNode(3, 32)],
+  ['one channel', everyNode(1, 32)],
+  ['a ResNet-18', resnet(18, { channels: 1, size: 32, width: 8 })],
+  ['a ResNet-50', resnet(50, { channels: 3, size: 32, width: 4 })],
+  [
+    'a sum whose other side is read again later',
+    networkOf(
+      [16, 9, 9],
+      [
+        conv('a', INPUT, 16),
+        norm('aNorm', 'a', true),
+        conv('b', 'aNorm', 16),
+        norm('bNorm', 'b'),
+        sum('s', 'bNorm', 'aNorm'),
+        conv('c', 's', 16),
+        norm('cNorm', 'c'),
+        sum('t', 'aNorm', 'cNorm'),
+      ],
+    ),
+  ],
+  [
+    'a sum whose other side is what its convolution reads',
+    networkOf(
+      [16, 9, 9],
+      [
+        conv('a', INPUT, 16),
+        norm('aNorm', 'a'),
+        conv('b', 'aNorm', 16),
+        norm('bNorm', 'b'),
+        sum('s', 'aNorm', 'bNorm'),
+      ],
+    ),
+  ],
+  [
+    'a sum with the image',
+    networkOf([16, 9, 9], [conv('a', INPUT, 16), norm('aNorm', 'a'), sum('s', 'aNorm', INPUT)]),
+  ],
+  [
+    'a convolution that two norms read',
+    networkOf([16, 9, 9], [conv('a', INPUT, 16), norm('n', 'a', true), norm('m', 'a'), sum('s', 'n', 'm')]),
+  ],
+  [
+    'a norm on the image',
+    networkOf([16, 9, 9], [norm('first', INPUT), conv('a', 'first', 16), norm('n', 'a', true)]),
+  ],
+];
+
+/** Running statistics away from their start, as after training. */
+function fillStatistics(parameters: Parameters): void {
+  for (const { name, offset, length, initial } of parameters.statisticSpecs) {
+    const target = parameters.statistics.subarray(offset, offset + length);
+    fillNormal(target, 5, name, 0.3);
+    if (initial === 1) target.forEach((value, i) => (target[i] = 0.6 + Math.abs(value)));
+  }
+}
+
+type Options = { readonly fold: boolean; readonly precision?: Precision; readonly taps?: readonly string[] };
+
+function infer(
+  kind: 'reference' | 'onednn',
+  network: Network,
+  options: Options,
+): { readonly outputs: Map<string, Float32Array>; readonly taps: Map<string, Float32Array> } {
+  const { taps = [], precision = 'f32' } = options;
+  using backend = openBackend(kind === 'onednn' ? { kind, threads: 1 } : { kind });
+  using parameters = backend.createParameters(network);
+  fillParameters(parameters, 1);
+  fillStatistics(parameters);
+  using plan = backend.compile(network, parameters, { batch: 3, mode: 'infer', ...options, precision });
+  fillNormal(plan.input, 9, 'images');
+  // The second pass would show what the first has left behind.
+  for (let pass = 0; pass < 2; pass++) plan.forward();
+  return {
+    outputs: new Map(network.outputs.map((name) => [name, plan.output(name).slice()])),
+    taps: new Map(taps.map((name) => [name, plan.value(name).slice()])),
+  };
+}
+
+describe.each(NETWORKS)('folded inference of %s', (_, network) => {
+  it('equals batch norms with running statistics', () => {
+    const truth = infer('reference', network, { fold: false });
+    for (const kind of ['reference', 'onednn'] as const) {
+      const found = infer(kind, network, { fold: true });
+      for (const [name, value] of truth.outputs)
+        expect(relativeError(value, found.outputs.get(name)!), `${kind} ${name}`).toBeLessThan(1e-5);
+    }
+  });
+
+  it('in bf16 equals the reference’s rounding, and is no further from the truth than unfolded', () => {
+    const exact = infer('reference', network, { fold: false });
+    const rounded = infer('reference', network, { fold: true, precision: 'bf16' });
+    const found = infer('onednn', network, { fold: true, precision: 'bf16' });
+    const unfolded = infer('onednn', network, { fold: false, precision: 'bf16' });
+    for (const [name, value] of exact.outputs) {
+      const error = relativeError(value, found.outputs.get(name)!);
+      expect(relativeError(rounded.outputs.get(name)!, found.outputs.get(name)!), name).toBeLessThan(6e-3);
+      expect(error, name).toBeLessThan(
+        Math.max(5e-3, 1.5 * relativeError(value, unfolded.outputs.get(name)!)),
+      );
+    }
+  });
+});
+
+describe('folding', () => {
+  const residual = everyNode(3, 32);
+
+  it('leaves no norm and no sum of a ResNet alone', () => {
+    for (const depth of [18, 50] as const) {
+      const kinds = foldNetwork(resnet(depth, { channels: 1, size: 32, width: 4 }), []).map(
+        ({ kind }) => kind,
+      );
+      expect(new Set(kinds)).toEqual(new Set(['foldedConv', 'maxPool', 'globalAveragePool']));
+      expect(kinds.filter((kind) => kind === 'foldedConv')).toHaveLength(depth === 18 ? 20 : 53);
+    }
+  });
+
+  it.each(['reference', 'onednn'] as const)('keeps every value that someone looks at (%s)', (kind) => {
+    const taps = ['stem', 'aNorm', 'bNorm', 'shortNorm', 'sum', 'c', 'sum2', INPUT];
+    const truth = infer('reference', residual, { fold: false, taps });
+    const found = infer(kind, residual, { fold: true, taps });
+    for (const [name, value] of truth.taps)
+      expect(relativeError(value, found.taps.get(name)!), name).toBeLessThan(1e-5);
+    for (const [name, value] of truth.outputs)
+      expect(relativeError(value, found.outputs.get(name)!), name).toBeLessThan(1e-5);
+  });
+
+  it.each(['reference', 'onednn'] as const)(
+    'prepares weights once: later changes do not reach it (%s)',
+    (kind) => {
+      const network = NETWORKS[4]![1];
+      using backend = openBackend(kind === 'onednn' ? { kind, threads: 1 } : { kind });
+      using parameters = backend.createParameters(network);
+      fillParameters(parameters, 1);
+      using plan = backend.compile(network, parameters, {
+        batch: 2,
+        mode: 'infer',
+        precision: 'f32',
+        fold: true,
+      });
+      fillNormal(plan.input, 9, 'images');
+      plan.forward();
+      const before = plan.output('head').slice();
+      for (const { role, offset, length } of parameters.specs)
+        if (!role.startsWith('linear')) parameters.values.fill(0, offset, offset + length);
+      plan.forward();
+      expect(plan.output('head')).toEqual(before);
+    },
+  );
+
+  it('answers for each image whatever the others in the batch are', () => {
+    using backend = openBackend({ kind: 'onednn', threads: 1 });
+    using parameters = backend.createParameters(residual);
+    fillParameters(parameters, 1);
+    const options = { mode: 'infer', precision: 'bf16', fold: true } as const;
+    using eight = backend.compile(residual, parameters, { ...options, batch: 8 });
+    using one = backend.compile(residual, parameters, { ...options, batch: 1 });
+    fillNormal(eight.input, 9, 'images');
+    eight.forward();
+    one.input.set(eight.input.subarray(3 * one.input.length, 4 * one.input.length));
+    one.forward();
+    expect(relativeError(eight.output('head').subarray(15, 20), one.output('head'))).toBeLessThan(1e-2);
+  });
+
+  it('is refused in training', () => {
+    for (const kind of ['reference', 'onednn'] as const) {
+      using backend = openBackend(kind === 'onednn' ? { kind, threads: 1 } : { kind });
+      using parameters = backend.createParameters(residual);
+      expect(() =>
+        backend.compile(residual, parameters, { batch: 2, mode: 'train', precision: 'f32', fold: true }),
+      ).toThrow(expect.objectContaining({ code: 'PLAN_OPTIONS', where: 'fold' }));
+    }
+  });
+});
