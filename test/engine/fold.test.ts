@@ -82,7 +82,7 @@ function fillStatistics(parameters: Parameters): void {
   }
 }
 
-type Options = { readonly fold: boolean; readonly precision?: Precision; readonly taps?: readonly string[] };
+interface Options { readonly fold: boolean; readonly precision?: Precision; readonly taps?: readonly string[] }
 
 function infer(
   kind: 'reference' | 'onednn',

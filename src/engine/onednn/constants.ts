@@ -6,7 +6,7 @@ export type DataType = (typeof DataType)[keyof typeof DataType];
 /** Format tags: plain row-major orders of one to four dimensions, the channels-last one, and "you choose". */
 export const Tag = { any: 1, a: 2, ab: 3, abcd: 5, acdb: 20 } as const;
 
-export const Prop = { forwardTraining: 64, forwardInference: 96, backward: 128, backwardData: 160 } as const;
+export const Prop = { forwardTraining: 64, forwardInference: 96, backward: 128 } as const;
 
 export const Algorithm = {
   convolutionDirect: 1,

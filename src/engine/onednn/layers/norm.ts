@@ -63,13 +63,11 @@ export function recordBatchNorm(c: Compilation, node: NodeOf<'batchNorm'>, sourc
   return {
     output,
     backward: ({ gradient, mayOverwrite }) => {
-      const trains = c.trainable(`${node.name}.weight`) || c.trainable(`${node.name}.bias`);
-      const prop = frozen && !trains ? Prop.backwardData : Prop.backward;
       const primitive = context.primitive(
         scope,
         `${node.name} backward`,
         (operation) =>
-          functions.normBackward(operation, prop, part.address, part.address, node.epsilon, flags),
+          functions.normBackward(operation, Prop.backward, part.address, part.address, node.epsilon, flags),
         { hint: forward },
       );
       const sourceGradient = mayOverwrite ? gradient : recorder.planned(source.descriptor);
