@@ -81,6 +81,7 @@ export { auditSheet, type AuditSheetOptions } from './dataset/audit-sheet.ts';
 export { ALIKE_DISTANCE, findAlike, hashDistance, unitsOf } from './dataset/near-duplicates.ts';
 export type { AlikePair, ComparedClip, Units } from './dataset/near-duplicates.ts';
 export { hashesOfClip, perceptualHash } from './dataset/perceptual-hash.ts';
+export { mergeDatasets, type MergedPart, type MergeOptions, type MergeSummary } from './dataset/merge.ts';
 export { leaksBetween, makeSplit, readSplit, writeSplit } from './dataset/splits.ts';
 export type { NamedSplit, SplitLeak, SplitRequest } from './dataset/splits.ts';
 export { OUTPUTS, withHeads, type Heads, type ProjectionHead } from './models/heads.ts';

@@ -4,7 +4,7 @@ import { DEFAULT_FPS, DEFAULT_SIZE, ingest, type IngestSummary } from '../ingest
 import type { PictureLayout } from '../ingest/discover.ts';
 import { BLUES_LABELS, type RecipeName, RECIPES } from '../ingest/recipes.ts';
 import { frameRate, runCommand, withJson, wholeNumber } from './command.ts';
-import { duration, oneLine } from './output.ts';
+import { duration, listed } from './output.ts';
 
 interface Options {
   readonly out: string;
@@ -29,9 +29,6 @@ interface Options {
   readonly reuse: boolean;
   readonly json?: boolean;
 }
-
-/** Names listed in a report before it says how many more there are. */
-const LISTED = 10;
 
 export function ingestCommand(): Command {
   const command = new Command('ingest')
@@ -191,11 +188,4 @@ function describeFields({ crops }: IngestSummary): string[] {
       ? ''
       : `; confidence of those found: ${(sure[0] ?? 0).toFixed(2)} to ${(sure.at(-1) ?? 0).toFixed(2)}, median ${(sure[sure.length >> 1] ?? 0).toFixed(2)}`;
   return [`ultrasound fields: ${counts.join(', ')}${found}`];
-}
-
-function listed(title: string, items: readonly string[], count = items.length): string[] {
-  if (items.length === 0) return [];
-  const shown = items.slice(0, LISTED).map((item) => `  ${oneLine(item)}`);
-  if (count > LISTED) shown.push(`  … and ${count - LISTED} more (--json lists them)`);
-  return [`${title}: ${count}`, ...shown];
 }

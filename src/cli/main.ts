@@ -10,6 +10,7 @@ import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
 import { ingestCommand } from './ingest.ts';
 import { inspectCommand } from './inspect.ts';
+import { mergeCommand } from './merge.ts';
 import { phantomCommand } from './phantom.ts';
 import { pretrainCommand } from './pretrain.ts';
 import { probeCommand } from './probe.ts';
@@ -38,6 +39,7 @@ for (const command of [
   ingestCommand(),
   recipesCommand(),
   inspectCommand(),
+  mergeCommand(),
   auditCommand(),
   splitCommand(),
   phantomCommand(),

@@ -180,6 +180,17 @@ function escaped(letter: string): string {
   return `\\u{${letter.codePointAt(0)!.toString(16)}}`;
 }
 
+/** Names listed in a report before it says how many more there are. */
+const LISTED = 10;
+
+/** A title with the count, and the first of the items a line each; nothing where there are none. */
+export function listed(title: string, items: readonly string[], count = items.length): string[] {
+  if (items.length === 0) return [];
+  const shown = items.slice(0, LISTED).map((item) => `  ${oneLine(item)}`);
+  if (count > LISTED) shown.push(`  … and ${count - LISTED} more (--json lists them)`);
+  return [`${title}: ${count}`, ...shown];
+}
+
 /** 75 → `1 min 15 s`. */
 export function duration(seconds: number): string {
   const whole = Math.round(seconds);

@@ -5,6 +5,7 @@
  * Four pixels are read as one 32-bit word in the hot loops, lowest byte first, as on every machine Node runs on
  * that stores integers little-endian.
  */
+import { writeLuma } from '../dataset/channels.ts';
 
 /** De-interleaves a frame [pixels, channels] to planes; three channels become one through luma (BT.601, as Pillow). */
 export function toPlanes(
@@ -19,11 +20,7 @@ export function toPlanes(
     return;
   }
   if (wanted === 1) {
-    for (let i = 0, p = 0; i < pixels; i++, p += 3) {
-      const luma =
-        Math.imul(frame[p]!, 19595) + Math.imul(frame[p + 1]!, 38470) + Math.imul(frame[p + 2]!, 7471);
-      target[i] = (luma + 0x8000) >> 16;
-    }
+    writeLuma(frame, pixels, target);
     return;
   }
   for (let i = 0, p = 0; i < pixels; i++, p += 3) {
