@@ -13,6 +13,7 @@ import type { Parameters } from '../engine/backend.ts';
 import type { Optimizer } from '../engine/optimizer.ts';
 import { readSafetensors, writeSafetensors } from '../formats/safetensors.ts';
 import { frameViewSchema } from '../views/config.ts';
+import { ingestedSchema } from './ingested.ts';
 
 const FORMAT = 'uscl-checkpoint';
 
@@ -55,7 +56,14 @@ const metadataSchema = z.object({
   model: jsonText.pipe(modelSchema),
   /** Of a fine-tuned network: what its scores mean and how its images are made, so that it predicts on its own. */
   classifier: jsonText
-    .pipe(z.strictObject({ classes: z.array(z.string()).min(2), view: frameViewSchema }))
+    .pipe(
+      z.strictObject({
+        classes: z.array(z.string()).min(2),
+        view: frameViewSchema,
+        /** Missing where nobody said. */
+        ingest: ingestedSchema.optional(),
+      }),
+    )
     .optional(),
   sha256: z.string(),
 });

@@ -76,7 +76,7 @@ export function openModel(source: string, backend: Backend, options: ModelOption
   let plan: Plan;
   try {
     restoreWeights(checkpoint.tensors, parameters, path);
-    plan = backend.compile(network, parameters, { batch, mode: 'infer', precision });
+    plan = backend.compile(network, parameters, { batch, mode: 'infer', precision, fold: true });
   } catch (thrown) {
     parameters[Symbol.dispose]();
     throw thrown;

@@ -1,0 +1,24 @@
+/** How the frames that a model learned from were stored, so that it can be shown other files in the same way. */
+import { z } from 'zod';
+import type { Manifest } from '../dataset/types.ts';
+import { DEFAULT_FPS } from '../ingest/options.ts';
+
+export const ingestedSchema = z.strictObject({
+  /** Frames a second. */
+  fps: z.union([z.number().positive(), z.literal('all')]),
+  /** Stored length of the shorter side in pixels. */
+  size: z.int().min(16).max(2048),
+  channels: z.union([z.literal(1), z.literal(3)]),
+  crop: z.enum(['auto', 'none']),
+});
+export type Ingested = Readonly<z.infer<typeof ingestedSchema>>;
+
+const madeSchema = z.object({
+  fps: ingestedSchema.shape.fps.catch(DEFAULT_FPS),
+  crop: ingestedSchema.shape.crop.catch('auto'),
+});
+
+/** What a dataset's manifest says of it; of one that was not made by an ingest, an ingest's defaults. */
+export function ingestedAs({ size, channels, made }: Manifest): Ingested {
+  return { ...madeSchema.parse(made), size: Math.max(16, Math.min(2048, size)), channels };
+}

@@ -1,0 +1,267 @@
+/**
+ * What a fine-tuned model says of files: videos, pictures, DICOM objects, folders of these. Pixels take the way of an
+ * ingest (field, blanking, cropping, scaling, dropping, and the rules of what may name a patient) and then that of
+ * every evaluation (the whole frame, no randomness). Frames stream: memory does not grow with the length of a clip but
+ * by its probabilities. Research use only; not a medical device.
+ */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
+import { UsclError } from '../../base/errors.ts';
+import type { Backend, Precision } from '../../engine/backend.ts';
+import { openBackend } from '../../engine/open.ts';
+import { uniformFrames } from '../../evaluation/embeddings.ts';
+import type { ClipDecoding } from '../../ingest/clip.ts';
+import { DEFAULT_FPS, DEFAULT_SIZE } from '../../ingest/options.ts';
+import type { FoundClip, ReadOptions, ReadVisitor } from '../../ingest/reading.ts';
+import { readSources } from '../../ingest/reading.ts';
+import { type Model, openModel } from '../finetune/model.ts';
+import type { FailedFile, FilePrediction, FilePredictions, PredictionsHead } from './answers.ts';
+import { concluded, RESEARCH_USE } from './answers.ts';
+import { FrameBatcher } from './frame-batcher.ts';
+import { InOrder } from './in-order.ts';
+
+/** Below this probability of the likeliest class there is no answer. */
+export const ABSTAIN_BELOW = 0.6;
+
+/** Images at a time. */
+const BATCH = 16;
+
+export interface ModelUse {
+  readonly backend?: 'auto' | 'onednn' | 'reference';
+  readonly threads?: number;
+  /** Default: the fastest of the backend. */
+  readonly precision?: Precision;
+  readonly onNote?: (text: string) => void;
+}
+
+/** How files are read is, by default, how the clips that the model learned from were. */
+export interface PredictOptions extends Omit<ReadOptions, 'signal'> {
+  /** Frames looked at of each clip, even in time over those that an ingest would store. Default: all of them. */
+  readonly frames?: number | 'all';
+  /** 0 to 1: with a smaller probability of the likeliest class there is no answer. Default `ABSTAIN_BELOW`. */
+  readonly abstainBelow?: number;
+  /** In hundredths of the whole. */
+  readonly onProgress?: (done: number, total: number, note?: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface PredictVisitor {
+  /** `path` is for the screen alone where `clip.name` is another. */
+  clip(clip: FilePrediction, path: string): void | Promise<void>;
+  failed(file: FailedFile, path: string, reason: string): void | Promise<void>;
+}
+
+type Outcome =
+  | { readonly clip: FilePrediction; readonly path: string }
+  | { readonly failed: FailedFile; readonly path: string; readonly reason: string };
+
+/** A model in memory that reads files. Dispose of it. */
+export class Predictor implements Disposable {
+  readonly classes: readonly string[];
+  readonly precision: Precision;
+  readonly #backend: Backend;
+  readonly #model: Model;
+
+  /** Opens the model of a fine-tuning run. Errors: those of `openBackend` and `openModel`. */
+  constructor(source: string, options: ModelUse = {}) {
+    const { backend = 'auto', threads, precision, onNote } = options;
+    this.#backend = openBackend({
+      kind: backend,
+      ...(threads === undefined ? {} : { threads }),
+      ...(onNote === undefined ? {} : { onFallback: onNote }),
+    });
+    this.precision = precision ?? this.#backend.describe().precisions[0] ?? 'f32';
+    try {
+      this.#model = openModel(source, this.#backend, { batch: BATCH, precision: this.precision });
+    } catch (thrown) {
+      this.#backend[Symbol.dispose]();
+      throw thrown;
+    }
+    this.classes = this.#model.classes;
+  }
+
+  /** What `each` with these options goes by. Errors: `PREDICT_OPTION`. */
+  head(options: PredictOptions = {}): PredictionsHead {
+    const { abstainBelow = ABSTAIN_BELOW, frames = 'all' } = options;
+    if (!(abstainBelow >= 0 && abstainBelow <= 1))
+      throw optionError('abstainBelow', abstainBelow, 'a number from 0 to 1');
+    if (frames !== 'all' && !(Number.isInteger(frames) && frames >= 1))
+      throw optionError('frames', frames, "a whole number from 1, or 'all'");
+    const { path, classes, view, checkpoint } = this.#model;
+    const learned = checkpoint.classifier?.ingest;
+    const { fps = learned?.fps ?? DEFAULT_FPS, size = learned?.size ?? DEFAULT_SIZE } = options;
+    const { channels = learned?.channels ?? view.channels, crop = learned?.crop ?? 'auto' } = options;
+    return {
+      ...{ format: 'uscl-file-predictions', version: 1, notice: RESEARCH_USE },
+      model: {
+        ...{ path, classes: [...classes], precision: this.precision },
+        sha256: createHash('sha256').update(readFileSync(path)).digest('hex'),
+      },
+      reading: { fps, size, channels, crop, frames },
+      abstainBelow,
+    };
+  }
+
+  /**
+   * Hands every clip of `files` to `visitor`, and every file that cannot be read, in order. Errors: `PREDICT_OPTION`,
+   * `PREDICT_EMPTY` (no files), `NON_FINITE`, those of `readSources`.
+   */
+  async each(files: readonly string[], options: PredictOptions, visitor: PredictVisitor): Promise<void> {
+    const { abstainBelow, reading } = this.head(options);
+    if (files.length === 0) throw nothingGiven();
+    const { onProgress, signal } = options;
+    const batcher = new FrameBatcher(this.#model);
+    const outcomes = new InOrder<Outcome>((outcome) =>
+      'clip' in outcome
+        ? visitor.clip(outcome.clip, outcome.path)
+        : visitor.failed(outcome.failed, outcome.path, outcome.reason),
+    );
+    let clipsDone = 0;
+    let clips = files.length;
+    const tell = (share: number, path: string): void => {
+      onProgress?.(Math.floor((100 * (clipsDone + share)) / clips), 100, path);
+    };
+    const { frames, ...settings } = reading;
+    const readVisitor: ReadVisitor = {
+      clip: async (found, decoding, again) => {
+        const chosen = frames === 'all' ? null : await chosenFrames(decoding, frames);
+        const clip = new ClipRows(found, chosen === null ? decoding : again());
+        await clip.read(chosen, batcher, {
+          signal,
+          progress: (share) => {
+            tell(share, found.path);
+          },
+        });
+        outcomes.promise(() => clip.outcome(this.classes, abstainBelow));
+        await outcomes.drain();
+      },
+      refused: async ({ input, path, code, reason, remedy, written }) => {
+        const failed = { input: input + 1, name: written.source, code, reason: written.reason, remedy };
+        outcomes.promise(() => ({ failed, path, reason }));
+        await outcomes.drain();
+      },
+      progress: (done, total, path) => {
+        [clipsDone, clips] = [done, total];
+        tell(0, path);
+      },
+    };
+    await readSources(files, { ...options, ...settings, signal }, readVisitor);
+    batcher.flush();
+    await outcomes.drain();
+  }
+
+  /** All that `each` hands on, in one object. Errors: those of `each`. */
+  async files(files: readonly string[], options: PredictOptions = {}): Promise<FilePredictions> {
+    const clips: FilePrediction[] = [];
+    const failed: FailedFile[] = [];
+    const head = this.head(options);
+    await this.each(files, options, {
+      clip: (clip) => {
+        clips.push(clip);
+      },
+      failed: (file) => {
+        failed.push(file);
+      },
+    });
+    return { ...head, clips, failed };
+  }
+
+  [Symbol.dispose](): void {
+    this.#model[Symbol.dispose]();
+    this.#backend[Symbol.dispose]();
+  }
+}
+
+/**
+ * What the model of a fine-tuning run (or its safetensors file) says of `files`. Files that cannot be read are in
+ * `failed`. Errors: those of `Predictor`.
+ */
+export async function predictFiles(
+  source: string,
+  files: readonly string[],
+  options: PredictOptions & ModelUse = {},
+): Promise<FilePredictions> {
+  using predictor = new Predictor(source, options);
+  return await predictor.files(files, options);
+}
+
+/** The frames of a clip on their way through the model. */
+class ClipRows {
+  readonly #found: FoundClip;
+  readonly #decoding: ClipDecoding;
+  readonly #numbers: number[] = [];
+  readonly #probabilities: number[][] = [];
+  #missing = 0;
+
+  constructor(found: FoundClip, decoding: ClipDecoding) {
+    this.#found = found;
+    this.#decoding = decoding;
+  }
+
+  /** Reads to the end. `chosen` null: every frame. */
+  async read(
+    chosen: ReadonlySet<number> | null,
+    batcher: FrameBatcher,
+    { signal, progress }: { signal: AbortSignal | undefined; progress: (share: number) => void },
+  ): Promise<void> {
+    const decoding = this.#decoding;
+    let number = -1;
+    for await (const frame of decoding.frames) {
+      number++;
+      if (chosen?.has(number) === false) continue;
+      const row = this.#numbers.push(number) - 1;
+      this.#missing++;
+      const hasRun = batcher.add(frame, decoding.stored, (probabilities) => {
+        this.#probabilities[row] = probabilities;
+        this.#missing--;
+      });
+      if (!hasRun) continue;
+      progress(Math.min(1, ((decoding.positions[number] ?? 0) + 1) / (decoding.expected ?? Infinity)));
+      // Lets signals and the decoder's output in between batches.
+      await setImmediate();
+      signal?.throwIfAborted();
+    }
+  }
+
+  /** What came out, or null as long as frames are waiting for their batch. */
+  outcome(classes: readonly string[], abstainBelow: number): Outcome | null {
+    if (this.#missing > 0) return null;
+    const { input, path, isPrivate } = this.#found;
+    const { id, fps, field = null, dropped, flags } = this.#decoding.draft();
+    const { positions } = this.#decoding;
+    const raw = {
+      ...{ input: input + 1, name: isPrivate ? id : path, field, flags },
+      ...{ frames: this.#numbers, probabilities: this.#probabilities },
+      seconds: this.#numbers.map((number) => (fps === null ? null : positions[number]! / fps)),
+      dropped: dropped.black + dropped.blank + dropped.duplicate,
+    };
+    return { clip: concluded(raw, classes, abstainBelow), path };
+  }
+}
+
+/** Numbers of `count` frames even in time, which takes knowing how many there are. */
+async function chosenFrames(decoding: ClipDecoding, count: number): Promise<ReadonlySet<number>> {
+  let frames = 0;
+  for await (const frame of decoding.frames) if (frame.length > 0) frames++;
+  return new Set(uniformFrames(frames, count));
+}
+
+function nothingGiven(): UsclError {
+  return new UsclError({
+    kind: 'usage',
+    code: 'PREDICT_EMPTY',
+    message: 'There is no file to predict.',
+    remedy: 'Give videos, pictures, DICOM files, or folders of these.',
+  });
+}
+
+function optionError(option: string, value: unknown, expected: string): UsclError {
+  return new UsclError({
+    kind: 'usage',
+    code: 'PREDICT_OPTION',
+    message: `The option ${option} is ${String(value)}; it must be ${expected}.`,
+    where: option,
+    remedy: 'Correct the option and run the command again.',
+  });
+}
