@@ -164,6 +164,12 @@ export {
   type ProbeResult,
 } from './evaluation/probe-result.ts';
 export { featureStatistics, type FeatureStatistics } from './evaluation/statistics.ts';
+export { CamPlan, type CamImage, type CamPlanOptions } from './evaluation/cam-plan.ts';
+export { embeddingMap, type EmbeddingMap, type EmbeddingMapOptions } from './evaluation/embedding-map.ts';
+export { explanationSchema, readExplanation, type Explanation } from './evaluation/explanation.ts';
+export { gradCam, insideShare, resizeMap, type InsideShare } from './evaluation/grad-cam.ts';
+export { HEAT_COLOURS, overlayHeat } from './evaluation/heat-colours.ts';
+export { comparableRows, nearestClips, type Neighbour } from './evaluation/retrieval.ts';
 
 // Methods.
 export type { Losses, Method, PairLabels, PlanOutputs } from './methods/method.ts';
@@ -206,3 +212,11 @@ export { probeRun, type ProbeRunOptions, type RunProbe } from './training/probe-
 export type { Overlap } from './training/provenance.ts';
 export { resolveConfig, type ConfigSources } from './training/resolve.ts';
 export { learningRateAt, type RunTime } from './training/schedules.ts';
+export {
+  explain,
+  type CamOptions,
+  type Explained,
+  type ExplainOptions,
+  type MapOptions,
+  type NeighboursOptions,
+} from './training/explain/explain.ts';

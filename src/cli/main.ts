@@ -8,6 +8,7 @@ import { auditCommand } from './audit.ts';
 import { benchCommand } from './bench.ts';
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
+import { explainCommand } from './explain.ts';
 import { ingestCommand } from './ingest.ts';
 import { inspectCommand } from './inspect.ts';
 import { mergeCommand } from './merge.ts';
@@ -45,6 +46,7 @@ for (const command of [
   phantomCommand(),
   pretrainCommand(),
   probeCommand(),
+  explainCommand(),
   benchCommand(),
   doctorCommand(),
 ])

@@ -72,27 +72,34 @@ export class CamPlan implements Disposable {
   }
 
   /**
-   * Explains the first `count` images of `input`. `choose` says which class of image `i`, knowing its probabilities.
-   * The score is the one before the softmax, so that a map tells what speaks for a class and not what speaks against
-   * the others. Errors: `NON_FINITE`.
+   * Explains the first `count` images of `input`. `choose` says which class of each, knowing the probabilities of all,
+   * [count][classes]. The score is the one before the softmax, so that a map tells what speaks for a class and not what
+   * speaks against the others. Errors: `NON_FINITE`.
    */
-  explain(count: number, choose: (i: number, probabilities: Float32Array) => number): CamImage[] {
+  explain(
+    count: number,
+    choose: (probabilities: readonly Float32Array[]) => readonly number[],
+  ): readonly CamImage[] {
     if (!(count >= 0 && count <= this.batch))
       throw new RangeError(`${count} images do not fit a batch of ${this.batch}.`);
     const { classes } = this;
     this.#plan.forward();
     const logits = this.#plan.output(OUTPUTS.logits);
-    const chosen = Array.from({ length: count }, (_, i) => {
-      const probabilities = softmax(logits.subarray(i * classes, (i + 1) * classes));
-      return { probabilities, class: choose(i, probabilities) };
-    });
+    const probabilities = Array.from({ length: count }, (_, i) =>
+      softmax(logits.subarray(i * classes, (i + 1) * classes)),
+    );
+    const chosen = choose(probabilities);
     for (const output of this.#outputs) this.#plan.outputGradient(output).fill(0);
     const gradient = this.#plan.outputGradient(OUTPUTS.logits);
-    for (const [i, one] of chosen.entries()) gradient[i * classes + one.class] = 1;
+    for (let i = 0; i < count; i++) gradient[i * classes + chosen[i]!] = 1;
     this.#plan.backward();
     const activations = this.#plan.value(this.layer);
     const gradients = this.#plan.valueGradient(this.layer);
-    return chosen.map((one, i) => ({ ...one, heat: gradCam(activations, gradients, this.#shape, i) }));
+    return probabilities.map((one, i) => ({
+      class: chosen[i]!,
+      probabilities: one,
+      heat: gradCam(activations, gradients, this.#shape, i),
+    }));
   }
 
   [Symbol.dispose](): void {

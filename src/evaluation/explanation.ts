@@ -63,6 +63,8 @@ const camSchema = z.strictObject({
   videos: z.array(camVideoSchema),
   summary: z.strictObject({
     clips: z.int().min(0),
+    /** Clips that were not explained, because they have no label where the label's class was asked for. */
+    leftOut: z.int().min(0),
     /** Frames in whose map nothing speaks for the class. */
     withoutHeat: z.int().min(0),
     /** Clips without a known field. */
@@ -104,8 +106,13 @@ export type NeighbourExplanation = Readonly<z.infer<typeof neighboursSchema>>;
 export const explanationSchema = z.strictObject({
   format: z.literal('uscl-explanation'),
   version: z.literal(1),
-  /** File name of the weights, and where in training they were saved. */
-  weights: z.strictObject({ file: z.string(), step: z.int().nullable(), epoch: z.int().nullable() }),
+  /** File name and digest of the weights, and where in training they were saved. */
+  weights: z.strictObject({
+    file: z.string(),
+    sha256: z.string(),
+    step: z.int().nullable(),
+    epoch: z.int().nullable(),
+  }),
   data: z.array(z.strictObject({ name: z.string(), hash: z.string(), clips: z.int().min(1) })).min(1),
   /** Frames looked at a clip, uniform in time. */
   framesPerClip: z.int().min(1),

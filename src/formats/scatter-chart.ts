@@ -3,6 +3,7 @@
  * in colour and in shape, so that they can be told apart with any colour vision and in grey print; every colour has a
  * contrast of 3 : 1 or more on light and on dark paper. No fonts, scripts or network.
  */
+import { escapeXml, px } from './axes.ts';
 
 export interface ScatterPoint {
   readonly x: number;
@@ -19,7 +20,7 @@ export interface ScatterOptions {
   readonly legend: string;
   /** Kinds in this order; others follow as they come. Default: largest first. */
   readonly order?: readonly string[];
-  /** Kinds told apart at most, the others share one mark. Default 20. */
+  /** Kinds told apart at most; with more, the smaller ones (and all of one point) share one mark. Default 20. */
   readonly kinds?: number;
   /** A line under the chart. */
   readonly note?: string;
@@ -62,7 +63,9 @@ export function scatterChart(points: readonly ScatterPoint[], options: ScatterOp
     .filter((name) => !known.includes(name))
     .sort((a, b) => counts.get(b)! - counts.get(a)! || (a < b ? -1 : 1));
   const ordered = [...known, ...rest];
-  const told = ordered.length > most ? ordered.slice(0, most - 1) : ordered;
+  // A mark that stands for one point tells nothing that its title does not.
+  const telling = ordered.filter((name) => counts.get(name)! > 1);
+  const told = ordered.length > most ? telling.slice(0, most - 1) : ordered;
   const marks = new Map<string, Mark>(
     told.map((name, i) => [
       name,
@@ -171,17 +174,4 @@ function shapeAt({ colour, shape }: Mark, x: number, y: number): string {
 
 function shorten(text: string): string {
   return text.length <= 26 ? text : `${text.slice(0, 12)}…${text.slice(-13)}`;
-}
-
-function px(value: number): string {
-  return value.toFixed(1);
-}
-
-function escapeXml(text: string): string {
-  return text
-    .replaceAll(/[\p{Cc}\p{Cs}\uFFFE\uFFFF]/gu, '\ufffd')
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;');
 }

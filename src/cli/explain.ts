@@ -1,0 +1,201 @@
+/** `uscl explain RUN DATASET|FILE…`. */
+import { Command, Option } from 'commander';
+import { UsclError } from '../base/errors.ts';
+import type { Precision } from '../engine/backend.ts';
+import type { WhichCheckpoint } from '../training/backbone.ts';
+import { VIDEO_FORMATS, type VideoFormat } from '../training/explain/encode-video.ts';
+import { explain, type Explained, type ExplainOptions } from '../training/explain/explain.ts';
+import { collect, frameRate, runCommand, wholeNumber, withJson } from './command.ts';
+import { percent } from './output.ts';
+
+interface Options {
+  readonly out?: string;
+  readonly cam?: boolean;
+  readonly layer?: string;
+  readonly class?: string;
+  readonly pictures?: number;
+  readonly clip: readonly string[];
+  readonly video?: VideoFormat;
+  readonly map?: boolean;
+  readonly mapNeighbours?: number;
+  readonly minDist?: number;
+  readonly seed?: number;
+  readonly neighbours: readonly string[];
+  readonly count?: number;
+  readonly sameGroup?: boolean;
+  readonly frames: number;
+  readonly checkpoint: WhichCheckpoint;
+  readonly fps?: number | 'all';
+  readonly crop?: 'auto' | 'none';
+  readonly fields?: string;
+  readonly allowUnmasked?: boolean;
+  readonly keyFile?: string;
+  readonly overwrite?: boolean;
+  readonly backend: 'auto' | 'onednn' | 'reference';
+  readonly precision: Precision;
+  readonly threads?: number;
+  readonly json?: boolean;
+}
+
+export function explainCommand(): Command {
+  const command = new Command('explain')
+    .summary('where a network looks, and which clips it finds alike')
+    .description(
+      'Shows what RUN makes of the clips of DATASET (or of files): the places that speak for a class (Grad-CAM), a map of ' +
+        'all clips (UMAP), and the clips most like a given one. Pictures of clips are written only with --cam and ' +
+        '--neighbours. Research use only, not a medical device.',
+    )
+    .argument('<run>', 'fine-tuned run; for map and neighbours also a pretrained one, or weights')
+    .argument('<data...>', 'datasets; or videos, pictures, DICOM files, folders of these')
+    .option('--out <folder>', 'where to write (default: explain in RUN)')
+    .option('--cam', 'heat over frames, and the share of it inside the ultrasound field')
+    .option('--layer <name>', 'layer whose features are looked at (default: layer4)')
+    .option('--class <name>', 'class to explain: predicted, label, or a name (default: predicted)')
+    .option('--pictures <number>', 'clips drawn at most (default: 24)', wholeNumber('--pictures', 0, 100_000))
+    .option('--clip <id>', 'draw this clip and no others (repeatable; part of an id will do)', collect, [])
+    .addOption(
+      new Option('--video <format>', 'videos of the drawn clips that move').choices([...VIDEO_FORMATS]),
+    )
+    .option('--map', 'all clips on a plane, by class, group and source')
+    .option(
+      '--map-neighbours <number>',
+      'near clips of the map (default: 15)',
+      wholeNumber('--map-neighbours', 2),
+    )
+    .option('--min-dist <number>', 'how close points may lie, 0 to 1 (default: 0.1)', decimal('--min-dist'))
+    .option('--seed <number>', 'of the map (default: 0)', wholeNumber('--seed', 0, 0xffff_ffff))
+    .option(
+      '--neighbours <clip>',
+      'clips most like this one (repeatable; part of an id will do)',
+      collect,
+      [],
+    )
+    .option('--count <number>', 'how many of them (default: 9)', wholeNumber('--count', 1, 200))
+    .option('--same-group', 'answer clips of the same group (patient) too')
+    .option('--frames <number>', 'frames looked at a clip', wholeNumber('--frames', 1, 64), 4)
+    .addOption(
+      new Option('--checkpoint <which>', 'of a pretraining run').choices(['best', 'last']).default('best'),
+    )
+    .option('--fps <rate>', 'of files: frames a second, or all (default: as ingest)', frameRate)
+    .addOption(
+      new Option('--crop <how>', 'of files: cut to the ultrasound field, or not').choices(['auto', 'none']),
+    )
+    .option('--fields <file>', 'of files: their fields, as for ingest')
+    .option('--allow-unmasked', 'of files: take DICOM files without a field (may show what names a patient)')
+    .option('--key-file <file>', 'of files: key of the pseudonyms, as for ingest')
+    .option('--overwrite', 'replace what an earlier explanation left')
+    .addOption(
+      new Option('--backend <name>', 'engine').choices(['auto', 'onednn', 'reference']).default('auto'),
+    )
+    .addOption(new Option('--precision <name>', 'of activations').choices(['f32', 'bf16']).default('f32'))
+    .option(
+      '--threads <number>',
+      'of the engine (default: all processors)',
+      wholeNumber('--threads', 1, 1024),
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  uscl explain runs/tuned pocus --cam --map
+  uscl explain runs/tuned pocus --cam --clip Cov_whitelungs --video mp4 --out look
+  uscl explain runs/tuned pocus --cam --class label --layer layer3 --pictures 60
+  uscl explain runs/tuned new-clip.mp4 --cam --video gif --out new-clip
+  uscl explain runs/pretrained pocus --map --neighbours Pneu_liftl_pneu_case3_clip5
+
+explain.json holds all numbers; --layer, --class, --pictures, --clip and --video imply --cam. Parts that are made later for
+the same weights and clips join the ones that are there.`,
+    );
+  return withJson(command).action((run: string, data: readonly string[], options: Options) =>
+    runCommand(options, async (output, signal) => {
+      const result = await output.during('explain', 'done', (watch) =>
+        explain({ ...optionsOf(run, data, options), ...watch, signal }),
+      );
+      output.result(result);
+      output.print(describe(result));
+    }),
+  );
+}
+
+function optionsOf(source: string, data: readonly string[], options: Options): ExplainOptions {
+  const { out, layer, pictures, clip, video, minDist, seed, count, overwrite = false, threads } = options;
+  const { fps, crop, fields, allowUnmasked, keyFile, sameGroup = false } = options;
+  const cam = defined({ layer, target: options.class, pictures, video });
+  const wantsCam = options.cam === true || Object.keys(cam).length > 0 || clip.length > 0;
+  const files = defined({ fps, crop, fields, allowUnmasked, keyFile });
+  return {
+    ...{ source, data, overwrite, framesPerClip: options.frames, checkpoint: options.checkpoint },
+    ...{ backend: options.backend, precision: options.precision, files },
+    ...defined({ out, threads }),
+    ...(wantsCam ? { cam: { ...cam, clips: clip } } : {}),
+    ...(options.map === true ? { map: defined({ neighbours: options.mapNeighbours, minDist, seed }) } : {}),
+    ...(options.neighbours.length > 0
+      ? { neighbours: { clips: options.neighbours, sameGroup, ...defined({ count }) } }
+      : {}),
+  };
+}
+
+/** Without the keys that were not said. */
+function defined<T extends object>(value: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as {
+    [Key in keyof T]?: Exclude<T[Key], undefined>;
+  };
+}
+
+function decimal(name: string): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && value >= 0 && value <= 1) return value;
+    throw new UsclError({
+      kind: 'usage',
+      code: 'OPTION_INVALID',
+      message: `${name} must be a number from 0 to 1, not "${text}".`,
+      where: name,
+      remedy: 'See --help for what it means.',
+    });
+  };
+}
+
+function describe({ folder, cam, map, neighbours, notice }: Explained): string {
+  const lines: string[] = [];
+  if (cam !== null) {
+    const { all, partial, leftOut, withoutField, fieldsFoundNow, clips, withoutHeat } = cam.summary;
+    lines.push(`Grad-CAM at ${cam.layer} (${cam.cells.width}×${cam.cells.height} cells), ${clips} clips:`);
+    lines.push(
+      all.insideShare === null || all.fieldShare === null
+        ? '  no clip with a known ultrasound field and any heat'
+        : `  ${percent(all.insideShare)} of the heat lies inside the ultrasound field; evenly spread it would be ${percent(all.fieldShare)} (${all.clips} clips)`,
+    );
+    if (partial.insideShare !== null && partial.fieldShare !== null && partial.clips < all.clips)
+      lines.push(
+        `  where the field does not fill the picture: ${percent(partial.insideShare)}, evenly ${percent(partial.fieldShare)} (${partial.clips} clips)`,
+      );
+    if (fieldsFoundNow > 0)
+      lines.push(`  ${fieldsFoundNow} clips were stored whole; their fields were looked for now`);
+    if (withoutField > 0) lines.push(`  ${withoutField} clips have no known field`);
+    if (withoutHeat > 0)
+      lines.push(`  ${withoutHeat} frames have no heat: nothing there speaks for the class`);
+    if (leftOut > 0) lines.push(`  ${leftOut} clips without a label of the network were not explained`);
+    const drawn = cam.entries.filter(({ png }) => png !== null).length;
+    lines.push(`  ${drawn} pictures, ${cam.videos.length} videos`);
+  }
+  if (map !== null) {
+    const trust = map.trustworthiness === null ? '' : `, trustworthiness ${map.trustworthiness.toFixed(3)}`;
+    lines.push(`Map of ${map.points.length} clips${trust}: ${Object.values(map.svg).join(', ')}, ${map.csv}`);
+    for (const key of ['class', 'group', 'source'] as const) {
+      const found = map.agreement[key];
+      if (found === null) continue;
+      lines.push(
+        `  of the five nearest clips${key === 'group' ? '' : ' of other groups'}, ${percent(found.nearest)} share the ${key}; by chance ${percent(found.chance)}`,
+      );
+    }
+  }
+  for (const { query, answers, png } of neighbours)
+    lines.push(
+      `Most like ${query.clip}: ${answers
+        .slice(0, 3)
+        .map(({ clip, similarity }) => `${clip} (${similarity.toFixed(2)})`)
+        .join(', ')}, …; ${png}`,
+    );
+  return [...lines, `written to ${folder}`, notice].join('\n');
+}

@@ -1,0 +1,248 @@
+/**
+ * Grad-CAM over the clips of a pool: numbers of every clip, pictures and videos of those that were asked for. A clip is
+ * explained for one class, that of its mean probability over frames, so that its frames tell of the same thing.
+ */
+import { join } from 'node:path';
+import { UsclError } from '../../base/errors.ts';
+import { writeFileAtomic } from '../../base/files.ts';
+import type { CamImage, CamPlan } from '../../evaluation/cam-plan.ts';
+import { uniformFrames } from '../../evaluation/embeddings.ts';
+import type { CamEntry, CamExplanation, CamVideo } from '../../evaluation/explanation.ts';
+import { insideShare, resizeMap } from '../../evaluation/grad-cam.ts';
+import { largestAt } from '../../evaluation/knn.ts';
+import { imageLength } from '../../views/config.ts';
+import { fillWholeView } from '../../views/whole.ts';
+import { camCaptions, drawCam } from './cam-picture.ts';
+import { camVideo } from './cam-video.ts';
+import { type PooledClip, referenceTo } from './clip-pool.ts';
+import { fileName } from './drawing.ts';
+import type { VideoFormat } from './encode-video.ts';
+import { fieldRegion, type FieldRegion } from './field-region.ts';
+import type { WholeView } from './subject.ts';
+
+/** Folder of the pictures. */
+export const CAM_FOLDER = 'cam';
+
+export interface CamSettings {
+  readonly plan: CamPlan;
+  readonly classes: readonly string[];
+  readonly view: WholeView;
+  readonly pool: readonly PooledClip[];
+  readonly framesPerClip: number;
+  /** `predicted`, `label`, or the name of a class. */
+  readonly target: string;
+  /** Indices in the pool of the clips to draw. */
+  readonly pictures: ReadonlySet<number>;
+  /** Videos of those of them that move; null for none. */
+  readonly video: VideoFormat | null;
+  readonly folder: string;
+  readonly onProgress?: ((done: number, total: number, note?: string) => void) | undefined;
+  readonly onNote?: ((text: string) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+interface ClipFrames {
+  readonly index: number;
+  readonly clip: PooledClip;
+  readonly frames: readonly number[];
+}
+
+/** Errors: `CAM_TARGET`, those of `readFrame`, of the network and of writing; the signal's reason when aborted. */
+export async function explainCam(settings: CamSettings): Promise<CamExplanation> {
+  const { plan, pool, framesPerClip, pictures, onProgress, onNote, signal } = settings;
+  const chooser = targetChooser(settings);
+  const asked = pool.map((clip, index) => ({
+    ...{ index, clip },
+    frames: uniformFrames(clip.record.frames, framesPerClip),
+  }));
+  const explained = asked.filter(({ clip }) => chooser.explains(clip));
+  const leftOut = asked.length - explained.length;
+  if (leftOut > 0)
+    onNote?.(`${leftOut} clips have no label among the network's classes and were not explained.`);
+  const entries: CamEntry[] = [];
+  const videos: CamVideo[] = [];
+  const regions = { found: 0, none: 0 };
+  let done = 0;
+  onProgress?.(0, explained.length);
+  for (const batch of batchesOf(explained, plan.batch)) {
+    signal?.throwIfAborted();
+    const images = explainBatch(batch, settings, chooser);
+    let from = 0;
+    for (const one of batch) {
+      signal?.throwIfAborted();
+      const mine = images.slice(from, from + one.frames.length);
+      from += one.frames.length;
+      const region = fieldRegion(one.clip);
+      if (region === null) regions.none++;
+      else if (region.foundNow) regions.found++;
+      const isDrawn = pictures.has(one.index);
+      entries.push(...(await entriesOf(one, mine, region, isDrawn, settings)));
+      if (isDrawn && settings.video !== null && one.clip.record.frames > 1)
+        videos.push(await camVideo(one.clip, one.index, mine[0]!.class, region, settings, settings.video));
+      onProgress?.(++done, explained.length, one.clip.record.id);
+    }
+  }
+  return {
+    layer: plan.layer,
+    cells: { width: plan.cells.width, height: plan.cells.height },
+    target: settings.target,
+    ...{ entries, videos },
+    summary: {
+      leftOut,
+      withoutHeat: entries.filter((entry) => entry.insideShare === null && entry.fieldShare !== null).length,
+      withoutField: regions.none,
+      fieldsFoundNow: regions.found,
+      clips: explained.length,
+      all: meanOf(entries, () => true),
+      partial: meanOf(entries, (fieldShare) => fieldShare < FILLED),
+    },
+  };
+}
+
+/** A field of this share of the picture fills it. */
+const FILLED = 0.995;
+
+/** Greedily: whole clips, as many as fit. */
+function batchesOf(clips: readonly ClipFrames[], rows: number): ClipFrames[][] {
+  const batches: ClipFrames[][] = [];
+  let filled = rows;
+  for (const one of clips) {
+    if (filled + one.frames.length > rows) {
+      batches.push([]);
+      filled = 0;
+    }
+    batches.at(-1)!.push(one);
+    filled += one.frames.length;
+  }
+  return batches;
+}
+
+function explainBatch(
+  batch: readonly ClipFrames[],
+  { plan, view }: CamSettings,
+  chooser: TargetChooser,
+): readonly CamImage[] {
+  let count = 0;
+  for (const { clip, frames } of batch)
+    for (const frame of frames) {
+      const pixels = clip.dataset.readFrame(clip.record, frame);
+      fillWholeView(pixels, clip.record, view, plan.input, count++ * imageLength(view));
+    }
+  return plan.explain(count, (probabilities) => {
+    let from = 0;
+    return batch.flatMap(({ clip, frames }) => {
+      const mine = probabilities.slice(from, from + frames.length);
+      from += frames.length;
+      const chosen = chooser.classOf(clip, mine);
+      return frames.map(() => chosen);
+    });
+  });
+}
+
+async function entriesOf(
+  { index, clip, frames }: ClipFrames,
+  images: readonly CamImage[],
+  region: FieldRegion | null,
+  isDrawn: boolean,
+  { plan, classes, folder }: CamSettings,
+): Promise<CamEntry[]> {
+  const { record } = clip;
+  const size = { width: record.width, height: record.height };
+  // The frame that shows the class best.
+  const shown = largestAt(
+    images.map((image) => image.probabilities[image.class]!),
+    0,
+    images.length,
+  );
+  const entries: CamEntry[] = [];
+  for (const [i, image] of images.entries()) {
+    const share =
+      region === null ? null : insideShare(resizeMap(image.heat, plan.cells, size), region.inside);
+    const frame = frames[i]!;
+    const facts = {
+      class: classes[image.class]!,
+      probability: image.probabilities[image.class]!,
+      insideShare: share?.heat ?? null,
+    };
+    let png: string | null = null;
+    if (isDrawn && i === shown) {
+      png = `${CAM_FOLDER}/${fileName(index, record.id, '.png')}`;
+      const drawn = await drawCam({
+        ...{ clip, region, frame: clip.dataset.readFrame(record, frame), heat: image.heat },
+        ...{ cells: plan.cells, full: Math.max(...image.heat) },
+        captions: camCaptions(clip, { ...facts, frame: `frame ${frame + 1} of ${record.frames}` }),
+      });
+      writeFileAtomic(join(folder, png), [await drawn.png({ compressionLevel: 9 }).toBuffer()]);
+    }
+    entries.push({
+      ...referenceTo(clip),
+      ...{ frame, ...facts, png },
+      predicted: classes[largestAt(image.probabilities, 0, classes.length)]!,
+      fieldShare: share?.area ?? null,
+    });
+  }
+  return entries;
+}
+
+interface TargetChooser {
+  explains(clip: PooledClip): boolean;
+  classOf(clip: PooledClip, probabilities: readonly Float32Array[]): number;
+}
+
+function targetChooser({ target, classes, pool }: CamSettings): TargetChooser {
+  if (target === 'predicted')
+    return {
+      explains: () => true,
+      classOf: (_, probabilities) => {
+        const sums = classes.map((_name, c) => probabilities.reduce((sum, one) => sum + one[c]!, 0));
+        return largestAt(sums, 0, classes.length);
+      },
+    };
+  const isKnown = (label: string | null): label is string => label !== null && classes.includes(label);
+  if (target === 'label' && pool.some(({ record }) => isKnown(record.label)))
+    return {
+      explains: ({ record }) => isKnown(record.label),
+      classOf: ({ record }) => (isKnown(record.label) ? classes.indexOf(record.label) : 0),
+    };
+  if (classes.includes(target)) return { explains: () => true, classOf: () => classes.indexOf(target) };
+  throw new UsclError({
+    kind: 'usage',
+    code: 'CAM_TARGET',
+    message:
+      target === 'label'
+        ? 'No clip has a label that the network knows.'
+        : `The network knows no class "${target}".`,
+    where: 'class',
+    remedy: `Give predicted, label, or one of its classes: ${classes.join(', ')}.`,
+  });
+}
+
+/** Means over clips of those entries that have both shares. */
+function meanOf(
+  entries: readonly CamEntry[],
+  wanted: (fieldShare: number) => boolean,
+): CamExplanation['summary']['all'] {
+  const ofClip = new Map<string, { inside: number; field: number; count: number }>();
+  for (const { clip, source, insideShare: inside, fieldShare: field } of entries) {
+    if (inside === null || field === null || !wanted(field)) continue;
+    const key = `${source}\n${clip}`;
+    const sum = ofClip.get(key) ?? { inside: 0, field: 0, count: 0 };
+    ofClip.set(key, { inside: sum.inside + inside, field: sum.field + field, count: sum.count + 1 });
+  }
+  const clips = [...ofClip.values()];
+  const mean = (part: 'inside' | 'field'): number | null =>
+    clips.length === 0 ? null : clips.reduce((sum, clip) => sum + clip[part] / clip.count, 0) / clips.length;
+  return { clips: clips.length, insideShare: mean('inside'), fieldShare: mean('field') };
+}
+
+/** Clips to draw: an even share of every class (at least one), spread over its clips in their order. */
+export function choosePictures(pool: readonly PooledClip[], most: number): Set<number> {
+  const labels = [...new Set(pool.map(({ record }) => record.label))];
+  const chosen = new Set<number>();
+  for (const label of labels) {
+    const members = [...pool.keys()].filter((i) => pool[i]!.record.label === label);
+    const share = most === 0 ? 0 : Math.max(1, Math.floor((most * members.length) / pool.length));
+    for (const at of uniformFrames(members.length, share)) chosen.add(members[at]!);
+  }
+  return chosen;
+}

@@ -1,0 +1,321 @@
+/**
+ * What a network sees, in one folder: where the evidence for its answers lies (Grad-CAM), which clips it finds alike
+ * (map, nearest neighbours). Numbers are always complete; pictures of clips are made only of those that were asked for.
+ */
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { UsclError } from '../../base/errors.ts';
+import { type Dataset, openDataset } from '../../dataset/reader.ts';
+import { FILES } from '../../dataset/types.ts';
+import type { Backend, Precision } from '../../engine/backend.ts';
+import { openBackend } from '../../engine/open.ts';
+import { CamPlan } from '../../evaluation/cam-plan.ts';
+import { clipMeans, type ClipEmbeddings } from '../../evaluation/embeddings.ts';
+import {
+  type Explanation,
+  EXPLANATION_FOLDER,
+  type NeighbourExplanation,
+  RESEARCH_ONLY,
+} from '../../evaluation/explanation.ts';
+import { comparableRows } from '../../evaluation/retrieval.ts';
+import type { WhichCheckpoint } from '../backbone.ts';
+import { datasetHash, isRun } from '../run-folder.ts';
+import { choosePictures, explainCam } from './cam.ts';
+import { findClip, frameSource, type PooledClip, poolClips } from './clip-pool.ts';
+import type { VideoFormat } from './encode-video.ts';
+import { clipsOfFiles, type FileOptions } from './file-clips.ts';
+import { explainMap } from './map.ts';
+import { explainNeighbours } from './neighbours.ts';
+import { openFolder, type Part, writeExplanation } from './out-folder.ts';
+import { embedPool, openSubject, type Subject } from './subject.ts';
+
+export interface CamOptions {
+  /** A value or a stage of the network. Default `layer4`. */
+  readonly layer?: string;
+  /** `predicted` (default), `label`, or the name of a class. */
+  readonly target?: string;
+  /** Clips drawn at most, an even share of every class. Default 24; 0 for numbers only. */
+  readonly pictures?: number;
+  /** Draw these clips (ids, or parts of ids that only one clip has) and no others. */
+  readonly clips?: readonly string[];
+  /** Videos of the drawn clips that move. Default none. */
+  readonly video?: VideoFormat;
+}
+
+export interface MapOptions {
+  /** Default 15. */
+  readonly neighbours?: number;
+  /** Default 0.1. */
+  readonly minDist?: number;
+  /** Default 0. */
+  readonly seed?: number;
+}
+
+export interface NeighboursOptions {
+  /** Clips that are asked about: ids, or parts of ids that only one clip has. */
+  readonly clips: readonly string[];
+  /** Answers to each. Default 9. */
+  readonly count?: number;
+  /** Answer clips of the same group (patient) too. Default false. */
+  readonly sameGroup?: boolean;
+}
+
+export interface ExplainOptions {
+  /** Run folder of fine-tuning or (map and neighbours only) pretraining, a checkpoint, or a safetensors file. */
+  readonly source: string;
+  /** Datasets, or files and folders of clips; not both. */
+  readonly data: readonly string[];
+  /** Default: `explain` in the run. */
+  readonly out?: string;
+  readonly cam?: CamOptions;
+  readonly map?: MapOptions;
+  readonly neighbours?: NeighboursOptions;
+  /** Frames looked at a clip, uniform in time, 1 to 64. Default 4. */
+  readonly framesPerClip?: number;
+  /** Of a pretraining run. Default `best`. */
+  readonly checkpoint?: WhichCheckpoint;
+  /** How files are read; of no effect on datasets. */
+  readonly files?: FileOptions;
+  readonly overwrite?: boolean;
+  readonly backend?: 'auto' | 'onednn' | 'reference';
+  readonly threads?: number;
+  /** Default f32. */
+  readonly precision?: Precision;
+  readonly onProgress?: (done: number, total: number, note?: string) => void;
+  readonly onNote?: (text: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface Explained extends Explanation {
+  readonly folder: string;
+}
+
+const MOST_FRAMES = 64;
+/** Images at a time for Grad-CAM. */
+const CAM_BATCH = 16;
+
+/**
+ * Explains and writes. Errors: `EXPLAIN_OPTION`, `EXPLAIN_NOTHING`, `DATA_MIXED`, `CLIP_UNKNOWN`, `CAM_…`, `MAP_…`,
+ * `NEIGHBOURS_NONE`, `EXPLANATION_EXISTS`, `OUTPUT_NOT_OURS`; those of `openModel`, `readBackbone`, `openDataset`; the
+ * signal's reason when aborted. What was there before stays until the inputs have been read.
+ */
+export async function explain(options: ExplainOptions): Promise<Explained> {
+  const { source, overwrite = false, onNote, signal } = options;
+  signal?.throwIfAborted();
+  const framesPerClip = requireFrames(options.framesPerClip ?? 4);
+  const parts = (['cam', 'map', 'neighbours'] as const).filter((part) => options[part] !== undefined);
+  if (parts.length === 0) throw nothingAsked();
+  const folder = outFolder(options);
+  using backend = openBackend({
+    kind: options.backend ?? 'auto',
+    ...(options.threads === undefined ? {} : { threads: options.threads }),
+    ...(onNote === undefined ? {} : { onFallback: onNote }),
+  });
+  using subject = openSubject(source, backend, options.checkpoint);
+  if (options.cam !== undefined && subject.classes === null) throw noClasses(source);
+  using opened = await openData(options, subject, folder);
+  const { datasets } = opened;
+  const pool = poolClips(datasets);
+  // Everything that can be wrong with what was asked for, before anything is removed.
+  const wanted = {
+    drawn: drawnClips(pool, options.cam),
+    queries: (options.neighbours?.clips ?? []).map((id) => findClip(pool, id)),
+  };
+  const about = {
+    weights: subject.weights,
+    data: datasets.map((dataset) => ({
+      name: dataset.manifest.name,
+      hash: datasetHash(dataset),
+      clips: dataset.clips.length,
+    })),
+    framesPerClip,
+  };
+  const work: Work = { options, backend, subject, pool, framesPerClip, folder, wanted };
+  using plan = options.cam === undefined ? null : camPlan(work, options.cam);
+  const kept = openFolder(folder, about, parts, overwrite);
+  const result: Explanation = {
+    ...{ format: 'uscl-explanation', version: 1, ...about },
+    cam: kept?.cam ?? null,
+    map: kept?.map ?? null,
+    neighbours: kept?.neighbours ?? [],
+    notice: RESEARCH_ONLY,
+    ...(await explainParts(work, parts, plan)),
+  };
+  writeExplanation(folder, result);
+  return { ...result, folder };
+}
+
+interface Work {
+  readonly options: ExplainOptions;
+  readonly backend: Backend;
+  readonly subject: Subject;
+  readonly pool: readonly PooledClip[];
+  readonly framesPerClip: number;
+  readonly folder: string;
+  readonly wanted: { readonly drawn: ReadonlySet<number>; readonly queries: readonly number[] };
+}
+
+function camPlan({ backend, subject, options, framesPerClip }: Work, cam: CamOptions): CamPlan {
+  return new CamPlan(backend, subject.network, subject.parameters, {
+    ...(cam.layer === undefined ? {} : { layer: cam.layer }),
+    batch: Math.max(CAM_BATCH, framesPerClip),
+    precision: options.precision ?? 'f32',
+  });
+}
+
+async function explainParts(
+  work: Work,
+  parts: readonly Part[],
+  plan: CamPlan | null,
+): Promise<Partial<Pick<Explanation, Part>>> {
+  const { options, subject, pool, framesPerClip, folder, wanted } = work;
+  const { onNote, signal } = options;
+  const result: { -readonly [Key in Part]?: Explanation[Key] } = {};
+  if (plan !== null)
+    result.cam = await explainCam({
+      ...{ plan, pool, framesPerClip, folder, onNote, signal },
+      classes: subject.classes ?? [],
+      view: subject.view,
+      target: options.cam?.target ?? 'predicted',
+      pictures: wanted.drawn,
+      video: options.cam?.video ?? null,
+      onProgress: (done, total, note) => options.onProgress?.(done, total, `heat: ${note ?? ''}`),
+    });
+  if (!parts.includes('map') && !parts.includes('neighbours')) return result;
+  const embeddings = await embed(work);
+  if (options.map !== undefined)
+    result.map = await explainMap({
+      ...{ pool, embeddings, folder, signal },
+      classes: classOrder(subject, pool),
+      neighbours: options.map.neighbours,
+      minDist: options.map.minDist,
+      seed: options.map.seed ?? 0,
+      onProgress: (done, total) => options.onProgress?.(done, total, 'map'),
+    });
+  if (options.neighbours !== undefined) result.neighbours = await neighbours(work, embeddings);
+  return result;
+}
+
+function embed({ options, backend, subject, pool, framesPerClip }: Work): Promise<ClipEmbeddings> {
+  const { precision = 'f32', onProgress, signal } = options;
+  return embedPool(backend, subject, frameSource(pool), {
+    ...{ framesPerClip, precision, signal },
+    onProgress: (done, total) => onProgress?.(done, total, 'features'),
+  });
+}
+
+async function neighbours(work: Work, embeddings: ClipEmbeddings): Promise<NeighbourExplanation[]> {
+  const { options, pool, folder, wanted } = work;
+  const { count = 9, sameGroup = false } = options.neighbours ?? {};
+  const { dim } = embeddings;
+  const rows = comparableRows(clipMeans(embeddings, pool.length), dim);
+  const answers: NeighbourExplanation[] = [];
+  for (const query of wanted.queries) {
+    options.signal?.throwIfAborted();
+    answers.push(await explainNeighbours({ pool, rows, dim, query, count, sameGroup, folder }));
+  }
+  return answers;
+}
+
+/** The network's classes, then those of the data that it does not know. */
+function classOrder({ classes }: Subject, pool: readonly PooledClip[]): string[] {
+  const ofData = pool.flatMap(({ dataset }) => dataset.manifest.classes);
+  return [...new Set([...(classes ?? []), ...ofData])];
+}
+
+function drawnClips(pool: readonly PooledClip[], cam: CamOptions | undefined): Set<number> {
+  if (cam === undefined) return new Set();
+  if (cam.clips !== undefined && cam.clips.length > 0)
+    return new Set(cam.clips.map((id) => findClip(pool, id)));
+  return choosePictures(pool, cam.pictures ?? 24);
+}
+
+interface OpenedData extends Disposable {
+  readonly datasets: readonly Dataset[];
+}
+
+async function openData(
+  { data, files, onProgress, onNote, signal }: ExplainOptions,
+  subject: Subject,
+  folder: string,
+): Promise<OpenedData> {
+  const isDataset = (path: string): boolean =>
+    statSync(join(path, FILES.manifest), { throwIfNoEntry: false }) !== undefined;
+  const folders = data.filter(isDataset);
+  if (folders.length > 0 && folders.length < data.length)
+    throw new UsclError({
+      kind: 'usage',
+      code: 'DATA_MIXED',
+      message: `${folders[0] ?? ''} is a dataset and ${data.find((path) => !isDataset(path)) ?? ''} is not.`,
+      remedy: 'Give datasets, or files and folders of clips, in one command.',
+    });
+  if (folders.length > 0) return openAll(folders);
+  const passing = await clipsOfFiles(data, subject.view.channels, folder, {
+    ...files,
+    ...(signal === undefined ? {} : { signal }),
+    onNote,
+    onProgress: (done, total, note) => onProgress?.(done, total, `reading: ${note ?? ''}`),
+  });
+  return {
+    datasets: [passing.dataset],
+    [Symbol.dispose]() {
+      passing[Symbol.dispose]();
+    },
+  };
+}
+
+function openAll(folders: readonly string[]): OpenedData {
+  const datasets: Dataset[] = [];
+  const close = (): void => {
+    for (const dataset of datasets) dataset[Symbol.dispose]();
+  };
+  try {
+    for (const path of folders) datasets.push(openDataset(path));
+  } catch (thrown) {
+    close();
+    throw thrown;
+  }
+  return { datasets, [Symbol.dispose]: close };
+}
+
+function outFolder({ source, out }: ExplainOptions): string {
+  if (out !== undefined) return out;
+  if (isRun(source)) return join(source, EXPLANATION_FOLDER);
+  throw new UsclError({
+    kind: 'usage',
+    code: 'EXPLAIN_OPTION',
+    message: 'There is no run whose folder the explanation could go to.',
+    where: '--out',
+    remedy: 'Say where it is to go: --out FOLDER.',
+  });
+}
+
+function requireFrames(frames: number): number {
+  if (Number.isInteger(frames) && frames >= 1 && frames <= MOST_FRAMES) return frames;
+  throw new UsclError({
+    kind: 'usage',
+    code: 'EXPLAIN_OPTION',
+    message: `framesPerClip must be a whole number from 1 to ${MOST_FRAMES}, not ${frames}.`,
+    where: 'framesPerClip',
+    remedy: 'Use 4.',
+  });
+}
+
+function nothingAsked(): UsclError {
+  return new UsclError({
+    kind: 'usage',
+    code: 'EXPLAIN_NOTHING',
+    message: 'It was not said what to explain.',
+    remedy: 'Say --cam, --map, --neighbours CLIP, or several of them.',
+  });
+}
+
+function noClasses(source: string): UsclError {
+  return new UsclError({
+    kind: 'usage',
+    code: 'MODEL_WITHOUT_CLASSES',
+    message: `${source} holds a backbone that was not fine-tuned: there is no class whose evidence could be shown.`,
+    where: source,
+    remedy: 'Say --map or --neighbours CLIP, or fine-tune it first: uscl finetune RUN DATASET --out RUN2.',
+  });
+}

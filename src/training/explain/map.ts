@@ -1,0 +1,111 @@
+/** The map of a pool of clips: coordinates as a table, and three pictures coloured by class, group and source. */
+import { join } from 'node:path';
+import { writeFileAtomic } from '../../base/files.ts';
+import { clipMeans, type ClipEmbeddings } from '../../evaluation/embeddings.ts';
+import { embeddingMap } from '../../evaluation/embedding-map.ts';
+import type { MapExplanation } from '../../evaluation/explanation.ts';
+import { RESEARCH_ONLY } from '../../evaluation/explanation.ts';
+import { neighbourAgreement } from '../../evaluation/neighbourhoods.ts';
+import { comparableRows } from '../../evaluation/retrieval.ts';
+import { scatterChart } from '../../formats/scatter-chart.ts';
+import { type ClipReference, type PooledClip, referenceTo } from './clip-pool.ts';
+
+export const MAP_FILES = {
+  csv: 'map.csv',
+  svg: { class: 'map-class.svg', group: 'map-group.svg', source: 'map-source.svg' },
+} as const;
+
+export interface MapSettings {
+  readonly pool: readonly PooledClip[];
+  readonly embeddings: ClipEmbeddings;
+  /** Order of classes in the legend. */
+  readonly classes: readonly string[];
+  readonly neighbours?: number | undefined;
+  readonly minDist?: number | undefined;
+  readonly seed: number;
+  readonly folder: string;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Errors: those of `embeddingMap` and of writing. */
+export async function explainMap(settings: MapSettings): Promise<MapExplanation> {
+  const { pool, embeddings, classes, neighbours, minDist, seed, folder, onProgress, signal } = settings;
+  const { dim } = embeddings;
+  const rows = comparableRows(clipMeans(embeddings, pool.length), dim);
+  const map = await embeddingMap(rows, dim, {
+    seed,
+    ...(neighbours === undefined ? {} : { neighbours }),
+    ...(minDist === undefined ? {} : { minDist }),
+    ...(onProgress === undefined ? {} : { onProgress }),
+    ...(signal === undefined ? {} : { signal }),
+  });
+  const points = pool.map((clip, i) => ({
+    ...referenceTo(clip),
+    x: rounded(map.points[2 * i]!),
+    y: rounded(map.points[2 * i + 1]!),
+  }));
+  const groups = points.map(({ group }) => group);
+  const agreement = {
+    class: neighbourAgreement(
+      rows,
+      dim,
+      points.map(({ label }) => label),
+      groups,
+    ),
+    group: neighbourAgreement(rows, dim, groups, null),
+    source: neighbourAgreement(
+      rows,
+      dim,
+      points.map(({ source }) => source),
+      groups,
+    ),
+  };
+  const colourings = {
+    class: { of: ({ label }: ClipReference) => label, order: classes },
+    group: { of: ({ group }: ClipReference) => group, order: [] },
+    source: { of: ({ source }: ClipReference) => source, order: [] },
+  };
+  for (const key of ['class', 'group', 'source'] as const) {
+    const { of, order } = colourings[key];
+    const svg = scatterChart(
+      points.map((point) => ({
+        ...{ x: point.x, y: point.y, kind: of(point) },
+        title: `${point.clip} · ${point.label ?? 'no label'} · ${point.group}`,
+      })),
+      {
+        title: `${pool.length} clips, by ${key}`,
+        legend: key,
+        order,
+        note: `UMAP of mean features by cosine. Far distances mean little. ${RESEARCH_ONLY}`,
+      },
+    );
+    writeFileAtomic(join(folder, MAP_FILES.svg[key]), [svg]);
+  }
+  writeFileAtomic(join(folder, MAP_FILES.csv), [tableOf(points)]);
+  return {
+    points,
+    ...{ neighbours: map.neighbours, minDist: map.minDist, epochs: map.epochs, seed },
+    trustworthiness: map.trustworthiness,
+    agreement,
+    csv: MAP_FILES.csv,
+    svg: { ...MAP_FILES.svg },
+  };
+}
+
+function tableOf(points: readonly (ClipReference & { readonly x: number; readonly y: number })[]): string {
+  const rows = points.map(({ clip, group, label, source, x, y }) =>
+    [clip, group, label ?? '', source, String(x), String(y)].map(cell).join(','),
+  );
+  return `${['clip,group,label,source,x,y', ...rows].join('\n')}\n`;
+}
+
+/** Quoted where it must be (RFC 4180); what a spreadsheet would take for a formula gets a leading apostrophe. */
+function cell(text: string): string {
+  const safe = /^[=+@\t\r]|^-(?![\d.])/.test(text) ? `'${text}` : text;
+  return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 1e4) / 1e4;
+}

@@ -1,0 +1,106 @@
+/** The network that is explained: a fine-tuned one with its classes, or a pretrained backbone without any. */
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import type { Backend, Parameters, Precision } from '../../engine/backend.ts';
+import type { Network } from '../../engine/network.ts';
+import { type ClipEmbeddings, embedDataset, type FrameSource } from '../../evaluation/embeddings.ts';
+import { readSafetensorsHeader } from '../../formats/safetensors.ts';
+import type { ViewConfig } from '../../views/config.ts';
+import { fillWholeView } from '../../views/whole.ts';
+import { readBackbone, type WhichCheckpoint } from '../backbone.ts';
+import { CHECKPOINTS, restoreWeights } from '../checkpoint.ts';
+import { embedderOf } from '../embedder.ts';
+import { openModel } from '../finetune/model.ts';
+import { backboneOf } from '../learner.ts';
+import { RUN_FILES } from '../run-folder.ts';
+
+/** What is needed of a view to take a whole frame. */
+export type WholeView = Pick<ViewConfig, 'size' | 'channels' | 'normalise'>;
+
+/** Owns native memory: dispose of it (the backend is the caller's). */
+export interface Subject extends Disposable {
+  readonly network: Network;
+  readonly parameters: Parameters;
+  readonly view: WholeView;
+  /** Null for a backbone that was not fine-tuned. */
+  readonly classes: readonly string[] | null;
+  readonly weights: {
+    readonly file: string;
+    readonly sha256: string;
+    readonly step: number | null;
+    readonly epoch: number | null;
+  };
+}
+
+/**
+ * Opens a run folder (of pretraining or fine-tuning), a checkpoint, or a safetensors file of a ResNet. Errors: those of
+ * `openModel` and `readBackbone`.
+ */
+export function openSubject(source: string, backend: Backend, which: WhichCheckpoint = 'best'): Subject {
+  if (isFineTuned(source)) {
+    const model = openModel(source, backend, { batch: 1 });
+    const { network, parameters, view, classes, checkpoint } = model;
+    return {
+      ...{ network, parameters, view, classes },
+      weights: { ...fileOf(model.path), step: checkpoint.step, epoch: checkpoint.epoch },
+      [Symbol.dispose]() {
+        model[Symbol.dispose]();
+      },
+    };
+  }
+  const { path, config, checkpoint, weights } = readBackbone(source, which);
+  const network = backboneOf(config);
+  const parameters = backend.createParameters(network);
+  try {
+    restoreWeights(weights, parameters, path);
+  } catch (thrown) {
+    parameters[Symbol.dispose]();
+    throw thrown;
+  }
+  return {
+    ...{ network, parameters, view: config.view, classes: null },
+    weights: { ...fileOf(path), step: checkpoint?.step ?? null, epoch: checkpoint?.epoch ?? null },
+    [Symbol.dispose]() {
+      parameters[Symbol.dispose]();
+    },
+  };
+}
+
+/** Whether the weights carry classes. */
+function isFineTuned(source: string): boolean {
+  const isFile = statSync(source, { throwIfNoEntry: false })?.isFile() === true;
+  const path = isFile ? source : join(source, RUN_FILES.checkpoints, CHECKPOINTS.best);
+  if (!existsSync(path)) return false;
+  return readSafetensorsHeader(path).metadata['classifier'] !== undefined;
+}
+
+function fileOf(path: string): { readonly file: string; readonly sha256: string } {
+  return { file: basename(path), sha256: createHash('sha256').update(readFileSync(path)).digest('hex') };
+}
+
+export interface EmbedPoolOptions {
+  readonly framesPerClip: number;
+  readonly precision: Precision;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Features of whole frames of every clip. */
+export async function embedPool(
+  backend: Backend,
+  { network, parameters, view }: Subject,
+  clips: FrameSource,
+  options: EmbedPoolOptions,
+): Promise<ClipEmbeddings> {
+  const { framesPerClip, precision, onProgress, signal } = options;
+  using plan = backend.compile(network, parameters, { batch: 32, mode: 'infer', precision });
+  return await embedDataset(clips, embedderOf(plan), {
+    framesPerClip,
+    ...(onProgress === undefined ? {} : { onProgress }),
+    ...(signal === undefined ? {} : { signal }),
+    fillView: (frame, clip, target, offset) => {
+      fillWholeView(frame, clip, view, target, offset);
+    },
+  });
+}
