@@ -82,7 +82,11 @@ function fillStatistics(parameters: Parameters): void {
   }
 }
 
-interface Options { readonly fold: boolean; readonly precision?: Precision; readonly taps?: readonly string[] }
+interface Options {
+  readonly fold: boolean;
+  readonly precision?: Precision;
+  readonly taps?: readonly string[];
+}
 
 function infer(
   kind: 'reference' | 'onednn',

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ntXent } from '../../src/objectives/nt-xent.ts';
+import { softCrossEntropy } from '../../src/objectives/soft-cross-entropy.ts';
+import { classWeights, rowWeights, softTargets } from '../../src/objectives/targets.ts';
 import {
   digest,
   estimatedError,
@@ -12,7 +14,7 @@ import {
   uniforms,
   values,
 } from './hashed.ts';
-import { readHashedSamples, readNtXentGolden } from './tables.ts';
+import { readHashedSamples, readNtXentGolden, readSoftCrossEntropyGolden } from './tables.ts';
 
 describe('hashed numbers', () => {
   it('are the same in Python and TypeScript, to the bit', () => {
@@ -69,4 +71,37 @@ describe('NT-Xent against PyTorch', () => {
       }
     },
   );
+});
+
+describe('soft cross-entropy against PyTorch', () => {
+  it.each(Object.entries(readSoftCrossEntropyGolden()))('%s: value and gradient', (name, golden) => {
+    const { rows, classes, smoothing, mixed } = golden;
+    const labels = Int32Array.from(golden.labels);
+    const mixing = mixed
+      ? {
+          partner: hashes(`${name}/partners`, rows).map((hash) => hash % rows),
+          weight: Float32Array.from(uniforms(`${name}/shares`, rows), (share) => (1 + share) / 2),
+        }
+      : null;
+    const weights = classWeights(labels, classes, golden.weights === null ? 'none' : 'balanced');
+    // scikit-learn's.
+    if (golden.weights !== null)
+      golden.weights.forEach((weight, c) => {
+        expect(weights[c]).toBeCloseTo(weight, 12);
+      });
+    const gradient = new Float32Array(rows * classes);
+    const result = softCrossEntropy(
+      values(name, rows * classes, 0, 3),
+      softTargets(labels, classes, { smoothing, mixing }),
+      classes,
+      rowWeights(labels, weights, mixing),
+      gradient,
+    );
+    // Targets are stored in f32.
+    expect(result.loss).toBeCloseTo(golden.loss, 6);
+    const expected = parseDigest(golden.gradient);
+    const found = digest(name, gradient);
+    expect(estimatedError(expected, found)).toBeLessThan(3e-7);
+    expect(relativeError(expected.entries, found.entries)).toBeLessThan(3e-7);
+  });
 });

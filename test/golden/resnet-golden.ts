@@ -117,7 +117,8 @@ export function worst(errors: readonly TensorError[]): string {
   return first === undefined ? 'none' : `${first.name} ${first.error.toExponential(1)}`;
 }
 
-function numbersOf(golden: Safetensors, name: string): Float32Array {
+/** One golden tensor. */
+export function numbersOf(golden: Safetensors, name: string): Float32Array {
   const data = golden.tensors.get(name)?.data;
   if (!(data instanceof Float32Array)) throw new RangeError(`no golden tensor ${name}`);
   return data;
@@ -130,7 +131,7 @@ function deviation(about: About, name: string, precision: Precision): number {
 }
 
 /** `weight` of `resnet_golden.py` for every parameter; running statistics as a fresh network has them. */
-function fillParameters(parameters: Parameters, salt: string, depth: 18 | 50): void {
+export function fillParameters(parameters: Parameters, salt: string, depth: 18 | 50): void {
   const lastNorm = depth === 50 ? '.bn3.' : '.bn2.';
   for (const { name, shape, offset, length } of parameters.specs)
     parameters.values.set(weight(`${salt}/${name}`, name, shape, length, lastNorm), offset);
@@ -163,7 +164,7 @@ const sum = (a: Float32Array, b: Float32Array): Float32Array => a.map((value, i)
 const GRID = 5;
 
 /** `images` of `resnet_golden.py`: a hashed 5×5 grid a channel, interpolated linearly, plus a little noise. */
-function images(salt: string, batch: number, size: number): Float32Array {
+export function images(salt: string, batch: number, size: number): Float32Array {
   const maps = batch * 3;
   const grid = values(`${salt}/grid`, maps * GRID * GRID, 0, 1);
   const result = values(`${salt}/noise`, maps * size * size, 0, 0.1);

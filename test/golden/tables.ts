@@ -1,4 +1,4 @@
-/** The small golden tables, parsed: NT-Xent, optimizers, the cosine schedule. Each has its Python script beside it. */
+/** The small golden tables, parsed: losses, optimizers, the cosine schedule. Each has its Python script beside it. */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 
@@ -39,6 +39,26 @@ const ntXentSchema = z.object({
 /** Embeddings of a case: values(case, 2·pairs·dim, 0.1, 1); `gradient` is a digest under the case's name. */
 export const readNtXentGolden = (): z.infer<typeof ntXentSchema>['cases'] =>
   readTable('nt-xent', ntXentSchema).cases;
+
+const softCrossEntropySchema = z.object({
+  cases: z.record(
+    z.string(),
+    z.object({
+      rows: z.int(),
+      classes: z.int(),
+      smoothing: z.number(),
+      mixed: z.boolean(),
+      weights: numbers.nullable(),
+      labels: numbers,
+      loss: z.number(),
+      gradient: numbers,
+    }),
+  ),
+});
+
+/** Scores of a case: values(case, rows·classes, 0, 3); partners and shares as in the script; digests as above. */
+export const readSoftCrossEntropyGolden = (): z.infer<typeof softCrossEntropySchema>['cases'] =>
+  readTable('soft-cross-entropy', softCrossEntropySchema).cases;
 
 const shared = { weightDecay: z.number(), learningRates: numbers, after: z.array(numbers) };
 const optimizersSchema = z.object({
