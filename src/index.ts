@@ -136,6 +136,10 @@ export {
 } from './evaluation/embeddings.ts';
 export { groupedFolds } from './dataset/folds.ts';
 export { knnScore, type KnnScore, type KnnScoreOptions } from './evaluation/knn-score.ts';
+export { auroc, averagePrecision } from './evaluation/ranking.ts';
+export { brierScore, expectedCalibrationError, reliabilityBins } from './evaluation/calibration.ts';
+export { comparePredictions, type CompareOptions } from './evaluation/compare-predictions.ts';
+export { comparisonSchema, type Comparison } from './evaluation/comparison-result.ts';
 export { evaluatePredictions, type EvaluateOptions } from './evaluation/evaluate-predictions.ts';
 export {
   evaluationSchema,

@@ -6,6 +6,7 @@ import { packageVersion } from '../training/environment.ts';
 import { usageExitCode } from './command.ts';
 import { auditCommand } from './audit.ts';
 import { benchCommand } from './bench.ts';
+import { compareRunsCommand } from './compare-runs.ts';
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
 import { explainCommand } from './explain.ts';
@@ -13,6 +14,7 @@ import { ingestCommand } from './ingest.ts';
 import { inspectCommand } from './inspect.ts';
 import { mergeCommand } from './merge.ts';
 import { phantomCommand } from './phantom.ts';
+import { predictCommand } from './predict.ts';
 import { pretrainCommand } from './pretrain.ts';
 import { probeCommand } from './probe.ts';
 import { splitCommand } from './split.ts';
@@ -46,6 +48,8 @@ for (const command of [
   phantomCommand(),
   pretrainCommand(),
   probeCommand(),
+  predictCommand(),
+  compareRunsCommand(),
   explainCommand(),
   benchCommand(),
   doctorCommand(),

@@ -107,11 +107,11 @@ function drawScores(
 ): Record<ScoreName, Float64Array>[] {
   requireOptions(options);
   const results = sets.map(() => eachScore(() => new Float64Array(options.resamples ?? 2000)));
-  drawGroups(sets[0]!.groups, options, (times, draw) => {
-    sets.forEach((set, s) => {
-      addDraw(set, times, results[s]!, draw);
-    });
-  });
+  let draw = 0;
+  for (const times of drawGroups(sets[0]!.groups, options)) {
+    for (const [s, set] of sets.entries()) addDraw(set, times, results[s]!, draw);
+    draw++;
+  }
   return results;
 }
 

@@ -18,14 +18,11 @@ export interface BootstrapOptions {
 export type Interval = readonly [low: number, high: number];
 
 /**
- * Calls `each` with how often every group is drawn [groups]; the array is the same every time and must not be kept.
+ * How often every group is drawn [groups], resample after resample; the array is the same every time and must not be
+ * kept.
  * @throws UsclError `BOOTSTRAP_INPUT` with fewer than two groups or impossible options.
  */
-export function drawGroups(
-  groups: number,
-  options: BootstrapOptions,
-  each: (times: Float64Array, draw: number) => void,
-): void {
+export function* drawGroups(groups: number, options: BootstrapOptions): Generator<Float64Array, void> {
   const { resamples = 2000, seed = 0 } = options;
   requireOptions(options);
   if (groups < 2) throw bootstrapError(`An interval over groups needs at least 2 groups, got ${groups}.`);
@@ -34,7 +31,7 @@ export function drawGroups(
   for (let draw = 0; draw < resamples; draw++) {
     times.fill(0);
     for (let i = 0; i < groups; i++) times[random.integer(groups)]! += 1;
-    each(times, draw);
+    yield times;
   }
 }
 

@@ -26,21 +26,36 @@ export interface Summary {
   readonly note: string | null;
 }
 
-/** Scores of every level for each seed and each draw; several label rates or runs on the same groups are drawn alike. */
+/** Draws after which `drawVectors` stops for a moment. */
+export const DRAWS_AT_ONCE = 50;
+
+/** Scores of every level for each seed and each draw; runs on the same groups are drawn alike. */
 export function vectorsOf(rate: ScoredRate, options: BootstrapOptions): Record<Level, LevelVectors> {
+  const drawing = drawVectors(rate, options);
+  for (;;) {
+    const step = drawing.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** As `vectorsOf`, stopping after every `DRAWS_AT_ONCE` draws for whoever has something else to do. */
+export function* drawVectors(
+  rate: ScoredRate,
+  options: BootstrapOptions,
+): Generator<void, Record<Level, LevelVectors>> {
   const once = new Float64Array(rate.groups).fill(1);
   const vectors = eachLevel((level) => ({
     perSeed: rate.levels[level].map(({ scorer }) => scoresUnder(scorer, once)),
     draws: [] as Float64Array[],
   }));
   if (rate.groups < 2) return vectors;
-  drawGroups(rate.groups, options, (times) => {
+  for (const times of drawGroups(rate.groups, options)) {
     for (const level of LEVELS) {
-      vectors[level].draws.push(
-        meanVector(rate.levels[level].map(({ scorer }) => scoresUnder(scorer, times))),
-      );
+      const { draws } = vectors[level];
+      draws.push(meanVector(rate.levels[level].map(({ scorer }) => scoresUnder(scorer, times))));
     }
-  });
+    if (vectors.frame.draws.length % DRAWS_AT_ONCE === 0) yield;
+  }
   return vectors;
 }
 

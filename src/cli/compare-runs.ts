@@ -1,0 +1,58 @@
+/** `uscl compare-runs A B`. */
+import { Command } from 'commander';
+import { comparePredictions } from '../evaluation/compare-predictions.ts';
+import { comparisonTable } from '../evaluation/comparison-table.ts';
+import { readPredictions } from '../evaluation/predictions.ts';
+import { runCommand, wholeNumber, withJson } from './command.ts';
+
+interface Options {
+  readonly resamples: number;
+  readonly seed: number;
+  readonly bins: number;
+  readonly commonClips?: boolean;
+  readonly mixedProtocols?: boolean;
+  readonly json?: boolean;
+}
+
+export function compareRunsCommand(): Command {
+  const command = new Command('compare-runs')
+    .summary('two fine-tuned or evaluated runs on the same clips, with paired tests')
+    .description(
+      'Compares the predictions of A and B clip by clip: differences of every score with intervals from drawing whole ' +
+        'groups (patients) for both alike, and McNemar’s test on clips. Differences are A − B.',
+    )
+    .argument('<a>', 'run folder or predictions.json')
+    .argument('<b>', 'another on the same clips')
+    .option(
+      '--resamples <number>',
+      'draws of the bootstrap',
+      wholeNumber('--resamples', 100, 1_000_000),
+      2000,
+    )
+    .option('--seed <number>', 'of the draws', wholeNumber('--seed', 0), 0)
+    .option('--bins <number>', 'bins of the calibration error', wholeNumber('--bins', 1, 1000), 15)
+    .option('--common-clips', 'compare on the clips both have tested, where they tested others too')
+    .option('--mixed-protocols', 'go on although one run is honest and the other is not')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  uscl compare-runs runs/pretrained runs/random
+  uscl compare-runs runs/pretrained runs/random --json > comparison.json
+  uscl compare-runs a/predictions.json b/predictions.json --common-clips`,
+    );
+  return withJson(command).action((a: string, b: string, options: Options) =>
+    runCommand(options, async (output, signal) => {
+      const { resamples, seed, bins, commonClips = false, mixedProtocols = false } = options;
+      const [ofA, ofB] = [readPredictions(a), readPredictions(b)];
+      const comparison = await output.during('compare', 'resamples', ({ onProgress }) =>
+        comparePredictions(ofA, ofB, {
+          ...{ resamples, seed, bins, commonClips, mixedProtocols, onProgress, signal },
+          names: [a, b],
+        }),
+      );
+      output.result(comparison);
+      output.print(comparisonTable(comparison));
+    }),
+  );
+}
