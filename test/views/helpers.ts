@@ -2,7 +2,12 @@
 import { createDataset } from '../../src/dataset/writer.ts';
 import type { ClipRecord } from '../../src/dataset/types.ts';
 import { FORMAT_VERSION } from '../../src/dataset/types.ts';
-import { viewSchema, type ViewConfig } from '../../src/views/config.ts';
+import {
+  frameViewSchema,
+  viewSchema,
+  type FrameViewConfig,
+  type ViewConfig,
+} from '../../src/views/config.ts';
 import type { FrameSource } from '../../src/views/image.ts';
 import type { z } from 'zod';
 
@@ -10,6 +15,12 @@ export type ViewInput = z.input<typeof viewSchema>;
 
 export function viewOf(input: ViewInput = {}): ViewConfig {
   return viewSchema.parse({ size: 16, ...input });
+}
+
+export type FrameViewInput = z.input<typeof frameViewSchema>;
+
+export function frameViewOf(input: FrameViewInput = {}): FrameViewConfig {
+  return frameViewSchema.parse({ size: 16, ...input });
 }
 
 /** Everything random off but the choice and the mixing of frames; the crop is the whole frame. */

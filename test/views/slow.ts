@@ -1,10 +1,11 @@
 /**
- * The views of a pair made the plain way, pixel by pixel and in double precision, from the same draws: what the fast
- * paths of `pairs.ts` must equal.
+ * The views of a pair, or of a frame, made the plain way, pixel by pixel and in double precision, from the same draws: what the fast
+ * paths of `pairs.ts` and `frames.ts` must equal.
  */
 import type { ClipRecord } from '../../src/dataset/types.ts';
-import type { ViewConfig } from '../../src/views/config.ts';
+import type { ImageConfig, ViewConfig } from '../../src/views/config.ts';
 import { drawAugmentation, type Augmentation } from '../../src/views/draw.ts';
+import type { FrameRow } from '../../src/views/frames.ts';
 import type { FrameSource } from '../../src/views/image.ts';
 import { drawPair } from '../../src/views/sampling.ts';
 
@@ -39,6 +40,20 @@ export function slowPair(
   return [finish(augment(register(frame0, weight0), 0)), finish(augment(register(frame1, weight1), 1))];
 }
 
+/** An augmented frame; `view.augment` must be given. */
+export function slowFrame(
+  dataset: FrameSource,
+  { clip: index, frame }: FrameRow,
+  view: ImageConfig,
+  seed: number,
+  epoch: number,
+): number[] {
+  const clip = dataset.clips[index]!;
+  const { width, height, id } = clip;
+  const augmentation = drawAugmentation(view, width, height, seed, epoch, id, `frame ${frame}`);
+  return normalised(augmented(planesOf(dataset, clip, frame, view.channels), clip, view, augmentation), view);
+}
+
 function planesOf(dataset: FrameSource, clip: ClipRecord, frame: number, wanted: number): Image {
   const bytes = dataset.readFrame(clip, frame);
   const stored = dataset.manifest.channels;
@@ -54,7 +69,7 @@ function mix(a: Image, b: Image, weight: number): Image {
   return a.map((plane, c) => plane.map((value, i) => weight * value + (1 - weight) * b[c]![i]!));
 }
 
-function normalised(image: Image, view: ViewConfig): number[] {
+function normalised(image: Image, view: ImageConfig): number[] {
   const of = (value: number | readonly number[], channel: number): number =>
     typeof value === 'number' ? value : value[channel]!;
   return Array.from({ length: view.channels }, (_, c) =>
@@ -64,7 +79,7 @@ function normalised(image: Image, view: ViewConfig): number[] {
   ).flat();
 }
 
-function augmented(frame: Image, clip: ClipRecord, view: ViewConfig, augmentation: Augmentation): Image {
+function augmented(frame: Image, clip: ClipRecord, view: ImageConfig, augmentation: Augmentation): Image {
   const { box, flipped, tone } = augmentation;
   const { size } = view;
   let image = frame.map((plane) => {
