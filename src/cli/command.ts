@@ -113,6 +113,27 @@ export function wholeNumber(
   };
 }
 
+/** A parser of numbers from 0 to 1 for commander. */
+export function share(name: string): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && value >= 0 && value <= 1) return value;
+    throw new UsclError({
+      kind: 'usage',
+      code: 'OPTION_INVALID',
+      message: `${name} must be a number from 0 to 1, not "${text}".`,
+      where: name,
+      remedy: 'See --help for what it means.',
+    });
+  };
+}
+
+/** A parser of whole numbers from 1, or `all`. */
+export function countOrAll(name: string): (text: string) => number | 'all' {
+  const parse = wholeNumber(name, 1);
+  return (text) => (text === 'all' ? text : parse(text));
+}
+
 /** A parser of `--fps`: a positive number, or `all`. */
 export function frameRate(text: string): number | 'all' {
   if (text === 'all') return 'all';

@@ -41,6 +41,11 @@ export class Output {
     write(2, `${visible(text)}\n`);
   }
 
+  /** A table for programs, piece by piece: stdout, as it is. */
+  table(text: string): void {
+    write(1, text);
+  }
+
   /** The one object of `--json`; nothing without it. */
   result(value: unknown): void {
     if (this.json) write(1, `${JSON.stringify(value)}\n`);

@@ -1,0 +1,243 @@
+/** `uscl predict RUN FILE…`. */
+import { Command, Option } from 'commander';
+import type { Precision } from '../engine/backend.ts';
+import type { PictureLayout } from '../ingest/discover.ts';
+import type { FilePrediction, FilePredictions } from '../training/predict/answers.ts';
+import { RESEARCH_USE } from '../training/predict/answers.ts';
+import { ABSTAIN_BELOW, type PredictOptions, Predictor } from '../training/predict/predict.ts';
+import type { TableRows } from '../training/predict/table.ts';
+import {
+  type PredictionCounts,
+  type PredictionFormat,
+  predictTo,
+  predictToFile,
+  requireFree,
+} from '../training/predict/write.ts';
+import { countOrAll, frameRate, runCommand, share, wholeNumber, withJson } from './command.ts';
+import { oneLine, type Output, percent, type Watch } from './output.ts';
+
+interface Options {
+  readonly abstain: number;
+  readonly frames: number | 'all';
+  readonly fps?: number | 'all';
+  readonly size?: number;
+  readonly colour?: boolean;
+  readonly crop?: 'auto' | 'none';
+  readonly fields?: string;
+  readonly allowUnmasked?: boolean;
+  readonly refuseUnmasked?: boolean;
+  readonly keyFile?: string;
+  readonly pictures: PictureLayout;
+  readonly format?: PredictionFormat;
+  readonly rows: TableRows;
+  readonly out?: string;
+  readonly overwrite?: boolean;
+  readonly backend: 'auto' | 'onednn' | 'reference';
+  readonly threads?: number;
+  readonly precision?: Precision;
+  readonly json?: boolean;
+}
+
+/** Some of the files could not be read: the exit code of data errors. */
+const SOME_FAILED = 3;
+
+export function predictCommand(): Command {
+  const command = new Command('predict')
+    .summary('what a fine-tuned model says of videos, pictures and DICOM files')
+    .description(
+      'Class probabilities of every frame and clip of FILES by the model of RUN. Frames are found, blanked, cropped and ' +
+        `scaled as by uscl ingest, with the settings that the model learned with. ${RESEARCH_USE}`,
+    )
+    .argument('<run>', 'folder of a finished uscl finetune, or a safetensors file that it wrote')
+    .argument('<file...>', 'videos, pictures, DICOM files, or folders of these')
+    .option(
+      '--abstain <probability>',
+      'no answer where the likeliest class has a smaller probability; 0: always answer',
+      share('--abstain'),
+      ABSTAIN_BELOW,
+    )
+    .option(
+      '--frames <number>',
+      'frames of a clip to look at, even in time, or all',
+      countOrAll('--frames'),
+      'all',
+    )
+    .option(
+      '--fps <rate>',
+      'frames a second taken of videos, or all (default: as the model learned)',
+      frameRate,
+    )
+    .option(
+      '--size <pixels>',
+      'shorter side of frames (default: as the model learned)',
+      wholeNumber('--size', 16, 2048),
+    )
+    .option('--colour', 'read three channels (default: as the model learned)')
+    .addOption(
+      new Option('--crop <how>', 'cut to the ultrasound or not (default: as the model learned)').choices([
+        'auto',
+        'none',
+      ]),
+    )
+    .option('--fields <file>', 'YAML or CSV of fields given by hand, as for uscl ingest')
+    .option('--allow-unmasked', 'take DICOM clips without a field too')
+    .option('--refuse-unmasked', 'refuse every clip without a field')
+    .option('--key-file <file>', 'secret bytes for the names of DICOM clips, as for uscl ingest')
+    .addOption(
+      new Option('--pictures <how>', 'folders of pictures are clips (frames) or collections (stills)')
+        .choices(['auto', 'frames', 'stills'])
+        .default('auto'),
+    )
+    .addOption(
+      new Option('--format <format>', 'of the result (default: by the ending of --out)').choices([
+        'csv',
+        'json',
+      ]),
+    )
+    .addOption(
+      new Option('--rows <which>', 'rows of a CSV table').choices(['clips', 'frames', 'all']).default('all'),
+    )
+    .option('--out <file>', 'write the result to a file')
+    .option('--overwrite', 'replace the file in --out')
+    .addOption(
+      new Option('--backend <name>', 'what computes')
+        .choices(['auto', 'onednn', 'reference'])
+        .default('auto'),
+    )
+    .option(
+      '--threads <number>',
+      'threads of the kernels (default: all processors)',
+      wholeNumber('--threads', 1, 1024),
+    )
+    .addOption(
+      new Option('--precision <which>', 'of activations (default: the fastest here)').choices([
+        'f32',
+        'bf16',
+      ]),
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  uscl predict runs/lung clip.mp4
+  uscl predict runs/lung clips/*.mp4 --out lung.csv --rows clips
+  uscl predict runs/lung export/ --abstain 0.8 --json      DICOM: names of clips, not of files, are written
+  uscl predict runs/lung clip.mp4 --fps all --format csv   every frame
+
+Files that cannot be read are named, the rest goes on, and the exit code is 3.`,
+    );
+  return withJson(command).action((run: string, files: readonly string[], options: Options) => {
+    const format = formatOf(options);
+    // One JSON object on stdout is what --json means everywhere.
+    const json = options.json === true || (format === 'json' && options.out === undefined);
+    return runCommand({ json }, async (output, signal) => {
+      if (options.out !== undefined) requireFree(options.out, options.overwrite ?? false);
+      const failed = await output.during('predict', '%', ({ onProgress, onNote }) =>
+        predict(run, files, options, output, { onProgress, onNote }, signal),
+      );
+      output.note(RESEARCH_USE);
+      if (failed > 0) process.exitCode = SOME_FAILED;
+    });
+  });
+}
+
+/** Number of files that could not be read. */
+async function predict(
+  run: string,
+  files: readonly string[],
+  options: Options,
+  output: Output,
+  { onProgress, onNote }: Watch,
+  signal: AbortSignal,
+): Promise<number> {
+  const { backend, threads, precision, out, rows, overwrite = false } = options;
+  using predictor = new Predictor(run, {
+    ...{ backend, onNote },
+    ...(threads === undefined ? {} : { threads }),
+    ...(precision === undefined ? {} : { precision }),
+  });
+  const settings: PredictOptions = {
+    ...{ abstainBelow: options.abstain, frames: options.frames, pictures: options.pictures },
+    ...{ fps: options.fps, size: options.size, crop: options.crop, fields: options.fields },
+    ...{ allowUnmasked: options.allowUnmasked, refuseUnmasked: options.refuseUnmasked },
+    ...{ keyFile: options.keyFile, channels: options.colour === true ? 3 : undefined },
+    ...{ onProgress, signal },
+  };
+  const lines: string[] = [];
+  const visitor = {
+    clip: (clip: FilePrediction, path: string) => {
+      lines.push(clipText(clip, path));
+    },
+    failed: (_: unknown, path: string, reason: string) => {
+      lines.push(`${oneLine(path)}: not read: ${oneLine(reason)}`);
+    },
+  };
+  const format = formatOf(options);
+  if (out !== undefined) {
+    const counts = await predictToFile(out, predictor, files, settings, {
+      ...{ format: format ?? 'csv', rows, overwrite, visitor },
+    });
+    output.result({ file: out, ...counts });
+    for (const line of lines) output.print(line);
+    output.print(`${countsText(counts)}: ${out}`);
+    return counts.failed;
+  }
+  if (format === 'csv' && !output.json) {
+    const counts = await predictTo(
+      (text) => {
+        output.table(text);
+      },
+      predictor,
+      files,
+      settings,
+      { format, rows },
+    );
+    output.note(countsText(counts));
+    return counts.failed;
+  }
+  const result = await collected(predictor, files, settings, visitor);
+  output.result(result);
+  for (const line of lines) output.print(line);
+  return result.failed.length;
+}
+
+async function collected(
+  predictor: Predictor,
+  files: readonly string[],
+  settings: PredictOptions,
+  visitor: {
+    clip(clip: FilePrediction, path: string): void;
+    failed(file: unknown, path: string, reason: string): void;
+  },
+): Promise<FilePredictions> {
+  const result: FilePredictions = { ...predictor.head(settings), clips: [], failed: [] };
+  await predictor.each(files, settings, {
+    clip(clip, path) {
+      result.clips.push(clip);
+      visitor.clip(clip, path);
+    },
+    failed(file, path, reason) {
+      result.failed.push(file);
+      visitor.failed(file, path, reason);
+    },
+  });
+  return result;
+}
+
+function formatOf({ format, out }: Options): PredictionFormat | undefined {
+  if (format !== undefined || out === undefined) return format;
+  return out.toLowerCase().endsWith('.json') ? 'json' : 'csv';
+}
+
+function clipText({ name, frames, mean, vote, flags }: FilePrediction, path: string): string {
+  const written = name === path ? '' : ` (written as ${name})`;
+  const sure = `${mean.likeliest} ${percent(mean.confidence)}`;
+  const said = mean.answer === null ? `no answer (likeliest ${sure})` : sure;
+  const votes = `${percent(Math.max(...vote.shares))} of ${frames.length} frames ${vote.likeliest}`;
+  const remarks = flags.length === 0 ? '' : `; ${flags.join(', ')}`;
+  return `${oneLine(path)}${written}: ${said}; ${frames.length === 1 ? 'one frame' : votes}${remarks}`;
+}
+
+function countsText({ clips, frames, withheld, failed }: PredictionCounts): string {
+  return `${clips} clips, ${frames} frames; ${withheld} without an answer, ${failed} files not read`;
+}
