@@ -1,0 +1,143 @@
+/** On what clips, and by what rules: the dataset, its classes, and who was tested by whom. */
+import { basename } from 'node:path';
+import type { Manifest } from '../../dataset/types.ts';
+import { facts, notice, table } from '../elements.ts';
+import { mean } from '../collect.ts';
+import { type Html, html, joined, name, type Part } from '../html.ts';
+import { count, counted, listed, percent, roundPercent } from '../numbers.ts';
+import type { FinetuneSubject, PretrainSubject, ScoredSubject, Subject } from '../subject.ts';
+import { leading } from './scores.ts';
+import { leakNotice } from './summary.ts';
+
+/** The section's content. `manifest`: of the dataset, where it was given. */
+export function dataSection(subject: Subject, manifest: Manifest | null): Part {
+  return subject.kind === 'pretraining' ? pretrainData(subject, manifest) : scoredData(subject, manifest);
+}
+
+function scoredData(subject: ScoredSubject, manifest: Manifest | null): Part {
+  const { evaluation, data } = subject;
+  const rate = leading(evaluation);
+  const { perClass, unlabelledClips, untestedClips, clips, groups } = evaluation.data;
+  const frames = rate.frame.rows;
+  return html`<h3>Clips</h3>
+    ${facts([
+      ['Dataset', html`${data === null ? 'not recorded' : name(data.name)}`],
+      [
+        'Scored',
+        `${counted(clips, 'clip')} of ${counted(groups, 'group')} (patients, or clips where none is known)`,
+      ],
+      ['Frames looked at', `${count(Math.round(mean(frames)))} a seed`],
+      [
+        'Not scored',
+        `${counted(unlabelledClips, 'clip')} without a label, ${count(untestedClips)} never tested`,
+      ],
+      ...provenance(subject, manifest),
+    ])}
+    ${table({
+      label: 'Clips of each class',
+      head: ['Class', 'Clips', 'Share', 'Groups'],
+      rows: perClass.map((one) => [
+        name(one.name),
+        count(one.clips),
+        percent(one.clips / clips),
+        count(one.groups),
+      ]),
+    })}
+    <h3>Leak audit</h3>
+    ${leakNotice(subject)}
+    <h3>Protocol</h3>
+    ${subject.kind === 'finetuning' ? protocol(subject) : html`<p>A finished model judged clips of another dataset. Nothing was trained or chosen on them.</p>`}
+    ${
+      evaluation.notes.length > 0 &&
+      html`<h3>To know before quoting a number</h3>
+        <ul>
+          ${evaluation.notes.map((note) => html`<li>${note}</li>`)}
+        </ul>`
+    }`;
+}
+
+function protocol(subject: FinetuneSubject): Html {
+  const { config, evaluation } = subject;
+  const rate = leading(evaluation);
+  const legacy = evaluation.optimistic;
+  return html`${facts([
+    ['Protocol', legacy ? html`<strong>legacy</strong>, optimistic` : 'honest'],
+    [
+      'Folds',
+      config.split === null
+        ? `${count(config.folds)}, ${legacy ? 'of clips' : 'of whole groups'}`
+        : `as in the split “${config.split}”`,
+    ],
+    ['Seeds', `${listed(rate.seeds.map(String))} (folds, initial classifier and draws of their own)`],
+    ['Models trained for these scores', count(rate.models)],
+    [
+      'Epoch chosen on',
+      legacy
+        ? 'the test fold itself'
+        : `an inner split, ${roundPercent(config.innerFraction)} of the training clips in whole groups`,
+    ],
+    ['Label rates', listed(config.labelRates.map(roundPercent))],
+    ['Start', startOf(subject)],
+    ['What trained', layersOf(config.layers)],
+  ])}`;
+}
+
+/** Where the weights came from, in words. */
+export function startOf({ source }: FinetuneSubject): string {
+  if (source === null) return 'not recorded';
+  if (source.kind === 'random') return 'random weights';
+  const file = basename(source.given);
+  return source.trainedOn === null
+    ? `weights brought from outside (${file}); what they were trained on is not known`
+    : `weights of ${file}, pretrained on ${listed(source.trainedOn.map((set) => set.name))}`;
+}
+
+/** What trained beside the classifier, in words. */
+export function layersOf(layers: FinetuneSubject['config']['layers']): string {
+  if (layers === 'head') return 'the new classifier alone';
+  if (layers === 'last-block') return 'the last residual block and the new classifier';
+  if (layers === 'all') return 'all layers';
+  return `the new classifier and parameters named ${listed([...layers])}`;
+}
+
+function provenance({ data }: Subject, manifest: Manifest | null): (readonly [Part, Part])[] {
+  return [
+    ...(data === null ? [] : [['Fingerprint', html`<code>${data.hash.slice(0, 16)}</code>`] as const]),
+    ...(manifest === null
+      ? []
+      : [
+          ['Licence', manifest.licence ?? 'not stated'] as const,
+          ['To be cited as', manifest.citation ?? 'not stated'] as const,
+          ...(manifest.homepage === null ? [] : [['Source', manifest.homepage] as const]),
+        ]),
+  ];
+}
+
+function pretrainData(subject: PretrainSubject, manifest: Manifest | null): Part {
+  const { data, config } = subject;
+  if (data === null) return notice('warn', 'The run has not recorded which clips it went through.');
+  const roles = ['training', 'validation', 'unused'] as const;
+  const of = (role: string): typeof data.clips => data.clips.filter((clip) => clip.role === role);
+  return html`${facts([
+      ['Dataset', name(data.name)],
+      ['Clips', count(data.clips.length)],
+      ['Held out', `${roundPercent(config.data.validation.fraction)}, whole groups at a time`],
+      [
+        'Split kept out',
+        config.data.split === null ? 'none' : `part “${config.data.keepOut}” of “${config.data.split}”`,
+      ],
+      ...provenance(subject, manifest),
+    ])}
+    ${table({
+      label: 'Clips by role',
+      head: ['Role', 'Clips', 'of them with the label read'],
+      rows: roles.map((role) => [
+        role,
+        count(of(role).length),
+        count(of(role).filter(({ labelled }) => labelled).length),
+      ]),
+    })}
+    <p class="note">
+      ${joined(['Labels count as read where the loss has a supervised term', 'an audit of later tests goes by this table.'], '; ')}
+    </p>`;
+}

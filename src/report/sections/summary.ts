@@ -1,0 +1,124 @@
+/** What a reader takes away who reads nothing else: the result with its interval, against chance, and what limits it. */
+import type { KnnEntry, ValidationEntry } from '../../training/log.ts';
+import { notice } from '../elements.ts';
+import { type Html, html, type Part } from '../html.ts';
+import { count, counted, interval, listed, percent, plain, roundPercent, score } from '../numbers.ts';
+import { isScored, type PretrainSubject, type ScoredSubject, type Subject } from '../subject.ts';
+import { leading } from './scores.ts';
+
+/** The paragraphs of one run. */
+export function summaryOf(subject: Subject): Html {
+  return isScored(subject) ? scoredSummary(subject) : pretrainSummary(subject);
+}
+
+function scoredSummary(subject: ScoredSubject): Html {
+  const { evaluation } = subject;
+  const { classes, data, settings, optimistic } = evaluation;
+  const rate = leading(evaluation);
+  const { scores } = rate.clipMean;
+  const chance = 1 / classes.length;
+  const { accuracy, balancedAccuracy, auroc } = scores;
+  const within = (ends: readonly [number, number] | null): string =>
+    ends === null
+      ? 'no interval'
+      : `${roundPercent(settings.confidence)} interval ${(100 * ends[0]).toFixed(1)} to ${percent(ends[1])}`;
+  const seeds = rate.seeds.length === 1 ? 'one seed' : `mean of ${counted(rate.seeds.length, 'seed')}`;
+  const labels = rate.labelRate === 1 ? '' : ` with ${roundPercent(rate.labelRate)} of the training labels`;
+  return html`${
+      optimistic &&
+      notice(
+        'warn',
+        html`<strong>Optimistic numbers.</strong> This run follows the legacy protocol: the epoch was chosen
+          on the very clips it is scored on, and folds may part clips of one patient. Every score below is too
+          good. Quote none of them as an estimate for new patients.`,
+      )
+    }
+    <p>
+      ${opening(subject)} the model named the right one of ${count(classes.length)} classes for
+      <strong>${percent(accuracy.mean)}</strong> of ${counted(rate.clips, 'clip')}
+      (${within(accuracy.interval)}; ${seeds}${labels}). Balanced accuracy was
+      <strong>${score(balancedAccuracy.mean)}</strong>
+      (${interval(balancedAccuracy.interval)})${auroc.mean !== null && html` and the mean area under the ROC curve <strong>${score(auroc.mean)}</strong> (${interval(auroc.interval)})`}.
+    </p>
+    <p>
+      ${againstChance(balancedAccuracy.interval, chance)} Always giving the commonest class would be right for
+      ${percent(data.majorityAccuracy)} of the clips; any constant answer has a balanced accuracy of
+      ${score(chance)}.${calibration(subject)}
+    </p>
+    ${leakNotice(subject)}`;
+}
+
+function opening({ kind, evaluation }: ScoredSubject): string {
+  if (kind === 'evaluation') return 'On a dataset it was not trained on,';
+  if (evaluation.optimistic) return 'In cross-validation with the epoch chosen on the test clips,';
+  return 'In cross-validation, on clips of groups that the judging model was never trained on,';
+}
+
+function againstChance(ends: readonly [number, number] | null, chance: number): string {
+  if (ends === null) return 'There is no interval, so nothing can be said about how sure this is.';
+  if (ends[0] > chance) return 'The interval of balanced accuracy lies above that of a constant answer.';
+  if (ends[1] < chance) return 'The interval of balanced accuracy lies below that of a constant answer.';
+  return 'The interval of balanced accuracy holds that of a constant answer: these data do not show that the model has learnt to tell the classes apart.';
+}
+
+function calibration({ evaluation }: ScoredSubject): string {
+  const { ece } = leading(evaluation).clipMean.scores;
+  if (ece.mean === null) return '';
+  return ` Stated confidence and share of right answers differ by ${percent(ece.mean)} on average (calibration error).`;
+}
+
+/** What is known about tested clips that training had met before. */
+export function leakNotice(subject: ScoredSubject): Part {
+  if (subject.kind === 'evaluation')
+    return notice(
+      'plain',
+      'Whether these clips were part of a training is told by uscl evaluate when it runs.',
+    );
+  const { leaks } = subject;
+  if (leaks === null)
+    return notice('warn', html`<strong>Leaks: not known.</strong> The run has not recorded an audit.`);
+  if (leaks.length > 0)
+    return notice(
+      'warn',
+      html`<strong>Leaks were found and allowed.</strong> ${listed(leaks)}. The scores are no test of
+        generalisation.`,
+    );
+  return notice(
+    'good',
+    html`<strong>Leak audit: nothing found.</strong> No tested clip shares its file or its pictures with a
+      clip whose label trained the model that judged it, as far as digests and perceptual hashes tell.`,
+  );
+}
+
+function pretrainSummary({ config, log, data }: PretrainSubject): Html {
+  const steps = log.filter((entry) => entry.kind === 'step');
+  const held = log.filter((entry): entry is ValidationEntry => entry.kind === 'validation');
+  const knn = log.filter((entry): entry is KnnEntry => entry.kind === 'knn');
+  const [first, last] = [steps[0], steps.at(-1)];
+  const training = data?.clips.filter(({ role }) => role === 'training').length;
+  if (first === undefined || last === undefined)
+    return notice(
+      'warn',
+      'This run has not logged a step yet: there is nothing to report but its configuration.',
+    );
+  const final = held.at(-1);
+  const [rankFirst, rankLast] = [held[0]?.effectiveRank, final?.effectiveRank];
+  return html`<p>
+      A backbone (${config.model.backbone}, width ${config.model.width}) was pretrained
+      ${training !== undefined && html`on <strong>${counted(training, 'clip')}</strong> of ${data?.name ?? 'a dataset'} `}for
+      <strong>${counted(last.step, 'step')}</strong> (${counted(last.epoch + 1, 'epoch')}),
+      ${config.objective.supervisedWeight > 0 ? html`with labels in the loss (λ = ${config.objective.supervisedWeight})` : 'without any label'}.
+      The training loss went from ${score(first.loss)} to
+      ${score(last.loss)}${final !== undefined && html`; on held-out clips it ended at ${score(final.loss)}, where ${percent(final.pairAccuracy)} of the views found their partner`}.
+    </p>
+    ${
+      rankFirst !== undefined &&
+      rankLast !== undefined &&
+      html`<p>
+        The effective rank of held-out features went from ${plain(rankFirst)} to
+        <strong>${plain(rankLast)}</strong>.
+        ${rankLast < 2 ? 'So low a rank is a collapse: the features say hardly anything.' : rankLast < rankFirst / 2 ? 'Falling rank while pairs find each other is the mark of a shortcut being learnt.' : ''}${knn.length > 0 && html` kNN balanced accuracy on the watched dataset ended at ${score(knn.at(-1)!.balancedAccuracy)}.`}
+      </p>`
+    }
+    ${notice('plain', 'Pretraining scores nothing that a clinician would ask for. What the features are worth is told by uscl probe and uscl finetune.')}`;
+}

@@ -1,0 +1,171 @@
+/**
+ * What a report tells of: one run, read from its folder and checked. A report computes no score; what a run has not got
+ * is null here, and the page says how to make it.
+ */
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { z } from 'zod';
+import { messageOf, UsclError } from '../base/errors.ts';
+import { type Evaluation, evaluationSchema } from '../evaluation/evaluation-result.ts';
+import { type Explanation, EXPLANATION_FOLDER, readExplanation } from '../evaluation/explanation.ts';
+import { type Predictions, PREDICTIONS_FILE, readPredictions } from '../evaluation/predictions.ts';
+import type { Config } from '../training/config.ts';
+import { type FinetuneConfig, finetuneSchema } from '../training/finetune/config.ts';
+import { type LogEntry, readLog } from '../training/log.ts';
+import { type Provenance, provenanceSchema } from '../training/provenance.ts';
+import {
+  FINETUNE_FILES,
+  isRun,
+  readConfigAs,
+  readRunConfig,
+  RUN_FILES,
+  taskOf,
+} from '../training/run-folder.ts';
+import { type EpochEntry, readEpochs, type Source, sourceSchema, foldsSchema } from './finetune-files.ts';
+
+const environmentSchema = z.object({
+  uscl: z.string(),
+  node: z.string(),
+  system: z.string(),
+  cpu: z.string(),
+  processors: z.number(),
+  memory: z.number(),
+  backend: z.object({
+    name: z.string(),
+    library: z.string(),
+    instructionSet: z.string(),
+    threads: z.number(),
+  }),
+  revision: z.string().nullable(),
+});
+
+interface Common {
+  readonly folder: string;
+  /** How the page calls it: the folder's own name. */
+  readonly name: string;
+  readonly environment: z.infer<typeof environmentSchema> | null;
+  /** The clips it went through; null where the run has not said. */
+  readonly data: Provenance | null;
+  readonly explanation: Explanation | null;
+}
+
+/** A pretraining run. */
+export interface PretrainSubject extends Common {
+  readonly kind: 'pretraining';
+  readonly config: Config;
+  readonly log: readonly LogEntry[];
+}
+
+/** Predictions and what they are worth. */
+interface Scored {
+  readonly evaluation: Evaluation;
+  readonly predictions: Predictions;
+}
+
+/** A fine-tuning run. */
+export interface FinetuneSubject extends Common, Scored {
+  readonly kind: 'finetuning';
+  readonly config: FinetuneConfig;
+  readonly log: readonly EpochEntry[];
+  /** Where its weights came from; null where the run has not said. */
+  readonly source: Source | null;
+  /** Leaks that were found and allowed, in words; null where the run has not said. */
+  readonly leaks: readonly string[] | null;
+}
+
+/** A finished model on a dataset it had not seen. */
+export interface ExternalSubject extends Common, Scored {
+  readonly kind: 'evaluation';
+}
+
+export type Subject = PretrainSubject | FinetuneSubject | ExternalSubject;
+export type ScoredSubject = FinetuneSubject | ExternalSubject;
+
+/** Whether there are scores to tell of. */
+export function isScored(subject: Subject): subject is ScoredSubject {
+  return subject.kind !== 'pretraining';
+}
+
+/**
+ * Reads the run in `folder`, or what `uscl evaluate --out` left there.
+ * Errors: `REPORT_NO_RUN`, `REPORT_UNFINISHED`, `RUN_DAMAGED`, `PREDICTIONS_INVALID`, `EXPLANATION_DAMAGED`.
+ */
+export function readSubject(folder: string): Subject {
+  const common: Common = {
+    folder,
+    name: basename(resolve(folder)),
+    environment: readOptional(join(folder, RUN_FILES.environment), environmentSchema),
+    data: readOptional(join(folder, RUN_FILES.dataset), provenanceSchema),
+    explanation: readExplanation(join(folder, EXPLANATION_FOLDER)),
+  };
+  if (!isRun(folder)) {
+    if (existsSync(join(folder, PREDICTIONS_FILE)))
+      return { ...common, ...readScored(folder), kind: 'evaluation' };
+    throw noRun(folder);
+  }
+  if (taskOf(folder) === 'pretrain')
+    return { ...common, kind: 'pretraining', config: readRunConfig(folder), log: readLog(folder) };
+  const config = readConfigAs(folder, finetuneSchema);
+  if (!existsSync(join(folder, PREDICTIONS_FILE)) || !existsSync(join(folder, RUN_FILES.metrics)))
+    throw unfinished(folder);
+  return {
+    ...common,
+    ...readScored(folder),
+    kind: 'finetuning',
+    config,
+    log: readEpochs(folder),
+    source: readOptional(join(folder, FINETUNE_FILES.source), sourceSchema),
+    leaks: readOptional(join(folder, FINETUNE_FILES.folds), foldsSchema)?.leaks ?? null,
+  };
+}
+
+function readScored(folder: string): Scored {
+  const path = join(folder, RUN_FILES.metrics);
+  const evaluation = readOptional(path, evaluationSchema);
+  if (evaluation === null) throw unfinished(folder);
+  return { evaluation, predictions: readPredictions(folder) };
+}
+
+/** A JSON file of the run; null where it is not there. Error: `RUN_DAMAGED`. */
+function readOptional<Parsed>(path: string, schema: z.ZodType<Parsed>): Parsed | null {
+  if (!existsSync(path)) return null;
+  try {
+    return schema.parse(JSON.parse(readFileSync(path, 'utf8')));
+  } catch (thrown) {
+    throw new UsclError({
+      kind: 'data',
+      code: 'RUN_DAMAGED',
+      message: `${basename(path)} cannot be read: ${thrown instanceof z.ZodError ? z.prettifyError(thrown) : messageOf(thrown)}.`,
+      where: path,
+      remedy: 'Restore that file from a copy, or make the run again.',
+      cause: thrown,
+    });
+  }
+}
+
+function noRun(folder: string): UsclError {
+  const found = statSync(folder, { throwIfNoEntry: false });
+  const what =
+    found === undefined
+      ? `There is nothing at ${folder}.`
+      : found.isDirectory()
+        ? `${folder} is no run: it has neither ${RUN_FILES.config} nor ${PREDICTIONS_FILE}.`
+        : `${folder} is a file; a run is a folder.`;
+  return new UsclError({
+    kind: 'usage',
+    code: 'REPORT_NO_RUN',
+    message: what,
+    where: folder,
+    remedy: 'Give folders that `uscl pretrain`, `uscl finetune` or `uscl evaluate --out` wrote.',
+  });
+}
+
+function unfinished(folder: string): UsclError {
+  return new UsclError({
+    kind: 'data',
+    code: 'REPORT_UNFINISHED',
+    message: `The run at ${folder} has not finished: it has no ${existsSync(join(folder, PREDICTIONS_FILE)) ? RUN_FILES.metrics : PREDICTIONS_FILE}.`,
+    where: folder,
+    remedy: 'Finish it first: give its command again with --resume.',
+  });
+}
