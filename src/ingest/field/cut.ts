@@ -9,6 +9,7 @@ import type { Field } from '../../dataset/types.ts';
 import type { Size } from '../geometry.ts';
 import { storedSize } from '../geometry.ts';
 import { boundsOf, rasterize, type Rectangle } from './raster.ts';
+import { planShrink } from './shrink.ts';
 
 /** Fields smaller than this on a side are mistakes. */
 const MIN_SIDE = 16;
@@ -57,6 +58,8 @@ export function planCut(
   const blank = mask === null ? null : blankRuns(mask, original, kept);
   const isWhole = kept.width === original.width && kept.height === original.height;
   const painted = marks === null ? null : paintRuns(marks, original);
+  const isStored = isWhole && stored.width === original.width && stored.height === original.height;
+  const shrink = isStored || channels === 3 ? null : planShrink(original, kept, stored);
   return {
     crop: isWhole ? null : kept,
     stored,
@@ -71,7 +74,8 @@ export function planCut(
         }
       }
       if (painted !== null) paintOver(frame, painted, original.width, channels);
-      return scale(frame, original, kept, stored, channels);
+      if (isStored) return frame;
+      return shrink === null ? shrinkByLibrary(frame, original, kept, stored, channels) : shrink(frame);
     },
     applyMask(picture) {
       const result = new Uint8Array(stored.width * stored.height);
@@ -87,15 +91,13 @@ export function planCut(
   };
 }
 
-async function scale(
+async function shrinkByLibrary(
   frame: Uint8Array,
   original: Size,
   kept: Rectangle,
   stored: Size,
   channels: 1 | 3,
 ): Promise<Uint8Array> {
-  const isWhole = kept.width === original.width && kept.height === original.height;
-  if (isWhole && stored.width === original.width && stored.height === original.height) return frame;
   const raw = { width: original.width, height: original.height, channels };
   const { data } = await sharp(frame, { raw, limitInputPixels: false })
     .extract({ left: kept.x, top: kept.y, width: kept.width, height: kept.height })
