@@ -17,6 +17,7 @@ import fc from 'fast-check';
 import { UsclError } from '../../src/base/errors.ts';
 import { openDataset } from '../../src/dataset/reader.ts';
 import { createDataset } from '../../src/dataset/writer.ts';
+import { failure, failureOf } from '../failures.ts';
 import { draft, patternFrame, patternFrames, scratchFolder, START, writeSmallDataset } from './helpers.ts';
 
 const scratch = scratchFolder();
@@ -27,26 +28,6 @@ async function small(): Promise<string> {
   const folder = fresh();
   await writeSmallDataset(folder);
   return folder;
-}
-
-/** The `UsclError` that `action` ends with. */
-function failure(action: () => unknown): UsclError {
-  try {
-    action();
-  } catch (thrown) {
-    if (thrown instanceof UsclError) return thrown;
-    throw thrown;
-  }
-  throw new Error('expected a failure');
-}
-
-async function failureOf(promise: Promise<unknown>): Promise<UsclError> {
-  const result: unknown = await promise.then(
-    () => new Error('expected a failure'),
-    (thrown: unknown) => thrown,
-  );
-  if (result instanceof UsclError) return result;
-  throw result;
 }
 
 describe('a written dataset', () => {

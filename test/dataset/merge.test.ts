@@ -9,11 +9,11 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { UsclError } from '../../src/base/errors.ts';
 import { mergeDatasets, type MergeOptions, type MergeSummary } from '../../src/dataset/merge.ts';
 import { openDataset } from '../../src/dataset/reader.ts';
 import type { Manifest } from '../../src/dataset/types.ts';
 import { createDataset } from '../../src/dataset/writer.ts';
+import { failureOf } from '../failures.ts';
 import { draft, patternFrames, scratchFolder, START, writeSmallDataset } from './helpers.ts';
 
 const scratch = scratchFolder();
@@ -62,15 +62,6 @@ async function small(): Promise<string> {
 
 const merge = (datasets: readonly string[], more: Partial<MergeOptions> = {}): Promise<MergeSummary> =>
   mergeDatasets({ datasets, out: fresh(), ...more });
-
-async function failureOf(promise: Promise<unknown>): Promise<UsclError> {
-  const result: unknown = await promise.then(
-    () => new Error('expected a failure'),
-    (thrown: unknown) => thrown,
-  );
-  if (result instanceof UsclError) return result;
-  throw result;
-}
 
 describe('a merged dataset', () => {
   test('has every clip of both, byte for byte, with all that was known of it', async () => {

@@ -2,10 +2,10 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { UsclError } from '../../src/base/errors.ts';
 import { openDataset } from '../../src/dataset/reader.ts';
 import { leaksBetween, makeSplit, partOfClips, readSplit, writeSplit } from '../../src/dataset/splits.ts';
 import type { ClipRecord } from '../../src/dataset/types.ts';
+import { codeOf } from '../failures.ts';
 import { draft, scratchFolder, writeSmallDataset } from './helpers.ts';
 
 const scratch = scratchFolder();
@@ -28,16 +28,6 @@ function clipsOf(groups: number, classes: number, extra = 0): ClipRecord[] {
       record(`${g}-${i}`, `g${g}`, i === 3 ? null : `class-${g % classes}`),
     ),
   ).flat();
-}
-
-function codeOf(action: () => unknown): string {
-  try {
-    action();
-  } catch (thrown) {
-    if (thrown instanceof UsclError) return thrown.code;
-    throw thrown;
-  }
-  return 'none';
 }
 
 describe('a split', () => {

@@ -5,21 +5,12 @@ import { UsclError } from '../../src/base/errors.ts';
 import type { LabelledClip } from '../../src/evaluation/clips.ts';
 import type { ClipEmbeddings } from '../../src/evaluation/embeddings.ts';
 
+export { codeOf } from '../failures.ts';
+
 /** Cases of a golden file made by test/golden/evaluation.py. */
 export function golden<T extends z.ZodType>(name: string, one: T): z.infer<T>[] {
   const text = readFileSync(new URL(`golden/${name}.json`, import.meta.url), 'utf8');
   return z.object({ cases: z.array(one) }).parse(JSON.parse(text)).cases;
-}
-
-/** Code of the UsclError an action throws; any other error passes through. */
-export function codeOf(action: () => unknown): string {
-  try {
-    action();
-  } catch (thrown) {
-    if (thrown instanceof UsclError) return thrown.code;
-    throw thrown;
-  }
-  return 'no error';
 }
 
 /** Code of the UsclError a promise rejects with. */

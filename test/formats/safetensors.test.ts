@@ -12,13 +12,13 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { UsclError } from '../../src/base/errors.ts';
 import {
   readSafetensors,
   readSafetensorsHeader,
   writeSafetensors,
   type NamedTensor,
 } from '../../src/formats/safetensors.ts';
+import { failure } from '../failures.ts';
 
 let folder = '';
 beforeEach(() => {
@@ -34,16 +34,6 @@ function fileOf(header: string | Uint8Array, data: Uint8Array = new Uint8Array(0
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(text.length));
   return Buffer.concat([length, text, data]);
-}
-
-function errorOf(action: () => unknown): UsclError {
-  try {
-    action();
-  } catch (thrown) {
-    if (thrown instanceof UsclError) return thrown;
-    throw thrown;
-  }
-  throw new Error('nothing was thrown');
 }
 
 const EVERY_KIND: readonly NamedTensor[] = [
@@ -154,7 +144,7 @@ describe('writeSafetensors and readSafetensors', () => {
   ])('refuse to write %s and leave the old file', (_, tensors, message) => {
     const path = join(folder, 'kept.safetensors');
     writeFileSync(path, 'old');
-    const error = errorOf(() => {
+    const error = failure(() => {
       writeSafetensors(path, tensors);
     });
     expect(error).toMatchObject({ kind: 'usage', code: 'SAFETENSORS_TENSOR' });
@@ -166,7 +156,7 @@ describe('writeSafetensors and readSafetensors', () => {
   it('refuse metadata that is not Unicode', () => {
     const path = join(folder, 'meta.safetensors');
     expect(
-      errorOf(() => {
+      failure(() => {
         writeSafetensors(path, [], { note: '\udc00' });
       }).code,
     ).toBe('SAFETENSORS_TENSOR');
@@ -177,7 +167,7 @@ describe('writeSafetensors and readSafetensors', () => {
     const locked = join(folder, 'locked');
     mkdirSync(locked);
     chmodSync(locked, 0o500);
-    const error = errorOf(() => {
+    const error = failure(() => {
       writeSafetensors(join(locked, 'w.safetensors'), []);
     });
     expect(error).toMatchObject({ kind: 'resource', code: 'WRITE_FAILED' });
@@ -185,7 +175,7 @@ describe('writeSafetensors and readSafetensors', () => {
 
   it('say so when a part of the path is a file', () => {
     writeFileSync(join(folder, 'file'), '');
-    const error = errorOf(() => {
+    const error = failure(() => {
       writeSafetensors(join(folder, 'file', 'w.safetensors'), []);
     });
     expect(error).toMatchObject({ kind: 'resource', code: 'WRITE_FAILED' });
@@ -364,7 +354,7 @@ describe('readSafetensors refuses', () => {
       /overlap/,
     ],
   ])('%s', (_, file, message) => {
-    const error = errorOf(() => readSafetensors(file));
+    const error = failure(() => readSafetensors(file));
     expect(error).toMatchObject({ kind: 'data', code: 'SAFETENSORS_INVALID' });
     expect(error.message).toMatch(message);
     expect(error.message.length).toBeLessThan(400);
@@ -372,7 +362,7 @@ describe('readSafetensors refuses', () => {
   });
 
   it('a dtype it does not know, naming what it does', () => {
-    const error = errorOf(() =>
+    const error = failure(() =>
       readSafetensors(fileOf('{"w":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]}}', bytes(1))),
     );
     expect(error).toMatchObject({ kind: 'data', code: 'SAFETENSORS_DTYPE' });
@@ -380,20 +370,20 @@ describe('readSafetensors refuses', () => {
     expect(error.remedy).toContain('BF16');
     // Names of an object's own machinery are no dtypes.
     const inherited = fileOf('{"w":{"dtype":"toString","shape":[1],"data_offsets":[0,1]}}', bytes(1));
-    expect(errorOf(() => readSafetensors(inherited)).code).toBe('SAFETENSORS_DTYPE');
+    expect(failure(() => readSafetensors(inherited)).code).toBe('SAFETENSORS_DTYPE');
   });
 
   it('names the file and the byte', () => {
     const path = join(folder, 'bad.safetensors');
     writeFileSync(path, fileOf('{"w":{"dtype":7}}'));
     // 8 bytes of length, then the 7 at offset 14 of the header.
-    expect(errorOf(() => readSafetensors(path)).where).toBe(`${path}, byte ${8 + 14}`);
+    expect(failure(() => readSafetensors(path)).where).toBe(`${path}, byte ${8 + 14}`);
   });
 
   it('claims of gigabytes before it allocates them', () => {
     const huge = fileOf(`{"w":${tensor('[1099511627776]', '[0,4398046511104]')}}`, bytes(4));
     const before = process.memoryUsage().arrayBuffers;
-    expect(errorOf(() => readSafetensors(huge))).toMatchObject({ code: 'SAFETENSORS_TRUNCATED' });
+    expect(failure(() => readSafetensors(huge))).toMatchObject({ code: 'SAFETENSORS_TRUNCATED' });
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1e6);
   });
 
@@ -402,7 +392,7 @@ describe('readSafetensors refuses', () => {
     const header = fileOf(`{"w":${tensor('[1099511627776]', '[0,4398046511104]')}}`);
     writeFileSync(path, header);
     truncateSync(path, header.length + 2 ** 42);
-    expect(errorOf(() => readSafetensors(path))).toMatchObject({
+    expect(failure(() => readSafetensors(path))).toMatchObject({
       kind: 'resource',
       code: 'SAFETENSORS_TOO_LARGE',
     });
@@ -414,12 +404,12 @@ describe('readSafetensors refuses', () => {
     const whole = readFileSync(path);
     const cut = join(folder, 'cut.safetensors');
     for (let length = 0; length < whole.length; length++) {
-      const error = errorOf(() => readSafetensors(whole.subarray(0, length)));
+      const error = failure(() => readSafetensors(whole.subarray(0, length)));
       expect(error.code).toBe('SAFETENSORS_TRUNCATED');
       expect(error.message).toContain(`at byte ${length}`);
       if (length % 97 !== 0) continue;
       writeFileSync(cut, whole.subarray(0, length));
-      expect(errorOf(() => readSafetensors(cut))).toMatchObject({
+      expect(failure(() => readSafetensors(cut))).toMatchObject({
         code: 'SAFETENSORS_TRUNCATED',
         where: `${cut}, byte ${length}`,
       });
@@ -428,7 +418,7 @@ describe('readSafetensors refuses', () => {
 
   it('paths that are absent, folders, or no paths', () => {
     for (const path of [join(folder, 'absent'), folder, 'a\0b'])
-      expect(errorOf(() => readSafetensors(path))).toMatchObject({
+      expect(failure(() => readSafetensors(path))).toMatchObject({
         kind: 'data',
         code: 'FILE_UNREADABLE',
         where: path,

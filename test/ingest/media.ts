@@ -3,7 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import sharp from 'sharp';
-import { UsclError } from '../../src/base/errors.ts';
+
+export { failure, failureOf } from '../failures.ts';
 
 export interface VideoSpec {
   readonly source?: string;
@@ -48,24 +49,4 @@ export async function makePicture(path: string, seed = 0, width = 40, height = 3
       .toFormat(isFormat(path))
       .toBuffer(),
   );
-}
-
-/** The `UsclError` that a promise is rejected with. */
-export async function failureOf(promise: Promise<unknown>): Promise<UsclError> {
-  const result: unknown = await promise.then(
-    () => new Error('expected a failure'),
-    (thrown: unknown) => thrown,
-  );
-  if (result instanceof UsclError) return result;
-  throw result;
-}
-
-export function failure(action: () => unknown): UsclError {
-  try {
-    action();
-  } catch (thrown) {
-    if (thrown instanceof UsclError) return thrown;
-    throw thrown;
-  }
-  throw new Error('expected a failure');
 }

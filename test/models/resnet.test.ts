@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { UsclError } from '../../src/base/errors.ts';
 import { inferShapes, parameterSpecs, statisticSpecs, type Network } from '../../src/engine/network.ts';
 import { OUTPUTS, USCL_PROJECTION, withHeads } from '../../src/models/heads.ts';
 import { resnet, RESNET_DEPTHS } from '../../src/models/resnet.ts';
+import { codeOf } from '../failures.ts';
 
 const torchvisionNames = z
   .record(z.string(), z.array(z.tuple([z.string(), z.array(z.number())])))
@@ -12,16 +12,6 @@ const torchvisionNames = z
 
 const parameterCount = (network: Network): number =>
   parameterSpecs(network).reduce((sum, spec) => sum + spec.length, 0);
-
-function codeOf(action: () => unknown): string {
-  try {
-    action();
-  } catch (thrown) {
-    if (thrown instanceof UsclError) return thrown.code;
-    throw thrown;
-  }
-  return 'no error';
-}
 
 describe('resnet', () => {
   it.each([

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { UsclError } from '../../src/base/errors.ts';
 import { randomAt } from '../../src/base/random.ts';
 import {
   crossEntropy,
@@ -7,6 +6,7 @@ import {
   type CrossEntropyReduction,
   type CrossEntropyResult,
 } from '../../src/objectives/cross-entropy.ts';
+import { messageOf } from './support.ts';
 
 function run(
   logits: Float32Array,
@@ -28,16 +28,6 @@ function rowLoss(logits: Float32Array, row: number, label: number, classes: numb
   const scores = logits.subarray(row * classes, (row + 1) * classes);
   const total = scores.reduce((sum, score) => sum + Math.exp(score), 0);
   return -Math.log(Math.exp(scores[label]!) / total);
-}
-
-function messageOf(action: () => unknown): string {
-  try {
-    action();
-  } catch (thrown) {
-    if (thrown instanceof UsclError && thrown.code === 'OBJECTIVE_INVALID') return thrown.message;
-    throw thrown;
-  }
-  return 'no error';
 }
 
 describe('crossEntropy', () => {

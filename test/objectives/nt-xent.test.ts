@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { UsclError } from '../../src/base/errors.ts';
 import { randomAt } from '../../src/base/random.ts';
 import { alignmentUniformity } from '../../src/objectives/alignment-uniformity.ts';
 import { ntXent, type NtXentResult } from '../../src/objectives/nt-xent.ts';
+import { messageOf } from './support.ts';
 
 function normals(seed: number, length: number): Float32Array {
   const random = randomAt(seed, 'nt-xent test');
@@ -50,16 +50,6 @@ function slowly(
     loss -= Math.log(Math.exp(cosine(row(z, i, dim), row(z, j, dim)) / temperature) / denominator);
   }
   return { loss: loss / (2 * pairs), terms: terms / (2 * pairs) };
-}
-
-function messageOf(action: () => unknown): string {
-  try {
-    action();
-  } catch (thrown) {
-    if (thrown instanceof UsclError && thrown.code === 'OBJECTIVE_INVALID') return thrown.message;
-    throw thrown;
-  }
-  return 'no error';
 }
 
 describe('ntXent', () => {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { UsclError } from '../../src/base/errors.ts';
 import { randomAt } from '../../src/base/random.ts';
 import { crossEntropy } from '../../src/objectives/cross-entropy.ts';
 import { softCrossEntropy, type SoftCrossEntropyResult } from '../../src/objectives/soft-cross-entropy.ts';
 import { classWeights, rowWeights, softTargets } from '../../src/objectives/targets.ts';
+import { messageOf } from './support.ts';
 
 const CLASSES = 4;
 const LABELS = Int32Array.of(2, 0, 3, 3, 1);
@@ -22,16 +22,6 @@ function run(
 ): SoftCrossEntropyResult & { gradient: Float32Array } {
   const gradient = new Float32Array(logits.length).fill(NaN);
   return { ...softCrossEntropy(logits, targets, classes, weights, gradient), gradient };
-}
-
-function messageOf(action: () => unknown): string {
-  try {
-    action();
-  } catch (thrown) {
-    if (thrown instanceof UsclError && thrown.code === 'OBJECTIVE_INVALID') return thrown.message;
-    throw thrown;
-  }
-  return 'no error';
 }
 
 describe('softCrossEntropy', () => {

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { UsclError } from '../../src/base/errors.ts';
+import type { UsclError } from '../../src/base/errors.ts';
 import { openDataset } from '../../src/dataset/reader.ts';
 import { drawClip } from '../../src/phantom/findings.ts';
 import { drawPatient } from '../../src/phantom/nuisance.ts';
@@ -9,6 +9,7 @@ import { PHANTOM_CLASSES } from '../../src/phantom/parameters.ts';
 import { makePhantom, planClips } from '../../src/phantom/phantom.ts';
 import { simulateClip } from '../../src/phantom/simulate.ts';
 import { scratchFolder } from '../dataset/helpers.ts';
+import { failureOf } from '../failures.ts';
 
 const SMALL = { clips: 7, framesPerClip: 3, size: 40, patients: 3 };
 const folder = scratchFolder();
@@ -19,14 +20,8 @@ async function bytes(name: string, options: object = {}): Promise<Buffer[]> {
   return ['clips.jsonl', 'frames.bin', 'dataset.json'].map((file) => readFileSync(join(out, file)));
 }
 
-async function failure(options: object): Promise<UsclError> {
-  const thrown: unknown = await makePhantom({ ...SMALL, out: join(folder, 'never'), ...options }).then(
-    () => 'nothing was thrown',
-    (reason: unknown) => reason,
-  );
-  if (!(thrown instanceof UsclError)) throw new Error(String(thrown));
-  return thrown;
-}
+const refused = (options: object): Promise<UsclError> =>
+  failureOf(makePhantom({ ...SMALL, out: join(folder, 'never'), ...options }));
 
 describe('makePhantom', () => {
   it('makes the same bytes for the same options, other clips for another seed', async () => {
@@ -112,7 +107,7 @@ describe('makePhantom', () => {
     ['seed', { seed: -1 }, '-1', 'from 0'],
     ['patients', { patients: 8 }, '8', 'from 1 to 7'],
   ])('refuses an impossible %s: %j', async (name, options, value, range) => {
-    const error = await failure(options);
+    const error = await refused(options);
     expect(error).toMatchObject({ kind: 'usage', code: 'PHANTOM_OPTION', where: name });
     expect(error.message).toContain(name);
     expect(error.message).toContain(value);
@@ -124,7 +119,7 @@ describe('makePhantom', () => {
     [['a-lines', 'a-lines'], 'twice'],
     [[], 'at least one'],
   ])('refuses the classes %j', async (classes, complaint) => {
-    const error = await failure({ classes });
+    const error = await refused({ classes });
     expect(error).toMatchObject({ kind: 'usage', code: 'PHANTOM_CLASS', where: 'classes' });
     expect(error.message).toContain(complaint);
     expect(error.remedy).toContain('consolidation');
@@ -132,7 +127,7 @@ describe('makePhantom', () => {
 
   it('does not replace a dataset unless told to', async () => {
     await bytes('there', { clips: 3, framesPerClip: 1 });
-    expect(await failure({ out: join(folder, 'there') })).toMatchObject({ code: 'DATASET_EXISTS' });
+    expect(await refused({ out: join(folder, 'there') })).toMatchObject({ code: 'DATASET_EXISTS' });
     await bytes('there', { clips: 4, framesPerClip: 1, overwrite: true });
     using dataset = openDataset(join(folder, 'there'));
     expect(dataset.clips).toHaveLength(4);

@@ -6,6 +6,7 @@ import type { ClipRecord } from '../../src/dataset/types.ts';
 import { resolveConfig } from '../../src/training/resolve.ts';
 import { epochClips, splitClips } from '../../src/training/splits.ts';
 import { errorOf } from './support.ts';
+import { failure } from '../failures.ts';
 
 function clipsOf(
   count: number,
@@ -205,13 +206,3 @@ describe('a named split', () => {
     expect(error.message).toContain('train, val, test');
   });
 });
-
-function failure(action: () => unknown): UsclError {
-  try {
-    action();
-  } catch (thrown) {
-    if (thrown instanceof UsclError) return thrown;
-    throw thrown;
-  }
-  throw new Error('There was no error.');
-}

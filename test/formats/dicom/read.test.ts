@@ -1,7 +1,7 @@
 /** Elements, encodings, descriptions and timing; and what is refused, with which reason. */
 import { deflateRawSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { UsclError } from '../../../src/base/errors.ts';
+import type { UsclError } from '../../../src/base/errors.ts';
 import { randomAt } from '../../../src/base/random.ts';
 import { imageOf, type DicomImage } from '../../../src/formats/dicom/image.ts';
 import { HEAD_BYTES, isDicom, readDicom } from '../../../src/formats/dicom/read.ts';
@@ -22,19 +22,10 @@ import {
   type UltrasoundFile,
   type WriterElement,
 } from '../../dicom-writer.ts';
+import { failure } from '../../failures.ts';
 
 const SMALL = { rows: 2, columns: 3, frames: [Uint8Array.of(1, 2, 3, 4, 5, 6)] };
 const ENCODINGS = ['implicit', 'explicit', 'big-endian', 'deflated'] as const;
-
-function failure(action: () => unknown): UsclError {
-  try {
-    action();
-  } catch (thrown) {
-    if (thrown instanceof UsclError) return thrown;
-    throw thrown;
-  }
-  throw new Error('expected a failure');
-}
 
 function describeFile(part: Partial<UltrasoundFile>): DicomImage {
   return imageOf(readDicom(writeUltrasound({ ...SMALL, ...part })));
