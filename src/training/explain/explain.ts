@@ -2,11 +2,8 @@
  * What a network sees, in one folder: where the evidence for its answers lies (Grad-CAM), which clips it finds alike
  * (map, nearest neighbours). Numbers are always complete; pictures of clips are made only of those that were asked for.
  */
-import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsclError } from '../../base/errors.ts';
-import { type Dataset, openDataset } from '../../dataset/reader.ts';
-import { FILES } from '../../dataset/types.ts';
 import type { Backend, Precision } from '../../engine/backend.ts';
 import { openBackend } from '../../engine/open.ts';
 import { CamPlan } from '../../evaluation/cam-plan.ts';
@@ -23,9 +20,10 @@ import { datasetHash, isRun } from '../run-folder.ts';
 import { choosePictures, explainCam } from './cam.ts';
 import { findClip, frameSource, type PooledClip, poolClips } from './clip-pool.ts';
 import type { VideoFormat } from './encode-video.ts';
-import { clipsOfFiles, type FileOptions } from './file-clips.ts';
+import type { FileOptions } from './file-clips.ts';
 import { explainMap } from './map.ts';
 import { explainNeighbours } from './neighbours.ts';
+import { openData } from './opened-data.ts';
 import { openFolder, type Part, writeExplanation } from './out-folder.ts';
 import { embedPool, openSubject, type Subject } from './subject.ts';
 
@@ -113,7 +111,7 @@ export async function explain(options: ExplainOptions): Promise<Explained> {
   });
   using subject = openSubject(source, backend, options.checkpoint);
   if (options.cam !== undefined && subject.classes === null) throw noClasses(source);
-  using opened = await openData(options, subject, folder);
+  using opened = await openData(options.data, subject, folder, options);
   const { datasets } = opened;
   const pool = poolClips(datasets);
   // Everything that can be wrong with what was asked for, before anything is removed.
@@ -228,54 +226,6 @@ function drawnClips(pool: readonly PooledClip[], cam: CamOptions | undefined): S
   if (cam.clips !== undefined && cam.clips.length > 0)
     return new Set(cam.clips.map((id) => findClip(pool, id)));
   return choosePictures(pool, cam.pictures ?? 24);
-}
-
-interface OpenedData extends Disposable {
-  readonly datasets: readonly Dataset[];
-}
-
-async function openData(
-  { data, files, onProgress, onNote, signal }: ExplainOptions,
-  subject: Subject,
-  folder: string,
-): Promise<OpenedData> {
-  const isDataset = (path: string): boolean =>
-    statSync(join(path, FILES.manifest), { throwIfNoEntry: false }) !== undefined;
-  const folders = data.filter(isDataset);
-  if (folders.length > 0 && folders.length < data.length)
-    throw new UsclError({
-      kind: 'usage',
-      code: 'DATA_MIXED',
-      message: `${folders[0] ?? ''} is a dataset and ${data.find((path) => !isDataset(path)) ?? ''} is not.`,
-      remedy: 'Give datasets, or files and folders of clips, in one command.',
-    });
-  if (folders.length > 0) return openAll(folders);
-  const passing = await clipsOfFiles(data, subject.view.channels, folder, {
-    ...files,
-    ...(signal === undefined ? {} : { signal }),
-    onNote,
-    onProgress: (done, total, note) => onProgress?.(done, total, `reading: ${note ?? ''}`),
-  });
-  return {
-    datasets: [passing.dataset],
-    [Symbol.dispose]() {
-      passing[Symbol.dispose]();
-    },
-  };
-}
-
-function openAll(folders: readonly string[]): OpenedData {
-  const datasets: Dataset[] = [];
-  const close = (): void => {
-    for (const dataset of datasets) dataset[Symbol.dispose]();
-  };
-  try {
-    for (const path of folders) datasets.push(openDataset(path));
-  } catch (thrown) {
-    close();
-    throw thrown;
-  }
-  return { datasets, [Symbol.dispose]: close };
 }
 
 function outFolder({ source, out }: ExplainOptions): string {

@@ -8,6 +8,7 @@ import { UsclError } from '../../base/errors.ts';
 import { guardWrites } from '../../base/files.ts';
 import { type Dataset, openDataset } from '../../dataset/reader.ts';
 import { createDataset } from '../../dataset/writer.ts';
+import { DEFAULT_SIZE } from '../../ingest/options.ts';
 import { type ReadOptions, readSources } from '../../ingest/reading.ts';
 
 export type FileOptions = Pick<
@@ -29,9 +30,9 @@ const SCRATCH = '.clips.tmp';
  */
 export async function clipsOfFiles(
   files: readonly string[],
-  channels: 1 | 3,
   folder: string,
   options: FileOptions & {
+    readonly channels: 1 | 3;
     readonly onProgress?: ((done: number, total: number, note?: string) => void) | undefined;
     readonly onNote?: ((text: string) => void) | undefined;
   },
@@ -49,26 +50,29 @@ export async function clipsOfFiles(
   try {
     const path = join(scratch, 'clips');
     using writer = createDataset(path, {
-      ...{ name: 'files', licence: null, citation: null, homepage: null, classes: [], channels },
-      ...{ size: options.size ?? 224, made: { command: 'explain' } },
+      ...{
+        name: 'files',
+        licence: null,
+        citation: null,
+        homepage: null,
+        classes: [],
+        channels: options.channels,
+      },
+      ...{ size: options.size ?? DEFAULT_SIZE, made: { command: 'explain' } },
     });
     let taken = 0;
     let reason = '';
-    await readSources(
-      files,
-      { ...reading, channels },
-      {
-        clip: async (_found, decoding) => {
-          await writer.addClip(() => ({ ...decoding.draft(), label: null }), decoding.frames);
-          taken += 1;
-        },
-        refused: (one) => {
-          reason ||= one.reason;
-          onNote?.(`${one.path} was not read: ${one.reason}. ${one.remedy}`);
-        },
-        progress: (done, total, name) => onProgress?.(done, total, name),
+    await readSources(files, reading, {
+      clip: async (_found, decoding) => {
+        await writer.addClip(() => ({ ...decoding.draft(), label: null }), decoding.frames);
+        taken += 1;
       },
-    );
+      refused: (one) => {
+        reason ||= one.reason;
+        onNote?.(`${one.path} was not read: ${one.reason}. ${one.remedy}`);
+      },
+      progress: (done, total, name) => onProgress?.(done, total, name),
+    });
     if (taken === 0)
       throw new UsclError({
         kind: 'data',

@@ -12,6 +12,7 @@ import { readBackbone, type WhichCheckpoint } from '../backbone.ts';
 import { CHECKPOINTS, restoreWeights } from '../checkpoint.ts';
 import { embedderOf } from '../embedder.ts';
 import { openModel } from '../finetune/model.ts';
+import type { Ingested } from '../ingested.ts';
 import { backboneOf } from '../learner.ts';
 import { RUN_FILES } from '../run-folder.ts';
 
@@ -25,6 +26,8 @@ export interface Subject extends Disposable {
   readonly view: WholeView;
   /** Null for a backbone that was not fine-tuned. */
   readonly classes: readonly string[] | null;
+  /** How the clips were stored that it learned its classes from; null where nobody said. */
+  readonly ingested: Ingested | null;
   readonly weights: {
     readonly file: string;
     readonly sha256: string;
@@ -42,7 +45,7 @@ export function openSubject(source: string, backend: Backend, which: WhichCheckp
     const model = openModel(source, backend, { batch: 1 });
     const { network, parameters, view, classes, checkpoint } = model;
     return {
-      ...{ network, parameters, view, classes },
+      ...{ network, parameters, view, classes, ingested: checkpoint.classifier?.ingest ?? null },
       weights: { ...fileOf(model.path), step: checkpoint.step, epoch: checkpoint.epoch },
       [Symbol.dispose]() {
         model[Symbol.dispose]();
@@ -59,7 +62,7 @@ export function openSubject(source: string, backend: Backend, which: WhichCheckp
     throw thrown;
   }
   return {
-    ...{ network, parameters, view: config.view, classes: null },
+    ...{ network, parameters, view: config.view, classes: null, ingested: null },
     weights: { ...fileOf(path), step: checkpoint?.step ?? null, epoch: checkpoint?.epoch ?? null },
     [Symbol.dispose]() {
       parameters[Symbol.dispose]();
