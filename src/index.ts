@@ -224,3 +224,42 @@ export {
   type MapOptions,
   type NeighboursOptions,
 } from './training/explain/explain.ts';
+export {
+  filePredictionsSchema,
+  type FailedFile,
+  type FilePrediction,
+  type FilePredictions,
+  type FramePrediction,
+} from './training/predict/answers.ts';
+export type { ModelUse } from './training/predict/opened-model.ts';
+export {
+  ABSTAIN_BELOW,
+  predictFiles,
+  Predictor,
+  type PredictOptions,
+  type PredictVisitor,
+} from './training/predict/predict.ts';
+export {
+  predictTo,
+  predictToFile,
+  type PredictionCounts,
+  type WriteOptions,
+} from './training/predict/write.ts';
+export {
+  evaluateRun,
+  type EvaluateRunOptions,
+  type ExternalEvaluation,
+} from './training/evaluate/evaluate.ts';
+export {
+  fitClasses,
+  readClassMap,
+  type ClassMap,
+  type FittedClasses,
+} from './training/evaluate/class-map.ts';
+export {
+  readSources,
+  type FoundClip,
+  type NotRead,
+  type ReadOptions,
+  type ReadVisitor,
+} from './ingest/reading.ts';

@@ -9,7 +9,9 @@ import { benchCommand } from './bench.ts';
 import { compareRunsCommand } from './compare-runs.ts';
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
+import { evaluateCommand } from './evaluate.ts';
 import { explainCommand } from './explain.ts';
+import { finetuneCommand } from './finetune.ts';
 import { ingestCommand } from './ingest.ts';
 import { inspectCommand } from './inspect.ts';
 import { mergeCommand } from './merge.ts';
@@ -48,6 +50,8 @@ for (const command of [
   phantomCommand(),
   pretrainCommand(),
   probeCommand(),
+  finetuneCommand(),
+  evaluateCommand(),
   predictCommand(),
   compareRunsCommand(),
   explainCommand(),

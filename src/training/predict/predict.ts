@@ -4,36 +4,24 @@
  * every evaluation (the whole frame, no randomness). Frames stream: memory does not grow with the length of a clip but
  * by its probabilities. Research use only; not a medical device.
  */
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { UsclError } from '../../base/errors.ts';
-import type { Backend, Precision } from '../../engine/backend.ts';
-import { openBackend } from '../../engine/open.ts';
 import { uniformFrames } from '../../evaluation/embeddings.ts';
 import type { ClipDecoding } from '../../ingest/clip.ts';
 import { DEFAULT_FPS, DEFAULT_SIZE } from '../../ingest/options.ts';
 import type { FoundClip, ReadOptions, ReadVisitor } from '../../ingest/reading.ts';
 import { readSources } from '../../ingest/reading.ts';
-import { type Model, openModel } from '../finetune/model.ts';
 import type { FailedFile, FilePrediction, FilePredictions, PredictionsHead } from './answers.ts';
 import { concluded, RESEARCH_USE } from './answers.ts';
 import { FrameBatcher } from './frame-batcher.ts';
 import { InOrder } from './in-order.ts';
+import { type ModelUse, OpenedModel } from './opened-model.ts';
 
 /** Below this probability of the likeliest class there is no answer. */
 export const ABSTAIN_BELOW = 0.6;
 
 /** Images at a time. */
 const BATCH = 16;
-
-export interface ModelUse {
-  readonly backend?: 'auto' | 'onednn' | 'reference';
-  readonly threads?: number;
-  /** Default: the fastest of the backend. */
-  readonly precision?: Precision;
-  readonly onNote?: (text: string) => void;
-}
 
 /** How files are read is, by default, how the clips that the model learned from were. */
 export interface PredictOptions extends Omit<ReadOptions, 'signal'> {
@@ -59,26 +47,12 @@ type Outcome =
 /** A model in memory that reads files. Dispose of it. */
 export class Predictor implements Disposable {
   readonly classes: readonly string[];
-  readonly precision: Precision;
-  readonly #backend: Backend;
-  readonly #model: Model;
+  readonly #opened: OpenedModel;
 
   /** Opens the model of a fine-tuning run. Errors: those of `openBackend` and `openModel`. */
   constructor(source: string, options: ModelUse = {}) {
-    const { backend = 'auto', threads, precision, onNote } = options;
-    this.#backend = openBackend({
-      kind: backend,
-      ...(threads === undefined ? {} : { threads }),
-      ...(onNote === undefined ? {} : { onFallback: onNote }),
-    });
-    this.precision = precision ?? this.#backend.describe().precisions[0] ?? 'f32';
-    try {
-      this.#model = openModel(source, this.#backend, { batch: BATCH, precision: this.precision });
-    } catch (thrown) {
-      this.#backend[Symbol.dispose]();
-      throw thrown;
-    }
-    this.classes = this.#model.classes;
+    this.#opened = new OpenedModel(source, BATCH, options);
+    this.classes = this.#opened.model.classes;
   }
 
   /** What `each` with these options goes by. Errors: `PREDICT_OPTION`. */
@@ -88,16 +62,13 @@ export class Predictor implements Disposable {
       throw optionError('abstainBelow', abstainBelow, 'a number from 0 to 1');
     if (frames !== 'all' && !(Number.isInteger(frames) && frames >= 1))
       throw optionError('frames', frames, "a whole number from 1, or 'all'");
-    const { path, classes, view, checkpoint } = this.#model;
+    const { view, checkpoint } = this.#opened.model;
     const learned = checkpoint.classifier?.ingest;
     const { fps = learned?.fps ?? DEFAULT_FPS, size = learned?.size ?? DEFAULT_SIZE } = options;
     const { channels = learned?.channels ?? view.channels, crop = learned?.crop ?? 'auto' } = options;
     return {
       ...{ format: 'uscl-file-predictions', version: 1, notice: RESEARCH_USE },
-      model: {
-        ...{ path, classes: [...classes], precision: this.precision },
-        sha256: createHash('sha256').update(readFileSync(path)).digest('hex'),
-      },
+      model: this.#opened.identity(),
       reading: { fps, size, channels, crop, frames },
       abstainBelow,
     };
@@ -111,7 +82,7 @@ export class Predictor implements Disposable {
     const { abstainBelow, reading } = this.head(options);
     if (files.length === 0) throw nothingGiven();
     const { onProgress, signal } = options;
-    const batcher = new FrameBatcher(this.#model);
+    const batcher = new FrameBatcher(this.#opened.model);
     const outcomes = new InOrder<Outcome>((outcome) =>
       'clip' in outcome
         ? visitor.clip(outcome.clip, outcome.path)
@@ -168,8 +139,7 @@ export class Predictor implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#model[Symbol.dispose]();
-    this.#backend[Symbol.dispose]();
+    this.#opened[Symbol.dispose]();
   }
 }
 

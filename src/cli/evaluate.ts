@@ -1,0 +1,99 @@
+/** `uscl evaluate RUN DATASET`. */
+import { Command, Option } from 'commander';
+import type { Precision } from '../engine/backend.ts';
+import { evaluateRun } from '../training/evaluate/evaluate.ts';
+import { checkResultFolder, writeResultFolder } from '../training/evaluate/result-folder.ts';
+import { evaluationText } from '../training/evaluate/table.ts';
+import { countOrAll, runCommand, wholeNumber, withJson } from './command.ts';
+
+interface Options {
+  readonly map?: string;
+  readonly out?: string;
+  readonly overwrite?: boolean;
+  readonly frames: number | 'all';
+  readonly allowLeaks?: boolean;
+  readonly resamples: number;
+  readonly seed: number;
+  readonly backend: 'auto' | 'onednn' | 'reference';
+  readonly threads?: number;
+  readonly precision?: Precision;
+  readonly json?: boolean;
+}
+
+export function evaluateCommand(): Command {
+  const command = new Command('evaluate')
+    .summary('a fine-tuned model on a dataset that it has not seen')
+    .description(
+      'Predicts the labelled clips of DATASET by the final model of RUN and scores them, with intervals over groups. ' +
+        'Refuses clips whose labels the model or its pretraining was given.',
+    )
+    .argument('<run>', 'folder of a finished uscl finetune, or a safetensors file that it wrote')
+    .argument('<dataset>', 'labelled dataset')
+    .option('--map <file>', 'YAML or CSV: which of its classes is which of the model’s, or drop')
+    .option('--out <folder>', 'write evaluation.json, predictions.json and metrics.json')
+    .option('--overwrite', 'replace the evaluation in --out')
+    .option(
+      '--frames <number>',
+      'frames of a clip to look at, even in time, or all',
+      countOrAll('--frames'),
+      'all',
+    )
+    .option('--allow-leaks', 'score clips that were seen with their labels too; the result says so')
+    .option(
+      '--resamples <number>',
+      'draws of the bootstrap',
+      wholeNumber('--resamples', 100, 1_000_000),
+      2000,
+    )
+    .option('--seed <number>', 'of the draws', wholeNumber('--seed', 0), 0)
+    .addOption(
+      new Option('--backend <name>', 'what computes')
+        .choices(['auto', 'onednn', 'reference'])
+        .default('auto'),
+    )
+    .option(
+      '--threads <number>',
+      'threads of the kernels (default: all processors)',
+      wholeNumber('--threads', 1, 1024),
+    )
+    .addOption(
+      new Option('--precision <which>', 'of activations (default: the fastest here)').choices([
+        'f32',
+        'bf16',
+      ]),
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  uscl evaluate runs/lung other-hospital
+  uscl evaluate runs/lung other-hospital --map classes.yaml --out results/other-hospital
+
+classes.yaml:
+  classes:
+    normal: regular         # theirs: ours
+    viral: pneumonia
+    unclear: drop           # clips of this class are not scored
+  merge:                    # optional: ours brought together, for datasets with coarser labels
+    abnormal: [covid, pneumonia]`,
+    );
+  return withJson(command).action((run: string, dataset: string, options: Options) =>
+    runCommand(options, async (output, signal) => {
+      const { map, out, overwrite = false, threads, precision } = options;
+      const { frames, allowLeaks = false, resamples, seed, backend } = options;
+      if (out !== undefined) checkResultFolder(out, overwrite);
+      const { result, predictions } = await output.during('evaluate', 'frames', (watch) =>
+        evaluateRun(run, dataset, {
+          ...{ ...watch, frames, allowLeaks, resamples, seed, backend, signal },
+          ...(map === undefined ? {} : { map }),
+          ...(threads === undefined ? {} : { threads }),
+          ...(precision === undefined ? {} : { precision }),
+        }),
+      );
+      if (out !== undefined) writeResultFolder(out, result, predictions, overwrite);
+      output.result(result);
+      output.print(evaluationText(result));
+      if (out !== undefined) output.print(`evaluation: ${out}`);
+    }),
+  );
+}

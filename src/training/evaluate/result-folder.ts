@@ -1,0 +1,74 @@
+/**
+ * What an evaluation leaves in a folder, whole or not at all: `evaluation.json` (model, dataset, classes, leaks),
+ * `predictions.json` and `metrics.json`, the last two as in the folder of a fine-tuning run, so that `uscl compare-runs`
+ * takes both.
+ */
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { UsclError } from '../../base/errors.ts';
+import { guardWrites, syncFolder, writeFileAtomic } from '../../base/files.ts';
+import { PREDICTIONS_FILE, type Predictions, writePredictions } from '../../evaluation/predictions.ts';
+import { RUN_FILES } from '../run-folder.ts';
+import type { ExternalEvaluation } from './evaluate.ts';
+
+const ABOUT = 'evaluation.json';
+const OURS: readonly string[] = [ABOUT, PREDICTIONS_FILE, RUN_FILES.metrics];
+
+/**
+ * Refuses a place that must not be written to; writes nothing. Errors: `EVALUATION_EXISTS`, `OUTPUT_NOT_OURS`.
+ */
+export function checkResultFolder(folder: string, overwrite: boolean): void {
+  const found = guardWrites(folder, () => statSync(folder, { throwIfNoEntry: false }));
+  if (found === undefined) return;
+  const names = found.isDirectory() ? readdirSync(folder) : [];
+  const foreign = names.find((name) => !OURS.includes(name));
+  if (!found.isDirectory() || foreign !== undefined || (names.length > 0 && !names.includes(ABOUT))) {
+    const what = found.isDirectory() ? `it holds ${JSON.stringify(foreign ?? names[0])}` : 'it is no folder';
+    throw new UsclError({
+      kind: 'usage',
+      code: 'OUTPUT_NOT_OURS',
+      message: `Will not write an evaluation to ${folder}: ${what}.`,
+      where: folder,
+      remedy: 'Choose another output folder.',
+    });
+  }
+  if (names.length === 0 || overwrite) return;
+  throw new UsclError({
+    kind: 'usage',
+    code: 'EVALUATION_EXISTS',
+    message: `There is already an evaluation at ${folder}.`,
+    where: folder,
+    remedy: 'Say --overwrite to replace it, or choose another folder.',
+  });
+}
+
+/** Writes the folder. Errors: those of `checkResultFolder`; `DISK_FULL`, `WRITE_FAILED`. */
+export function writeResultFolder(
+  folder: string,
+  { evaluation, ...about }: ExternalEvaluation,
+  predictions: Predictions,
+  overwrite: boolean,
+): void {
+  checkResultFolder(folder, overwrite);
+  const place = resolve(folder);
+  const parent = dirname(place);
+  const text = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
+  const fresh = guardWrites(folder, () => {
+    mkdirSync(parent, { recursive: true });
+    return mkdtempSync(join(parent, `.${basename(place)}.`));
+  });
+  try {
+    writeFileAtomic(join(fresh, ABOUT), [text(about)]);
+    writePredictions(join(fresh, PREDICTIONS_FILE), predictions);
+    writeFileAtomic(join(fresh, RUN_FILES.metrics), [text(evaluation)]);
+    guardWrites(folder, () => {
+      const old = `${fresh}.old`;
+      if (existsSync(place)) renameSync(place, old);
+      renameSync(fresh, place);
+      rmSync(old, { recursive: true, force: true });
+      syncFolder(parent);
+    });
+  } finally {
+    rmSync(fresh, { recursive: true, force: true });
+  }
+}
