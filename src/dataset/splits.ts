@@ -65,21 +65,13 @@ export function makeSplit(
   for (const [i, { label }] of clips.entries()) counts[unitAt.get(unitOf[i]!)!]![classAt.get(label)!]! += 1;
   requireUnits(counts, classes, parts.length, joined.length);
 
-  const weights = parts.map(({ share }) => share * parts.length);
-  let best: { readonly partOf: Int32Array; readonly cost: number } | undefined;
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const order = randomAt(seed, 'split', parts.length, attempt).shuffled([...units.keys()]);
-    const assigned = assignGroups(
-      order.map((i) => counts[i]!),
-      parts.length,
-      weights,
-    );
-    const partOf = new Int32Array(units.length);
-    for (const [i, unit] of order.entries()) partOf[unit] = assigned[i]!;
-    const cost = unevenness(counts, partOf, parts, named.length);
-    if (best === undefined || cost < best.cost) best = { partOf, cost };
-  }
-  if (best === undefined || best.cost >= INCOMPLETE) {
+  const best = evenParts(
+    counts,
+    parts.map(({ share }) => share),
+    named.length,
+    (attempt) => randomAt(seed, 'split', parts.length, attempt).shuffled([...units.keys()]),
+  );
+  if (!best.complete) {
     throw new UsclError({
       kind: 'data',
       code: 'SPLIT_UNEVEN',
@@ -101,6 +93,32 @@ export function makeSplit(
       clips: clips.filter((_, i) => partOf[unitAt.get(unitOf[i]!)!] === p).map(({ id }) => id),
     })),
   };
+}
+
+/**
+ * Deals whole units to parts of these shares, as even in class counts [unit][class] as the best of several orders gets
+ * them. `complete`: every part has something, and of each of the first `named` classes.
+ */
+export function evenParts(
+  counts: readonly Float64Array[],
+  shares: readonly number[],
+  named: number,
+  orderOf: (attempt: number) => readonly number[],
+): { readonly partOf: Int32Array; readonly complete: boolean } {
+  let best = { partOf: new Int32Array(counts.length), cost: Infinity };
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const order = orderOf(attempt);
+    const assigned = assignGroups(
+      order.map((i) => counts[i]!),
+      shares.length,
+      shares.map((share) => share * shares.length),
+    );
+    const partOf = new Int32Array(counts.length);
+    for (const [i, unit] of order.entries()) partOf[unit] = assigned[i]!;
+    const cost = unevenness(counts, partOf, shares, named);
+    if (cost < best.cost) best = { partOf, cost };
+  }
+  return { partOf: best.partOf, complete: best.cost < INCOMPLETE };
 }
 
 /** Writes a split into its dataset, whole or not at all. Errors: `SPLIT_EXISTS` unless `overwrite`, `WRITE_FAILED`. */
@@ -271,18 +289,18 @@ const INCOMPLETE = 1e6;
 function unevenness(
   counts: readonly Float64Array[],
   partOf: Int32Array,
-  parts: readonly Part[],
+  shares: readonly number[],
   named: number,
 ): number {
   const classes = counts[0]!.length;
-  const held = parts.map(() => new Float64Array(classes));
+  const held = shares.map(() => new Float64Array(classes));
   for (const [unit, count] of counts.entries())
     for (let c = 0; c < classes; c++) held[partOf[unit]!]![c]! += count[c]!;
   let cost = 0;
   for (let c = 0; c < classes; c++) {
     const total = held.reduce((sum, part) => sum + part[c]!, 0);
     for (const [p, part] of held.entries()) {
-      cost += (part[c]! / total / parts[p]!.share - 1) ** 2;
+      cost += (part[c]! / total / shares[p]! - 1) ** 2;
       if (c < named && part[c] === 0) cost += INCOMPLETE;
     }
   }

@@ -16,7 +16,7 @@ import { type Config } from './config.ts';
 import { embedClips } from './embedder.ts';
 import { backboneOf } from './learner.ts';
 import { resolveConfig } from './resolve.ts';
-import { isRun, readRunConfig, RUN_FILES } from './run-folder.ts';
+import { isRun, readRunConfig, RUN_FILES, taskOf } from './run-folder.ts';
 
 /** Which weights of a run: the best by its score, or the latest. */
 export type WhichCheckpoint = 'best' | 'last';
@@ -33,14 +33,15 @@ export interface BackboneSource {
 }
 
 /**
- * Reads the weights of `source`: a run folder (its `best`, or `last` where nothing was scored), a checkpoint in one,
- * or a safetensors file. Errors: `RUN_MISSING`, `RUN_DAMAGED`, those of `readCheckpoint`, `WEIGHTS_UNKNOWN`.
+ * Reads the weights of `source`: a run folder (its `best`, or `last` where nothing was scored; of a fine-tuning run its
+ * final model), a checkpoint in one, or a safetensors file. Errors: `RUN_MISSING`, `RUN_DAMAGED`, those of `readCheckpoint`, `WEIGHTS_UNKNOWN`.
  */
 export function readBackbone(source: string, which: WhichCheckpoint = 'best'): BackboneSource {
   if (statSync(source, { throwIfNoEntry: false })?.isFile() === true) return readWeightsFile(source);
-  const config = readRunConfig(source);
   const folder = join(source, RUN_FILES.checkpoints);
   const best = join(folder, CHECKPOINTS.best);
+  if (taskOf(source) === 'finetune') return readWeightsFile(best);
+  const config = readRunConfig(source);
   const path = which === 'best' && existsSync(best) ? best : join(folder, CHECKPOINTS.last);
   const checkpoint = readCheckpoint(path);
   return { path, config, checkpoint, weights: checkpoint.tensors };
@@ -52,9 +53,16 @@ function readWeightsFile(path: string): BackboneSource {
     const checkpoint = readCheckpoint(path);
     const run = join(path, '..', '..');
     const { backbone, width, channels, size } = checkpoint.model;
-    const config = isRun(run)
-      ? readRunConfig(run)
-      : resolveConfig({ overrides: { model: { backbone, width }, view: { channels, size } } });
+    const { resize, normalise } = checkpoint.classifier?.view ?? {};
+    const view = {
+      ...{ channels, size },
+      ...(resize === undefined ? {} : { resize }),
+      ...(normalise === undefined ? {} : { normalise }),
+    };
+    const config =
+      isRun(run) && taskOf(run) === 'pretrain'
+        ? readRunConfig(run)
+        : resolveConfig({ overrides: { model: { backbone, width }, view } });
     return { path, config, checkpoint, weights: checkpoint.tensors };
   }
   const weights = new Map<string, { shape: readonly number[]; data: Float32Array }>();

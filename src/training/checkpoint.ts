@@ -186,12 +186,17 @@ export type Weights = ReadonlyMap<string, { readonly shape: readonly number[]; r
 
 /**
  * Copies weights and running statistics into `parameters`; what `parameters` does not have is passed over. Errors:
- * `CHECKPOINT_MISMATCH` naming the tensor that is missing or of another shape.
+ * `CHECKPOINT_MISMATCH` naming the tensor that is missing or of another shape. Only what is `wanted` (default: all).
  */
-export function restoreWeights(weights: Weights, parameters: Parameters, path: string): void {
+export function restoreWeights(
+  weights: Weights,
+  parameters: Parameters,
+  path: string,
+  wanted: (name: string) => boolean = () => true,
+): void {
   const shapes = new Map(parameters.specs.map((spec) => [spec.name, spec.shape]));
   for (const { name, target } of targets(parameters))
-    copy(weights, name, shapes.get(name) ?? [target.length], target, path);
+    if (wanted(name)) copy(weights, name, shapes.get(name) ?? [target.length], target, path);
 }
 
 /** Copies weights, statistics and optimizer state. Errors: as `restoreWeights`, and for weights only. */
@@ -262,7 +267,7 @@ function copy(
 }
 
 /** Over names and bytes in the order of names, so it does not depend on how a writer lays tensors out. */
-function digest(tensors: readonly NamedArray[]): string {
+export function digest(tensors: readonly NamedArray[]): string {
   const hash = createHash('sha256');
   for (const { name, data } of [...tensors].sort((a, b) => (a.name < b.name ? -1 : 1))) {
     hash.update(`${name}\n`);

@@ -101,7 +101,8 @@ export function parameterGroups(
   ].filter((group) => group.parameters.length > 0);
 }
 
-function globPattern(glob: string): RegExp {
+/** A name pattern in which * stands for any letters. */
+export function globPattern(glob: string): RegExp {
   const escaped = glob.split('*').map((part) => part.replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`));
   return new RegExp(`^${escaped.join('.*')}$`);
 }
@@ -230,7 +231,8 @@ function stopwatch(seconds: StepSeconds): (part: keyof StepSeconds) => void {
   };
 }
 
-function nonFinite(what: string, value: number, clipIds: readonly string[]): UsclError {
+/** `NON_FINITE`: training has left the range of numbers. */
+export function nonFinite(what: string, value: number, clipIds: readonly string[]): UsclError {
   return new UsclError({
     kind: 'numeric',
     code: 'NON_FINITE',

@@ -63,12 +63,16 @@ const LOG = 'log.jsonl';
 
 /** Every whole entry of a run's log; a last line cut off by a crash is left out. */
 export function readLog(run: string): readonly LogEntry[] {
-  const path = join(run, LOG);
+  return readEntries(join(run, LOG), entrySchema);
+}
+
+/** The lines of a file that are JSON of this form. */
+export function readEntries<Entry>(path: string, schema: z.ZodType<Entry>): readonly Entry[] {
   if (!existsSync(path)) return [];
   return readFileSync(path, 'utf8')
     .split('\n')
     .flatMap((line) => {
-      const entry = entrySchema.safeParse(parseLine(line));
+      const entry = schema.safeParse(parseLine(line));
       return entry.success ? [entry.data] : [];
     });
 }

@@ -2,17 +2,17 @@
  * What a backbone has learnt: kNN and a linear probe on its frozen features, beside backbones of the same shape with
  * random weights (the first of them is the very network the run started from), on the same folds.
  */
-import { UsclError } from '../base/errors.ts';
 import { unitsOf } from '../dataset/near-duplicates.ts';
 import { openDataset, type Dataset } from '../dataset/reader.ts';
-import { leaksBetween, partOfClips, readSplit } from '../dataset/splits.ts';
+import { partOfClips, readSplit } from '../dataset/splits.ts';
 import type { LabelledClip } from '../evaluation/clips.ts';
 import { openBackend } from '../engine/open.ts';
 import { compareProbes, LEFT_OUT, probe, TRAIN_ONLY } from '../evaluation/probe.ts';
 import type { ProbeComparison, ProbeResult } from '../evaluation/probe-result.ts';
+import { labelLeaks, leakError, splitLeaks } from './leaks.ts';
 import { Backbone, type BackboneSource, readBackbone, type WhichCheckpoint } from './backbone.ts';
 import { datasetHash } from './run-folder.ts';
-import { type Overlap, type OverlapFound, overlapWith } from './provenance.ts';
+import { type Overlap, overlapWith } from './provenance.ts';
 
 export interface ProbeRunOptions {
   /** Default `best`. */
@@ -143,14 +143,7 @@ function foldingOf(dataset: Dataset, name: string | undefined): Folding {
   const sides = fold.map((f, clip) =>
     f === LEFT_OUT || !labelled(clip) ? -1 : f === TRAIN_ONLY ? split.parts.length : f,
   );
-  const found = leaksBetween(dataset.clips, sides);
-  const leaks = found.slice(0, 5).map(({ a, b, reason, distance }) => {
-    const [one, other] = [dataset.clips[a]!, dataset.clips[b]!];
-    const bits = distance === null ? '' : ` (${distance} bits apart)`;
-    return `split ${name}: ${one.id} and ${other.id} are on different sides and have the ${reason}${bits}`;
-  });
-  if (found.length > leaks.length)
-    leaks.push(`split ${name}: ${found.length - leaks.length} more such pairs`);
+  const leaks = splitLeaks(dataset.clips, sides, name);
   return {
     clips: dataset.clips,
     fold,
@@ -158,26 +151,6 @@ function foldingOf(dataset: Dataset, name: string | undefined): Folding {
     leaks,
     tested: (clip) => fold[clip]! >= 0 && labelled(clip),
   };
-}
-
-function labelLeaks(overlap: OverlapFound | null): readonly string[] {
-  if (overlap === null || overlap.labelsSeen === 0) return [];
-  const some = overlap.labelled.slice(0, 3).join(', ');
-  const more = overlap.labelled.length > 3 ? ', …' : '';
-  return [`pretraining was given the labels of ${overlap.labelsSeen} of the tested clips (${some}${more})`];
-}
-
-function leakError(leaks: readonly string[], folder: string): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'LEAK',
-    message: `These scores would be no test of generalisation: ${leaks.join('; ')}.`,
-    where: folder,
-    remedy:
-      'Test on clips of other patients: another dataset, or the test part of a split (uscl split DATASET --test 0.2 ' +
-      '--name main; uscl pretrain … --set data.split=main; uscl probe … --split main). Or pretrain without labels ' +
-      '(objective.supervisedWeight=0), or say --allow-leaks.',
-  });
 }
 
 type Report = (part: number, done: number, total: number, note: string) => void;

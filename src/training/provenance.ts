@@ -9,10 +9,10 @@ import { z } from 'zod';
 import { UsclError } from '../base/errors.ts';
 import { ALIKE_DISTANCE, findAlike } from '../dataset/near-duplicates.ts';
 import type { Dataset } from '../dataset/reader.ts';
-import { datasetHash, isRun, RUN_FILES, writeRunFile } from './run-folder.ts';
+import { datasetHash, FINETUNE_FILES, isRun, RUN_FILES, writeRunFile } from './run-folder.ts';
 import type { Split } from './splits.ts';
 
-const provenanceSchema = z.object({
+export const provenanceSchema = z.object({
   name: z.string(),
   hash: z.string(),
   clips: z.array(
@@ -27,6 +27,9 @@ const provenanceSchema = z.object({
   ),
 });
 
+/** Which clips a run went through. */
+export type Provenance = z.infer<typeof provenanceSchema>;
+
 function rolesIn(split: Split): (clip: number) => 'training' | 'validation' | 'unused' {
   const training = new Set(split.training);
   const validation = new Set(split.validation);
@@ -36,17 +39,25 @@ function rolesIn(split: Split): (clip: number) => 'training' | 'validation' | 'u
 /** Writes down which clips of the dataset train and validate, and whose label is used. */
 export function recordProvenance(run: string, dataset: Dataset, split: Split, labelsRead: boolean): void {
   const roleOf = rolesIn(split);
-  writeRunFile(run, RUN_FILES.dataset, {
+  const labelled = (index: number): boolean => labelsRead && split.labels[index]! >= 0;
+  writeRunFile(run, RUN_FILES.dataset, provenanceOf(dataset, roleOf, labelled));
+}
+
+/** The provenance of a run on `dataset` in which clips have these roles. */
+export function provenanceOf(
+  dataset: Dataset,
+  roleOf: (clip: number) => 'training' | 'validation' | 'unused',
+  labelled: (clip: number) => boolean,
+): Provenance {
+  return {
     name: dataset.manifest.name,
     hash: datasetHash(dataset),
     clips: dataset.clips.map(({ id, sourceSha256, hashes }, index) => ({
-      id,
-      sourceSha256,
-      hashes,
+      ...{ id, sourceSha256, hashes: [...hashes] },
       role: roleOf(index),
-      labelled: labelsRead && split.labels[index]! >= 0,
+      labelled: labelled(index),
     })),
-  } satisfies z.infer<typeof provenanceSchema>);
+  };
 }
 
 /**
@@ -84,19 +95,31 @@ export interface OverlapFound extends Overlap {
 }
 
 /**
- * How many of the `tested` clips of `dataset` were trained on by the run of `source` (a run folder or a checkpoint in
- * one); null for weights whose run is not there. Errors: `RUN_DAMAGED`.
+ * What the weights of `source` (a run folder or a checkpoint in one) were trained on: the dataset of the run and, of a
+ * fine-tuning run, that of the pretraining before it. Null for weights whose run is not there. Errors: `RUN_DAMAGED`.
+ */
+export function trainedOn(source: string): readonly Provenance[] | null {
+  const run = isRun(source) ? source : join(dirname(source), '..');
+  const path = join(run, RUN_FILES.dataset);
+  if (!isRun(run) || !existsSync(path)) return null;
+  const before = join(run, FINETUNE_FILES.source);
+  return [read(path), ...(existsSync(before) ? (readAs(before, sourceSchema).trainedOn ?? []) : [])];
+}
+
+/** The part of a fine-tuning run's `source.json` that says what came before. */
+const sourceSchema = z.object({ trainedOn: z.array(provenanceSchema).nullable() });
+
+/**
+ * How many of the `tested` clips of `dataset` were trained on by the run of `source` and those before it; null for
+ * weights whose run is not there. Errors: `RUN_DAMAGED`.
  */
 export function overlapWith(
   source: string,
   dataset: Dataset,
   tested: (clip: number) => boolean = () => true,
 ): OverlapFound | null {
-  const run = isRun(source) ? source : join(dirname(source), '..');
-  const path = join(run, RUN_FILES.dataset);
-  if (!isRun(run) || !existsSync(path)) return null;
-  const trained = read(path);
-  const used = trained.clips.filter(({ role }) => role === 'training');
+  const sets = trainedOn(source);
+  if (sets === null) return null;
   const indices = [...dataset.clips.keys()].filter(tested);
   const clips = indices.map((index) => dataset.clips[index]!);
   const seen = new Set<number>();
@@ -105,16 +128,19 @@ export function overlapWith(
     seen.add(clip);
     if (by.labelled) labelled.add(clip);
   };
-  if (trained.hash === datasetHash(dataset)) {
-    const byId = new Map(used.map((clip) => [clip.id, clip]));
-    for (const [i, { id }] of clips.entries()) {
-      const same = byId.get(id);
-      if (same !== undefined) meet(i, same);
+  for (const trained of sets) {
+    const used = trained.clips.filter(({ role }) => role === 'training');
+    if (trained.hash === datasetHash(dataset)) {
+      const byId = new Map(used.map((clip) => [clip.id, clip]));
+      for (const [i, { id }] of clips.entries()) {
+        const same = byId.get(id);
+        if (same !== undefined) meet(i, same);
+      }
     }
+    findAlike(clips, used, ALIKE_DISTANCE, ({ a, b }) => {
+      meet(a, used[b]!);
+    });
   }
-  findAlike(clips, used, ALIKE_DISTANCE, ({ a, b }) => {
-    meet(a, used[b]!);
-  });
   return {
     seen: seen.size,
     labelsSeen: labelled.size,
@@ -122,9 +148,13 @@ export function overlapWith(
   };
 }
 
-function read(path: string): z.infer<typeof provenanceSchema> {
+function read(path: string): Provenance {
+  return readAs(path, provenanceSchema);
+}
+
+function readAs<Parsed>(path: string, schema: z.ZodType<Parsed>): Parsed {
   try {
-    return provenanceSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
+    return schema.parse(JSON.parse(readFileSync(path, 'utf8')));
   } catch (thrown) {
     throw new UsclError({
       kind: 'data',

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { UsclError } from '../base/errors.ts';
 import { guardWrites, writeFileAtomic } from '../base/files.ts';
 import type { Dataset } from '../dataset/reader.ts';
@@ -20,6 +21,24 @@ export const RUN_FILES = {
   checkpoints: 'checkpoints',
   lock: 'run.lock',
 } as const;
+
+/** What else is in the folder of a fine-tuning run; `finetune/run-files.ts` says what each is. */
+export const FINETUNE_FILES = {
+  source: 'source.json',
+  folds: 'folds.json',
+  cells: 'cells',
+  predictions: 'predictions.json',
+  /** Pictures that were made of a run afterwards. */
+  explain: 'explain',
+} as const;
+
+export type Task = 'pretrain' | 'finetune';
+
+/** What the run in `folder` does. Errors: `RUN_MISSING`, `RUN_DAMAGED`. */
+export function taskOf(folder: string): Task {
+  const task = z.object({ task: z.string().optional() }).loose().safeParse(readConfigFile(folder));
+  return task.success && task.data.task === 'finetune' ? 'finetune' : 'pretrain';
+}
 
 /** Whether `folder` holds a run. */
 export function isRun(folder: string): boolean {
@@ -75,8 +94,25 @@ export function clearRun(folder: string): void {
   });
 }
 
-/** The complete configuration a run was started with. Errors: `RUN_MISSING`, `RUN_DAMAGED`. */
+/** The complete configuration a pretraining run was started with. Errors: `RUN_MISSING`, `RUN_DAMAGED`, `RUN_KIND`. */
 export function readRunConfig(folder: string): Config {
+  if (taskOf(folder) !== 'pretrain') throw wrongKind(folder, 'fine-tuning', 'pretraining');
+  return readConfigAs(folder, configSchema);
+}
+
+/** The configuration of the run in `folder`, of the kind `schema` says. Errors: `RUN_MISSING`, `RUN_DAMAGED`. */
+export function readConfigAs<Parsed>(folder: string, schema: z.ZodType<Parsed>): Parsed {
+  const config = schema.safeParse(readConfigFile(folder));
+  if (config.success) return config.data;
+  const issue = config.error.issues[0];
+  throw damagedRun(
+    join(folder, RUN_FILES.config),
+    `"${issue?.path.join('.') ?? ''}" is not valid: ${issue?.message ?? ''}`,
+    config.error,
+  );
+}
+
+function readConfigFile(folder: string): unknown {
   const path = join(folder, RUN_FILES.config);
   if (!existsSync(path))
     throw new UsclError({
@@ -86,26 +122,28 @@ export function readRunConfig(folder: string): Config {
       where: folder,
       remedy: 'Give the folder that `uscl pretrain DATASET --out FOLDER` wrote.',
     });
-  let value: unknown;
   try {
-    value = JSON.parse(readFileSync(path, 'utf8'));
+    return JSON.parse(readFileSync(path, 'utf8'));
   } catch (thrown) {
     throw damagedRun(path, 'it is not valid JSON', thrown);
   }
-  const config = configSchema.safeParse(value);
-  if (config.success) return config.data;
-  const issue = config.error.issues[0];
-  throw damagedRun(
-    path,
-    `"${issue?.path.join('.') ?? ''}" is not valid: ${issue?.message ?? ''}`,
-    config.error,
-  );
+}
+
+/** `RUN_KIND`: a run of one kind where another is needed. */
+export function wrongKind(folder: string, is: string, needed: string): UsclError {
+  return new UsclError({
+    kind: 'usage',
+    code: 'RUN_KIND',
+    message: `The run at ${folder} is a ${is} run; a ${needed} run is needed here.`,
+    where: join(folder, RUN_FILES.config),
+    remedy: `Give a run that \`uscl ${needed === 'pretraining' ? 'pretrain' : 'finetune'}\` wrote, or another output folder.`,
+  });
 }
 
 /** Writes a JSON file of the run, whole or not at all. */
 export function writeRunFile(
   folder: string,
-  file: 'config.json' | 'environment.json' | 'dataset.json' | 'metrics.json',
+  file: 'config.json' | 'environment.json' | 'dataset.json' | 'metrics.json' | 'source.json' | 'folds.json',
   value: unknown,
 ): void {
   writeFileAtomic(join(folder, file), [`${JSON.stringify(value, null, 2)}\n`]);
@@ -158,7 +196,7 @@ function lives(pid: number): boolean {
 }
 
 function isOurs(name: string): boolean {
-  const files: readonly string[] = Object.values(RUN_FILES);
+  const files: readonly string[] = [...Object.values(RUN_FILES), ...Object.values(FINETUNE_FILES)];
   return files.includes(name) || name.startsWith('events.out.tfevents.') || /^\..*\.tmp$/.test(name);
 }
 

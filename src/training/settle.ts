@@ -2,13 +2,19 @@
 import type { Backend } from '../engine/backend.ts';
 import type { Config } from './config.ts';
 
-/** The configuration with backend, threads and precision as they are. */
-export function settled(config: Config, backend: Backend): Config {
+type Choices = Pick<Config, 'backend' | 'threads' | 'precision'>;
+
+/** Backend, threads and precision as they are. */
+export function settledChoices(config: Choices, backend: Backend): Choices {
   const { name, threads, precisions } = backend.describe();
   return {
-    ...config,
     backend: name === 'reference' ? 'reference' : 'onednn',
     threads,
     precision: config.precision === 'auto' ? (precisions[0] ?? 'f32') : config.precision,
   };
+}
+
+/** The configuration with backend, threads and precision as they are. */
+export function settled(config: Config, backend: Backend): Config {
+  return { ...config, ...settledChoices(config, backend) };
 }

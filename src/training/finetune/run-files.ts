@@ -15,13 +15,7 @@
  *     checkpoints/best.safetensors   the final model, trained on all labelled clips
  */
 import { join } from 'node:path';
-
-export const FINETUNE_FILES = {
-  source: 'source.json',
-  folds: 'folds.json',
-  cells: 'cells',
-  predictions: 'predictions.json',
-} as const;
+import { FINETUNE_FILES } from '../run-folder.ts';
 
 /** One training: a label rate, a seed and a fold; `fold` null: the final model, on all labelled clips. */
 export interface CellKey {

@@ -1,0 +1,180 @@
+/** `uscl finetune SOURCE DATASET --out RUN`. */
+import { Command, Option } from 'commander';
+import { UsclError } from '../base/errors.ts';
+import type { FinetuneEvent, FinetuneSummary } from '../training/finetune/events.ts';
+import { finetune } from '../training/finetune/finetune.ts';
+import { finetuneTable } from '../training/finetune/finetune-table.ts';
+import { finetunePresetNamed } from '../training/finetune/resolve.ts';
+import { readConfigFile } from '../training/resolve.ts';
+import { collect, runCommand, Stopped, withJson } from './command.ts';
+import { duration, type Progress } from './output.ts';
+
+interface Options {
+  readonly out: string;
+  readonly preset?: string;
+  readonly config?: string;
+  readonly set: readonly string[];
+  readonly labelRate?: readonly number[];
+  readonly protocol?: 'honest' | 'legacy';
+  readonly split?: string;
+  readonly layers?: string;
+  readonly final: boolean;
+  readonly resume?: boolean;
+  readonly overwrite?: boolean;
+  readonly allowLeaks?: boolean;
+  readonly json?: boolean;
+}
+
+export function finetuneCommand(): Command {
+  const command = new Command('finetune')
+    .summary('train a classifier on labelled clips, cross-validated, and say how good it is')
+    .description(
+      'Trains a classifier on the labelled clips of DATASET, starting from SOURCE, and tests it on clips that training ' +
+        'never saw: in folds that do not part a patient, several times. Leaves predictions, figures with intervals, and a ' +
+        'final model for `uscl predict`.',
+    )
+    .argument(
+      '<source>',
+      'run folder, checkpoint, safetensors file of a ResNet with torchvision names, or: random',
+    )
+    .argument('<dataset>', 'labelled dataset that `uscl ingest` or `uscl phantom` wrote')
+    .requiredOption('--out <folder>', 'run folder to write')
+    .option(
+      '--layers <which>',
+      'what trains beside the classifier: head, last-block, all, or name patterns a,b',
+    )
+    .addOption(
+      new Option(
+        '--protocol <name>',
+        'honest: the epoch is chosen on clips held out of training; legacy: on the test, as the published code (optimistic)',
+      ).choices(['honest', 'legacy']),
+    )
+    .option('--label-rate <rates>', 'shares of the training labels to use, e.g. 0.1,0.25,1: a curve', rates)
+    .option('--split <name>', 'use this split of the dataset (uscl split) instead of drawing folds')
+    .option('--no-final', 'do not train the final model on all labelled clips')
+    .option('--preset <name>', 'starting configuration: default or reference')
+    .option('--config <file>', 'YAML file with configuration keys (docs/finetuning.md)')
+    .option('--set <key=value>', 'set one configuration key; repeatable, wins over --config', collect, [])
+    .option('--resume', 'continue the run in --out at its exact step (start it where there is none)')
+    .option('--overwrite', 'replace the run in --out')
+    .option('--allow-leaks', 'go on although the split or the labels of pretraining leak')
+    .addHelpText(
+      'after',
+      `
+What happens: for each seed the labelled clips are dealt into folds by group. Each fold is tested once by a network
+trained on the others; of these a fifth is held out to choose the epoch. All predictions are kept and scored together.
+
+Examples:
+  uscl finetune runs/lung pocus --out runs/pocus            from a pretrained run
+  uscl finetune random pocus --out runs/pocus-random        the same budget from random weights: compare with it
+  uscl finetune runs/lung pocus --out runs/all --layers all --set epochs=40
+  uscl finetune runs/lung pocus --out runs/quick --layers head --set view.augment=null --set seeds=1
+  uscl finetune runs/lung pocus --out runs/curve --label-rate 0.1,0.25,0.5,1
+  uscl finetune imagenet-resnet18.safetensors pocus --out runs/imagenet
+  uscl finetune runs/lung pocus --out runs/published --preset reference --protocol legacy
+  uscl compare-runs runs/pocus runs/pocus-random            is the difference more than luck?
+
+Keys worth knowing: epochs, seeds, folds, batch, layers, norms, framesPerClip.train, optimizer.learningRate, layerRates,
+classWeights, labelSmoothing, mixup, earlyStopping, view.augment, view.variants (docs/finetuning.md has all).
+
+Ctrl-C finishes the step, saves, and exits with 130; --resume goes on to the same bits.`,
+    );
+  return withJson(command).action((source: string, dataset: string, options: Options) =>
+    runCommand(options, async (output, signal) => {
+      const progress = output.progress('finetune', 'steps');
+      const summary = await finetune({
+        source,
+        dataset,
+        out: options.out,
+        config: {
+          ...(options.preset === undefined ? {} : { preset: finetunePresetNamed(options.preset) }),
+          ...(options.config === undefined ? {} : { file: readConfigFile(options.config) }),
+          overrides: overridesOf(options),
+          set: options.set,
+        },
+        resume: options.resume ?? false,
+        overwrite: options.overwrite ?? false,
+        allowLeaks: options.allowLeaks ?? false,
+        signal,
+        onEvent: (event) => {
+          showEvent(event, progress);
+        },
+      }).finally(() => {
+        progress.end();
+      });
+      output.result(summary);
+      if (!summary.complete)
+        throw new Stopped(
+          `Stopped after ${summary.cellsDone} of ${summary.cells} trainings; what was done is saved. Go on with --resume.`,
+        );
+      output.print(describeSummary(summary));
+    }),
+  );
+}
+
+/** Options that are configuration keys under a shorter name. */
+function overridesOf({ labelRate, protocol, split, layers, final }: Options): Record<string, unknown> {
+  const named = ['head', 'last-block', 'all'];
+  return {
+    ...(labelRate === undefined ? {} : { labelRates: labelRate }),
+    ...(protocol === undefined ? {} : { protocol }),
+    ...(split === undefined ? {} : { split }),
+    ...(layers === undefined ? {} : { layers: named.includes(layers) ? layers : layers.split(',') }),
+    ...(final ? {} : { finalModel: false }),
+  };
+}
+
+function showEvent(event: FinetuneEvent, progress: Progress): void {
+  switch (event.kind) {
+    case 'start': {
+      const { cells, cellsDone, clips, groups, classes, folds, seeds, trained, parameters } = event;
+      const going = cellsDone === 0 ? '' : `, ${cellsDone} of them done`;
+      progress.say(
+        `${clips} labelled clips of ${groups} groups, ${classes.length} classes; ${folds} folds × ${seeds} seeds: ` +
+          `${cells} trainings${going}; ${millions(trained)} of ${millions(parameters)} parameters train` +
+          `${event.frozenUpTo === 'input' ? '' : ` (frozen up to ${event.frozenUpTo})`}; ${event.backend}, ${event.precision}`,
+      );
+      return;
+    }
+    case 'note':
+      progress.say(`note: ${event.text}`);
+      return;
+    case 'step':
+      progress.update(event.done, event.total, `${event.imagesPerSecond.toFixed(0)} images/s`);
+      return;
+    case 'epoch':
+      return;
+    case 'cell': {
+      const { key, number, cells, epoch, epochs, seconds } = event;
+      const which = key.fold === null ? 'final model' : `fold ${key.fold + 1}`;
+      progress.say(
+        `training ${number}/${cells} (label rate ${key.labelRate}, seed ${key.seed}, ${which}): ` +
+          `epoch ${epoch + 1} of ${epochs}, ${duration(seconds)}`,
+      );
+    }
+  }
+}
+
+function describeSummary({ evaluation, run, seconds, model, leaks }: FinetuneSummary): string {
+  return [
+    ...(evaluation === null ? [] : [finetuneTable(evaluation)]),
+    ...leaks.map((leak) => `warning: leak allowed: ${leak}`),
+    `done in ${duration(seconds)}; run: ${run}${model === null ? '' : `; model: ${model}`}`,
+  ].join('\n');
+}
+
+function millions(count: number): string {
+  return count < 1e5 ? String(count) : `${(count / 1e6).toFixed(2)} M`;
+}
+
+function rates(text: string): readonly number[] {
+  const values = text.split(',').map(Number);
+  if (text.trim() !== '' && values.every((value) => value > 0 && value <= 1)) return values;
+  throw new UsclError({
+    kind: 'usage',
+    code: 'OPTION_INVALID',
+    message: `--label-rate must be shares above 0 and up to 1, not "${text}".`,
+    where: '--label-rate',
+    remedy: 'Write for example 0.1,0.25,1.',
+  });
+}

@@ -1,0 +1,201 @@
+/**
+ * Fine-tuning: from weights, a labelled dataset and a configuration to a run folder with cross-validated predictions,
+ * their evaluation and a final model. This file opens everything in order, so that what cannot work is refused before
+ * anything is written, hands folds to `cell.ts` one after another, and sums up.
+ */
+import { join } from 'node:path';
+import { openDataset } from '../../dataset/reader.ts';
+import { openBackend } from '../../engine/open.ts';
+import { evaluatePredictions } from '../../evaluation/evaluate-predictions.ts';
+import type { Evaluation } from '../../evaluation/evaluation-result.ts';
+import { type Predictions, writePredictions } from '../../evaluation/predictions.ts';
+import { CHECKPOINTS } from '../checkpoint.ts';
+import { describeEnvironment } from '../environment.ts';
+import { labelLeaks, leakError } from '../leaks.ts';
+import { overlapWith, provenanceOf } from '../provenance.ts';
+import {
+  checkRun,
+  clearRun,
+  datasetHash,
+  FINETUNE_FILES,
+  hashOf,
+  readConfigAs,
+  RUN_FILES,
+  RunLock,
+  taskOf,
+  wrongKind,
+  writeRunFile,
+} from '../run-folder.ts';
+import { settledChoices } from '../settle.ts';
+import { cellKeys, type CellRecord, readCell } from './cells.ts';
+import { type FinetuneConfig, finetuneSchema } from './config.ts';
+import { writeFinetuneCurves } from './curves.ts';
+import { EpochLog, isOf } from './epoch-log.ts';
+import type { FinetuneEvent, FinetuneSummary } from './events.ts';
+import { type FoldPlan, planFolds } from './folds.ts';
+import { foldsRecord } from './folds-record.ts';
+import { FrozenPart } from './frozen-part.ts';
+import { remarks } from './remarks.ts';
+import { type FinetuneLayers, resolveFinetune } from './resolve.ts';
+import { requireSameRun, resultConfig } from './resume.ts';
+import { Runner } from './runner.ts';
+import { readSource, recordOf, requireFit } from './source.ts';
+import { Tuner } from './tuner.ts';
+
+export interface FinetuneOptions {
+  /** A run folder, a safetensors file of a ResNet, or `random`. */
+  readonly source: string;
+  /** Dataset folder. */
+  readonly dataset: string;
+  /** Run folder to be written. */
+  readonly out: string;
+  readonly config?: FinetuneLayers;
+  /** Continue the run in `out` where there is one; start it otherwise. */
+  readonly resume?: boolean;
+  /** Replace the run in `out` where there is one. */
+  readonly overwrite?: boolean;
+  /** Go on where the split or the labels of pretraining leak, and say so in the result. */
+  readonly allowLeaks?: boolean;
+  /** Aborting finishes the step, saves and returns a summary that is not complete. */
+  readonly signal?: AbortSignal;
+  readonly onEvent?: (event: FinetuneEvent) => void;
+}
+
+/**
+ * Fine-tunes and evaluates. Errors: those of `openDataset`, `readSource`, `resolveFinetune`, `openBackend`, `planFolds`;
+ * `WEIGHTS_MISMATCH`, `CHECKPOINT_MISMATCH`, `LEAK` (unless allowed), `RUN_EXISTS`, `RUN_BUSY`, `RUN_KIND`,
+ * `OUTPUT_NOT_OURS`, `RESUME_CHANGED`, `CELL_DAMAGED`, `NON_FINITE`, `DISK_FULL`, `WRITE_FAILED`.
+ */
+export async function finetune(options: FinetuneOptions): Promise<FinetuneSummary> {
+  const started = performance.now();
+  const { out: run, signal } = options;
+  const tell = options.onEvent ?? (() => undefined);
+  const note = (text: string): void => {
+    tell({ kind: 'note', text });
+  };
+  using dataset = openDataset(options.dataset);
+  const start = checkRun(run, { resume: options.resume ?? false, overwrite: options.overwrite ?? false });
+  if (start === 'resumed' && taskOf(run) !== 'finetune') throw wrongKind(run, 'pretraining', 'fine-tuning');
+  const saved = start === 'resumed' ? readConfigAs(run, finetuneSchema) : undefined;
+  const source = readSource(options.source, dataset.manifest.channels);
+  const wanted = resolveFinetune(options.config, source.under, saved);
+  requireFit(source, wanted);
+  const plan = planFolds(dataset, wanted);
+  const overlap =
+    source.path === null
+      ? null
+      : overlapWith(options.source, dataset, (clip) => plan.foldings.some(({ fold }) => fold[clip]! >= 0));
+  const leaks = [...plan.leaks, ...labelLeaks(overlap)];
+  if (leaks.length > 0 && options.allowLeaks !== true) throw leakError(leaks, options.dataset);
+  using backend = openBackend({
+    kind: wanted.backend,
+    ...(wanted.threads === null ? {} : { threads: wanted.threads }),
+    onFallback: note,
+  });
+  const config: FinetuneConfig = { ...wanted, ...settledChoices(wanted, backend) };
+  using tuner = new Tuner(backend, config, source, plan.classes.length);
+  // Weights that do not fit are refused here.
+  tuner.start(config.seed);
+
+  // From here on the run is this process's to write.
+  using _lock = new RunLock(run);
+  const record = recordOf(source);
+  const folds = foldsRecord(dataset, config, plan, { leaks, overlap });
+  if (saved !== undefined) requireSameRun(run, saved, config, record, datasetHash(dataset));
+  else {
+    clearRun(run);
+    const used = (clip: number): boolean => plan.labels[clip]! >= 0;
+    const provenance = provenanceOf(dataset, (clip) => (used(clip) ? 'training' : 'unused'), used);
+    writeRunFile(run, RUN_FILES.dataset, provenance);
+    writeRunFile(run, FINETUNE_FILES.source, record);
+    writeRunFile(run, FINETUNE_FILES.folds, folds);
+    writeRunFile(run, RUN_FILES.environment, describeEnvironment(backend.describe()));
+  }
+  // Last: a folder counts as a run once it has its configuration.
+  writeRunFile(run, RUN_FILES.config, config);
+
+  const configHash = hashOf([resultConfig(config), record.sha256, datasetHash(dataset)]);
+  const keys = cellKeys(config, plan.folds);
+  const done = keys.filter((key) => readCell(run, key, configHash) !== null);
+  for (const text of remarks(dataset, config, plan, source, overlap)) note(text);
+  const labelled = [...plan.labels.keys()].filter((clip) => plan.labels[clip]! >= 0);
+  tell({
+    kind: 'start',
+    cells: keys.length,
+    cellsDone: done.length,
+    classes: plan.classes,
+    clips: labelled.length,
+    groups: new Set(labelled.map((clip) => plan.unitOf[clip])).size,
+    folds: plan.folds,
+    seeds: plan.foldings.length,
+    labelRates: config.labelRates,
+    ...tuner.size,
+    frozenUpTo: tuner.cut,
+    backend: backend.describe().library,
+    precision: config.precision,
+  });
+  const frozen = new FrozenPart(dataset, tuner, config);
+  const runner = new Runner({
+    run,
+    dataset,
+    config,
+    configHash,
+    plan,
+    tuner,
+    frozen,
+    keys,
+    done,
+    tell,
+    signal,
+  });
+  using log = new EpochLog(run, (entry) => done.some((key) => isOf(entry, key)) || runner.keeps(entry));
+  await runner.trainAll(log);
+  log.close();
+
+  const records = keys.map((key) => readCell(run, key, configHash));
+  const finished = records.filter((one) => one !== null);
+  const complete = finished.length === keys.length;
+  const evaluation = complete ? evaluate(run, predictionsOf(dataset.clips, config, plan, finished)) : null;
+  writeFinetuneCurves(run);
+  return {
+    run,
+    complete,
+    cells: keys.length,
+    cellsDone: finished.length,
+    evaluation,
+    model: complete && config.finalModel ? join(run, RUN_FILES.checkpoints, CHECKPOINTS.best) : null,
+    leaks,
+    seconds: (performance.now() - started) / 1000,
+  };
+}
+
+/** The predictions of all folds, on all clips of the dataset. */
+function predictionsOf(
+  clips: readonly { readonly id: string; readonly group: string }[],
+  config: FinetuneConfig,
+  plan: FoldPlan,
+  records: readonly CellRecord[],
+): Predictions {
+  return {
+    format: 'uscl-predictions',
+    version: 1,
+    classes: [...plan.classes],
+    protocol: config.protocol,
+    // Groups that share pictures count as one in intervals too.
+    clips: clips.map(({ id, group }, clip) => ({
+      id,
+      group: config.protocol === 'legacy' ? group : plan.unitOf[clip]!,
+      label: plan.labels[clip]! < 0 ? null : plan.labels[clip]!,
+    })),
+    cells: records
+      .filter(({ fold }) => fold !== null)
+      .map(({ labelRate, seed, fold, epoch, rows }) => ({ labelRate, seed, fold, epoch, rows: [...rows] })),
+  };
+}
+
+function evaluate(run: string, predictions: Predictions): Evaluation {
+  writePredictions(join(run, FINETUNE_FILES.predictions), predictions);
+  const evaluation = evaluatePredictions(predictions);
+  writeRunFile(run, RUN_FILES.metrics, evaluation);
+  return evaluation;
+}

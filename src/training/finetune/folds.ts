@@ -1,0 +1,249 @@
+/**
+ * Which clips of a fine-tuning run train, choose the epoch and are tested. Everything is a function of the seed and of
+ * clip and group names. Nothing is dropped silently: what cannot be done is an error that says what could be.
+ */
+import { UsclError } from '../../base/errors.ts';
+import { randomAt } from '../../base/random.ts';
+import { groupedFolds } from '../../dataset/folds.ts';
+import { unitsOf } from '../../dataset/near-duplicates.ts';
+import type { Dataset } from '../../dataset/reader.ts';
+import { evenParts, partOfClips, readSplit } from '../../dataset/splits.ts';
+import { labelIndices } from '../../evaluation/clips.ts';
+import { splitLeaks } from '../leaks.ts';
+import { type FinetuneConfig, seedsOf } from './config.ts';
+import type { CellKey } from './run-files.ts';
+
+/** Fold of a clip that always trains. */
+const TRAIN_ONLY = -1;
+/** Fold of a clip that takes no part in training or testing: it has no label, or a split leaves it out. */
+const LEFT_OUT = -2;
+
+/** How one seed tests the clips. */
+export interface Folding {
+  readonly seed: number;
+  /** Fold in which each clip of the dataset is tested, `TRAIN_ONLY` or `LEFT_OUT`. */
+  readonly fold: Int32Array;
+}
+
+export interface FoldPlan {
+  /** Classes with a labelled clip, in the dataset's order. */
+  readonly classes: readonly string[];
+  /** Classes of the dataset without a labelled clip. */
+  readonly emptyClasses: readonly string[];
+  /** Class index of each clip of the dataset, −1 without a label. */
+  readonly labels: Int32Array;
+  /** What stays on one side: each clip's group, joined with groups that share pictures. */
+  readonly unitOf: readonly string[];
+  readonly joined: readonly (readonly string[])[];
+  readonly folds: number;
+  readonly foldings: readonly Folding[];
+  /** Clips that a split names for choosing the epoch. */
+  readonly inner: ReadonlySet<number> | null;
+  /** Clips that a split keeps for the test: the final model does not train on them. */
+  readonly kept: ReadonlySet<number>;
+  /** Leaks of a split that was asked for, in words. */
+  readonly leaks: readonly string[];
+}
+
+/** Clips of one training, indices into the dataset, ascending. */
+export interface CellClips {
+  readonly training: readonly number[];
+  /** Where the epoch is chosen; empty where too few clips are labelled to hold any out. */
+  readonly inner: readonly number[];
+  readonly test: readonly number[];
+}
+
+/**
+ * Plans all folds. Errors: those of `groupedFolds` and `readSplit`; `FOLDS_ONE_CLASS`, `FOLD_EMPTY`, `SPLIT_UNEVEN`,
+ * `LABEL_UNKNOWN`, `CONFIG_INVALID` for class weights that are not one a class.
+ */
+export function planFolds(dataset: Dataset, config: FinetuneConfig): FoldPlan {
+  const { clips, manifest } = dataset;
+  const all = labelIndices(clips, manifest.classes);
+  const occurring = manifest.classes.filter((_, c) => all.includes(c));
+  const labels = all.map((c) => (c < 0 ? -1 : occurring.indexOf(manifest.classes[c]!)));
+  requireTwo(occurring, dataset);
+  requireWeights(config, occurring);
+  const base = {
+    classes: occurring,
+    emptyClasses: manifest.classes.filter((name) => !occurring.includes(name)),
+    labels,
+  };
+  const plan =
+    config.split === null
+      ? drawnFolds(dataset, config, base)
+      : splitFolds(dataset, config.split, config, base);
+  for (const folding of plan.foldings) requireFolding(plan, folding, dataset);
+  return plan;
+}
+
+/** Clips of the training `key`. */
+export function cellClips(plan: FoldPlan, dataset: Dataset, config: FinetuneConfig, key: CellKey): CellClips {
+  const folding = plan.foldings.find(({ seed }) => seed === key.seed);
+  if (folding === undefined) throw new RangeError(`The run has no seed ${key.seed}.`);
+  const { fold } = folding;
+  const all = dataset.clips.map((_, clip) => clip);
+  const test = key.fold === null ? [] : all.filter((clip) => fold[clip] === key.fold);
+  const free = all.filter((clip) =>
+    key.fold === null
+      ? plan.labels[clip]! >= 0 && fold[clip] !== LEFT_OUT && !plan.kept.has(clip)
+      : fold[clip] !== LEFT_OUT && fold[clip] !== key.fold,
+  );
+  const budget = labelSubset(plan, dataset, free, key);
+  // The published protocol holds nothing out: it looks at the test instead.
+  if (config.protocol === 'legacy' && key.fold !== null) return { training: budget, inner: [], test };
+  const inner = new Set(innerClips(plan, budget, config.innerFraction, key));
+  return {
+    training: budget.filter((clip) => !inner.has(clip)),
+    inner: budget.filter((clip) => inner.has(clip)),
+    test,
+  };
+}
+
+type Base = Pick<FoldPlan, 'classes' | 'emptyClasses' | 'labels'>;
+
+function drawnFolds(dataset: Dataset, config: FinetuneConfig, base: Base): FoldPlan {
+  const { clips } = dataset;
+  const legacy = config.protocol === 'legacy';
+  const units = legacy ? { unitOf: clips.map(({ id }) => id), joined: [] } : unitsOf(clips);
+  const named = clips.map(({ id, label }, i) => ({ id, label, group: units.unitOf[i]! }));
+  const foldings = seedsOf(config).map((seed) => ({
+    seed,
+    fold: groupedFolds(named, config.folds, seed).map((fold) => (fold < 0 ? LEFT_OUT : fold)),
+  }));
+  return {
+    ...base,
+    unitOf: units.unitOf,
+    joined: units.joined,
+    folds: config.folds,
+    foldings,
+    inner: null,
+    kept: new Set(),
+    leaks: [],
+  };
+}
+
+function splitFolds(dataset: Dataset, name: string, config: FinetuneConfig, base: Base): FoldPlan {
+  const { clips } = dataset;
+  const split = readSplit(dataset, name);
+  const partOf = partOfClips(split, clips);
+  const parts = split.parts.map((part) => part.name);
+  const isFolds = split.kind === 'folds';
+  const roles = parts.map((part, index) => (isFolds ? index : part === 'test' ? 0 : TRAIN_ONLY));
+  const labelled = (clip: number): boolean => base.labels[clip]! >= 0;
+  const fold = partOf.map((part, clip) => (labelled(clip) ? roles[part]! : LEFT_OUT));
+  const val = parts.indexOf('val');
+  const sides = partOf.map((part, clip) => (labelled(clip) ? part : -1));
+  const inPart = (part: number): ReadonlySet<number> =>
+    new Set([...clips.keys()].filter((clip) => part !== -1 && partOf[clip] === part));
+  return {
+    ...base,
+    ...unitsOf(clips),
+    joined: [],
+    folds: isFolds ? parts.length : 1,
+    foldings: seedsOf(config).map((seed) => ({ seed, fold })),
+    inner: val === -1 || isFolds ? null : inPart(val),
+    kept: isFolds ? new Set() : inPart(parts.indexOf('test')),
+    leaks: splitLeaks(clips, sides, name),
+  };
+}
+
+/** Of each class the clips with the smallest draws, at least one: nested in the subset of any higher rate. */
+function labelSubset(
+  plan: FoldPlan,
+  dataset: Dataset,
+  free: readonly number[],
+  { labelRate, seed }: CellKey,
+): readonly number[] {
+  if (labelRate === 1) return free;
+  const taken = new Set<number>();
+  for (let c = 0; c < plan.classes.length; c++) {
+    const mine = free
+      .filter((clip) => plan.labels[clip] === c)
+      .map((clip) => ({ clip, draw: randomAt(seed, 'label-rate', dataset.clips[clip]!.id).uniform() }))
+      .sort((a, b) => a.draw - b.draw || a.clip - b.clip);
+    const count = Math.max(1, Math.round(labelRate * mine.length));
+    for (const { clip } of mine.slice(0, count)) taken.add(clip);
+  }
+  return free.filter((clip) => taken.has(clip));
+}
+
+/** Whole units with a clip of every class on both sides; none where that is impossible. */
+function innerClips(
+  plan: FoldPlan,
+  budget: readonly number[],
+  fraction: number,
+  { seed, fold }: CellKey,
+): readonly number[] {
+  const { labels, unitOf, inner } = plan;
+  if (inner !== null) {
+    const held = budget.filter((clip) => inner.has(clip));
+    return everyClass(plan, held) &&
+      everyClass(
+        plan,
+        budget.filter((clip) => !inner.has(clip)),
+      )
+      ? held
+      : [];
+  }
+  const units = [...new Set(budget.map((clip) => unitOf[clip]!))].sort();
+  const at = new Map(units.map((unit, i) => [unit, i]));
+  const counts = units.map(() => new Float64Array(plan.classes.length));
+  for (const clip of budget) counts[at.get(unitOf[clip]!)!]![labels[clip]!]! += 1;
+  if (units.length < 2) return [];
+  const { partOf, complete } = evenParts(counts, [1 - fraction, fraction], plan.classes.length, (attempt) =>
+    randomAt(seed, 'inner-split', fold ?? 'final', attempt).shuffled([...units.keys()]),
+  );
+  return complete ? budget.filter((clip) => partOf[at.get(unitOf[clip]!)!] === 1) : [];
+}
+
+function everyClass(plan: FoldPlan, clips: readonly number[]): boolean {
+  return new Set(clips.map((clip) => plan.labels[clip])).size === plan.classes.length;
+}
+
+function requireFolding(plan: FoldPlan, { seed, fold }: Folding, dataset: Dataset): void {
+  const { classes, labels, folds } = plan;
+  for (let f = 0; f < folds; f++) {
+    if (!fold.includes(f))
+      throw new UsclError({
+        kind: 'data',
+        code: 'FOLD_EMPTY',
+        message: `Fold ${f + 1} of ${folds} (seed ${seed}) has no labelled clip to test: a few groups hold most clips.`,
+        where: dataset.folder,
+        remedy: 'Ask for fewer folds (--set folds=3), another seed, or label clips of more groups.',
+      });
+    const learnt = new Set(labels.filter((label, i) => label >= 0 && fold[i] !== f && fold[i] !== LEFT_OUT));
+    const missing = classes.find((_, c) => !learnt.has(c));
+    if (missing !== undefined)
+      throw new UsclError({
+        kind: 'data',
+        code: 'SPLIT_UNEVEN',
+        message: `Without fold ${f + 1} (seed ${seed}) no clip of the class '${missing}' is left to learn it from.`,
+        where: dataset.folder,
+        remedy: 'Ask for more folds, another seed, or label clips of more groups of that class.',
+      });
+  }
+}
+
+function requireTwo(classes: readonly string[], dataset: Dataset): void {
+  if (classes.length >= 2) return;
+  const found = classes.length === 0 ? 'no labelled clip' : `labels of one class only, '${classes[0]!}'`;
+  throw new UsclError({
+    kind: 'data',
+    code: 'FOLDS_ONE_CLASS',
+    message: `A classifier tells at least two classes apart, and the dataset has ${found}.`,
+    where: dataset.folder,
+    remedy: 'Ingest it with labels (--labels FILE), or use another dataset.',
+  });
+}
+
+function requireWeights({ classWeights }: FinetuneConfig, classes: readonly string[]): void {
+  if (typeof classWeights === 'string' || classWeights.length === classes.length) return;
+  throw new UsclError({
+    kind: 'usage',
+    code: 'CONFIG_INVALID',
+    message: `There are ${classWeights.length} class weights for the ${classes.length} classes ${classes.join(', ')}.`,
+    where: 'key classWeights',
+    remedy: 'Give one weight a class in that order, or "balanced".',
+  });
+}

@@ -1,0 +1,98 @@
+/**
+ * What the frozen part of a network makes of frames, computed once and kept as far as memory is allowed: whole frames
+ * for scoring, and in training the numbered variants of a frame. Where nothing is frozen it keeps the images. What is
+ * kept and what is computed again has the same bits.
+ */
+import type { Dataset } from '../../dataset/reader.ts';
+import { imageLength } from '../../views/config.ts';
+import { FramePainter, type FrameRow } from '../../views/frames.ts';
+import { type FinetuneConfig, viewOf } from './config.ts';
+import type { Tuner } from './tuner.ts';
+
+/** Which image of a frame: the whole of it, or an augmented variant. */
+export type Variant = 'whole' | number;
+
+export class FrozenPart {
+  readonly #tuner: Tuner;
+  readonly #seed: number;
+  readonly #batch: number;
+  readonly #imageLength: number;
+  readonly #whole: FramePainter;
+  readonly #augmented: FramePainter;
+  readonly #kept = new Map<string, Float32Array>();
+  readonly #budget: number;
+  readonly #images: Float32Array;
+  #bytes = 0;
+
+  constructor(dataset: Dataset, tuner: Tuner, config: FinetuneConfig) {
+    const view = viewOf(config);
+    this.#tuner = tuner;
+    this.#seed = config.seed;
+    this.#batch = config.batch;
+    this.#imageLength = imageLength(view);
+    this.#whole = new FramePainter(dataset, { ...view, augment: null });
+    this.#augmented = new FramePainter(dataset, view);
+    this.#budget = config.cacheMegabytes * 2 ** 20;
+    this.#images = new Float32Array(this.#batch * this.#imageLength);
+  }
+
+  /** Numbers kept so far, in bytes. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Forgets everything: the frozen part has changed. */
+  clear(): void {
+    this.#kept.clear();
+    this.#bytes = 0;
+  }
+
+  /** Writes the values at the cut of `rows` to `target` [rows, cutLength]. */
+  fill(rows: readonly FrameRow[], variant: Variant, target: Float32Array): void {
+    const length = this.#tuner.cutLength;
+    const missing: number[] = [];
+    for (const [i, row] of rows.entries()) {
+      const known = this.#kept.get(keyOf(row, variant));
+      if (known === undefined) missing.push(i);
+      else target.set(known, i * length);
+    }
+    for (let from = 0; from < missing.length; from += this.#batch) {
+      const part = missing.slice(from, from + this.#batch);
+      const values = this.#compute(
+        part.map((i) => rows[i]!),
+        variant,
+      );
+      for (const [j, i] of part.entries()) {
+        const value = values.subarray(j * length, (j + 1) * length);
+        target.set(value, i * length);
+        this.#keep(keyOf(rows[i]!, variant), value);
+      }
+    }
+  }
+
+  /** Values at the cut of images that lie in `images` [count, channels, size, size]; valid until the next call. */
+  pass(images: Float32Array, count: number): Float32Array {
+    const plan = this.#tuner.below(this.#batch);
+    if (plan === null) return images.subarray(0, count * this.#imageLength);
+    plan.input.set(images.subarray(0, count * this.#imageLength));
+    plan.forward();
+    return plan.output(this.#tuner.cut).subarray(0, count * this.#tuner.cutLength);
+  }
+
+  #compute(rows: readonly FrameRow[], variant: Variant): Float32Array {
+    const images = this.#images.subarray(0, rows.length * this.#imageLength);
+    if (variant === 'whole') this.#whole.paint(rows, 0, 0, images);
+    else this.#augmented.paint(rows, this.#seed, variant, images);
+    return this.pass(images, rows.length);
+  }
+
+  #keep(key: string, value: Float32Array): void {
+    if (this.#bytes + value.byteLength > this.#budget || this.#kept.has(key)) return;
+    this.#kept.set(key, value.slice());
+    this.#bytes += value.byteLength;
+  }
+}
+
+function keyOf({ clip, frame }: FrameRow, variant: Variant): string {
+  return `${clip} ${frame} ${variant}`;
+}

@@ -1,0 +1,149 @@
+/**
+ * Where an unfinished fold stands, on disk: everything that going on with the same bits needs. One safetensors file
+ * with the digest of its tensors; a damaged one, or one of another configuration, is not used and the fold starts over.
+ */
+import { existsSync, rmSync } from 'node:fs';
+import { z } from 'zod';
+import { guardWrites } from '../../base/files.ts';
+import { readSafetensors, writeSafetensors } from '../../formats/safetensors.ts';
+import { digest, type NamedArray, namedTensors } from '../checkpoint.ts';
+import { CELL_FILES, type CellKey, cellName } from './run-files.ts';
+import type { EpochScore } from './scoring.ts';
+import type { Snapshot, Tuner } from './tuner.ts';
+
+/** The best epoch so far. */
+export interface BestEpoch {
+  /** From 0. */
+  readonly epoch: number;
+  readonly score: EpochScore;
+  readonly weights: Snapshot;
+}
+
+/** Sums over the steps of an epoch that is under way. */
+const sumsSchema = z.strictObject({
+  steps: z.int().min(0),
+  loss: z.number(),
+  correct: z.int().min(0),
+  gradientNorm: z.number(),
+});
+export type EpochSums = Readonly<z.infer<typeof sumsSchema>>;
+
+/** Where a fold stands: whole epochs, the best of them, and what was done of the next. */
+export interface CellProgress {
+  readonly epochs: number;
+  readonly best: BestEpoch | null;
+  readonly sums: EpochSums;
+}
+
+const metadataSchema = z.object({
+  format: z.literal('uscl-finetune-partial'),
+  version: z.literal('1'),
+  cell: z.string(),
+  configHash: z.string(),
+  epochs: z.coerce.number().pipe(z.int().min(0)),
+  sums: z
+    .string()
+    .transform((text): unknown => JSON.parse(text))
+    .pipe(sumsSchema),
+  optimizerSteps: z.coerce.number().pipe(z.int().min(0)),
+  best: z
+    .string()
+    .transform((text): unknown => JSON.parse(text))
+    .pipe(
+      z
+        .strictObject({
+          epoch: z.int().min(0),
+          score: z.strictObject({
+            loss: z.number(),
+            frameAccuracy: z.number(),
+            balancedAccuracy: z.number(),
+          }),
+        })
+        .nullable(),
+    ),
+  sha256: z.string(),
+});
+
+const BEST = { values: 'best.values', statistics: 'best.statistics' } as const;
+
+/** Writes where the fold stands, whole or not at all. Errors: `DISK_FULL`, `WRITE_FAILED`. */
+export function savePartial(
+  run: string,
+  key: CellKey,
+  progress: CellProgress,
+  tuner: Tuner,
+  configHash: string,
+): void {
+  const { best } = progress;
+  const flat = (name: string, data: Float32Array): NamedArray => ({ name, shape: [data.length], data });
+  const tensors = [
+    ...namedTensors(tuner.parameters, tuner.optimizer),
+    ...(best === null
+      ? []
+      : [flat(BEST.values, best.weights.values), flat(BEST.statistics, best.weights.statistics)]),
+  ];
+  writeSafetensors(CELL_FILES.partial(run), tensors, {
+    format: 'uscl-finetune-partial',
+    version: '1',
+    cell: cellName(key),
+    configHash,
+    epochs: String(progress.epochs),
+    sums: JSON.stringify(progress.sums),
+    optimizerSteps: String(tuner.optimizer.steps),
+    best: JSON.stringify(best === null ? null : { epoch: best.epoch, score: best.score }),
+    sha256: digest(tensors),
+  });
+}
+
+/** Puts the tuner where the fold stood; null where nothing usable was saved of this fold. `note` says why, if known. */
+export function restorePartial(
+  run: string,
+  key: CellKey,
+  tuner: Tuner,
+  configHash: string,
+  note: (text: string) => void,
+): CellProgress | null {
+  const path = CELL_FILES.partial(run);
+  if (!existsSync(path)) return null;
+  const found = readPartial(path);
+  if (found === null) {
+    note(`The state of the unfinished fold is damaged; ${cellName(key)} starts over.`);
+    return null;
+  }
+  const { metadata, tensors } = found;
+  if (metadata.cell !== cellName(key) || metadata.configHash !== configHash) return null;
+  const live = namedTensors(tuner.parameters, tuner.optimizer);
+  if (live.some(({ name, data }) => tensors.get(name)?.data.length !== data.length)) return null;
+  for (const { name, data } of live) data.set(tensors.get(name)!.data);
+  tuner.optimizer.steps = metadata.optimizerSteps;
+  const [values, statistics] = [tensors.get(BEST.values), tensors.get(BEST.statistics)];
+  const best =
+    metadata.best === null || values === undefined || statistics === undefined
+      ? null
+      : { ...metadata.best, weights: { values: values.data, statistics: statistics.data } };
+  return { epochs: metadata.epochs, best, sums: metadata.sums };
+}
+
+/** The fold is done, or starts over. */
+export function removePartial(run: string): void {
+  const path = CELL_FILES.partial(run);
+  guardWrites(path, () => {
+    rmSync(path, { force: true });
+  });
+}
+
+function readPartial(path: string): {
+  readonly metadata: z.infer<typeof metadataSchema>;
+  readonly tensors: ReadonlyMap<string, NamedArray>;
+} | null {
+  try {
+    const file = readSafetensors(path);
+    const metadata = metadataSchema.parse(file.metadata);
+    const tensors = new Map<string, NamedArray>();
+    for (const [name, { shape, data }] of file.tensors)
+      if (data instanceof Float32Array) tensors.set(name, { name, shape, data });
+    return digest([...tensors.values()]) === metadata.sha256 ? { metadata, tensors } : null;
+  } catch {
+    return null;
+  }
+}

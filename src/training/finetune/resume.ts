@@ -1,0 +1,83 @@
+/** Going on with a fine-tuning run: what may have changed since it was started, and what may not. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { UsclError } from '../../base/errors.ts';
+import { isTree, keyPaths, valueAt } from '../config-errors.ts';
+import { FINETUNE_FILES, RUN_FILES } from '../run-folder.ts';
+import type { FinetuneConfig } from './config.ts';
+import type { SourceRecord } from './source.ts';
+
+/** Keys that never change a result. */
+const FREE = ['loader.', 'saveSeconds', 'cacheMegabytes', 'keepModels', 'finalModel'];
+
+/** The part of a configuration that decides the predictions of a fold. */
+export function resultConfig(config: FinetuneConfig): unknown {
+  const {
+    loader: _loader,
+    saveSeconds: _saveSeconds,
+    cacheMegabytes: _cache,
+    keepModels: _keepModels,
+    finalModel: _finalModel,
+    ...rest
+  } = config;
+  return rest;
+}
+
+/** Refuses to go on under another configuration, with other weights or on other clips. Error: `RESUME_CHANGED`. */
+export function requireSameRun(
+  run: string,
+  saved: FinetuneConfig,
+  config: FinetuneConfig,
+  source: SourceRecord,
+  dataset: string,
+): void {
+  const changed = [...new Set([...keyPaths({ ...saved }), ...keyPaths({ ...config })])].find((path) => {
+    const [before, after] = [saved, config].map((tree) => valueAt(tree, path.split('.')));
+    return (
+      !(isTree(before) && isTree(after)) &&
+      JSON.stringify(before) !== JSON.stringify(after) &&
+      !FREE.some((free) => path.startsWith(free))
+    );
+  });
+  if (changed !== undefined) {
+    const [before, after] = [saved, config].map((tree) => JSON.stringify(valueAt(tree, changed.split('.'))));
+    throw resumeChanged(
+      `key ${changed}`,
+      `The run was started with ${changed}=${before ?? 'nothing'}, not ${after ?? 'nothing'}.`,
+    );
+  }
+  const before = z
+    .object({ sha256: z.string().nullable() })
+    .parse(readJson(join(run, FINETUNE_FILES.source)));
+  if (before.sha256 !== source.sha256)
+    throw resumeChanged(FINETUNE_FILES.source, 'The weights are not those the run was started with.');
+  const clips = z.object({ hash: z.string() }).parse(readJson(join(run, RUN_FILES.dataset)));
+  if (clips.hash !== dataset)
+    throw resumeChanged(RUN_FILES.dataset, 'The dataset is not the one the run was started with.');
+}
+
+function resumeChanged(where: string, message: string): UsclError {
+  return new UsclError({
+    kind: 'usage',
+    code: 'RESUME_CHANGED',
+    message,
+    where,
+    remedy: 'Resume with what the run was started with, or start a new run in another folder.',
+  });
+}
+
+function readJson(path: string): unknown {
+  try {
+    if (existsSync(path)) return JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    // Said below: not there and not readable are the same to whoever wants to go on.
+  }
+  throw new UsclError({
+    kind: 'data',
+    code: 'RUN_DAMAGED',
+    message: `The run cannot be continued: ${path} is missing or no JSON.`,
+    where: path,
+    remedy: 'Restore that file from a backup, or start a new run.',
+  });
+}
