@@ -1,7 +1,7 @@
 /**
  * Writes a clip dataset. Frames stream straight to the store (one frame in memory), clip by clip in the order of the
  * calls, so the bytes depend on the input alone. The folder appears whole at `finish()` or not at all. With keys, a
- * journal grows beside the clips, and clips of an earlier writer under the same keys can be taken over.
+ * journal grows beside the clips, and clips of an earlier writer under the same keys can be taken over (`takeover.ts`).
  */
 import { closeSync, fsyncSync, openSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,14 +10,11 @@ import { UsclError } from '../base/errors.ts';
 import { guardWrites, writeAll } from '../base/files.ts';
 import type { CarriedSplits } from './carried-splits.ts';
 import { carrySplits } from './carried-splits.ts';
-import type { JournalEntry, JournalLine } from './journal.ts';
-import { cutJournal, Journal, readJournal } from './journal.ts';
 import { hashPositions, perceptualHash } from './perceptual-hash.ts';
 import type { PreviousClip } from './previous.ts';
-import { PreviousClips } from './previous.ts';
 import { Store } from './store.ts';
-import type { Target } from './target.ts';
-import { commitTarget, dropTarget, leaveTarget, openTarget } from './target.ts';
+import { Takeover } from './takeover.ts';
+import { commitTarget, dropTarget, leaveTarget } from './target.ts';
 import type { ClipDraft, ClipRecord, Manifest } from './types.ts';
 import { clipSchema, FILES, FORMAT_VERSION, frameBytes, manifestSchema } from './types.ts';
 
@@ -104,17 +101,11 @@ export function createDataset(
 class StoreWriter implements DatasetWriter {
   readonly #start: DatasetStart;
   readonly #overwrite: boolean;
-  readonly #target: Target;
+  readonly #takeover: Takeover;
   readonly #store: Store;
-  readonly #journal: Journal | null;
-  readonly #previous = new PreviousClips();
   readonly #clips: ClipRecord[] = [];
   readonly #ids = new Set<string>();
   readonly #rejected: { source: string; reason: string }[] = [];
-  /** Entries of the adopted folder; those behind the first `#noted` are still to be asked for. */
-  #adopted: readonly JournalEntry[] = [];
-  /** Lines of the journal that are about this ingest. */
-  #noted = 0;
   #state: 'open' | 'adding' | 'closed' = 'open';
   #splits: CarriedSplits = { carried: [], dropped: [] };
 
@@ -125,32 +116,12 @@ class StoreWriter implements DatasetWriter {
   ) {
     this.#start = start;
     this.#overwrite = overwrite;
-    let adopted: readonly JournalEntry[] = [];
-    this.#target = openTarget(folder, overwrite, {
-      resume: keys !== undefined && reuse,
-      adopts: (leftover) => {
-        const entries = readJournal(leftover);
-        // Only what is the very beginning of this ingest can grow on; from others, clips are copied.
-        if (entries.length === 0 || !entries.every(({ line }, i) => line.key === keys?.[i])) return false;
-        adopted = entries;
-        return true;
-      },
-    });
+    this.#takeover = new Takeover(folder, overwrite, keys, reuse);
+    const { target } = this.#takeover;
     try {
-      const { temporary, leftovers } = this.#target;
-      guardWrites(folder, () => {
-        if (adopted.length > 0) cutJournal(temporary, adopted);
-      });
-      this.#adopted = adopted;
-      this.#previous.add(temporary, adopted);
-      for (const leftover of leftovers) this.#previous.add(leftover);
-      // What was refused then may be taken now: a disk mended, a tool installed.
-      if (overwrite && keys !== undefined && reuse)
-        this.#previous.add(this.#target.folder, clipsOf(this.#target.folder));
-      this.#journal = keys === undefined ? null : new Journal(temporary);
-      this.#store = new Store(temporary, this.#target.folder);
+      this.#store = new Store(target.temporary, target.folder);
     } catch (thrown) {
-      dropTarget(this.#target);
+      dropTarget(target);
       throw thrown;
     }
   }
@@ -160,7 +131,7 @@ class StoreWriter implements DatasetWriter {
     frames: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
     { masks, note }: ClipExtras = {},
   ): Promise<ClipRecord> {
-    this.#forgetAdopted();
+    this.#takeover.forgetRest();
     return this.#adding(async () => {
       const store = this.#store;
       const offset = store.frames;
@@ -211,48 +182,43 @@ class StoreWriter implements DatasetWriter {
       const whole = { ...record, hashes, mask: pixels === null ? null : mask };
       if (note !== undefined) {
         const { key, found, damage } = note();
-        this.#note({ key, crc, found: [...found], damage }, whole);
+        this.#takeover.note({ key, crc, found: [...found], damage }, whole);
       }
       return whole;
     });
   }
 
   previous(key: string): PreviousClip | undefined {
-    return this.#previous.find(key);
+    return this.#takeover.find(key);
   }
 
   async reuse(previous: PreviousClip, plan: PlannedFacts): Promise<ClipRecord | null> {
     const { record: old, line } = previous;
     if (old === null || !('crc' in line)) throw new Error('A refusal was taken for a clip.');
-    const { channels } = this.#start;
+    const takeover = this.#takeover;
     const store = this.#store;
-    const isInPlace = this.#isNextAdopted(line.key) && old.offset === store.frames;
+    const clip = { ...previous, record: old };
+    const isInPlace = takeover.isInPlace(clip, store);
     if (!isInPlace) {
-      if (previous.folder === this.#target.temporary) return null;
-      this.#forgetAdopted();
+      if (takeover.isAdopted(clip)) return null;
+      takeover.forgetRest();
     }
     try {
       return await this.#adding(async () => {
+        const { channels } = this.#start;
         const mask = old.mask === null ? null : store.masks;
         const record = clipSchema.parse({ ...old, ...plan, offset: store.frames, mask });
         this.#requireFit(record, frameBytes(old, channels));
-        const bytes = this.#previous.bytes({ ...previous, record: old }, channels);
-        for (;;) {
-          const { done, value } = await bytes.next();
-          if (done === true) {
-            if (value) break;
-            throw new DamagedClip();
-          }
+        const isSound = await takeover.take(clip, channels, store, () => {
           this.#requireAdding();
-          if (isInPlace) store.skip(value.of, value.bytes.length);
-          else store.append(value.of, value.bytes);
-        }
-        if (isInPlace) this.#noted++;
-        else this.#note(line, record);
+        });
+        if (!isSound) throw new DamagedClip();
+        if (isInPlace) takeover.confirm();
+        else takeover.note(line, record);
         return record;
       });
     } catch (thrown) {
-      if (isInPlace) this.#forgetAdopted();
+      if (isInPlace) takeover.forgetRest();
       if (thrown instanceof DamagedClip) return null;
       throw thrown;
     }
@@ -276,37 +242,12 @@ class StoreWriter implements DatasetWriter {
     }
   }
 
-  #isNextAdopted(key: string): boolean {
-    return this.#adopted[this.#noted]?.line.key === key;
-  }
-
-  /** What does not go on where the adopted folder does overwrites the rest of it. */
-  #forgetAdopted(): void {
-    if (this.#adopted.length === 0) return;
-    const { temporary } = this.#target;
-    guardWrites(temporary, () => {
-      cutJournal(temporary, this.#adopted.slice(0, this.#noted));
-    });
-    this.#adopted = [];
-    this.#previous.forget(temporary);
-  }
-
-  #note(line: JournalLine, record: ClipRecord | null): void {
-    this.#journal?.add(line, record);
-    this.#noted++;
-  }
-
   reject(source: string, reason: string): void {
     this.#rejected.push({ source, reason });
   }
 
   noteRefusal(key: string, reason: string): void {
-    if (this.#isNextAdopted(key)) {
-      this.#noted++;
-      return;
-    }
-    this.#forgetAdopted();
-    this.#note({ key, refused: reason }, null);
+    this.#takeover.noteRefusal(key, reason);
   }
 
   finish(): Manifest {
@@ -316,8 +257,8 @@ class StoreWriter implements DatasetWriter {
       throw new UsclError({
         kind: 'data',
         code: 'DATASET_EMPTY',
-        message: `Not one clip was found for ${this.#target.folder}${this.#firstRejection()}; nothing was written.`,
-        where: this.#target.folder,
+        message: `Not one clip was found for ${this.#takeover.target.folder}${this.#firstRejection()}; nothing was written.`,
+        where: this.#takeover.target.folder,
         remedy: 'Check that the source holds readable videos, images or frame folders.',
       });
     }
@@ -330,19 +271,19 @@ class StoreWriter implements DatasetWriter {
         frames: this.#clips.reduce((sum, clip) => sum + clip.frames, 0),
         rejected: this.#rejected,
       });
-      this.#forgetAdopted();
+      this.#takeover.forgetRest();
       this.#store.finish();
-      guardWrites(this.#target.folder, () => {
-        const { temporary } = this.#target;
+      guardWrites(this.#takeover.target.folder, () => {
+        const { temporary } = this.#takeover.target;
         writeDurably(
           join(temporary, FILES.clips),
           this.#clips.map((clip) => `${JSON.stringify(clip)}\n`),
         );
-        this.#journal?.sync();
+        this.#takeover.sync();
         writeDurably(join(temporary, FILES.manifest), [`${JSON.stringify(manifest, null, 2)}\n`]);
-        this.#splits = carrySplits(this.#target.folder, temporary, this.#clips);
+        this.#splits = carrySplits(this.#takeover.target.folder, temporary, this.#clips);
       });
-      commitTarget(this.#target, this.#overwrite);
+      commitTarget(this.#takeover.target, this.#overwrite);
       this.#close();
       return manifest;
     } catch (thrown) {
@@ -358,23 +299,23 @@ class StoreWriter implements DatasetWriter {
   abort(): void {
     if (this.#state === 'closed') return;
     this.#close();
-    dropTarget(this.#target);
+    dropTarget(this.#takeover.target);
   }
 
   suspend(): void {
-    if (this.#journal === null || this.#noted === 0) {
+    if (!this.#takeover.isWorthLeaving) {
       this.abort();
       return;
     }
     if (this.#state === 'closed') return;
     this.#close();
-    leaveTarget(this.#target);
+    leaveTarget(this.#takeover.target);
   }
 
   #close(): void {
     this.#state = 'closed';
     this.#store.close();
-    this.#previous[Symbol.dispose]();
+    this.#takeover[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {
@@ -422,10 +363,6 @@ class StoreWriter implements DatasetWriter {
 
 /** Bytes of an earlier clip that are not what they were. */
 class DamagedClip extends Error {}
-
-function clipsOf(dataset: string): readonly JournalEntry[] {
-  return readJournal(dataset).filter(({ record }) => record !== null);
-}
 
 function requireMasks(pixels: Uint8Array, { id, frames, width, height }: ClipRecord): void {
   if (pixels.length !== frames * width * height)
