@@ -17,6 +17,9 @@ interface Options {
   readonly json?: boolean;
 }
 
+/** Stored sizes named in the report. */
+const SIZES = 8;
+
 export function inspectCommand(): Command {
   const command = new Command('inspect')
     .summary('clips, classes, groups and problems of a dataset, and a contact sheet')
@@ -76,13 +79,13 @@ function describe(found: Inspection, sheet: string): string {
     `${found.name} (${found.licence ?? 'licence not stated'})`,
     `${found.clips} clips (${found.stills} stills), ${found.frames} frames, ${found.groups.length} groups, ${byteSize(found.bytes)}`,
     `frames a clip: ${range(found.framesPerClip)}${found.fps === null ? '' : `; a second: ${range(found.fps)}`}`,
-    `stored sizes: ${found.sizes.map(({ width, height, clips }) => `${width}×${height} (${clips})`).join(', ')}; channels ${found.channels}`,
+    `stored sizes: ${sizesOf(found)}; channels ${found.channels}`,
     'classes:',
     ...found.classes.map(
       ({ label, clips, frames, groups }) =>
         `  ${label ?? '(unlabelled)'}: ${clips} clips, ${frames} frames, ${groups} groups`,
     ),
-    `dropped at ingest: ${found.dropped.black} black, ${found.dropped.duplicate} duplicate frames`,
+    `dropped at ingest: ${found.dropped.black} black, ${found.dropped.blank} blank, ${found.dropped.duplicate} duplicate frames`,
     `ultrasound fields: ${found.fields.declared} declared, ${found.fields.found} found${
       found.fields.confidence === null ? '' : ` (confidence ${range(found.fields.confidence)})`
     }, ${found.fields.given} given, ${found.fields.none} clips without`,
@@ -91,4 +94,15 @@ function describe(found: Inspection, sheet: string): string {
     `contact sheet: ${sheet}`,
   ];
   return lines.join('\n');
+}
+
+/** The most frequent sizes, and how many others there are. */
+function sizesOf({ sizes }: Inspection): string {
+  const shown = sizes.slice(0, SIZES).map(({ width, height, clips }) => `${width}×${height} (${clips})`);
+  const others = sizes.slice(SIZES);
+  if (others.length > 0) {
+    const clips = others.reduce((sum, size) => sum + size.clips, 0);
+    shown.push(`${others.length} others (${clips}; --json lists them)`);
+  }
+  return shown.join(', ');
 }
