@@ -140,7 +140,11 @@ function difference(
   const [seedsA, seedsB] = paired
     ? [a.perSeed, b.perSeed]
     : [[meanVector(a.perSeed)], [meanVector(b.perSeed)]];
-  const vectors = { perSeed: minus(seedsA, seedsB), draws: minus(a.draws, b.draws) };
+  const vectors: LevelVectors = {
+    perSeed: minus(seedsA, seedsB),
+    draws: minus(a.draws, b.draws),
+    ofOneGroup: new Set(a.ofOneGroup.has(index) ? [0] : []),
+  };
   const summary = summarise(vectors, 0, confidence, reason);
   const drawn = Float64Array.from(vectors.draws, (vector) => vector[0]!).filter(
     (value) => !Number.isNaN(value),

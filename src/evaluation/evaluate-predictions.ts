@@ -163,6 +163,12 @@ function notesOf(
       `No tested clip has the class ${missing.join(' or ')}: balanced accuracy, AUROC and average precision are means over the other ${classes.length - missing.length}.`,
     );
   }
+  const lone = data.perClass.filter((one) => one.groups === 1 && data.groups > 1).map(({ name }) => name);
+  if (lone.length > 0) {
+    notes.push(
+      `One group alone has the class ${lone.join(' or ')}: its scores have no intervals, and those of means over classes are too narrow.`,
+    );
+  }
   if (data.groups === 1) notes.push('All clips are of one group, so there are no intervals.');
   else if (data.groups < FEW_GROUPS) {
     notes.push(`There are ${data.groups} groups only: intervals from so few are too narrow.`);

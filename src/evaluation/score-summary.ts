@@ -2,7 +2,7 @@
  * From vectors of scores (one a seed, one a draw) to what is told: values of each seed, mean, deviation, interval, and
  * a note where something is missing. Used for scores and for differences of scores alike.
  */
-import { LEVELS, type ClassScore, type Level, type OverallScore } from './evaluation-result.ts';
+import { CLASS_SCORES, LEVELS, type ClassScore, type Level, type OverallScore } from './evaluation-result.ts';
 import { classAt, overallAt, scoresUnder } from './level-scorer.ts';
 import { drawGroups, percentileInterval, type BootstrapOptions } from './resampling.ts';
 import { classReasonOf, reasonOf } from './score-notes.ts';
@@ -15,6 +15,8 @@ export interface LevelVectors {
   readonly perSeed: readonly Float64Array[];
   /** [draw][score], the mean over seeds; empty where groups cannot be drawn. */
   readonly draws: readonly Float64Array[];
+  /** Places of scores of a class that one group alone has: drawing groups says nothing about them. */
+  readonly ofOneGroup: ReadonlySet<number>;
 }
 
 /** One number of a summary, before it is given its meaning. */
@@ -47,6 +49,7 @@ export function* drawVectors(
   const vectors = eachLevel((level) => ({
     perSeed: rate.levels[level].map(({ scorer }) => scoresUnder(scorer, once)),
     draws: [] as Float64Array[],
+    ofOneGroup: scoresOfOneGroup(rate),
   }));
   if (rate.groups < 2) return vectors;
   for (const times of drawGroups(rate.groups, options)) {
@@ -57,6 +60,22 @@ export function* drawVectors(
     if (vectors.frame.draws.length % DRAWS_AT_ONCE === 0) yield;
   }
   return vectors;
+}
+
+/** Places of the scores that rest on one group: all rows of a class, or all rows of other classes, are its. */
+function scoresOfOneGroup({ groups, groupsOfClass }: ScoredRate): Set<number> {
+  const places = new Set<number>();
+  groupsOfClass.forEach((having, c) => {
+    const others = groupsOfClass.filter((_, other) => other !== c);
+    const othersHaving = new Set(others.flatMap((list) => [...list]));
+    if (groups > 1 && having.size === 1) {
+      for (const name of CLASS_SCORES) if (name !== 'specificity') places.add(classAt(c, name));
+    }
+    if (groups > 1 && othersHaving.size === 1) {
+      for (const name of ['specificity', 'auroc'] as const) places.add(classAt(c, name));
+    }
+  });
+  return places;
 }
 
 /** Mean of each entry; NaN where one of them is. */
@@ -73,7 +92,7 @@ const LEAST_DRAWS = 0.5;
 
 /** Summary of the score at `index`; `reason` says why it may not be defined. */
 export function summarise(
-  { perSeed, draws }: LevelVectors,
+  { perSeed, draws, ofOneGroup }: LevelVectors,
   index: number,
   confidence: number,
   reason: string,
@@ -90,6 +109,7 @@ export function summarise(
   const drawn = Float64Array.from(draws, (vector) => vector[index]!).filter((value) => !Number.isNaN(value));
   let interval: [number, number] | null = null;
   if (whole && draws.length === 0) notes.push('no interval: all clips are of one group');
+  else if (whole && ofOneGroup.has(index)) notes.push('no interval: it rests on a single group');
   else if (whole && drawn.length < LEAST_DRAWS * draws.length) {
     notes.push(`no interval: defined in ${drawn.length} of ${draws.length} resamples only`);
   } else if (whole) {

@@ -26,6 +26,8 @@ export interface ScoredRate {
   /** Number of each clip's group; groups are numbered in order of name. */
   readonly group: Int32Array;
   readonly groups: number;
+  /** Groups that have clips of each class. */
+  readonly groupsOfClass: readonly ReadonlySet<number>[];
   /** Fold each clip was tested in [seed][clip]. */
   readonly folds: readonly (readonly (number | null)[])[];
   /** [seed]. */
@@ -98,6 +100,9 @@ export function scoreRate(
     clips,
     group,
     groups: names.length,
+    groupsOfClass: predictions.classes.map(
+      (_, c) => new Set(group.filter((__, i) => predictions.clips[clips[i]!]!.label === c)),
+    ),
     folds: ofSeeds.map((found) => found.map(({ cell }) => cell.fold)),
     levels: eachLevel(level),
   };
