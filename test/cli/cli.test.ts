@@ -258,6 +258,9 @@ describe('the way of a clip', () => {
     expect(looked.code).toBe(0);
     expect(jsonOf(looked)).toMatchObject({ clips: 18 });
     expect(existsSync(join(clips, 'contact-sheet.png'))).toBe(true);
+    const { stdout } = await uscl(['inspect', clips]);
+    expect(stdout).toContain('dropped at ingest: 0 black, 0 blank, 0 duplicate frames');
+    expect(stdout).toContain('stored sizes: 32×32 (18); channels 1');
 
     const trained = await uscl(['pretrain', clips, '--out', run, ...tiny, '--json']);
     expect(trained.code).toBe(0);
@@ -294,6 +297,29 @@ describe('the way of a clip', () => {
       .parse(jsonOf(probed));
     expect(result.overlap.seen).toBeGreaterThan(10);
     expect(result.overlap.labelsSeen).toBe(result.overlap.seen);
+  });
+
+  test('merge makes one dataset of two, and says what it cannot merge', async () => {
+    const other = join(scratch, 'other');
+    await tinyDataset(other);
+    const both = join(scratch, 'both');
+    expectPlainError(await uscl(['merge', dataset, '--out', both]), 2);
+    const same = await uscl(['merge', dataset, other, '--out', both]);
+    expectPlainError(same, 2);
+    expect(same.stderr).toContain('--prefixes first,second');
+    const args = ['merge', dataset, other, '--out', both, '--prefixes', 'a,b'];
+    const merged = await uscl([...args, '--json']);
+    expect(merged.code).toBe(0);
+    const { parts } = z
+      .object({ parts: z.array(z.object({ prefix: z.string(), clips: z.number() })) })
+      .parse(jsonOf(merged));
+    expect(parts.map(({ prefix }) => prefix)).toEqual(['a', 'b']);
+    // The two hold the same clips.
+    expect(merged.stderr).toContain('clips of two datasets and groups that look alike');
+    const clips = parts.reduce((sum, part) => sum + part.clips, 0);
+    expect(jsonOf(await uscl(['inspect', both, '--json']))).toMatchObject({ clips });
+    expectPlainError(await uscl(args), 2);
+    expectPlainError(await uscl([...args, '--unlabelled', '--separate-classes']), 2);
   });
 
   test('a run is not replaced unless told to', async () => {

@@ -2,14 +2,13 @@
  * kill -9 at any moment of an ingest: the same command, given again, ends in the very bytes of an ingest left alone.
  * Each round starts the real program, kills it at a random moment, and lets a second call finish.
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { beforeAll, expect, test } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
 import { makePicture, makeVideo } from '../ingest/media.ts';
 import { scratchFolder } from '../training/support.ts';
-import { compileProgram, start } from './run.ts';
+import { compileProgram, linesIn, runUntil, type Moment } from './run.ts';
 
 const ROUNDS = 5;
 const CLIPS = 12;
@@ -17,41 +16,18 @@ const scratch = scratchFolder();
 const source = join(scratch, 'media');
 const whole = join(scratch, 'whole', 'set');
 
-/** When to kill: so many sources are noted, and so many milliseconds more have passed. */
-interface Moment {
-  readonly noted: number;
-  readonly delay: number;
-}
-
-/** Runs `uscl ingest` into `out`, killed at a moment or left alone. Resolves to the exit code or signal. */
-async function ingestUntil(out: string, moment: Moment | null): Promise<number | NodeJS.Signals | null> {
-  const child = start(['ingest', source, '--out', out, '--json', '--jobs', '2']);
-  child.stdout.resume();
-  child.stderr.resume();
-  const state = { running: true };
-  const exit = new Promise<number | NodeJS.Signals | null>((resolve) => {
-    child.once('exit', (code, signal) => {
-      state.running = false;
-      resolve(code ?? signal);
-    });
-  });
-  if (moment !== null) {
-    while (state.running && notedFor(out) < moment.noted) await delay(1);
-    await Promise.race([delay(moment.delay), exit]);
-    child.kill('SIGKILL');
-  }
-  return exit;
+/** Runs `uscl ingest` into `out`, killed at a moment or left alone. */
+function ingestUntil(out: string, moment: Moment | null): Promise<number | NodeJS.Signals | null> {
+  return runUntil(['ingest', source, '--out', out, '--json', '--jobs', '2'], moment);
 }
 
 /** Lines in the journal beside the dataset to be. */
 function notedFor(out: string): number {
   const parent = join(out, '..');
-  try {
-    const [hidden] = readdirSync(parent).filter((name) => name.startsWith('.set.'));
-    return readFileSync(join(parent, hidden ?? '', 'ingest.jsonl'), 'utf8').split('\n').length - 1;
-  } catch {
-    return 0;
-  }
+  const hidden = existsSync(parent)
+    ? readdirSync(parent).find((name) => name.startsWith('.set.'))
+    : undefined;
+  return hidden === undefined ? 0 : linesIn(join(parent, hidden, 'ingest.jsonl'));
 }
 
 const bytesOf = (out: string): Record<string, string> =>
@@ -74,7 +50,8 @@ test(`${ROUNDS} random kills: the next call ends in the same bytes and leaves no
   for (let round = 0; round < ROUNDS; round++) {
     const out = join(scratch, `round${round}`, 'set');
     const random = randomAt(3, 'kill-ingest', round);
-    const moment = { noted: random.integer(CLIPS), delay: random.between(0, 30) };
+    const noted = random.integer(CLIPS);
+    const moment = { isDue: () => notedFor(out) >= noted, delay: random.between(0, 30) };
     if ((await ingestUntil(out, moment)) === 'SIGKILL') killed++;
     expect(await ingestUntil(out, null)).toBe(0);
     expect(bytesOf(out)).toEqual(bytesOf(whole));

@@ -5,12 +5,11 @@
 import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { beforeAll, expect, test } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
 import { readLog } from '../../src/training/log.ts';
 import { scratchFolder, TINY_ONEDNN, tinyDataset } from '../training/support.ts';
-import { compileProgram, start } from './run.ts';
+import { compileProgram, linesIn, runUntil, type Moment } from './run.ts';
 
 const ROUNDS = 20;
 const scratch = scratchFolder();
@@ -18,41 +17,13 @@ const dataset = join(scratch, 'dataset');
 const whole = join(scratch, 'whole');
 const SETTINGS = [...TINY_ONEDNN, 'training.epochs=8', 'checkpoint.keep=3'];
 
-/** When to kill: so many log entries are there, and so many milliseconds more have passed. */
-interface Moment {
-  readonly entries: number;
-  readonly delay: number;
-}
-
-/** Runs `uscl pretrain` into `out`, killed at a moment or left alone. Resolves to the exit code or signal. */
-async function pretrainUntil(out: string, moment: Moment | null): Promise<number | NodeJS.Signals | null> {
+/** Runs `uscl pretrain` into `out`, killed at a moment or left alone. */
+function pretrainUntil(out: string, moment: Moment | null): Promise<number | NodeJS.Signals | null> {
   const settings = SETTINGS.flatMap((set) => ['--set', set]);
-  const child = start(['pretrain', dataset, '--out', out, '--resume', ...settings]);
-  child.stdout.resume();
-  child.stderr.resume();
-  const state = { running: true };
-  const exit = new Promise<number | NodeJS.Signals | null>((resolve) => {
-    child.once('exit', (code, signal) => {
-      state.running = false;
-      resolve(code ?? signal);
-    });
-  });
-  if (moment !== null) {
-    while (state.running && entriesOf(out) < moment.entries) await delay(2);
-    await Promise.race([delay(moment.delay), exit]);
-    child.kill('SIGKILL');
-  }
-  return exit;
+  return runUntil(['pretrain', dataset, '--out', out, '--resume', ...settings], moment);
 }
 
-/** Lines in the run's log, whole or not. */
-function entriesOf(run: string): number {
-  try {
-    return readFileSync(join(run, 'log.jsonl'), 'utf8').split('\n').length - 1;
-  } catch {
-    return 0;
-  }
-}
+const entriesOf = (run: string): number => linesIn(join(run, 'log.jsonl'));
 
 const bitsOf = (run: string): string[] =>
   ['last', 'best', 'epoch-00003', 'epoch-00006'].map((name) =>
@@ -78,7 +49,8 @@ test(`${ROUNDS} random kills: each time --resume ends in the same bits`, { timeo
       round % 5 === 0
         ? { entries: 0, delay: random.between(0, 600) }
         : { entries: random.integer(entriesOf(whole)), delay: random.between(0, 40) };
-    const exit = await pretrainUntil(out, moment);
+    const isDue = (): boolean => entriesOf(out) >= moment.entries;
+    const exit = await pretrainUntil(out, { isDue, delay: moment.delay });
     if (exit === 'SIGKILL') killed += 1;
     expect(await pretrainUntil(out, null)).toBe(0);
     expect(bitsOf(out)).toEqual(expected.bits);
