@@ -51,20 +51,9 @@ export async function embeddingMap(
   dim: number,
   options: EmbeddingMapOptions = {},
 ): Promise<EmbeddingMap> {
-  const { minDist = 0.1, seed = 0, onProgress, signal } = options;
+  const { seed = 0, onProgress, signal } = options;
   const clips = rows.length / dim;
-  if (clips < FEWEST)
-    throw new UsclError({
-      kind: 'data',
-      code: 'MAP_TOO_FEW',
-      message: `A map needs at least ${FEWEST} clips, not ${clips}.`,
-      remedy: 'Use a dataset with more clips.',
-    });
-  const wanted = options.neighbours ?? 15;
-  if (!Number.isInteger(wanted) || wanted < 2) throw optionError('neighbours', wanted, 'Use 15.');
-  if (!(minDist >= 0 && minDist <= 1)) throw optionError('minDist', minDist, 'Use 0.1.');
-  const neighbours = Math.min(wanted, clips - 1);
-
+  const { neighbours, minDist } = settleMapOptions(clips, options);
   const { indices, distances } = nearestRows(rows, dim, neighbours);
   const random = randomAt(seed, 'embedding-map', clips);
   const umap = new UMAP({
@@ -99,6 +88,24 @@ export async function embeddingMap(
       remedy: 'Use other values of neighbours and minDist.',
     });
   return { points, neighbours, minDist, epochs, trustworthiness: trustworthiness(rows, dim, points) };
+}
+
+/** What a map of so many clips is laid out with. Errors: `MAP_TOO_FEW`, `MAP_OPTION`. */
+export function settleMapOptions(
+  clips: number,
+  options: Pick<EmbeddingMapOptions, 'neighbours' | 'minDist'>,
+): { readonly neighbours: number; readonly minDist: number } {
+  const { neighbours = 15, minDist = 0.1 } = options;
+  if (clips < FEWEST)
+    throw new UsclError({
+      kind: 'data',
+      code: 'MAP_TOO_FEW',
+      message: `A map needs at least ${FEWEST} clips, not ${clips}.`,
+      remedy: 'Use a dataset with more clips.',
+    });
+  if (!Number.isInteger(neighbours) || neighbours < 2) throw optionError('neighbours', neighbours, 'Use 15.');
+  if (!(minDist >= 0 && minDist <= 1)) throw optionError('minDist', minDist, 'Use 0.1.');
+  return { neighbours: Math.min(neighbours, clips - 1), minDist };
 }
 
 /** Each row's nearest rows by cosine distance, itself first, as UMAP counts them. */

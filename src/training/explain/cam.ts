@@ -189,7 +189,12 @@ interface TargetChooser {
   classOf(clip: PooledClip, probabilities: readonly Float32Array[]): number;
 }
 
-function targetChooser({ target, classes, pool }: CamSettings): TargetChooser {
+/** Errors: `CAM_TARGET`. */
+export function targetChooser({
+  target,
+  classes,
+  pool,
+}: Pick<CamSettings, 'target' | 'classes' | 'pool'>): TargetChooser {
   if (target === 'predicted')
     return {
       explains: () => true,

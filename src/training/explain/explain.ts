@@ -14,10 +14,11 @@ import {
   type NeighbourExplanation,
   RESEARCH_ONLY,
 } from '../../evaluation/explanation.ts';
+import { settleMapOptions } from '../../evaluation/embedding-map.ts';
 import { comparableRows } from '../../evaluation/retrieval.ts';
 import type { WhichCheckpoint } from '../backbone.ts';
 import { datasetHash, isRun } from '../run-folder.ts';
-import { choosePictures, explainCam } from './cam.ts';
+import { choosePictures, explainCam, targetChooser } from './cam.ts';
 import { findClip, frameSource, type PooledClip, poolClips } from './clip-pool.ts';
 import type { VideoFormat } from './encode-video.ts';
 import type { FileOptions } from './file-clips.ts';
@@ -119,6 +120,9 @@ export async function explain(options: ExplainOptions): Promise<Explained> {
     drawn: drawnClips(pool, options.cam),
     queries: (options.neighbours?.clips ?? []).map((id) => findClip(pool, id)),
   };
+  if (options.map !== undefined) settleMapOptions(pool.length, options.map);
+  if (options.cam !== undefined)
+    targetChooser({ target: options.cam.target ?? 'predicted', classes: subject.classes ?? [], pool });
   const about = {
     weights: subject.weights,
     data: datasets.map((dataset) => ({

@@ -36,9 +36,7 @@ export function fieldRegion({ dataset, record }: PooledClip): FieldRegion | null
   const frames = uniformFrames(record.frames, LOOKED_AT).map((frame) => dataset.readFrame(record, frame));
   const found = findField(frames, { width, height }, dataset.manifest.channels);
   if (found === null || found.confidence < LOOK_AT) return null;
-  return {
-    outlines: found.outlines,
-    inside: rasterize(found.outlines, { width, height }),
-    foundNow: true,
-  };
+  const inside = rasterize(found.outlines, { width, height });
+  // A guess that leaves nothing out tells nothing.
+  return inside.includes(0) ? { outlines: found.outlines, inside, foundNow: true } : null;
 }
