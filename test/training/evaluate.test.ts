@@ -28,8 +28,8 @@ beforeAll(async () => {
   await tinyDataset(dataset, { clips: 8, frames: 5, size: 20 });
   await tinyDataset(unlabelled, { clips: 2, labelled: false });
   mkdirSync(join(scratch, 'three'));
-  model = writeModel(scratch, { classes: ['b', 'a'], view: { size: 16 }, sharpness: 20 });
-  three = writeModel(join(scratch, 'three'), { classes: ['x', 'y', 'z'], view: { size: 16 }, sharpness: 5 });
+  model = writeModel(scratch, { classes: ['b', 'a'], view: { size: 16 }, sharpness: 2 });
+  three = writeModel(join(scratch, 'three'), { classes: ['x', 'y', 'z'], view: { size: 16 }, sharpness: 2 });
 });
 
 function map(content: string): string {

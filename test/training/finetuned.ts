@@ -1,6 +1,9 @@
 /** Files of fine-tuned models with random weights, for what only reads them. */
 import { join } from 'node:path';
+import { randomAt } from '../../src/base/random.ts';
+import type { Parameters } from '../../src/engine/backend.ts';
 import { openBackend } from '../../src/engine/open.ts';
+import { OUTPUTS } from '../../src/models/heads.ts';
 import { initialise } from '../../src/models/initialise.ts';
 import type { CheckpointState } from '../../src/training/checkpoint.ts';
 import { saveCheckpoint } from '../../src/training/checkpoint.ts';
@@ -14,25 +17,30 @@ export interface ModelSpec {
   readonly seed?: number;
   readonly backbone?: CheckpointState['model']['backbone'];
   readonly ingest?: NonNullable<CheckpointState['classifier']>['ingest'];
-  /** Factor on the classifier's weights: larger ones make surer answers. */
+  /** Deviation of class scores from image to image: more makes surer answers. Default 1. */
   readonly sharpness?: number;
 }
 
 /** Writes `model.safetensors` into `folder` and returns its path. */
 export function writeModel(folder: string, spec: ModelSpec = {}): string {
-  const { classes = ['a', 'b', 'c'], width = 4, seed = 3, backbone = 'resnet18', sharpness = 1 } = spec;
+  const { classes = ['a', 'b', 'c'], width = 4, seed = 3, backbone = 'resnet18' } = spec;
   const view = frameViewSchema.parse({ size: 32, channels: 1, ...spec.view });
   using backend = openBackend({ kind: 'reference' });
-  using parameters = backend.createParameters(classifierNetwork({ backbone, width }, view, classes.length));
+  // Running statistics become those of one batch, so that they differ from channel to channel and folding them shows.
+  const network = classifierNetwork({ backbone, width, normMomentum: 1 }, view, classes.length);
+  using parameters = backend.createParameters(network);
   initialise(parameters, seed);
-  // Running statistics that are not those of an untrained network, so that folding them shows.
-  for (const { name, offset, length } of parameters.statisticSpecs)
-    for (let i = 0; i < length; i++)
-      parameters.statistics[offset + i] = name.endsWith('var')
-        ? 0.5 + ((i * 7) % 10) / 10
-        : ((i * 3) % 7) / 20;
-  const head = parameters.specs.find(({ name }) => name === 'classifier.weight')!;
-  for (let i = 0; i < head.length; i++) parameters.values[head.offset + i]! *= sharpness;
+  {
+    using plan = backend.compile(network, parameters, { batch: 4, mode: 'train', precision: 'f32' });
+    const random = randomAt(seed, 'images');
+    const side = view.size;
+    for (let i = 0; i < plan.input.length; i++) {
+      const [image, x, y] = [Math.floor(i / side ** 2), i % side, Math.floor(i / side) % side];
+      plan.input[i] = Math.sin((x * (1 + (image % 3)) + y * (image % 2)) / 5) + random.between(-0.5, 0.5);
+    }
+    plan.forward();
+    spread(parameters, plan.output(OUTPUTS.logits), classes.length, spec.sharpness ?? 1);
+  }
   const path = join(folder, 'model.safetensors');
   saveCheckpoint(
     path,
@@ -48,4 +56,23 @@ export function writeModel(folder: string, spec: ModelSpec = {}): string {
     null,
   );
   return path;
+}
+
+/** Scales and shifts the classifier so that its scores of these images lie about 0 with this deviation. */
+function spread(parameters: Parameters, logits: Float32Array, classes: number, deviation: number): void {
+  const part = (name: string): Float32Array => {
+    const { offset, length } = parameters.specs.find((spec) => spec.name === name)!;
+    return parameters.values.subarray(offset, offset + length);
+  };
+  const [weight, bias] = [part('classifier.weight'), part('classifier.bias')];
+  const features = weight.length / classes;
+  const images = logits.length / classes;
+  for (let c = 0; c < classes; c++) {
+    const scores = Array.from({ length: images }, (_, i) => logits[i * classes + c]!);
+    const mean = scores.reduce((sum, score) => sum + score, 0) / images;
+    const found = Math.sqrt(scores.reduce((sum, score) => sum + (score - mean) ** 2, 0) / images);
+    const factor = deviation / found;
+    for (let f = 0; f < features; f++) weight[c * features + f]! *= factor;
+    bias[c] = (bias[c]! - mean) * factor;
+  }
 }

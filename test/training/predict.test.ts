@@ -34,7 +34,7 @@ beforeAll(async () => {
   makeVideo(join(media, 'one.mp4'), { fps: 10, seconds: 3, size: '80x64' });
   makeVideo(join(media, 'two.avi'), { fps: 5, seconds: 2, size: '64x64', options: ['-c:v', 'ffv1'] });
   for (let i = 0; i < 5; i++) await makePicture(join(media, `still${i}.png`), i, 50 + i, 40);
-  model = writeModel(scratch, { sharpness: 8, ingest: { fps: 5, size: 40, channels: 1, crop: 'auto' } });
+  model = writeModel(scratch, { sharpness: 0.3, ingest: { fps: 5, size: 40, channels: 1, crop: 'auto' } });
 });
 
 const all = (): string[] =>
