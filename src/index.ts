@@ -263,3 +263,6 @@ export {
   type ReadOptions,
   type ReadVisitor,
 } from './ingest/reading.ts';
+
+// Reports.
+export { writeReport, type ReportOptions, type ReportSummary } from './report/report.ts';

@@ -19,6 +19,7 @@ import { phantomCommand } from './phantom.ts';
 import { predictCommand } from './predict.ts';
 import { pretrainCommand } from './pretrain.ts';
 import { probeCommand } from './probe.ts';
+import { reportCommand } from './report.ts';
 import { splitCommand } from './split.ts';
 import { recipesCommand } from './recipes.ts';
 
@@ -55,6 +56,7 @@ for (const command of [
   predictCommand(),
   compareRunsCommand(),
   explainCommand(),
+  reportCommand(),
   benchCommand(),
   doctorCommand(),
 ])

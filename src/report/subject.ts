@@ -11,6 +11,8 @@ import { type Explanation, EXPLANATION_FOLDER, readExplanation } from '../evalua
 import { type Predictions, PREDICTIONS_FILE, readPredictions } from '../evaluation/predictions.ts';
 import type { Config } from '../training/config.ts';
 import { type FinetuneConfig, finetuneSchema } from '../training/finetune/config.ts';
+import { type EpochEntry, readEpochLog } from '../training/finetune/epoch-log.ts';
+import { foldsRecordSchema } from '../training/finetune/folds-record.ts';
 import { type LogEntry, readLog } from '../training/log.ts';
 import { type Provenance, provenanceSchema } from '../training/provenance.ts';
 import {
@@ -21,7 +23,6 @@ import {
   RUN_FILES,
   taskOf,
 } from '../training/run-folder.ts';
-import { type EpochEntry, readEpochs, type Source, sourceSchema, foldsSchema } from './finetune-files.ts';
 
 const environmentSchema = z.object({
   uscl: z.string(),
@@ -38,6 +39,42 @@ const environmentSchema = z.object({
   }),
   revision: z.string().nullable(),
 });
+
+const sourceSchema = z.object({
+  kind: z.enum(['random', 'weights']),
+  /** As it was given: `random`, a folder or a file. */
+  given: z.string(),
+  sha256: z.string().nullable(),
+  step: z.int().nullable(),
+  epoch: z.int().nullable(),
+  trainedOn: z.array(provenanceSchema).nullable(),
+});
+export type Source = Readonly<z.infer<typeof sourceSchema>>;
+
+const overlapSchema = z.object({ seen: z.int(), labelsSeen: z.int() }).nullable();
+
+/** What `uscl evaluate --out` says about itself. */
+const aboutSchema = z.object({
+  model: z.object({ path: z.string(), sha256: z.string() }).partial().loose(),
+  dataset: z.object({ name: z.string(), hash: z.string() }),
+  frames: z.union([z.int(), z.literal('all')]),
+  mapping: z.object({ labels: z.record(z.string(), z.string().nullable()) }),
+  clips: z.object({ scored: z.int(), unlabelled: z.int(), leftOut: z.int() }),
+  overlap: overlapSchema,
+  leaks: z.array(z.string()),
+});
+export type About = Readonly<z.infer<typeof aboutSchema>>;
+const ABOUT = 'evaluation.json';
+
+/** What was found about tested clips that a training had met before. */
+export interface LeakAudit {
+  /** Leaks that were allowed, in words. */
+  readonly leaks: readonly string[];
+  /** Tested clips that the weights had seen before; null where that is not known. */
+  readonly overlap: { readonly seen: number; readonly labelsSeen: number } | null;
+  /** Sets of groups that share pictures and were kept on one side. */
+  readonly joined: readonly (readonly string[])[];
+}
 
 interface Common {
   readonly folder: string;
@@ -60,6 +97,8 @@ export interface PretrainSubject extends Common {
 interface Scored {
   readonly evaluation: Evaluation;
   readonly predictions: Predictions;
+  /** Null where the run has not said. */
+  readonly audit: LeakAudit | null;
 }
 
 /** A fine-tuning run. */
@@ -69,13 +108,12 @@ export interface FinetuneSubject extends Common, Scored {
   readonly log: readonly EpochEntry[];
   /** Where its weights came from; null where the run has not said. */
   readonly source: Source | null;
-  /** Leaks that were found and allowed, in words; null where the run has not said. */
-  readonly leaks: readonly string[] | null;
 }
 
 /** A finished model on a dataset it had not seen. */
 export interface ExternalSubject extends Common, Scored {
   readonly kind: 'evaluation';
+  readonly about: About | null;
 }
 
 export type Subject = PretrainSubject | FinetuneSubject | ExternalSubject;
@@ -98,31 +136,37 @@ export function readSubject(folder: string): Subject {
     data: readOptional(join(folder, RUN_FILES.dataset), provenanceSchema),
     explanation: readExplanation(join(folder, EXPLANATION_FOLDER)),
   };
-  if (!isRun(folder)) {
-    if (existsSync(join(folder, PREDICTIONS_FILE)))
-      return { ...common, ...readScored(folder), kind: 'evaluation' };
-    throw noRun(folder);
-  }
+  if (!isRun(folder)) return readExternal(folder, common);
   if (taskOf(folder) === 'pretrain')
     return { ...common, kind: 'pretraining', config: readRunConfig(folder), log: readLog(folder) };
   const config = readConfigAs(folder, finetuneSchema);
-  if (!existsSync(join(folder, PREDICTIONS_FILE)) || !existsSync(join(folder, RUN_FILES.metrics)))
-    throw unfinished(folder);
   return {
     ...common,
     ...readScored(folder),
     kind: 'finetuning',
     config,
-    log: readEpochs(folder),
+    log: readEpochLog(folder),
     source: readOptional(join(folder, FINETUNE_FILES.source), sourceSchema),
-    leaks: readOptional(join(folder, FINETUNE_FILES.folds), foldsSchema)?.leaks ?? null,
+    audit: readOptional(join(folder, FINETUNE_FILES.folds), foldsRecordSchema),
   };
 }
 
-function readScored(folder: string): Scored {
-  const path = join(folder, RUN_FILES.metrics);
-  const evaluation = readOptional(path, evaluationSchema);
-  if (evaluation === null) throw unfinished(folder);
+function readExternal(folder: string, common: Common): ExternalSubject {
+  if (!existsSync(join(folder, PREDICTIONS_FILE))) throw noRun(folder);
+  const about = readOptional(join(folder, ABOUT), aboutSchema);
+  return {
+    ...common,
+    ...readScored(folder),
+    kind: 'evaluation',
+    data: about === null ? null : { ...about.dataset, clips: [] },
+    about,
+    audit: about === null ? null : { leaks: about.leaks, overlap: about.overlap, joined: [] },
+  };
+}
+
+function readScored(folder: string): Omit<Scored, 'audit'> {
+  const evaluation = readOptional(join(folder, RUN_FILES.metrics), evaluationSchema);
+  if (evaluation === null || !existsSync(join(folder, PREDICTIONS_FILE))) throw unfinished(folder);
   return { evaluation, predictions: readPredictions(folder) };
 }
 

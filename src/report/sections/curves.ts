@@ -1,4 +1,5 @@
 /** How training went: loss and what goes with it, over steps of a pretraining or epochs of a fine-tuning. */
+import type { EpochEntry } from '../../training/finetune/epoch-log.ts';
 import type { StepEntry } from '../../training/log.ts';
 import { type Line, lineChart, lineLegend } from '../charts/line.ts';
 import { roundAxis, tightAxis } from '../charts/plot.ts';
@@ -6,7 +7,6 @@ import { groupBy } from '../collect.ts';
 import { figure, figures } from '../elements.ts';
 import { type Html, html, type Part } from '../html.ts';
 import { count, plain, score } from '../numbers.ts';
-import type { EpochEntry } from '../finetune-files.ts';
 import type { FinetuneSubject, PretrainSubject } from '../subject.ts';
 
 type Points = readonly (readonly [number, number])[];

@@ -44,7 +44,7 @@ function scoredData(subject: ScoredSubject, manifest: Manifest | null): Part {
       ]),
     })}
     <h3>Leak audit</h3>
-    ${leakNotice(subject)}
+    ${leakNotice(subject)} ${joinedGroups(subject)}
     <h3>Protocol</h3>
     ${subject.kind === 'finetuning' ? protocol(subject) : html`<p>A finished model judged clips of another dataset. Nothing was trained or chosen on them.</p>`}
     ${
@@ -54,6 +54,19 @@ function scoredData(subject: ScoredSubject, manifest: Manifest | null): Part {
           ${evaluation.notes.map((note) => html`<li>${note}</li>`)}
         </ul>`
     }`;
+}
+
+/** Sets of groups told at most. */
+const MOST_SETS = 5;
+
+function joinedGroups({ audit }: ScoredSubject): Part {
+  if (audit === null || audit.joined.length === 0) return null;
+  const sets = audit.joined.slice(0, MOST_SETS).map((groups) => groups.join(' + '));
+  const more = audit.joined.length - sets.length;
+  return html`<p>
+    Groups that share pictures, perhaps one patient, were kept on one side:
+    ${listed(more > 0 ? [...sets, counted(more, 'more such set')] : sets)}.
+  </p>`;
 }
 
 function protocol(subject: FinetuneSubject): Html {

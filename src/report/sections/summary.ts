@@ -68,25 +68,31 @@ function calibration({ evaluation }: ScoredSubject): string {
 }
 
 /** What is known about tested clips that training had met before. */
-export function leakNotice(subject: ScoredSubject): Part {
-  if (subject.kind === 'evaluation')
-    return notice(
-      'plain',
-      'Whether these clips were part of a training is told by uscl evaluate when it runs.',
-    );
-  const { leaks } = subject;
-  if (leaks === null)
-    return notice('warn', html`<strong>Leaks: not known.</strong> The run has not recorded an audit.`);
+export function leakNotice({ audit, kind, evaluation }: ScoredSubject): Part {
+  if (audit === null) return notice('warn', html`<strong>Leaks: not known.</strong> No audit was recorded.`);
+  const { leaks, overlap } = audit;
   if (leaks.length > 0)
     return notice(
       'warn',
       html`<strong>Leaks were found and allowed.</strong> ${listed(leaks)}. The scores are no test of
         generalisation.`,
     );
+  const seen =
+    overlap === null
+      ? 'What the weights were trained on before is not known, or they were random; nothing was held against it.'
+      : overlap.seen === 0
+        ? 'None of the tested clips was met in the training before.'
+        : `${counted(overlap.seen, 'tested clip')} ${overlap.seen === 1 ? 'was' : 'were'} met in the training before, without ${overlap.seen === 1 ? 'its label' : 'their labels'}.`;
+  if (kind === 'finetuning' && evaluation.optimistic)
+    return notice(
+      'warn',
+      html`<strong>Leaks by protocol.</strong> The legacy protocol may put clips of one patient on both sides
+        and chooses the epoch on the test clips. ${seen}`,
+    );
   return notice(
     'good',
-    html`<strong>Leak audit: nothing found.</strong> No tested clip shares its file or its pictures with a
-      clip whose label trained the model that judged it, as far as digests and perceptual hashes tell.`,
+    html`<strong>Leak audit: no leak found.</strong> By digests of files and perceptual hashes of frames, no
+      tested clip’s label was given to a training before it was judged. ${seen}`,
   );
 }
 

@@ -1,0 +1,75 @@
+/** `uscl report RUN… --out FILE.html`. */
+import { Command } from 'commander';
+import { bytes, counted } from '../report/numbers.ts';
+import { type ReportSummary, writeReport } from '../report/report.ts';
+import { collect, runCommand, wholeNumber, withJson } from './command.ts';
+
+interface Options {
+  readonly out: string;
+  readonly dataset: readonly string[];
+  readonly pictures: boolean;
+  readonly mistakes: number;
+  readonly cams: number;
+  readonly title?: string;
+  readonly overwrite?: boolean;
+  readonly json?: boolean;
+}
+
+export function reportCommand(): Command {
+  const command = new Command('report')
+    .summary('one HTML file that tells of runs: results, data, methods, mistakes')
+    .description(
+      'Writes one self-contained HTML file about RUN: what was done on what data, scores with intervals, figures with their ' +
+        'numbers, mistakes, text for a methods section, a model card, configuration and environment. Of several runs, ' +
+        'side by side: all are compared with the first by paired tests.',
+    )
+    .argument('<run...>', 'folders that uscl pretrain, finetune or evaluate --out wrote')
+    .requiredOption('--out <file>', 'the HTML file; an earlier report is replaced')
+    .option(
+      '--dataset <folder>',
+      'dataset of a run: tells its terms and shows frames of the worst mistakes; may be repeated',
+      collect,
+      [],
+    )
+    .option('--no-pictures', 'leave out every picture of a clip, Grad-CAM too')
+    .option('--mistakes <number>', 'mistakes shown with a frame', wholeNumber('--mistakes', 0, 200), 12)
+    .option('--cams <number>', 'Grad-CAM pictures shown', wholeNumber('--cams', 0, 200), 12)
+    .option('--title <text>', 'heading of the page')
+    .option('--overwrite', 'replace a file that is no report')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  uscl report runs/finetuned --out report.html
+  uscl report runs/random runs/pretrained --out compared.html --dataset lung
+
+Pictures of clips get into the page only with --dataset, or where uscl explain has left them in the run.
+Research use only, not a medical device.`,
+    );
+  return withJson(command).action((runs: readonly string[], options: Options) =>
+    runCommand(options, async (output, signal) => {
+      const { out, dataset, pictures, mistakes, cams, title, overwrite = false } = options;
+      const summary = await output.during('report', 'percent', ({ onProgress }) =>
+        writeReport(runs, out, {
+          ...{ datasets: dataset, pictures, mistakes, cams, overwrite, signal, onProgress },
+          ...(title === undefined ? {} : { title }),
+        }),
+      );
+      output.result(summary);
+      output.print(describe(summary));
+    }),
+  );
+}
+
+function describe({ path, bytes: size, runs, notCompared, pictures }: ReportSummary): string {
+  return [
+    `${path}: ${counted(runs.length, 'run')}, ${bytes(size)}`,
+    ...notCompared.map(
+      ({ run, against, reason }) => `note: ${run} was not compared with ${against}: ${reason}`,
+    ),
+    pictures === 0
+      ? 'It holds no picture of a clip.'
+      : `It holds ${counted(pictures, 'picture')} of clips: pass it on only where the dataset's terms allow that.`,
+    'Research use only, not a medical device.',
+  ].join('\n');
+}

@@ -1,0 +1,194 @@
+/**
+ * The page: one HTML file that needs nothing but itself. No script, no font, no address is loaded; a policy in its head
+ * forbids it. Sections in the order in which a reviewer asks.
+ */
+import type { Manifest } from '../dataset/types.ts';
+import { section, type Section } from './elements.ts';
+import { type Html, html, name, type Part, trusted } from './html.ts';
+import type { Mistake } from './mistakes.ts';
+import { count, counted, listed, moment } from './numbers.ts';
+import type { Pictures } from './pictures.ts';
+import { comparisonSection, type Paired } from './sections/comparison.ts';
+import { finetuneCurves, pretrainCurves } from './sections/curves.ts';
+import { dataSection } from './sections/data.ts';
+import { explanationSection } from './sections/explanation.ts';
+import { scoreFigures } from './sections/figures.ts';
+import { methodsSection } from './sections/methods.ts';
+import { mistakesSection } from './sections/mistakes.ts';
+import { modelCard } from './sections/model-card.ts';
+import { resultsSection } from './sections/results.ts';
+import { configurationSection, environmentSection } from './sections/settings.ts';
+import { summaryOf } from './sections/summary.ts';
+import { styleSheet } from './style.ts';
+import { isScored, type Subject } from './subject.ts';
+
+/** A run with what was gathered for it. */
+export interface Chapter {
+  readonly subject: Subject;
+  /** Of the dataset, where it was given. */
+  readonly manifest: Manifest | null;
+  readonly mistakes: readonly Mistake[];
+  readonly pictures: Pictures;
+}
+
+export interface Page {
+  readonly title: string;
+  readonly chapters: readonly Chapter[];
+  /** Every scored run but the first, against the first. */
+  readonly pairs: readonly Paired[];
+  /** Version of the program that wrote the page. */
+  readonly version: string;
+}
+
+/** In the head of every page that this program wrote. */
+export const GENERATOR = 'uscl report';
+
+/** The whole file. */
+export function reportPage(page: Page): string {
+  const { title, chapters, version } = page;
+  const several = chapters.length > 1;
+  const outline: readonly Entry[] = several ? chaptersOf(page) : sectionsOf(chapters[0]!, '');
+  const body = html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="generator" content="${GENERATOR} ${version}" />
+        <meta name="robots" content="noindex" />
+        <meta
+          http-equiv="Content-Security-Policy"
+          content="default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+        />
+        <title>${title}</title>
+        <style>
+          ${trusted(styleSheet())}
+        </style>
+      </head>
+      <body>
+        <div class="page">
+          <header>
+            <h1>${title}</h1>
+            <p class="under">${under(page)}</p>
+            <p class="badge">Research use only — not a medical device</p>
+          </header>
+          <div class="columns">
+            <nav aria-label="Contents">
+              <ul>
+                ${outline.map(
+                  ({ id, title: entry, inner }) =>
+                    html`<li>
+                      <a href="#${id}">${entry}</a>${
+                        inner !== undefined &&
+                        html`<ul>
+                          ${inner.map((one) => html`<li><a href="#${one.id}">${one.title}</a></li>`)}
+                        </ul>`
+                      }
+                    </li> `,
+                )}
+              </ul>
+            </nav>
+            <main>
+              ${outline.map((one) =>
+                one.inner === undefined
+                  ? section(one, 2)
+                  : html`<section id="${one.id}" class="run">
+                      <h2>${one.title}</h2>
+                      ${one.inner.map((inner) => section(inner, 3))}
+                    </section> `,
+              )}
+            </main>
+          </div>
+          <footer>
+            <p>
+              ${pictureCount(page)} Written by uscl ${version} from the files of the runs alone; the same runs
+              give the same bytes. Nothing is loaded from elsewhere and no script runs.
+            </p>
+            <p>Research use only — not a medical device.</p>
+          </footer>
+        </div>
+      </body>
+    </html> `;
+  return body.toString();
+}
+
+interface Entry extends Section {
+  readonly inner?: readonly Section[];
+}
+
+function chaptersOf({ chapters, pairs }: Page): readonly Entry[] {
+  const subjects = chapters.map(({ subject }) => subject);
+  return [
+    {
+      id: 'summary',
+      title: 'In short',
+      body: html`<div class="lead">
+        ${chapters.map(
+          ({ subject }) =>
+            html`<h3>${name(subject.name)}</h3>
+              ${summaryOf(subject)}`,
+        )}
+      </div>`,
+    },
+    { id: 'comparison', title: 'Side by side', body: comparisonSection(subjects, pairs) },
+    ...chapters.map((chapter, i): Entry => ({
+      id: `run-${i + 1}`,
+      title: chapter.subject.name,
+      body: null,
+      inner: sectionsOf(chapter, `run-${i + 1}-`).slice(1),
+    })),
+  ];
+}
+
+function sectionsOf(chapter: Chapter, prefix: string): readonly Section[] {
+  const { subject, manifest, mistakes, pictures } = chapter;
+  const entry = (id: string, title: string, body: Part): Section => ({ id: `${prefix}${id}`, title, body });
+  const curves =
+    subject.kind === 'pretraining'
+      ? pretrainCurves(subject)
+      : subject.kind === 'finetuning'
+        ? finetuneCurves(subject)
+        : null;
+  return [
+    entry('summary', 'In short', html`<div class="lead">${summaryOf(subject)}</div>`),
+    entry('data', 'Data and protocol', dataSection(subject, manifest)),
+    ...(isScored(subject)
+      ? [
+          entry('results', 'Results', resultsSection(subject)),
+          entry('figures', 'Figures', scoreFigures(subject)),
+        ]
+      : []),
+    ...(curves === null ? [] : [entry('training', 'Training', curves)]),
+    entry('explanation', 'What the network sees', explanationSection(subject, pictures.cams)),
+    ...(isScored(subject)
+      ? [entry('mistakes', 'Worst mistakes', mistakesSection(subject, mistakes, pictures.frames))]
+      : []),
+    entry('methods', 'Methods text', methodsSection(subject)),
+    entry('card', 'Model card', modelCard(subject)),
+    entry('configuration', 'Configuration', configurationSection(subject)),
+    entry('environment', 'Environment', environmentSection(subject)),
+  ];
+}
+
+const KINDS = { pretraining: 'Pretraining', finetuning: 'Fine-tuning', evaluation: 'Evaluation' } as const;
+
+function under({ chapters }: Page): Html {
+  const [{ subject }] = chapters as [Chapter];
+  if (chapters.length > 1)
+    return html`${counted(chapters.length, 'run')}:
+    ${listed(chapters.map(({ subject: one }) => `${one.name} (${KINDS[one.kind].toLowerCase()})`))}`;
+  const end = lastMoment(subject);
+  return html`${KINDS[subject.kind]}${subject.data !== null && html` on ${name(subject.data.name)}`}${end !== null && html`, ended ${moment(end)}`}`;
+}
+
+/** When a run logged its last entry, in seconds since 1970. */
+function lastMoment(subject: Subject): number | null {
+  const last = subject.kind === 'evaluation' ? undefined : subject.log.at(-1);
+  return last !== undefined && 'time' in last ? last.time : null;
+}
+
+function pictureCount({ chapters }: Page): string {
+  const pictures = chapters.reduce((sum, { pictures: own }) => sum + own.frames.size + own.cams.length, 0);
+  return pictures === 0
+    ? 'This page holds no picture of a patient.'
+    : `This page holds ${count(pictures)} ${pictures === 1 ? 'picture' : 'pictures'} of clips: pass it on only where the dataset’s terms allow that.`;
+}

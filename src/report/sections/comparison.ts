@@ -1,0 +1,258 @@
+/** Runs side by side: their scores, and what paired tests say about the differences. */
+import type { Comparison, RateComparison } from '../../evaluation/comparison-result.ts';
+import { LOWER_IS_BETTER, OVERALL_SCORES, type OverallScore } from '../../evaluation/evaluation-result.ts';
+import { forestChart } from '../charts/forest.ts';
+import { type Line, lineChart, lineLegend } from '../charts/line.ts';
+import { shareAxis } from '../charts/plot.ts';
+import { figure, figures, notice, quiet, table } from '../elements.ts';
+import { type Html, html, name, type Part } from '../html.ts';
+import { count, counted, interval, listed, plain, pValue, roundPercent, score, signed } from '../numbers.ts';
+import { isScored, type ScoredSubject, type Subject } from '../subject.ts';
+import { rateAxis } from './figures.ts';
+import { leading, SCORE_NAMES, scoreCell, SHORT_NAMES } from './scores.ts';
+
+/** A run against the first one: what was found, or why the two cannot be compared. */
+export interface Paired {
+  readonly name: string;
+  readonly against: string;
+  readonly outcome: Comparison | { readonly refused: string };
+}
+
+/** The section's content. */
+export function comparisonSection(subjects: readonly Subject[], pairs: readonly Paired[]): Part {
+  const scored = subjects.filter(isScored);
+  const others = subjects.filter((subject) => !isScored(subject));
+  return html`${scored.length > 0 && scoreTable(scored)} ${efficiency(scored)} ${pairs.map(pairPart)}
+  ${pairs.length > 1 && html`<p class="note">Each run is compared with ${name(pairs[0]!.against)}. p-values are not corrected for the number of comparisons.</p>`}
+  ${others.length > 0 && pretrainTable(others)}`;
+}
+
+function scoreTable(subjects: readonly ScoredSubject[]): Html {
+  return html`<h3>Scores, clips by mean probability</h3>
+    ${table({
+      label: 'Scores of all runs',
+      head: ['Score', ...subjects.map((subject) => name(subject.name))],
+      rows: [
+        [
+          'Protocol',
+          ...subjects.map(({ evaluation }) =>
+            evaluation.optimistic ? html`<strong>legacy, optimistic</strong>` : evaluation.protocol,
+          ),
+        ],
+        [
+          'Clips and groups',
+          ...subjects.map(
+            ({ evaluation }) => `${count(leading(evaluation).clips)} of ${count(leading(evaluation).groups)}`,
+          ),
+        ],
+        ['Seeds', ...subjects.map(({ evaluation }) => count(leading(evaluation).seeds.length))],
+        ['Training labels', ...subjects.map(({ evaluation }) => roundPercent(leading(evaluation).labelRate))],
+        ...OVERALL_SCORES.map((key) => [
+          html`${SCORE_NAMES[key]}${LOWER_IS_BETTER.has(key) && quiet(', less is better')}`,
+          ...subjects.map(({ evaluation }) => scoreCell(leading(evaluation).clipMean.scores[key])),
+        ]),
+      ],
+    })}
+    <p class="note">
+      Intervals of single runs overlap even where a paired difference is clear: read the differences below,
+      not the overlap.
+    </p>`;
+}
+
+/** Runs on one picture at most. */
+const MOST_LINES = 6;
+
+function efficiency(subjects: readonly ScoredSubject[]): Html | null {
+  const several = subjects.filter(({ evaluation }) => evaluation.labelRates.length > 1).slice(0, MOST_LINES);
+  if (several.length < 2) return null;
+  const lines = several.map((subject, style): Line => {
+    const known = subject.evaluation.labelRates.flatMap(({ labelRate, clipMean }) => {
+      const { mean, interval: ends } = clipMean.scores.balancedAccuracy;
+      return mean === null ? [] : [{ labelRate, mean, ends: ends ?? ([mean, mean] as const) }];
+    });
+    return {
+      name: subject.name,
+      style,
+      marked: true,
+      points: known.map(({ labelRate, mean }) => [labelRate, mean]),
+      band: known.map(({ labelRate, ends }) => [labelRate, ends[0], ends[1]]),
+    };
+  });
+  const rates = [...new Set(lines.flatMap(({ points }) => points.map(([rate]) => rate)))].sort(
+    (a, b) => a - b,
+  );
+  return figures([
+    figure({
+      title: 'Label efficiency',
+      caption:
+        'Balanced accuracy of clips against the share of training labels; bands are intervals over groups of each run by itself.',
+      plot: lineChart({
+        label: `Label efficiency. ${lines.map(({ name: of, points }) => `${of}: ${points.map(([at, value]) => `${score(value, 2)} at ${roundPercent(at)}`).join(', ')}`).join('; ')}.`,
+        x: rateAxis(rates),
+        y: shareAxis('balanced accuracy'),
+        height: 300,
+        lines,
+      }),
+      legend: lineLegend(lines),
+      table: {
+        label: 'Label efficiency in numbers',
+        head: ['Training labels', ...lines.map((line) => name(line.name))],
+        rows: rates.map((rate) => [
+          roundPercent(rate),
+          ...lines.map(({ points }) => score(points.find(([at]) => at === rate)?.[1] ?? null)),
+        ]),
+      },
+    }),
+  ]);
+}
+
+function pairPart({ name: one, against, outcome }: Paired): Html {
+  const heading = html`<h3>${name(one)} against ${name(against)}</h3>`;
+  if ('refused' in outcome)
+    return html`${heading} ${notice('warn', html`<strong>Not compared.</strong> ${outcome.refused}`)}`;
+  return html`${heading}
+  ${
+    outcome.notes.length > 0 &&
+    html`<ul>
+      ${outcome.notes.map((note) => html`<li>${note}</li>`)}
+    </ul>`
+  }
+  ${[...outcome.labelRates].reverse().map((rate) => ratePart(rate, outcome))}`;
+}
+
+function ratePart(rate: RateComparison, { settings, a, b, labelRates }: Comparison): Html {
+  const { scores } = rate.clipMean;
+  const drawn = OVERALL_SCORES.flatMap((key) => {
+    const { mean, interval: ends } = scores[key];
+    return mean === null || ends === null ? [] : [{ key, mean, ends }];
+  });
+  const better = (key: OverallScore): Part => LOWER_IS_BETTER.has(key) && quiet(', less is better');
+  return html`${labelRates.length > 1 && html`<h4>With ${roundPercent(rate.labelRate)} of the training labels</h4>`}
+    <p>${verdict(rate, a.name, b.name)}</p>
+    ${figures([
+      drawn.length === 0
+        ? null
+        : figure({
+            title: `Paired differences, ${a.name} − ${b.name}`,
+            caption: `Bars are ${roundPercent(settings.confidence)} intervals of the difference on the same draws of groups. Filled squares: the interval leaves out zero. For ECE and Brier, left is better.`,
+            plot: forestChart({
+              label: `Paired differences. ${drawn.map(({ key, mean, ends }) => `${SHORT_NAMES[key]} ${signed(mean)}, interval ${interval(ends)}`).join('; ')}.`,
+              rows: drawn.map(({ key, mean, ends }) => ({
+                name: SHORT_NAMES[key],
+                estimate: mean,
+                interval: ends,
+              })),
+              xTitle: 'difference of scores',
+            }),
+            table: {
+              label: 'Paired differences in numbers',
+              head: ['Score', a.name, b.name, 'Difference', 'Interval', 'p', 'Seeds’ differences'],
+              rows: OVERALL_SCORES.map((key) => {
+                const one = scores[key];
+                return [
+                  html`${SCORE_NAMES[key]}${better(key)}`,
+                  score(one.a),
+                  score(one.b),
+                  signed(one.mean),
+                  interval(one.interval),
+                  pValue(one.p),
+                  one.perSeed === null ? '' : one.perSeed.map((value) => signed(value)).join(', '),
+                ];
+              }),
+            },
+          }),
+    ])}
+    ${table({
+      label: 'McNemar’s test',
+      head: [
+        'McNemar, clips by mean probability',
+        'Both right',
+        `Only ${a.name}`,
+        `Only ${b.name}`,
+        'Neither',
+        'Exact p',
+        'p by groups',
+      ],
+      rows: [
+        ...rate.mcnemar.clipMean.perSeed.map((test) => mcnemarRow(`seed ${plain(test.seed)}`, test)),
+        mcnemarRow('majority of seeds', rate.mcnemar.clipMean.majority),
+      ],
+    })}
+    <p class="note">
+      McNemar’s test takes clips for independent; where patients have several, the p-value by groups is the
+      one to read. ${counted(rate.clips, 'clip')} of ${counted(rate.groups, 'group')} that both runs
+      tested${rate.leftOut.a + rate.leftOut.b > 0 && `; left out: ${listed([`${count(rate.leftOut.a)} of ${a.name}`, `${count(rate.leftOut.b)} of ${b.name}`])}`}.
+    </p>`;
+}
+
+type Test = RateComparison['mcnemar']['clipMean']['majority'];
+
+function mcnemarRow(what: string, test: Test): readonly Part[] {
+  return [
+    what,
+    count(test.both),
+    count(test.onlyA),
+    count(test.onlyB),
+    count(test.neither),
+    pValue(test.exact),
+    pValue(test.byGroup.p),
+  ];
+}
+
+/** One sentence: which differences have intervals that leave out zero. */
+function verdict(rate: RateComparison, a: string, b: string): Html {
+  const { scores } = rate.clipMean;
+  const clear = (sign: 1 | -1): readonly string[] =>
+    OVERALL_SCORES.flatMap((key) => {
+      const ends = scores[key].interval;
+      if (ends === null) return [];
+      const direction = ends[0] > 0 ? 1 : ends[1] < 0 ? -1 : 0;
+      const better = LOWER_IS_BETTER.has(key) ? -direction : direction;
+      return better === sign ? [SCORE_NAMES[key].toLowerCase()] : [];
+    });
+  const [up, down] = [clear(1), clear(-1)];
+  const { mean, interval: ends, p } = scores.balancedAccuracy;
+  const main = html`Balanced accuracy of ${name(a)} differs from that of ${name(b)} by
+    <strong>${signed(mean)}</strong> (${interval(ends)}, p
+    ${pValue(p).startsWith('<') ? '' : '= '}${pValue(p)}).`;
+  if (up.length + down.length === 0)
+    return html`${main}
+      <strong>No interval leaves out zero: these clips do not tell the two runs apart.</strong>`;
+  return html`${main}${up.length > 0 && html` ${name(a)} is better in ${listed(up)}.`}${down.length > 0 && html` ${name(b)} is better in ${listed(down)}.`}
+  For all other scores the interval holds zero.`;
+}
+
+function pretrainTable(subjects: readonly Subject[]): Html {
+  return html`<h3>Pretraining runs</h3>
+    ${table({
+      label: 'Pretraining runs side by side',
+      head: [
+        'Run',
+        'Steps',
+        'Training loss',
+        'Held-out loss',
+        'Pairs found',
+        'Alignment',
+        'Uniformity',
+        'Effective rank',
+      ],
+      rows: subjects.flatMap((subject) => {
+        if (subject.kind !== 'pretraining') return [];
+        const step = subject.log.filter((entry) => entry.kind === 'step').at(-1);
+        const held = subject.log.filter((entry) => entry.kind === 'validation').at(-1);
+        return [
+          [
+            name(subject.name),
+            step === undefined ? '–' : count(step.step),
+            score(step?.loss ?? null),
+            score(held?.loss ?? null),
+            score(held?.pairAccuracy ?? null),
+            score(held?.alignment ?? null),
+            score(held?.uniformity ?? null),
+            plain(held?.effectiveRank ?? null),
+          ],
+        ];
+      }),
+    })}
+    <p class="note">Losses of different temperatures, batches or views cannot be set against each other.</p>`;
+}

@@ -1,0 +1,222 @@
+/**
+ * Text for the methods section of a paper, from the resolved configuration and the evaluation: what was done, with the
+ * numbers it was done with, and what it cannot show. Nothing in it is assumed; a run that does not know says so.
+ */
+import { basename } from 'node:path';
+import type { RateEvaluation } from '../../evaluation/evaluation-result.ts';
+import type { Config } from '../../training/config.ts';
+import type { FinetuneConfig } from '../../training/finetune/config.ts';
+import { html, type Part } from '../html.ts';
+import { count, counted, listed, plain, roundPercent, score } from '../numbers.ts';
+import {
+  isScored,
+  type FinetuneSubject,
+  type PretrainSubject,
+  type ScoredSubject,
+  type Subject,
+} from '../subject.ts';
+import { layersOf } from './data.ts';
+import { Citations } from './references.ts';
+import { inWords, leading } from './scores.ts';
+
+/** The section's content. */
+export function methodsSection(subject: Subject): Part {
+  const citations = new Citations();
+  const paragraphs = isScored(subject)
+    ? scoredMethods(subject, citations)
+    : pretrainMethods(subject, citations);
+  return html`<p class="note">
+      Written from the run’s own configuration and results; to be read before it is used. Please cite the
+      method.
+    </p>
+    <div class="quote">${paragraphs.map((text) => html`<p>${text}</p> `)}</div>
+    <h3>References</h3>
+    ${citations.list()}`;
+}
+
+function scoredMethods(subject: ScoredSubject, citations: Citations): readonly Part[] {
+  const { evaluation } = subject;
+  const rate = leading(evaluation);
+  return [
+    clips(subject),
+    ...(subject.kind === 'finetuning'
+      ? [model(subject, citations), training(subject, citations), protocol(subject, rate)]
+      : [external(subject)]),
+    statistics(subject, rate, citations),
+    results(subject, rate),
+    limits(subject, rate),
+    software(subject),
+  ];
+}
+
+function external({ about }: Extract<ScoredSubject, { kind: 'evaluation' }>): string {
+  const applied = 'A finished model was applied to these clips without any further training or selection';
+  if (about === null) return `${applied}.`;
+  const seen = about.frames === 'all' ? 'all frames' : counted(about.frames, 'frame');
+  const mapped = Object.entries(about.mapping.labels).filter(([theirs, ours]) => theirs !== ours);
+  const mapping = mapped.map(([theirs, ours]) =>
+    ours === null ? `${theirs} was left out` : `${theirs} counted as ${ours}`,
+  );
+  return `${applied}; ${seen} of each clip were looked at.${mapping.length === 0 ? '' : ` Of the dataset’s classes ${listed(mapping)}.`}`;
+}
+
+function clips({ evaluation, data }: ScoredSubject): string {
+  const { perClass, clips: scored, groups, unlabelledClips } = evaluation.data;
+  const classes = perClass.map(({ name, clips: own }) => `${name} (${counted(own, 'clip')})`);
+  return `The study used ${counted(scored, 'labelled clip')} of ${counted(groups, 'group')} (patients, or single clips where the patient is not known)${data === null ? '' : ` of the dataset ${data.name}`}, in ${count(perClass.length)} classes: ${listed(classes)}.${unlabelledClips > 0 ? ` ${counted(unlabelledClips, 'further clip')} had no label and were not scored.` : ''}`;
+}
+
+const NETWORKS = { resnet18: 'ResNet-18', resnet34: 'ResNet-34', resnet50: 'ResNet-50' } as const;
+
+function network(config: { readonly model: Pick<Config['model'], 'backbone' | 'width'> }): string {
+  const { backbone, width } = config.model;
+  return `${NETWORKS[backbone]}${width === 64 ? '' : ` with ${width} filters in its first stage (the published width is 64)`}`;
+}
+
+function model({ config, source }: FinetuneSubject, citations: Citations): Part {
+  const cited = citations.cite('resnet');
+  const base = `The classifier was a ${network(config)} ${cited} with one linear layer on its pooled features`;
+  if (source === null) return `${base}. Where its weights came from was not recorded.`;
+  if (source.kind === 'random') return `${base}, trained from random weights.`;
+  const file = basename(source.given);
+  if (source.trainedOn === null)
+    return `${base}. Its initial weights were brought from outside (${file}${source.sha256 === null ? '' : `, SHA-256 ${source.sha256.slice(0, 16)}…`}); what they were trained on is not known to this program, so an overlap with the tested clips cannot be excluded.`;
+  const sets = source.trainedOn.map((set) => {
+    const used = set.clips.filter(({ role }) => role === 'training');
+    const labelled = used.filter((clip) => clip.labelled).length;
+    return `${counted(used.length, 'clip')} of ${set.name} (${labelled === 0 ? 'no label was read' : `labels of ${count(labelled)} were read`})`;
+  });
+  return `${base}. Its initial weights came from ${file}, pretrained by contrastive learning on pairs of views of one clip (USCL ${citations.cite('uscl')}) on ${listed(sets)}.`;
+}
+
+function training({ config }: FinetuneSubject, citations: Citations): string {
+  const { optimizer, schedule, batch, epochs, view, framesPerClip } = config;
+  const sentences = [
+    `Trained were ${layersOf(config.layers)}; batch norms ${NORMS[config.norms]}.`,
+    `Optimisation was by ${OPTIMIZERS[optimizer.kind]} with a learning rate of ${plain(optimizer.learningRate)}${rates(config)} and weight decay of ${plain(optimizer.weightDecay)}, ${SCHEDULES[schedule.kind]}${schedule.warmup === 'linear' && schedule.warmupLength > 0 ? ` after a linear warm-up of ${counted(schedule.warmupLength, schedule.unit)}` : ''}, in batches of at most ${count(batch)} images for at most ${counted(epochs, 'epoch')}${config.earlyStopping === null ? '' : `, stopped after ${counted(config.earlyStopping.patience, 'epoch')} without a better selection score`}.`,
+    `The loss was softmax cross-entropy, ${weights(config)}${config.labelSmoothing > 0 ? `, with label smoothing of ${plain(config.labelSmoothing)}` : ''}${config.mixup > 0 ? `, with mixup (α = ${plain(config.mixup)}) ${citations.cite('mixup')}` : ''}.`,
+    `In an epoch ${frames(framesPerClip.train, 'drawn anew')} of each training clip ${framesPerClip.train === 1 ? 'was' : 'were'} seen, resized to ${view.size} × ${view.size} pixels${augmentation(config)}.`,
+  ];
+  return sentences.join(' ');
+}
+
+const NORMS = {
+  trained: 'of trained layers used and updated batch statistics, all others their stored ones',
+  frozen: 'kept their stored statistics',
+  moving: 'used and updated batch statistics, frozen layers included',
+} as const;
+const OPTIMIZERS = { adam: 'Adam', adamw: 'AdamW', sgd: 'SGD with momentum' } as const;
+const SCHEDULES = { constant: 'held constant', cosine: 'falling along a cosine' } as const;
+
+function rates({ layerRates }: FinetuneConfig): string {
+  const factors = Object.entries(layerRates).filter(([, factor]) => factor !== 1);
+  return factors.length === 0
+    ? ''
+    : ` (times ${listed(factors.map(([pattern, factor]) => `${plain(factor)} for ${pattern}`))})`;
+}
+
+function weights({ classWeights }: FinetuneConfig): string {
+  if (classWeights === 'none') return 'every clip with the same weight';
+  if (classWeights === 'balanced')
+    return 'clips weighted inversely to how common their class was in training';
+  return `with class weights ${listed(classWeights.map((weight) => plain(weight)))}`;
+}
+
+function frames(number: number | null, how: string): string {
+  return number === null ? 'all frames' : `${counted(number, 'frame')} (${how})`;
+}
+
+function augmentation({ view: { augment } }: FinetuneConfig): string {
+  if (augment === null) return ', without augmentation';
+  const [low, high] = augment.cropScale;
+  const parts = [
+    ...(low < 1 ? [`random crops of ${roundPercent(low)} to ${roundPercent(high)} of the area`] : []),
+    ...(augment.flip > 0 ? [`left–right flips (probability ${plain(augment.flip)})`] : []),
+    ...(augment.brightness > 0 ? [`brightness ± ${plain(augment.brightness)}`] : []),
+    ...(augment.contrast > 0 ? [`contrast ± ${plain(augment.contrast)}`] : []),
+  ];
+  return parts.length === 0
+    ? ', with the augmentation of the configuration'
+    : `, with ${listed(parts)}; the configuration has the rest`;
+}
+
+function protocol({ config, evaluation }: FinetuneSubject, rate: RateEvaluation): Part {
+  const seeds = counted(rate.seeds.length, 'seed');
+  const folds =
+    config.split === null
+      ? `${count(config.folds)}-fold cross-validation`
+      : `cross-validation over the folds of the stored split “${config.split}”`;
+  const rates =
+    evaluation.labelRates.length > 1
+      ? ` This was done with ${listed(evaluation.labelRates.map(({ labelRate }) => roundPercent(labelRate)))} of the training labels; smaller shares are parts of larger ones.`
+      : '';
+  if (evaluation.optimistic)
+    return html`Performance was measured in ${folds} with ${seeds} by the protocol of the published code:
+      <strong
+        >the epoch was chosen by the score on the test fold itself, which makes every reported number
+        optimistic</strong
+      >, and folds were not kept to whole groups.${rates}`;
+  return `Performance was measured in ${folds} of whole groups, repeated with ${seeds} that differ in folds, initial classifier and all random draws (${counted(rate.models, 'model')} in all). Within the training part of each fold ${roundPercent(config.innerFraction)} of the clips, in whole groups, were held out to choose the epoch; the test fold took no part in any choice.${rates}`;
+}
+
+function statistics({ evaluation, kind }: ScoredSubject, rate: RateEvaluation, citations: Citations): string {
+  const { resamples, confidence, bins } = evaluation.settings;
+  const over =
+    kind === 'finetuning'
+      ? 'predictions of all folds of a seed were pooled and scored together, and scores averaged over seeds'
+      : 'all predictions were scored together';
+  return `A clip was given the class with the largest mean probability over its frames; ${over}. Intervals are ${roundPercent(confidence)} percentile intervals from ${count(resamples)} bootstrap draws of whole groups ${citations.cite('bootstrap')}, with predictions held fixed: they show how far a score depends on who was tested (${counted(rate.groups, 'group')}), not on who was trained on. AUROC and average precision are one class against all others, averaged over classes. Calibration error is the expected calibration error in ${count(bins)} bins of equal width ${citations.cite('calibration')}.`;
+}
+
+function results({ evaluation }: ScoredSubject, rate: RateEvaluation): Part {
+  const { confidence } = evaluation.settings;
+  const { accuracy, balancedAccuracy, macroF1, auroc } = rate.clipMean.scores;
+  return `At clip level accuracy was ${inWords(accuracy, confidence)}, balanced accuracy ${inWords(balancedAccuracy, confidence)}, macro-F1 ${inWords(macroF1, confidence)} and mean AUROC ${inWords(auroc, confidence)}; always giving the commonest class has an accuracy of ${score(evaluation.data.majorityAccuracy)} and any constant answer a balanced accuracy of ${score(1 / evaluation.classes.length)}.${evaluation.optimistic ? ' All of these are optimistic.' : ''}`;
+}
+
+function limits(subject: ScoredSubject, rate: RateEvaluation): string {
+  const { evaluation } = subject;
+  const leaks =
+    subject.audit !== null && subject.audit.leaks.length > 0
+      ? ['Known leaks between training and test were allowed, so the scores are no test of generalisation.']
+      : [];
+  return [
+    'Limits.',
+    ...leaks,
+    ...(evaluation.optimistic ? ['The epoch was chosen on test clips.'] : []),
+    ...(subject.kind === 'finetuning'
+      ? [
+          'Training and test clips come from one dataset; nothing is shown about other hospitals, devices or patients.',
+        ]
+      : []),
+    ...(rate.groups < 50
+      ? [
+          `${counted(rate.groups, 'group')} are few: intervals from so few are too short rather than too long.`,
+        ]
+      : []),
+    ...(rate.seeds.length < 3 ? ['Fewer than three seeds say little about the luck of a training.'] : []),
+    'One pretraining is one draw: a claim about a way of pretraining needs several.',
+    'Classes are those of the dataset’s labels, whose own errors are not known. The model is for research only and no medical device.',
+  ].join(' ');
+}
+
+function software({ environment }: Subject): string {
+  if (environment === null) return 'What the run was computed on was not recorded.';
+  const { uscl, revision, backend, cpu, processors, node } = environment;
+  return `Computed with uscl ${uscl}${revision === null ? '' : ` (revision ${revision.slice(0, 12)}${revision.endsWith('+') ? ', with local changes' : ''})`}, ${backend.library}, Node.js ${node.replace(/^v/, '')}, on ${counted(processors, 'processor')} (${cpu}).`;
+}
+
+function pretrainMethods(subject: PretrainSubject, citations: Citations): readonly Part[] {
+  const { config, data, log } = subject;
+  const { objective, optimizer, batch, view } = config;
+  const last = log.filter((entry) => entry.kind === 'step').at(-1);
+  const training = data?.clips.filter(({ role }) => role === 'training') ?? [];
+  const labelled = training.filter((clip) => clip.labelled).length;
+  return [
+    `A ${network(config)} ${citations.cite('resnet')} was pretrained by USCL ${citations.cite('uscl')}: two views of one clip form a positive pair, views of the other clips of a batch are negatives, and the loss is NT-Xent ${citations.cite('ntxent')} (temperature ${plain(objective.temperature)}) on a projection of ${count(config.model.projection.dim)} features${objective.supervisedWeight > 0 ? `, plus ${plain(objective.supervisedWeight)} times the cross-entropy of a classifier on labelled clips` : '; no label was read'}.`,
+    `${view.spg.enabled ? `Views were mixed from three frames of the clip with weights from Beta(${listed(view.spg.beta.map((shape) => plain(shape)))}), ${view.spg.order === 'mix-then-augment' ? 'mixed before they were augmented' : 'augmented before they were mixed'}.` : 'A pair was two frames of the clip, each augmented by itself.'} Views were ${view.size} × ${view.size} pixels.`,
+    `Training used ${data === null ? 'clips that were not recorded' : `${counted(training.length, 'clip')} of ${data.name} (labels of ${count(labelled)} were read)`}, in batches of ${count(batch.pairs)} pairs, by ${OPTIMIZERS[optimizer.kind]} with a peak learning rate of ${plain(optimizer.learningRate)} and weight decay of ${plain(optimizer.weightDecay)}${last === undefined ? '' : `, for ${counted(last.step, 'step')}`}. ${roundPercent(config.data.validation.fraction)} of the clips, in whole groups, were held out and chose the checkpoint.`,
+    'Limits. Low loss and good rank do not say that the features carry anything clinical; that is for probes and fine-tuning on labels to show, against random weights on the same folds. The model is for research only and no medical device.',
+    software(subject),
+  ];
+}

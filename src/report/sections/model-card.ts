@@ -1,0 +1,78 @@
+/** A model card (Mitchell et al. 2019): what the model is, what it is for, and what it must not be used for. */
+import { facts } from '../elements.ts';
+import { html, joined, name, type Part } from '../html.ts';
+import { counted, listed } from '../numbers.ts';
+import { isScored, type Subject } from '../subject.ts';
+import { layersOf, startOf } from './data.ts';
+import { inWords, leading } from './scores.ts';
+
+/** The section's content. */
+export function modelCard(subject: Subject): Part {
+  const pretrained = subject.kind === 'pretraining';
+  return facts([
+    ['Model', describeModel(subject)],
+    [
+      'Purpose',
+      pretrained
+        ? 'Features of ultrasound frames, to be fine-tuned or probed in research.'
+        : html`Research on telling apart ${joined(classesOf(subject).map(name), ', ')} in ultrasound clips.`,
+    ],
+    [
+      'Not for',
+      'Diagnosis, triage, or any decision about a patient. It is no medical device and was cleared by nobody. It answers any picture, ultrasound or not, with some class.',
+    ],
+    [
+      'Trained on',
+      subject.data === null
+        ? 'not recorded'
+        : html`${name(subject.data.name)},
+          ${counted(subject.data.clips.filter(({ role }) => role === 'training').length, 'clip')}`,
+    ],
+    ['Measured on', measured(subject)],
+    ['Results at clip level', resultsOf(subject)],
+    [
+      'Known limits',
+      html`${isScored(subject) && subject.evaluation.optimistic && 'The numbers are optimistic (legacy protocol). '}Other
+      devices, depths, presets, body parts and patient groups were not tested. The label of a clip may be
+      wrong. Confidence is only as good as the reliability diagram shows.`,
+    ],
+    [
+      'People in the data',
+      'Whether patients agreed to this use is a matter of the dataset’s own terms. Frames were blanked outside of the ultrasound field when they were ingested; whoever passes on pictures or weights answers for them.',
+    ],
+    [
+      'How to check it',
+      'predictions.json holds every probability; every figure here can be computed from it again.',
+    ],
+  ]);
+}
+
+function describeModel(subject: Subject): Part {
+  if (subject.kind === 'evaluation') return 'Described in the report of the run that trained it.';
+  const { backbone, width } = subject.config.model;
+  const shape = `${backbone}, width ${width}, ${subject.config.view.size} px, ${subject.config.view.channels === 1 ? 'one channel' : 'three channels'}`;
+  return subject.kind === 'pretraining'
+    ? `Backbone: ${shape}`
+    : html`${shape}; start: ${startOf(subject)}; trained: ${layersOf(subject.config.layers)}`;
+}
+
+function classesOf(subject: Subject): readonly string[] {
+  return isScored(subject) ? subject.evaluation.classes : [];
+}
+
+function measured(subject: Subject): Part {
+  if (!isScored(subject)) return 'nothing yet';
+  const { data, protocol } = subject.evaluation;
+  return `${counted(data.clips, 'clip')} of ${counted(data.groups, 'group')}, protocol ${protocol}`;
+}
+
+function resultsOf(subject: Subject): Part {
+  if (!isScored(subject)) return 'none: pretraining has no task';
+  const { evaluation } = subject;
+  const { balancedAccuracy, auroc } = leading(evaluation).clipMean.scores;
+  const { confidence } = evaluation.settings;
+  return listed([
+    `balanced accuracy ${inWords(balancedAccuracy, confidence)}`,
+    `mean AUROC ${inWords(auroc, confidence)}`,
+  ]);
+}
