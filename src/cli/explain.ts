@@ -156,8 +156,14 @@ function decimal(name: string): (text: string) => number {
   };
 }
 
-function describe({ folder, cam, map, neighbours, notice }: Explained): string {
-  const lines: string[] = [];
+function describe({ folder, data, cam, map, neighbours, notice }: Explained): string {
+  const lines = data.flatMap(({ name, clips, seen }) =>
+    seen === null || seen === undefined || seen === 0
+      ? []
+      : [
+          `note: ${seen} of the ${clips} clips of ${name} were trained on; of them this shows what was learned, not what generalises.`,
+        ],
+  );
   if (cam !== null) {
     const { all, partial, leftOut, withoutField, fieldsFoundNow, clips, withoutHeat } = cam.summary;
     lines.push(`Grad-CAM at ${cam.layer} (${cam.cells.width}×${cam.cells.height} cells), ${clips} clips:`);

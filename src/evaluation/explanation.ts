@@ -113,7 +113,17 @@ export const explanationSchema = z.strictObject({
     step: z.int().nullable(),
     epoch: z.int().nullable(),
   }),
-  data: z.array(z.strictObject({ name: z.string(), hash: z.string(), clips: z.int().min(1) })).min(1),
+  data: z
+    .array(
+      z.strictObject({
+        name: z.string(),
+        hash: z.string(),
+        clips: z.int().min(1),
+        /** Clips that these weights were trained on; null where it is not known. */
+        seen: z.int().min(0).nullable().optional(),
+      }),
+    )
+    .min(1),
   /** Frames looked at a clip, uniform in time. */
   framesPerClip: z.int().min(1),
   cam: camSchema.nullable(),

@@ -17,6 +17,7 @@ import {
 import { settleMapOptions } from '../../evaluation/embedding-map.ts';
 import { comparableRows } from '../../evaluation/retrieval.ts';
 import type { WhichCheckpoint } from '../backbone.ts';
+import { overlapWith } from '../provenance.ts';
 import { datasetHash, isRun } from '../run-folder.ts';
 import { choosePictures, explainCam, targetChooser } from './cam.ts';
 import { findClip, frameSource, type PooledClip, poolClips } from './clip-pool.ts';
@@ -129,6 +130,7 @@ export async function explain(options: ExplainOptions): Promise<Explained> {
       name: dataset.manifest.name,
       hash: datasetHash(dataset),
       clips: dataset.clips.length,
+      seen: overlapWith(source, dataset)?.seen ?? null,
     })),
     framesPerClip,
   };
