@@ -111,7 +111,8 @@ export interface UnderWay {
 /**
  * Starts items in order and hands each to `take` in the same order. `width` of them are worked on at a time: where one
  * takes long, those behind it are done meanwhile and wait. An item that holds much while it is worked on (`weigh`, in
- * bytes) waits until there is room, or until it is alone. When `take` throws, everything under way is stopped before the
+ * bytes) waits until there is room, or until it is alone. `runOf` (an index) tells how many items from there on are
+ * started together and worked on as one. When `take` throws, everything under way is stopped before the
  * error goes up.
  */
 export async function inOrder<Item, Work extends UnderWay>(
@@ -120,6 +121,7 @@ export async function inOrder<Item, Work extends UnderWay>(
   start: (item: Item) => Work,
   take: (work: Work, index: number) => Promise<void>,
   weigh: (item: Item) => number = () => 0,
+  runOf: (index: number) => number = () => 1,
 ): Promise<void> {
   const underWay: Work[] = [];
   const weights = new Map<Work, number>();
@@ -135,16 +137,22 @@ export async function inOrder<Item, Work extends UnderWay>(
     underWay.length < AHEAD * width &&
     (underWay.length === 0 ||
       underWay.reduce((sum, work) => sum + bytesOf(work), weight) < MAX_WAITING_BYTES);
+  const begin = (item: Item): Promise<void> | undefined => {
+    const work = start(item);
+    underWay.push(work);
+    const weight = weigh(item);
+    if (weight > 0) weights.set(work, weight);
+    return work.frames?.resting;
+  };
   const fill = (): void => {
     while (!isOver && next < items.length) {
-      const weight = weigh(items[next]!);
-      if (!isRoom(weight)) return;
-      const work = start(items[next++]!);
-      underWay.push(work);
-      if (weight > 0) weights.set(work, weight);
-      if (work.frames === null) continue;
+      const run = items.slice(next, next + runOf(next));
+      if (!isRoom(run.reduce((sum, item) => sum + weigh(item), 0))) return;
+      next += run.length;
+      const resting = run.map(begin).filter((one) => one !== undefined);
+      if (resting.length === 0) continue;
       working++;
-      void work.frames.resting.then(() => {
+      void Promise.all(resting).then(() => {
         working--;
         fill();
       });

@@ -76,6 +76,68 @@ export async function* streamOutput(
   }
 }
 
+/** Descriptor of the first of the outputs that `drainOutputs` reads. */
+export const FIRST_PIPE = 3;
+
+export interface DrainBounds extends Bounds {
+  /** Takes output as it comes; the buffer is not kept. When it returns false, the program is stopped. */
+  readonly onOutput: (index: number, bytes: Uint8Array) => boolean;
+}
+
+/**
+ * Runs a program that writes to `count` pipes, descriptors `FIRST_PIPE` on, all of which are read at once, so that none
+ * holds back the others. Silence is that of all of them. Returns how it ended. Errors: as `streamOutput`.
+ */
+export async function drainOutputs(
+  program: string,
+  args: readonly string[],
+  count: number,
+  { silenceSeconds, signal, onOutput }: DrainBounds,
+): Promise<Ending> {
+  signal?.throwIfAborted();
+  const pipes = Array.from({ length: count }, () => 'pipe' as const);
+  const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe', ...pipes] });
+  let complaints = '';
+  let failure: unknown;
+  const kill = (): void => {
+    child.kill('SIGKILL');
+  };
+  const timer = setTimeout(() => {
+    failure ??= silence(program, silenceSeconds);
+    kill();
+  }, silenceSeconds * 1000);
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    if (complaints.length < MAX_COMPLAINTS) complaints += text.slice(0, MAX_COMPLAINTS - complaints.length);
+  });
+  for (let index = 0; index < count; index++) {
+    const pipe = child.stdio[FIRST_PIPE + index];
+    pipe?.on('data', (bytes: Buffer) => {
+      timer.refresh();
+      if (!onOutput(index, bytes)) kill();
+    });
+    pipe?.on('error', (thrown) => {
+      failure ??= thrown;
+      kill();
+    });
+  }
+  signal?.addEventListener('abort', kill);
+  try {
+    const code = await new Promise<number | null>((resolve) => {
+      child.on('error', (thrown) => {
+        failure = thrown;
+        if (child.pid === undefined) resolve(null);
+      });
+      child.on('close', resolve);
+    });
+    signal?.throwIfAborted();
+    if (failure !== undefined) throw failure instanceof UsclError ? failure : toolError(program, failure);
+    return { code, complaints };
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', kill);
+  }
+}
+
 /** Runs a program to its end and returns all of stdout. More than `maxBytes` of it is an error. */
 export async function captureOutput(
   program: string,

@@ -25,7 +25,9 @@ import type { IngestPlan, PlannedClip, Rejection } from './plan.ts';
 import { nameless, planIngest } from './planning.ts';
 import type { IngestSummary } from './summary.ts';
 import { Tally } from './tally.ts';
+import type { VideoDecoder } from './video.ts';
 import { findVideoTools } from './video.ts';
+import { runsOf, VideoGroup } from './video-group.ts';
 
 export type { IngestOptions } from './options.ts';
 export { DEFAULT_FPS, DEFAULT_SIZE } from './options.ts';
@@ -92,18 +94,33 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
     { overwrite: options.overwrite ?? false, keys: tasks.map((task) => task.key), reuse },
   );
   const tally = new Tally(plan);
-  const decode = (task: Task): Work => {
-    const decoding = new ClipDecoding(task.clip, settings, givenFor(task.clip));
+  const decode = (task: Task, by?: VideoDecoder): Extract<Work, { kind: 'decoding' }> => {
+    const decoding = new ClipDecoding(task.clip, { ...settings, decode: by }, givenFor(task.clip));
     return { kind: 'decoding', task, decoding, frames: decoding.frames };
   };
+  // Sampling by motion needs each clip twice.
+  const runOf = runsOf(
+    tasks.map(({ clip }) => clip.item.kind === 'video' && settings.sampling === 'time'),
+    parallel,
+  );
+  let [begun, left] = [0, 0];
+  let group: VideoGroup | null = null;
   onProgress?.(0, tasks.length);
   try {
     await inOrder(
       tasks,
       parallel,
       (task): Work => {
+        if (left === 0) {
+          left = runOf(begun);
+          group = left === 1 ? null : new VideoGroup(left);
+        }
+        begun++;
+        left--;
         const previous = writer.previous(task.key);
-        return previous === undefined ? decode(task) : { kind: 'previous', task, previous, frames: null };
+        if (previous === undefined) return group?.add((by) => decode(task, by)) ?? decode(task);
+        group?.skip();
+        return { kind: 'previous', task, previous, frames: null };
       },
       async (work, index) => {
         signal?.throwIfAborted();
@@ -112,13 +129,14 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
           work.kind === 'previous' && (await takeOver(work, writer, tally, settings, isPrivate));
         if (!isTaken) {
           const fresh = work.kind === 'decoding' ? work : decode(work.task);
-          if (fresh.kind === 'decoding') await takeDecoded(fresh, writer, tally, isPrivate);
+          await takeDecoded(fresh, writer, tally, isPrivate);
         }
         if (strict) refuse({ rejected: tally.rejected, unmatchedLabels: [] }, tally.damaged);
         signal?.throwIfAborted();
         onProgress?.(index + 1, tasks.length, clip.item.path);
       },
       ({ weight }) => weight,
+      runOf,
     );
   } catch (thrown) {
     if (signal?.aborted === true) writer.suspend();

@@ -6,7 +6,7 @@ import { contentDigest } from './dicom/identity.ts';
 import { openPictures } from './picture-source.ts';
 import type { PlannedClip } from './plan.ts';
 import type { ClipSource } from './source.ts';
-import type { VideoTools } from './video.ts';
+import type { VideoDecoder, VideoTools } from './video.ts';
 import { openVideo } from './video-source.ts';
 
 export interface OpenSettings {
@@ -17,6 +17,8 @@ export interface OpenSettings {
   /** For the digests of DICOM clips. */
   readonly key: PseudonymKey | null;
   readonly signal: AbortSignal | undefined;
+  /** Decodes video files; default: `decodeVideo`. */
+  readonly decode?: VideoDecoder | undefined;
 }
 
 /** Errors: those of the reader for its kind; all of them name the trouble, not the path. */
@@ -35,11 +37,11 @@ export async function openSource(clip: PlannedClip, settings: OpenSettings): Pro
 }
 
 function openItem({ item }: PlannedClip, settings: OpenSettings): Promise<ClipSource> {
-  const { root, tools, key, signal } = settings;
+  const { root, tools, key, signal, decode } = settings;
   switch (item.kind) {
     case 'video':
       if (tools === null) throw new Error('A video was planned without a decoder.');
-      return openVideo(join(root, item.path), tools, signal);
+      return openVideo(join(root, item.path), tools, signal, decode);
     case 'still':
       return openPictures(root, [item.path]);
     case 'frames':

@@ -2,11 +2,16 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import type { ClipSource, FrameRequest } from './source.ts';
-import type { VideoTools } from './video.ts';
+import type { VideoDecoder, VideoTools } from './video.ts';
 import { decodeVideo, readVideoInfo } from './video.ts';
 
 /** Opens the video at an absolute path. Errors: those of `readVideoInfo`, and of `decodeVideo` while it is read. */
-export async function openVideo(path: string, tools: VideoTools, signal?: AbortSignal): Promise<ClipSource> {
+export async function openVideo(
+  path: string,
+  tools: VideoTools,
+  signal?: AbortSignal,
+  decode: VideoDecoder = decodeVideo,
+): Promise<ClipSource> {
   const info = await readVideoInfo(path, signal);
   let digest: Promise<string> | undefined;
   return {
@@ -21,7 +26,7 @@ export async function openVideo(path: string, tools: VideoTools, signal?: AbortS
       // Read beside the decoder, which has the file in the cache.
       digest = hashFile(path);
       digest.catch(() => undefined);
-      return decodeVideo(path, info, { ...request, size: request.size ?? info, tools });
+      return decode(path, info, { ...request, size: request.size ?? info, tools });
     },
     sha256: () => (digest ??= hashFile(path)),
   };

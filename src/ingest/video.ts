@@ -8,7 +8,7 @@ import { open } from 'node:fs/promises';
 import { z } from 'zod';
 import { systemCode, UsclError } from '../base/errors.ts';
 import { readMp4Video } from '../formats/mp4.ts';
-import { captureOutput, streamOutput } from './command.ts';
+import { captureOutput, drainOutputs, FIRST_PIPE, streamOutput } from './command.ts';
 import type { Size } from './geometry.ts';
 import { displaySize, MAX_PIXELS, sizeComplaint } from './geometry.ts';
 
@@ -169,6 +169,9 @@ function usableSize(size: Size): Size {
   return size;
 }
 
+/** What `decodeVideo` is, and whatever stands in for it. */
+export type VideoDecoder = typeof decodeVideo;
+
 export interface DecodeOptions {
   readonly size: Size;
   readonly channels: 1 | 3;
@@ -188,32 +191,10 @@ export async function* decodeVideo(
   info: VideoInfo,
   options: DecodeOptions,
 ): AsyncGenerator<Uint8Array, string | undefined, undefined> {
-  const { size, channels, fps } = options;
-  const filters = [
-    ...(fps === 'all' ? [] : [sampling(fps, info.fps)]),
-    // Area averaging keeps speckle from aliasing; the exact flags make the bytes independent of the CPU.
-    `scale=${size.width}:${size.height}:flags=area+accurate_rnd+full_chroma_int+bitexact`,
-    `format=${channels === 1 ? 'gray' : 'rgb24'}`,
-  ];
+  const { size, channels } = options;
   const stream = streamOutput(
     'ffmpeg',
-    [
-      ...['-nostdin', '-hide_banner', '-v', 'error', ...PROTOCOLS],
-      ...[
-        '-threads',
-        '1',
-        '-err_detect',
-        'explode',
-        '-max_pixels',
-        `${MAX_PIXELS}`,
-        '-flags',
-        '-output_corrupt',
-      ],
-      ...(info.demuxer === null ? [] : ['-f', info.demuxer]),
-      ...['-i', input(path), '-map', `0:${info.stream}`, '-an', '-sn', '-dn'],
-      ...['-filter_threads', '1', '-vf', filters.join(','), ...options.tools.keepTimes],
-      ...['-f', 'rawvideo', 'pipe:1'],
-    ],
+    [...GLOBAL, ...inputOptions(path, info), ...outputOptions(0, info, options), 'pipe:1'],
     { silenceSeconds: SILENCE_SECONDS, signal: options.signal },
   );
   const length = size.width * size.height * channels;
@@ -244,6 +225,99 @@ export async function* decodeVideo(
   } finally {
     await stream.return({ code: null, complaints: '' });
   }
+}
+
+/** One video to decode with others. */
+export interface VideoJob {
+  readonly path: string;
+  readonly info: VideoInfo;
+  readonly options: DecodeOptions;
+  /** Frames that it may give; with more, none are taken. */
+  readonly maxFrames: number;
+}
+
+/**
+ * Decodes several short videos in one process, whose start costs as much as decoding one of them: the frames that
+ * `decodeVideo` gives of each, in memory. Null where anything at all is out of order with any of them, as it cannot be
+ * told of which; then `decodeVideo` says it of each. An abort throws the signal's reason.
+ */
+export async function decodeTogether(jobs: readonly VideoJob[]): Promise<Uint8Array[][] | null> {
+  const signal = jobs[0]?.options.signal;
+  const decoded = jobs.map(({ options: { size, channels }, maxFrames }) => ({
+    length: size.width * size.height * channels,
+    frames: [] as Uint8Array[],
+    filled: 0,
+    maxFrames,
+  }));
+  const args = [
+    ...GLOBAL,
+    ...jobs.flatMap(({ path, info }) => inputOptions(path, info)),
+    ...jobs.flatMap(({ info, options }, i) => [...outputOptions(i, info, options), `pipe:${FIRST_PIPE + i}`]),
+  ];
+  try {
+    const { code, complaints } = await drainOutputs('ffmpeg', args, jobs.length, {
+      silenceSeconds: SILENCE_SECONDS,
+      signal,
+      onOutput: (index, bytes) => {
+        const one = decoded[index]!;
+        for (let at = 0; at < bytes.length;) {
+          if (one.filled === 0) {
+            if (one.frames.length === one.maxFrames) return false;
+            one.frames.push(Buffer.allocUnsafeSlow(one.length));
+          }
+          const part = bytes.subarray(at, at + one.length - one.filled);
+          one.frames.at(-1)!.set(part, one.filled);
+          one.filled = (one.filled + part.length) % one.length;
+          at += part.length;
+        }
+        return true;
+      },
+    });
+    const isWhole = decoded.every(({ frames, filled }) => frames.length > 0 && filled === 0);
+    return code === 0 && complaints === '' && isWhole ? decoded.map(({ frames }) => frames) : null;
+  } catch (thrown) {
+    signal?.throwIfAborted();
+    if (thrown instanceof UsclError) return null;
+    throw thrown;
+  }
+}
+
+const GLOBAL = ['-nostdin', '-hide_banner', '-v', 'error', '-filter_threads', '1'];
+
+function inputOptions(path: string, info: VideoInfo): string[] {
+  return [
+    ...PROTOCOLS,
+    ...[
+      '-threads',
+      '1',
+      '-err_detect',
+      'explode',
+      '-max_pixels',
+      `${MAX_PIXELS}`,
+      '-flags',
+      '-output_corrupt',
+    ],
+    ...(info.demuxer === null ? [] : ['-f', info.demuxer]),
+    ...['-i', input(path)],
+  ];
+}
+
+/** What is made of the input with this number, but for where it goes. */
+function outputOptions(
+  number: number,
+  info: VideoInfo,
+  { size, channels, fps, tools }: DecodeOptions,
+): string[] {
+  const filters = [
+    ...(fps === 'all' ? [] : [sampling(fps, info.fps)]),
+    // Area averaging keeps speckle from aliasing; the exact flags make the bytes independent of the CPU.
+    `scale=${size.width}:${size.height}:flags=area+accurate_rnd+full_chroma_int+bitexact`,
+    `format=${channels === 1 ? 'gray' : 'rgb24'}`,
+  ];
+  return [
+    ...['-map', `${number}:${info.stream}`, '-an', '-sn', '-dn'],
+    ...['-vf', filters.join(','), ...tools.keepTimes, '-f', 'rawvideo'],
+  ];
 }
 
 /**
