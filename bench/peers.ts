@@ -5,15 +5,12 @@
  *
  *     npm run bench:peers -- [--rounds 5] [--python python3] [--out bench/results/peers.json]
  */
-import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
-import { createInterface } from 'node:readline';
-import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { z } from 'zod';
+import { Contestant, findPython, median, overRounds, type Ratio } from './contestants.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const { values: flags } = parseArgs({
@@ -27,111 +24,7 @@ const rounds = Number(flags.rounds);
 if (!Number.isInteger(rounds) || rounds < 1)
   throw new RangeError(`--rounds ${flags.rounds} is no whole number above 0`);
 
-const answerSchema = z.looseObject({ seconds: z.array(z.number()), peakBytes: z.number() });
-const partsSchema = z.array(
-  z.object({
-    data: z.number(),
-    forward: z.number(),
-    loss: z.number(),
-    backward: z.number(),
-    optimizer: z.number(),
-  }),
-);
-
-type StepProgram = ChildProcessByStdio<Writable, Readable, null>;
-
-/** A program that speaks the step protocol. */
-class Contestant {
-  readonly name: string;
-  readonly steps: number;
-  readonly about: unknown;
-  readonly rounds: number[][] = [];
-  readonly parts: z.infer<typeof partsSchema> = [];
-  peakBytes = 0;
-  readonly #child: StepProgram;
-  readonly #lines: AsyncIterator<string>;
-
-  private constructor(
-    name: string,
-    steps: number,
-    child: StepProgram,
-    lines: AsyncIterator<string>,
-    about: unknown,
-  ) {
-    this.name = name;
-    this.steps = steps;
-    this.#child = child;
-    this.#lines = lines;
-    this.about = about;
-  }
-
-  static async start(
-    name: string,
-    steps: number,
-    command: string,
-    args: readonly string[],
-  ): Promise<Contestant> {
-    const child = spawn(command, args, {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
-    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-    const about: unknown = JSON.parse(await nextLine(name, lines));
-    const contestant = new Contestant(name, steps, child, lines, about);
-    await contestant.run(2); // warm-up: plans are made, memory is touched
-    return contestant;
-  }
-
-  async run(steps: number): Promise<z.infer<typeof answerSchema>> {
-    this.#child.stdin.write(`step ${steps}\n`);
-    return answerSchema.parse(JSON.parse(await nextLine(this.name, this.#lines)));
-  }
-
-  async turn(): Promise<void> {
-    const answer = await this.run(this.steps);
-    this.rounds.push(answer.seconds);
-    this.peakBytes = answer.peakBytes;
-    if ('parts' in answer) this.parts.push(...partsSchema.parse(answer['parts']));
-  }
-
-  /** Median seconds of a step in a round, or over all of them. */
-  seconds(round?: number): number {
-    return median(round === undefined ? this.rounds.flat() : this.rounds[round]!);
-  }
-
-  stop(): void {
-    this.#child.stdin.write('quit\n');
-    this.#child.stdin.end();
-  }
-}
-
-async function nextLine(name: string, lines: AsyncIterator<string>): Promise<string> {
-  const result = await lines.next();
-  if (result.done === true) throw new Error(`${name} ended before it answered`);
-  return result.value;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
-
-/** The first Python that has both packages: Debian's is /usr/bin/python3 even where another comes first on the path. */
-function findPython(): string {
-  const candidates = flags.python === undefined ? ['python3', '/usr/bin/python3'] : [flags.python];
-  const found = candidates.find(
-    (python) => spawnSync(python, ['-c', 'import torch, torchvision'], { stdio: 'ignore' }).status === 0,
-  );
-  if (found === undefined) {
-    console.error(
-      `No PyTorch with torchvision in ${candidates.join(' or ')}.\n  Install them (Debian: apt-get install python3-torch python3-torchvision) or give --python.`,
-    );
-    process.exit(5);
-  }
-  return found;
-}
-
-const python = findPython();
+const python = findPython(flags.python);
 const tsx = join(here, '..', 'node_modules', '.bin', 'tsx');
 const ours = (feeding: string, ...set: string[]): [string, string[]] => [
   tsx,
@@ -170,13 +63,8 @@ const [constant, loader, wide, best, published] = contestants as [
   Contestant,
   Contestant,
 ];
-const ratio = (
-  a: Contestant,
-  b: Contestant,
-): { readonly median: number; readonly min: number; readonly max: number } => {
-  const perRound = a.rounds.map((_, round) => a.seconds(round) / b.seconds(round));
-  return { median: median(perRound), min: Math.min(...perRound), max: Math.max(...perRound) };
-};
+const ratio = (a: Contestant, b: Contestant): Ratio =>
+  overRounds(rounds, (round) => a.seconds(round) / b.seconds(round));
 const total = (parts: Contestant['parts'][number]): number =>
   Object.values(parts).reduce((sum, part) => sum + part, 0);
 const optimizerShare = median(constant.parts.map((parts) => parts.optimizer / total(parts)));

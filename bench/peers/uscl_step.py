@@ -1,4 +1,4 @@
-"""One USCL training step in PyTorch, for comparison, driven from outside so that it can alternate with another program.
+"""One USCL training step in PyTorch, for comparison; driven as `protocol.py` says.
 
     python3 bench/peers/uscl_step.py --form published --threads 2
 
@@ -9,24 +9,14 @@ published   The step as the published code runs it: the model is called four tim
             on the projection, CE of both views added, Adam with weight decay.
 two-pass    The same with one forward pass a view and NT-Xent as a matrix product.
 best        two-pass in bfloat16 (CPU autocast) and channels_last: the fastest form PyTorch 1.13 offers on this work.
-
-Protocol. On start one JSON line: versions and configuration. Then commands on standard input, one a line, each answered
-by one JSON line: `step N` runs N steps and reports seconds of each, pairs a second (from the median step), the last
-loss and the peak resident memory so far; `quit` (or the end of input) ends the program. Errors are lines with an
-`error` key. Nothing is timed before the first command: the first steps are warm-up for the caller to discard.
 """
 import argparse
-import json
-import os
-import platform
-import resource
-import statistics
-import sys
-import time
 
 import torch
 import torch.nn.functional as F
 import torchvision
+
+from protocol import serve
 
 TEMPERATURE = 0.5
 SUPERVISED_WEIGHT = 0.2
@@ -141,23 +131,6 @@ def constant_batch(options):
     return first, second, torch.randint(CLASSES, (options.pairs,), generator=generator)
 
 
-def peak_bytes() -> int:
-    # Linux counts kilobytes, macOS bytes.
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-def processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf8") as lines:
-            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()
-
-
-def say(message: dict) -> None:
-    print(json.dumps(message), flush=True)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--form", choices=sorted(FORMS), required=True)
@@ -170,40 +143,12 @@ def main() -> None:
     torch.manual_seed(0)
     torch.set_num_threads(options.threads)
     work = FORMS[options.form](options)
-    say(
-        {
-            "peer": "pytorch",
-            **vars(options),
-            "precision": "bf16" if options.form == "best" else "f32",
-            "parameters": sum(parameter.numel() for parameter in work.network.parameters()),
-            "torch": torch.__version__,
-            "torchvision": torchvision.__version__,
-            "python": platform.python_version(),
-            "oneDNN": next((line.strip(" -") for line in torch.__config__.show().split("\n") if "MKL-DNN" in line), None),
-            "processor": processor(),
-            "openmp": {name: value for name, value in os.environ.items() if name.startswith(("OMP_", "GOMP_"))},
-        }
-    )
-    for line in sys.stdin:
-        words = line.split()
-        if words == ["quit"]:
-            return
-        if len(words) != 2 or words[0] != "step" or not words[1].isdigit() or int(words[1]) == 0:
-            say({"error": f"unknown command {line.strip()!r}; use: step N, quit"})
-            continue
-        seconds = []
-        for _ in range(int(words[1])):
-            start = time.perf_counter()
-            loss = work.step()
-            seconds.append(time.perf_counter() - start)
-        say(
-            {
-                "seconds": seconds,
-                "pairsPerSecond": options.pairs / statistics.median(seconds),
-                "loss": loss,
-                "peakBytes": peak_bytes(),
-            }
-        )
+    about = {
+        **vars(options),
+        "precision": "bf16" if options.form == "best" else "f32",
+        "parameters": sum(parameter.numel() for parameter in work.network.parameters()),
+    }
+    serve(about, work.step)
 
 
 if __name__ == "__main__":

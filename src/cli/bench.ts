@@ -19,7 +19,8 @@ export function benchCommand(): Command {
   const command = new Command('bench')
     .summary('how fast a real training step is here')
     .description(
-      'Times the step of `uscl pretrain`, with its loader and with a constant batch, and says where it goes.',
+      'Times the step of `uscl pretrain`, with its loader and with a constant batch, and says where it goes; then steps of ' +
+        'fine-tuning and inference with the same network.',
     )
     .option('--dataset <folder>', 'dataset to load from (default: made-up clips of 340×256 pixels)')
     .option('--steps <number>', 'measured steps of each kind', wholeNumber('--steps', 1, 10_000), 8)
@@ -54,7 +55,7 @@ Examples:
 }
 
 function describe(result: BenchResult): string {
-  const { config, environment, shares } = result;
+  const { config, environment, shares, images } = result;
   const slower = 1 - result.pairsPerSecond / result.pairsPerSecondConstant;
   const kernels = result.kernels
     .slice(0, KERNELS_SHOWN)
@@ -68,6 +69,8 @@ function describe(result: BenchResult): string {
       .map(([part, share]) => `${part} ${percent(share)}`)
       .join(', ')}`,
     `peak memory ${byteSize(result.peakMemory)}`,
+    `images a second: pretraining step ${images.pretraining.toFixed(0)}; fine-tuning of all layers ${images.all.toFixed(0)}, ` +
+      `of the last block ${images.lastBlock.toFixed(0)}; inference ${images.inference.toFixed(0)}`,
     `slowest kernels (of ${result.kernels.length}), a step:`,
     ...kernels,
   ].join('\n');

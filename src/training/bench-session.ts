@@ -10,6 +10,7 @@ import { openDataset } from '../dataset/reader.ts';
 import { createDataset } from '../dataset/writer.ts';
 import type { BackendDescription, KernelTime } from '../engine/backend.ts';
 import { openBackend } from '../engine/open.ts';
+import { openTuningStep, type TuningStep, type TuningWork } from './bench-tuning.ts';
 import type { Config } from './config.ts';
 import { openFeed } from './feed.ts';
 import { Itinerary } from './itinerary.ts';
@@ -32,6 +33,8 @@ export interface BenchSession extends AsyncDisposable {
   readonly backend: BackendDescription;
   /** One optimizer step; what its parts took. */
   step(feeding: Feeding): Promise<StepSeconds>;
+  /** What comes after pretraining, of the same network, precision and images a step; lives as long as the session. */
+  tuningStep(work: TuningWork): TuningStep;
   /** Seconds per kernel of the training plan since the session began. */
   kernels(): readonly KernelTime[];
 }
@@ -107,6 +110,7 @@ async function open(
     backend: backend.describe(),
     step: async (feeding) =>
       (await learner.step(sources[feeding], 1, config.optimizer.learningRate, null)).seconds,
+    tuningStep: (work) => own(openTuningStep(backend, config, work, 2 * config.batch.pairs)),
     kernels: () => learner.plan('train', 2 * config.batch.pairs).profile(),
     [Symbol.asyncDispose]: release,
   };

@@ -2,8 +2,9 @@
  * How fast a real training step is on this machine: the step of `pretrain` itself, once fed by the loader and once
  * with a batch that stays in memory, in alternating blocks so that a busy machine disturbs both alike.
  */
+import { setImmediate } from 'node:timers/promises';
 import type { KernelTime } from '../engine/backend.ts';
-import { openBenchSession, type Feeding, type SessionOptions } from './bench-session.ts';
+import { type BenchSession, openBenchSession, type Feeding, type SessionOptions } from './bench-session.ts';
 import type { Config } from './config.ts';
 import { describeEnvironment, type Environment } from './environment.ts';
 import type { StepSeconds } from './learner.ts';
@@ -15,6 +16,18 @@ export interface BenchOptions extends SessionOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Images a second with a batch that stays in memory. */
+export interface TuningSpeeds {
+  /** The same forward and backward passes and optimizer as in pretraining, for comparison: views a second. */
+  readonly pretraining: number;
+  /** Fine-tuning of every layer. */
+  readonly all: number;
+  /** Fine-tuning of the last residual block; everything below it only infers. */
+  readonly lastBlock: number;
+  /** Inference with batch norms folded away. */
+  readonly inference: number;
+}
+
 export interface BenchResult {
   /** Clips (pairs of views) a second, loader included. */
   readonly pairsPerSecond: number;
@@ -24,8 +37,10 @@ export interface BenchResult {
   readonly secondsPerStep: number;
   /** Where the time of a step with the loader goes; sums to 1. */
   readonly shares: Readonly<Record<keyof StepSeconds, number>>;
-  /** Largest resident memory of the process, in bytes. */
+  /** Largest resident memory of the process in pretraining, in bytes. */
   readonly peakMemory: number;
+  /** What comes after pretraining, measured right after it in turns with it. */
+  readonly images: TuningSpeeds;
   /** Every kernel of the training plan, seconds a step, slowest first. */
   readonly kernels: readonly KernelTime[];
   readonly steps: number;
@@ -46,7 +61,7 @@ export async function bench(options: BenchOptions = {}): Promise<BenchResult> {
   const measured = options.steps ?? 8;
   await using session = await openBenchSession(options);
   const { config } = session;
-  const total = 2 * measured + 2 * WARM_UP;
+  const total = 2 * measured + 2 * WARM_UP + WARM_UP + measured;
   const times: Record<Feeding, StepSeconds[]> = { loader: [], constant: [] };
   let done = 0;
   const run = async (feeding: Feeding, record: boolean): Promise<void> => {
@@ -71,6 +86,15 @@ export async function bench(options: BenchOptions = {}): Promise<BenchResult> {
   const sum = times.loader.map(wholeOf).reduce((a, b) => a + b, 0);
   const share = (part: keyof StepSeconds): number =>
     times.loader.reduce((total_, seconds) => total_ + seconds[part], 0) / sum;
+  // Node counts kilobytes here.
+  const peakMemory = process.resourceUsage().maxRSS * 1024;
+  const kernels = [...session.kernels()]
+    .map((kernel) => ({ ...kernel, seconds: kernel.seconds / done }))
+    .sort((a, b) => b.seconds - a.seconds);
+  const images = await measureTuning(session, measured, (round) => {
+    options.signal?.throwIfAborted();
+    options.onProgress?.(++done, total, round < 0 ? 'warming up' : 'fine-tuning and inference');
+  });
   return {
     pairsPerSecond: pairs / secondsPerStep,
     pairsPerSecondConstant: pairs / median(times.constant.map(wholeOf)),
@@ -82,11 +106,9 @@ export async function bench(options: BenchOptions = {}): Promise<BenchResult> {
       backward: share('backward'),
       optimizer: share('optimizer'),
     },
-    // Node counts kilobytes here.
-    peakMemory: process.resourceUsage().maxRSS * 1024,
-    kernels: [...session.kernels()]
-      .map((kernel) => ({ ...kernel, seconds: kernel.seconds / done }))
-      .sort((a, b) => b.seconds - a.seconds),
+    peakMemory,
+    images,
+    kernels,
     steps: measured,
     config: {
       precision: config.precision,
@@ -99,6 +121,54 @@ export async function bench(options: BenchOptions = {}): Promise<BenchResult> {
       channels: config.view.channels,
     },
     environment: describeEnvironment(session.backend),
+  };
+}
+
+/** Every kind of step once in each round, so that a busy machine disturbs all alike. */
+async function measureTuning(
+  session: BenchSession,
+  rounds: number,
+  afterRound: (round: number) => void,
+): Promise<TuningSpeeds> {
+  const count = 2 * session.config.batch.pairs;
+  const all = session.tuningStep('all');
+  const lastBlock = session.tuningStep('last-block');
+  const inference = session.tuningStep('inference');
+  const works: Readonly<Record<keyof TuningSpeeds, () => unknown>> = {
+    pretraining: () => session.step('constant'),
+    all: () => {
+      all.step();
+    },
+    lastBlock: () => {
+      lastBlock.step();
+    },
+    inference: () => {
+      inference.step();
+    },
+  };
+  const seconds: Record<keyof TuningSpeeds, number[]> = {
+    pretraining: [],
+    all: [],
+    lastBlock: [],
+    inference: [],
+  };
+  const names = ['pretraining', 'all', 'lastBlock', 'inference'] as const;
+  for (let round = -WARM_UP; round < rounds; round++) {
+    for (const name of names) {
+      const start = performance.now();
+      await works[name]();
+      if (round >= 0) seconds[name].push((performance.now() - start) / 1000);
+    }
+    afterRound(round);
+    // Lets a signal be heard.
+    await setImmediate();
+  }
+  const speed = (name: keyof TuningSpeeds): number => count / median(seconds[name]);
+  return {
+    pretraining: speed('pretraining'),
+    all: speed('all'),
+    lastBlock: speed('lastBlock'),
+    inference: speed('inference'),
   };
 }
 

@@ -330,7 +330,7 @@ describe('the way of a clip', () => {
     expect((await uscl([...args, '--overwrite'])).code).toBe(0);
   });
 
-  test('bench measures the step with and without the loader', async () => {
+  test('bench measures the step with and without the loader, fine-tuning and inference', async () => {
     const result = await uscl(['bench', '--json', '--steps', '1', ...tiny, '--set', 'batch.pairs=2']);
     expect(result.code).toBe(0);
     const { shares, kernels, ...rest } = z
@@ -338,6 +338,12 @@ describe('the way of a clip', () => {
         pairsPerSecond: z.number().positive(),
         pairsPerSecondConstant: z.number().positive(),
         peakMemory: z.number().min(1e6),
+        images: z.strictObject({
+          pretraining: z.number().positive(),
+          all: z.number().positive(),
+          lastBlock: z.number().positive(),
+          inference: z.number().positive(),
+        }),
         shares: z.record(z.string(), z.number()),
         kernels: z.array(z.object({ node: z.string(), seconds: z.number() })),
       })

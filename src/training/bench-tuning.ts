@@ -1,0 +1,111 @@
+/**
+ * What comes after pretraining, on call for benchmarks: an optimizer step of fine-tuning (all layers, or the last block
+ * on top of a folded frozen part) and folded inference, each on a batch that stays in memory. The steps are the
+ * product's own (`Tuner`, folded plans), not copies.
+ */
+import { randomAt } from '../base/random.ts';
+import type { Backend, Plan } from '../engine/backend.ts';
+import { softTargets } from '../objectives/targets.ts';
+import type { Config } from './config.ts';
+import { classifierNetwork } from './finetune/model.ts';
+import { resolveFinetune } from './finetune/resolve.ts';
+import { RANDOM, readSource } from './finetune/source.ts';
+import { Tuner } from './finetune/tuner.ts';
+import { initialise } from '../models/initialise.ts';
+
+export const TUNING_WORKS = ['inference', 'last-block', 'all'] as const;
+export type TuningWork = (typeof TUNING_WORKS)[number];
+
+export interface TuningStep extends Disposable {
+  /** Images of a step. */
+  readonly images: number;
+  /** Does the work once. */
+  step(): void;
+}
+
+const CLASSES = 3;
+
+/** Network, view and precision are those of `config` (settled); `images` in a step. */
+export function openTuningStep(
+  backend: Backend,
+  config: Config,
+  work: TuningWork,
+  images: number,
+): TuningStep {
+  return work === 'inference'
+    ? inferenceStep(backend, config, images)
+    : tuningStep(backend, config, work, images);
+}
+
+function inferenceStep(backend: Backend, config: Config, images: number): TuningStep {
+  const network = classifierNetwork(config.model, config.view, CLASSES);
+  const parameters = backend.createParameters(network);
+  initialise(parameters, config.seed);
+  const plan = backend.compile(network, parameters, {
+    batch: images,
+    mode: 'infer',
+    precision: config.precision === 'bf16' ? 'bf16' : 'f32',
+    fold: true,
+  });
+  fillNoise(plan.input);
+  return {
+    images,
+    step: () => {
+      plan.forward();
+    },
+    [Symbol.dispose]: () => {
+      plan[Symbol.dispose]();
+      parameters[Symbol.dispose]();
+    },
+  };
+}
+
+function tuningStep(
+  backend: Backend,
+  config: Config,
+  layers: 'last-block' | 'all',
+  images: number,
+): TuningStep {
+  const { backbone, width, normMomentum } = config.model;
+  const { size, channels } = config.view;
+  const source = readSource(RANDOM, channels);
+  const settings = resolveFinetune({
+    overrides: {
+      layers,
+      batch: images,
+      precision: config.precision,
+      model: { backbone, width, normMomentum },
+      view: { size, channels },
+    },
+  });
+  const tuner = new Tuner(backend, settings, source, CLASSES);
+  tuner.start(config.seed);
+  const above = tuner.training(images);
+  const below = tuner.below(images);
+  const noise = fillNoise(new Float32Array((below ?? above).input.length));
+  const labels = Int32Array.from({ length: images }, (_, row) => row % CLASSES);
+  const targets = softTargets(labels, CLASSES);
+  const clipIds = Array.from({ length: images }, (_, row) => `image${row}`);
+  return {
+    images,
+    step: () => {
+      above.input.set(below === null ? noise : passed(below, noise, tuner.cut));
+      tuner.step({ clipIds, targets, weights: null }, settings.optimizer.learningRate);
+    },
+    [Symbol.dispose]: () => {
+      tuner[Symbol.dispose]();
+    },
+  };
+}
+
+function passed(below: Plan, images: Float32Array, cut: string): Float32Array {
+  below.input.set(images);
+  below.forward();
+  return below.output(cut);
+}
+
+function fillNoise(target: Float32Array): Float32Array {
+  const random = randomAt(0, 'bench');
+  for (let i = 0; i < target.length; i++) target[i] = random.normal();
+  return target;
+}
