@@ -188,7 +188,7 @@ export {
   type WhichCheckpoint,
 } from './training/backbone.ts';
 export type { SessionOptions } from './training/bench-session.ts';
-export { bench, type BenchOptions, type BenchResult } from './training/bench.ts';
+export { bench, type BenchOptions, type BenchResult, type TuningSpeeds } from './training/bench.ts';
 export {
   namedTensors,
   readCheckpoint,
