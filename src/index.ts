@@ -204,6 +204,19 @@ export type { Environment } from './training/environment.ts';
 export type { PretrainEvent, RunSummary } from './training/events.ts';
 export type { StepSeconds } from './training/learner.ts';
 export {
+  FINETUNE_PRESETS,
+  finetuneSchema,
+  type FinetuneConfig,
+  type FinetunePreset,
+  type PartialFinetuneConfig,
+} from './training/finetune/config.ts';
+export { readEpochLog, type EpochEntry } from './training/finetune/epoch-log.ts';
+export type { FinetuneEvent, FinetuneSummary } from './training/finetune/events.ts';
+export { finetune, type FinetuneOptions } from './training/finetune/finetune.ts';
+export { openModel, type Model, type ModelOptions } from './training/finetune/model.ts';
+export { finetuneTable } from './training/finetune/finetune-table.ts';
+export { resolveFinetune } from './training/finetune/resolve.ts';
+export {
   readLog,
   type KnnEntry,
   type LogEntry,

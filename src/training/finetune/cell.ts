@@ -18,7 +18,7 @@ import type { EpochEntry, EpochLog } from './epoch-log.ts';
 import type { CellClips, FoldPlan } from './folds.ts';
 import type { FrozenPart } from './frozen-part.ts';
 import type { BestEpoch, CellProgress, EpochSums } from './partial.ts';
-import { CellRows, scoredRows } from './rows.ts';
+import { CellRows, drawOf, scoredRows } from './rows.ts';
 import type { CellKey } from './run-files.ts';
 import { type EpochScore, probabilitiesOf, scoreRows } from './scoring.ts';
 import type { Tuner, TuneResult } from './tuner.ts';
@@ -79,11 +79,12 @@ export async function trainCell(cell: OpenCell, from: CellProgress): Promise<Cel
   for (; epoch < config.epochs && !stopsEarly(best, epoch, config); epoch++) {
     const began = performance.now();
     const first = sums.steps;
-    let learningRate = 0;
+    const stepOf = (index: number): number => epoch * schedule.stepsPerEpoch + index;
+    const rateAt = (step: number): number =>
+      learningRateAt({ epoch, step }, total, config.schedule, config.optimizer.learningRate);
     while (sums.steps < schedule.stepsPerEpoch) {
-      const step = epoch * schedule.stepsPerEpoch + sums.steps;
-      learningRate = learningRateAt({ epoch, step }, total, config.schedule, config.optimizer.learningRate);
-      sums = added(sums, await trainStep(cell, feed, epoch, learningRate));
+      const step = stepOf(sums.steps);
+      sums = added(sums, await trainStep(cell, feed, epoch, rateAt(step)));
       cell.onStep(step + 1, schedule.size);
       await setImmediate();
       const stopped = signal?.aborted === true;
@@ -114,7 +115,7 @@ export async function trainCell(cell: OpenCell, from: CellProgress): Promise<Cel
       innerBalancedAccuracy: score?.balancedAccuracy ?? null,
       chosenOn,
       best: isBest,
-      learningRate,
+      learningRate: rateAt(stepOf(schedule.stepsPerEpoch - 1)),
       gradientNorm: sums.gradientNorm / sums.steps,
       steps: sums.steps,
       images,
@@ -171,37 +172,40 @@ interface Feed extends AsyncDisposable {
 }
 
 /**
- * Where what is below the cut is frozen and the images of a frame are numbered, values are taken from what is kept;
- * otherwise images come from loader threads and pass through the frozen part.
+ * Where what is below the cut is frozen and images come again (numbered draws, or no augmentation), values are taken
+ * from what is kept; otherwise images come from loader threads and pass through the frozen part.
  */
 function openFeed(cell: OpenCell, schedule: CellRows, firstStep: number): Feed {
   const { config, dataset, tuner, frozen, key } = cell;
   const { stepsPerEpoch, size } = schedule;
-  const variants = config.view.augment === null ? 1 : config.view.variants;
+  const { augment, variants } = config.view;
   const place = (step: number): { epoch: number; index: number } => ({
     epoch: Math.floor(step / stepsPerEpoch),
     index: step % stepsPerEpoch,
   });
   const { input } = tuner.training(size);
-  if (tuner.cut !== INPUT && variants !== null && config.mixup === 0) {
+  if (tuner.cut !== INPUT && (augment === null || variants !== null) && config.mixup === 0) {
     let step = firstStep;
     return {
       next() {
         const { epoch, index } = place(step++);
         const rows = schedule.epoch(epoch)[index]!;
-        frozen.fill(rows, config.view.augment === null ? 'whole' : epoch % variants, input);
+        frozen.fill(rows, augment === null ? 'whole' : drawOf(config, key.seed, epoch).number, input);
         return Promise.resolve({ rows, mixing: null });
       },
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
   }
   const loader = FrameLoader.open(dataset.folder, viewOf(config), {
-    seed: variants === null ? key.seed : config.seed,
+    seed: drawOf(config, key.seed, 0).seed,
     schedule: (step) => {
       const { epoch, index } = place(step);
       if (epoch >= config.epochs) return null;
-      const rows = schedule.epoch(epoch)[index]!;
-      return { epoch: variants === null ? epoch : epoch % variants, index, rows };
+      return {
+        epoch: drawOf(config, key.seed, epoch).number,
+        index,
+        rows: schedule.epoch(epoch)[index]!,
+      };
     },
     firstStep,
     rows: size,

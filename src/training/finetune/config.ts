@@ -17,8 +17,9 @@ const view = z.strictObject({
     .nullable()
     .default(null)
     .describe(
-      'Augmented variants of each frame; an epoch uses one of them, in turn. null: a new one every epoch. With a ' +
-        'number, or without augmentation, what frozen layers make of a frame is computed once and kept.',
+      'Draws of training images (frames of each clip and their augmentation) that epochs use in turn, the same for ' +
+        'every fold and seed. null: a new draw every epoch. With a number, or without augmentation, what frozen ' +
+        'layers make of an image is computed once for the whole run and kept.',
     ),
 });
 

@@ -3,13 +3,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { UsclError } from '../../base/errors.ts';
-import { isTree, keyPaths, valueAt } from '../config-errors.ts';
+import { isTree, type Tree } from '../config-errors.ts';
 import { FINETUNE_FILES, RUN_FILES } from '../run-folder.ts';
 import type { FinetuneConfig } from './config.ts';
 import type { SourceRecord } from './source.ts';
 
 /** Keys that never change a result. */
-const FREE = ['loader.', 'saveSeconds', 'cacheMegabytes', 'keepModels', 'finalModel'];
+const FREE: readonly string[] = ['loader', 'saveSeconds', 'cacheMegabytes', 'keepModels', 'finalModel'];
 
 /** The part of a configuration that decides the predictions of a fold. */
 export function resultConfig(config: FinetuneConfig): unknown {
@@ -32,21 +32,12 @@ export function requireSameRun(
   source: SourceRecord,
   dataset: string,
 ): void {
-  const changed = [...new Set([...keyPaths({ ...saved }), ...keyPaths({ ...config })])].find((path) => {
-    const [before, after] = [saved, config].map((tree) => valueAt(tree, path.split('.')));
-    return (
-      !(isTree(before) && isTree(after)) &&
-      JSON.stringify(before) !== JSON.stringify(after) &&
-      !FREE.some((free) => path.startsWith(free))
-    );
-  });
-  if (changed !== undefined) {
-    const [before, after] = [saved, config].map((tree) => JSON.stringify(valueAt(tree, changed.split('.'))));
+  const changed = firstDifference(saved, config);
+  if (changed !== null)
     throw resumeChanged(
-      `key ${changed}`,
-      `The run was started with ${changed}=${before ?? 'nothing'}, not ${after ?? 'nothing'}.`,
+      `key ${changed.key}`,
+      `The run was started with ${changed.key}=${shown(changed.before)}, not ${shown(changed.after)}.`,
     );
-  }
   const before = z
     .object({ sha256: z.string().nullable() })
     .parse(readJson(join(run, FINETUNE_FILES.source)));
@@ -55,6 +46,30 @@ export function requireSameRun(
   const clips = z.object({ hash: z.string() }).parse(readJson(join(run, RUN_FILES.dataset)));
   if (clips.hash !== dataset)
     throw resumeChanged(RUN_FILES.dataset, 'The dataset is not the one the run was started with.');
+}
+
+interface Difference {
+  readonly key: string;
+  readonly before: unknown;
+  readonly after: unknown;
+}
+
+/** The first key, inner ones included, that is not the same and not free to change. */
+function firstDifference(before: Tree, after: Tree, prefix = ''): Difference | null {
+  for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
+    const key = prefix === '' ? name : `${prefix}.${name}`;
+    if (FREE.includes(key)) continue;
+    const [one, other] = [before[name], after[name]];
+    if (isTree(one) && isTree(other)) {
+      const inner = firstDifference(one, other, key);
+      if (inner !== null) return inner;
+    } else if (JSON.stringify(one) !== JSON.stringify(other)) return { key, before: one, after: other };
+  }
+  return null;
+}
+
+function shown(value: unknown): string {
+  return value === undefined ? 'nothing' : JSON.stringify(value);
 }
 
 function resumeChanged(where: string, message: string): UsclError {

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import type { Dataset } from '../../dataset/reader.ts';
 import { CHECKPOINTS, saveCheckpoint } from '../checkpoint.ts';
+import { ingestedAs } from '../ingested.ts';
 import { datasetHash, RUN_FILES } from '../run-folder.ts';
 import { type CellEnd, NEW_CELL, type OpenCell, stepsOf, trainCell } from './cell.ts';
 import { writeCell } from './cells.ts';
@@ -144,7 +145,11 @@ export class Runner {
         datasetHash: datasetHash(dataset),
         best: score === null ? null : { step, epoch, score: score.balancedAccuracy },
         model: { backbone, width, channels, size },
-        classifier: { classes: [...plan.classes], view: viewOf(config) },
+        classifier: {
+          classes: [...plan.classes],
+          view: viewOf(config),
+          ingest: ingestedAs(dataset.manifest),
+        },
       },
       tuner.parameters,
       null,
