@@ -4,7 +4,7 @@ import type { CamVideo } from '../../evaluation/explanation.ts';
 import { insideShare, resizeMap } from '../../evaluation/grad-cam.ts';
 import { imageLength } from '../../views/config.ts';
 import { fillWholeView } from '../../views/whole.ts';
-import { CAM_FOLDER, type CamSettings } from './cam.ts';
+import { CAM_FOLDER, type CamSettings } from './cam-settings.ts';
 import { camCaptions, camPictureSize, drawCam } from './cam-picture.ts';
 import { type PooledClip, referenceTo } from './clip-pool.ts';
 import { fileName } from './drawing.ts';

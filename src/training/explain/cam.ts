@@ -3,9 +3,8 @@
  * explained for one class, that of its mean probability over frames, so that its frames tell of the same thing.
  */
 import { join } from 'node:path';
-import { UsclError } from '../../base/errors.ts';
 import { writeFileAtomic } from '../../base/files.ts';
-import type { CamImage, CamPlan } from '../../evaluation/cam-plan.ts';
+import type { CamImage } from '../../evaluation/cam-plan.ts';
 import { uniformFrames } from '../../evaluation/embeddings.ts';
 import type { CamEntry, CamExplanation, CamVideo } from '../../evaluation/explanation.ts';
 import { insideShare, resizeMap } from '../../evaluation/grad-cam.ts';
@@ -14,32 +13,10 @@ import { imageLength } from '../../views/config.ts';
 import { fillWholeView } from '../../views/whole.ts';
 import { camCaptions, drawCam } from './cam-picture.ts';
 import { camVideo } from './cam-video.ts';
+import { CAM_FOLDER, type CamSettings, targetChooser, type TargetChooser } from './cam-settings.ts';
 import { type PooledClip, referenceTo } from './clip-pool.ts';
 import { fileName } from './drawing.ts';
-import type { VideoFormat } from './encode-video.ts';
 import { fieldRegion, type FieldRegion } from './field-region.ts';
-import type { WholeView } from './subject.ts';
-
-/** Folder of the pictures. */
-export const CAM_FOLDER = 'cam';
-
-export interface CamSettings {
-  readonly plan: CamPlan;
-  readonly classes: readonly string[];
-  readonly view: WholeView;
-  readonly pool: readonly PooledClip[];
-  readonly framesPerClip: number;
-  /** `predicted`, `label`, or the name of a class. */
-  readonly target: string;
-  /** Indices in the pool of the clips to draw. */
-  readonly pictures: ReadonlySet<number>;
-  /** Videos of those of them that move; null for none. */
-  readonly video: VideoFormat | null;
-  readonly folder: string;
-  readonly onProgress?: ((done: number, total: number, note?: string) => void) | undefined;
-  readonly onNote?: ((text: string) => void) | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
 
 interface ClipFrames {
   readonly index: number;
@@ -182,44 +159,6 @@ async function entriesOf(
     });
   }
   return entries;
-}
-
-interface TargetChooser {
-  explains(clip: PooledClip): boolean;
-  classOf(clip: PooledClip, probabilities: readonly Float32Array[]): number;
-}
-
-/** Errors: `CAM_TARGET`. */
-export function targetChooser({
-  target,
-  classes,
-  pool,
-}: Pick<CamSettings, 'target' | 'classes' | 'pool'>): TargetChooser {
-  if (target === 'predicted')
-    return {
-      explains: () => true,
-      classOf: (_, probabilities) => {
-        const sums = classes.map((_name, c) => probabilities.reduce((sum, one) => sum + one[c]!, 0));
-        return largestAt(sums, 0, classes.length);
-      },
-    };
-  const isKnown = (label: string | null): label is string => label !== null && classes.includes(label);
-  if (target === 'label' && pool.some(({ record }) => isKnown(record.label)))
-    return {
-      explains: ({ record }) => isKnown(record.label),
-      classOf: ({ record }) => (isKnown(record.label) ? classes.indexOf(record.label) : 0),
-    };
-  if (classes.includes(target)) return { explains: () => true, classOf: () => classes.indexOf(target) };
-  throw new UsclError({
-    kind: 'usage',
-    code: 'CAM_TARGET',
-    message:
-      target === 'label'
-        ? 'No clip has a label that the network knows.'
-        : `The network knows no class "${target}".`,
-    where: 'class',
-    remedy: `Give predicted, label, or one of its classes: ${classes.join(', ')}.`,
-  });
 }
 
 /** Means over clips of those entries that have both shares. */

@@ -13,7 +13,7 @@ import {
   readExplanation,
 } from '../../evaluation/explanation.ts';
 import { hashOf } from '../run-folder.ts';
-import { CAM_FOLDER } from './cam.ts';
+import { CAM_FOLDER } from './cam-settings.ts';
 import { MAP_FILES } from './map.ts';
 import { NEIGHBOURS_FOLDER } from './neighbours.ts';
 
