@@ -25,6 +25,8 @@ export interface TinyDataset {
   /** Clips of a group. */
   readonly groupSize?: number;
   readonly labelled?: boolean;
+  /** Default: a for even clips, b for odd ones. */
+  readonly labelOf?: (clip: number) => string;
   /** Pairs of clips of which the second shows what the first does. */
   readonly copies?: readonly (readonly [number, number])[];
 }
@@ -32,6 +34,7 @@ export interface TinyDataset {
 /** Stripes that move: along for class a, across for class b. */
 export async function tinyDataset(folder: string, options: TinyDataset = {}): Promise<string> {
   const { clips = 10, frames = 4, size = 16, groupSize = 2, labelled = true, copies = [] } = options;
+  const { labelOf = (clip: number) => (clip % 2 === 0 ? 'a' : 'b') } = options;
   using writer = createDataset(folder, {
     name: 'stripes',
     licence: null,
@@ -53,7 +56,7 @@ export async function tinyDataset(folder: string, options: TinyDataset = {}): Pr
       {
         id: `clip${clip}`,
         group: `group${Math.floor(clip / groupSize)}`,
-        label: labelled ? (clip % 2 === 0 ? 'a' : 'b') : null,
+        label: labelled ? labelOf(clip) : null,
         source: `clip${clip}.mp4`,
         sourceSha256: null,
         width: size,
