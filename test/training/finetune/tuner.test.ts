@@ -1,0 +1,194 @@
+/** What trains and what stands still, and that computing frozen layers apart changes nothing but the time. */
+import { describe, expect, test } from 'vitest';
+import { randomAt } from '../../../src/base/random.ts';
+import { INPUT } from '../../../src/engine/network.ts';
+import { openBackend } from '../../../src/engine/open.ts';
+import type { Backend } from '../../../src/engine/backend.ts';
+import { OUTPUTS } from '../../../src/models/heads.ts';
+import { softCrossEntropy } from '../../../src/objectives/soft-cross-entropy.ts';
+import { softTargets } from '../../../src/objectives/targets.ts';
+import { namedTensors } from '../../../src/training/checkpoint.ts';
+import type { FinetuneConfig } from '../../../src/training/finetune/config.ts';
+import { trainedLayers } from '../../../src/training/finetune/layers.ts';
+import { classifierNetwork } from '../../../src/training/finetune/model.ts';
+import { resolveFinetune } from '../../../src/training/finetune/resolve.ts';
+import { readSource } from '../../../src/training/finetune/source.ts';
+import { Tuner } from '../../../src/training/finetune/tuner.ts';
+import { errorOf } from '../support.ts';
+import { TUNE, TUNE_ONEDNN } from './support.ts';
+
+const BATCH = 4;
+const CLASSES = 3;
+const labels = Int32Array.from([0, 2, 1, 1]);
+
+const configOf = (set: readonly string[]): FinetuneConfig => resolveFinetune({ set: [...TUNE, ...set] });
+
+function imagesOf(config: FinetuneConfig): Float32Array {
+  const random = randomAt(5, 'images');
+  const { channels, size } = config.view;
+  return Float32Array.from({ length: BATCH * channels * size * size }, () => random.normal());
+}
+
+/** One step on the same images; what each tensor was before and after. */
+function stepped(config: FinetuneConfig, backend: Backend) {
+  using tuner = new Tuner(backend, config, readSource('random', 1), CLASSES);
+  tuner.start(3);
+  const copies = () => new Map(namedTensors(tuner.parameters).map(({ name, data }) => [name, data.slice()]));
+  const before = copies();
+  const images = imagesOf(config);
+  const below = tuner.below(BATCH);
+  const { input } = tuner.training(BATCH);
+  if (below === null) input.set(images);
+  else {
+    below.input.set(images);
+    below.forward();
+    input.set(below.output(tuner.cut));
+  }
+  const result = tuner.step(
+    { clipIds: ['a', 'b', 'c', 'd'], targets: softTargets(labels, CLASSES), weights: null },
+    1e-3,
+  );
+  const scoring = tuner.scoring(BATCH);
+  scoring.input.set(input);
+  scoring.forward();
+  return {
+    ...{ cut: tuner.cut, size: tuner.size, before, after: copies(), result },
+    logits: scoring.output(OUTPUTS.logits).slice(),
+    gradients: tuner.parameters.gradients.slice(),
+  };
+}
+
+const changedIn = ({ before, after }: ReturnType<typeof stepped>): string[] =>
+  [...after].filter(([name, data]) => data.some((x, i) => x !== before.get(name)![i])).map(([name]) => name);
+
+describe.each([
+  ['head', 'trained', 'features', /^classifier\./],
+  ['last-block', 'trained', 'layer4.0', /^(classifier|layer4\.1)\./],
+  ['last-block', 'frozen', 'layer4.0', /^(classifier\.|layer4\.1\.(conv|bn)[12]\.(weight|bias))/],
+  ['last-block', 'moving', 'conv1', /^(classifier|layer4\.1)\.|running_/],
+  ['["layer4.*"]', 'trained', 'layer3.1', /^(classifier|layer4)\./],
+  ['["*bn*", "*.downsample.1.*"]', 'trained', 'conv1', /^classifier\.|bn\d\.|downsample\.1\./],
+  ['all', 'trained', INPUT, /./],
+  ['all', 'frozen', INPUT, /^(?!.*running_)/],
+] as const)('layers %s with norms %s', (layers, norms, cut, expected) => {
+  test(`train from ${cut} on, and exactly what they name`, () => {
+    using backend = openBackend({ kind: 'reference' });
+    const step = stepped(configOf([`layers=${layers}`, `norms=${norms}`]), backend);
+    expect(step.cut).toBe(cut);
+    const names = [...step.after.keys()];
+    expect(changedIn(step).sort()).toEqual(names.filter((name) => expected.test(name)).sort());
+  });
+});
+
+test('nothing is cut where more numbers would pass through the host than it saves', () => {
+  using backend = openBackend({ kind: 'reference' });
+  const config = configOf(['model.width=64', 'norms=moving']);
+  using tuner = new Tuner(backend, config, readSource('random', 1), CLASSES);
+  expect(tuner.cut).toBe(INPUT);
+});
+
+test.each([
+  ['reference', TUNE],
+  ['onednn', TUNE_ONEDNN],
+] as const)('frozen layers computed apart give the step of the whole network (%s)', (kind, base) => {
+  using backend = openBackend({ kind, threads: 1 });
+  const config = configOf([...base, 'layers=last-block']);
+  const step = stepped(config, backend);
+  const network = {
+    ...classifierNetwork(config.model, config.view, CLASSES),
+    outputs: [OUTPUTS.logits],
+  };
+  using tuner = new Tuner(backend, config, readSource('random', 1), CLASSES);
+  tuner.start(3);
+  const { trainable, frozenNorm } = tuner.layers;
+  const mode = { batch: BATCH, mode: 'train', precision: 'f32' } as const;
+  using plan = backend.compile(network, tuner.parameters, { ...mode, trainable, frozenNorms: frozenNorm });
+  plan.input.set(imagesOf(config));
+  plan.forward();
+  const gradient = plan.outputGradient(OUTPUTS.logits);
+  const { loss } = softCrossEntropy(
+    plan.output(OUTPUTS.logits),
+    softTargets(labels, CLASSES),
+    CLASSES,
+    null,
+    gradient,
+  );
+  plan.backward();
+  expect(step.result.loss).toBeCloseTo(loss, 4);
+  const largest = tuner.parameters.gradients.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+  expect(largest).toBeGreaterThan(0.01);
+  tuner.parameters.gradients.forEach((x, i) => {
+    expect(Math.abs(x - step.gradients[i]!)).toBeLessThan(2e-3 * largest);
+  });
+});
+
+test('folds begin alike: a start forgets all that was trained, and new weights are known as such', () => {
+  using backend = openBackend({ kind: 'reference' });
+  const config = configOf(['layers=last-block']);
+  using tuner = new Tuner(backend, config, readSource('random', 1), CLASSES);
+  expect(tuner.start(1).belowChanged).toBe(true);
+  const values = tuner.parameters.values.slice();
+  tuner.training(BATCH).input.fill(0.5);
+  tuner.step({ clipIds: ['a', 'b', 'c', 'd'], targets: softTargets(labels, CLASSES), weights: null }, 1e-2);
+  expect(tuner.parameters.values).not.toEqual(values);
+  expect(tuner.start(1).belowChanged).toBe(false);
+  expect(tuner.parameters.values).toEqual(values);
+  expect(tuner.optimizer.steps).toBe(0);
+  expect([...tuner.optimizer.state.values()].every((vector) => vector.every((x) => x === 0))).toBe(true);
+  expect(tuner.start(2).belowChanged).toBe(true);
+});
+
+test('a step that is not finite changes nothing', async () => {
+  using backend = openBackend({ kind: 'reference' });
+  using tuner = new Tuner(backend, configOf(['layers=all']), readSource('random', 1), CLASSES);
+  tuner.start(1);
+  const before = tuner.snapshot();
+  tuner.training(BATCH).input.fill(NaN);
+  const batch = { clipIds: ['a', 'b', 'c', 'd'], targets: softTargets(labels, CLASSES), weights: null };
+  const error = await errorOf(() => tuner.step(batch, 1e-3));
+  expect(error).toMatchObject({ code: 'NON_FINITE', kind: 'numeric' });
+  expect(error.where).toContain('a, b, c, d');
+  expect(tuner.snapshot()).toEqual(before);
+});
+
+describe('learning rates', () => {
+  const network = classifierNetwork({ backbone: 'resnet18', width: 2 }, configOf([]).view, CLASSES);
+  const layersOf = (set: readonly string[]) => trainedLayers(network, configOf(set));
+
+  test('have the factor of the last pattern that fits, and weight decay as optimizer.noDecay says', () => {
+    const { groups } = layersOf([
+      'layers=all',
+      'layerRates={"*": 0.5, "layer4.*": 2, "classifier.*": 10}',
+      'optimizer.noDecay=["*bn*"]',
+      'optimizer.weightDecay=0.1',
+    ]);
+    const of = (name: string): readonly number[] => {
+      const group = groups.find(({ parameters }) => parameters.includes(name))!;
+      return [group.learningRateFactor, group.weightDecay];
+    };
+    expect(of('conv1.weight')).toEqual([0.5, 0.1]);
+    expect(of('layer4.1.conv1.weight')).toEqual([2, 0.1]);
+    expect(of('layer4.1.bn1.weight')).toEqual([2, 0]);
+    // The default preset gives the classifier ten times the rate; "*" comes after it in the merged list.
+    expect(of('classifier.weight')[1]).toBe(0.1);
+    const names = groups.flatMap(({ parameters }) => parameters);
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  test('name only what trains', () => {
+    const { groups, trainable } = layersOf(['layers=last-block']);
+    expect(groups.flatMap(({ parameters }) => parameters).every(trainable)).toBe(true);
+    expect(trainable('layer4.0.conv1.weight')).toBe(false);
+  });
+
+  test('and layers refuse a pattern that fits nothing', async () => {
+    for (const [setting, key] of [
+      ['layers=["layer5.*"]', 'layers'],
+      ['layerRates={"head.*": 2}', 'layerRates'],
+    ] as const) {
+      const error = await errorOf(() => layersOf([setting]));
+      expect(error).toMatchObject({ code: 'CONFIG_INVALID', where: `key ${key}` });
+      expect(error.remedy).toContain('classifier');
+    }
+  });
+});
