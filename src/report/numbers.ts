@@ -43,12 +43,22 @@ export function count(value: number): string {
   return minus(rest === undefined ? grouped : `${grouped}.${rest}`);
 }
 
-/** A value of any size in up to four significant digits. */
+/** A value of any size in up to four significant digits: `0.0003`, `1.5 × 10⁻⁷`. */
 export function plain(value: number | null): string {
   if (value === null || !Number.isFinite(value)) return NONE;
   const size = Math.abs(value);
-  if (value !== 0 && (size < 1e-3 || size >= 1e6)) return minus(value.toExponential(2));
-  return minus(String(Number(value.toPrecision(4))));
+  if (value === 0 || (size >= 1e-5 && size < 1e6))
+    return minus(Number(value.toPrecision(4)).toLocaleString('en', PLAIN));
+  const [digits = '', power = ''] = value.toExponential(3).split('e');
+  return `${minus(String(Number(digits)))} × 10${raised(Number(power))}`;
+}
+
+const PLAIN = { useGrouping: false, maximumFractionDigits: 10 } as const;
+
+function raised(power: number): string {
+  return Array.from(String(power), (letter) => (letter === '-' ? '⁻' : '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(letter)]!)).join(
+    '',
+  );
 }
 
 /** A probability under a null hypothesis. */
@@ -93,7 +103,8 @@ export function listed(items: readonly string[]): string {
   return `${items.slice(0, -1).join(', ')} and ${items.at(-1)!}`;
 }
 
+/** A true minus; none before a zero. */
 function minus(text: string): string {
-  const value = text.startsWith('-') && Number(text) === 0 ? text.slice(1) : text;
-  return value.replace(/^-/, '−').replace(/e\+?(-?)/, (_, sign: string) => ` × 10^${sign === '' ? '' : '−'}`);
+  if (!text.startsWith('-')) return text;
+  return Number(text) === 0 ? text.slice(1) : `−${text.slice(1)}`;
 }

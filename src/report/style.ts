@@ -58,6 +58,7 @@ nav a{display:inline-block;padding:.22rem 0;color:var(--soft);text-decoration:no
 nav a:hover{color:var(--link);text-decoration:underline}
 main>section{padding-top:2.4rem}
 main section section{padding-top:.4rem}
+.run>section>h3:first-child{font-size:1.3rem;margin-top:2.6rem}
 .run>h2{border-top:3px solid var(--ink);padding-top:.9rem}
 .lead p{font-size:1.15rem;line-height:1.6;max-width:44rem}
 .soft{color:var(--soft)}
@@ -74,6 +75,9 @@ dd{margin:0;overflow-wrap:anywhere}
 table{border-collapse:collapse;font-size:.88rem;line-height:1.4;font-variant-numeric:tabular-nums}
 th,td{padding:.42rem .9rem .42rem 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--rule)}
 th:last-child,td:last-child{padding-right:.2rem}
+thead .number{white-space:normal;max-width:8.5rem}
+tbody th{min-width:7.5rem}
+sup{line-height:0}
 thead th{color:var(--soft);font-weight:600;font-size:.82rem;vertical-align:bottom;border-bottom-color:var(--soft)}
 tbody th{font-weight:500}
 .number{text-align:right;white-space:nowrap}

@@ -129,6 +129,7 @@ export function isScored(subject: Subject): subject is ScoredSubject {
  * Errors: `REPORT_NO_RUN`, `REPORT_UNFINISHED`, `RUN_DAMAGED`, `PREDICTIONS_INVALID`, `EXPLANATION_DAMAGED`.
  */
 export function readSubject(folder: string): Subject {
+  if (!isRun(folder) && !existsSync(join(folder, PREDICTIONS_FILE))) throw noRun(folder);
   const common: Common = {
     folder,
     name: basename(resolve(folder)),
@@ -152,7 +153,6 @@ export function readSubject(folder: string): Subject {
 }
 
 function readExternal(folder: string, common: Common): ExternalSubject {
-  if (!existsSync(join(folder, PREDICTIONS_FILE))) throw noRun(folder);
   const about = readOptional(join(folder, ABOUT), aboutSchema);
   return {
     ...common,

@@ -273,7 +273,10 @@ export function fixturePretrain(folder: string, dataset: string, rank = 12): str
   const write = (file: string, value: unknown): void => {
     writeFileSync(join(folder, file), JSON.stringify(value));
   };
-  write('config.json', resolveConfig({ overrides: { training: { epochs: 5 } } }));
+  write(
+    'config.json',
+    resolveConfig({ overrides: { training: { epochs: 5 }, objective: { supervisedWeight: 0 } } }),
+  );
   write('environment.json', ENVIRONMENT);
   write(
     'dataset.json',

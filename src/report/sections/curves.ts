@@ -59,7 +59,7 @@ export function pretrainCurves({ log }: PretrainSubject): Part {
       'value',
       'step',
       [...training('alignment', 0, (e) => e.alignment), ...training('uniformity', 2, (e) => e.uniformity)],
-      'Of training embeddings (Wang & Isola 2020): 0 and low are best; uniformity near 0 is a collapse.',
+      'Of training embeddings (Wang & Isola 2020): alignment near 0 and low uniformity are best; uniformity near 0 is a collapse.',
     ),
     held.length === 0
       ? null
@@ -133,7 +133,7 @@ export function finetuneCurves({ log, config, evaluation }: FinetuneSubject): Pa
       [0],
     ),
   ])}
-  ${chosen.length > 0 && html`<p class="note">${count(runs.size)} trainings. Chosen epoch: ${plain(1 + Math.min(...last))} to ${plain(1 + Math.max(...last))} of at most ${count(config.epochs)}.</p>`}`;
+  ${chosen.length > 0 && html`<p class="note">${count(runs.size)} trainings. Chosen epoch: ${span(last)} of at most ${count(config.epochs)}.</p>`}`;
 }
 
 function curve(
@@ -183,6 +183,12 @@ function curve(
       ]),
     },
   });
+}
+
+/** Epochs as people count them. */
+function span(epochs: readonly number[]): string {
+  const [low, high] = [1 + Math.min(...epochs), 1 + Math.max(...epochs)];
+  return low === high ? count(low) : `${count(low)} to ${count(high)}`;
 }
 
 function spoken({ name, points }: Line): string {

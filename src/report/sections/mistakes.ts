@@ -33,7 +33,7 @@ export function mistakesSection(
                   src="${source}"
                   width="${width}"
                   height="${height}"
-                  alt="Frame ${frame} of clip ${id}, which is ${classes[truth]!} and was taken for ${classes[said]!}"
+                  alt="Frame ${frame} of clip ${id}, which is ${classes[truth]} and was taken for ${classes[said]}"
                 />
                 <figcaption>
                   <strong>${name(classes[said]!)}, not ${name(classes[truth]!)}</strong> said with

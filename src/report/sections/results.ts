@@ -49,7 +49,7 @@ export function resultsSection({ evaluation }: ScoredSubject): Part {
         ...CLASS_SCORES.map((key) => scoreCell(one[key])),
       ]),
     })}
-    ${notesOf(rate.clipMean.perClass.flatMap((one) => CLASS_SCORES.map((key) => ({ name: `${CLASS_NAMES[key]} of ${one.name}`, score: one[key] }))))}
+    ${notesOf(rate.clipMean.perClass.flatMap((one) => CLASS_SCORES.map((key) => ({ name: one.name, score: one[key] }))))}
     ${
       labelRates.length > 1 &&
       html`<h3>With fewer labels, clips by mean probability</h3>

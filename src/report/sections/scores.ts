@@ -7,8 +7,9 @@ import type {
   RateEvaluation,
   Score,
 } from '../../evaluation/evaluation-result.ts';
+import { groupBy } from '../collect.ts';
 import { type Html, html } from '../html.ts';
-import { interval, roundPercent, score as number } from '../numbers.ts';
+import { interval, listed, roundPercent, score as number } from '../numbers.ts';
 
 export const SCORE_NAMES: Readonly<Record<OverallScore, string>> = {
   accuracy: 'Accuracy',
@@ -64,11 +65,18 @@ export function inWords(score: Score, confidence: number): string {
   return `${number(score.mean)} (${ends})`;
 }
 
-/** Notes of scores, each once, as the asterisks in a table refer to them. */
+/** What the asterisks in a table mean, each remark once with the scores it is about. */
 export function notesOf(scores: readonly { readonly name: string; readonly score: Score }[]): Html | null {
-  const notes = scores.flatMap(({ name, score }) => (score.note === null ? [] : [`${name}: ${score.note}`]));
-  const once = [...new Set(notes)];
-  return once.length === 0 ? null : html`<p class="note">* ${once.join('; ')}.</p>`;
+  const noted = scores.filter(({ score }) => score.note !== null);
+  if (noted.length === 0) return null;
+  const remarks = [...groupBy(noted, ({ score }) => score.note ?? '')].map(([note, own]) => {
+    const names = [...new Set(own.map(({ name }) => name))];
+    return html`<li>${note} (${listed(names)})</li>`;
+  });
+  return html`<p class="note">* To know of these scores:</p>
+    <ul class="note">
+      ${remarks}
+    </ul>`;
 }
 
 /** The label rate that a report leads with: the highest. */

@@ -11,7 +11,7 @@ export function configurationSection(subject: Subject): Part {
   return html`<p class="note">
       All keys as resolved, defaults included: <code>--config</code> with this text repeats the run.
     </p>
-    <details open>
+    <details>
       <summary>config.json</summary>
       <pre tabindex="0" aria-label="Configuration">${JSON.stringify(subject.config, null, 2)}</pre>
     </details>`;

@@ -45,7 +45,7 @@ function scoredSummary(subject: ScoredSubject): Html {
       ${percent(data.majorityAccuracy)} of the clips; any constant answer has a balanced accuracy of
       ${score(chance)}.${calibration(subject)}
     </p>
-    ${leakNotice(subject)}`;
+    ${leakNotice(subject, true)}`;
 }
 
 function opening({ kind, evaluation }: ScoredSubject): string {
@@ -67,23 +67,19 @@ function calibration({ evaluation }: ScoredSubject): string {
   return ` Stated confidence and share of right answers differ by ${percent(ece.mean)} on average (calibration error).`;
 }
 
-/** What is known about tested clips that training had met before. */
-export function leakNotice({ audit, kind, evaluation }: ScoredSubject): Part {
+/** What is known about tested clips that training had met before; in brief, only what was found. */
+export function leakNotice(subject: ScoredSubject, brief = false): Part {
+  const { audit, evaluation } = subject;
   if (audit === null) return notice('warn', html`<strong>Leaks: not known.</strong> No audit was recorded.`);
-  const { leaks, overlap } = audit;
+  const { leaks } = audit;
   if (leaks.length > 0)
     return notice(
       'warn',
       html`<strong>Leaks were found and allowed.</strong> ${listed(leaks)}. The scores are no test of
         generalisation.`,
     );
-  const seen =
-    overlap === null
-      ? 'What the weights were trained on before is not known, or they were random; nothing was held against it.'
-      : overlap.seen === 0
-        ? 'None of the tested clips was met in the training before.'
-        : `${counted(overlap.seen, 'tested clip')} ${overlap.seen === 1 ? 'was' : 'were'} met in the training before, without ${overlap.seen === 1 ? 'its label' : 'their labels'}.`;
-  if (kind === 'finetuning' && evaluation.optimistic)
+  const seen = brief ? '' : seenBefore(subject);
+  if (evaluation.optimistic)
     return notice(
       'warn',
       html`<strong>Leaks by protocol.</strong> The legacy protocol may put clips of one patient on both sides
@@ -92,8 +88,22 @@ export function leakNotice({ audit, kind, evaluation }: ScoredSubject): Part {
   return notice(
     'good',
     html`<strong>Leak audit: no leak found.</strong> By digests of files and perceptual hashes of frames, no
-      tested clip’s label was given to a training before it was judged. ${seen}`,
+      tested clip’s label was given to a training before the clip was judged. ${seen}`,
   );
+}
+
+function seenBefore(subject: ScoredSubject): string {
+  const overlap = subject.audit?.overlap ?? null;
+  if (subject.kind === 'finetuning' && subject.source?.kind === 'random')
+    return 'The weights were random before.';
+  if (overlap === null)
+    return 'What the weights were trained on before is not known, so nothing could be held against it.';
+  if (overlap.seen === 0) return 'None of the tested clips was met in the training before.';
+  const labels =
+    overlap.labelsSeen === 0
+      ? 'without their labels'
+      : `${count(overlap.labelsSeen)} of them with their labels`;
+  return `${counted(overlap.seen, 'tested clip')} of ${count(subject.evaluation.data.clips)} ${overlap.seen === 1 ? 'was' : 'were'} met in the training before, ${labels}.`;
 }
 
 function pretrainSummary({ config, log, data }: PretrainSubject): Html {
