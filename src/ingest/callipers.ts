@@ -43,30 +43,53 @@ function brightest(frame: Uint8Array): Uint8Array {
   );
 }
 
-function crosses(grey: Uint8Array, { width, height }: Size, arms: Directions, gaps: Directions): number {
+function crosses(grey: Uint8Array, size: Size, arms: Directions, gaps: Directions): number {
+  const { width, height } = size;
   const found: { x: number; y: number }[] = [];
   for (let y = MIN_ARM; y < height - MIN_ARM; y++) {
     for (let x = MIN_ARM; x < width - MIN_ARM; x++) {
-      const centre = grey[y * width + x]!;
-      if (centre < BRIGHT || found.some((one) => Math.hypot(one.x - x, one.y - y) <= MAX_ARM)) continue;
-      const at = (distance: number, [dx, dy]: readonly [number, number]): number => {
-        const [px, py] = [x + distance * dx, y + distance * dy];
-        return px < 0 || py < 0 || px >= width || py >= height ? 0 : grey[py * width + px]!;
-      };
-      const lengths = arms.map((direction) => armLength(centre, (distance) => at(distance, direction)));
-      const shortest = Math.min(...lengths);
-      const longest = Math.max(...lengths);
-      if (shortest < MIN_ARM || longest > MAX_ARM || longest - shortest > 1) continue;
-      // One pixel beside the centre belongs to the arms, as thick as they are.
-      const isClear = gaps.every((direction) => {
-        for (let distance = 2; distance <= shortest; distance++)
-          if (at(distance, direction) > BETWEEN * centre) return false;
-        return true;
-      });
-      if (isClear) found.push({ x, y });
+      // Few pixels are as bright, and only for them is anything allocated.
+      if (grey[y * width + x]! >= BRIGHT && !isNear(found, x, y) && isCross(grey, size, x, y, arms, gaps))
+        found.push({ x, y });
     }
   }
   return found.length;
+}
+
+function isNear(found: readonly { x: number; y: number }[], x: number, y: number): boolean {
+  return found.some((one) => Math.hypot(one.x - x, one.y - y) <= MAX_ARM);
+}
+
+function isCross(
+  grey: Uint8Array,
+  { width, height }: Size,
+  x: number,
+  y: number,
+  arms: Directions,
+  gaps: Directions,
+): boolean {
+  const centre = grey[y * width + x]!;
+  const at = (distance: number, direction: Directions[number]): number => {
+    const px = x + distance * direction[0];
+    const py = y + distance * direction[1];
+    return px < 0 || py < 0 || px >= width || py >= height ? 0 : grey[py * width + px]!;
+  };
+  let shortest = Infinity;
+  let longest = 0;
+  for (const direction of arms) {
+    const length = armLength(centre, (distance) => at(distance, direction));
+    // Bright tissue has no arms at all on most sides.
+    if (length < MIN_ARM || length > MAX_ARM) return false;
+    shortest = Math.min(shortest, length);
+    longest = Math.max(longest, length);
+  }
+  if (longest - shortest > 1) return false;
+  // One pixel beside the centre belongs to the arms, as thick as they are.
+  return gaps.every((direction) => {
+    for (let distance = 2; distance <= shortest; distance++)
+      if (at(distance, direction) > BETWEEN * centre) return false;
+    return true;
+  });
 }
 
 function armLength(centre: number, at: (distance: number) => number): number {

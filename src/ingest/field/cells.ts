@@ -51,25 +51,34 @@ export function partsOf(
     const label = parts.length + 1;
     let [area, left, right, top, bottom] = [0, columns, 0, rows, 0];
     let depth = 0;
-    const visit = (next: number): void => {
-      if (data[next] !== value || labels[next] !== 0) return;
-      labels[next] = label;
-      stack[depth++] = next;
-    };
-    visit(start);
+    labels[start] = label;
+    stack[depth++] = start;
     while (depth > 0) {
       const at = stack[--depth]!;
       const x = at % columns;
       const y = (at - x) / columns;
       area++;
-      left = Math.min(left, x);
-      right = Math.max(right, x);
-      top = Math.min(top, y);
-      bottom = Math.max(bottom, y);
-      if (x > 0) visit(at - 1);
-      if (x + 1 < columns) visit(at + 1);
-      if (y > 0) visit(at - columns);
-      if (y + 1 < rows) visit(at + columns);
+      if (x < left) left = x;
+      if (x > right) right = x;
+      if (y < top) top = y;
+      if (y > bottom) bottom = y;
+      // Written out: a function made here would be made for each cell.
+      if (x > 0 && data[at - 1] === value && labels[at - 1] === 0) {
+        labels[at - 1] = label;
+        stack[depth++] = at - 1;
+      }
+      if (x + 1 < columns && data[at + 1] === value && labels[at + 1] === 0) {
+        labels[at + 1] = label;
+        stack[depth++] = at + 1;
+      }
+      if (y > 0 && data[at - columns] === value && labels[at - columns] === 0) {
+        labels[at - columns] = label;
+        stack[depth++] = at - columns;
+      }
+      if (y + 1 < rows && data[at + columns] === value && labels[at + columns] === 0) {
+        labels[at + columns] = label;
+        stack[depth++] = at + columns;
+      }
     }
     parts.push({ label, area, left, right, top, bottom });
   }

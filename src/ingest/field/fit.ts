@@ -5,7 +5,7 @@
  */
 import type { Cells } from './cells.ts';
 import type { Arc, Edge, Shape } from './shape.ts';
-import { arcAt, rowFrom, spanAt } from './shape.ts';
+import { arcAt, spanAt } from './shape.ts';
 
 /** Cost of a tissue cell left out, in dark cells taken in. */
 export const OUTSIDE = 5;
@@ -75,20 +75,72 @@ function columnSums({ columns, rows, data }: Cells): Sums {
   return { columns, rows, total, down };
 }
 
-const span: [number, number] = [0, 0];
+const span = new Float64Array(2);
 
-function cost({ columns, rows, total, down }: Sums, shape: Shape): number {
+/** The numbers of the shape that `count` looks at, and how many cells of it are inside and lit. */
+const numbers = new Float64Array(9);
+const counts = new Int32Array(2);
+
+/** What is outside of the shape and lit, and what is inside and dark. */
+function cost({ columns, rows, total, down }: Sums, { left, right, top, bottom, axis }: Shape): number {
+  numbers[0] = left.x;
+  numbers[1] = left.slope;
+  numbers[2] = right.x;
+  numbers[3] = right.slope;
+  numbers[4] = top.y;
+  numbers[5] = top.curvature;
+  numbers[6] = bottom.y;
+  numbers[7] = bottom.curvature;
+  numbers[8] = axis;
+  count(columns, rows, down);
+  return OUTSIDE * (total - counts[1]!) + (counts[0]! - counts[1]!);
+}
+
+/**
+ * With `spanAt` written out: this runs some thousand times a clip, and a call for each column would make objects of its
+ * numbers. Sees numbers only: shapes come with several layouts, for each of which it would be compiled anew.
+ */
+function count(columns: number, rows: number, down: Int32Array): void {
+  const leftX = numbers[0]!;
+  const leftSlope = numbers[1]!;
+  const rightX = numbers[2]!;
+  const rightSlope = numbers[3]!;
+  const axis = numbers[8]!;
+  const upper = numbers[4]!;
+  const upperCurvature = numbers[5]!;
+  const upperRadius = 1 / upperCurvature;
+  const lower = numbers[6]!;
+  const lowerCurvature = numbers[7]!;
+  const lowerRadius = 1 / lowerCurvature;
   let inside = 0;
   let lit = 0;
-  for (let x = 0; x < columns; x++) {
-    spanAt(shape, x + 0.5, span);
-    const from = rowFrom(span[0], rows);
-    const to = rowFrom(span[1], rows);
+  for (let column = 0; column < columns; column++) {
+    const x = column + 0.5;
+    const aside = x - axis;
+    let top = upper;
+    if (upperCurvature !== 0) {
+      const square = upperRadius * upperRadius - aside * aside;
+      top = upper - upperRadius + (square > 0 ? Math.sqrt(square) : 0);
+    }
+    let bottom = lower;
+    if (lowerCurvature !== 0) {
+      const square = lowerRadius * lowerRadius - aside * aside;
+      bottom = lower - lowerRadius + (square > 0 ? Math.sqrt(square) : 0);
+    }
+    if (leftSlope < 0) top = Math.max(top, (x - leftX) / leftSlope);
+    else if (leftSlope > 0) bottom = Math.min(bottom, (x - leftX) / leftSlope);
+    else if (leftX > x) continue;
+    if (rightSlope > 0) top = Math.max(top, (x - rightX) / rightSlope);
+    else if (rightSlope < 0) bottom = Math.min(bottom, (x - rightX) / rightSlope);
+    else if (rightX < x) continue;
+    const from = Math.min(rows, Math.max(0, Math.ceil(top - 0.5)));
+    const to = Math.min(rows, Math.max(0, Math.ceil(bottom - 0.5)));
     if (to <= from) continue;
     inside += to - from;
-    lit += down[x * (rows + 1) + to]! - down[x * (rows + 1) + from]!;
+    lit += down[column * (rows + 1) + to]! - down[column * (rows + 1) + from]!;
   }
-  return OUTSIDE * (total - lit) + (inside - lit);
+  counts[0] = inside;
+  counts[1] = lit;
 }
 
 /**
@@ -306,7 +358,7 @@ export function supportOf(shape: Shape, tissue: Cells, strength: Float32Array): 
       const x = edge.x + edge.slope * (y + 0.5);
       if (x < 1 || x > columns - 1) continue;
       spanAt(shape, x + inwards, span);
-      if (y + 0.5 < span[0] || y + 0.5 > span[1]) continue;
+      if (y + 0.5 < span[0]! || y + 0.5 > span[1]!) continue;
       length++;
       if (isSeen(x, y + 0.5, inwards, 0)) seen++;
     }
@@ -317,8 +369,8 @@ export function supportOf(shape: Shape, tissue: Cells, strength: Float32Array): 
     for (let x = 0; x < columns; x++) {
       const y = arcAt(arc, x + 0.5 - shape.axis);
       spanAt(shape, x + 0.5, span);
-      const end = inwards === 1 ? span[0] : span[1];
-      if (y < 1 || y > rows - 1 || Math.abs(end - y) > 0.01 || span[0] >= span[1]) continue;
+      const end = inwards === 1 ? span[0]! : span[1]!;
+      if (y < 1 || y > rows - 1 || Math.abs(end - y) > 0.01 || span[0]! >= span[1]!) continue;
       length++;
       if (isSeen(x + 0.5, y, 0, inwards)) seen++;
     }

@@ -36,8 +36,11 @@ export function arcAt({ y, curvature }: Arc, fromAxis: number): number {
   return y - radius + (inside > 0 ? Math.sqrt(inside) : 0);
 }
 
-/** The part of column `x` inside the shape as [top, bottom); empty where top ≥ bottom. Not clipped to the grid. */
-export function spanAt(shape: Shape, x: number, target: [number, number]): void {
+/**
+ * The part of column `x` inside the shape as [top, bottom); empty where top ≥ bottom. Not clipped to the grid. Into a typed
+ * array, because each number in a plain one is an object of its own.
+ */
+export function spanAt(shape: Shape, x: number, target: Float64Array): void {
   let top = arcAt(shape.top, x - shape.axis);
   let bottom = arcAt(shape.bottom, x - shape.axis);
   // Right of the left edge: edge.x + slope · y ≤ x.
@@ -55,17 +58,17 @@ export function spanAt(shape: Shape, x: number, target: [number, number]): void 
 /** The cells whose centres are in the shape. */
 export function fillShape(shape: Shape, columns: number, rows: number): Cells {
   const data = new Uint8Array(columns * rows);
-  const span: [number, number] = [0, 0];
+  const span = new Float64Array(2);
   for (let x = 0; x < columns; x++) {
     spanAt(shape, x + 0.5, span);
-    const to = rowFrom(span[1], rows);
-    for (let y = rowFrom(span[0], rows); y < to; y++) data[y * columns + x] = 1;
+    const to = rowFrom(span[1]!, rows);
+    for (let y = rowFrom(span[0]!, rows); y < to; y++) data[y * columns + x] = 1;
   }
   return { columns, rows, data };
 }
 
 /** The first of `rows` rows whose centre is at or below `y`; `rows` where none is. */
-export function rowFrom(y: number, rows: number): number {
+function rowFrom(y: number, rows: number): number {
   return Math.min(rows, Math.max(0, Math.ceil(y - 0.5)));
 }
 
@@ -78,11 +81,11 @@ export function outlineOf(shape: Shape, columns: number, rows: number): [number,
   xs.sort((a, b) => a - b);
   const upper: [number, number][] = [];
   const lower: [number, number][] = [];
-  const span: [number, number] = [0, 0];
+  const span = new Float64Array(2);
   for (const x of xs) {
     if (x < 0 || x > columns) continue;
     spanAt(shape, x, span);
-    const [top, bottom] = [Math.max(0, span[0]), Math.min(rows, span[1])];
+    const [top, bottom] = [Math.max(0, span[0]!), Math.min(rows, span[1]!)];
     if (top > bottom) continue;
     upper.push([x, top]);
     lower.unshift([x, bottom]);
