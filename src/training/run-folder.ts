@@ -140,6 +140,22 @@ export function wrongKind(folder: string, is: string, needed: string): UsclError
   });
 }
 
+/** Removes files that a killed process had not finished writing, from the run and the folders in it. */
+export function sweepRun(folder: string): void {
+  guardWrites(folder, () => {
+    for (const part of [
+      folder,
+      ...[RUN_FILES.checkpoints, FINETUNE_FILES.cells].map((name) => join(folder, name)),
+    ])
+      if (existsSync(part))
+        for (const name of readdirSync(part).filter(isUnfinished)) rmSync(join(part, name), { force: true });
+  });
+}
+
+function isUnfinished(name: string): boolean {
+  return /^\..*\.tmp$/.test(name);
+}
+
 /** Writes a JSON file of the run, whole or not at all. */
 export function writeRunFile(
   folder: string,
@@ -197,7 +213,7 @@ function lives(pid: number): boolean {
 
 function isOurs(name: string): boolean {
   const files: readonly string[] = [...Object.values(RUN_FILES), ...Object.values(FINETUNE_FILES)];
-  return files.includes(name) || name.startsWith('events.out.tfevents.') || /^\..*\.tmp$/.test(name);
+  return files.includes(name) || name.startsWith('events.out.tfevents.') || isUnfinished(name);
 }
 
 function damagedRun(path: string, reason: string, cause: unknown): UsclError {

@@ -22,6 +22,7 @@ import {
   readConfigAs,
   RUN_FILES,
   RunLock,
+  sweepRun,
   taskOf,
   wrongKind,
   writeRunFile,
@@ -99,6 +100,7 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneSummar
 
   // From here on the run is this process's to write.
   using _lock = new RunLock(run);
+  sweepRun(run);
   const record = recordOf(source);
   const folds = foldsRecord(dataset, config, plan, { leaks, overlap });
   if (saved !== undefined) requireSameRun(run, saved, config, record, datasetHash(dataset));
