@@ -8,7 +8,7 @@ import { type Html, html, name, type Part, trusted } from './html.ts';
 import type { Mistake } from './mistakes.ts';
 import { count, counted, listed, moment } from './numbers.ts';
 import type { Pictures } from './pictures.ts';
-import { comparisonSection, type Paired } from './sections/comparison.ts';
+import { comparisonSection, comparisonSummary, type Paired } from './sections/comparison.ts';
 import { finetuneCurves, pretrainCurves } from './sections/curves.ts';
 import { dataSection } from './sections/data.ts';
 import { explanationSection } from './sections/explanation.ts';
@@ -122,6 +122,7 @@ function chaptersOf({ chapters, pairs }: Page): readonly Entry[] {
       id: 'summary',
       title: 'In short',
       body: html`<div class="lead">
+        ${comparisonSummary(pairs)}
         ${chapters.map(
           ({ subject }) =>
             html`<h3>${name(subject.name)}</h3>

@@ -204,6 +204,7 @@ describe('several runs', () => {
       expect(text).toContain(interval(one.interval));
     }
     expect(text).toContain('good against poor');
+    expect(text).toContain('about one in twenty leaves out zero by luck alone');
     expect(text).toContain(
       `Balanced accuracy of good differs from that of poor by ${signed(balancedAccuracy.mean)}`,
     );

@@ -9,7 +9,7 @@ import { type Html, html, name, type Part } from '../html.ts';
 import { count, counted, interval, listed, plain, pValue, roundPercent, score, signed } from '../numbers.ts';
 import { isScored, type ScoredSubject, type Subject } from '../subject.ts';
 import { rateAxis } from './figures.ts';
-import { leading, SCORE_NAMES, scoreCell, SHORT_NAMES } from './scores.ts';
+import { leading, SCORE_NAMES, scoreCell, SHORT_NAMES, SPOKEN_NAMES } from './scores.ts';
 
 /** A run against the first one: what was found, or why the two cannot be compared. */
 export interface Paired {
@@ -18,12 +18,21 @@ export interface Paired {
   readonly outcome: Comparison | { readonly refused: string };
 }
 
+/** For the top of the page: what the paired tests say, in a sentence for each pair. */
+export function comparisonSummary(pairs: readonly Paired[]): Part {
+  return pairs.map(({ name: one, against, outcome }) =>
+    'refused' in outcome
+      ? html`<p>${name(one)} was not compared with ${name(against)}: ${outcome.refused}</p> `
+      : html`<p>${verdict(outcome.labelRates.at(-1)!, one, against)}</p> `,
+  );
+}
+
 /** The section's content. */
 export function comparisonSection(subjects: readonly Subject[], pairs: readonly Paired[]): Part {
   const scored = subjects.filter(isScored);
   const others = subjects.filter((subject) => !isScored(subject));
   return html`${scored.length > 0 && scoreTable(scored)} ${efficiency(scored)} ${pairs.map(pairPart)}
-  ${pairs.length > 1 && html`<p class="note">Each run is compared with ${name(pairs[0]!.against)}. p-values are not corrected for the number of comparisons.</p>`}
+  ${pairs.some(({ outcome }) => !('refused' in outcome)) && html`<p class="note">Every run is compared with ${name(pairs[0]!.against)}. Many scores are looked at and nothing is corrected for that: of intervals at 95 %, about one in twenty leaves out zero by luck alone. Decide beforehand which score at which label rate counts.</p>`}
   ${others.length > 0 && pretrainTable(others)}`;
 }
 
@@ -208,7 +217,7 @@ function verdict(rate: RateComparison, a: string, b: string): Html {
       if (ends === null) return [];
       const direction = ends[0] > 0 ? 1 : ends[1] < 0 ? -1 : 0;
       const better = LOWER_IS_BETTER.has(key) ? -direction : direction;
-      return better === sign ? [SCORE_NAMES[key].toLowerCase()] : [];
+      return better === sign ? [SPOKEN_NAMES[key]] : [];
     });
   const [up, down] = [clear(1), clear(-1)];
   const { mean, interval: ends, p } = scores.balancedAccuracy;

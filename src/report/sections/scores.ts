@@ -22,6 +22,18 @@ export const SCORE_NAMES: Readonly<Record<OverallScore, string>> = {
   brier: 'Brier score (0 to 2)',
 };
 
+/** Within a sentence. */
+export const SPOKEN_NAMES: Readonly<Record<OverallScore, string>> = {
+  accuracy: 'accuracy',
+  balancedAccuracy: 'balanced accuracy',
+  macroF1: 'macro-F1',
+  kappa: 'Cohen’s κ',
+  auroc: 'mean AUROC',
+  averagePrecision: 'mean average precision',
+  ece: 'calibration error',
+  brier: 'Brier score',
+};
+
 /** For axes and narrow columns. */
 export const SHORT_NAMES: Readonly<Record<OverallScore, string>> = {
   accuracy: 'accuracy',
