@@ -36,7 +36,8 @@ export function roundPercent(share: number): string {
 
 /** A whole number in groups of three: `31 746`. */
 export function count(value: number): string {
-  const whole = Number.isInteger(value) ? String(value) : value.toFixed(1);
+  // Means of counts carry the noise of binary fractions.
+  const whole = Math.abs(value - Math.round(value)) < 1e-6 ? String(Math.round(value)) : value.toFixed(1);
   const [digits = '', rest] = whole.split('.');
   // Four digits stay together, as style guides have it.
   const grouped = digits.length > 4 ? digits.replaceAll(/\B(?=(\d{3})+$)/g, ' ') : digits;
@@ -70,14 +71,6 @@ export function pValue(p: number | null): string {
 /** `1 clip`, `12 clips`. */
 export function counted(value: number, one: string, many = `${one}s`): string {
   return `${count(value)} ${value === 1 ? one : many}`;
-}
-
-/** `3 h 12 min`, `4 min 10 s`, `7 s`. */
-export function duration(seconds: number): string {
-  const whole = Math.max(0, Math.round(seconds));
-  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  if (hours > 0) return `${hours} h ${minutes} min`;
-  return minutes > 0 ? `${minutes} min ${rest} s` : `${rest} s`;
 }
 
 /** Bytes in binary units: `7.8 GiB`. */

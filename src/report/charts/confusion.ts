@@ -12,12 +12,12 @@ export interface ConfusionChart {
 }
 
 const WIDTH = 360;
-const HEAD = 66;
-const LEFT = 96;
+const HEAD = 80;
+const LEFT = 112;
 
 /** The matrix. Many classes make cells small; then counts give way to shades, and the table has the numbers. */
 export function confusionChart({ label, classes, counts }: ConfusionChart): Html {
-  const side = Math.min(76, (WIDTH - LEFT - 6) / classes.length);
+  const side = Math.min(70, (WIDTH - LEFT - 30) / classes.length);
   const high = Math.min(52, side);
   const letters = side >= 26;
   const height = HEAD + classes.length * high + 6;
@@ -38,13 +38,13 @@ export function confusionChart({ label, classes, counts }: ConfusionChart): Html
       const x = LEFT + (c + 0.5) * side;
       const turned = one.length * 6.4 > side;
       return turned
-        ? html`<text transform="translate(${px(x + 3)} ${HEAD - 7}) rotate(-32)">${short(one, 10)}</text> `
+        ? html`<text transform="translate(${px(x + 3)} ${HEAD - 7}) rotate(-32)">${short(one, 14)}</text> `
         : html`<text x="${px(x)}" y="${HEAD - 8}" text-anchor="middle">${one}</text> `;
     })}${counts.map((row, r) => {
       const total = row.reduce((sum, value) => sum + value, 0);
       const y = HEAD + r * high;
       return html`<text x="${LEFT - 8}" y="${px(y + high / 2 + 4)}" text-anchor="end"
-          >${short(classes[r]!, 11)}</text
+          >${short(classes[r]!, 14)}</text
         >
         ${row.map((value, c) => {
           const share = total === 0 ? 0 : value / total;

@@ -145,7 +145,7 @@ function protocol({ config, evaluation }: FinetuneSubject, rate: RateEvaluation)
   const folds =
     config.split === null
       ? `${count(config.folds)}-fold cross-validation`
-      : `cross-validation over the folds of the stored split “${config.split}”`;
+      : `tests by the stored split “${config.split}”`;
   const rates =
     evaluation.labelRates.length > 1
       ? ` This was done with ${listed(evaluation.labelRates.map(({ labelRate }) => roundPercent(labelRate)))} of the training labels; smaller shares are parts of larger ones.`
@@ -183,6 +183,7 @@ function limits(subject: ScoredSubject, rate: RateEvaluation): string {
   return [
     'Limits.',
     ...leaks,
+    ...seenUnlabelled(subject),
     ...(evaluation.optimistic ? ['The epoch was chosen on test clips.'] : []),
     ...(subject.kind === 'finetuning'
       ? [
@@ -198,6 +199,14 @@ function limits(subject: ScoredSubject, rate: RateEvaluation): string {
     'One pretraining is one draw: a claim about a way of pretraining needs several.',
     'Classes are those of the dataset’s labels, whose own errors are not known. The model is for research only and no medical device.',
   ].join(' ');
+}
+
+function seenUnlabelled({ audit }: ScoredSubject): readonly string[] {
+  const overlap = audit?.overlap ?? null;
+  if (overlap === null || overlap.seen === 0) return [];
+  return [
+    `The training before had seen ${counted(overlap.seen, 'tested clip')}${overlap.labelsSeen === 0 ? ' without labels' : ''}: nothing is shown about clips that no training has met.`,
+  ];
 }
 
 function software({ environment }: Subject): string {

@@ -50,8 +50,8 @@ function scoredSummary(subject: ScoredSubject): Html {
 
 function opening({ kind, evaluation }: ScoredSubject): string {
   if (kind === 'evaluation') return 'On a dataset it was not trained on,';
-  if (evaluation.optimistic) return 'In cross-validation with the epoch chosen on the test clips,';
-  return 'In cross-validation, on clips of groups that the judging model was never trained on,';
+  if (evaluation.optimistic) return 'With the epoch chosen on the very test clips,';
+  return 'On clips of groups that were held out of fine-tuning,';
 }
 
 function againstChance(ends: readonly [number, number] | null, chance: number): string {
@@ -78,7 +78,7 @@ export function leakNotice(subject: ScoredSubject, brief = false): Part {
       html`<strong>Leaks were found and allowed.</strong> ${listed(leaks)}. The scores are no test of
         generalisation.`,
     );
-  const seen = brief ? '' : seenBefore(subject);
+  const seen = brief && audit.overlap?.seen === 0 ? '' : seenBefore(subject);
   if (evaluation.optimistic)
     return notice(
       'warn',
