@@ -2,7 +2,6 @@
 import { z } from 'zod';
 import type { Dataset } from '../../dataset/reader.ts';
 import type { Overlap } from '../provenance.ts';
-import { FINETUNE_FILES } from '../run-folder.ts';
 import type { FinetuneConfig } from './config.ts';
 import type { FoldPlan } from './folds.ts';
 
@@ -27,9 +26,6 @@ const recordSchema = z.strictObject({
 });
 export type FoldsRecord = Readonly<z.infer<typeof recordSchema>>;
 export { recordSchema as foldsRecordSchema };
-
-/** The file's name in a run. */
-export const FOLDS_FILE = FINETUNE_FILES.folds;
 
 export function foldsRecord(
   dataset: Dataset,
