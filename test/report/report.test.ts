@@ -165,6 +165,13 @@ describe('the page of a fine-tuning run', () => {
     expect(text).not.toContain('no leak found');
   });
 
+  test('calls leaks unknown where nobody knows what the weights were trained on', async () => {
+    const unknown = words(await page(['good']));
+    expect(unknown).toContain('Leaks: known in part. What the weights were trained on before is not known');
+    expect(unknown).not.toContain('no leak found. By');
+    expect(words(await page(['poor']))).toContain('Leak audit: no leak found. By digests');
+  });
+
   test('says where the data do not show that anything was learnt', async () => {
     await fixtureFinetune(at('chance'), at('data'), { skill: -0.3, labelRates: [1] });
     expect(words(await page(['chance']))).toContain(

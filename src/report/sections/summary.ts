@@ -85,6 +85,12 @@ export function leakNotice(subject: ScoredSubject, brief = false): Part {
       html`<strong>Leaks by protocol.</strong> The legacy protocol may put clips of one patient on both sides
         and chooses the epoch on the test clips. ${seen}`,
     );
+  const random = subject.kind === 'finetuning' && subject.source?.kind === 'random';
+  if (audit.overlap === null && !random)
+    return notice(
+      'warn',
+      html`<strong>Leaks: known in part.</strong> ${seen} Within the dataset no leak was found.`,
+    );
   return notice(
     'good',
     html`<strong>Leak audit: no leak found.</strong> By digests of files and perceptual hashes of frames, no
