@@ -1,7 +1,7 @@
 /** `uscl explain` as people run it: what it prints, where it writes, how it ends. */
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { explanationSchema, readExplanation } from '../../src/evaluation/explanation.ts';
 import { writeModel } from '../training/finetuned.ts';
 import { scratchFolder, tinyDataset, tinyRun } from '../training/support.ts';
@@ -80,9 +80,11 @@ describe('uscl explain', () => {
       ...['explain', model, dataset, '--cam', '--frames', '64', '--pictures', '10', '--video', 'gif'],
       ...['--out', join(scratch, 'stopped'), ...plain],
     ]);
-    child.stderr.once('data', () => child.kill('SIGINT'));
-    const { code } = await finished(child);
-    expect(code).toBe(130);
+    const ended = finished(child);
+    // Progress is told too seldom to time a signal by: the first picture on disk says that work is under way.
+    await vi.waitUntil(() => existsSync(join(scratch, 'stopped', 'cam')), { timeout: 60_000, interval: 5 });
+    child.kill('SIGINT');
+    expect((await ended).code).toBe(130);
     expect(readExplanation(join(scratch, 'stopped'))).toBeNull();
   });
 });

@@ -2,6 +2,7 @@
  * Grad-CAM over the clips of a pool: numbers of every clip, pictures and videos of those that were asked for. A clip is
  * explained for one class, that of its mean probability over frames, so that its frames tell of the same thing.
  */
+import { setImmediate } from 'node:timers/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../base/files.ts';
 import type { CamImage } from '../../evaluation/cam-plan.ts';
@@ -42,6 +43,8 @@ export async function explainCam(settings: CamSettings): Promise<CamExplanation>
   let done = 0;
   onProgress?.(0, explained.length);
   for (const batch of batchesOf(explained, plan.batch)) {
+    // The network holds the thread: a signal is heard between batches only.
+    await setImmediate();
     signal?.throwIfAborted();
     const images = explainBatch(batch, settings, chooser);
     let from = 0;
