@@ -1,7 +1,7 @@
 /** `uscl predict` and `uscl evaluate` as a person or a script calls them. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { parseCsv } from '../../src/ingest/csv.ts';
 import { evaluationSchema } from '../../src/evaluation/evaluation-result.ts';
 import { filePredictionsSchema } from '../../src/training/predict/answers.ts';
@@ -136,9 +136,12 @@ describe('predict', () => {
     makeVideo(long, { fps: 25, seconds: 60, size: '96x96' });
     const child = start(['predict', model, long, '--fps', 'all', '--out', out, ...HOW]);
     const end = finished(child);
-    child.stderr.once('data', () => child.kill('SIGINT'));
+    // Progress is told too seldom to time a signal by: the temporary file says that work is under way.
+    const begun = (): boolean => readdirSync(scratch).some((name) => name.startsWith('.interrupted.csv'));
+    await vi.waitUntil(begun, { timeout: 60_000, interval: 5 });
+    child.kill('SIGINT');
     expect((await end).code).toBe(130);
-    expect(existsSync(out)).toBe(false);
+    expect(readdirSync(scratch).filter((name) => name.includes('interrupted'))).toEqual([]);
   });
 });
 
