@@ -1,33 +1,7 @@
 /** Colours that can be put in order by any eye, and an overlay that hides nothing where there is nothing. */
 import { describe, expect, it } from 'vitest';
 import { HEAT_COLOURS, overlayHeat } from '../../src/evaluation/heat-colours.ts';
-
-type Triple = readonly [number, number, number];
-type Matrix = readonly [Triple, Triple, Triple];
-
-/** What dichromats see, on linear RGB (Machado, Oliveira & Fernandes 2009, severity 1). */
-const EYES: Readonly<Record<string, Matrix>> = {
-  normal: [
-    [1, 0, 0],
-    [0, 1, 0],
-    [0, 0, 1],
-  ],
-  protanopia: [
-    [0.152286, 1.052583, -0.204868],
-    [0.114503, 0.786281, 0.099216],
-    [-0.003882, -0.048116, 1.051998],
-  ],
-  deuteranopia: [
-    [0.367322, 0.860646, -0.227968],
-    [0.280085, 0.672501, 0.047413],
-    [-0.01182, 0.04294, 0.968881],
-  ],
-  tritanopia: [
-    [1.255528, -0.076749, -0.178779],
-    [-0.078411, 0.930809, 0.147602],
-    [0.004733, 0.691367, 0.3039],
-  ],
-};
+import { COLOUR_VISIONS, type ColourVision } from '../colour-vision.ts';
 
 function linear(byte: number): number {
   const value = byte / 255;
@@ -35,7 +9,7 @@ function linear(byte: number): number {
 }
 
 /** CIE L* of heat `i` as seen with these eyes. */
-function lightness(i: number, eyes: Matrix): number {
+function lightness(i: number, eyes: ColourVision): number {
   const rgb = [0, 1, 2].map((c) => linear(HEAT_COLOURS[3 * i + c]!));
   const seen = eyes.map((row) => row[0] * rgb[0]! + row[1] * rgb[1]! + row[2] * rgb[2]!);
   const luminance = 0.2126 * seen[0]! + 0.7152 * seen[1]! + 0.0722 * seen[2]!;
@@ -43,7 +17,7 @@ function lightness(i: number, eyes: Matrix): number {
 }
 
 describe('the scale of heat', () => {
-  it.each(Object.entries(EYES))('rises in lightness from end to end with %s', (_, eyes) => {
+  it.each(Object.entries(COLOUR_VISIONS))('rises in lightness from end to end with %s', (_, eyes) => {
     const steps = Array.from({ length: 16 }, (_step, i) => lightness(17 * i, eyes));
     const rises = steps.slice(1).map((value, i) => value - steps[i]!);
     // 1 of L* is about the least that is seen.

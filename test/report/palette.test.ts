@@ -1,30 +1,7 @@
 /** Contrast and colour blindness, computed. */
 import { describe, expect, test } from 'vitest';
 import { contrast, DARK, heatStep, LIGHT, linearLight, type Scheme } from '../../src/report/palette.ts';
-
-/** Machado, Oliveira & Fernandes 2009, full severity, on linear light. */
-const BLINDNESS: Readonly<Record<string, readonly (readonly number[])[]>> = {
-  none: [
-    [1, 0, 0],
-    [0, 1, 0],
-    [0, 0, 1],
-  ],
-  protanopia: [
-    [0.152286, 1.052583, -0.204868],
-    [0.114503, 0.786281, 0.099216],
-    [-0.003882, -0.048116, 1.051998],
-  ],
-  deuteranopia: [
-    [0.367322, 0.860646, -0.227968],
-    [0.280085, 0.672501, 0.047413],
-    [-0.01182, 0.04294, 0.968881],
-  ],
-  tritanopia: [
-    [1.255528, -0.076749, -0.178779],
-    [-0.078411, 0.930809, 0.147602],
-    [0.004733, 0.691367, 0.3039],
-  ],
-};
+import { COLOUR_VISIONS } from '../colour-vision.ts';
 
 /** Distance in OKLab (Ottosson 2020) as seen with that colour vision. */
 function distance(a: string, b: string, vision: readonly (readonly number[])[]): number {
@@ -80,7 +57,7 @@ describe.each(SCHEMES)('the %s scheme', (_, scheme) => {
         expect(contrast(line, paper), `${line} on ${paper}`).toBeGreaterThanOrEqual(3);
   });
 
-  test.each(Object.entries(BLINDNESS))('has series that differ with %s', (_vision, matrix) => {
+  test.each(Object.entries(COLOUR_VISIONS))('has series that differ with %s', (_vision, matrix) => {
     for (const [i, a] of scheme.series.entries())
       for (const b of scheme.series.slice(i + 1))
         expect(distance(a, b, matrix), `${a} and ${b}`).toBeGreaterThan(0.1);
