@@ -2,7 +2,7 @@
  * The frame around every command: signals, errors and exit codes. 0 done, 2 usage, 3 data, 4 numeric, 5 resources,
  * 130/143 after SIGINT/SIGTERM, 1 a defect of this program (the only case that shows a stack).
  */
-import { type Command, CommanderError } from 'commander';
+import { type Command, CommanderError, Option } from 'commander';
 import { messageOf, UsclError } from '../base/errors.ts';
 import { Output } from './output.ts';
 
@@ -151,4 +151,25 @@ export function frameRate(text: string): number | 'all' {
 /** Collects a repeatable option. */
 export function collect(value: string, before: readonly string[]): readonly string[] {
   return [...before, value];
+}
+
+/** `--backend`, `--threads` and `--precision`, as commands that put a model to use have them. */
+export function withMachine(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--backend <name>', 'what computes')
+        .choices(['auto', 'onednn', 'reference'])
+        .default('auto'),
+    )
+    .option(
+      '--threads <number>',
+      'threads of the kernels (default: all processors)',
+      wholeNumber('--threads', 1, 1024),
+    )
+    .addOption(
+      new Option('--precision <which>', 'of activations (default: the fastest here)').choices([
+        'f32',
+        'bf16',
+      ]),
+    );
 }

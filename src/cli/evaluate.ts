@@ -1,10 +1,10 @@
 /** `uscl evaluate RUN DATASET`. */
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import type { Precision } from '../engine/backend.ts';
 import { evaluateRun } from '../training/evaluate/evaluate.ts';
 import { checkResultFolder, writeResultFolder } from '../training/evaluate/result-folder.ts';
 import { evaluationText } from '../training/evaluate/table.ts';
-import { countOrAll, runCommand, wholeNumber, withJson } from './command.ts';
+import { countOrAll, runCommand, wholeNumber, withJson, withMachine } from './command.ts';
 
 interface Options {
   readonly map?: string;
@@ -46,22 +46,6 @@ export function evaluateCommand(): Command {
       2000,
     )
     .option('--seed <number>', 'of the draws', wholeNumber('--seed', 0), 0)
-    .addOption(
-      new Option('--backend <name>', 'what computes')
-        .choices(['auto', 'onednn', 'reference'])
-        .default('auto'),
-    )
-    .option(
-      '--threads <number>',
-      'threads of the kernels (default: all processors)',
-      wholeNumber('--threads', 1, 1024),
-    )
-    .addOption(
-      new Option('--precision <which>', 'of activations (default: the fastest here)').choices([
-        'f32',
-        'bf16',
-      ]),
-    )
     .addHelpText(
       'after',
       `
@@ -77,7 +61,7 @@ classes.yaml:
   merge:                    # optional: ours brought together, for datasets with coarser labels
     abnormal: [covid, pneumonia]`,
     );
-  return withJson(command).action((run: string, dataset: string, options: Options) =>
+  return withJson(withMachine(command)).action((run: string, dataset: string, options: Options) =>
     runCommand(options, async (output, signal) => {
       const { map, out, overwrite = false, threads, precision } = options;
       const { frames, allowLeaks = false, resamples, seed, backend } = options;

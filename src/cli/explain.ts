@@ -1,11 +1,10 @@
 /** `uscl explain RUN DATASET|FILE…`. */
 import { Command, Option } from 'commander';
-import { UsclError } from '../base/errors.ts';
 import type { Precision } from '../engine/backend.ts';
 import type { WhichCheckpoint } from '../training/backbone.ts';
 import { VIDEO_FORMATS, type VideoFormat } from '../training/explain/encode-video.ts';
 import { explain, type Explained, type ExplainOptions } from '../training/explain/explain.ts';
-import { collect, frameRate, runCommand, wholeNumber, withJson } from './command.ts';
+import { collect, frameRate, runCommand, share, wholeNumber, withJson } from './command.ts';
 import { percent } from './output.ts';
 
 interface Options {
@@ -62,7 +61,7 @@ export function explainCommand(): Command {
       'near clips of the map (default: 15)',
       wholeNumber('--map-neighbours', 2),
     )
-    .option('--min-dist <number>', 'how close points may lie, 0 to 1 (default: 0.1)', decimal('--min-dist'))
+    .option('--min-dist <number>', 'how close points may lie, 0 to 1 (default: 0.1)', share('--min-dist'))
     .option('--seed <number>', 'of the map (default: 0)', wholeNumber('--seed', 0, 0xffff_ffff))
     .option(
       '--neighbours <clip>',
@@ -139,20 +138,6 @@ function optionsOf(source: string, data: readonly string[], options: Options): E
 function defined<T extends object>(value: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
   return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as {
     [Key in keyof T]?: Exclude<T[Key], undefined>;
-  };
-}
-
-function decimal(name: string): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (text.trim() !== '' && value >= 0 && value <= 1) return value;
-    throw new UsclError({
-      kind: 'usage',
-      code: 'OPTION_INVALID',
-      message: `${name} must be a number from 0 to 1, not "${text}".`,
-      where: name,
-      remedy: 'See --help for what it means.',
-    });
   };
 }
 

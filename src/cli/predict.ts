@@ -13,7 +13,7 @@ import {
   predictToFile,
   requireFree,
 } from '../training/predict/write.ts';
-import { countOrAll, frameRate, runCommand, share, wholeNumber, withJson } from './command.ts';
+import { countOrAll, frameRate, runCommand, share, wholeNumber, withJson, withMachine } from './command.ts';
 import { oneLine, type Output, percent, type Watch } from './output.ts';
 
 interface Options {
@@ -99,22 +99,6 @@ export function predictCommand(): Command {
     )
     .option('--out <file>', 'write the result to a file')
     .option('--overwrite', 'replace the file in --out')
-    .addOption(
-      new Option('--backend <name>', 'what computes')
-        .choices(['auto', 'onednn', 'reference'])
-        .default('auto'),
-    )
-    .option(
-      '--threads <number>',
-      'threads of the kernels (default: all processors)',
-      wholeNumber('--threads', 1, 1024),
-    )
-    .addOption(
-      new Option('--precision <which>', 'of activations (default: the fastest here)').choices([
-        'f32',
-        'bf16',
-      ]),
-    )
     .addHelpText(
       'after',
       `
@@ -126,7 +110,7 @@ Examples:
 
 Files that cannot be read are named, the rest goes on, and the exit code is 3.`,
     );
-  return withJson(command).action((run: string, files: readonly string[], options: Options) => {
+  return withJson(withMachine(command)).action((run: string, files: readonly string[], options: Options) => {
     const format = formatOf(options);
     // One JSON object on stdout is what --json means everywhere.
     const json = options.json === true || (format === 'json' && options.out === undefined);
