@@ -48,8 +48,14 @@ function scoredSummary(subject: ScoredSubject): Html {
     ${leakNotice(subject, true)}`;
 }
 
-function opening({ kind, evaluation }: ScoredSubject): string {
-  if (kind === 'evaluation') return 'On a dataset it was not trained on,';
+function opening({ kind, evaluation, audit }: ScoredSubject): string {
+  if (kind === 'evaluation') {
+    const overlap = audit?.overlap ?? null;
+    if (overlap === null || overlap.labelsSeen > 0) return 'Put to this dataset as a finished model,';
+    return overlap.seen > 0
+      ? 'On a dataset whose labels it was not trained on,'
+      : 'On a dataset it was not trained on,';
+  }
   if (evaluation.optimistic) return 'With the epoch chosen on the very test clips,';
   return 'On clips of groups that were held out of fine-tuning,';
 }
