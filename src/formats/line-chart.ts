@@ -88,19 +88,25 @@ function drawPanel(panel: Panel, xRange: Range, box: Box): string {
     `<text x="${box.left}" y="${box.top - 8}" font-weight="600">${escapeXml(panel.title)}</text>`,
   );
   const named = panel.series.filter(({ faint }) => faint !== true);
-  named.forEach(({ name, colour }, index) => {
-    const at = box.left + box.width - (named.length - index) * 130;
+  let at = box.left + box.width - named.reduce((sum, { name }) => sum + legendWidth(name), 0);
+  for (const { name, colour } of named) {
     lines.push(
       `<line x1="${at}" x2="${at + 18}" y1="${box.top - 12}" y2="${box.top - 12}" stroke="${colour}" stroke-width="2"/>`,
       `<text x="${at + 24}" y="${box.top - 8}">${escapeXml(name)}</text>`,
     );
-  });
+    at += legendWidth(name);
+  }
   for (const { points, colour, faint } of panel.series)
     for (const run of unbroken(points))
       lines.push(
         `<polyline fill="none" stroke="${colour}" stroke-width="${faint === true ? 0.8 : 1.8}"${faint === true ? ' opacity="0.35"' : ''} points="${run.map(([a, b]) => `${px(x(a))},${px(y(b))}`).join(' ')}"/>`,
       );
   return lines.join('\n');
+}
+
+/** Pixels of a legend's entry: even for short names, enough for long ones. */
+function legendWidth(name: string): number {
+  return Math.max(130, 42 + 7 * name.length);
 }
 
 /** Runs of consecutive finite points. */

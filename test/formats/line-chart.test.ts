@@ -108,4 +108,18 @@ describe('a line chart', () => {
     const labels = [...svg.matchAll(/text-anchor="end">([^<]*)</g)].map(([, text]) => Number(text));
     expect(labels).toEqual([0, 0.2, 0.4, 0.6, 0.8, 1]);
   });
+
+  it('keeps long names within its width, one beside the other', () => {
+    const names = ['mean of folds and seeds', 'label rate 0.25', 'a'];
+    const series = names.map((name) => ({
+      ...{ name, colour: 'red' },
+      points: [[0, 1] as const, [1, 2] as const],
+    }));
+    const svg = lineChart([{ title: 'loss', series }], { ...OPTIONS, width: 640 });
+    const starts = names.map((name) => Number(new RegExp(`<text x="([0-9.]+)"[^>]*>${name}<`).exec(svg)![1]));
+    // No glyph of the font is wider than 7 pixels on average over such words.
+    const ends = names.map((name, i) => starts[i]! + 7 * name.length);
+    for (const [i, start] of starts.slice(1).entries()) expect(start).toBeGreaterThan(ends[i]!);
+    expect(ends.at(-1)).toBeLessThan(640 - 16);
+  });
 });
