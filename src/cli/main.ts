@@ -4,24 +4,28 @@ import { Command } from 'commander';
 import { UsclError } from '../base/errors.ts';
 import { packageVersion } from '../training/environment.ts';
 import { usageExitCode } from './command.ts';
-import { auditCommand } from './audit.ts';
-import { benchCommand } from './bench.ts';
-import { compareRunsCommand } from './compare-runs.ts';
-import { demoCommand } from './demo.ts';
-import { doctorCommand } from './doctor.ts';
-import { evaluateCommand } from './evaluate.ts';
-import { explainCommand } from './explain.ts';
-import { finetuneCommand } from './finetune.ts';
-import { ingestCommand } from './ingest.ts';
-import { inspectCommand } from './inspect.ts';
-import { mergeCommand } from './merge.ts';
-import { phantomCommand } from './phantom.ts';
-import { predictCommand } from './predict.ts';
-import { pretrainCommand } from './pretrain.ts';
-import { probeCommand } from './probe.ts';
-import { reportCommand } from './report.ts';
-import { splitCommand } from './split.ts';
-import { recipesCommand } from './recipes.ts';
+
+/** In the order of the help. Loaded when asked for: a program that is started for each file should start quickly. */
+const COMMANDS: Readonly<Record<string, () => Promise<() => Command>>> = {
+  demo: async () => (await import('./demo.ts')).demoCommand,
+  ingest: async () => (await import('./ingest.ts')).ingestCommand,
+  recipes: async () => (await import('./recipes.ts')).recipesCommand,
+  inspect: async () => (await import('./inspect.ts')).inspectCommand,
+  merge: async () => (await import('./merge.ts')).mergeCommand,
+  audit: async () => (await import('./audit.ts')).auditCommand,
+  split: async () => (await import('./split.ts')).splitCommand,
+  phantom: async () => (await import('./phantom.ts')).phantomCommand,
+  pretrain: async () => (await import('./pretrain.ts')).pretrainCommand,
+  probe: async () => (await import('./probe.ts')).probeCommand,
+  finetune: async () => (await import('./finetune.ts')).finetuneCommand,
+  evaluate: async () => (await import('./evaluate.ts')).evaluateCommand,
+  predict: async () => (await import('./predict.ts')).predictCommand,
+  'compare-runs': async () => (await import('./compare-runs.ts')).compareRunsCommand,
+  explain: async () => (await import('./explain.ts')).explainCommand,
+  report: async () => (await import('./report.ts')).reportCommand,
+  bench: async () => (await import('./bench.ts')).benchCommand,
+  doctor: async () => (await import('./doctor.ts')).doctorCommand,
+};
 
 const program = new Command('uscl')
   .description('Pretraining on ultrasound video (USCL). Research use only; not a medical device.')
@@ -40,27 +44,10 @@ Exit codes: 0 done, 2 usage, 3 data, 4 numeric, 5 resources, 130/143 stopped by 
   )
   .showHelpAfterError('(add --help for what can be said here)')
   .showSuggestionAfterError();
-for (const command of [
-  demoCommand(),
-  ingestCommand(),
-  recipesCommand(),
-  inspectCommand(),
-  mergeCommand(),
-  auditCommand(),
-  splitCommand(),
-  phantomCommand(),
-  pretrainCommand(),
-  probeCommand(),
-  finetuneCommand(),
-  evaluateCommand(),
-  predictCommand(),
-  compareRunsCommand(),
-  explainCommand(),
-  reportCommand(),
-  benchCommand(),
-  doctorCommand(),
-])
-  program.addCommand(inherit(command));
+
+const [named = ''] = process.argv.slice(2);
+const wanted = Object.hasOwn(COMMANDS, named) ? [COMMANDS[named]!] : Object.values(COMMANDS);
+for (const load of wanted) program.addCommand(inherit((await load())()));
 
 /** Settings that commander copies to its own subcommands only. */
 function inherit(command: Command): Command {

@@ -18,6 +18,7 @@ import type { DecodeSettings } from './clip.ts';
 import { ClipDecoding, namesOf } from './clip.ts';
 import { writtenReason } from './dicom/plan.ts';
 import { keyOf } from './keys.ts';
+import { LookThreads } from './look-threads.ts';
 import { openSource } from './open.ts';
 import type { CheckedOptions, IngestOptions } from './options.ts';
 import { checkOptions } from './options.ts';
@@ -32,6 +33,9 @@ import { runsOf, VideoGroup } from './video-group.ts';
 export type { IngestOptions } from './options.ts';
 export { DEFAULT_FPS, DEFAULT_SIZE } from './options.ts';
 export type { IngestSummary } from './summary.ts';
+
+/** Fewer clips are done before a thread has started. */
+const FEW_CLIPS = 8;
 
 /** A clip with what is needed to decode it or to know it again. */
 interface Task {
@@ -94,8 +98,11 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
     { overwrite: options.overwrite ?? false, keys: tasks.map((task) => task.key), reuse },
   );
   const tally = new Tally(plan);
+  // A look takes about half as long as decoding what is looked at.
+  await using threads = tasks.length < FEW_CLIPS ? null : new LookThreads(Math.ceil(parallel / 2));
+  const look = threads?.look;
   const decode = (task: Task, by?: VideoDecoder): Extract<Work, { kind: 'decoding' }> => {
-    const decoding = new ClipDecoding(task.clip, { ...settings, decode: by }, givenFor(task.clip));
+    const decoding = new ClipDecoding(task.clip, { ...settings, decode: by, look }, givenFor(task.clip));
     return { kind: 'decoding', task, decoding, frames: decoding.frames };
   };
   // Sampling by motion needs each clip twice.

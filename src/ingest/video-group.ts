@@ -11,8 +11,8 @@ import { decodeTogether, decodeVideo } from './video.ts';
 /** Clips of a group. */
 export const MAX_CLIPS = 8;
 /** Bytes of frames that one clip, and all of a group, may have. */
-const CLIP_BYTES = 4 * 2 ** 20;
-const GROUP_BYTES = 16 * 2 ** 20;
+const CLIP_BYTES = 16 * 2 ** 20;
+const GROUP_BYTES = 96 * 2 ** 20;
 
 interface Ask {
   readonly job: VideoJob;

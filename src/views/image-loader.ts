@@ -4,8 +4,9 @@
  * memory, so the batches are there afterwards. The order and the bits of the batches do not depend on the number of
  * workers.
  */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { messageOf, UsclError } from '../base/errors.ts';
+import { startThread } from '../base/thread.ts';
 import { openDataset, type Dataset } from '../dataset/reader.ts';
 import { imageLength } from './config.ts';
 import { finished, fromPortable, type FromWorker, type ToWorker, type WorkerStart } from './protocol.ts';
@@ -78,7 +79,9 @@ export class ImageLoader<Request, Batch> implements AsyncDisposable {
     this.#dataset = openDataset(folder);
     this.#painter = options.workers === 0 ? openPainter(this.#dataset, kind.work) : null;
     const start: WorkerStart = { folder, work: kind.work, slots: this.#slots, states };
-    this.#workers = Array.from({ length: options.workers }, () => startWorker(start));
+    this.#workers = Array.from({ length: options.workers }, () =>
+      startThread(import.meta.url, './worker', 'uscl-views', start),
+    );
     this.#exits = this.#workers.map((worker) => this.#watch(worker));
   }
 
@@ -249,19 +252,6 @@ export class ImageLoader<Request, Batch> implements AsyncDisposable {
     await this.#keepingAlive(Promise.all(this.#exits));
     this.#dataset[Symbol.dispose]();
   }
-}
-
-/** Starts `worker.js` of the built package or, where this file itself is TypeScript, `worker.ts` through tsx. */
-function startWorker(start: WorkerStart): Worker {
-  // The parent's own flags may not be allowed in a worker.
-  const options = { workerData: start, execArgv: [], name: 'uscl-views' };
-  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./worker.js', import.meta.url), options);
-  // Loader hooks given on the command line do not reach worker threads in Node 20, so the thread registers them.
-  const [tsx, worker] = ['tsx/esm/api', './worker.ts'].map((name) =>
-    JSON.stringify(import.meta.resolve(name)),
-  );
-  const code = `import(${tsx}).then(({ register }) => { register(); return import(${worker}); });`;
-  return new Worker(code, { ...options, eval: true });
 }
 
 function shared(bytes: number, count: number): SharedArrayBuffer {

@@ -34,7 +34,7 @@ export function measure(frames: readonly Uint8Array[], size: Size, channels: 1 |
   const cell = Math.max(1, Math.ceil(Math.max(width, height) / MAX_CELLS));
   const columns = Math.max(1, Math.floor(width / cell));
   const rows = Math.max(1, Math.floor(height / cell));
-  const chosen = spread(frames, MAX_FRAMES);
+  const chosen = chosenFrames(frames);
   const sums = { mean: new Float64Array(rows * columns), texture: new Float64Array(rows * columns) };
   const motionSum = new Float64Array(rows * columns);
   const colourSum = new Float64Array(rows * columns);
@@ -113,7 +113,9 @@ function luminance(frame: Uint8Array, pixels: number): Uint8Array {
   return grey;
 }
 
-function spread<T>(items: readonly T[], most: number): readonly T[] {
-  if (items.length <= most) return items;
-  return Array.from({ length: most }, (_, i) => items[Math.floor((i * (items.length - 1)) / (most - 1))]!);
+/** The frames that are looked at: a dozen, spread over those given. */
+export function chosenFrames(frames: readonly Uint8Array[]): readonly Uint8Array[] {
+  if (frames.length <= MAX_FRAMES) return frames;
+  const last = frames.length - 1;
+  return Array.from({ length: MAX_FRAMES }, (_, i) => frames[Math.floor((i * last) / (MAX_FRAMES - 1))]!);
 }
