@@ -212,7 +212,11 @@ export class ClipDecoding {
   }
 
   /** The field that the pixels tell, if it can be used; of a declared one, what they leave of it. */
-  async #look(frames: readonly Uint8Array[], source: ClipSource, declared: Field | null): Promise<Field | null> {
+  async #look(
+    frames: readonly Uint8Array[],
+    source: ClipSource,
+    declared: Field | null,
+  ): Promise<Field | null> {
     const { size, channels, crop, look = lookNow } = this.#settings;
     const { width, height } = source;
     const wanted = { size: { width, height }, channels };

@@ -120,7 +120,7 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
       (task): Work => {
         if (left === 0) {
           left = runOf(begun);
-          group = left === 1 ? null : new VideoGroup(left);
+          group = left === 1 ? null : new VideoGroup(left, parallel);
         }
         begun++;
         left--;

@@ -5,7 +5,7 @@
 import type { Worker } from 'node:worker_threads';
 import { startThread } from '../base/thread.ts';
 import type { Field } from '../dataset/types.ts';
-import type { Look, Looker } from './look.ts';
+import type { Look } from './look.ts';
 import { packFrames } from './look.ts';
 
 /** What a thread is given, and what it answers. */
@@ -36,7 +36,7 @@ export class LookThreads implements AsyncDisposable {
   }
 
   /** A look by the thread that has least to do. Rejects where the look fails or its thread is lost. */
-  readonly look: Looker = (look, frames) => {
+  readonly look = (look: Look, frames: readonly Uint8Array[]): Promise<Field | null> => {
     const packed = packFrames(look, frames);
     return new Promise((resolve, reject) => {
       const { worker, pending } = this.#idlest();
@@ -48,7 +48,8 @@ export class LookThreads implements AsyncDisposable {
 
   #idlest(): Thread {
     const [first] = this.#threads.toSorted((a, b) => a.pending.length - b.pending.length);
-    if (first !== undefined && (first.pending.length === 0 || this.#threads.length >= this.#count)) return first;
+    if (first !== undefined && (first.pending.length === 0 || this.#threads.length >= this.#count))
+      return first;
     const thread: Thread = {
       worker: startThread(import.meta.url, './look-worker', 'uscl-look'),
       pending: [],

@@ -10,9 +10,11 @@ import { decodeTogether, decodeVideo } from './video.ts';
 
 /** Clips of a group. */
 export const MAX_CLIPS = 8;
-/** Bytes of frames that one clip, and all of a group, may have. */
-const CLIP_BYTES = 16 * 2 ** 20;
+/** Bytes of frames that all groups of an ingest may have at a time, and that one group may: they wait in memory. */
+const ALL_BYTES = 512 * 2 ** 20;
 const GROUP_BYTES = 96 * 2 ** 20;
+/** No clip may have more than this share of its group's bytes: long ones have little to gain. */
+const CLIP_SHARE = 1 / 6;
 
 interface Ask {
   readonly job: VideoJob;
@@ -25,15 +27,17 @@ interface Ask {
 
 type Member = Ask | 'open' | 'gone';
 
-/** A group of `size` clips, each of which is either added or skipped. */
+/** A group of `size` clips, each of which is either added or skipped, where `decoders` groups are decoded at a time. */
 export class VideoGroup {
   readonly #size: number;
+  readonly #maxBytes: number;
   readonly #members: Member[] = [];
   readonly #resting: Promise<void>[] = [];
   #isOver = false;
 
-  constructor(size: number) {
+  constructor(size: number, decoders: number) {
     this.#size = size;
+    this.#maxBytes = Math.min(GROUP_BYTES, ALL_BYTES / decoders);
   }
 
   /** One of the clips needs no decoding. */
@@ -99,7 +103,8 @@ export class VideoGroup {
     const together: Ask[] = [];
     let bytes = 0;
     for (const ask of asks) {
-      if (ask === null || ask.bytes > CLIP_BYTES || bytes + ask.bytes > GROUP_BYTES) continue;
+      if (ask === null || ask.bytes > CLIP_SHARE * this.#maxBytes) continue;
+      if (bytes + ask.bytes > this.#maxBytes) continue;
       bytes += ask.bytes;
       together.push(ask);
     }

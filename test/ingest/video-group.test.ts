@@ -90,8 +90,8 @@ describe('an ingest', () => {
     writeFileSync(join(source, 'a1-text.mp4'), 'hello');
     await makePicture(join(source, 'b2.png'));
     copyFileSync(join(scratch, 'half.mp4'), join(source, 'b3-half.mp4'));
-    // More frames than are held in memory.
-    makeVideo(join(source, 'a4-long.mp4'), { fps: 10, seconds: 6, size: '320x240', options: plain });
+    // More frames, at their own size, than wait in memory.
+    makeVideo(join(source, 'a4-long.mp4'), { fps: 10, seconds: 6, size: '640x480', options: plain });
   });
 
   async function run(parallel: number, fps: number | 'all', crop: 'auto' | 'none') {
