@@ -4,18 +4,9 @@
  * a trailer and nothing behind it. Of those, it says what ffprobe would say after reading all packets. For everything else, and for anything
  * broken, it says null. Goes through the file once, a block at a time.
  */
-import type { ReadAt } from './mp4.ts';
-
-export interface GifVideo {
-  /** The screen; images may be smaller, but lie inside. */
-  readonly width: number;
-  readonly height: number;
-  /** Width of a pixel beside its height: 1, or null when the file does not tell. */
-  readonly pixelAspect: number | null;
-  /** Mean pictures a second. */
-  readonly fps: number;
-  readonly frames: number;
-}
+import { ForwardBytes } from './forward-bytes.ts';
+import type { ReadAt, VideoHeader } from './video-header.ts';
+import { must, unlessUnusual } from './video-header.ts';
 
 const MAX_FILE = 64 * 2 ** 20;
 const BLOCK = 2 ** 16;
@@ -42,21 +33,15 @@ const CONTROL = 0xf9;
 const COMMENT = 0xfe;
 const APPLICATION = 0xff;
 
-/** Not a plain file, or not a whole one. */
-class Unusual extends Error {}
-
 /** Reads the blocks of a file of `size` bytes. Rejects only where `readAt` does. */
-export async function readGifVideo(size: number, readAt: ReadAt): Promise<GifVideo | null> {
-  try {
+export function readGifVideo(size: number, readAt: ReadAt): Promise<VideoHeader | null> {
+  return unlessUnusual(async () => {
     must(size <= MAX_FILE);
-    return await readBlocks(new Bytes(size, readAt));
-  } catch (thrown) {
-    if (thrown instanceof Unusual) return null;
-    throw thrown;
-  }
+    return readBlocks(new ForwardBytes(size, readAt, BLOCK));
+  });
 }
 
-async function readBlocks(bytes: Bytes): Promise<GifVideo> {
+async function readBlocks(bytes: ForwardBytes): Promise<VideoHeader> {
   await bytes.need(13);
   for (const letter of 'GIF89a') must(bytes.u8() === letter.charCodeAt(0));
   const width = bytes.u16();
@@ -81,7 +66,7 @@ async function readBlocks(bytes: Bytes): Promise<GifVideo> {
     if (label !== CONTROL) {
       // Between images, ffprobe ends a picture at one of these: left alone here.
       must(frames === 0 && (label === COMMENT || label === APPLICATION));
-      await bytes.skipBlocks();
+      await skipBlocks(bytes);
       continue;
     }
     must(bytes.u8() === 4);
@@ -98,7 +83,7 @@ async function readBlocks(bytes: Bytes): Promise<GifVideo> {
   return { width, height, pixelAspect: shape === SQUARE ? 1 : null, fps: 100 / delay, frames };
 }
 
-async function skipImage(bytes: Bytes, width: number, height: number): Promise<void> {
+async function skipImage(bytes: ForwardBytes, width: number, height: number): Promise<void> {
   await bytes.need(10);
   must(bytes.u8() === IMAGE);
   const [left, top, across, down] = [bytes.u16(), bytes.u16(), bytes.u16(), bytes.u16()];
@@ -107,81 +92,25 @@ async function skipImage(bytes: Bytes, width: number, height: number): Promise<v
   await bytes.need(1);
   const codeSize = bytes.u8();
   must(codeSize >= 2 && codeSize <= 8);
-  await bytes.skipBlocks();
+  await skipBlocks(bytes);
 }
 
-/** Bytes of the colour table that a byte of flags announces. */
+/** ForwardBytes of the colour table that a byte of flags announces. */
 function coloursLength(flags: number): number {
   return flags >= 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0;
 }
 
-function must(condition: boolean): asserts condition {
-  if (!condition) throw new Unusual();
-}
-
-/** Goes through a file, a block at a time. What is asked of it that is not in the file is `Unusual`. */
-class Bytes {
-  readonly #size: number;
-  readonly #readAt: ReadAt;
-  #block: Uint8Array = new Uint8Array();
-  /** Where in the file the block begins, and where in the block the next byte is. */
-  #start = 0;
-  #next = 0;
-
-  constructor(size: number, readAt: ReadAt) {
-    this.#size = size;
-    this.#readAt = readAt;
-  }
-
-  get at(): number {
-    return this.#start + this.#next;
-  }
-
-  get left(): number {
-    return this.#size - this.at;
-  }
-
-  /** Makes sure of the next bytes: no more than these may then be taken. */
-  async need(length: number): Promise<void> {
-    if (this.#next + length <= this.#block.length) return;
-    must(length <= this.left);
-    const start = this.at;
-    const expected = Math.min(BLOCK, this.left);
-    const block = await this.#readAt(start, expected);
-    must(block.length === expected);
-    this.#block = block;
-    this.#start = start;
-    this.#next = 0;
-  }
-
-  u8(): number {
-    const value = this.#block[this.#next++];
-    must(value !== undefined);
-    return value;
-  }
-
-  u16(): number {
-    const low = this.u8();
-    return low + 256 * this.u8();
-  }
-
-  async skip(length: number): Promise<void> {
-    if (length === 0) return;
-    await this.need(length);
-    this.#next += length;
-  }
-
-  /** Skips blocks that begin with their length, up to the empty one; that must not be the first. */
-  async skipBlocks(): Promise<void> {
-    for (let count = 0; ; count++) {
-      if (this.#next >= this.#block.length) await this.need(1);
-      const length = this.u8();
-      if (length === 0) {
-        must(count > 0);
-        return;
-      }
-      if (this.#next + length > this.#block.length) await this.need(length);
-      this.#next += length;
+/** Skips blocks that begin with their length, up to the empty one; that must not be the first. */
+async function skipBlocks(bytes: ForwardBytes): Promise<void> {
+  for (let count = 0; ; count++) {
+    if (bytes.ready === 0) await bytes.need(1);
+    const length = bytes.u8();
+    if (length === 0) {
+      must(count > 0);
+      return;
     }
+    // Waiting for each of them would take longer than all the rest.
+    if (length > bytes.ready) await bytes.need(length);
+    bytes.pass(length);
   }
 }

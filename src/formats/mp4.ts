@@ -5,20 +5,8 @@
  * Never reads more than a few MiB, whatever the file claims.
  */
 import { readSps } from './h264-sps.ts';
-
-export interface Mp4Video {
-  /** Coded picture after cropping. */
-  readonly width: number;
-  readonly height: number;
-  /** Width of a pixel beside its height, or null when the file does not tell. */
-  readonly pixelAspect: number | null;
-  /** Mean pictures a second. */
-  readonly fps: number;
-  readonly frames: number;
-}
-
-/** Reads `length` bytes at an offset; fewer where the file ends. */
-export type ReadAt = (offset: number, length: number) => Promise<Uint8Array>;
+import type { ReadAt, VideoHeader } from './video-header.ts';
+import { must, unlessUnusual } from './video-header.ts';
 
 /** Headers of hours of video are shorter than this. */
 const MAX_HEADER = 8 * 2 ** 20;
@@ -33,21 +21,15 @@ const UPRIGHT = [0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000];
 const HARMLESS: ReadonlySet<string> = new Set(['avcC', 'pasp', 'colr', 'btrt', 'fiel', 'gama', 'chrm']);
 const TOP_BOXES: ReadonlySet<string> = new Set(['ftyp', 'free', 'skip', 'wide', 'mdat', 'moov']);
 
-/** Not a plain file, or not a whole one. */
-class Unusual extends Error {}
-
 /** Reads the header of a file of `size` bytes. Rejects only where `readAt` does. */
-export async function readMp4Video(size: number, readAt: ReadAt): Promise<Mp4Video | null> {
-  try {
+export function readMp4Video(size: number, readAt: ReadAt): Promise<VideoHeader | null> {
+  return unlessUnusual(async () => {
     const header = await readHeader(size, readAt);
     const { video, firstAt, firstSize, lengthBytes, sps } = trackOf(header, size);
     const first = await readAt(firstAt, Math.min(firstSize, FIRST_PICTURE));
     requireSameSps(first, firstSize, lengthBytes, sps);
     return video;
-  } catch (thrown) {
-    if (thrown instanceof Unusual) return null;
-    throw thrown;
-  }
+  });
 }
 
 /** The payload of `moov`, having seen every box of the file. */
@@ -76,7 +58,7 @@ async function readHeader(size: number, readAt: ReadAt): Promise<Box> {
 }
 
 interface Track {
-  readonly video: Mp4Video;
+  readonly video: VideoHeader;
   readonly firstAt: number;
   readonly firstSize: number;
   /** Bytes that tell the length of a NAL unit. */
@@ -299,11 +281,7 @@ function requireSameSps(picture: Uint8Array, whole: number, lengthBytes: number,
   }
 }
 
-function must(condition: boolean): asserts condition {
-  if (!condition) throw new Unusual();
-}
-
-/** Bytes of a box without its head; whatever is asked of it that is not there is `Unusual`. */
+/** Bytes of a box without its head; whatever is asked of it that is not there gives the file up. */
 class Box {
   readonly #view: DataView;
 

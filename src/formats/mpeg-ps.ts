@@ -4,17 +4,9 @@
  * sequence header (repeated word for word), every part in its place. Of those, it says what ffprobe would say after
  * reading all packets. For everything else, and for anything broken, it says null. Goes through the file once.
  */
-import type { ReadAt } from './mp4.ts';
-
-export interface MpegVideo {
-  readonly width: number;
-  readonly height: number;
-  /** Width of a pixel beside its height. The files read here all tell it, unlike some others. */
-  readonly pixelAspect: number | null;
-  /** Mean pictures a second. */
-  readonly fps: number;
-  readonly frames: number;
-}
+import { ForwardBytes } from './forward-bytes.ts';
+import type { ReadAt, VideoHeader } from './video-header.ts';
+import { must, unlessUnusual } from './video-header.ts';
 
 const MAX_FILE = 64 * 2 ** 20;
 const BLOCK = 2 ** 18;
@@ -46,24 +38,18 @@ const RATES: readonly (number | undefined)[] = [
   ...[undefined, 24_000 / 1001, 24, 25, 30_000 / 1001, 30, 50, 60_000 / 1001, 60],
 ];
 
-/** Not a plain file, or not a whole one. */
-class Unusual extends Error {}
-
 /** Reads a file of `size` bytes. Rejects only where `readAt` does. */
-export async function readMpegVideo(size: number, readAt: ReadAt): Promise<MpegVideo | null> {
-  try {
+export function readMpegVideo(size: number, readAt: ReadAt): Promise<VideoHeader | null> {
+  return unlessUnusual(async () => {
     must(size <= MAX_FILE);
     const pictures = new Pictures();
-    await readPackets(new Bytes(size, readAt), pictures);
+    await readPackets(new ForwardBytes(size, readAt, BLOCK), pictures);
     return pictures.finish();
-  } catch (thrown) {
-    if (thrown instanceof Unusual) return null;
-    throw thrown;
-  }
+  });
 }
 
 /** Hands the video's bytes on, without what wraps them. */
-async function readPackets(bytes: Bytes, pictures: Pictures): Promise<void> {
+async function readPackets(bytes: ForwardBytes, pictures: Pictures): Promise<void> {
   let before: number | undefined;
   let isFirst = true;
   while (bytes.left > 0) {
@@ -90,7 +76,7 @@ async function readPackets(bytes: Bytes, pictures: Pictures): Promise<void> {
 }
 
 /** MPEG-1 and MPEG-2 differ here; all bits whose value is given are looked at. */
-async function skipPackHead(bytes: Bytes): Promise<void> {
+async function skipPackHead(bytes: ForwardBytes): Promise<void> {
   const head = await bytes.take(8);
   if (head.getUint8(0) >>> 4 === 2) {
     must([0, 2, 4, 7].every((at) => (head.getUint8(at) & 1) === 1) && head.getUint8(5) >= 0x80);
@@ -189,7 +175,7 @@ class Pictures {
     must(this.#frames > MIN_FRAMES || end <= MAX_EARLY);
   }
 
-  finish(): MpegVideo {
+  finish(): VideoHeader {
     if (this.#code === SEQUENCE_END) must(this.#length === 0 && this.#last === 'slice');
     else this.#finishPart(this.#length);
     const sequence = this.#sequence;
@@ -273,48 +259,4 @@ function sameAs(first: Uint8Array | undefined, head: Uint8Array): Uint8Array {
   if (first === undefined) return head.slice();
   must(first.every((value, i) => head[i] === value));
   return first;
-}
-
-function must(condition: boolean): asserts condition {
-  if (!condition) throw new Unusual();
-}
-
-/** Goes through a file, a block at a time. What is asked of it that is not in the file is `Unusual`. */
-class Bytes {
-  readonly #size: number;
-  readonly #readAt: ReadAt;
-  #block: Uint8Array = new Uint8Array();
-  /** Where in the file the block begins, and where in the block the next byte is. */
-  #start = 0;
-  #next = 0;
-
-  constructor(size: number, readAt: ReadAt) {
-    this.#size = size;
-    this.#readAt = readAt;
-  }
-
-  get at(): number {
-    return this.#start + this.#next;
-  }
-
-  get left(): number {
-    return this.#size - this.at;
-  }
-
-  /** The next bytes: at most a packet, which is smaller than a block. */
-  async take(length: number): Promise<DataView> {
-    if (this.#next + length > this.#block.length) {
-      must(length <= this.left);
-      const start = this.at;
-      const expected = Math.min(BLOCK, this.left);
-      const block = await this.#readAt(start, expected);
-      must(block.length === expected);
-      this.#block = block;
-      this.#start = start;
-      this.#next = 0;
-    }
-    const from = this.#block.byteOffset + this.#next;
-    this.#next += length;
-    return new DataView(this.#block.buffer, from, length);
-  }
 }

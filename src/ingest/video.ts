@@ -5,9 +5,11 @@
  */
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { extname } from 'node:path';
 import { z } from 'zod';
 import { systemCode, UsclError } from '../base/errors.ts';
-import { readMp4Video } from '../formats/mp4.ts';
+import type { Demuxer } from '../formats/plain-video.ts';
+import { readPlainVideo } from '../formats/plain-video.ts';
 import { captureOutput, drainOutputs, FIRST_PIPE, streamOutput } from './command.ts';
 import type { Size } from './geometry.ts';
 import { displaySize, MAX_PIXELS, sizeComplaint } from './geometry.ts';
@@ -47,7 +49,7 @@ export interface VideoInfo extends Size {
   /** Coded pictures in the file (at least 1). */
   readonly frames: number;
   /** The reader that knows the file, where it need not be found out. */
-  readonly demuxer: 'mov' | null;
+  readonly demuxer: Demuxer | null;
 }
 
 /** Looks for ffmpeg (ffprobe comes with it). Throws `TOOL_MISSING`. */
@@ -88,8 +90,8 @@ const probeSchema = z.object({
 });
 
 /**
- * What is in a video file: a plain MP4's own header tells, which saves starting a program for each; ffprobe tells of
- * all others. Errors: those of `probeVideo`.
+ * What is in a video file: of a plain one its own header tells, which saves starting a program for each; ffprobe tells
+ * of all others. Errors: those of `probeVideo`.
  */
 export async function readVideoInfo(path: string, signal?: AbortSignal): Promise<VideoInfo> {
   signal?.throwIfAborted();
@@ -103,16 +105,15 @@ async function plainVideo(path: string): Promise<VideoInfo | null> {
     await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const state = await file.stat();
     if (!state.isFile()) return null;
-    const video = await readMp4Video(state.size, async (offset, length) => {
+    const plain = await readPlainVideo(extname(path).toLowerCase(), state.size, async (offset, length) => {
       const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, offset);
       return buffer.subarray(0, bytesRead);
     });
-    if (video === null) return null;
-    const size = usableSize(displaySize(video, video.pixelAspect ?? 1, 0));
-    return {
-      ...{ stream: 0, ...size, fps: video.frames > 1 ? video.fps : null, frames: video.frames },
-      demuxer: 'mov',
-    };
+    if (plain === null) return null;
+    const { header, demuxer } = plain;
+    const { fps, frames, pixelAspect } = header;
+    const size = usableSize(displaySize(header, pixelAspect ?? 1, 0));
+    return { stream: 0, ...size, fps: frames > 1 ? fps : null, frames, demuxer };
   } catch (thrown) {
     if (thrown instanceof UsclError || systemCode(thrown) === undefined) throw thrown;
     // Gone or locked: ffprobe says it in its words.

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
-import type { GifVideo } from '../../src/formats/gif.ts';
 import { readGifVideo } from '../../src/formats/gif.ts';
+import type { VideoHeader } from '../../src/formats/video-header.ts';
 
 const dataFolder = process.env['USCL_TEST_DATA'] ?? '../shared/data';
 const run = promisify(execFile);
@@ -32,7 +32,7 @@ function make(name: string, frames: number, options: readonly string[] = [], sou
   return readFileSync(path);
 }
 
-function readBytes(bytes: Uint8Array): Promise<GifVideo | null> {
+function readBytes(bytes: Uint8Array): Promise<VideoHeader | null> {
   return readGifVideo(bytes.length, (offset, length) =>
     Promise.resolve(bytes.subarray(offset, offset + length)),
   );
@@ -52,7 +52,7 @@ interface Probed {
 }
 
 /** Asks the way `probeVideo` does, but for all the header reader tells. */
-async function probe(path: string): Promise<GifVideo> {
+async function probe(path: string): Promise<VideoHeader> {
   const { stdout } = await run('ffprobe', [
     ...['-v', 'error', '-select_streams', 'v', '-count_packets', '-show_entries'],
     'format=format_name:stream=index,width,height,sample_aspect_ratio,avg_frame_rate,nb_read_packets:' +

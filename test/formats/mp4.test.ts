@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
 import { readSps } from '../../src/formats/h264-sps.ts';
-import type { Mp4Video } from '../../src/formats/mp4.ts';
 import { readMp4Video } from '../../src/formats/mp4.ts';
+import type { VideoHeader } from '../../src/formats/video-header.ts';
 import { probeVideo, readVideoInfo } from '../../src/ingest/video.ts';
 
 const dataFolder = process.env['USCL_TEST_DATA'] ?? '../shared/data';
@@ -31,7 +31,7 @@ function make(name: string, options: readonly string[], seconds = 1, size = '98x
   return path;
 }
 
-function readBytes(bytes: Uint8Array): Promise<Mp4Video | null> {
+function readBytes(bytes: Uint8Array): Promise<VideoHeader | null> {
   return readMp4Video(bytes.length, (offset, length) =>
     Promise.resolve(bytes.subarray(offset, offset + length)),
   );

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
-import type { MpegVideo } from '../../src/formats/mpeg-ps.ts';
 import { readMpegVideo } from '../../src/formats/mpeg-ps.ts';
+import type { VideoHeader } from '../../src/formats/video-header.ts';
 
 const dataFolder = process.env['USCL_TEST_DATA'] ?? '../shared/data';
 const run = promisify(execFile);
@@ -41,7 +41,7 @@ async function make(frames: number, clip: Clip = {}, inputs: readonly string[] =
   return readFileSync(path);
 }
 
-function readBytes(bytes: Uint8Array): Promise<MpegVideo | null> {
+function readBytes(bytes: Uint8Array): Promise<VideoHeader | null> {
   return readMpegVideo(bytes.length, (offset, length) =>
     Promise.resolve(bytes.subarray(offset, offset + length)),
   );
@@ -61,7 +61,7 @@ interface Probed {
 }
 
 /** Asks the way `probeVideo` does, but for all the header reader tells. */
-async function probe(path: string): Promise<MpegVideo> {
+async function probe(path: string): Promise<VideoHeader> {
   const { stdout } = await run('ffprobe', [
     ...['-v', 'error', '-select_streams', 'v', '-count_packets', '-show_entries'],
     'format=format_name:stream=index,width,height,sample_aspect_ratio,avg_frame_rate,nb_read_packets:' +
