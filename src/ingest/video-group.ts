@@ -11,7 +11,7 @@ import { decodeTogether, decodeVideo } from './video.ts';
 /** Clips of a group. */
 export const MAX_CLIPS = 8;
 /** Bytes of frames that all groups of an ingest may have at a time, and that one group may: they wait in memory. */
-const ALL_BYTES = 512 * 2 ** 20;
+const ALL_BYTES = 256 * 2 ** 20;
 const GROUP_BYTES = 96 * 2 ** 20;
 /** No clip may have more than this share of its group's bytes: long ones have little to gain. */
 const CLIP_SHARE = 1 / 6;
