@@ -29,7 +29,8 @@ interface Thread {
 /** At most `count` threads, started as they are needed. */
 export class LookThreads implements AsyncDisposable {
   readonly #count: number;
-  readonly #threads: Thread[] = [];
+  #threads: readonly Thread[] = [];
+  #isClosed = false;
 
   constructor(count: number) {
     this.#count = count;
@@ -39,6 +40,7 @@ export class LookThreads implements AsyncDisposable {
   readonly look = (look: Look, frames: readonly Uint8Array[]): Promise<Field | null> => {
     const packed = packFrames(look, frames);
     return new Promise((resolve, reject) => {
+      if (this.#isClosed) throw new Error('The threads that look for fields are closed.');
       const { worker, pending } = this.#idlest();
       pending.push({ resolve, reject });
       worker.ref();
@@ -54,12 +56,13 @@ export class LookThreads implements AsyncDisposable {
       worker: startThread(import.meta.url, './look-worker', 'uscl-look'),
       pending: [],
     };
-    this.#threads.push(thread);
+    this.#threads = [...this.#threads, thread];
     this.#listen(thread);
     return thread;
   }
 
-  #listen({ worker, pending }: Thread): void {
+  #listen(thread: Thread): void {
+    const { worker, pending } = thread;
     worker.on('message', (answer: LookAnswer) => {
       const one = pending.shift();
       // Only somebody who waits keeps the process alive.
@@ -74,12 +77,14 @@ export class LookThreads implements AsyncDisposable {
       lose(thrown instanceof Error ? thrown : new Error(String(thrown)));
     });
     worker.on('exit', (code) => {
+      this.#threads = this.#threads.filter((one) => one !== thread);
       lose(new Error(`A thread that looks for fields exited with code ${code}.`));
     });
   }
 
   /** Ends the threads; looks under way reject. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
     await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
   }
 }

@@ -65,6 +65,7 @@ describe('a look in a thread', () => {
     const lost = expect(under).rejects.toThrow('exited with code 1');
     await threads[Symbol.asyncDispose]();
     await lost;
+    await expect(threads.look(look, frames(1))).rejects.toThrow('closed');
   });
 
   test('gives the dataset that looking at once gives', { timeout: 60_000 }, async () => {
