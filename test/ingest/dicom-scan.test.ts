@@ -35,6 +35,9 @@ const keyFile = join(scratch, 'key');
 const temporary = join(scratch, 'tmp');
 const before = process.env['TMPDIR'];
 
+/** What an ingest left in the folder for temporary files; tsx, which runs threads from source, keeps compiled code there. */
+const leftBehind = (): readonly string[] => readdirSync(temporary).filter((name) => !/^tsx-\d+$/.test(name));
+
 beforeAll(async () => {
   mkdirSync(temporary);
   process.env['TMPDIR'] = temporary;
@@ -174,7 +177,7 @@ describe.each([
   });
 
   test('leaves nothing in the folder for temporary files', () => {
-    expect(readdirSync(temporary)).toEqual([]);
+    expect(leftBehind()).toEqual([]);
   });
 });
 
@@ -272,7 +275,7 @@ test('an ingest that was stopped leaves nothing that names the patient', async (
   await expect(stopped).rejects.toThrow('stopped');
   expect(filesBelow(place).length).toBeGreaterThan(0);
   expect(traces(place, ONE, sources.one)).toEqual([]);
-  expect(readdirSync(temporary)).toEqual([]);
+  expect(leftBehind()).toEqual([]);
 });
 
 test('videos and pictures beside DICOM files lose their names too, and groups given by hand are no words', async () => {
