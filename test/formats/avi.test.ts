@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
 import { readAviVideo } from '../../src/formats/avi.ts';
 import type { VideoHeader } from '../../src/formats/video-header.ts';
+import { probed } from './probed.ts';
 
 const dataFolder = process.env['USCL_TEST_DATA'] ?? '../shared/data';
 const run = promisify(execFile);
@@ -48,44 +49,8 @@ function readBytes(bytes: Uint8Array): Promise<VideoHeader | null> {
   );
 }
 
-interface Probed {
-  readonly format: { readonly format_name: string };
-  readonly streams: readonly {
-    readonly index: number;
-    readonly width: number;
-    readonly height: number;
-    readonly sample_aspect_ratio?: string;
-    readonly avg_frame_rate: string;
-    readonly nb_read_packets: string;
-    readonly side_data_list?: readonly object[];
-  }[];
-}
-
-/** Asks the way `probeVideo` does, but for all the header reader tells. */
-async function probe(path: string): Promise<VideoHeader> {
-  const { stdout } = await run('ffprobe', [
-    ...['-v', 'error', '-select_streams', 'v', '-count_packets', '-show_entries'],
-    'format=format_name:stream=index,width,height,sample_aspect_ratio,avg_frame_rate,nb_read_packets:' +
-      'stream_side_data=rotation',
-    ...['-print_format', 'json', path],
-  ]);
-  const { format, streams } = JSON.parse(stdout) as Probed;
-  const [stream, ...others] = streams;
-  expect(format.format_name).toBe('avi');
-  expect(others).toEqual([]);
-  expect(stream).toMatchObject({ index: 0 });
-  expect(stream!.side_data_list ?? []).toEqual([]);
-  const { width, height, sample_aspect_ratio: aspect, avg_frame_rate: rate, nb_read_packets } = stream!;
-  const quotient = (text: string): number => {
-    const [above = NaN, below = NaN] = text.split(/[/:]/).map(Number);
-    return above / below;
-  };
-  const pixelAspect = aspect === undefined || aspect === 'N/A' ? null : quotient(aspect);
-  return { width, height, pixelAspect, fps: quotient(rate), frames: Number(nb_read_packets) };
-}
-
 async function expectAsProbed(path: string): Promise<void> {
-  expect(await readBytes(readFileSync(path))).toEqual(await probe(path));
+  expect(await readBytes(readFileSync(path))).toEqual(await probed(path, 'avi'));
 }
 
 /** The header without what describes the pixels' aspect, so that the pictures must tell. */
@@ -216,7 +181,7 @@ describe('the headers of a plain AVI', () => {
         if (answer === null || ++believed > 8) continue;
         const copy = `${path}.${mutant}.avi`;
         writeFileSync(copy, bytes);
-        checks.push(expect(probe(copy)).resolves.toEqual(answer));
+        checks.push(expect(probed(copy, 'avi')).resolves.toEqual(answer));
       }
       expect(believed).toBeGreaterThan(8);
     }

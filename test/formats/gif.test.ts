@@ -1,15 +1,14 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
 import { readGifVideo } from '../../src/formats/gif.ts';
 import type { VideoHeader } from '../../src/formats/video-header.ts';
+import { probed } from './probed.ts';
 
 const dataFolder = process.env['USCL_TEST_DATA'] ?? '../shared/data';
-const run = promisify(execFile);
 let folder = '';
 let ten: Buffer;
 
@@ -38,49 +37,13 @@ function readBytes(bytes: Uint8Array): Promise<VideoHeader | null> {
   );
 }
 
-interface Probed {
-  readonly format: { readonly format_name: string };
-  readonly streams: readonly {
-    readonly index: number;
-    readonly width: number;
-    readonly height: number;
-    readonly sample_aspect_ratio?: string;
-    readonly avg_frame_rate: string;
-    readonly nb_read_packets: string;
-    readonly side_data_list?: readonly object[];
-  }[];
-}
-
-/** Asks the way `probeVideo` does, but for all the header reader tells. */
-async function probe(path: string): Promise<VideoHeader> {
-  const { stdout } = await run('ffprobe', [
-    ...['-v', 'error', '-select_streams', 'v', '-count_packets', '-show_entries'],
-    'format=format_name:stream=index,width,height,sample_aspect_ratio,avg_frame_rate,nb_read_packets:' +
-      'stream_side_data=rotation',
-    ...['-print_format', 'json', path],
-  ]);
-  const { format, streams } = JSON.parse(stdout) as Probed;
-  const [stream, ...others] = streams;
-  expect(format.format_name).toBe('gif');
-  expect(others).toEqual([]);
-  expect(stream).toMatchObject({ index: 0 });
-  expect(stream!.side_data_list ?? []).toEqual([]);
-  const { width, height, sample_aspect_ratio: aspect, avg_frame_rate: rate, nb_read_packets } = stream!;
-  const quotient = (text: string): number => {
-    const [above = NaN, below = NaN] = text.split(/[/:]/).map(Number);
-    return above / below;
-  };
-  const pixelAspect = aspect === undefined || aspect === 'N/A' ? null : quotient(aspect);
-  return { width, height, pixelAspect, fps: quotient(rate), frames: Number(nb_read_packets) };
-}
-
 /** Whether the reader answered; where it did, ffprobe must say the same. */
 async function isAsProbed(name: string, bytes: Uint8Array): Promise<boolean> {
   const told = await readBytes(bytes);
   if (told === null) return false;
   const path = join(folder, name);
   writeFileSync(path, bytes);
-  expect({ name, ...told }).toEqual({ name, ...(await probe(path)) });
+  expect({ name, ...told }).toEqual({ name, ...(await probed(path, 'gif')) });
   return true;
 }
 
@@ -265,7 +228,7 @@ describe.skipIf(real.length === 0)('on real clips (skipped where the data are no
     );
     const told = await each(paths, async (path) => {
       const video = await readBytes(readFileSync(path));
-      if (video !== null) expect({ path, ...video }).toEqual({ path, ...(await probe(path)) });
+      if (video !== null) expect({ path, ...video }).toEqual({ path, ...(await probed(path, 'gif')) });
       return video !== null;
     });
     expect(told).toEqual(paths.map(() => true));
