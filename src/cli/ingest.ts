@@ -166,6 +166,7 @@ function describe(summary: IngestSummary): string {
   lines.push(...listed('label rows that fit no source', unmatchedLabels));
   lines.push(...listed('clips without a label row', withoutRow));
   lines.push(...listed('entries of the field file that fit no clip', summary.unusedFields));
+  lines.push(...summary.warnings.map(({ message }) => `warning: ${message}`));
   lines.push(...summary.notes.map((note) => `note: ${note}`));
   lines.push(`dataset: ${summary.folder}`, `Look it over with: uscl inspect ${summary.folder}`);
   return lines.join('\n');

@@ -1,12 +1,16 @@
 /**
- * Reads comma-separated tables as RFC 4180 has them: quoted fields may hold commas, line breaks and doubled quotes;
- * LF or CRLF; an optional byte-order mark. Strict and bounded; every complaint names file and line.
+ * Reads tables as RFC 4180 has them and as spreadsheets write them: quoted cells may hold separators, line breaks and
+ * doubled quotes; lines end in LF, CRLF or CR; UTF-8, or UTF-16 with a byte-order mark. Cells are separated by what a
+ * first line `sep=…` says, otherwise by the one of comma, semicolon and tab under which the header has the columns.
+ * Strict and bounded; every complaint names file and line.
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { messageOf, UsclError } from '../base/errors.ts';
 import { kindComplaint } from './paths.ts';
 
 const MAX_BYTES = 64 * 2 ** 20;
+
+const LINE_END = /\r\n|\n|\r/g;
 
 export interface CsvRow {
   /** 1-based line where the row starts. */
@@ -22,13 +26,11 @@ export function readCsv(path: string, required: readonly string[]): readonly Csv
 
 /** As `readCsv`, from bytes; `path` is for messages. */
 export function parseCsv(bytes: Uint8Array, path: string, required: readonly string[]): readonly CsvRow[] {
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (thrown) {
-    throw invalid(path, 'It is not UTF-8 text.', 'Save the table as CSV in UTF-8.', thrown);
-  }
-  const records = splitRecords(text, path).filter(
+  const text = decoded(bytes, path);
+  const told = /^"?sep=(.)"?(?:\r\n|\n|\r|$)/i.exec(text);
+  const separator = told?.[1] ?? separatorOf(text, required);
+  const from = { at: told?.[0].length ?? 0, line: told === null ? 1 : 2 };
+  const records = splitRecords(text, path, separator, from).filter(
     ({ fields }) => fields.length > 1 || fields[0]?.trim() !== '',
   );
   const header = records.shift();
@@ -41,17 +43,13 @@ export function parseCsv(bytes: Uint8Array, path: string, required: readonly str
   const names = header.fields.map((name) => name.trim().toLowerCase());
   const missing = required.find((name) => !names.includes(name));
   if (missing !== undefined) {
-    const semicolons =
-      names.length === 1 && names[0]!.includes(';')
-        ? ' The columns seem to be separated by semicolons; use commas.'
-        : '';
     throw invalid(
       `${path}, line ${header.line}`,
       `The table has no column "${missing}"; it has ${names
         .map((name) => JSON.stringify(name.slice(0, 40)))
         .slice(0, 20)
         .join(', ')}.`,
-      `The first line must name the columns ${required.join(', ')}.${semicolons}`,
+      `The first line must name the columns ${required.join(', ')}, separated by commas, semicolons or tabs.`,
     );
   }
   const doubled = names.find((name, i) => name !== '' && names.indexOf(name) !== i);
@@ -67,7 +65,7 @@ export function parseCsv(bytes: Uint8Array, path: string, required: readonly str
       throw invalid(
         `${path}, line ${line}`,
         `The row has ${fields.length} cells; the header has ${names.length}.`,
-        'Mend the row; cells that hold commas or line breaks need double quotes.',
+        'Mend the row; cells that hold separators or line breaks need double quotes.',
       );
     }
     return { line, cells: new Map(names.map((name, i) => [name, fields[i]!.trim()])) };
@@ -79,10 +77,56 @@ interface CsvRecord {
   readonly fields: string[];
 }
 
-function splitRecords(text: string, path: string): CsvRecord[] {
+/** The text of a table. Errors: `CSV_INVALID` for what is no text, with what it seems to be. */
+function decoded(bytes: Uint8Array, path: string): string {
+  const head = Buffer.from(bytes.subarray(0, 4)).toString('hex');
+  if (head === '504b0304' || head === 'd0cf11e0')
+    throw invalid(
+      path,
+      'It is a workbook of a spreadsheet program, not CSV.',
+      'Save the table as CSV in UTF-8.',
+    );
+  const encoding = head.startsWith('fffe') ? 'utf-16le' : head.startsWith('feff') ? 'utf-16be' : 'utf-8';
+  let text: string;
+  try {
+    text = new TextDecoder(encoding, { fatal: true }).decode(bytes);
+  } catch (thrown) {
+    const name = encoding === 'utf-8' ? 'UTF-8' : 'whole UTF-16';
+    throw invalid(path, `It is not ${name} text.`, 'Save the table as CSV in UTF-8.', thrown);
+  }
+  if (text.includes('\0')) {
+    throw invalid(
+      path,
+      'It holds zero bytes, as UTF-16 without a byte-order mark does.',
+      'Save the table as CSV in UTF-8.',
+    );
+  }
+  return text;
+}
+
+/** The separator under which the header has the required columns; a comma where none has. */
+function separatorOf(text: string, required: readonly string[]): string {
+  const [header = ''] = text.split(/[\r\n]/, 1);
+  const has = (separator: string): boolean => {
+    const names = header.split(separator).map((name) =>
+      name
+        .trim()
+        .replace(/^"(.*)"$/, '$1')
+        .trim(),
+    );
+    return required.every((name) => names.some((one) => one.toLowerCase() === name));
+  };
+  return [',', ';', '\t'].find(has) ?? ',';
+}
+
+function splitRecords(
+  text: string,
+  path: string,
+  separator: string,
+  from: { readonly at: number; readonly line: number },
+): CsvRecord[] {
   const records: CsvRecord[] = [];
-  let line = 1;
-  let at = 0;
+  let { at, line } = from;
   while (at < text.length) {
     const record: CsvRecord = { line, fields: [] };
     records.push(record);
@@ -93,9 +137,9 @@ function splitRecords(text: string, path: string): CsvRecord[] {
         if (end === -1)
           throw invalid(`${path}, line ${line}`, 'A double quote is opened and never closed.', 'Close it.');
         field = text.slice(at + 1, end).replaceAll('""', '"');
-        line += countLineFeeds(field);
+        line += field.match(LINE_END)?.length ?? 0;
         at = end + 1;
-        if (at < text.length && !/[,\r\n]/.test(text[at]!)) {
+        if (at < text.length && ![separator, '\r', '\n'].includes(text[at]!)) {
           throw invalid(
             `${path}, line ${line}`,
             'There is text after a closing double quote.',
@@ -103,11 +147,9 @@ function splitRecords(text: string, path: string): CsvRecord[] {
           );
         }
       } else {
-        const rest = /[,\n]/g;
-        rest.lastIndex = at;
-        const end = rest.exec(text)?.index ?? text.length;
-        field = text.slice(at, end);
-        if (text[end] !== ',' && field.endsWith('\r')) field = field.slice(0, -1);
+        const start = at;
+        while (at < text.length && ![separator, '\r', '\n'].includes(text[at]!)) at++;
+        field = text.slice(start, at);
         if (field.includes('"')) {
           throw invalid(
             `${path}, line ${line}`,
@@ -115,21 +157,12 @@ function splitRecords(text: string, path: string): CsvRecord[] {
             'Quote the whole cell and double the quotes inside it.',
           );
         }
-        at = end;
       }
       record.fields.push(field);
-      if (text[at] !== ',') break;
+      if (text[at] !== separator) break;
       at++;
     }
-    if (text[at] === '\r') at++;
-    if (at < text.length && text[at] !== '\n') {
-      throw invalid(
-        `${path}, line ${line}`,
-        'A carriage return stands alone.',
-        'Save the table with ordinary line ends.',
-      );
-    }
-    at++;
+    at += text.startsWith('\r\n', at) ? 2 : 1;
     line++;
   }
   return records;
@@ -141,12 +174,6 @@ function closingQuote(text: string, open: number): number {
     at = text.indexOf('"', at);
     if (at === -1 || text[at + 1] !== '"') return at;
   }
-}
-
-function countLineFeeds(text: string): number {
-  let count = 0;
-  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) count++;
-  return count;
 }
 
 function readBounded(path: string): Uint8Array {

@@ -17,6 +17,7 @@ import { inOrder } from './ahead.ts';
 import type { DecodeSettings } from './clip.ts';
 import { ClipDecoding, namesOf } from './clip.ts';
 import { writtenReason } from './dicom/plan.ts';
+import { classWarnings } from './doubtful-classes.ts';
 import { keyOf } from './keys.ts';
 import { LookThreads } from './look-threads.ts';
 import { openSource } from './open.ts';
@@ -154,10 +155,11 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   const manifest = writer.finish();
   const { unmatchedLabels, withoutRow, ignored } = plan;
   const notes = [...plan.notes, ...carryNotes(writer.splits)];
+  const warnings = classWarnings(plan.classes);
   return {
     ...{ folder: options.out, manifest, clips: manifest.clips, frames: manifest.frames },
     ...tally.summary(),
-    ...{ unmatchedLabels, withoutRow, unusedFields: fields?.unused() ?? [], ignored, notes },
+    ...{ unmatchedLabels, withoutRow, unusedFields: fields?.unused() ?? [], ignored, notes, warnings },
     seconds: (performance.now() - started) / 1000,
   };
 }

@@ -5,6 +5,8 @@
 import type { Dataset } from '../dataset/reader.ts';
 import type { ClipRecord, Field } from '../dataset/types.ts';
 import { isBlack } from './clean.ts';
+import type { WarningCode } from './doubtful-classes.ts';
+import { classWarnings } from './doubtful-classes.ts';
 import { LOOK_AT } from './contact-sheet.ts';
 import { compareNatural } from './paths.ts';
 
@@ -28,29 +30,32 @@ export interface GroupCount {
 /** What a problem means for the person: `error` spoils results, `warning` may, `note` is good to know. */
 export interface Problem {
   readonly level: 'error' | 'warning' | 'note';
-  readonly code:
-    | 'same-source-in-two-groups'
-    | 'same-source-twice'
-    | 'few-clips'
-    | 'one-class'
-    | 'class-in-one-group'
-    | 'empty-class'
-    | 'one-class-groups'
-    | 'few-frames'
-    | 'constant-clips'
-    | 'dark-clips'
-    | 'damaged-clips'
-    | 'small-clips'
-    | 'rejected-sources'
-    | 'unsure-fields'
-    | 'no-field'
-    | 'callipers'
-    | 'frozen-clips'
-    | 'unlabelled';
+  readonly code: ProblemCode;
   readonly message: string;
   /** The clips, groups, classes or sources it is about. */
   readonly about: readonly string[];
 }
+
+export type ProblemCode =
+  | 'same-source-in-two-groups'
+  | 'same-source-twice'
+  | 'few-clips'
+  | 'one-class'
+  | 'class-in-one-group'
+  | 'empty-class'
+  | 'one-class-groups'
+  | 'few-frames'
+  | 'constant-clips'
+  | 'dark-clips'
+  | 'damaged-clips'
+  | 'small-clips'
+  | 'rejected-sources'
+  | 'unsure-fields'
+  | 'no-field'
+  | 'callipers'
+  | 'frozen-clips'
+  | 'unlabelled'
+  | WarningCode;
 
 export interface Inspection {
   readonly folder: string;
@@ -174,6 +179,8 @@ function findProblems(
     used.length > 1 ? namesOf(used.filter((one) => one.groups === 1)) : [],
     'Classes that occur in one group only: grouped folds cannot both train and test on them.',
   );
+  for (const { code, about, message } of classWarnings(manifest.classes))
+    report('warning', code, about, message);
   const pure = groups.filter((group) => Object.keys(group.labels).length === 1);
   const labelledGroups = groups.filter((group) => Object.keys(group.labels).length > 0);
   report(

@@ -1,6 +1,7 @@
 /** What an ingest reports when it is done, for the screen and for programs; none of it is written to the dataset. */
 import type { ClipRecord, Field, Manifest } from '../dataset/types.ts';
 import type { DropCounts } from './clean.ts';
+import type { Warning } from './doubtful-classes.ts';
 import type { Rejection } from './plan.ts';
 
 /** Where the ultrasound of one clip was cut out. */
@@ -51,5 +52,7 @@ export interface IngestSummary {
   /** Files passed over because their names say they are no media. */
   readonly ignored: number;
   readonly notes: readonly string[];
+  /** What may spoil a training or an evaluation, or may name a patient. */
+  readonly warnings: readonly Warning[];
   readonly seconds: number;
 }

@@ -54,6 +54,16 @@ const about = (inspection: Inspection, code: string): readonly string[] | undefi
   inspection.problems.find((problem) => problem.code === code)?.about;
 
 describe('inspection', () => {
+  test('names classes that are one in two spellings, or mean that there is none', async () => {
+    const clips = SOUND.map((clip, i) => ({ ...clip, label: ['covid', 'COVID', 'NA', 'normal'][i % 4]! }));
+    using dataset = await datasetOf(clips, 1, ['COVID', 'NA', 'covid', 'normal']);
+    const found = inspectDataset(dataset);
+    expect(about(found, 'classes-alike')).toEqual(['COVID', 'covid']);
+    expect(about(found, 'classes-missing')).toEqual(['NA']);
+    const levels = found.problems.filter(({ code }) => code.startsWith('classes-'));
+    expect(levels.map(({ level }) => level)).toEqual(['warning', 'warning']);
+  });
+
   test('counts clips, frames, bytes, classes, groups, sizes and rates', async () => {
     using dataset = await datasetOf([
       ...SOUND,

@@ -22,14 +22,14 @@ const scratch = scratchFolder();
 const table = (text: string): Uint8Array => Buffer.from(text);
 
 describe('tables', () => {
-  test('any table written by RFC 4180 is read back, with LF or CRLF, with or without a last line end', () => {
+  test('any table written by RFC 4180 is read back, with LF, CRLF or CR, with or without a last line end', () => {
     const cell = fc
       .string({ unit: fc.constantFrom('a', 'é', ',', '"', '\n', '\r\n', ';', ' b', '0') })
       .map((s) => s.trim());
     fc.assert(
       fc.property(
         fc.array(fc.tuple(cell, cell, cell), { maxLength: 6 }),
-        fc.constantFrom('\n', '\r\n'),
+        fc.constantFrom('\n', '\r\n', '\r'),
         fc.boolean(),
         fc.boolean(),
         (rows, newline, last, mark) => {
@@ -73,10 +73,49 @@ describe('tables', () => {
     expect(error.message).toMatch(message);
   });
 
-  test('semicolons are recognised as the trouble', () => {
-    expect(failure(() => parseCsv(table('clip;label\na;b\n'), 't.csv', ['clip', 'label'])).remedy).toMatch(
-      /semicolons/,
-    );
+  const cellsOf = (bytes: Uint8Array) =>
+    parseCsv(bytes, 't.csv', ['clip', 'label']).map(({ line, cells }) => [line, ...cells.values()]);
+
+  test.each([
+    ['semicolons', 'clip;label\na;b,c\n'],
+    ['tabs', 'clip\tlabel\na\tb,c\n'],
+    ['quoted names between semicolons', '"clip";"Label"\na;"b,c"\n'],
+    ['carriage returns', 'clip;label\ra;b,c\r'],
+    ['carriage returns without the last', 'clip;label\ra;b,c'],
+  ])('%s are read', (_name, text) => {
+    expect(cellsOf(table(text))).toEqual([[2, 'a', 'b,c']]);
+  });
+
+  test.each([
+    ['sep=,', 'sep=,\r\nclip,label\r\na;d,b\r\n'],
+    ['sep=;', 'SEP=;\nclip;label\na;b\n'],
+    ['a quoted sep=|', '"sep=|"\rclip|label\ra|b\r'],
+    ['sep= with a byte-order mark', '\uFEFFsep=\t\nclip\tlabel\na\tb\n'],
+  ])('a first line %s names the separator and is no row', (_name, text) => {
+    expect(cellsOf(table(text))).toEqual([[3, text.includes('a;d') ? 'a;d' : 'a', 'b']]);
+  });
+
+  test('a comma between the required columns goes before a semicolon that is part of a name', () => {
+    const rows = parseCsv(table('clip,label,x;y\na,b;c,1\n'), 't.csv', ['clip', 'label']);
+    expect([...rows[0]!.cells]).toEqual([
+      ['clip', 'a'],
+      ['label', 'b;c'],
+      ['x;y', '1'],
+    ]);
+  });
+
+  test('UTF-16 as Excel writes it is read in both byte orders; without a mark it is named', () => {
+    const little = Buffer.from('\uFEFFclip\tlabel\r\nä\tB-Linien\r\n', 'utf16le');
+    expect(cellsOf(little)).toEqual([[2, 'ä', 'B-Linien']]);
+    expect(cellsOf(Buffer.from(little).swap16())).toEqual([[2, 'ä', 'B-Linien']]);
+    const error = failure(() => cellsOf(Buffer.from('clip,label\na,b\n', 'utf16le')));
+    expect(error).toMatchObject({ code: 'CSV_INVALID', exitCode: 3 });
+    expect(error.message).toMatch(/UTF-16 without a byte-order mark/);
+  });
+
+  test('a workbook is named as what it is', () => {
+    for (const head of ['504b0304', 'd0cf11e0'])
+      expect(failure(() => cellsOf(Buffer.from(`${head}0000`, 'hex'))).message).toMatch(/workbook/);
   });
 
   test('a pipe or a device in the place of a table is refused, not waited for', () => {
@@ -91,10 +130,14 @@ describe('tables', () => {
   test('a table that cannot be read, or is no text', () => {
     expect(failure(() => readCsv(join(scratch, 'none.csv'), ['clip'])).code).toBe('CSV_UNREADABLE');
     expect(failure(() => readCsv(scratch, ['clip'])).code).toBe('CSV_UNREADABLE');
-    expect(failure(() => parseCsv(Uint8Array.of(0xff, 0xfe, 0x41), 't.csv', ['clip']))).toMatchObject({
-      code: 'CSV_INVALID',
-      message: 'It is not UTF-8 text.',
-    });
+    for (const [bytes, message] of [
+      [[0x63, 0xe4, 0x41], 'It is not UTF-8 text.'],
+      [[0xff, 0xfe, 0x41], 'It is not whole UTF-16 text.'],
+    ] as const)
+      expect(failure(() => parseCsv(Uint8Array.from(bytes), 't.csv', ['clip']))).toMatchObject({
+        code: 'CSV_INVALID',
+        message,
+      });
   });
 
   test('random damage gives rows of the right width or a UsclError', () => {
