@@ -150,7 +150,7 @@ export {
   type RateEvaluation,
   type Score,
 } from './evaluation/evaluation-result.ts';
-export { accuracy, balancedAccuracy, macroF1 } from './evaluation/metrics.ts';
+export { accuracy, balancedAccuracy, balancedAccuracyByChance, macroF1 } from './evaluation/metrics.ts';
 export {
   predictionsSchema,
   readPredictions,

@@ -5,10 +5,12 @@
  */
 import { DEFAULT_BINS, reliabilityBins } from './calibration.ts';
 import type { Evaluation, EvaluationSettings, LevelEvaluation, RateEvaluation } from './evaluation-result.ts';
-import { metricError } from './metrics.ts';
+import { overChanceAt } from './level-scorer.ts';
+import { balancedAccuracyByChance, metricError } from './metrics.ts';
 import { requirePredictions, type Predictions } from './predictions.ts';
 import { rocPoints } from './ranking.ts';
 import { requireOptions, type BootstrapOptions } from './resampling.ts';
+import { reasonOf } from './score-notes.ts';
 import { eachOfClass, eachOverall, summarise, vectorsOf, type LevelVectors } from './score-summary.ts';
 import { eachLevel, labelRatesOf, scoreRate, testedClips, type ScoredLevel } from './scored-rate.ts';
 
@@ -96,6 +98,10 @@ function evaluateLevel(
   return {
     rows: seeds.map(({ rows }) => rows.truth.length),
     scores,
+    constantAnswer: {
+      chance: balancedAccuracyByChance(support),
+      above: make(overChanceAt(classes.length), reasonOf('balancedAccuracy')),
+    },
     perClass: classes.map((name, c) => ({ name, support: support[c]!, ...eachOfClass(c, make) })),
     confusion,
     reliability: pooledReliability(seeds, bins),

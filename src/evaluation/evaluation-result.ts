@@ -81,6 +81,12 @@ const levelSchema = z.strictObject({
   /** Rows scored for each seed: frames, or clips. */
   rows: z.array(z.int().min(1)),
   scores: overallScores,
+  /**
+   * Balanced accuracy beside a constant answer; files of earlier versions have none. `chance` is that of any constant
+   * answer out of the classes that occur. `above` is the difference; in its interval every draw of groups is held
+   * against the classes that occur in that draw.
+   */
+  constantAnswer: z.strictObject({ chance: z.number(), above: score }).optional(),
   /** In the order of `classes`. */
   perClass: z.array(classScores),
   /** Row = true class, column = predicted class, mean count over seeds. */
@@ -146,7 +152,7 @@ export const evaluationSchema = z.strictObject({
     /** Labelled or not, no model was tested on them. */
     untestedClips: z.int().min(0),
     perClass: z.array(z.strictObject({ name: z.string(), clips: z.int(), groups: z.int() })),
-    /** Clip accuracy of always answering the commonest class; balanced accuracy of any constant answer is 1/classes. */
+    /** Clip accuracy of always answering the commonest class. */
     majorityAccuracy: z.number(),
   }),
   /** Rising label rates. */

@@ -6,12 +6,17 @@
 import { binOf, squaredError } from './calibration.ts';
 import { CLASS_SCORES, OVERALL_SCORES, type ClassScore, type OverallScore } from './evaluation-result.ts';
 import type { LevelRows } from './levels.ts';
-import { classScoresOfConfusion, kappaOfConfusion, scoresOfConfusion } from './metrics.ts';
+import {
+  balancedAccuracyByChance,
+  classScoresOfConfusion,
+  kappaOfConfusion,
+  scoresOfConfusion,
+} from './metrics.ts';
 import { rankRows, scoresOfRanking, type Ranking } from './ranking.ts';
 
 /** Length of a vector of scores. */
 export function scoreCount(classes: number): number {
-  return OVERALL_SCORES.length + CLASS_SCORES.length * classes;
+  return overChanceAt(classes) + 1;
 }
 
 /** Place of an overall score in a vector. */
@@ -22,6 +27,14 @@ export function overallAt(name: OverallScore): number {
 /** Place of a class's score in a vector. */
 export function classAt(c: number, name: ClassScore): number {
   return OVERALL_SCORES.length + c * CLASS_SCORES.length + CLASS_SCORES.indexOf(name);
+}
+
+/**
+ * Place of balanced accuracy minus that of a constant answer, both under the same weighting: a draw that misses a class
+ * makes a constant answer better too.
+ */
+export function overChanceAt(classes: number): number {
+  return classAt(classes, CLASS_SCORES[0]);
 }
 
 /** What scoring needs of a level's rows, by group. */
@@ -59,7 +72,7 @@ export function levelScorer(rows: LevelRows, groups: number, bins: number): Leve
 
 /**
  * Scores with every group counted as often as `times` says, NaN where one is not defined. The layout is that of
- * `overallAt` and `classAt`.
+ * `overallAt`, `classAt` and `overChanceAt`.
  */
 export function scoresUnder(scorer: LevelScorer, times: Float64Array): Float64Array {
   const { classes, rankings } = scorer;
@@ -69,12 +82,13 @@ export function scoresUnder(scorer: LevelScorer, times: Float64Array): Float64Ar
   const set = (name: OverallScore, value: number | null): void => {
     scores[overallAt(name)] = value ?? NaN;
   };
-  let rows = 0;
-  for (const count of confusion) rows += count;
+  const rows = sumOf(confusion, 0, confusion.length);
   const { accuracy, balancedAccuracy, macroF1 } = scoresOfConfusion(confusion, classes);
   set('accuracy', accuracy);
   set('balancedAccuracy', balancedAccuracy);
   set('macroF1', macroF1);
+  const perClass = Array.from({ length: classes }, (_, c) => sumOf(confusion, c * classes, classes));
+  scores[overChanceAt(classes)] = balancedAccuracy - balancedAccuracyByChance(perClass);
   set('kappa', kappaOfConfusion(confusion, classes));
   let gaps = 0;
   for (let bin = 0; bin < scorer.bins; bin++) gaps += Math.abs(total[classes * classes + bin]!);
@@ -102,6 +116,12 @@ function weightedSums({ groups, classes, bins, sums }: LevelScorer, times: Float
     for (let i = 0; i < width; i++) total[i]! += factor * sums[at + i]!;
   }
   return total;
+}
+
+function sumOf(values: Float64Array, from: number, count: number): number {
+  let sum = 0;
+  for (let i = from; i < from + count; i++) sum += values[i]!;
+  return sum;
 }
 
 /** Mean over the classes where the score is defined; NaN where it is for none. */

@@ -76,6 +76,18 @@ export function scoresOfConfusion(confusion: ArrayLike<number>, classes: number)
   return { accuracy: right / total, balancedAccuracy: recalls / trueClasses, macroF1: f1s / seenClasses };
 }
 
+/**
+ * Balanced accuracy of any constant answer out of the classes that occur: 1 / their number, where scikit-learn's
+ * `balanced_accuracy_score(adjusted=True)` is 0. A class that nothing has does not count: it has no recall.
+ * @param counts of rows (or clips) of each class.
+ * @throws UsclError `METRIC_INPUT` when there is no row.
+ */
+export function balancedAccuracyByChance(counts: readonly number[]): number {
+  const occurring = counts.filter((count) => count > 0).length;
+  if (occurring === 0) throw metricError('There is nothing to score: no row has a label.');
+  return 1 / occurring;
+}
+
 /** One class against all others; null where it would be 0 / 0. */
 export interface ClassScores {
   /** Rows that truly have the class. */

@@ -69,7 +69,7 @@ export const probeResultSchema = z.strictObject({
     dim: z.int(),
     framesPerClip: z.strictObject({ min: z.int(), max: z.int() }),
     perClass: z.array(z.strictObject({ name: z.string(), clips: z.int(), groups: z.int(), frames: z.int() })),
-    /** Clip accuracy of always answering the commonest class; balanced accuracy of any constant answer is 1/classes. */
+    /** Clip accuracy of always answering the commonest class. */
     majorityAccuracy: z.number(),
   }),
   /** The scored clips; `label` indexes `classes`. */

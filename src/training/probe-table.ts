@@ -1,4 +1,5 @@
 /** The result of a probe as a few lines of text for people. */
+import { balancedAccuracyByChance } from '../evaluation/metrics.ts';
 import type { ReaderResult, ScoreSummary } from '../evaluation/probe-result.ts';
 import type { RunProbe } from './probe-run.ts';
 
@@ -6,6 +7,7 @@ import type { RunProbe } from './probe-run.ts';
 export function probeTable(probe: RunProbe): string {
   const { pretrained, random, differences } = probe;
   const { data, settings } = pretrained;
+  const chance = balancedAccuracyByChance(data.perClass.map(({ clips }) => clips));
   const rows = (['linear', 'knn'] as const).flatMap((reader) =>
     (['clip', 'frame'] as const).map((level) => {
       const difference = mean(differences.map((one) => one[reader][level].balancedAccuracy.mean));
@@ -30,7 +32,7 @@ export function probeTable(probe: RunProbe): string {
   });
   return [
     `${data.clips} labelled clips of ${data.groups} groups, ${data.perClass.map(({ name, clips }) => `${name} ${clips}`).join(', ')}`,
-    `balanced accuracy (accuracy, macro-F1), ${foldingText(probe)}; chance is ${(1 / pretrained.classes.length).toFixed(3)}`,
+    `balanced accuracy (accuracy, macro-F1), ${foldingText(probe)}; chance is ${chance.toFixed(3)}`,
     ...table([header, ...rows]),
     ...(intervals.length === 0
       ? []

@@ -280,3 +280,47 @@ describe('intervals', () => {
     }
   });
 });
+
+describe('a constant answer', () => {
+  /** So many clips of each class, each a group of its own unless `groupOf` says otherwise; all are called class 0. */
+  const constant = (counts: readonly number[]): Predictions =>
+    predictionsOf(
+      counts.length,
+      counts.flatMap((count, label) =>
+        Array.from({ length: count }, () => ({
+          label,
+          frames: [counts.map((_, c) => (c === 0 ? 0.8 : 0.2 / (counts.length - 1)))],
+        })),
+      ),
+    );
+
+  it.each(LEVELS)('is not better than a constant answer where a class is missing, by %s', (level) => {
+    const { scores, constantAnswer } = scoresOf(constant([24, 24, 0]))[level];
+    expect(scores.balancedAccuracy.mean).toBe(0.5);
+    expect(constantAnswer?.chance).toBe(0.5);
+    expect(constantAnswer?.above.mean).toBe(0);
+    expect(constantAnswer?.above.interval).toEqual([0, 0]);
+  });
+
+  it('is not better in draws that miss classes, though the interval of its own score lies above chance', () => {
+    // Ten classes of one group each: almost no draw has them all, and in none is anything learnt.
+    const { scores, constantAnswer } = scoresOf(constant([30, ...new Array<number>(10).fill(1)])).clipMean;
+    expect(constantAnswer?.chance).toBe(1 / 11);
+    expect(scores.balancedAccuracy.interval?.[0]).toBeGreaterThan(1 / 11);
+    for (const end of constantAnswer?.above.interval ?? [NaN]) expect(end).toBeCloseTo(0, 12);
+  });
+
+  it('is below one where the class it always names is not tested', () => {
+    const { constantAnswer } = scoresOf(constant([0, 12, 12])).clipMean;
+    expect(constantAnswer?.chance).toBe(0.5);
+    expect(constantAnswer?.above.interval).toEqual([-0.5, -0.5]);
+  });
+
+  it('is beaten by a model that has learnt, by the difference of the two scores', () => {
+    const { scores, constantAnswer } = scoresOf(
+      makePredictions({ skill: 4, groups: 30, clips: 60 }),
+    ).clipMean;
+    expect(constantAnswer?.above.mean).toBeCloseTo(scores.balancedAccuracy.mean! - 1 / 3, 12);
+    expect(constantAnswer?.above.interval?.[0]).toBeGreaterThan(0.3);
+  });
+});

@@ -7,6 +7,7 @@ import {
   overallAt,
   scoreCount,
   scoresUnder,
+  overChanceAt,
 } from '../../src/evaluation/level-scorer.ts';
 import { CLASS_SCORES, LEVELS, OVERALL_SCORES } from '../../src/evaluation/evaluation-result.ts';
 
@@ -51,6 +52,7 @@ it('every score has a place of its own in the vector', () => {
   const places = [
     ...OVERALL_SCORES.map(overallAt),
     ...[0, 1, 2].flatMap((c) => CLASS_SCORES.map((name) => classAt(c, name))),
+    overChanceAt(3),
   ];
   expect([...places].sort((a, b) => a - b)).toEqual([...new Array(scoreCount(3)).keys()]);
 });

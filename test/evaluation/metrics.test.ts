@@ -4,6 +4,7 @@ import { z } from 'zod';
 import {
   accuracy,
   balancedAccuracy,
+  balancedAccuracyByChance,
   confusionMatrix,
   macroF1,
   scoresOfConfusion,
@@ -22,6 +23,31 @@ const cases = golden(
     confusion: z.array(z.array(z.int())),
   }),
 );
+
+describe('chance', () => {
+  it('is the balanced accuracy of any constant answer out of the classes that occur', () => {
+    const supports = fc
+      .array(fc.nat(4), { minLength: 2, maxLength: 6 })
+      .filter((counts) => counts.some((count) => count > 0));
+    fc.assert(
+      fc.property(supports, (counts) => {
+        const truth = counts.flatMap((count, c) => new Array<number>(count).fill(c));
+        counts.forEach((count, answer) => {
+          const constant = truth.map(() => answer);
+          const expected = count > 0 ? balancedAccuracyByChance(counts) : 0;
+          expect(balancedAccuracy(truth, constant, counts.length)).toBeCloseTo(expected, 14);
+        });
+      }),
+    );
+  });
+
+  it('does not count a class that nothing has', () => {
+    expect(balancedAccuracyByChance([24, 24, 0])).toBe(1 / 2);
+    expect(balancedAccuracyByChance([24, 24, 1])).toBe(1 / 3);
+    expect(balancedAccuracyByChance([0, 7])).toBe(1);
+    expect(codeOf(() => balancedAccuracyByChance([0, 0]))).toBe('METRIC_INPUT');
+  });
+});
 
 describe('scores', () => {
   it.each(cases)('equal scikit-learn for $classes classes ($truth.length rows)', (one) => {

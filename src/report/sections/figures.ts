@@ -9,7 +9,7 @@ import { mean } from '../collect.ts';
 import { type Html, html, name, type Part } from '../html.ts';
 import { count, interval, listed, percent, plain, roundPercent, score } from '../numbers.ts';
 import type { ScoredSubject } from '../subject.ts';
-import { leading } from './scores.ts';
+import { chanceOf, leading } from './scores.ts';
 
 /** The section's content: all at clip level, by mean probability, of the highest label rate. */
 export function scoreFigures(subject: ScoredSubject): Part {
@@ -146,7 +146,7 @@ const EFFICIENCY = ['balancedAccuracy', 'auroc'] as const;
 const EFFICIENCY_NAMES = { balancedAccuracy: 'balanced accuracy', auroc: 'AUROC, mean of classes' } as const;
 
 function labelFigure({ evaluation }: ScoredSubject): Html | null {
-  const { labelRates, classes, settings } = evaluation;
+  const { labelRates, settings } = evaluation;
   if (labelRates.length < 2) return null;
   const lines = EFFICIENCY.map((key, style): Line => {
     const known = labelRates.flatMap(({ labelRate, clipMean }) => {
@@ -170,7 +170,7 @@ function labelFigure({ evaluation }: ScoredSubject): Html | null {
       y: shareAxis('score'),
       height: 300,
       lines,
-      levels: [1 / classes.length],
+      levels: [chanceOf(leading(evaluation))],
     }),
     legend: lineLegend(lines, ['balanced accuracy of a constant answer']),
     table: {

@@ -17,7 +17,7 @@ import {
 } from '../subject.ts';
 import { layersOf } from './data.ts';
 import { Citations } from './references.ts';
-import { inWords, leading } from './scores.ts';
+import { chanceOf, inWords, leading } from './scores.ts';
 
 /** The section's content. */
 export function methodsSection(subject: Subject): Part {
@@ -171,7 +171,7 @@ function statistics({ evaluation, kind }: ScoredSubject, rate: RateEvaluation, c
 function results({ evaluation }: ScoredSubject, rate: RateEvaluation): Part {
   const { confidence } = evaluation.settings;
   const { accuracy, balancedAccuracy, macroF1, auroc } = rate.clipMean.scores;
-  return `At clip level accuracy was ${inWords(accuracy, confidence)}, balanced accuracy ${inWords(balancedAccuracy, confidence)}, macro-F1 ${inWords(macroF1, confidence)} and mean AUROC ${inWords(auroc, confidence)}; always giving the commonest class has an accuracy of ${score(evaluation.data.majorityAccuracy)} and any constant answer a balanced accuracy of ${score(1 / evaluation.classes.length)}.${evaluation.optimistic ? ' All of these are optimistic.' : ''}`;
+  return `At clip level accuracy was ${inWords(accuracy, confidence)}, balanced accuracy ${inWords(balancedAccuracy, confidence)}, macro-F1 ${inWords(macroF1, confidence)} and mean AUROC ${inWords(auroc, confidence)}; always giving the commonest class has an accuracy of ${score(evaluation.data.majorityAccuracy)} and any constant answer a balanced accuracy of ${score(chanceOf(rate))}.${evaluation.optimistic ? ' All of these are optimistic.' : ''}`;
 }
 
 function limits(subject: ScoredSubject, rate: RateEvaluation): string {

@@ -7,6 +7,7 @@ import type {
   RateEvaluation,
   Score,
 } from '../../evaluation/evaluation-result.ts';
+import { balancedAccuracyByChance } from '../../evaluation/metrics.ts';
 import { groupBy } from '../collect.ts';
 import { type Html, html } from '../html.ts';
 import { interval, listed, roundPercent, score as number } from '../numbers.ts';
@@ -89,6 +90,11 @@ export function notesOf(scores: readonly { readonly name: string; readonly score
     <ul class="note">
       ${remarks}
     </ul>`;
+}
+
+/** Balanced accuracy of any constant answer out of the classes that were tested. */
+export function chanceOf({ clipMean }: RateEvaluation): number {
+  return balancedAccuracyByChance(clipMean.perClass.map(({ support }) => support));
 }
 
 /** The label rate that a report leads with: the highest. */

@@ -1,10 +1,11 @@
 /** What a reader takes away who reads nothing else: the result with its interval, against chance, and what limits it. */
+import type { RateEvaluation } from '../../evaluation/evaluation-result.ts';
 import type { KnnEntry, ValidationEntry } from '../../training/log.ts';
 import { notice } from '../elements.ts';
 import { type Html, html, type Part } from '../html.ts';
 import { count, counted, interval, listed, percent, plain, roundPercent, score } from '../numbers.ts';
 import { isScored, type PretrainSubject, type ScoredSubject, type Subject } from '../subject.ts';
-import { leading } from './scores.ts';
+import { chanceOf, leading } from './scores.ts';
 
 /** The paragraphs of one run. */
 export function summaryOf(subject: Subject): Html {
@@ -16,7 +17,6 @@ function scoredSummary(subject: ScoredSubject): Html {
   const { classes, data, settings, optimistic } = evaluation;
   const rate = leading(evaluation);
   const { scores } = rate.clipMean;
-  const chance = 1 / classes.length;
   const { accuracy, balancedAccuracy, auroc } = scores;
   const within = (ends: readonly [number, number] | null): string =>
     ends === null
@@ -41,9 +41,9 @@ function scoredSummary(subject: ScoredSubject): Html {
       (${interval(balancedAccuracy.interval)})${auroc.mean !== null && html` and the mean area under the ROC curve <strong>${score(auroc.mean)}</strong> (${interval(auroc.interval)})`}.
     </p>
     <p>
-      ${againstChance(balancedAccuracy.interval, chance)} Always giving the commonest class would be right for
+      ${againstChance(rate)} Always giving the commonest class would be right for
       ${percent(data.majorityAccuracy)} of the clips; any constant answer has a balanced accuracy of
-      ${score(chance)}.${calibration(subject)}
+      ${score(chanceOf(rate))}.${calibration(subject)}
     </p>
     ${leakNotice(subject, true)}`;
 }
@@ -60,10 +60,15 @@ function opening({ kind, evaluation, audit }: ScoredSubject): string {
   return 'On clips of groups that were held out of fine-tuning,';
 }
 
-function againstChance(ends: readonly [number, number] | null, chance: number): string {
+/** What the interval of balanced accuracy says about having learnt anything at all. */
+function againstChance({ clipMean }: RateEvaluation): string {
+  const { constantAnswer } = clipMean;
+  if (constantAnswer === undefined)
+    return 'An earlier version wrote this evaluation without holding it against a constant answer; the command again, with --resume or --overwrite, does so.';
+  const ends = constantAnswer.above.interval;
   if (ends === null) return 'There is no interval, so nothing can be said about how sure this is.';
-  if (ends[0] > chance) return 'The interval of balanced accuracy lies above that of a constant answer.';
-  if (ends[1] < chance) return 'The interval of balanced accuracy lies below that of a constant answer.';
+  if (ends[0] > 0) return 'The interval of balanced accuracy lies above that of a constant answer.';
+  if (ends[1] < 0) return 'The interval of balanced accuracy lies below that of a constant answer.';
   return 'The interval of balanced accuracy holds that of a constant answer: these data do not show that the model has learnt to tell the classes apart.';
 }
 

@@ -1,5 +1,6 @@
 /** An evaluation on another dataset as text: what was scored, the scores with their intervals, the confusions. */
 import type { Level, OverallScore, Score } from '../../evaluation/evaluation-result.ts';
+import { balancedAccuracyByChance } from '../../evaluation/metrics.ts';
 import { RESEARCH_USE } from '../predict/answers.ts';
 import type { ExternalEvaluation } from './evaluate.ts';
 
@@ -40,7 +41,7 @@ export function evaluationText(result: ExternalEvaluation): string {
   return [
     `${model.path} on ${dataset.name}: ${clips.scored} clips of ${rate.groups} groups${left.length > 0 ? `; not scored: ${left.join(', ')}` : ''}`,
     ...mappingLines(mapping),
-    `scores with ${Math.round(100 * evaluation.settings.confidence)} % intervals over groups; balanced accuracy by chance is ${(1 / evaluation.classes.length).toFixed(3)}, accuracy of always the commonest class ${evaluation.data.majorityAccuracy.toFixed(3)}`,
+    `scores with ${Math.round(100 * evaluation.settings.confidence)} % intervals over groups; balanced accuracy by chance is ${balancedAccuracyByChance(rate.clipMean.perClass.map(({ support }) => support)).toFixed(3)}, accuracy of always the commonest class ${evaluation.data.majorityAccuracy.toFixed(3)}`,
     ...table([header, ...scores]),
     'by class (clips, mean)',
     ...table([['', 'clips', 'precision', 'recall', 'F1', 'AUROC'], ...classes]),

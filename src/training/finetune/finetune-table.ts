@@ -6,6 +6,7 @@ import type {
   RateEvaluation,
   Score,
 } from '../../evaluation/evaluation-result.ts';
+import { balancedAccuracyByChance } from '../../evaluation/metrics.ts';
 
 const COLUMNS: readonly (readonly [name: OverallScore, title: string])[] = [
   ['accuracy', 'accuracy'],
@@ -22,7 +23,8 @@ const ROWS: readonly (readonly [level: Level, title: string])[] = [
 
 /** Scores with intervals at clip and frame level, for each label rate, and what one must know beside them. */
 export function finetuneTable(evaluation: Evaluation): string {
-  const { data, classes, settings, optimistic } = evaluation;
+  const { data, settings, optimistic } = evaluation;
+  const chance = balancedAccuracyByChance(data.perClass.map(({ clips }) => clips));
   const several = evaluation.labelRates.length > 1;
   const percent = Math.round(100 * settings.confidence);
   return [
@@ -30,7 +32,7 @@ export function finetuneTable(evaluation: Evaluation): string {
       ? ['OPTIMISTIC: the epoch was chosen on the test clips themselves; do not compare with honest figures.']
       : []),
     `${data.clips} labelled clips of ${data.groups} groups: ${data.perClass.map(({ name, clips }) => `${name} ${clips}`).join(', ')}`,
-    `mean over seeds, ${percent} % interval over groups; always the commonest class: accuracy ${data.majorityAccuracy.toFixed(3)}, balanced ${(1 / classes.length).toFixed(3)}`,
+    `mean over seeds, ${percent} % interval over groups; always the commonest class: accuracy ${data.majorityAccuracy.toFixed(3)}, balanced ${chance.toFixed(3)}`,
     ...evaluation.labelRates.flatMap((rate) => [
       ...(several ? [`label rate ${rate.labelRate}:`] : []),
       ...rateTable(rate, optimistic),
