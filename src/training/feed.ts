@@ -1,4 +1,7 @@
-/** The batches of a run from a given step on, painted by worker threads while the step before is computed. */
+/**
+ * The batches of a run from a given step on, painted by worker threads while the step before is computed. Labels are
+ * those of the split and no others; `splits.ts` decides which may be seen.
+ */
 import type { Dataset } from '../dataset/reader.ts';
 import { PairLoader } from '../views/loader.ts';
 import type { Config } from './config.ts';
@@ -11,7 +14,7 @@ export interface Feed extends AsyncDisposable {
   next(): Promise<StepBatch>;
 }
 
-/** Opens the feed. Labels are those the split lets training see. */
+/** Opens the feed. */
 export function openFeed(
   dataset: Dataset,
   split: Split,

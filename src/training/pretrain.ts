@@ -13,7 +13,7 @@ import { describeEnvironment } from './environment.ts';
 import type { PretrainEvent, RunSummary } from './events.ts';
 import { openFeed } from './feed.ts';
 import { Itinerary } from './itinerary.ts';
-import { Learner } from './learner.ts';
+import { Learner, methodOf } from './learner.ts';
 import { RunLog } from './log.ts';
 import { train } from './loop.ts';
 import { recordProvenance, requireSameClips } from './provenance.ts';
@@ -32,7 +32,7 @@ import {
 import { Saver } from './saver.ts';
 import { Scorer } from './scorer.ts';
 import { settled } from './settle.ts';
-import { type Split, splitClips } from './splits.ts';
+import { type Split, splitClips, withoutLabels } from './splits.ts';
 
 export interface PretrainOptions {
   /** Dataset folder. */
@@ -71,7 +71,8 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
   });
   const config = settled(wanted, backend);
   const named = config.data.split === null ? null : readSplit(dataset, config.data.split);
-  const split = splitClips(dataset.clips, classes, config.data, config.seed, named);
+  const drawn = splitClips(dataset.clips, classes, config.data, config.seed, named);
+  const split = methodOf(config, classes.length).readsLabels ? drawn : withoutLabels(drawn);
   const itinerary = new Itinerary(dataset.clips, split, config);
   using learner = new Learner(backend, config, classes.length);
   using scorer = new Scorer(learner, dataset, split, config);
@@ -88,7 +89,7 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
   scorer.best = restored?.best ?? null;
   if (start !== 'resumed') {
     clearRun(run);
-    recordProvenance(run, dataset, split, learner.method.readsLabels);
+    recordProvenance(run, dataset, split);
     writeRunFile(run, RUN_FILES.environment, describeEnvironment(backend.describe()));
   }
   // Last: a folder counts as a run once it has its configuration.

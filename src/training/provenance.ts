@@ -10,7 +10,7 @@ import { UsclError } from '../base/errors.ts';
 import { ALIKE_DISTANCE, findAlike } from '../dataset/near-duplicates.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import { datasetHash, FINETUNE_FILES, isRun, RUN_FILES, writeRunFile } from './run-folder.ts';
-import type { Split } from './splits.ts';
+import { clipsInTraining, type Split } from './splits.ts';
 
 export const provenanceSchema = z.object({
   name: z.string(),
@@ -30,16 +30,17 @@ export const provenanceSchema = z.object({
 /** Which clips a run went through. */
 export type Provenance = z.infer<typeof provenanceSchema>;
 
+/** What has entered training counts as training, held out or not. */
 function rolesIn(split: Split): (clip: number) => 'training' | 'validation' | 'unused' {
-  const training = new Set(split.training);
+  const training = clipsInTraining(split);
   const validation = new Set(split.validation);
   return (clip) => (training.has(clip) ? 'training' : validation.has(clip) ? 'validation' : 'unused');
 }
 
 /** Writes down which clips of the dataset train and validate, and whose label is used. */
-export function recordProvenance(run: string, dataset: Dataset, split: Split, labelsRead: boolean): void {
+export function recordProvenance(run: string, dataset: Dataset, split: Split): void {
   const roleOf = rolesIn(split);
-  const labelled = (index: number): boolean => labelsRead && split.labels[index]! >= 0;
+  const labelled = (index: number): boolean => roleOf(index) === 'training' && split.labels[index]! >= 0;
   writeRunFile(run, RUN_FILES.dataset, provenanceOf(dataset, roleOf, labelled));
 }
 

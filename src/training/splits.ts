@@ -91,6 +91,20 @@ function candidates(
   return { usable, validation };
 }
 
+/** The split for a method that reads no label: none may be used. */
+export function withoutLabels(split: Split): Split {
+  return { ...split, labels: new Int32Array(split.labels.length).fill(UNLABELLED) };
+}
+
+/**
+ * All clips that enter training in some epoch. Where `replace` gives places away, those are the kept clips, held-out ones
+ * among them, and a training clip outside the rate is never seen.
+ */
+export function clipsInTraining({ training, kept }: Split): ReadonlySet<number> {
+  const within = new Set(kept);
+  return training.every((index) => within.has(index)) ? new Set(training) : within;
+}
+
 /**
  * The clips an epoch goes through. With `replace` a training clip outside the rate gives its place to a random kept
  * clip (validation clips included, as the published code has it), anew each epoch.

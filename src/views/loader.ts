@@ -1,5 +1,7 @@
-/** Batches of view pairs, made ahead by worker threads; see `image-loader.ts` for what that promises. */
-import type { Dataset } from '../dataset/reader.ts';
+/**
+ * Batches of view pairs, made ahead by worker threads; see `image-loader.ts` for what that promises. Labels are none of
+ * its business: which of them may be seen is decided where clips are split.
+ */
 import type { ViewConfig } from './config.ts';
 import {
   ImageLoader,
@@ -19,8 +21,6 @@ export interface BatchRequest {
 }
 
 export interface PairBatch extends BatchRequest {
-  /** [N] class index in the dataset's manifest, −1 where the clip has no label. */
-  readonly labels: Int32Array;
   /** [2N, channels, size, size], view 0 of all clips, then view 1; normalised. Overwritten after the next `next()`. */
   readonly images: Float32Array;
 }
@@ -46,16 +46,8 @@ export class PairLoader extends ImageLoader<BatchRequest, PairBatch> {
         requireFit(clips.length, pairs, 'pairs', step);
         return { kind: 'pairs', epoch, clips };
       },
-      batchOf: ({ epoch, index, clips }, _task, images, dataset) => {
-        const labels = Int32Array.from(clips, (clip) => classOf(dataset, clip));
-        return { epoch, index, clips, labels, images };
-      },
+      batchOf: ({ epoch, index, clips }, _task, images) => ({ epoch, index, clips, images }),
     };
     return new PairLoader(folder, kind, options).begin();
   }
-}
-
-function classOf({ manifest, clips }: Dataset, clip: number): number {
-  const label = clips[clip]?.label ?? null;
-  return label === null ? -1 : manifest.classes.indexOf(label);
 }

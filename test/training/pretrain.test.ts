@@ -323,6 +323,48 @@ describe('what a batch may be', () => {
   });
 });
 
+describe('labels that may be read', () => {
+  const labelledIn = (run: string): number => {
+    const record = z
+      .object({ clips: z.array(z.object({ role: z.string(), labelled: z.boolean() })) })
+      .parse(JSON.parse(file(run, 'dataset.json').toString()));
+    expect(record.clips.filter(({ role, labelled }) => labelled && role !== 'training')).toEqual([]);
+    return record.clips.filter(({ labelled }) => labelled).length;
+  };
+
+  // 8 of the 10 clips train.
+  test.each([
+    [[], 8],
+    [['objective.supervisedWeight=0'], 0],
+    [['data.labelRate=0'], 0],
+    [['data.labelRate=0.5'], 4],
+  ])('with %j are the same in what is told, logged and recorded', async (set, expected) => {
+    const run = fresh();
+    const { events } = await tinyRun(dataset, run, ['training.epochs=1', ...set]);
+    const start = events.find((event) => event.kind === 'start');
+    expect(start?.labelledClips).toBe(expected);
+    expect(labelledIn(run)).toBe(expected);
+    // Two views of every clip of the epoch.
+    expect(stepsOf(run).reduce((sum, { labelled }) => sum + labelled, 0)).toBe(2 * expected);
+  });
+
+  test('held-out clips that replace brings into training are recorded as trained on', async () => {
+    const run = fresh();
+    await tinyRun(dataset, run, [
+      ...['training.epochs=1', 'data.rate=0.5', 'data.rateMode=replace', 'data.validation.fraction=0.5'],
+    ]);
+    using opened = openDataset(dataset);
+    const config = readRunConfig(run);
+    const split = splitClips(opened.clips, opened.manifest.classes, config.data, config.seed);
+    const record = z
+      .object({ clips: z.array(z.object({ role: z.string() })) })
+      .parse(JSON.parse(file(run, 'dataset.json').toString()));
+    const trained = record.clips.flatMap(({ role }, clip) => (role === 'training' ? [clip] : []));
+    expect(trained).toEqual(split.kept);
+    expect(split.validation.some((clip) => trained.includes(clip))).toBe(true);
+  });
+});
+
 describe('scores', () => {
   test('a labelled dataset gives a kNN score every k epochs and at the end, and selects the best', async () => {
     const run = fresh();

@@ -4,7 +4,7 @@ import { UsclError } from '../../src/base/errors.ts';
 import { makeSplit } from '../../src/dataset/splits.ts';
 import type { ClipRecord } from '../../src/dataset/types.ts';
 import { resolveConfig } from '../../src/training/resolve.ts';
-import { epochClips, splitClips } from '../../src/training/splits.ts';
+import { clipsInTraining, epochClips, splitClips, withoutLabels } from '../../src/training/splits.ts';
 import { errorOf } from './support.ts';
 import { failure } from '../failures.ts';
 
@@ -149,6 +149,29 @@ describe('rate mode', () => {
     expect(epochs.flat().some((i) => parts.validation.includes(i))).toBe(true);
     expect(epochs.some((epoch) => new Set(epoch).size < epoch.length)).toBe(true);
     expect(epochClips(parts, clips, data, 0, 7)).toEqual(epochs[7]);
+  });
+
+  test('what enters training is what epochs go through, held-out clips under replace among them', () => {
+    const clips = clipsOf(50, 1);
+    for (const set of [[], ['rate=0.5'], ['rateMode=replace'], ['rate=0.5', 'rateMode=replace']]) {
+      const data = dataOf(...set);
+      const parts = splitClips(clips, ['a', 'b'], data, 0);
+      const seen = new Set(
+        Array.from({ length: 400 }, (_, epoch) => epochClips(parts, clips, data, 0, epoch)).flat(),
+      );
+      expect([...clipsInTraining(parts)].sort((a, b) => a - b)).toEqual([...seen].sort((a, b) => a - b));
+      const heldOutSeen = parts.validation.some((clip) => seen.has(clip));
+      expect(heldOutSeen, set.join()).toBe(set.length === 2);
+    }
+  });
+
+  test('without labels none may be used, and nothing else changes', () => {
+    const parts = split(clipsOf(20, 2));
+    expect(labelledOf(parts.labels)).not.toEqual([]);
+    const { labels, ...rest } = withoutLabels(parts);
+    expect(labelledOf(labels)).toEqual([]);
+    const { labels: _labels, ...before } = parts;
+    expect(rest).toEqual(before);
   });
 
   test('a rate that leaves no training clip is refused', async () => {

@@ -58,7 +58,8 @@ describe('PairLoader', () => {
       const expected = new Float32Array(2 * request.clips.length * imageLength(view));
       fillPairImages(dataset, request.clips, view, 9, request.epoch, expected);
       expect(Buffer.compare(Buffer.from(expected.buffer), Buffer.from(made.images.slice().buffer))).toBe(0);
-      expect([...made.labels]).toEqual(request.clips.map((clip) => [-1, 0, 1][clip % 3]));
+      // Which labels may be seen is not decided here, so none are handed out.
+      expect(Object.keys(made).sort()).toEqual(['clips', 'epoch', 'images', 'index']);
     }
     expect(loader.secondsWaited).toBeGreaterThan(0);
     await expect(loader.next()).rejects.toThrow(RangeError);
