@@ -7,7 +7,6 @@
 import { messageOf } from '../src/base/errors.ts';
 import { discover } from '../src/ingest/discover.ts';
 import { findField } from '../src/ingest/field/find.ts';
-import { findOverlays } from '../src/ingest/field/overlay.ts';
 import { rasterize } from '../src/ingest/field/raster.ts';
 import { openSource } from '../src/ingest/open.ts';
 import type { SourceItem } from '../src/ingest/plan.ts';
@@ -22,7 +21,7 @@ const folder = process.argv[2] ?? '';
 if (folder === '') throw new Error('usage: npx tsx bench/fields.ts FOLDER');
 const { items } = await discover(folder, { layout: 'stills' });
 const tools = await findVideoTools();
-console.log('clip,frames,width,height,shape,confidence,kept,still_before,still_after,marks,ms');
+console.log('clip,frames,width,height,shape,confidence,kept,still_before,still_after,ms');
 for (const item of items) {
   try {
     await judge(item);
@@ -51,7 +50,6 @@ async function judge(item: SourceItem): Promise<void> {
   const inside = field === null ? new Uint8Array(pixels).fill(1) : rasterize(field.outlines, source);
   const kept = count(inside);
   const still = frames.length < 3 ? null : stillPixels(frames, pixels);
-  const marks = findOverlays(frames, source, 3, inside);
   console.log(
     [
       JSON.stringify(item.path),
@@ -63,7 +61,6 @@ async function judge(item: SourceItem): Promise<void> {
       (kept / pixels).toFixed(4),
       still === null ? '' : (count(still) / pixels).toFixed(5),
       still === null ? '' : (count(still.map((value, i) => value & inside[i]!)) / kept).toFixed(5),
-      marks === null ? 0 : count(marks),
       ((user + system) / 1000).toFixed(0),
     ].join(','),
   );

@@ -14,7 +14,6 @@ export {
   type NamedTensor,
   type Safetensors,
 } from './formats/safetensors.ts';
-export { readScalars, type ScalarSeries } from './formats/tensorboard-reader.ts';
 export { EventWriter, type EventWriterOptions } from './formats/tensorboard.ts';
 
 // Engine: networks as data, backends, optimizers.

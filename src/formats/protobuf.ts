@@ -1,9 +1,9 @@
 /**
  * As much of the Protocol Buffers wire format as event files need: fields of the four live wire types, written by
- * hand and read with bounds. Field numbers and meanings belong to the caller.
+ * hand. Field numbers and meanings belong to the caller.
  */
 
-export const WIRE = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
+const WIRE = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
 
 /** Field with a non-negative integer below 2⁵³. */
 export function varintField(field: number, value: number): Uint8Array {
@@ -46,70 +46,4 @@ function varint(value: number): number[] {
   }
   bytes.push(rest);
   return bytes;
-}
-
-/** One field as read: its number and either an integer, raw fixed-width bytes, or a length-delimited payload. */
-export type Field =
-  | { readonly number: number; readonly wire: typeof WIRE.varint; readonly value: bigint }
-  | {
-      readonly number: number;
-      readonly wire: typeof WIRE.fixed64 | typeof WIRE.bytes | typeof WIRE.fixed32;
-      readonly value: Uint8Array;
-    };
-
-/** The message does not parse; `offset` is the byte within the message. */
-export class WireError extends Error {
-  readonly offset: number;
-
-  constructor(message: string, offset: number) {
-    super(message);
-    this.name = 'WireError';
-    this.offset = offset;
-  }
-}
-
-/** Fields of a message in order. @throws WireError when lengths leave the message or a wire type is unknown. */
-export function* readFields(message: Uint8Array): Generator<Field> {
-  let at = 0;
-  const integer = (): bigint => {
-    let value = 0n;
-    for (let shift = 0n; shift < 70n; shift += 7n) {
-      const byte = message[at];
-      if (byte === undefined) throw new WireError('An integer runs past the end.', at);
-      at++;
-      value |= BigInt(byte & 0x7f) << shift;
-      if (byte < 0x80) return BigInt.asUintN(64, value);
-    }
-    throw new WireError('An integer is longer than ten bytes.', at);
-  };
-  const take = (length: number): Uint8Array => {
-    if (length > message.length - at)
-      throw new WireError(`A field of ${length} bytes runs past the end.`, at);
-    const start = at;
-    at += length;
-    return message.subarray(start, at);
-  };
-  while (at < message.length) {
-    const start = at;
-    const tag = Number(integer());
-    const number = Math.floor(tag / 8);
-    const wire = tag % 8;
-    if (number < 1 || number > 0x1fffffff) throw new WireError(`There is no field number ${number}.`, start);
-    switch (wire) {
-      case WIRE.varint:
-        yield { number, wire, value: integer() };
-        break;
-      case WIRE.fixed64:
-        yield { number, wire, value: take(8) };
-        break;
-      case WIRE.bytes:
-        yield { number, wire, value: take(Number(integer())) };
-        break;
-      case WIRE.fixed32:
-        yield { number, wire, value: take(4) };
-        break;
-      default:
-        throw new WireError(`There is no wire type ${wire}.`, start);
-    }
-  }
 }

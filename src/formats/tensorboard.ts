@@ -15,13 +15,13 @@ import { maskedCrc32c } from './crc32c.ts';
 import { bytesField, doubleField, floatField, varintField } from './protobuf.ts';
 
 /** Field numbers of TensorFlow's event.proto and summary.proto. */
-export const EVENT = { wallTime: 1, step: 2, fileVersion: 3, summary: 5, sessionLog: 7 } as const;
-export const SUMMARY_VALUE = 1;
-export const VALUE = { tag: 1, simpleValue: 2 } as const;
-export const SESSION_STATUS = 1;
-export const SESSION_START = 1;
+const EVENT = { wallTime: 1, step: 2, fileVersion: 3, summary: 5, sessionLog: 7 } as const;
+const SUMMARY_VALUE = 1;
+const VALUE = { tag: 1, simpleValue: 2 } as const;
+const SESSION_STATUS = 1;
+const SESSION_START = 1;
 const FILE_VERSION = 'brain.Event:2';
-export const FILE_PREFIX = 'events.out.tfevents.';
+const FILE_PREFIX = 'events.out.tfevents.';
 
 /** Unwritten bytes are passed to the system at the latest when there are this many. */
 const BUFFER_LIMIT = 1 << 18;

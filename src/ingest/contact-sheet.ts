@@ -6,6 +6,7 @@
  */
 import sharp from 'sharp';
 import { writeFileAtomic } from '../base/files.ts';
+import { escapeXml } from '../charts/markup.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import type { ClipRecord, Field } from '../dataset/types.ts';
 import { compareNatural } from './paths.ts';
@@ -201,12 +202,4 @@ function polygonOf(
 function fit(text: string, width: number, letter: number): string {
   const room = Math.max(4, Math.floor(width / letter));
   return text.length <= room ? text : `…${text.slice(text.length - room + 1)}`;
-}
-
-export function escapeXml(text: string): string {
-  return text
-    .replaceAll(/[\p{Cc}\p{Cs}\uFFFE\uFFFF]/gu, '�')
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;');
 }

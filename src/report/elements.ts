@@ -1,5 +1,5 @@
 /** The building blocks of the page: tables that scroll in their own box, figures with their numbers, boxes of words. */
-import { type Html, html, type Part } from './html.ts';
+import { type Html, html, type Part } from '../charts/markup.ts';
 
 export interface Table {
   /** Read out before the table; not shown where a heading says the same. */

@@ -1,6 +1,6 @@
 /** Which clips the model was wrong about, and how surely: from the predictions alone. */
 import type { Predictions } from '../evaluation/predictions.ts';
-import { groupBy, mean } from './collect.ts';
+import { groupBy, mean } from '../base/collect.ts';
 
 export interface Mistake {
   /** Index into the clips of the predictions. */

@@ -4,7 +4,7 @@
  */
 import type { Manifest } from '../dataset/types.ts';
 import { section, type Section } from './elements.ts';
-import { type Html, html, name, type Part, trusted } from './html.ts';
+import { type Html, html, name, type Part, trusted } from '../charts/markup.ts';
 import type { Mistake } from './mistakes.ts';
 import { count, counted, listed, moment } from './numbers.ts';
 import type { Pictures } from './pictures.ts';

@@ -2,37 +2,15 @@
  * How the page looks: one column of text, sans-serif numbers that line up, hairlines and no decoration. System fonts,
  * light and dark as the reader's screen has it, always light on paper.
  */
-import { DARK, LIGHT, type Scheme } from './palette.ts';
+import { DARK, LIGHT } from '../charts/palette.ts';
+import { CHART_RULES, tokens } from '../charts/style.ts';
 
 /** The style sheet of the page. */
 export function styleSheet(): string {
   return `:root{color-scheme:light dark;${tokens(LIGHT)}}
 @media (prefers-color-scheme:dark){:root{${tokens(DARK)}}}
-${LAYOUT}${heatRules()}${seriesRules()}@media print{:root{color-scheme:light;${tokens(LIGHT)}}${PRINT}}
+${LAYOUT}${CHART_RULES}@media print{:root{color-scheme:light;${tokens(LIGHT)}}${PRINT}}
 `;
-}
-
-function tokens(scheme: Scheme): string {
-  const { series, heat, ...named } = scheme;
-  return [
-    ...Object.entries(named).map(([name, value]) => [kebab(name), value] as const),
-    ...series.map((value, i) => [`s${i}`, value] as const),
-    ...heat.flatMap(([paper, ink], i) => [[`h${i}`, paper] as const, [`i${i}`, ink] as const]),
-  ]
-    .map(([name, value]) => `--${name}:${value}`)
-    .join(';');
-}
-
-function kebab(name: string): string {
-  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-}
-
-function heatRules(): string {
-  return LIGHT.heat.map((_, i) => `.h${i}{fill:var(--h${i})}svg .i${i}{fill:var(--i${i})}\n`).join('');
-}
-
-function seriesRules(): string {
-  return LIGHT.series.map((_, i) => `.s${i}{stroke:var(--s${i})}.f${i}{fill:var(--s${i})}\n`).join('');
 }
 
 const LAYOUT = `*{box-sizing:border-box}
@@ -90,18 +68,6 @@ figcaption{font-size:.88rem;line-height:1.45;color:var(--soft);margin:0 0 .5rem}
 figcaption strong{color:var(--ink);font-weight:600;display:block}
 svg,img{max-width:100%;height:auto}
 figure>svg{display:block;width:100%}
-svg text{font-size:12px;fill:var(--ink)}
-svg .name{fill:var(--soft)}
-svg .right{font-weight:700}
-.grid{stroke:var(--rule);stroke-width:1}
-.axis,.tick{stroke:var(--soft);stroke-width:1}
-.box{fill:none;stroke:var(--rule)}
-.bar{fill:var(--soft);opacity:.35}
-.line{fill:none;stroke-width:1.9;stroke-linejoin:round;stroke-linecap:butt}
-.faint{stroke-width:.9;opacity:.4}
-.band{stroke:none;opacity:.16}
-.guide{fill:none;stroke:var(--soft);stroke-width:1;stroke-dasharray:4 4}
-.hollow{fill:var(--paper);stroke-width:1.7}
 .legend{list-style:none;display:flex;flex-wrap:wrap;gap:.15rem 1.1rem;margin:.4rem 0 .2rem;padding:0;font-size:.82rem;line-height:1.4}
 .legend li{display:flex;align-items:center;gap:.45rem;margin:0;min-width:0}
 .legend svg{flex:none;width:30px;height:12px}

@@ -13,7 +13,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UsclError } from '../../src/base/errors.ts';
 import { crc32c, maskedCrc32c } from '../../src/formats/crc32c.ts';
-import { EVENT_LIMITS, readEvents, readScalars } from '../../src/formats/tensorboard-reader.ts';
+import { readEvents, readScalars } from '../events.ts';
 import { EventWriter } from '../../src/formats/tensorboard.ts';
 
 let folder: string;
@@ -92,9 +92,8 @@ describe('EventWriter', () => {
           const writer = EventWriter.open(folder, { wallTime: 1 });
           for (const { tag, value, step, wallTime } of points) writer.scalar(tag, value, step, wallTime);
           writer.close();
-          const { events, truncated } = readEvents(readFileSync(writer.path));
+          const events = readEvents(readFileSync(writer.path));
           rmSync(writer.path);
-          expect(truncated).toBe(false);
           expect(events[0]).toMatchObject({ fileVersion: 'brain.Event:2', scalars: [] });
           expect(
             events.slice(1).map(({ scalars, step, wallTime }) => ({ ...scalars[0], step, wallTime })),
@@ -108,9 +107,9 @@ describe('EventWriter', () => {
   it('shows points after a flush and holds them before it', () => {
     const writer = EventWriter.open(folder);
     writer.scalar('loss', 1, 0);
-    expect(readEvents(readFileSync(writer.path)).events).toHaveLength(1);
+    expect(readEvents(readFileSync(writer.path))).toHaveLength(1);
     writer.flush();
-    expect(readEvents(readFileSync(writer.path)).events).toHaveLength(2);
+    expect(readEvents(readFileSync(writer.path))).toHaveLength(2);
     writer.close();
   });
 
@@ -181,68 +180,5 @@ describe('EventWriter', () => {
   it.skipIf(process.getuid?.() === 0)('names a folder that may not be written (not as root)', () => {
     chmodSync(folder, 0o500);
     expect(codeOf(() => EventWriter.open(folder))).toBe('WRITE_FAILED');
-  });
-});
-
-describe('readEvents', () => {
-  const written = (): Buffer => {
-    const writer = EventWriter.open(folder, { wallTime: 3 });
-    writer.scalar('loss', 1.5, 1, 4);
-    writer.scalar('loss', 2.5, 2, 5);
-    writer.close();
-    return readFileSync(writer.path);
-  };
-
-  it('gives the whole events of a file cut anywhere, and says that it was cut', () => {
-    const bytes = written();
-    const whole = readEvents(bytes);
-    for (let length = 0; length < bytes.length; length++) {
-      const { events, truncated } = readEvents(bytes.subarray(0, length));
-      expect(whole.events.slice(0, events.length)).toEqual(events);
-      expect(events.length).toBeLessThan(whole.events.length);
-      const lengths = [0, 16 + 24, 16 + 24 + 16 + 26];
-      expect(truncated).toBe(!lengths.includes(length));
-    }
-  });
-
-  it('refuses any changed byte', () => {
-    const bytes = written();
-    for (let at = 0; at < bytes.length; at++) {
-      const changed = Buffer.from(bytes);
-      changed[at]! ^= 0x10;
-      expect(
-        codeOf(() => readEvents(changed)),
-        `byte ${at}`,
-      ).toBe('EVENTS_INVALID');
-    }
-  });
-
-  it('refuses a record longer than the limit before taking memory for it', () => {
-    const head = Buffer.alloc(12);
-    head.writeBigUInt64LE(BigInt(EVENT_LIMITS.recordBytes) + 1n);
-    head.writeUInt32LE(maskedCrc32c(head.subarray(0, 8)), 8);
-    expect(codeOf(() => readEvents(head))).toBe('EVENTS_INVALID');
-  });
-
-  it('never fails otherwise than by name on records of arbitrary bytes', () => {
-    fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 60 }), (data) => {
-        const bytes = Buffer.alloc(16 + data.length);
-        bytes.writeUInt8(data.length);
-        bytes.writeUInt32LE(maskedCrc32c(bytes.subarray(0, 8)), 8);
-        bytes.set(data, 12);
-        bytes.writeUInt32LE(maskedCrc32c(data), 12 + data.length);
-        try {
-          readEvents(bytes);
-        } catch (thrown) {
-          expect(thrown).toMatchObject({ code: 'EVENTS_INVALID' });
-        }
-      }),
-      { numRuns: 500, seed: 3 },
-    );
-  });
-
-  it('names the folder that cannot be read', () => {
-    expect(codeOf(() => readScalars(join(folder, 'absent')))).toBe('EVENTS_UNREADABLE');
   });
 });

@@ -9,6 +9,7 @@ const SOURCE = join(import.meta.dirname, '..', '..', 'src');
 const FLOORS: Readonly<Record<string, number>> = {
   base: -1,
   formats: 0,
+  charts: 0,
   engine: 0,
   objectives: 0,
   dataset: 1,

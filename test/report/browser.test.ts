@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { contrast } from '../../src/report/palette.ts';
+import { contrast } from '../../src/charts/palette.ts';
 import { writeReport } from '../../src/report/report.ts';
 import { fixtureDataset, fixtureFinetune, fixturePretrain, HOSTILE, scratchFolder } from './fixture.ts';
 

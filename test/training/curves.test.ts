@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { drawCurves } from '../../src/training/curves.ts';
+import { drawPanels, pretrainPanels } from '../../src/training/curves.ts';
 import type { LogEntry } from '../../src/training/log.ts';
 
 const step = (at: number): LogEntry => ({
@@ -26,18 +26,34 @@ const step = (at: number): LogEntry => ({
 
 describe('the curves of a run', () => {
   it('show what the log holds and leave out what it does not', () => {
-    const svg = drawCurves(Array.from({ length: 100 }, (_, i) => step(i + 1)));
-    expect(svg).toContain('>loss<');
+    const log = Array.from({ length: 100 }, (_, i) => step(i + 1));
+    const svg = drawPanels('Pretraining', pretrainPanels(log));
+    expect(svg).toContain('>Loss<');
     expect(svg).not.toContain('kNN');
-    expect(svg).not.toContain('effective rank');
-    const scored = drawCurves([
+    expect(svg).not.toContain('Effective rank');
+    const scored = pretrainPanels([
       step(1),
-      { kind: 'knn', step: 1, epoch: 0, time: 0, accuracy: 0.5, balancedAccuracy: 0.5, macroF1: 0.5 },
+      { kind: 'knn', step: 1, epoch: 0, time: 0, accuracy: 0.5, balancedAccuracy: 0.25, macroF1: 0.5 },
     ]);
-    expect(scored).toContain('kNN balanced accuracy');
+    expect(scored.at(-1)).toMatchObject({
+      title: 'kNN on the watched dataset',
+      lines: [{ points: [[1, 0.25]] }],
+    });
+  });
+
+  it('are a running mean over a fiftieth of the run, in front of every step', () => {
+    const log = Array.from({ length: 150 }, (_, i) => step(i + 1));
+    const [{ lines } = { lines: [] }] = pretrainPanels(log);
+    expect(lines.map(({ faint = false }) => faint)).toEqual([true, false]);
+    const [raw, mean] = lines.map(({ points }) => points.map(([, y]) => y));
+    log.forEach((_, i) => {
+      expect(raw![i]).toBeCloseTo(4 - (i + 1) / 100, 12);
+      const window = raw!.slice(Math.max(0, i - 2), i + 1);
+      expect(mean![i]).toBeCloseTo(window.reduce((sum, y) => sum + y, 0) / window.length, 12);
+    });
   });
 
   it('draw an empty log as an empty chart', () => {
-    expect(drawCurves([])).toMatch(/^<svg[\s\S]*<\/svg>\n$/);
+    expect(drawPanels('Pretraining', pretrainPanels([]))).toMatch(/^<svg[\s\S]*<\/svg>\n$/);
   });
 });

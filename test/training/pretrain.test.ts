@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { openDataset } from '../../src/dataset/reader.ts';
 import type * as NtXentModule from '../../src/objectives/nt-xent.ts';
-import { readScalars } from '../../src/formats/tensorboard-reader.ts';
+import { readScalars } from '../events.ts';
 import { readCheckpoint } from '../../src/training/checkpoint.ts';
 import { Itinerary } from '../../src/training/itinerary.ts';
 import { readLog, type StepEntry } from '../../src/training/log.ts';

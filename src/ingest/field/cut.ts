@@ -29,9 +29,8 @@ export interface Cut {
 
 /**
  * Plans the way of a clip's frames. `field` null: nothing is blanked or cropped. `crop` false: blanked, but not
- * cropped. The shorter side becomes `shorter` where it is longer. `marks` [height, width] u8: where it is 1, the pixel is
- * painted over from beside it (`findOverlays`). Errors: `FIELD_OUTSIDE` where less than 16 × 16
- * pixels of the field are in the picture.
+ * cropped. The shorter side becomes `shorter` where it is longer. Errors: `FIELD_OUTSIDE` where less than 16 × 16 pixels
+ * of the field are in the picture.
  */
 export function planCut(
   field: Field | null,
@@ -39,7 +38,6 @@ export function planCut(
   channels: 1 | 3,
   shorter: number,
   crop: boolean,
-  marks: Uint8Array | null = null,
 ): Cut {
   const mask = field === null ? null : rasterize(field.outlines, original);
   const bounds = mask === null ? null : boundsOf(mask, original);
@@ -57,7 +55,6 @@ export function planCut(
   const stored = storedSize(kept, shorter);
   const blank = mask === null ? null : blankRuns(mask, original, kept);
   const isWhole = kept.width === original.width && kept.height === original.height;
-  const painted = marks === null ? null : paintRuns(marks, original);
   const isStored = isWhole && stored.width === original.width && stored.height === original.height;
   const shrink = isStored || channels === 3 ? null : planShrink(original, kept, stored);
   return {
@@ -73,7 +70,6 @@ export function planCut(
           frame.fill(0, blank[i]! * channels, blank[i + 1]! * channels);
         }
       }
-      if (painted !== null) paintOver(frame, painted, original.width, channels);
       if (isStored) return frame;
       return shrink === null ? shrinkByLibrary(frame, original, kept, stored, channels) : shrink(frame);
     },
@@ -126,42 +122,6 @@ function blankRuns(mask: Uint8Array, { width }: Size, kept: Rectangle): Int32Arr
     at = to;
   }
   return Int32Array.from(runs);
-}
-
-/** Runs of pixels [from, to) that are marks; a run lies in one row. */
-function paintRuns(marks: Uint8Array, { width, height }: Size): Int32Array {
-  const runs: number[] = [];
-  for (let y = 0; y < height; y++) {
-    const end = (y + 1) * width;
-    for (let at = marks.indexOf(1, y * width); at !== -1 && at < end;) {
-      const next = marks.indexOf(0, at);
-      const to = next === -1 ? end : Math.min(next, end);
-      runs.push(at, to);
-      at = marks.indexOf(1, to);
-    }
-  }
-  return Int32Array.from(runs);
-}
-
-/** Goes evenly from the pixel before a run to the pixel after it; at a border from the one that is there. */
-function paintOver(frame: Uint8Array, runs: Int32Array, width: number, channels: number): void {
-  for (let i = 0; i < runs.length; i += 2) {
-    const [from, to] = [runs[i]!, runs[i + 1]!];
-    const before = from % width === 0 ? to : from - 1;
-    const after = to % width === 0 ? from - 1 : to;
-    // A run over the whole row has nothing beside it.
-    if (from % width === 0 && to % width === 0) {
-      frame.fill(0, from * channels, to * channels);
-      continue;
-    }
-    for (let at = from; at < to; at++) {
-      const share = (at - from + 1) / (to - from + 1);
-      for (let c = 0; c < channels; c++) {
-        const [a, b] = [frame[before * channels + c]!, frame[after * channels + c]!];
-        frame[at * channels + c] = Math.round(a + share * (b - a));
-      }
-    }
-  }
 }
 
 /** Index of the source pixel whose place is nearest to the centre of target pixel `index`. */

@@ -1,11 +1,12 @@
 /** Runs side by side: their scores, and what paired tests say about the differences. */
 import type { Comparison, RateComparison } from '../../evaluation/comparison-result.ts';
 import { LOWER_IS_BETTER, OVERALL_SCORES, type OverallScore } from '../../evaluation/evaluation-result.ts';
-import { forestChart } from '../charts/forest.ts';
-import { type Line, lineChart, lineLegend } from '../charts/line.ts';
-import { shareAxis } from '../charts/plot.ts';
+import { forestChart } from '../../charts/forest.ts';
+import { legendList } from '../../charts/legend.ts';
+import { type Line, lineChart, lineLegend } from '../../charts/line.ts';
+import { shareAxis } from '../../charts/plot.ts';
 import { figure, figures, notice, quiet, table } from '../elements.ts';
-import { type Html, html, name, type Part } from '../html.ts';
+import { type Html, html, name, type Part } from '../../charts/markup.ts';
 import { count, counted, interval, listed, plain, pValue, roundPercent, score, signed } from '../numbers.ts';
 import { isScored, type ScoredSubject, type Subject } from '../subject.ts';
 import { rateAxis } from './figures.ts';
@@ -102,7 +103,7 @@ function efficiency(subjects: readonly ScoredSubject[]): Html | null {
         height: 300,
         lines,
       }),
-      legend: lineLegend(lines),
+      legend: legendList(lineLegend(lines)),
       table: {
         label: 'Label efficiency in numbers',
         head: ['Training labels', ...lines.map((line) => name(line.name))],

@@ -2,8 +2,8 @@
 import { basename } from 'node:path';
 import type { Manifest } from '../../dataset/types.ts';
 import { facts, notice, table } from '../elements.ts';
-import { mean } from '../collect.ts';
-import { type Html, html, joined, name, type Part } from '../html.ts';
+import { mean } from '../../base/collect.ts';
+import { type Html, html, joined, name, type Part } from '../../charts/markup.ts';
 import { count, counted, listed, percent, roundPercent } from '../numbers.ts';
 import type { FinetuneSubject, PretrainSubject, ScoredSubject, Subject } from '../subject.ts';
 import { leading } from './scores.ts';

@@ -1,9 +1,10 @@
 /** What `uscl explain` found: where the heat lies, and how clips lie to each other. */
 import type { CamExplanation, Explanation, MapExplanation } from '../../evaluation/explanation.ts';
-import { scatterChart } from '../charts/scatter.ts';
-import { groupBy } from '../collect.ts';
+import { legendList } from '../../charts/legend.ts';
+import { scatterChart } from '../../charts/scatter.ts';
+import { groupBy } from '../../base/collect.ts';
 import { facts, figure, figures, table } from '../elements.ts';
-import { type Html, html, name, type Part } from '../html.ts';
+import { type Html, html, name, type Part } from '../../charts/markup.ts';
 import { count, counted, percent, plain, score } from '../numbers.ts';
 import type { Pictures } from '../pictures.ts';
 import type { Subject } from '../subject.ts';
@@ -44,21 +45,20 @@ function mapPart(map: MapExplanation, { framesPerClip }: Explanation): Html {
         ? ''
         : ` Of the five nearest clips ${percent(near.nearest, 0)} share the ${by}; ${percent(near.chance, 0)} would by chance.`;
     const { plot, legend } = scatterChart(
-      `Map of ${points.length} clips coloured by ${by}.${found}`,
       points.map((point) => ({
         x: point.x,
         y: point.y,
         kind: kindOf(point),
         title: `${point.clip} (${kindOf(point) ?? NONE_KNOWN})`,
       })),
-      order,
+      { label: `Map of ${points.length} clips coloured by ${by}.${found}`, order },
     );
     return [
       figure({
         title: `Map of clips by ${by}`,
         caption: found.trim(),
         plot,
-        legend,
+        legend: legendList(legend),
         table: {
           label: `Clips on the map by ${by}`,
           head: ['Clip', by, 'x', 'y'],

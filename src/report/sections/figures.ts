@@ -1,12 +1,13 @@
 /** The pictures of scores: confusion, ROC, reliability, label efficiency. Each says how it is read. */
 import type { LevelEvaluation } from '../../evaluation/evaluation-result.ts';
-import { confusionChart } from '../charts/confusion.ts';
-import { type Line, lineChart, lineLegend } from '../charts/line.ts';
-import { type Axis, shareAxis } from '../charts/plot.ts';
-import { reliabilityChart } from '../charts/reliability.ts';
+import { confusionChart } from '../../charts/confusion.ts';
+import { legendList } from '../../charts/legend.ts';
+import { type Line, lineChart, lineLegend } from '../../charts/line.ts';
+import { type Axis, shareAxis } from '../../charts/plot.ts';
+import { reliabilityChart } from '../../charts/reliability.ts';
 import { figure, figures } from '../elements.ts';
-import { mean } from '../collect.ts';
-import { type Html, html, name, type Part } from '../html.ts';
+import { mean } from '../../base/collect.ts';
+import { type Html, html, name, type Part } from '../../charts/markup.ts';
 import { count, interval, listed, percent, plain, roundPercent, score } from '../numbers.ts';
 import type { ScoredSubject } from '../subject.ts';
 import { chanceOf, leading } from './scores.ts';
@@ -81,7 +82,7 @@ function rocFigure(
       diagonal: true,
       lines,
     }),
-    legend: lineLegend(lines, ['chance']),
+    legend: legendList(lineLegend(lines, ['chance'])),
     table: {
       label: 'True positive rate at some false positive rates',
       head: ['Class', 'AUROC', 'Interval', ...RATES.map((at) => `at ${roundPercent(at)}`)],
@@ -172,7 +173,7 @@ function labelFigure({ evaluation }: ScoredSubject): Html | null {
       lines,
       levels: [chanceOf(leading(evaluation))],
     }),
-    legend: lineLegend(lines, ['balanced accuracy of a constant answer']),
+    legend: legendList(lineLegend(lines, ['balanced accuracy of a constant answer'])),
     table: {
       label: 'Label efficiency in numbers',
       head: ['Training labels', ...EFFICIENCY.flatMap((key) => [EFFICIENCY_NAMES[key], 'Interval'])],

@@ -6,7 +6,7 @@ import { basename } from 'node:path';
 import type { RateEvaluation } from '../../evaluation/evaluation-result.ts';
 import type { Config } from '../../training/config.ts';
 import type { FinetuneConfig } from '../../training/finetune/config.ts';
-import { html, type Part } from '../html.ts';
+import { html, type Part } from '../../charts/markup.ts';
 import { count, counted, listed, plain, roundPercent, score } from '../numbers.ts';
 import {
   isScored,

@@ -1,6 +1,6 @@
 /** What the model was surest about and wrong: the clips to look at before believing any figure. */
 import { table } from '../elements.ts';
-import { html, name, type Part } from '../html.ts';
+import { html, name, type Part } from '../../charts/markup.ts';
 import type { Mistake } from '../mistakes.ts';
 import { count, counted, percent } from '../numbers.ts';
 import type { Pictures } from '../pictures.ts';

@@ -1,6 +1,6 @@
 /** A model card (Mitchell et al. 2019): what the model is, what it is for, and what it must not be used for. */
 import { facts } from '../elements.ts';
-import { html, joined, name, type Part } from '../html.ts';
+import { html, joined, name, type Part } from '../../charts/markup.ts';
 import { counted, listed } from '../numbers.ts';
 import { isScored, type Subject } from '../subject.ts';
 import { layersOf, startOf } from './data.ts';

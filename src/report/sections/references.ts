@@ -1,5 +1,5 @@
 /** What a methods section has to cite. Numbered in the order in which a text first names them. */
-import { type Html, html } from '../html.ts';
+import { type Html, html } from '../../charts/markup.ts';
 
 const REFERENCES = {
   uscl: 'Chen Y, Zhang C, Liu L, Feng C, Dong C, Luo Y, Wan X. USCL: Pretraining Deep Ultrasound Image Diagnosis Model through Video Contrastive Representation Learning. MICCAI 2021, LNCS 12908. doi:10.1007/978-3-030-87237-3_60',

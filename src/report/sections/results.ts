@@ -6,7 +6,7 @@ import {
   type Level,
 } from '../../evaluation/evaluation-result.ts';
 import { quiet, table } from '../elements.ts';
-import { html, name, type Part } from '../html.ts';
+import { html, name, type Part } from '../../charts/markup.ts';
 import { count, roundPercent, score } from '../numbers.ts';
 import type { ScoredSubject } from '../subject.ts';
 import { CLASS_NAMES, leading, LEVEL_NAMES, notesOf, SCORE_NAMES, scoreCell } from './scores.ts';

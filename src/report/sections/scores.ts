@@ -7,9 +7,9 @@ import type {
   RateEvaluation,
   Score,
 } from '../../evaluation/evaluation-result.ts';
+import { groupBy } from '../../base/collect.ts';
+import { type Html, html } from '../../charts/markup.ts';
 import { balancedAccuracyByChance } from '../../evaluation/metrics.ts';
-import { groupBy } from '../collect.ts';
-import { type Html, html } from '../html.ts';
 import { interval, listed, roundPercent, score as number } from '../numbers.ts';
 
 export const SCORE_NAMES: Readonly<Record<OverallScore, string>> = {

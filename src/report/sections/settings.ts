@@ -1,6 +1,6 @@
 /** The complete configuration, and what the run was computed on. */
 import { facts } from '../elements.ts';
-import { html, type Part } from '../html.ts';
+import { html, type Part } from '../../charts/markup.ts';
 import { bytes, count } from '../numbers.ts';
 import type { Subject } from '../subject.ts';
 

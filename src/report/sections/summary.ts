@@ -2,7 +2,7 @@
 import type { RateEvaluation } from '../../evaluation/evaluation-result.ts';
 import type { KnnEntry, ValidationEntry } from '../../training/log.ts';
 import { notice } from '../elements.ts';
-import { type Html, html, type Part } from '../html.ts';
+import { type Html, html, type Part } from '../../charts/markup.ts';
 import { count, counted, interval, listed, percent, plain, roundPercent, score } from '../numbers.ts';
 import { isScored, type PretrainSubject, type ScoredSubject, type Subject } from '../subject.ts';
 import { chanceOf, leading } from './scores.ts';

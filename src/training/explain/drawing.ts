@@ -2,7 +2,7 @@
 import sharp, { type OverlayOptions } from 'sharp';
 import type { Dataset } from '../../dataset/reader.ts';
 import type { Field } from '../../dataset/types.ts';
-import { escapeXml } from '../../ingest/contact-sheet.ts';
+import { escapeXml } from '../../charts/markup.ts';
 
 export const PAPER = '#1b1d21';
 export const INK = '#e6e6e6';

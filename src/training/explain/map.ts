@@ -1,13 +1,15 @@
 /** The map of a pool of clips: coordinates as a table, and three pictures coloured by class, group and source. */
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../base/files.ts';
+import { svgDocument } from '../../charts/document.ts';
+import { scatterChart } from '../../charts/scatter.ts';
 import { clipMeans, type ClipEmbeddings } from '../../evaluation/embeddings.ts';
 import { embeddingMap } from '../../evaluation/embedding-map.ts';
 import type { MapExplanation } from '../../evaluation/explanation.ts';
 import { RESEARCH_ONLY } from '../../evaluation/explanation.ts';
 import { neighbourAgreement } from '../../evaluation/neighbourhoods.ts';
 import { comparableRows } from '../../evaluation/retrieval.ts';
-import { scatterChart } from '../../formats/scatter-chart.ts';
+
 import { type ClipReference, type PooledClip, referenceTo } from './clip-pool.ts';
 
 export const MAP_FILES = {
@@ -68,17 +70,19 @@ export async function explainMap(settings: MapSettings): Promise<MapExplanation>
   };
   for (const key of ['class', 'group', 'source'] as const) {
     const { of, order } = colourings[key];
-    const svg = scatterChart(
+    const title = `${pool.length} clips, by ${key}`;
+    const size = 520;
+    const chart = scatterChart(
       points.map((point) => ({
         ...{ x: point.x, y: point.y, kind: of(point) },
         title: `${point.clip} · ${point.label ?? 'no label'} · ${point.group}`,
       })),
-      {
-        title: `${pool.length} clips, by ${key}`,
-        legend: key,
-        order,
-        note: `UMAP of mean features by cosine. Far distances mean little. ${RESEARCH_ONLY}`,
-      },
+      { label: title, order, apart: 20, size },
+    );
+    const svg = svgDocument(
+      title,
+      [{ ...chart, title: key, width: size, height: size }],
+      ['UMAP of mean features by cosine. Far distances mean little.', RESEARCH_ONLY],
     );
     writeFileAtomic(join(folder, MAP_FILES.svg[key]), [svg]);
   }

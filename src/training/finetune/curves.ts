@@ -1,7 +1,9 @@
-/** The course of a fine-tuning as a picture: loss and scores by epoch, one line a label rate, folds and seeds averaged. */
+/** The course of a fine-tuning: the mean over folds and seeds at each epoch, single trainings behind it. */
 import { join } from 'node:path';
+import { groupBy, mean } from '../../base/collect.ts';
 import { writeFileAtomic } from '../../base/files.ts';
-import { lineChart, type Series } from '../../formats/line-chart.ts';
+import type { Line } from '../../charts/line.ts';
+import { type CurvePanel, drawPanels, panels } from '../curves.ts';
 import { RUN_FILES } from '../run-folder.ts';
 import { type EpochEntry, readEpochLog } from './epoch-log.ts';
 
@@ -12,51 +14,66 @@ export function writeFinetuneCurves(run: string): string {
   return path;
 }
 
-// Told apart by the colour-blind too (Okabe & Ito).
-const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9'] as const;
-
-/** The SVG for a log; the final model is left out. */
+/** The SVG for a log: the panels of every label rate, the highest first. */
 export function drawFinetuneCurves(log: readonly EpochEntry[]): string {
-  const folds = log.filter(({ fold }) => fold !== null);
-  const rates = [...new Set(folds.map(({ labelRate }) => labelRate))].sort((a, b) => b - a);
-  const lines = (value: (entry: EpochEntry) => number | null): Series[] =>
-    rates.map((rate, i) => ({
-      name: rates.length === 1 ? 'mean of folds and seeds' : `label rate ${rate}`,
-      colour: COLOURS[i % COLOURS.length]!,
-      points: meanByEpoch(
-        folds.filter(({ labelRate }) => labelRate === rate),
-        value,
-      ),
-    }));
-  const onTest = folds.some(({ chosenOn }) => chosenOn === 'test');
-  const held = onTest ? 'test clips, optimistic' : 'inner split';
-  return lineChart(
-    [
-      { title: 'training loss', series: lines((entry) => entry.trainLoss) },
-      { title: `loss (${held})`, series: lines((entry) => entry.innerLoss) },
-      { title: 'training accuracy', series: lines((entry) => entry.trainAccuracy) },
-      { title: `balanced accuracy (${held})`, series: lines((entry) => entry.innerBalancedAccuracy) },
-    ],
-    { title: 'Fine-tuning', xTitle: 'epoch' },
+  const rates = [...new Set(log.map(({ labelRate }) => labelRate))].sort((a, b) => b - a);
+  return drawPanels(
+    'Fine-tuning',
+    rates.flatMap((rate) =>
+      finetunePanels(log, rate).map((panel) => ({
+        ...panel,
+        title: rates.length === 1 ? panel.title : `${panel.title} (label rate ${rate})`,
+      })),
+    ),
   );
 }
 
-/** Means over the folds that reached an epoch; early stopping makes later ones the mean of fewer. */
-function meanByEpoch(
-  entries: readonly EpochEntry[],
-  value: (entry: EpochEntry) => number | null,
-): (readonly [number, number])[] {
-  const found = new Map<number, number[]>();
-  for (const entry of entries) {
-    const one = value(entry);
-    if (one === null) continue;
-    const known = found.get(entry.epoch);
-    if (known === undefined) found.set(entry.epoch, [one]);
-    else known.push(one);
-  }
-  return [...found]
-    .sort(([a], [b]) => a - b)
-    .map(
-      ([epoch, values]) => [epoch + 1, values.reduce((sum, one) => sum + one, 0) / values.length] as const,
+/** The panels of one label rate; the final model is left out. */
+export function finetunePanels(log: readonly EpochEntry[], rate: number): readonly CurvePanel[] {
+  const entries = log.filter(({ labelRate, fold }) => labelRate === rate && fold !== null);
+  const onTest = entries.some(({ chosenOn }) => chosenOn === 'test');
+  const where = onTest ? 'test fold' : 'inner split';
+  const trainings = [...groupBy(entries, ({ seed, fold }) => `${seed} ${fold ?? ''}`).values()];
+  const lines = (name: string, style: number, value: (entry: EpochEntry) => number | null): Line[] => {
+    const single = trainings.map((own) =>
+      own.map((entry) => [entry.epoch + 1, value(entry) ?? NaN] as const),
     );
+    return [
+      ...single.map((points): Line => ({ name, style, points, faint: true })),
+      { name, style, points: meanByEpoch(single.flat()) },
+    ];
+  };
+  return panels('epoch', [
+    {
+      title: 'Loss',
+      yTitle: 'loss',
+      lines: [...lines('training', 0, (e) => e.trainLoss), ...lines(where, 1, (e) => e.innerLoss)],
+      caption: 'Thin: single folds; thick: mean of those still training.',
+    },
+    {
+      title: 'What the epoch is chosen by',
+      yTitle: 'score',
+      lines: [
+        ...lines('training accuracy', 0, (e) => e.trainAccuracy),
+        ...lines(`balanced accuracy, ${where}`, 1, (e) => e.innerBalancedAccuracy),
+      ],
+      caption: `Frames. ${onTest ? 'Chosen on the test fold: optimistic.' : 'Never the test fold.'}`,
+      hold: [0, 1],
+    },
+    {
+      title: 'Learning rate',
+      yTitle: 'rate',
+      lines: lines('learning rate', 2, (e) => e.learningRate),
+      caption: '',
+      hold: [0],
+    },
+  ]);
+}
+
+/** Means over the trainings that reached an epoch; early stopping makes later ones the mean of fewer. */
+function meanByEpoch(points: readonly (readonly [number, number])[]): (readonly [number, number])[] {
+  const finite = points.filter(([, y]) => Number.isFinite(y));
+  return [...groupBy(finite, ([x]) => x)]
+    .sort(([a], [b]) => a - b)
+    .map(([x, own]) => [x, mean(own.map(([, y]) => y))] as const);
 }

@@ -6,7 +6,7 @@ import { openBackend } from '../../../src/engine/open.ts';
 import { evaluatePredictions } from '../../../src/evaluation/evaluate-predictions.ts';
 import { evaluationSchema } from '../../../src/evaluation/evaluation-result.ts';
 import { readPredictions } from '../../../src/evaluation/predictions.ts';
-import { readScalars } from '../../../src/formats/tensorboard-reader.ts';
+import { readScalars } from '../../events.ts';
 import { readEpochLog } from '../../../src/training/finetune/epoch-log.ts';
 import { finetuneTable } from '../../../src/training/finetune/finetune-table.ts';
 import { foldsRecordSchema } from '../../../src/training/finetune/folds-record.ts';

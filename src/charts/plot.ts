@@ -3,8 +3,8 @@
  * that letters keep their size on every screen; wide screens set several side by side. Colours are the page's own
  * (`.s0`, `.f0` …), so a chart follows light, dark and print.
  */
-import { niceTicks, px, type Range, rangeOf, tickText } from '../../formats/axes.ts';
-import { type Html, html, type Part } from '../html.ts';
+import { niceTicks, px, type Range, rangeOf, tickText } from './axes.ts';
+import { type Html, html, type Part } from './markup.ts';
 
 export interface Axis {
   readonly title: string;

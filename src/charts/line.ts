@@ -1,8 +1,9 @@
 /** Lines over one pair of axes: learning curves, ROC, label efficiency. With bands, marks and a diagonal where asked. */
-import { px } from '../../formats/axes.ts';
-import { type Html, html, type Part } from '../html.ts';
-import { DASHES } from '../palette.ts';
+import { px } from './axes.ts';
+import type { LegendEntry } from './legend.ts';
 import { mark } from './marks.ts';
+import { type Html, html, type Part } from './markup.ts';
+import { DASHES } from './palette.ts';
 import { type Frame, path, plot, type Scales } from './plot.ts';
 
 type Point = readonly [x: number, y: number];
@@ -40,27 +41,23 @@ export function lineChart(chart: LineChart): Html {
   ]);
 }
 
-/** What each line is, with its colour and dash; empty for a single line. */
-export function lineLegend(lines: readonly Line[], levels: readonly string[] = []): Html | null {
+/** What each line is, with its colour and dash, and what each dashed level is; empty for a single line. */
+export function lineLegend(lines: readonly Line[], levels: readonly string[] = []): readonly LegendEntry[] {
   const named = lines.filter(({ faint }) => faint !== true);
-  if (named.length + levels.length < 2) return null;
-  return html`<ul class="legend">
-    ${named.map(
-      ({ name, style, marked }) =>
-        html`<li>
-          <svg viewBox="0 0 30 12" aria-hidden="true">
-            <line class="line s${style % 6}" ${dash(style)} x1="1" x2="29" y1="6" y2="6" />
-            ${marked === true && mark(style, 15, 6)}</svg
-          ><span>${name}</span>
-        </li>`,
-    )}${levels.map(
-      (level) =>
-        html`<li>
-          <svg viewBox="0 0 30 12" aria-hidden="true"><line class="guide" x1="1" x2="29" y1="6" y2="6" /></svg
-          ><span>${level}</span>
-        </li>`,
-    )}
-  </ul>`;
+  if (named.length + levels.length < 2) return [];
+  return [
+    ...named.map(({ name, style, marked }) => ({
+      text: name,
+      width: 30,
+      mark: html`<line class="line s${style % 6}" ${dash(style)} x1="1" x2="29" y1="6" y2="6" />
+        ${marked === true && mark(style, 15, 6)}`,
+    })),
+    ...levels.map((text) => ({
+      text,
+      width: 30,
+      mark: html`<line class="guide" x1="1" x2="29" y1="6" y2="6" />`,
+    })),
+  ];
 }
 
 function drawn(line: Line, run: readonly Point[], scales: Scales): Part {

@@ -1,16 +1,20 @@
-/** Marks of points: one shape a style, so that no one has to tell colours apart. */
-import { px } from '../../formats/axes.ts';
-import { type Html, html } from '../html.ts';
+/** Marks of points. The first six styles have a shape and a colour each, so that no one has to tell colours apart. */
+import { px } from './axes.ts';
+import { type Html, html } from './markup.ts';
 
-/** The mark of a style around a place, `size` pixels to each side. */
-export function mark(style: number, x: number, y: number, size = 4): Html {
+/** Styles whose marks differ: six shapes, each in six colours. */
+export const STYLES = 36;
+
+/** The mark of a style around a place, `size` pixels to each side; a ring for null, what has no style of its own. */
+export function mark(style: number | null, x: number, y: number, size = 4): Html {
+  if (style === null) return html`<circle class="ring" cx="${px(x)}" cy="${px(y)}" r="${px(size * 0.8)}" />`;
   const fill = `f${style % 6}`;
   const polygon = (...corners: readonly (readonly [number, number])[]): Html =>
     html`<polygon
       class="${fill}"
       points="${corners.map(([dx, dy]) => `${px(x + dx * size)},${px(y + dy * size)}`).join(' ')}"
     />`;
-  switch (style % 6) {
+  switch ((style + Math.floor(style / 6)) % 6) {
     case 0:
       return html`<circle class="${fill}" cx="${px(x)}" cy="${px(y)}" r="${px(size * 0.95)}" />`;
     case 1:

@@ -1,4 +1,4 @@
-/** What every chart needs: ranges, round ticks, coordinates and text that is safe inside of XML. */
+/** What every chart needs: ranges, round ticks and coordinates. */
 
 export type Range = readonly [low: number, high: number];
 
@@ -32,14 +32,4 @@ export function tickText(value: number): string {
 /** A coordinate to a tenth of a pixel. */
 export function px(value: number): string {
   return value.toFixed(1);
-}
-
-/** Text as XML and HTML can hold it, in elements and in quoted attributes. */
-export function escapeXml(text: string): string {
-  return text
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;')
-    .replaceAll("'", '&#39;');
 }

@@ -1,6 +1,6 @@
 /** A reliability diagram: how often answers of some confidence were right, over how many answers there were. */
-import { px } from '../../formats/axes.ts';
-import { type Html, html } from '../html.ts';
+import { px } from './axes.ts';
+import { type Html, html } from './markup.ts';
 import { mark } from './marks.ts';
 import { path, plot, shareAxis } from './plot.ts';
 

@@ -3,7 +3,6 @@
  * clips, classes, datasets and files come from outside and may hold anything; none of them becomes markup, moves text
  * about, or hides.
  */
-import { escapeXml } from '../formats/axes.ts';
 
 /** Markup made by `html` or vouched for by `trusted`. */
 export class Html {
@@ -45,8 +44,18 @@ function render(part: Part): string {
   if (part === null || part === undefined || part === false) return '';
   if (part instanceof Html) return part.toString();
   if (typeof part === 'number') return String(part);
-  if (typeof part === 'string') return escapeXml(visible(part));
+  if (typeof part === 'string') return escapeXml(part);
   return part.map(render).join('');
+}
+
+/** Text as XML and HTML can hold it, in elements and in quoted attributes; control letters become visible escapes. */
+export function escapeXml(text: string): string {
+  return visible(text)
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;')
+    .replaceAll("'", '&#39;');
 }
 
 /** Control letters, those of direction included, as escapes; line feeds and tabs stay. */

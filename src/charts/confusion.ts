@@ -1,8 +1,7 @@
 /** A confusion matrix: a row for each true class, shaded by the share of that row, counts in the cells. */
-import { px } from '../../formats/axes.ts';
-import { type Html, html } from '../html.ts';
-import { plain } from '../numbers.ts';
-import { heatStep } from '../palette.ts';
+import { px, tickText } from './axes.ts';
+import { type Html, html } from './markup.ts';
+import { heatStep } from './palette.ts';
 
 export interface ConfusionChart {
   readonly label: string;
@@ -64,7 +63,7 @@ export function confusionChart({ label, classes, counts }: ConfusionChart): Html
                 x="${px(x + side / 2)}"
                 y="${px(y + high / 2 + 4)}"
                 text-anchor="middle"
-                >${plain(Math.round(10 * value) / 10)}</text
+                >${tickText(Math.round(10 * value) / 10)}</text
               >`
             } `;
         })}`;

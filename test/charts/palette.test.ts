@@ -1,6 +1,6 @@
 /** Contrast and colour blindness, computed. */
 import { describe, expect, test } from 'vitest';
-import { contrast, DARK, heatStep, LIGHT, linearLight, type Scheme } from '../../src/report/palette.ts';
+import { contrast, DARK, heatStep, LIGHT, linearLight, type Scheme } from '../../src/charts/palette.ts';
 import { COLOUR_VISIONS } from '../colour-vision.ts';
 
 /** Distance in OKLab (Ottosson 2020) as seen with that colour vision. */

@@ -1,6 +1,6 @@
 /** A forest plot: estimates with their intervals, one below the other, about a line of no difference. */
-import { niceTicks, px, rangeOf, tickText } from '../../formats/axes.ts';
-import { type Html, html } from '../html.ts';
+import { niceTicks, px, rangeOf, tickText } from './axes.ts';
+import { type Html, html } from './markup.ts';
 import { mark } from './marks.ts';
 
 export interface ForestRow {
