@@ -22,6 +22,7 @@ import { readMasks } from './masks.ts';
 import { accessComplaint } from './paths.ts';
 import type { OpenSettings } from './open.ts';
 import { openSource } from './open.ts';
+import { Likeness, UNLIKE_FRAMES } from './likeness.ts';
 import type { PlannedClip } from './plan.ts';
 import type { ClipSource } from './source.ts';
 import { afterLook, framesByMotion, motionOf, only, withEnding } from './stages.ts';
@@ -77,6 +78,7 @@ export class ClipDecoding {
   readonly #positions: number[] = [];
   #expected: number | undefined;
   #hasCallipers = false;
+  readonly #likeness = new Likeness();
 
   constructor(clip: PlannedClip, settings: DecodeSettings, given?: GivenField) {
     this.clip = clip;
@@ -113,6 +115,7 @@ export class ClipDecoding {
       ...(black > this.#kept ? ['mostly-black'] : []),
       ...(duplicate > this.#kept ? ['frozen'] : []),
       ...(this.#hasCallipers && (!isClip || duplicate > this.#kept) ? ['callipers'] : []),
+      ...(this.#likeness.isUnlike() ? [UNLIKE_FRAMES] : []),
       ...(damage === undefined ? [] : ['damaged']),
       ...(Math.min(original.width, original.height) < size ? ['small'] : []),
       ...(sampling === 'motion' && isClip ? ['by-motion'] : []),
@@ -172,6 +175,7 @@ export class ClipDecoding {
         const { black, blank, duplicate } = this.#dropped;
         this.#positions.push(this.#kept + black + blank + duplicate);
         if (this.#kept++ === 0) this.#hasCallipers = this.#marksOf(frame);
+        if (this.clip.item.kind === 'frames') this.#likeness.add(frame, this.stored, channels);
         yield frame;
       }
       if (this.#kept > 0) await this.#readMasks(source);

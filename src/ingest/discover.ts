@@ -1,6 +1,7 @@
 /**
  * Finds the clips in a folder: videos, still pictures, DICOM files by their content, and folders of frames (USCL's
- * layout: one folder a video, with or without a level of class folders above). Whatever is no file that may be read is
+ * layout: one folder a video, with or without a level of class folders above; or frames of several videos in a folder,
+ * told apart by their names). Whatever is no file that may be read is
  * named with its reason, and the rest goes on. Links to folders and links out of the source are not followed, pipes
  * and devices are not opened. A source of a million files fits into a few hundred megabytes.
  */
@@ -12,12 +13,14 @@ import { setImmediate } from 'node:timers/promises';
 import { UsclError } from '../base/errors.ts';
 import { FILES } from '../dataset/types.ts';
 import { HEAD_BYTES, isDicom } from '../formats/dicom/read.ts';
+import { readFrameNames } from './frame-names.ts';
 import {
   accessComplaint,
   compareNatural,
   compareText,
   extensionOf,
   fileComplaint,
+  fileNameOf,
   joinRelative,
   kindComplaint,
   readHead,
@@ -27,7 +30,8 @@ import { stillSize } from './still-size.ts';
 
 /**
  * How folders of pictures are read. `frames`: every folder is one clip; `stills`: every picture is one clip; `auto`:
- * a folder below the source is one clip when its pictures have equal sizes and names that differ only in numbers.
+ * by the names (`frame-names.ts`), where the pictures of each clip have equal sizes. Pictures in the source folder
+ * itself are frames only where their names tell of several clips.
  */
 export type PictureLayout = 'auto' | 'frames' | 'stills';
 
@@ -37,6 +41,16 @@ export interface Discovery {
   readonly ignored: number;
   /** Paths of DICOMDIR files: indices, whose objects are found by themselves. */
   readonly indices: readonly string[];
+  /** Folders whose names tell of several clips; `taken`: as such, otherwise as one clip or as stills. */
+  readonly shared: readonly SharedFolder[];
+  /** Folders of numbered pictures that were not taken for frames, and why. */
+  readonly separate: readonly { readonly folder: string; readonly reason: string }[];
+}
+
+export interface SharedFolder {
+  readonly folder: string;
+  readonly clips: readonly string[];
+  readonly taken: boolean;
 }
 
 export interface DiscoverOptions {
@@ -90,6 +104,8 @@ class Walk {
   readonly items: SourceItem[] = [];
   readonly #rejected: Rejection[] = [];
   readonly #indices: string[] = [];
+  readonly #shared: SharedFolder[] = [];
+  readonly #separate: { folder: string; reason: string }[] = [];
   #ignored = 0;
   readonly #root: string;
   readonly #options: DiscoverOptions;
@@ -106,6 +122,7 @@ class Walk {
       rejected: this.#rejected.sort((a, b) => compareText(a.source, b.source)),
       ignored: this.#ignored,
       indices: this.#indices.sort(compareText),
+      ...{ shared: this.#shared, separate: this.#separate },
     };
   }
 
@@ -118,9 +135,8 @@ class Walk {
       this.file(path);
     }
     pictures.sort(compareNatural);
-    const clip = this.#options.layout !== 'stills' && (await this.#isClip(folder, pictures, others.length));
-    if (clip) this.items.push({ kind: 'frames', path: this.#clipName(folder, folders), files: pictures });
-    else for (const path of pictures) this.items.push({ kind: 'still', path });
+    const clips = await this.#clipsOf(folder, pictures, listed);
+    this.items.push(...(clips ?? pictures.map((path): SourceItem => ({ kind: 'still', path }))));
     for (const path of folders.sort(compareText)) {
       if (depth < MAX_DEPTH) await this.folder(path, depth + 1);
       else this.#reject(path, `it lies more than ${MAX_DEPTH} folders deep`);
@@ -182,18 +198,57 @@ class Walk {
     }
   }
 
-  /** Whether the pictures of a folder are the frames of one clip. */
-  async #isClip(folder: string, pictures: readonly string[], others: number): Promise<boolean> {
-    if (this.#options.layout === 'frames') return pictures.length > 0;
-    if (folder === '' || others > 0 || pictures.length < 2) return false;
-    const pattern = withoutNumbers(pictures[0]!);
-    if (!pictures.every((path) => withoutNumbers(path) === pattern)) return false;
+  /** The clips whose frames the pictures of a folder are, or null where each is a clip of its own. */
+  async #clipsOf(
+    folder: string,
+    pictures: readonly string[],
+    { folders, others }: Listed,
+  ): Promise<readonly SourceItem[] | null> {
+    const { layout } = this.#options;
+    if (layout === 'stills' || pictures.length === 0) return null;
+    const whole: SourceItem = { kind: 'frames', path: this.#clipName(folder, folders), files: pictures };
+    const inFolder = (name: string): string => joinRelative(folder, name);
+    const reading = readFrameNames(pictures.map(fileNameOf));
+    const sequences = reading.kind === 'sequences' ? reading.sequences : [];
+    const shared = { folder, clips: sequences.map(({ name }) => name) };
+    if (layout === 'frames') {
+      if (sequences.length > 1) this.#shared.push({ ...shared, taken: false });
+      return [whole];
+    }
+    if (others.length > 0) return null;
+    if (reading.kind === 'separate') {
+      const { reason } = reading;
+      if (reason !== null && folder !== '') this.#separate.push({ folder, reason });
+      return null;
+    }
+    const isOne = sequences.length === 1;
+    if (isOne && folder === '') return null;
     // Sets of separate pictures are numbered too (`benign (12).png`), but come in many sizes; frames of one clip do not.
-    const count = Math.min(SIZES_COMPARED, pictures.length);
-    const compared = Array.from(
-      { length: count },
-      (_, i) => pictures[Math.round((i * (pictures.length - 1)) / (count - 1))]!,
-    );
+    for (const { files } of sequences) {
+      if (await this.#haveOneSize(files.map(inFolder), Math.ceil(SIZES_COMPARED / sequences.length)))
+        continue;
+      if (!isOne) this.#shared.push({ ...shared, taken: false });
+      return null;
+    }
+    if (isOne) return [whole];
+    this.#shared.push({ ...shared, taken: true });
+    const isTaken = (path: string): boolean => folders.includes(path);
+    return sequences.map(({ name, files }) => {
+      const path = inFolder(name);
+      return { kind: 'frames', path: isTaken(path) ? `${path}#` : path, files: files.map(inFolder) };
+    });
+  }
+
+  /** Whether the pictures have one size; looks at about `count`, first and last among them. */
+  async #haveOneSize(pictures: readonly string[], count: number): Promise<boolean> {
+    const several = Math.min(Math.max(2, count), pictures.length);
+    const compared =
+      several < 2
+        ? []
+        : Array.from(
+            { length: several },
+            (_, i) => pictures[Math.round((i * (pictures.length - 1)) / (several - 1))]!,
+          );
     const sizes = await Promise.all(compared.map((path) => stillSize(join(this.#root, path))));
     this.#options.signal?.throwIfAborted();
     // A picture that cannot be read is reported when it is decoded.
@@ -237,10 +292,6 @@ interface Listed {
 
 function isPicture(name: string): boolean {
   return PICTURES.includes(extensionOf(name));
-}
-
-function withoutNumbers(path: string): string {
-  return path.toLowerCase().replaceAll(/\d+/g, '#');
 }
 
 function unreadable(root: string, reason: string, cause: unknown): UsclError {

@@ -10,7 +10,8 @@ export interface Warning {
   readonly about: readonly string[];
 }
 
-export type WarningCode = 'classes-alike' | 'classes-missing';
+export type WarningCode =
+  'classes-alike' | 'classes-missing' | 'several-clips-in-folder' | 'unlike-frames' | 'ids-may-identify';
 
 /** How tables write that there is no label, as `folded` leaves it: people, spreadsheets, pandas, R and SQL. */
 const MISSING: ReadonlySet<string> = new Set([

@@ -155,10 +155,12 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   const manifest = writer.finish();
   const { unmatchedLabels, withoutRow, ignored } = plan;
   const notes = [...plan.notes, ...carryNotes(writer.splits)];
-  const warnings = classWarnings(plan.classes);
+  const counts = tally.summary();
+  const warnings = [...(plan.warnings ?? []), ...tally.warnings(), ...classWarnings(plan.classes)];
   return {
     ...{ folder: options.out, manifest, clips: manifest.clips, frames: manifest.frames },
-    ...tally.summary(),
+    ...counts,
+    labelsFrom: labelsFrom(options, plan),
     ...{ unmatchedLabels, withoutRow, unusedFields: fields?.unused() ?? [], ignored, notes, warnings },
     seconds: (performance.now() - started) / 1000,
   };
@@ -265,6 +267,15 @@ function rejectionOf({ item, name }: PlannedClip, thrown: unknown, isPrivate: bo
   if (!isPrivate) return plain;
   const writtenSource = typeof name === 'string' ? name : 'file';
   return nameless({ ...plain, writtenSource, writtenReason: writtenReason(thrown) });
+}
+
+/** Where labels are from; null where there are none. */
+function labelsFrom(
+  { recipe, labels }: IngestOptions,
+  { fromFolders }: IngestPlan,
+): IngestSummary['labelsFrom'] {
+  if (labels !== undefined) return 'table';
+  return recipe !== undefined ? 'recipe' : fromFolders === true ? 'folders' : null;
 }
 
 /** What the manifest says of the command; nothing of names where they may name patients. */

@@ -8,6 +8,7 @@ import { isBlack } from './clean.ts';
 import type { WarningCode } from './doubtful-classes.ts';
 import { classWarnings } from './doubtful-classes.ts';
 import { LOOK_AT } from './contact-sheet.ts';
+import { UNLIKE_FRAMES } from './likeness.ts';
 import { compareNatural } from './paths.ts';
 
 export interface ClassCount {
@@ -234,6 +235,12 @@ function findProblems(
     'no-field',
     idsOf((clip) => clip.flags.includes('no-field')),
     'Clips in which no ultrasound field was found: nothing of them is blanked or cut off.',
+  );
+  report(
+    'warning',
+    'unlike-frames',
+    idsOf((clip) => clip.flags.includes(UNLIKE_FRAMES)),
+    'Clips from picture folders whose neighbouring frames do not look alike: they may be separate pictures, and pairs of them would mix patients. If so, ingest with --pictures stills.',
   );
   report(
     'warning',

@@ -18,19 +18,30 @@ export function unlabelled(items: readonly SourceItem[]): Labelled {
   return labelledBy(items, () => null);
 }
 
+/** Folders that say what is in them, or whose it is, but not of which class. */
+const NO_CLASS =
+  /^(train(ing)?|val(id(ation)?)?|test(ing)?|images?|imgs?|pictures?|frames?|clips?|videos?|data(set)?s?|masks?|labels?|annotations?|segmentations?|(.*[^a-z])?(patients?|pat|subj(ect)?|sub|person|pid|mrn|cases?|videos?|vid|series|study|scan|visit|exam)[^a-z]*\d+.*|[\d\W_]*)$/i;
+
 /**
- * Whether the items are frame folders under class folders: `<class>/<video>/<frame>`, the layout of the USCL
- * reference code, whose classes are the first path component.
+ * Whether the items lie in class folders: all of them clips of frames, or all stills, each in one of at least two
+ * folders directly below the source (`<class>/<video>/<frame>`, the layout of the USCL reference code; or
+ * `<class>/<picture>`), and no folder called like a part of a set (`train`, `masks`), a patient or a number.
  */
 export function hasClassFolders(items: readonly SourceItem[]): boolean {
-  return (
-    items.length > 0 && items.every((item) => item.kind === 'frames' && item.path.split('/').length === 2)
-  );
+  const [first] = items;
+  if (first === undefined || (first.kind !== 'frames' && first.kind !== 'still')) return false;
+  if (!items.every(({ kind, path }) => kind === first.kind && path.split('/').length === 2)) return false;
+  const folders = new Set(items.map(classFolderOf));
+  return folders.size > 1 && ![...folders].some((name) => NO_CLASS.test(name));
 }
 
 /** Labels from the first path component. */
 export function labelsFromFolders(items: readonly SourceItem[]): Labelled {
-  return labelledBy(items, (item) => item.path.slice(0, item.path.indexOf('/')));
+  return labelledBy(items, classFolderOf);
+}
+
+function classFolderOf({ path }: SourceItem): string {
+  return path.slice(0, path.indexOf('/'));
 }
 
 function labelledBy(items: readonly SourceItem[], labelOf: (item: SourceItem) => string | null): Labelled {

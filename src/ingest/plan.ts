@@ -3,6 +3,8 @@
  * names and tables only; nothing is decoded yet.
  */
 
+import type { Warning } from './doubtful-classes.ts';
+
 /** A clip to be, by relative paths in the source folder. `path` is the clip's id. */
 export type SourceItem =
   | { readonly kind: 'video' | 'still' | 'dicom'; readonly path: string }
@@ -48,4 +50,8 @@ export interface IngestPlan {
   readonly ignored: number;
   /** Decisions a person should know of, one sentence each. */
   readonly notes: readonly string[];
+  /** What may spoil a training or an evaluation. Default: none. */
+  readonly warnings?: readonly Warning[];
+  /** Whether labels are the names of class folders. Default: no. */
+  readonly fromFolders?: boolean;
 }

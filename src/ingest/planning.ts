@@ -8,7 +8,9 @@ import { basename, dirname, resolve } from 'node:path';
 import { messageOf, systemCode, UsclError } from '../base/errors.ts';
 import type { PseudonymKey } from './dicom/identity.ts';
 import { planDicom } from './dicom/plan.ts';
+import type { Discovery, SharedFolder } from './discover.ts';
 import { discover } from './discover.ts';
+import type { Warning } from './doubtful-classes.ts';
 import { hasClassFolders, labelsFromFolders, labelsFromTable, unlabelled } from './labels.ts';
 import type { IngestOptions } from './options.ts';
 import type { IngestPlan, PlannedClip, Rejection } from './plan.ts';
@@ -39,7 +41,8 @@ export async function planIngest(options: PlanningOptions, key: PseudonymKey | n
     return { root: real, isPrivate: false, plan };
   }
   const layout = options.pictures ?? 'auto';
-  const { items, rejected, ignored, indices } = await discover(real, { layout, skip, signal });
+  const found = await discover(real, { layout, skip, signal });
+  const { items, rejected, ignored, indices } = found;
   // Paths are relative to the source folder, also where the source is one file in it.
   const root = statSync(real).isFile() ? dirname(real) : real;
   const isPrivate = items.some(({ kind }) => kind === 'dicom');
@@ -51,15 +54,63 @@ export async function planIngest(options: PlanningOptions, key: PseudonymKey | n
       : fromFolders
         ? labelsFromFolders(items)
         : unlabelled(items);
-  const folders = items.filter(({ kind }) => kind === 'frames').length;
   const notes = [
-    ...(folders > 0 ? [`${folders} folders of pictures were read as the frames of one clip each.`] : []),
-    ...(fromFolders ? ['Labels are the names of the class folders.'] : []),
+    ...folderNotes(found),
+    ...(fromFolders ? [`Labels are the names of the class folders: ${labelled.classes.join(', ')}.`] : []),
     ...indices.map((path) => `${path} was passed over: what it lists is found without it.`),
   ];
   const about = { name: basename(real), licence: null, citation: null, homepage: null };
-  const plan = { ...about, ...labelled, rejected, ignored, notes };
+  const plan = {
+    ...about,
+    ...labelled,
+    rejected,
+    ignored,
+    notes,
+    warnings: folderWarnings(found),
+    fromFolders,
+  };
   return { root, isPrivate, plan: isPrivate ? await withoutNames(plan, root, key, signal) : plan };
+}
+
+/** How folders of pictures were read. */
+function folderNotes({ items, shared, separate }: Discovery): string[] {
+  const taken = shared.filter((one) => one.taken);
+  const parted = taken.reduce((sum, { clips }) => sum + clips.length, 0);
+  const whole = items.filter(({ kind }) => kind === 'frames').length - parted;
+  return [
+    ...(whole > 0 ? [`${whole} folders of pictures were read as the frames of one clip each.`] : []),
+    ...(parted > 0
+      ? [
+          `${foldersOf(taken)} ${taken.length === 1 ? 'holds' : 'hold'} frames of several clips, told apart by their names: ${parted} clips, such as ${taken[0]!.clips.slice(0, 3).join(', ')}. If a folder is one clip, say --pictures frames; if their pictures are separate, --pictures stills.`,
+        ]
+      : []),
+    ...separate.map(
+      ({ folder, reason }) =>
+        `The pictures in ${folder} were taken as separate stills: ${reason}. If they are frames of one clip, say --pictures frames.`,
+    ),
+  ];
+}
+
+function foldersOf({ length }: readonly unknown[]): string {
+  return length === 1 ? '1 folder' : `${length} folders`;
+}
+
+/** Folders whose names tell of several clips and that were not read as such. */
+function folderWarnings({ shared, items }: Discovery): Warning[] {
+  const others = shared.filter(({ taken }) => !taken);
+  if (others.length === 0) return [];
+  const [{ folder, clips }] = others as [SharedFolder, ...SharedFolder[]];
+  const example = `${folder === '' ? 'the source folder' : folder}: ${clips.slice(0, 3).join(', ')}`;
+  const areWhole = items.some(({ kind }) => kind === 'frames');
+  return [
+    {
+      code: 'several-clips-in-folder',
+      message: areWhole
+        ? `By their names the pictures of ${foldersOf(others)} are frames of several clips (${example}), and --pictures frames made one clip of each folder: pairs of frames would mix patients. Say --pictures auto for a clip each.`
+        : `By their names the pictures of ${foldersOf(others)} are frames of several clips (${example}), but they differ in size within a clip, so every picture became a clip and a group of its own: give groups with --labels, or say --pictures frames where a folder is one clip.`,
+      about: others.map((one) => one.folder),
+    },
+  ];
 }
 
 /** Gives DICOM clips their names and groups, and others in the same source names that say nothing. */

@@ -31,6 +31,8 @@ export interface IngestSummary {
   /** Clips per class, in the order of the manifest's classes. */
   readonly classes: Readonly<Record<string, number>>;
   readonly unlabelled: number;
+  /** Null where nothing has a label. */
+  readonly labelsFrom: 'table' | 'recipe' | 'folders' | null;
   readonly groups: number;
   readonly dropped: Readonly<DropCounts>;
   /** One entry a clip, in the order of the dataset. */

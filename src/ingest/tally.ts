@@ -3,6 +3,8 @@ import type { ComparedClip } from '../dataset/near-duplicates.ts';
 import { ALIKE_DISTANCE, findAlike } from '../dataset/near-duplicates.ts';
 import type { ClipRecord } from '../dataset/types.ts';
 import type { DropCounts } from './clean.ts';
+import type { Warning } from './doubtful-classes.ts';
+import { UNLIKE_FRAMES } from './likeness.ts';
 import type { IngestPlan, Rejection } from './plan.ts';
 import type { AlikeReport, CropReport, IngestSummary } from './summary.ts';
 
@@ -19,6 +21,7 @@ export class Tally {
   readonly #crops: CropReport[] = [];
   readonly #dropped: DropCounts = { black: 0, blank: 0, duplicate: 0 };
   readonly #taken: (ComparedClip & Pick<ClipRecord, 'id' | 'group'>)[] = [];
+  readonly #unlike: string[] = [];
   #unlabelled = 0;
 
   constructor(plan: Pick<IngestPlan, 'classes' | 'rejected'>) {
@@ -32,6 +35,7 @@ export class Tally {
     if (label === null) this.#unlabelled++;
     else this.#classes.set(label, (this.#classes.get(label) ?? 0) + 1);
     this.#groups.add(group);
+    if (flags.includes(UNLIKE_FRAMES)) this.#unlike.push(id);
     for (const flag of flags) this.#flags.set(flag, (this.#flags.get(flag) ?? 0) + 1);
     this.#crops.push({
       ...{ clip: id, crop, shape: field?.shape ?? null, from: field?.from ?? null },
@@ -71,6 +75,14 @@ export class Tally {
       reused: this.reused,
       alike: this.#alike(),
     };
+  }
+
+  /** What the pixels give reason to warn of. */
+  warnings(): readonly Warning[] {
+    const about = this.#unlike;
+    if (about.length === 0) return [];
+    const message = `The neighbouring frames of ${about.length === 1 ? '1 clip' : `${about.length} clips`} from picture folders do not look alike (${about.slice(0, 3).join(', ')}): they may be separate pictures of several patients, which pairs of frames would mix. If so, ingest again with --pictures stills.`;
+    return [{ code: 'unlike-frames', message, about }];
   }
 
   /** Clips that show the same: within a group they are one scan twice, across two it may be one patient twice. */

@@ -312,7 +312,8 @@ describe('pictures', () => {
     }
     writeFileSync(join(folder, 'README.txt'), 'about');
     const out = fresh('out');
-    const { notes, classes, ignored } = await ingest({ source: folder, out });
+    const { notes, classes, labelsFrom, ignored } = await ingest({ source: folder, out });
+    expect(labelsFrom).toBe('folders');
     using dataset = openDataset(out);
     expect(dataset.clips.map(({ id, label, frames, fps }) => [id, label, frames, fps])).toEqual([
       ['covid/v1', 'covid', 12, null],
@@ -325,7 +326,7 @@ describe('pictures', () => {
     expect(classes).toEqual({ covid: 2, regular: 1 });
     expect(notes).toEqual([
       '3 folders of pictures were read as the frames of one clip each.',
-      'Labels are the names of the class folders.',
+      'Labels are the names of the class folders: covid, regular.',
     ]);
     expect(ignored).toBe(1);
   });
@@ -360,7 +361,7 @@ describe('pictures', () => {
     truncateSync(join(folder, 'v1', 'f2.png'), 200);
     for (let i = 1; i <= 4; i++) writeFileSync(join(folder, 'v2', `f${i}.png`), i === 1 ? '' : 'no picture');
     const { record, damaged, rejected } = await run(folder);
-    expect(record('v1')).toMatchObject({ frames: 3, flags: ['damaged', 'small'] });
+    expect(record('v1')).toMatchObject({ frames: 3, flags: ['unlike-frames', 'damaged', 'small'] });
     expect(damaged).toEqual([{ source: 'v1', reason: expect.stringMatching(/^f2\.png: /) as string }]);
     expect(rejected).toEqual([
       {
