@@ -10,7 +10,7 @@ each run's settings; `uscl-run.test.ts` makes the same clips, runs `pretrain` wi
 Stored: the log (`steps`, `validation`; the columns are in the metadata) in full, a digest (see `hashed.py`) of every
 parameter, running statistic and optimizer vector at the end. `deviations`: how far PyTorch's own float32 run lies from
 the float64 one, relative to the norm: the yardstick for tolerances. Gradients jump at ReLUs and max pools, so even
-PyTorch's float32 can only follow for some steps; the runs are short for that.
+PyTorch's float32 follows only where no unit comes near one: the runs are short, the networks narrow, the seeds searched for.
 """
 import copy
 import fnmatch

@@ -9,7 +9,7 @@ import { randomAt } from '../../../src/base/random.ts';
 import { openDataset } from '../../../src/dataset/reader.ts';
 import type { Plan } from '../../../src/engine/backend.ts';
 import { openBackend } from '../../../src/engine/open.ts';
-import { readScalars } from '../../../src/formats/tensorboard-reader.ts';
+import { readScalars } from '../../events.ts';
 import { OUTPUTS } from '../../../src/models/heads.ts';
 import { softTargets } from '../../../src/objectives/targets.ts';
 import { type EpochEntry, readEpochLog } from '../../../src/training/finetune/epoch-log.ts';
