@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import { DEFAULT_FPS, DEFAULT_SIZE, ingest, type IngestSummary } from '../ingest/ingest.ts';
 import type { PictureLayout } from '../ingest/discover.ts';
-import { BLUES_LABELS, type RecipeName, RECIPES } from '../ingest/recipes.ts';
+import { BLUES_LABELS, GALLBLADDER_PARTS, type RecipeName, RECIPES } from '../ingest/recipes.ts';
 import { frameRate, runCommand, withJson, wholeNumber } from './command.ts';
 import { duration, listed } from './output.ts';
 
@@ -13,6 +13,7 @@ interface Options {
   readonly recipe?: RecipeName;
   readonly label?: string;
   readonly stills?: boolean;
+  readonly part?: string;
   readonly fps: number | 'all';
   readonly sampling: 'time' | 'motion';
   readonly size: number;
@@ -44,6 +45,7 @@ export function ingestCommand(): Command {
     )
     .addOption(new Option('--label <kind>', 'covid-blues: what to label clips with').choices(BLUES_LABELS))
     .option('--stills', 'pocus: take single pictures as clips of one frame')
+    .addOption(new Option('--part <which>', 'gallbladder: only this part').choices(GALLBLADDER_PARTS))
     .option('--fps <number>', 'frames kept a second of video, or all', frameRate, DEFAULT_FPS)
     .option(
       '--size <pixels>',
@@ -86,7 +88,7 @@ Examples:
   uscl ingest videos/ --out lung --labels lung.csv
   uscl ingest frames/ --out lung --pictures frames      a folder a clip, optionally below class folders
   uscl ingest covid_blues --recipe covid-blues --label b-lines --out blues
-  uscl ingest pocus --recipe pocus --out pocus
+  uscl ingest covid19_ultrasound --recipe pocus --out pocus
   uscl ingest Dataset_BUSI_with_GT --recipe busi --out busi
   uscl ingest export/ --out clips --key-file site.key   DICOM: pseudonyms by a key that you keep
 
@@ -105,7 +107,7 @@ labels.csv:
           name: options.name,
           labels: options.labels,
           recipe: options.recipe,
-          recipeOptions: { label: options.label, stills: options.stills },
+          recipeOptions: { label: options.label, stills: options.stills, part: options.part },
           fps: options.fps,
           sampling: options.sampling,
           crop: options.crop,
@@ -164,12 +166,24 @@ function describe(summary: IngestSummary): string {
     ),
   );
   lines.push(...listed('label rows that fit no source', unmatchedLabels));
+  lines.push(...describeAbsent(summary));
   lines.push(...listed('clips without a label row', withoutRow));
   lines.push(...listed('entries of the field file that fit no clip', summary.unusedFields));
   lines.push(...summary.warnings.map(({ message }) => `warning: ${message}`));
   lines.push(...summary.notes.map((note) => `note: ${note}`));
   lines.push(`dataset: ${summary.folder}`, `Look it over with: uscl inspect ${summary.folder}`);
   return lines.join('\n');
+}
+
+/** Rows of a published table that have no file, counted by reason. */
+function describeAbsent({ absent }: IngestSummary): string[] {
+  const reasons = Object.entries(absent).sort(([, a], [, b]) => b.length - a.length);
+  if (reasons.length === 0) return [];
+  const count = reasons.reduce((sum, [, names]) => sum + names.length, 0);
+  return [
+    `rows of the table without a file: ${count}`,
+    ...reasons.map(([why, names]) => `  ${names.length} ${why}`),
+  ];
 }
 
 /** How the fields were known, and how sure the finder is of those it found. */

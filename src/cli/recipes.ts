@@ -24,20 +24,35 @@ export function recipesCommand(): Command {
 }
 
 /** What a recipe says, without what it does. */
-function facts({ plan: _plan, ...rest }: Recipe): Omit<Recipe, 'plan'> {
+function facts({
+  plan: _plan,
+  recognises: _recognises,
+  ...rest
+}: Recipe): Omit<Recipe, 'plan' | 'recognises'> {
   return rest;
 }
 
+/** Every recipe with what one needs to decide and to begin. */
 function list(recipes: readonly Recipe[]): string {
-  const width = Math.max(...recipes.map(({ name }) => name.length)) + 2;
+  const blocks = recipes.map(({ name, about, licence, homepage, layout, commands }) =>
+    [
+      ...wrapped(`${name}: ${about}`, LINE),
+      ...table([
+        ['licence', licence],
+        ['source', homepage],
+        ['folder', layout],
+        ['ingest', commands.find((command) => command.startsWith('uscl '))!],
+      ]).map((line) => `  ${line}`),
+    ].join('\n'),
+  );
   return [
-    ...recipes.map(({ name, about }) => `${name.padEnd(width)}${about}`),
-    'More of one: uscl recipes NAME. The program distributes none of these sets.',
-  ].join('\n');
+    ...blocks,
+    'All there is to know of one: uscl recipes NAME. The program distributes none of these sets.',
+  ].join('\n\n');
 }
 
 function describe(recipe: Recipe): string {
-  const rows: readonly (readonly [string, string | null])[] = [
+  return table([
     ['what', recipe.about],
     ['get it', recipe.from],
     ['homepage', recipe.homepage],
@@ -47,25 +62,30 @@ function describe(recipe: Recipe): string {
     ['classes', recipe.classes],
     ['groups', recipe.groups],
     ['caution', recipe.caution],
-    ['ingest', callOf(recipe)],
-  ];
-  return rows
-    .flatMap(([key, text]) =>
-      text === null
-        ? []
-        : wrapped(text, LINE - 10).map((line, i) => `${(i === 0 ? key : '').padEnd(10)}${line}`),
-    )
-    .join('\n');
+    ['options', optionsOf(recipe)],
+    ...recipe.commands.map((command, i) => [i === 0 ? 'ingest' : '', command] as const),
+  ]).join('\n');
 }
 
-function callOf({ name, options }: Recipe): string {
-  const { label, stills, labels } = options;
-  return [
-    `uscl ingest FOLDER --recipe ${name} --out DATASET`,
+/** Lines of a table of two columns; rows without a text are left out. */
+function table(rows: readonly (readonly [string, string | null])[]): string[] {
+  return rows.flatMap(([key, text]) => {
+    if (text === null) return [];
+    // A command stays whole: it is there to be copied.
+    const lines = key === 'ingest' || key === '' ? [text] : wrapped(text, LINE - 10);
+    return lines.map((line, i) => `${(i === 0 ? key : '').padEnd(10)}${line}`);
+  });
+}
+
+function optionsOf({ options }: Recipe): string | null {
+  const { label, stills, part, labels } = options;
+  const known = [
     ...(label === undefined ? [] : [`--label ${label.join('|')}`]),
     ...(stills === undefined ? [] : ['[--stills]']),
+    ...(part === undefined ? [] : [`[--part ${part.join('|')}]`]),
     ...(labels === undefined ? [] : ['[--labels FILE.csv]']),
-  ].join(' ');
+  ];
+  return known.length === 0 ? null : known.join(' ');
 }
 
 /** Words in lines of at most `width` letters; longer words stand alone. */

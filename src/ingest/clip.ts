@@ -316,6 +316,7 @@ export class ClipDecoding {
 export function namesOf(clip: PlannedClip, sha256: string): { readonly id: string; readonly group: string } {
   const { item, name = item.path, group } = clip;
   if (typeof name === 'string') return { id: name, group };
+  if ('as' in name) return { id: name.as, group };
   const id = `${item.kind}-${sha256.slice(0, 16)}`;
   return { id, group: group === item.path ? id : group };
 }

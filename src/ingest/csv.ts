@@ -72,6 +72,17 @@ export function parseCsv(bytes: Uint8Array, path: string, required: readonly str
   });
 }
 
+/** Reads a table whose first line is a row already; `names` are the columns it must have. Errors: as `readCsv`. */
+export function readCsvWithoutHeader(path: string, names: readonly string[]): readonly CsvRow[] {
+  const header = new TextEncoder().encode(`${names.join(',')}\n`);
+  const bytes = readBounded(path);
+  const rest = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes;
+  const whole = new Uint8Array(header.length + rest.length);
+  whole.set(header);
+  whole.set(rest, header.length);
+  return parseCsv(whole, path, names).map(({ line, cells }) => ({ line: line - 1, cells }));
+}
+
 interface CsvRecord {
   readonly line: number;
   readonly fields: string[];

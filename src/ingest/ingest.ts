@@ -153,7 +153,7 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   for (const { source, reason, writtenSource = source, writtenReason: written = reason } of tally.rejected)
     writer.reject(writtenSource, written);
   const manifest = writer.finish();
-  const { unmatchedLabels, withoutRow, ignored } = plan;
+  const { unmatchedLabels, withoutRow, ignored, absent = {}, looksLike = null } = plan;
   const notes = [...plan.notes, ...carryNotes(writer.splits)];
   const counts = tally.summary();
   const warnings = [...(plan.warnings ?? []), ...tally.warnings(), ...classWarnings(plan.classes)];
@@ -161,7 +161,8 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
     ...{ folder: options.out, manifest, clips: manifest.clips, frames: manifest.frames },
     ...counts,
     labelsFrom: labelsFrom(options, plan),
-    ...{ unmatchedLabels, withoutRow, unusedFields: fields?.unused() ?? [], ignored, notes, warnings },
+    ...{ looksLike, absent, unmatchedLabels, withoutRow, unusedFields: fields?.unused() ?? [] },
+    ...{ ignored, notes, warnings },
     seconds: (performance.now() - started) / 1000,
   };
 }

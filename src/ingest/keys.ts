@@ -37,7 +37,7 @@ export async function keyOf(
   for (const path of paths) {
     const absolute = join(root, path);
     if (typeof name === 'string') parts.push(name, (await stateOf(absolute))?.size);
-    else if (name !== undefined) parts.push(await contentOf(absolute));
+    else if (name !== undefined && 'by' in name) parts.push(await contentOf(absolute));
     else {
       const state = await stateOf(absolute);
       parts.push(path, state?.size, state?.changed);

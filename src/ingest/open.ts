@@ -25,7 +25,7 @@ export interface OpenSettings {
 export async function openSource(clip: PlannedClip, settings: OpenSettings): Promise<ClipSource> {
   const source = await openItem(clip, settings);
   // What lies beside DICOM files is of the same origin: held to the same rule, named by the same key.
-  if (typeof clip.name !== 'object') return source;
+  if (typeof clip.name !== 'object' || 'as' in clip.name) return source;
   const { key } = settings;
   const frames = source.frames.bind(source);
   return {

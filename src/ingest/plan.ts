@@ -15,9 +15,9 @@ export interface PlannedClip {
   readonly item: SourceItem;
   /**
    * What the dataset calls the clip and its source in place of the path, where paths may name patients. `content`: by
-   * what is in the file.
+   * what is in the file. `as`: another name where the path names nobody but tells too much, such as the class.
    */
-  readonly name?: string | { readonly by: 'content' };
+  readonly name?: string | { readonly by: 'content' } | { readonly as: string };
   readonly label: string | null;
   readonly group: string;
   readonly flags: readonly string[];
@@ -46,6 +46,10 @@ export interface IngestPlan {
   readonly unmatchedLabels: readonly string[];
   /** Sources that the label table does not name; they become unlabelled clips. */
   readonly withoutRow: readonly string[];
+  /** Recipe of a public set that the folder looks like, where none was given. */
+  readonly looksLike?: string | undefined;
+  /** Rows of a set's own table that have no file, under the reason why. */
+  readonly absent?: Readonly<Record<string, readonly string[]>>;
   /** Files that are no media by their name (tables, texts, hidden files). */
   readonly ignored: number;
   /** Decisions a person should know of, one sentence each. */

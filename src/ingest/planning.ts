@@ -14,7 +14,7 @@ import type { Warning } from './doubtful-classes.ts';
 import { hasClassFolders, labelsFromFolders, labelsFromTable, unlabelled } from './labels.ts';
 import type { IngestOptions } from './options.ts';
 import type { IngestPlan, PlannedClip, Rejection } from './plan.ts';
-import { planRecipe } from './recipes.ts';
+import { planRecipe, recipeLike } from './recipes.ts';
 
 export interface Planned {
   readonly plan: IngestPlan;
@@ -54,6 +54,13 @@ export async function planIngest(options: PlanningOptions, key: PseudonymKey | n
       : fromFolders
         ? labelsFromFolders(items)
         : unlabelled(items);
+  const like = recipeLike(real);
+  const likeness =
+    like === undefined
+      ? []
+      : [
+          `This looks like ${like.about}: --recipe ${like.name} reads its labels and groups (uscl recipes ${like.name}).`,
+        ];
   const notes = [
     ...folderNotes(found),
     ...(fromFolders ? [`Labels are the names of the class folders: ${labelled.classes.join(', ')}.`] : []),
@@ -66,7 +73,8 @@ export async function planIngest(options: PlanningOptions, key: PseudonymKey | n
     rejected,
     ignored,
     notes,
-    warnings: folderWarnings(found),
+    warnings: [...likeness, ...folderWarnings(found)],
+    looksLike: like?.name,
     fromFolders,
   };
   return { root, isPrivate, plan: isPrivate ? await withoutNames(plan, root, key, signal) : plan };

@@ -2,19 +2,22 @@
  * Recipes for public sets: where they are to be had, under which licence the frames stand, where labels and groups are
  * and what they mean. One recipe a file in `recipes/`; this is the table of them.
  */
+import { statSync } from 'node:fs';
 import { UsclError } from '../base/errors.ts';
 import type { IngestPlan } from './plan.ts';
 import { busi } from './recipes/busi.ts';
 import { covidBlues } from './recipes/covid-blues.ts';
+import { gallbladder } from './recipes/gallbladder.ts';
 import { frames } from './recipes/frames.ts';
 import { pocus } from './recipes/pocus.ts';
 import type { Recipe, RecipeContext, RecipeOptions } from './recipes/recipe.ts';
 import { butterfly, us4 } from './recipes/us4.ts';
 
 export { BLUES_LABELS } from './recipes/covid-blues.ts';
+export { GALLBLADDER_PARTS } from './recipes/gallbladder.ts';
 export type { Recipe, RecipeOptions } from './recipes/recipe.ts';
 
-const TABLE = [pocus, covidBlues, us4, butterfly, busi, frames] as const;
+const TABLE = [pocus, covidBlues, gallbladder, us4, butterfly, busi, frames] as const;
 
 export type RecipeName = (typeof TABLE)[number]['name'];
 
@@ -25,6 +28,12 @@ export function recipeOf(name: RecipeName): Recipe<RecipeName> {
   const found: Recipe<RecipeName> | undefined = TABLE.find((recipe) => recipe.name === name);
   if (found !== undefined) return found;
   throw new RangeError(`There is no recipe ${name}.`);
+}
+
+/** The recipe of the set that a folder (a real path) looks like, if any. */
+export function recipeLike(root: string): Recipe<RecipeName> | undefined {
+  if (!statSync(root).isDirectory()) return undefined;
+  return TABLE.find((recipe) => recipe.recognises(root));
 }
 
 /**
@@ -44,7 +53,7 @@ export async function planRecipe(
 }
 
 function checkOptions({ name, options: known }: Recipe, options: RecipeOptions): void {
-  const { label, stills, labels } = options;
+  const { label, stills, part, labels } = options;
   if (known.label !== undefined && (label === undefined || !known.label.includes(label))) {
     const choices = known.label.join(', ');
     const not = label === undefined ? '' : `; not "${label}"`;
@@ -54,6 +63,11 @@ function checkOptions({ name, options: known }: Recipe, options: RecipeOptions):
     throw optionError(name, known, `The recipe ${name} has one set of labels and takes no label option.`);
   if (stills !== undefined && known.stills === undefined)
     throw optionError(name, known, `The recipe ${name} has no stills to include or leave out.`);
+  if (part !== undefined && known.part?.includes(part) !== true) {
+    const parts =
+      known.part === undefined ? 'has no parts to choose from' : `has the parts ${known.part.join(', ')}`;
+    throw optionError(name, known, `The recipe ${name} ${parts}; not "${part}".`);
+  }
   if (labels !== undefined && known.labels === undefined)
     throw optionError(name, known, `The recipe ${name} brings its own labels and takes no label table.`);
 }
@@ -62,6 +76,7 @@ function optionError(name: string, known: Recipe['options'], message: string): U
   const taken = [
     ...(known.label === undefined ? [] : [`--label ${known.label.join('|')}`]),
     ...(known.stills === undefined ? [] : ['--stills']),
+    ...(known.part === undefined ? [] : [`--part ${known.part.join('|')}`]),
     ...(known.labels === undefined ? [] : ['--labels FILE']),
   ];
   return new UsclError({

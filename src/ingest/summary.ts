@@ -47,6 +47,10 @@ export interface IngestSummary {
   readonly alike: AlikeReport;
   /** Label rows that fit no source. */
   readonly unmatchedLabels: readonly string[];
+  /** Recipe of a public set that the source looks like; null where none was recognised, or where one was given. */
+  readonly looksLike: string | null;
+  /** Rows of a published set's table that have no file, under the reason why. */
+  readonly absent: Readonly<Record<string, readonly string[]>>;
   /** Clips that the label table does not name. */
   readonly withoutRow: readonly string[];
   /** Entries of the field file that fit no clip. */

@@ -2,6 +2,7 @@ import { cpSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { recipeOf, RECIPES } from '../../src/ingest/recipes.ts';
 import { readCheckpoint } from '../../src/training/checkpoint.ts';
 import { scratchFolder, TINY, tinyDataset } from '../training/support.ts';
 import { compileProgram, type Finished, finished, start, uscl } from './run.ts';
@@ -59,8 +60,13 @@ describe('recipes', () => {
   test('lists all, says everything of one, and as JSON', async () => {
     const all = await uscl(['recipes']);
     expect(all).toMatchObject({ code: 0, stderr: '' });
-    for (const name of ['pocus', 'covid-blues', 'us4', 'butterfly', 'busi', 'frames'])
-      expect(all.stdout).toMatch(new RegExp(`^${name} `, 'm'));
+    for (const name of RECIPES) {
+      const { licence, homepage, layout, commands } = recipeOf(name);
+      const block = all.stdout.split('\n\n').find((text) => text.startsWith(`${name}: `));
+      const words = block?.replaceAll(/\s+/g, ' ');
+      for (const fact of [licence, homepage, layout]) expect(words).toContain(fact ?? '');
+      expect(block).toContain(`ingest    ${commands.find((command) => command.startsWith('uscl '))!}`);
+    }
     const one = await uscl(['recipes', 'covid-blues']);
     expect(one.stdout).toMatch(/CC BY-NC-ND[^]*JBHI[^]*--label severity\|a-lines\|b-lines/);
     const told = jsonOf(await uscl(['recipes', 'busi', '--json']));

@@ -170,7 +170,7 @@ describe('pocus', () => {
 
 test('a recipe pointed at the wrong folder says what it expected', async () => {
   for (const [recipe, root, expected] of [
-    ['pocus', blues(), /manifest\.csv and pocus_videos.*no manifest\.csv/],
+    ['pocus', blues(), /data\/dataset_metadata\.csv.*or manifest\.csv.*it holds README\.md, lus_videos/],
     ['covid-blues', pocus(), /severity\.csv and lus_videos.*no severity\.csv/],
   ] as const) {
     const label = recipe === 'pocus' ? undefined : 'severity';

@@ -36,6 +36,9 @@ export const busi = {
     'Near-duplicates, some in two classes, text and callipers in the pixels (Pawłowska et al., Data in Brief 2023, 48, ' +
     '109247): split by group.',
   options: {},
+  commands: ['uscl ingest Dataset_BUSI_with_GT --recipe busi --out busi'],
+  recognises: (root) =>
+    ['', PUBLISHED].some((base) => CLASSES.slice(0, 2).every((name) => existsSync(join(root, base, name)))),
   plan,
 } as const satisfies Recipe;
 

@@ -2,7 +2,7 @@
  * COVID-BLUES (Wiedemann et al. 2025): `lus_videos/patient_<ID>_<POINT>.mp4` and `severity.csv`. Groups are patients.
  * Labels: severity 0 to 3, or whether A-lines or B-lines are seen.
  */
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CsvRow } from '../csv.ts';
 import { readCsv } from '../csv.ts';
@@ -36,6 +36,11 @@ export const covidBlues = {
   groups: 'patients',
   caution: 'Use it as it is; publish nothing made of its frames.',
   options: { label: BLUES_LABELS },
+  commands: [
+    'git clone --depth 1 https://github.com/NinaWie/COVID-BLUES covid_blues',
+    'uscl ingest covid_blues --recipe covid-blues --label b-lines --out blues',
+  ],
+  recognises: (root) => ['severity.csv', 'lus_videos'].every((name) => existsSync(join(root, name))),
   plan,
 } as const satisfies Recipe;
 

@@ -22,6 +22,8 @@ export const frames = {
   groups: 'of the table; else the video',
   caution: null,
   options: { labels: true },
+  commands: ['uscl ingest frames --recipe frames --out lung'],
+  recognises: () => false,
   plan,
 } as const satisfies Recipe;
 

@@ -1,46 +1,66 @@
 /**
  * POCUS (Born et al. 2021). Classes of its three-class benchmark: covid, pneumonia (bacterial), regular. The benchmark
  * leaves viral pneumonia out, as too rare, so those clips come in unlabelled (flag `viral-pneumonia`): fit for
- * pretraining, invisible to a probe. Groups are `suggested_group`, since patient ids are incomplete. Stills are left
- * out unless asked for: they are scans from articles, and few.
+ * pretraining, invisible to a probe. Reads a clone of the repository (`pocus-repository.ts`), or a table of one's own
+ * that says what belongs together. Stills are left out unless asked for: they are scans from articles, and few.
  */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readCsv } from '../csv.ts';
 import { fileComplaint, spellingOf } from '../paths.ts';
 import type { PlannedClip, Rejection } from '../plan.ts';
+import { classOf, flagsOf, planOf } from './pocus-labels.ts';
+import { hasRepository, planRepository, REPOSITORY_TABLE } from './pocus-repository.ts';
 import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
-import { cell, count, countsAsText, requirePaths, rowError, sorted } from './recipe.ts';
+import { cell, contentsOf, count, folderError, requireFolder, requirePaths, rowError } from './recipe.ts';
 
-const CLASSES: Readonly<Record<string, string>> = {
-  'COVID-19': 'covid',
-  'Bacterial pneumonia': 'pneumonia',
-  regular: 'regular',
-};
+const OWN_TABLE = 'manifest.csv';
 
 export const pocus = {
   name: 'pocus',
-  about: 'lung clips and stills from many public sources',
+  about: 'about 200 lung clips and 60 stills from many public sources',
   layout:
-    'manifest.csv with the columns path, kind (video or image), label, license and suggested_group; pocus_videos/, and ' +
-    'pocus_images/ for --stills',
-  from: 'Clone the repository; some clips are fetched by its scripts. Write the table of what belongs together yourself.',
+    `the clone as it is: ${REPOSITORY_TABLE}, data/pocus_videos/{convex,linear} and, for --stills, data/pocus_images; or ` +
+    `a table of your own, ${OWN_TABLE}, with the columns path, kind (video or image), label, license and suggested_group`,
+  from: 'Clone the repository. Clips without a free licence are not in it; its scripts fetch some of them.',
   licence: 'differs from file to file; the dataset counts them',
   citation:
     'Born J, Wiedemann N, Cossio M, et al. Accelerating Detection of Lung Pathologies with Explainable Ultrasound ' +
     'Image Analysis. Applied Sciences 2021, 11(2), 672. doi:10.3390/app11020672',
   homepage: 'https://github.com/jannisborn/covid19_ultrasound',
   classes: 'covid, pneumonia (bacterial), regular; viral pneumonia comes in unlabelled',
-  groups: 'suggested_group of the table',
+  groups:
+    'patient ids, but sessions for the Northumbria clips, which have an id each, and sources where there is no id; ' +
+    `suggested_group of ${OWN_TABLE}`,
   caution:
     'Holds clips of the Butterfly gallery, on which US-4 drew too: run uscl audit before testing here what was ' +
     'pretrained there.',
   options: { stills: true },
+  commands: [
+    'git clone --depth 1 https://github.com/jannisborn/covid19_ultrasound',
+    'uscl ingest covid19_ultrasound --recipe pocus --out pocus',
+  ],
+  recognises: (root) => hasRepository(root) || hasOwnTable(root),
   plan,
 } as const satisfies Recipe;
 
+function hasOwnTable(root: string): boolean {
+  return existsSync(join(root, OWN_TABLE)) && existsSync(join(root, 'pocus_videos'));
+}
+
 function plan({ root, options }: RecipeContext): RecipePlan {
-  const table = join(root, 'manifest.csv');
-  requirePaths('pocus', root, ['manifest.csv', 'pocus_videos']);
+  requireFolder('pocus', root, `${REPOSITORY_TABLE} or ${OWN_TABLE}`);
+  const stills = options.stills === true;
+  // Who writes a table knows more than the published one says.
+  if (existsSync(join(root, OWN_TABLE))) return planOwnTable(root, stills);
+  if (hasRepository(root)) return planRepository(root, stills);
+  const expected = `${REPOSITORY_TABLE} and data/pocus_videos (a clone of the repository), or ${OWN_TABLE} and pocus_videos (a table of your own)`;
+  throw folderError('pocus', root, expected, `${root} has neither table${contentsOf(root)}`);
+}
+
+function planOwnTable(root: string, stills: boolean): RecipePlan {
+  const table = join(root, OWN_TABLE);
+  requirePaths('pocus', root, [OWN_TABLE, 'pocus_videos']);
   const clips: PlannedClip[] = [];
   const rejected: Rejection[] = [];
   const licences = new Map<string, number>();
@@ -50,7 +70,7 @@ function plan({ root, options }: RecipeContext): RecipePlan {
   for (const row of readCsv(table, ['path', 'kind', 'label', 'license', 'suggested_group'])) {
     const kind = cell(row, 'kind');
     const label = cell(row, 'label');
-    if (kind === 'image' && options.stills !== true) {
+    if (kind === 'image' && !stills) {
       leftOut++;
       continue;
     }
@@ -66,33 +86,15 @@ function plan({ root, options }: RecipeContext): RecipePlan {
       rejected.push({ source: path, reason: complaint });
       continue;
     }
-    const known = CLASSES[label];
-    if (known === undefined) count(others, label);
+    const known = classOf(label);
+    if (known === null) count(others, label);
     count(licences, cell(row, 'license') || 'no licence stated');
     clips.push({
       item: { kind: kind === 'image' ? 'still' : 'video', path },
-      label: known ?? null,
+      label: known,
       group,
-      flags: [
-        ...(label === 'Viral pneumonia' ? ['viral-pneumonia'] : []),
-        ...(path.includes('/linear/') ? ['linear-probe'] : []),
-        ...(path.includes('/label_uncertain/') ? ['label-uncertain'] : []),
-      ],
+      flags: flagsOf(path, label),
     });
   }
-  return {
-    licence: `per file: ${countsAsText(licences)}`,
-    classes: ['covid', 'pneumonia', 'regular'],
-    clips: sorted(clips),
-    rejected,
-    unmatchedLabels: [],
-    withoutRow: [],
-    ignored: 0,
-    notes: [
-      ...(leftOut > 0 ? [`${leftOut} stills were left out.`] : []),
-      ...(others.size > 0
-        ? [`Outside the three benchmark classes, so unlabelled: ${countsAsText(others)}.`]
-        : []),
-    ],
-  };
+  return { ...planOf(clips, licences, others, leftOut), rejected };
 }

@@ -2,18 +2,21 @@
  * What a recipe is: the knowledge of one public set, from where to get it to which name means which label. A recipe
  * looks at names and tables, not at frames. Here is also what recipes have in common.
  */
-import { existsSync, statSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsclError } from '../../base/errors.ts';
 import type { CsvRow } from '../csv.ts';
-import { compareText } from '../paths.ts';
-import type { IngestPlan, PlannedClip } from '../plan.ts';
+import { accessComplaint, compareNatural, compareText, joinRelative } from '../paths.ts';
+import type { IngestPlan, PlannedClip, Rejection } from '../plan.ts';
 
 export interface RecipeOptions {
   /** What to label the clips with, where a set has several answers. */
   readonly label?: string | undefined;
   /** Whether single pictures become one-frame clips too (default: left out). */
   readonly stills?: boolean | undefined;
+  /** Which part of a set that its authors divided (default: all of it). */
+  readonly part?: string | undefined;
   /** Path of a table with the columns clip, label and optionally group. */
   readonly labels?: string | undefined;
 }
@@ -27,9 +30,9 @@ export interface RecipeContext {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What a recipe finds in a folder. Name and licence only where they depend on what is in it. */
+/** What a recipe finds in a folder. Name, licence and origin only where they depend on what is in it. */
 export type RecipePlan = Omit<IngestPlan, 'name' | 'licence' | 'citation' | 'homepage'> &
-  Partial<Pick<IngestPlan, 'name' | 'licence'>>;
+  Partial<Pick<IngestPlan, 'name' | 'licence' | 'citation' | 'homepage'>>;
 
 export interface Recipe<Name extends string = string> {
   readonly name: Name;
@@ -48,12 +51,17 @@ export interface Recipe<Name extends string = string> {
   readonly groups: string;
   /** What a user of the set should know. */
   readonly caution: string | null;
-  /** Options it takes; for `label`, which values. */
+  /** Options it takes; for `label` and `part`, which values. */
   readonly options: {
     readonly label?: readonly string[];
     readonly stills?: true;
+    readonly part?: readonly string[];
     readonly labels?: true;
   };
+  /** Commands from the published set to a dataset, as they are typed. */
+  readonly commands: readonly string[];
+  /** Whether a folder looks like this set, by a few names in it; opens nothing large. */
+  readonly recognises: (root: string) => boolean;
   readonly plan: (context: RecipeContext) => RecipePlan | Promise<RecipePlan>;
 }
 
@@ -78,11 +86,61 @@ export function count(counts: Map<string, number>, key: string): void {
   counts.set(key, (counts.get(key) ?? 0) + 1);
 }
 
+/** Files below a folder of the source, in natural order, without hidden ones; links to folders are not followed. */
+export function filesBelow(root: string, folder: string, rejected: Rejection[]): string[] {
+  let entries;
+  try {
+    entries = readdirSync(join(root, folder), { withFileTypes: true });
+  } catch (thrown) {
+    rejected.push({ source: folder, reason: accessComplaint(thrown, folder) });
+    return [];
+  }
+  const shown = entries.filter(({ name }) => !name.startsWith('.'));
+  const files = shown.filter((entry) => !entry.isDirectory()).map(({ name }) => joinRelative(folder, name));
+  const folders = shown.filter((entry) => entry.isDirectory()).map(({ name }) => joinRelative(folder, name));
+  return [...files, ...folders.flatMap((name) => filesBelow(root, name, rejected))].sort(compareNatural);
+}
+
+/** For each item the first (by name) of all keys that are joined to its own, in chains; an item has a key or more. */
+export function joined(keys: readonly (readonly string[])[]): readonly string[] {
+  const above = new Map<string, string>();
+  const top = (key: string): string => {
+    let at = key;
+    for (let next = above.get(at); next !== undefined; next = above.get(at)) at = next;
+    return at;
+  };
+  for (const [first, ...others] of keys)
+    for (const other of others) {
+      const [a, b] = [top(first!), top(other)].sort(compareText) as [string, string];
+      if (a !== b) above.set(b, a);
+    }
+  return keys.map(([first]) => top(first!));
+}
+
+/** A name that says nothing of what it stands for: the first 16 hex digits of its SHA-256. */
+export function opaque(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
+}
+
 /** Refuses a source that has not all of these names in it. Errors: `RECIPE_FOLDER`. */
 export function requirePaths(recipe: string, root: string, names: readonly string[]): void {
   const missing = names.find((name) => !existsSync(join(root, name)));
   if (missing !== undefined)
-    throw folderError(recipe, root, names.join(' and '), `${root} has no ${missing}`);
+    throw folderError(recipe, root, names.join(' and '), `${root} has no ${missing}${contentsOf(root)}`);
+}
+
+/** `; it holds a, b and 3 more`: what is there in the place of what was expected. */
+export function contentsOf(root: string): string {
+  let names: string[];
+  try {
+    names = readdirSync(root).filter((name) => !name.startsWith('.'));
+  } catch {
+    // A file, or a folder that may not be read: whoever opens it says so.
+    return '';
+  }
+  if (names.length === 0) return '; it is empty';
+  const shown = names.sort(compareNatural).slice(0, 6).join(', ');
+  return `; it holds ${shown}${names.length > 6 ? ` and ${names.length - 6} more` : ''}`;
 }
 
 /** Refuses a source that is no folder. Errors: `RECIPE_FOLDER`. */

@@ -3,6 +3,7 @@
  * frames a video, at any depth; the first letters of the folder's name are its class. `us4` merges the sixteen codes of
  * the four parts into twelve classes as that code does, in its order; `butterfly` takes the two codes of its part.
  */
+import { readdirSync } from 'node:fs';
 import { basename } from 'node:path';
 import { discover } from '../discover.ts';
 import { fileNameOf } from '../paths.ts';
@@ -66,6 +67,8 @@ export const us4 = {
   caution:
     'POCUS draws on the same Butterfly gallery: run uscl audit before testing there what was pretrained here.',
   options: {},
+  commands: ['uscl ingest US-4 --recipe us4 --out us4'],
+  recognises: (root) => namedBy(US4_CODES, root) && !namedBy(BUTTERFLY_CODES, root),
   plan: (context) => planCodes('us4', US4_CODES, context),
 } as const satisfies Recipe;
 
@@ -81,8 +84,23 @@ export const butterfly = {
   groups: 'videos; which of them are of one patient is not known',
   caution: 'POCUS draws on the same gallery: run uscl audit before testing there what was pretrained here.',
   options: {},
+  commands: ['uscl ingest Butterfly --recipe butterfly --out butterfly'],
+  recognises: (root) => namedBy(BUTTERFLY_CODES, root),
   plan: (context) => planCodes('butterfly', BUTTERFLY_CODES, context),
 } as const satisfies Recipe;
+
+/** Whether the names of all folders in `root`, two at least, are a code and something that is no word's next letter. */
+function namedBy(codes: readonly Code[], root: string): boolean {
+  const folders = readdirSync(root, { withFileTypes: true }).filter(
+    (entry) => entry.isDirectory() && !entry.name.startsWith('.'),
+  );
+  const isCoded = (name: string): boolean =>
+    codes.some(
+      ({ prefix }) =>
+        name.startsWith(prefix) && (prefix.endsWith('_') || /^[-_\d]/.test(name.slice(prefix.length))),
+    );
+  return folders.length > 1 && folders.every(({ name }) => isCoded(name));
+}
 
 async function planCodes(
   name: string,
