@@ -11,7 +11,13 @@ export interface Warning {
 }
 
 export type WarningCode =
-  'classes-alike' | 'classes-missing' | 'several-clips-in-folder' | 'unlike-frames' | 'ids-may-identify';
+  | 'looks-like-recipe'
+  | 'probably-masks'
+  | 'classes-alike'
+  | 'classes-missing'
+  | 'several-clips-in-folder'
+  | 'unlike-frames'
+  | 'ids-may-identify';
 
 /** How tables write that there is no label, as `folded` leaves it: people, spreadsheets, pandas, R and SQL. */
 const MISSING: ReadonlySet<string> = new Set([

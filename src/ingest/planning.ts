@@ -55,12 +55,6 @@ export async function planIngest(options: PlanningOptions, key: PseudonymKey | n
         ? labelsFromFolders(items)
         : unlabelled(items);
   const like = recipeLike(real);
-  const likeness =
-    like === undefined
-      ? []
-      : [
-          `This looks like ${like.about}: --recipe ${like.name} reads its labels and groups (uscl recipes ${like.name}).`,
-        ];
   const notes = [
     ...folderNotes(found),
     ...(fromFolders ? [`Labels are the names of the class folders: ${labelled.classes.join(', ')}.`] : []),
@@ -73,11 +67,18 @@ export async function planIngest(options: PlanningOptions, key: PseudonymKey | n
     rejected,
     ignored,
     notes,
-    warnings: [...likeness, ...folderWarnings(found)],
+    warnings: [...likenessOf(like), ...folderWarnings(found)],
     looksLike: like?.name,
     fromFolders,
   };
   return { root, isPrivate, plan: isPrivate ? await withoutNames(plan, root, key, signal) : plan };
+}
+
+/** Tells of a public set, whose labels and groups are not to be guessed from names. */
+function likenessOf(like: ReturnType<typeof recipeLike>): Warning[] {
+  if (like === undefined) return [];
+  const message = `This looks like ${like.about}: --recipe ${like.name} reads its labels and groups (uscl recipes ${like.name}).`;
+  return [{ code: 'looks-like-recipe', message, about: [like.name] }];
 }
 
 /** How folders of pictures were read. */
