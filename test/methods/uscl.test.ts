@@ -98,7 +98,8 @@ describe('heads', () => {
     expect(method.readsLabels).toBe(false);
     expect(method.network(trunk).outputs).toEqual([OUTPUTS.features, OUTPUTS.projection]);
     const { plan } = outputs();
-    expect(method.lossAndGradients(plan, batch([0, 1, 0])).supervised).toBe(0);
+    const losses = method.lossAndGradients(plan, batch([0, 1, 0]));
+    expect(losses).toMatchObject({ supervised: 0, labelled: 0, correct: 0, loss: losses.contrastive });
   });
 
   test.each([

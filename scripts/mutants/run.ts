@@ -1,0 +1,150 @@
+/**
+ * Seeded mutants of the code against the tests of their neighbourhood: which changes does no test notice?
+ *
+ *     npm run test:mutants -- --count 400 --seed 1 --out bench/results/mutants.json
+ *
+ * Works on a copy of the last commit. Stopped at any moment it goes on where it was: mutants whose outcome is in the
+ * output file are not run again, unless `--again survived` asks for those that no test noticed.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { drawSites } from './draw.ts';
+import type { Numbered } from './instrument.ts';
+import { type MutantResult, readResults, type Results, tableOf, writeResults } from './results.ts';
+import { copyTree, neighbours, testsOf } from './tree.ts';
+import { runTests } from './vitest.ts';
+
+const { values: options } = parseArgs({
+  options: {
+    count: { type: 'string', default: '400' },
+    seed: { type: 'string', default: '1' },
+    rooms: { type: 'string', default: 'training,methods,objectives,views,evaluation,report' },
+    out: { type: 'string', default: 'bench/results/mutants.json' },
+    again: { type: 'string' },
+    list: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+});
+if (options.help) {
+  console.log(`Seeded mutants of the code, each against the tests of its neighbourhood.
+
+  --count N      mutants, spread over the rooms (400)
+  --seed N       of the draw (1)
+  --rooms A,B    folders of src (training,methods,objectives,views,evaluation,report)
+  --out FILE     outcomes; a call that was stopped goes on from them (bench/results/mutants.json)
+  --again survived   run again those that no test noticed
+  --list         print the mutants and run none`);
+  process.exit(0);
+}
+
+const root = process.cwd();
+const [count, seed] = [Number(options.count), Number(options.seed)];
+const commit = execFileSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8' }).trim();
+const rooms = options.rooms.split(',');
+const mutants: readonly Numbered[] = drawSites(root, rooms, count, seed).map((site, id) => ({ ...site, id }));
+if (options.list) {
+  for (const { file, line, kind, before, after } of mutants)
+    console.log(`${file}:${line} ${kind}: ${short(before)} → ${short(after)}`);
+  process.exit(0);
+}
+
+const known = new Map(readResults(options.out)?.mutants.map((result) => [result.key, result]));
+const done = new Map<string, MutantResult>();
+for (const { key } of mutants) {
+  const result = known.get(key);
+  const unnoticed = result?.outcome === 'survived' || result?.outcome === 'unreached';
+  if (result !== undefined && !(unnoticed && options.again === 'survived')) done.set(key, result);
+}
+const todo = mutants.filter(({ key }) => !done.has(key));
+console.log(`${mutants.length} mutants of seed ${seed} at ${commit.slice(0, 7)}, ${todo.length} to run`);
+
+const folder = mkdtempSync(join(tmpdir(), 'uscl-mutants-'));
+const tree = join(folder, 'tree');
+process.once('exit', () => {
+  rmSync(folder, { recursive: true, force: true });
+});
+// An exit of its own lets tests be stopped and the copy be removed.
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)
+  process.once(signal, () => process.exit(code));
+copyTree(root, tree, mutants);
+await campaign();
+
+async function campaign(): Promise<void> {
+  const tests = testsOf(tree);
+  const near = (file: string): readonly string[] => neighbours(tests, file, () => 1);
+  const wanted = [...new Set(todo.flatMap(({ file }) => near(file)))];
+  const reached = join(folder, 'reached');
+  mkdirSync(reached);
+  if (wanted.length > 0)
+    console.log(`which of ${wanted.length} test files reach which mutant, and do all pass?`);
+  const first = await runTests(tree, wanted, { MUTANTS_FOLDER: reached }, { bail: false, limit: 3600 });
+  if (first.files === null) throw new Error('The tests could not be run on the copy.');
+  const good = new Map(first.files.filter((file) => file.good).map(({ file, seconds }) => [file, seconds]));
+  for (const { file, good: passed, failed } of first.files)
+    if (!passed) console.log(`left out, for it fails without a mutant: ${file} (${failed ?? ''})`);
+  console.log(`${first.seconds.toFixed(0)} s`);
+  const reaches = (test: string): ReadonlySet<number> => {
+    const path = join(reached, test.replaceAll('/', '+'));
+    return new Set(
+      existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean).map(Number) : [],
+    );
+  };
+  const reachedBy = new Map([...good.keys()].map((test) => [test, reaches(test)]));
+
+  for (const [i, mutant] of todo.entries()) {
+    const own = neighbours(tests, mutant.file, (test) => 1 + (good.get(test) ?? 0)).filter(
+      (test) => reachedBy.get(test)?.has(mutant.id) === true,
+    );
+    const result = await judge(mutant, own, good);
+    done.set(mutant.key, result);
+    writeResults(options.out, resultsOf());
+    const by = result.by === null ? '' : ` by ${short(result.by)}`;
+    console.log(
+      `${i + 1}/${todo.length} ${result.outcome} ${mutant.file}:${mutant.line} ${mutant.kind}: ` +
+        `${short(mutant.before)} → ${short(mutant.after)} (${result.seconds.toFixed(1)} s)${by}`,
+    );
+  }
+  writeResults(options.out, resultsOf());
+  console.log(tableOf(resultsOf()));
+}
+
+async function judge(
+  mutant: Numbered,
+  tests: readonly string[],
+  usual: ReadonlyMap<string, number>,
+): Promise<MutantResult> {
+  const { key, file, line, kind, before, after } = mutant;
+  const base = { key, room: file.split('/')[1]!, file, line, kind, before, after, commit };
+  if (tests.length === 0) return { ...base, outcome: 'unreached', by: null, seconds: 0 };
+  // A test that never ends is a test that notices; a busy neighbour is not.
+  const limit = 60 + 6 * tests.reduce((sum, test) => sum + (usual.get(test) ?? 0), 0);
+  const { files, timedOut, seconds } = await runTests(
+    tree,
+    tests,
+    { MUTANT: String(mutant.id) },
+    { bail: true, limit },
+  );
+  if (timedOut) return { ...base, outcome: 'timeout', by: null, seconds };
+  const failed = files?.find((one) => one.failed !== null && one.failed !== 'the file itself');
+  const broken = failed ?? files?.find((one) => !one.good);
+  if (files === null) return { ...base, outcome: 'killed', by: 'the process, which died', seconds };
+  if (broken === undefined) return { ...base, outcome: 'survived', by: null, seconds };
+  return { ...base, outcome: 'killed', by: `${broken.file}: ${broken.failed ?? ''}`, seconds };
+}
+
+function resultsOf(): Results {
+  const results = mutants.flatMap(({ key }) => done.get(key) ?? []);
+  const command = `npm run test:mutants -- --count ${count} --seed ${seed} --rooms ${options.rooms}`;
+  return { command, seed, drawn: mutants.length, run: results.length, commit, mutants: results };
+}
+
+function short(text: string): string {
+  const line = text.replaceAll(/\s+/g, ' ');
+  return line.length > 60 ? `${line.slice(0, 57)}…` : line;
+}
