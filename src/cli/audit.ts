@@ -8,6 +8,7 @@ import { ALIKE_DISTANCE, MAX_DISTANCE } from '../dataset/near-duplicates.ts';
 import { openDataset } from '../dataset/reader.ts';
 import { AUDIT_SHEET } from '../dataset/types.ts';
 import { runCommand, wholeNumber, withJson } from './command.ts';
+import { sheetProblem, writeSheet } from './sheet.ts';
 
 /** Leaks are faults of the data: the exit code of all data errors. */
 const LEAKS = 3;
@@ -50,7 +51,7 @@ Examples:
   uscl audit lung --json
 
 Exit code: 0 where no clip leaks, ${LEAKS} where pairs are the same by content or picture (within one dataset: across
-groups). A name alone is listed and does not count.`,
+groups). A name alone is listed and does not count. Where the picture cannot be written, the pairs are listed all the same.`,
     );
   return withJson(command).action((folder: string, other: string | undefined, options: Options) =>
     runCommand(options, async (output, signal) => {
@@ -62,10 +63,13 @@ groups). A name alone is listed and does not count.`,
         auditDatasets(first, second, { distance, limit, changed, everyFrame, signal, onProgress }),
       );
       const wanted = options.sheet !== false && result.pairs.length > 0;
-      const sheet = typeof options.sheet === 'string' ? options.sheet : join(folder, AUDIT_SHEET);
-      if (wanted) await auditSheet(result, first, second, sheet);
-      output.result({ ...result, sheet: wanted ? sheet : null });
-      output.print(describe(result, wanted ? sheet : null));
+      const isAsked = typeof options.sheet === 'string';
+      const path = isAsked ? options.sheet : join(folder, AUDIT_SHEET);
+      const sheet = wanted
+        ? await writeSheet(path, isAsked ? '--sheet' : null, (to) => auditSheet(result, first, second, to))
+        : { path: null, problem: null };
+      output.result({ ...result, sheet: sheet.path, sheetProblem: sheet.problem });
+      output.print([describe(result, sheet.path), ...sheetProblem(sheet)].join('\n'));
       if (result.leaks > 0) process.exitCode = LEAKS;
     }),
   );

@@ -50,7 +50,10 @@ export function finetuneCommand(): Command {
       ).choices(['honest', 'legacy']),
     )
     .option('--label-rate <rates>', 'shares of the training labels to use, e.g. 0.1,0.25,1: a curve', rates)
-    .option('--split <name>', 'use this split of the dataset (uscl split) instead of drawing folds')
+    .option(
+      '--split <name>',
+      'use this split of the dataset (uscl split; a name, or the path of a file), draw no folds',
+    )
     .option('--no-final', 'do not train the final model on all labelled clips')
     .option('--preset <name>', 'starting configuration: default or reference')
     .option('--config <file>', 'YAML file with configuration keys (docs/finetuning.md)')

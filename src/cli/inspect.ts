@@ -5,13 +5,14 @@ import { openDataset } from '../dataset/reader.ts';
 import { CONTACT_SHEET } from '../dataset/types.ts';
 import { contactSheet } from '../ingest/contact-sheet.ts';
 import { type Inspection, inspectDataset } from '../ingest/inspect.ts';
-import { outlineSheet } from '../ingest/outline-sheet.ts';
+import { type OutlineSheet, outlineSheet } from '../ingest/outline-sheet.ts';
 import { UsclError } from '../base/errors.ts';
 import { runCommand, withJson } from './command.ts';
 import { byteSize } from './output.ts';
+import { sheetProblem, writeSheet } from './sheet.ts';
 
 interface Options {
-  readonly sheet?: string;
+  readonly sheet: string | boolean;
   readonly source?: string;
   readonly outlines?: string;
   readonly json?: boolean;
@@ -28,6 +29,7 @@ export function inspectCommand(): Command {
     )
     .argument('<dataset>', 'folder that `uscl ingest` or `uscl phantom` wrote')
     .option('--sheet <file>', `where to write the contact sheet (default: ${CONTACT_SHEET} in the dataset)`)
+    .option('--no-sheet', 'write no contact sheet')
     .option(
       '--source <folder>',
       'folder the dataset was made from, to show the fields on the whole originals',
@@ -53,26 +55,39 @@ export function inspectCommand(): Command {
       }
       using dataset = openDataset(folder);
       const inspection = inspectDataset(dataset);
-      const sheet = options.sheet ?? join(folder, CONTACT_SHEET);
-      await contactSheet(dataset, sheet);
+      const isAsked = typeof options.sheet === 'string';
+      const path = isAsked ? options.sheet : join(folder, CONTACT_SHEET);
+      const sheet =
+        options.sheet === false
+          ? { path: null, problem: null }
+          : await writeSheet(path, isAsked ? '--sheet' : null, (to) => contactSheet(dataset, to));
       const { source, outlines } = options;
-      const originals =
+      let originals: (OutlineSheet & { readonly path: string }) | null = null;
+      const outlined =
         source === undefined || outlines === undefined
           ? null
-          : { path: outlines, ...(await outlineSheet(dataset, source, outlines, { signal })) };
-      output.result({ ...inspection, contactSheet: sheet, outlines: originals });
-      output.print(describe(inspection, sheet));
-      if (originals !== null) {
-        const { path, clips, missing } = originals;
-        output.print(
-          `outlines on ${clips} originals: ${path} (may show what names patients; ${missing.length} clips have no source there)`,
-        );
-      }
+          : await writeSheet(outlines, '--outlines', async (path) => {
+              originals = { path, ...(await outlineSheet(dataset, source, path, { signal })) };
+            });
+      output.result({
+        ...inspection,
+        contactSheet: sheet.path,
+        sheetProblem: sheet.problem,
+        outlines: originals,
+        outlinesProblem: outlined?.problem ?? null,
+      });
+      output.print([describe(inspection, sheet.path), ...sheetProblem(sheet)].join('\n'));
+      if (originals !== null) output.print(describeOutlines(originals));
+      else if (outlined !== null) output.print(sheetProblem(outlined).join('\n'));
     }),
   );
 }
 
-function describe(found: Inspection, sheet: string): string {
+function describeOutlines({ path, clips, missing }: OutlineSheet & { readonly path: string }): string {
+  return `outlines on ${clips} originals: ${path} (may show what names patients; ${missing.length} clips have no source there)`;
+}
+
+function describe(found: Inspection, sheet: string | null): string {
   const range = ({ min, median, max }: { min: number; median: number; max: number }): string =>
     min === max ? String(min) : `${min} to ${max}, median ${median}`;
   const lines = [
@@ -91,7 +106,7 @@ function describe(found: Inspection, sheet: string): string {
     }, ${found.fields.given} given, ${found.fields.none} clips without`,
     found.problems.length === 0 ? 'no problems found' : 'problems:',
     ...found.problems.map(({ level, message }) => `  ${level}: ${message}`),
-    `contact sheet: ${sheet}`,
+    ...(sheet === null ? [] : [`contact sheet: ${sheet}`]),
   ];
   return lines.join('\n');
 }

@@ -38,7 +38,10 @@ export function probeCommand(): Command {
       wholeNumber('--random-inits', 0, 100),
       3,
     )
-    .option('--split <name>', 'use this split of the dataset (uscl split) and not --folds and --seeds')
+    .option(
+      '--split <name>',
+      'use this split of the dataset (uscl split; a name, or the path of a file) and not --folds and --seeds',
+    )
     .option('--allow-leaks', 'go on although the split or the labels of pretraining leak')
     .addOption(
       new Option('--backend <name>', 'engine').choices(['auto', 'onednn', 'reference']).default('auto'),

@@ -11,6 +11,7 @@ interface Options {
   readonly test?: number;
   readonly val?: number;
   readonly name?: string;
+  readonly out?: string;
   readonly seed: number;
   readonly distance: number;
   readonly overwrite?: boolean;
@@ -29,6 +30,10 @@ export function splitCommand(): Command {
     .option('--test <share>', 'share of the clips for the test, such as 0.2', share('--test'))
     .option('--val <share>', 'share of the clips for validation', share('--val'))
     .option('--name <name>', 'name of the split (default: folds-K or test)')
+    .option(
+      '--out <file>',
+      'write the split to this file and not into DATASET; --split then takes its path in place of a name',
+    )
     .option('--seed <number>', 'which of the possible splits', wholeNumber('--seed', 0), 0)
     .option(
       '--distance <bits>',
@@ -36,10 +41,10 @@ export function splitCommand(): Command {
       wholeNumber('--distance', 0, MAX_DISTANCE),
       ALIKE_DISTANCE,
     )
-    .option('--overwrite', 'replace a split of that name')
+    .option('--overwrite', 'replace a split of that name, or that file')
     .addHelpText(
       'after',
-      '\nExamples:\n  uscl split lung --folds 5\n  uscl split lung --test 0.2 --val 0.1 --name main\n  uscl probe runs/lung lung --split main',
+      '\nExamples:\n  uscl split lung --folds 5\n  uscl split lung --test 0.2 --val 0.1 --name main\n  uscl probe runs/lung lung --split main\n  uscl split shared/lung --folds 5 --out folds.json      where DATASET may not be written',
     );
   return withJson(command).action((folder: string, options: Options) =>
     runCommand(options, (output) => {
@@ -59,7 +64,7 @@ export function splitCommand(): Command {
           : ({ kind: 'folds', folds } as const);
       const name = options.name ?? (folds === undefined ? 'test' : `folds-${folds}`);
       const split = makeSplit(dataset.clips, name, request, { seed, distance });
-      const path = writeSplit(folder, split, options.overwrite ?? false);
+      const path = writeSplit(folder, split, options.overwrite ?? false, options.out);
       const parts = summarise(split, dataset);
       output.result({ path, name, kind: split.kind, seed, distance, parts, joined: split.joined });
       output.print(describe(split, parts, path));

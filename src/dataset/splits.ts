@@ -121,38 +121,62 @@ export function evenParts(
   return { partOf: best.partOf, complete: best.cost < INCOMPLETE };
 }
 
-/** Writes a split into its dataset, whole or not at all. Errors: `SPLIT_EXISTS` unless `overwrite`, `WRITE_FAILED`. */
-export function writeSplit(folder: string, split: NamedSplit, overwrite = false): string {
-  const path = splitPath(folder, split.name);
+/**
+ * Writes a split into its dataset, whole or not at all, or to the file `out`, where the dataset may not be written.
+ * Errors: `SPLIT_EXISTS` unless `overwrite`, `WRITE_FAILED`.
+ */
+export function writeSplit(folder: string, split: NamedSplit, overwrite = false, out?: string): string {
+  const path = out ?? splitPath(folder, split.name);
   if (existsSync(path) && !overwrite) {
     throw new UsclError({
       kind: 'usage',
       code: 'SPLIT_EXISTS',
-      message: `The dataset already has a split named ${split.name}.`,
+      message:
+        out === undefined
+          ? `The dataset already has a split named ${split.name}.`
+          : `There is already something at ${out}.`,
       where: path,
-      remedy: 'Give another --name, or say --overwrite to replace it.',
+      remedy: `Give another ${out === undefined ? '--name' : '--out'}, or say --overwrite to replace it.`,
     });
   }
-  writeFileAtomic(path, [`${JSON.stringify(split, null, 1)}\n`]);
+  try {
+    writeFileAtomic(path, [`${JSON.stringify(split, null, 1)}\n`]);
+  } catch (thrown) {
+    if (out !== undefined || !(thrown instanceof UsclError) || thrown.code !== 'WRITE_FAILED') throw thrown;
+    throw new UsclError({
+      kind: thrown.kind,
+      code: thrown.code,
+      message: thrown.message,
+      where: path,
+      remedy: `Write the split elsewhere with --out FILE.json; --split takes that path in place of a name.`,
+      cause: thrown,
+    });
+  }
   return path;
 }
 
 /**
- * Reads a split of a dataset. Errors: `SPLIT_MISSING` (names those there are), `SPLIT_DAMAGED`, `SPLIT_STALE` when it
- * does not name exactly the clips that the dataset has.
+ * Reads a split of a dataset by its name, or by the path of a split that lies elsewhere: what holds a separator of
+ * folders, or ends in `.json` and is there. Errors: `SPLIT_MISSING` (names those there are), `SPLIT_DAMAGED`,
+ * `SPLIT_STALE` when it does not name exactly the clips that the dataset has.
  */
-export function readSplit(dataset: Dataset, name: string): NamedSplit {
-  requireName(name);
-  const path = splitPath(dataset.folder, name);
+export function readSplit(dataset: Dataset, nameOrPath: string): NamedSplit {
+  const isPath = /[/\\]/.test(nameOrPath);
+  if (!isPath) requireName(nameOrPath);
+  const inside = isPath ? nameOrPath : splitPath(dataset.folder, nameOrPath);
+  const isBeside = !existsSync(inside) && nameOrPath.endsWith('.json') && existsSync(nameOrPath);
+  const path = isBeside ? nameOrPath : inside;
+  const name = nameOrPath;
   if (!existsSync(path)) {
     const known = splitNames(dataset.folder);
     throw new UsclError({
       kind: 'usage',
       code: 'SPLIT_MISSING',
-      message: `The dataset has no split named ${name}.`,
+      message: isPath ? `There is no split at ${name}.` : `The dataset has no split named ${name}.`,
       where: path,
-      remedy:
-        known.length === 0
+      remedy: isPath
+        ? `Make it: uscl split ${dataset.folder} --folds 5 --out ${name}`
+        : known.length === 0
           ? `Make it: uscl split ${dataset.folder} --folds 5 --name ${name}`
           : `It has ${known.join(', ')}.`,
     });

@@ -15,7 +15,7 @@ const dataSchema = z.strictObject({
     .nullable()
     .default(null)
     .describe(
-      'Name of a split kept with the dataset (`uscl split`), so that its test clips are never trained on.',
+      'Name of a split kept with the dataset (`uscl split`), or path of one that lies elsewhere, so that its test clips are never trained on.',
     ),
   keepOut: z
     .string()

@@ -1,8 +1,9 @@
-import { cpSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { recipeOf, RECIPES } from '../../src/ingest/recipes.ts';
+import { makePicture } from '../ingest/media.ts';
 import { readCheckpoint } from '../../src/training/checkpoint.ts';
 import { scratchFolder, TINY, tinyDataset } from '../training/support.ts';
 import { compileProgram, type Finished, finished, start, uscl } from './run.ts';
@@ -74,6 +75,78 @@ describe('recipes', () => {
       recipes: [{ name: 'busi', homepage: 'https://scholar.cu.edu.eg/?q=afahmy/pages/dataset', options: {} }],
     });
     expect((await uscl(['recipes', 'imagenet'])).code).toBe(2);
+  });
+});
+
+describe('findings whose picture cannot be written are told all the same', () => {
+  /** Two copies of one picture in two groups, and something in the way of the pictures. */
+  const copies = join(scratch, 'copies');
+  beforeAll(async () => {
+    const source = join(scratch, 'twice');
+    await makePicture(join(source, 'a.png'), 1);
+    cpSync(join(source, 'a.png'), join(source, 'b.png'));
+    const made = await uscl(['ingest', source, '--out', copies, '--crop', 'none', '--pictures', 'stills']);
+    expect(made.code).toBe(0);
+    for (const name of ['audit.png', 'contact-sheet.png']) mkdirSync(join(copies, name));
+  });
+  const said = /no picture was written\. Cannot write .*\.png: .*--sheet FILE, or say --no-sheet/;
+
+  test('audit: the pair, why, and exit code 3; --no-sheet and another place give no word of it', async () => {
+    const plain = await uscl(['audit', copies]);
+    expect([plain.code, plain.stderr.includes('error:')]).toEqual([3, false]);
+    expect(plain.stdout).toContain('a.png = b.png: same content');
+    expect(plain.stdout).toMatch(said);
+    const told = await uscl(['audit', copies, '--json']);
+    expect(told.code).toBe(3);
+    expect(jsonOf(told)).toMatchObject({ leaks: 1, sheet: null, sheetProblem: { code: 'WRITE_FAILED' } });
+    const without = await uscl(['audit', copies, '--no-sheet', '--json']);
+    expect(jsonOf(without)).toMatchObject({ leaks: 1, sheet: null, sheetProblem: null });
+    const sheet = join(scratch, 'pairs.png');
+    expect(jsonOf(await uscl(['audit', copies, '--sheet', sheet, '--json']))).toMatchObject({
+      sheet,
+      sheetProblem: null,
+    });
+    expect(existsSync(sheet)).toBe(true);
+  });
+
+  test('inspect: counts and problems, and why; only a sheet that was asked for makes it fail', async () => {
+    const plain = await uscl(['inspect', copies]);
+    expect(plain.code).toBe(0);
+    expect(plain.stdout).toMatch(/2 clips \(2 stills\)[^]*more than one group/);
+    expect(plain.stdout).toMatch(said);
+    const told = jsonOf(await uscl(['inspect', copies, '--json']));
+    expect(told).toMatchObject({ clips: 2, contactSheet: null, sheetProblem: { code: 'WRITE_FAILED' } });
+    expect(jsonOf(await uscl(['inspect', copies, '--no-sheet', '--json']))).toMatchObject({
+      sheetProblem: null,
+    });
+    const asked = await uscl(['inspect', copies, '--sheet', join(copies, 'audit.png')]);
+    expect(asked.code).toBe(5);
+    expect(asked.stdout).toMatch(said);
+  });
+
+  test('split --out writes elsewhere, and pretrain takes the path for a name', async () => {
+    const file = join(scratch, 'parts.json');
+    const parts = ['split', dataset, '--test', '0.3', '--out', file];
+    expect((await uscl(parts)).code).toBe(0);
+    expect(existsSync(join(dataset, 'splits'))).toBe(false);
+    const run = [
+      'pretrain',
+      dataset,
+      '--out',
+      join(scratch, 'by-path'),
+      ...tiny,
+      '--set',
+      'training.epochs=1',
+    ];
+    expect((await uscl([...run, '--set', `data.split=${file}`])).code).toBe(0);
+    const { parts: made } = z
+      .object({ parts: z.array(z.object({ name: z.string(), clips: z.array(z.string()) })) })
+      .parse(JSON.parse(readFileSync(file, 'utf8')));
+    const { clips } = z
+      .object({ clips: z.array(z.object({ id: z.string(), role: z.string() })) })
+      .parse(JSON.parse(readFileSync(join(scratch, 'by-path', 'dataset.json'), 'utf8')));
+    const unused = clips.filter(({ role }) => role === 'unused').map(({ id }) => id);
+    expect(unused).toEqual(made.find(({ name }) => name === 'test')?.clips);
   });
 });
 

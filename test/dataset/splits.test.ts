@@ -1,11 +1,11 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { openDataset } from '../../src/dataset/reader.ts';
 import { leaksBetween, makeSplit, partOfClips, readSplit, writeSplit } from '../../src/dataset/splits.ts';
 import type { ClipRecord } from '../../src/dataset/types.ts';
-import { codeOf } from '../failures.ts';
+import { codeOf, failure } from '../failures.ts';
 import { draft, scratchFolder, writeSmallDataset } from './helpers.ts';
 
 const scratch = scratchFolder();
@@ -141,6 +141,29 @@ describe('a split in its dataset', () => {
     // A dataset with splits is still one of ours.
     await writeSmallDataset(folder, true);
     expect(existsSync(join(folder, 'dataset.json'))).toBe(true);
+  });
+
+  test('lies elsewhere where the dataset may not be written, and is then read by its path', async () => {
+    const folder = join(scratch, 'elsewhere');
+    await writeSmallDataset(folder);
+    using dataset = openDataset(folder);
+    const clips = dataset.clips.map((clip) => ({ ...clip, label: null, hashes: [] }));
+    const split = makeSplit(clips, 'main', { kind: 'folds', folds: 3 });
+    const path = join(scratch, 'main.json');
+    expect(writeSplit(folder, split, false, path)).toBe(path);
+    expect(existsSync(join(folder, 'splits'))).toBe(false);
+    expect(readSplit(dataset, path)).toEqual(split);
+    expect(readSplit(dataset, relative('.', path))).toEqual(split);
+    expect(codeOf(() => readSplit(dataset, 'main'))).toBe('SPLIT_MISSING');
+    expect(codeOf(() => readSplit(dataset, 'main.json'))).toBe('SPLIT_MISSING');
+    expect(codeOf(() => readSplit(dataset, join(scratch, 'none.json')))).toBe('SPLIT_MISSING');
+    expect(codeOf(() => writeSplit(folder, split, false, path))).toBe('SPLIT_EXISTS');
+    writeSplit(folder, { ...split, seed: 4 }, true, path);
+    expect(readSplit(dataset, path).seed).toBe(4);
+    writeFileSync(join(folder, 'splits'), 'in the way');
+    const error = failure(() => writeSplit(folder, split));
+    expect([error.code, error.exitCode]).toEqual(['WRITE_FAILED', 5]);
+    expect(error.remedy).toContain('--out FILE.json');
   });
 
   test('is refused when damaged or made for other clips', async () => {

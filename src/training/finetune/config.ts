@@ -46,7 +46,9 @@ const wholeSchema = z.strictObject({
     .min(1)
     .nullable()
     .default(null)
-    .describe('Name of a split kept with the dataset (`uscl split`), instead of folds drawn anew.'),
+    .describe(
+      'Name of a split kept with the dataset (`uscl split`), or path of one that lies elsewhere, instead of folds drawn anew.',
+    ),
   innerFraction: unit
     .gt(0)
     .lt(1)
