@@ -18,6 +18,8 @@ interface Options {
   readonly json?: boolean;
 }
 
+type Outlines = OutlineSheet & { readonly path: string };
+
 /** Stored sizes named in the report. */
 const SIZES = 8;
 
@@ -62,28 +64,28 @@ export function inspectCommand(): Command {
           ? { path: null, problem: null }
           : await writeSheet(path, isAsked ? '--sheet' : null, (to) => contactSheet(dataset, to));
       const { source, outlines } = options;
-      let originals: (OutlineSheet & { readonly path: string }) | null = null;
+      const drawn: Outlines[] = [];
       const outlined =
         source === undefined || outlines === undefined
           ? null
           : await writeSheet(outlines, '--outlines', async (path) => {
-              originals = { path, ...(await outlineSheet(dataset, source, path, { signal })) };
+              drawn.push({ path, ...(await outlineSheet(dataset, source, path, { signal })) });
             });
       output.result({
         ...inspection,
         contactSheet: sheet.path,
         sheetProblem: sheet.problem,
-        outlines: originals,
+        outlines: drawn[0] ?? null,
         outlinesProblem: outlined?.problem ?? null,
       });
       output.print([describe(inspection, sheet.path), ...sheetProblem(sheet)].join('\n'));
-      if (originals !== null) output.print(describeOutlines(originals));
-      else if (outlined !== null) output.print(sheetProblem(outlined).join('\n'));
+      for (const one of drawn) output.print(describeOutlines(one));
+      if (outlined?.problem) output.print(sheetProblem(outlined).join('\n'));
     }),
   );
 }
 
-function describeOutlines({ path, clips, missing }: OutlineSheet & { readonly path: string }): string {
+function describeOutlines({ path, clips, missing }: Outlines): string {
   return `outlines on ${clips} originals: ${path} (may show what names patients; ${missing.length} clips have no source there)`;
 }
 
