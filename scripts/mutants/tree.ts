@@ -55,11 +55,14 @@ export function copyTree(root: string, folder: string, mutants: readonly Numbere
   }
 }
 
-/** Test files below `test`, relative to the root, with the sources that each imports by name. */
+/**
+ * Test files below `test`, relative to the root, with the sources that each imports by name. Left out are the slow suite
+ * and the tests of the built program, in which no switch is.
+ */
 export function testsOf(root: string): ReadonlyMap<string, ReadonlySet<string>> {
   const tests = new Map<string, ReadonlySet<string>>();
   for (const name of readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })) {
-    if (!name.endsWith('.test.ts') || name.startsWith('slow/')) continue;
+    if (!name.endsWith('.test.ts') || /^(slow|cli)\//.test(name)) continue;
     const file = join('test', name);
     const text = readFileSync(join(root, file), 'utf8');
     const imported = [...text.matchAll(/from '(\.[^']+)'/g)].map(([, path]) => join(dirname(file), path!));

@@ -1,0 +1,324 @@
+/** Every number in the tables of a page beside the run's own files: what a chart shows stands there too. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { comparePredictions } from '../../src/evaluation/compare-predictions.ts';
+import {
+  CLASS_SCORES,
+  evaluationSchema,
+  OVERALL_SCORES,
+  type Score,
+} from '../../src/evaluation/evaluation-result.ts';
+import { readPredictions } from '../../src/evaluation/predictions.ts';
+import { writeReport } from '../../src/report/report.ts';
+import { readEpochLog } from '../../src/training/finetune/epoch-log.ts';
+import { readLog } from '../../src/training/log.ts';
+import { CLASSES, fixtureDataset, fixtureFinetune, fixturePretrain, scratchFolder } from './fixture.ts';
+import { factsOf, tableOf, tables } from './page.ts';
+
+const scratch = scratchFolder();
+const at = (name: string): string => join(scratch, name);
+const page = async (...runs: string[]): Promise<string> => {
+  const out = at(`${runs.join('-')}.html`);
+  await writeReport(runs.map(at), out, { datasets: [at('data')] });
+  return readFileSync(out, 'utf8');
+};
+
+let good: string;
+let both: string;
+let pretrained: string;
+beforeAll(async () => {
+  await fixtureDataset(at('data'));
+  await fixtureFinetune(at('good'), at('data'), { skill: 2, explained: true });
+  await fixtureFinetune(at('poor'), at('data'), { skill: 0.3 });
+  fixturePretrain(at('pretrained'), at('data'));
+  good = await page('good');
+  both = await page('poor', 'good', 'pretrained');
+  pretrained = await page('pretrained');
+});
+
+const minus = (text: string): string => text.replace(/^-/, '−');
+const three = (value: number | null): string => (value === null ? '–' : minus(value.toFixed(3)));
+const signed = (value: number | null): string =>
+  value === null
+    ? '–'
+    : Number(value.toFixed(3)) > 0
+      ? `+${value.toFixed(3)}`
+      : three(Number(value.toFixed(3)) || 0);
+const ends = (interval: readonly [number, number] | null): string => {
+  if (interval === null) return '–';
+  const [low, high] = interval;
+  return `${three(low)}${low < 0 || high < 0 ? ' to ' : '–'}${three(high)}`;
+};
+/** Value and interval as they stand in one cell; the asterisk is a remark's. */
+const cell = ({ mean, interval, note }: Score): string =>
+  `${three(mean)} ${note === null ? '' : '* '}${ends(interval)}`;
+const evaluation = (run: string) =>
+  evaluationSchema.parse(JSON.parse(readFileSync(at(`${run}/metrics.json`), 'utf8')));
+const mean = (values: readonly number[]): number => values.reduce((sum, x) => sum + x, 0) / values.length;
+
+describe('scores', () => {
+  test('stand at each level with their intervals and the spread over seeds', () => {
+    const rate = evaluation('good').labelRates.at(-1)!;
+    const [head, ...rows] = tableOf(good, 'Scores at each level');
+    expect(head).toEqual([
+      'Score',
+      'Clips, by mean probability',
+      'Clips, by majority of frames',
+      'Frames',
+      'Spread over seeds (sd)',
+    ]);
+    expect(rows.map(([, ...cells]) => cells)).toEqual(
+      OVERALL_SCORES.map((key) => [
+        ...(['clipMean', 'clipVote', 'frame'] as const).map((level) => cell(rate[level].scores[key])),
+        three(rate.clipMean.scores[key].sd),
+      ]),
+    );
+    expect(
+      rows.filter(([name]) => name!.includes('less is better')).map(([name]) => name!.slice(0, 5)),
+    ).toEqual(['Calib', 'Brier']);
+  });
+
+  test('stand class by class, and for every label rate', () => {
+    const { labelRates } = evaluation('good');
+    const { perClass } = labelRates.at(-1)!.clipMean;
+    expect(tableOf(good, 'Scores of each class against all others').slice(1)).toEqual(
+      perClass.map((one) => [one.name, String(one.support), ...CLASS_SCORES.map((key) => cell(one[key]))]),
+    );
+    expect(tableOf(good, 'Scores by label rate').slice(1)).toEqual(
+      labelRates.map(({ labelRate, clipMean }) => [
+        `${100 * labelRate} %`,
+        ...OVERALL_SCORES.map((key) => cell(clipMean.scores[key])),
+      ]),
+    );
+    expect(tableOf(good, 'Label efficiency in numbers').slice(1)).toEqual(
+      labelRates.map(({ labelRate, clipMean: { scores } }) => [
+        `${100 * labelRate} %`,
+        ...[scores.balancedAccuracy, scores.auroc].flatMap((one) => [three(one.mean), ends(one.interval)]),
+      ]),
+    );
+  });
+
+  test('have the clips behind them: of each class, with its share and groups', () => {
+    const { data } = evaluation('good');
+    expect(tableOf(good, 'Clips of each class').slice(1)).toEqual(
+      CLASSES.map((name) => [name, '12', '33.3 %', '6']),
+    );
+    const facts = factsOf(good);
+    expect(facts.get('Scored')).toContain(`${data.clips} clips of ${data.groups} groups`);
+    // Three frames of each clip.
+    expect(facts.get('Frames looked at')).toBe('108 a seed');
+    expect(facts.get('Not scored')).toBe('0 clips without a label, 0 never tested');
+    expect(facts.get('Folds')).toBe('3, of whole groups');
+    expect(facts.get('Seeds')).toMatch(/^0, 1 and 2 /);
+    expect(facts.get('Models trained for these scores')).toBe('9');
+    expect(facts.get('Label rates')).toBe('25 % and 100 %');
+  });
+});
+
+describe('figures', () => {
+  const clipRows = (seed: number) =>
+    readPredictions(at('good'))
+      .cells.filter((one) => one.labelRate === 1 && one.seed === seed)
+      .flatMap(({ rows }) => rows)
+      .map(({ clip, probabilities }) => ({
+        truth: readPredictions(at('good')).clips[clip]!.label!,
+        shares: CLASSES.map((_, c) => mean(probabilities.map((frame) => frame[c]!))),
+      }));
+
+  test('the confusion matrix counts clips by truth and answer, mean over seeds', () => {
+    const seeds = [0, 1, 2].map(clipRows);
+    const counts = CLASSES.map((_, truth) =>
+      CLASSES.map((_, said) =>
+        mean(
+          seeds.map(
+            (rows) =>
+              rows.filter(
+                (row) => row.truth === truth && row.shares.indexOf(Math.max(...row.shares)) === said,
+              ).length,
+          ),
+        ),
+      ),
+    );
+    const [head, ...rows] = tableOf(good, 'Confusion matrix in numbers');
+    expect(head).toEqual(['True class', ...CLASSES.map((name) => `said ${name}`)]);
+    expect(rows).toEqual(
+      CLASSES.map((name, c) => [name, ...counts[c]!.map((value) => String(Number(value.toPrecision(4))))]),
+    );
+    const hits = CLASSES.map((name, c) => `${(100 * (counts[c]![c]! / 12)).toFixed(0)} % of ${name}`);
+    expect(good).toContain(`Named right: ${hits.slice(0, 2).join(', ')} and ${hits[2]!}.`);
+  });
+
+  test('ROC curves are read at the right places: the share of a class above the highest threshold that lets so many of the others through', () => {
+    const rates = [0.01, 0.05, 0.1, 0.2, 0.3, 0.5];
+    const [head, ...rows] = tableOf(good, 'True positive rate at some false positive rates');
+    expect(head!.slice(3)).toEqual(rates.map((rate) => `at ${100 * rate} %`));
+    const { perClass } = evaluation('good').labelRates.at(-1)!.clipMean;
+    const truePositive = (c: number, seed: number, rate: number): number => {
+      const scored = clipRows(seed);
+      const own = scored.filter(({ truth }) => truth === c).map(({ shares }) => shares[c]!);
+      const others = scored.filter(({ truth }) => truth !== c).map(({ shares }) => shares[c]!);
+      // All scores differ, so the curve is made of steps up and to the right; between its points it is straight.
+      const points = [...own, ...others]
+        .sort((a, b) => b - a)
+        .map((threshold) => [
+          others.filter((score) => score >= threshold).length / others.length,
+          own.filter((score) => score >= threshold).length / own.length,
+        ]);
+      const before = [[0, 0], ...points].filter(([x]) => x! <= rate).at(-1)!;
+      const after = points.find(([x]) => x! > rate)!;
+      return before[1]! + ((rate - before[0]!) / (after[0]! - before[0]!)) * (after[1]! - before[1]!);
+    };
+    expect(rows).toEqual(
+      CLASSES.map((name, c) => [
+        name,
+        three(perClass[c]!.auroc.mean),
+        ends(perClass[c]!.auroc.interval),
+        ...rates.map((rate) => three(mean([0, 1, 2].map((seed) => truePositive(c, seed, rate))))),
+      ]),
+    );
+  });
+
+  test('the reliability diagram has the share right among answers of like confidence, all seeds together', () => {
+    const { bins } = evaluation('good').settings;
+    const answers = [0, 1, 2].flatMap(clipRows).map(({ truth, shares }) => {
+      const confidence = Math.max(...shares);
+      return { confidence, right: shares.indexOf(confidence) === truth };
+    });
+    const rows = Array.from({ length: bins }, (_, bin) => {
+      const own = answers.filter(({ confidence }) => Math.ceil(confidence * bins) - 1 === bin);
+      return [
+        `${(bin / bins).toFixed(2)}–${((bin + 1) / bins).toFixed(2)}`,
+        String(own.length),
+        three(mean(own.map(({ confidence }) => confidence))),
+        three(mean(own.map(({ right }) => (right ? 1 : 0)))),
+      ];
+    }).filter(([, count]) => count !== '0');
+    expect(tableOf(good, 'Reliability in numbers').slice(1)).toEqual(rows);
+  });
+
+  test('curves of a fine-tuning are means over folds and seeds at the highest label rate', () => {
+    const own = readEpochLog(at('good')).filter(({ labelRate }) => labelRate === 1);
+    for (const [panel, values] of [['Loss', ['trainLoss', 'innerLoss']]] as const) {
+      const rows = tableOf(good, `${panel} in numbers`).slice(1);
+      expect(rows.map(([epoch]) => epoch)).toEqual(['1', '2', '3', '4', '5', '6']);
+      rows.forEach((row, epoch) => {
+        const here = own.filter((entry) => entry.epoch === epoch);
+        expect(row.slice(1).map(Number)).toEqual(
+          values.map((key) => Number(mean(here.map((entry) => entry[key]!)).toPrecision(4))),
+        );
+      });
+    }
+  });
+
+  test('curves of a pretraining have what was logged on held-out clips, and rank', () => {
+    const held = readLog(at('pretrained')).filter(({ kind }) => kind === 'validation');
+    const rank = tableOf(pretrained, 'Effective rank of held-out features in numbers').slice(1);
+    expect(rank).toEqual(
+      held.map((entry) => [
+        String(entry.step),
+        String(Number((entry.kind === 'validation' ? entry.effectiveRank : NaN).toPrecision(4))),
+      ]),
+    );
+    const loss = tableOf(pretrained, 'Loss in numbers');
+    expect(loss[0]).toEqual(['optimizer step', 'training', 'held out']);
+    for (const entry of held) {
+      if (entry.kind !== 'validation') continue;
+      const row = loss.find(([step]) => step === String(entry.step));
+      expect(row?.[2]).toBe(String(Number(entry.loss.toPrecision(4))));
+    }
+  });
+
+  test('Grad-CAM is told class by class, and the map clip by clip', () => {
+    expect(tableOf(good, 'Grad-CAM by class').slice(1)).toEqual(
+      CLASSES.map((name) => [name, '12', '90.0 %', '60.0 %']),
+    );
+    const points = tableOf(good, 'Clips on the map by class').slice(1);
+    expect(points).toHaveLength(36);
+    points.forEach(([clip, label, x, y], i) => {
+      expect(clip).toBe(`clip-${String(i).padStart(2, '0')}`);
+      expect(label).toBe(CLASSES[Math.floor(i / 2) % 3]);
+      for (const [text, value] of [
+        [x, Math.cos(i) * (i % 3)],
+        [y, Math.sin(i)],
+      ] as const)
+        expect(Number(text!.replace('−', '-'))).toBeCloseTo(value, 3);
+    });
+  });
+});
+
+describe('runs side by side', () => {
+  test('have the scores of each', () => {
+    const rows = tableOf(both, 'Scores of all runs');
+    const rates = ['poor', 'good'].map((run) => evaluation(run).labelRates.at(-1)!);
+    expect(rows.slice(0, 5)).toEqual([
+      ['Score', 'poor', 'good'],
+      ['Protocol', 'honest', 'honest'],
+      ['Clips and groups', '36 of 18', '36 of 18'],
+      ['Seeds', '3', '3'],
+      ['Training labels', '100 %', '100 %'],
+    ]);
+    expect(rows.slice(5).map(([, ...cells]) => cells)).toEqual(
+      OVERALL_SCORES.map((key) => rates.map(({ clipMean }) => cell(clipMean.scores[key]))),
+    );
+  });
+
+  test('have paired differences and McNemar’s counts of every label rate, the highest first', async () => {
+    const { labelRates } = await comparePredictions(
+      readPredictions(at('good')),
+      readPredictions(at('poor')),
+      { names: ['good', 'poor'] },
+    );
+    const p = (value: number | null): string =>
+      value === null ? '–' : value < 0.001 ? '< 0.001' : value.toFixed(3);
+    const differences = tables(both, 'Paired differences in numbers');
+    const counts = tables(both, 'McNemar’s test');
+    expect([...labelRates].reverse().map(({ labelRate }) => labelRate)).toEqual([1, 0.25]);
+    for (const [i, rate] of [...labelRates].reverse().entries()) {
+      const { scores } = rate.clipMean;
+      expect(differences[i]!.slice(1).map(([, ...cells]) => cells)).toEqual(
+        OVERALL_SCORES.map((key) => {
+          const one = scores[key];
+          return [
+            three(one.a),
+            three(one.b),
+            signed(one.mean),
+            ends(one.interval),
+            p(one.p),
+            (one.perSeed ?? []).map(signed).join(', '),
+          ];
+        }),
+      );
+      const { perSeed, majority } = rate.mcnemar.clipMean;
+      expect(counts[i]!.slice(1)).toEqual(
+        [...perSeed, majority].map((one, seed) => [
+          seed < 3 ? `seed ${seed}` : 'majority of seeds',
+          ...[one.both, one.onlyA, one.onlyB, one.neither].map(String),
+          p(one.exact),
+          p(one.byGroup.p),
+        ]),
+      );
+    }
+  });
+
+  test('have the last numbers of pretraining runs', () => {
+    const log = readLog(at('pretrained'));
+    const step = log.findLast((entry) => entry.kind === 'step')!;
+    const held = log.findLast((entry) => entry.kind === 'validation')!;
+    expect(tableOf(both, 'Pretraining runs side by side')[1]).toEqual([
+      'pretrained',
+      '50',
+      three(step.loss),
+      three(held.loss),
+      three(held.pairAccuracy),
+      three(held.alignment),
+      three(held.uniformity),
+      String(held.effectiveRank),
+    ]);
+    expect(tableOf(pretrained, 'Clips by role').slice(1)).toEqual([
+      ['training', '28', '0'],
+      ['validation', '8', '0'],
+      ['unused', '0', '0'],
+    ]);
+  });
+});
