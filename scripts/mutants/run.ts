@@ -83,7 +83,12 @@ async function campaign(): Promise<void> {
   mkdirSync(reached);
   if (wanted.length > 0)
     console.log(`which of ${wanted.length} test files reach which mutant, and do all pass?`);
-  const first = await runTests(tree, wanted, { MUTANTS_FOLDER: reached }, { bail: false, limit: 3600 });
+  const first = await runTests(
+    tree,
+    wanted,
+    { MUTANTS_FOLDER: reached, MUTANT_WORKERS: '2' },
+    { bail: false, limit: 3600 },
+  );
   if (first.files === null) throw new Error('The tests could not be run on the copy.');
   const good = new Map(first.files.filter((file) => file.good).map(({ file, seconds }) => [file, seconds]));
   for (const { file, good: passed, failed } of first.files)

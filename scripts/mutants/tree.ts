@@ -20,7 +20,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     pool: 'forks',
-    maxWorkers: 1,
+    maxWorkers: Number(process.env['MUTANT_WORKERS'] ?? 1),
     testTimeout: 60_000,
     hookTimeout: 60_000,
     setupFiles: ['mutants-setup.ts'],
@@ -56,13 +56,13 @@ export function copyTree(root: string, folder: string, mutants: readonly Numbere
 }
 
 /**
- * Test files below `test`, relative to the root, with the sources that each imports by name. Left out are the slow suite
- * and the tests of the built program, in which no switch is.
+ * Test files below `test`, relative to the root, with the sources that each imports by name. Left out are the slow suite,
+ * the tests of the built program, in which no switch is, and those of the source text itself.
  */
 export function testsOf(root: string): ReadonlyMap<string, ReadonlySet<string>> {
   const tests = new Map<string, ReadonlySet<string>>();
   for (const name of readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })) {
-    if (!name.endsWith('.test.ts') || /^(slow|cli)\//.test(name)) continue;
+    if (!name.endsWith('.test.ts') || /^(slow|cli|house)\//.test(name)) continue;
     const file = join('test', name);
     const text = readFileSync(join(root, file), 'utf8');
     const imported = [...text.matchAll(/from '(\.[^']+)'/g)].map(([, path]) => join(dirname(file), path!));
