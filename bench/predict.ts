@@ -16,7 +16,8 @@ import { parseArgs } from 'node:util';
 import sharp from 'sharp';
 import { openBackend } from '../src/engine/open.ts';
 import { readSources } from '../src/ingest/reading.ts';
-import { findVideoTools, readVideoInfo } from '../src/ingest/video.ts';
+import { findVideoTools } from '../src/ingest/ffmpeg.ts';
+import { probeVideo } from '../src/ingest/video-probe.ts';
 import { initialise } from '../src/models/initialise.ts';
 import { saveCheckpoint } from '../src/training/checkpoint.ts';
 import { classifierNetwork } from '../src/training/finetune/model.ts';
@@ -89,7 +90,7 @@ try {
   await findVideoTools();
   const clip = flags.clip ?? (await madeClip());
   const model = flags.model ?? randomModel();
-  const info = await readVideoInfo(clip);
+  const info = await probeVideo(clip);
   const seconds = info.frames / (info.fps ?? FPS);
   using predictor = new Predictor(model, { threads });
   using opened = new OpenedModel(model, 16, { threads });

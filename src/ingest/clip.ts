@@ -13,12 +13,12 @@ import type { Cut } from './field/cut.ts';
 import { planCut } from './field/cut.ts';
 import type { GivenField } from './field/file.ts';
 import { wholeField } from './field/file.ts';
+import { findField } from './field/find.ts';
 import { rasterize } from './field/raster.ts';
 import type { Size } from './geometry.ts';
 import { storedSize } from './geometry.ts';
-import type { Looker } from './look.ts';
-import { lookNow } from './look.ts';
 import { readMasks } from './masks.ts';
+import { narrowedField } from './narrow.ts';
 import { accessComplaint } from './paths.ts';
 import type { OpenSettings } from './open.ts';
 import { openSource } from './open.ts';
@@ -40,8 +40,6 @@ export interface DecodeSettings extends OpenSettings {
   /** Whether a field is looked for and cropped to. */
   readonly crop: boolean;
   readonly refuseUnmasked: UnmaskedRule;
-  /** Looks for fields; default: `lookNow`. */
-  readonly look?: Looker | undefined;
 }
 
 /**
@@ -209,23 +207,17 @@ export class ClipDecoding {
     const frames =
       this.#cut !== undefined
         ? decoded
-        : afterLook(decoded, async (first) => {
-            useField(await this.#look(first, source, known === 'look' ? null : known));
+        : afterLook(decoded, (first) => {
+            useField(this.#look(first, source, known === 'look' ? null : known));
           });
     for await (const frame of frames) yield await this.#plannedCut().apply(frame);
   }
 
   /** The field that the pixels tell, if it can be used; of a declared one, what they leave of it. */
-  async #look(
-    frames: readonly Uint8Array[],
-    source: ClipSource,
-    declared: Field | null,
-  ): Promise<Field | null> {
-    const { size, channels, crop, look = lookNow } = this.#settings;
-    const { width, height } = source;
-    const wanted = { size: { width, height }, channels };
-    if (declared !== null) return look({ ...wanted, declared: { field: declared, sure: SURE } }, frames);
-    const field = await look({ ...wanted, declared: null }, frames);
+  #look(frames: readonly Uint8Array[], source: ClipSource, declared: Field | null): Field | null {
+    const { size, channels, crop } = this.#settings;
+    if (declared !== null) return narrowedField(declared, frames, source, channels, SURE);
+    const field = findField(frames, source, channels);
     if (field === null || (source.mayIdentify && field.confidence < SURE)) return null;
     try {
       planCut(field, source, channels, size, crop);

@@ -18,7 +18,7 @@ export interface Ending {
   readonly complaints: string;
 }
 
-const MAX_COMPLAINTS = 16 * 1024;
+export const MAX_COMPLAINTS = 16 * 1024;
 
 /**
  * Runs a program and yields its stdout as it comes (the pipe's back-pressure holds the program back while nobody

@@ -18,8 +18,8 @@ import type { DecodeSettings } from './clip.ts';
 import { ClipDecoding, namesOf } from './clip.ts';
 import { writtenReason } from './dicom/plan.ts';
 import { classWarnings } from './doubtful-classes.ts';
+import { findVideoTools } from './ffmpeg.ts';
 import { keyOf } from './keys.ts';
-import { LookThreads } from './look-threads.ts';
 import { openSource } from './open.ts';
 import type { CheckedOptions, IngestOptions } from './options.ts';
 import { checkOptions } from './options.ts';
@@ -28,15 +28,12 @@ import { nameless, planIngest } from './planning.ts';
 import type { IngestSummary } from './summary.ts';
 import { Tally } from './tally.ts';
 import type { VideoDecoder } from './video.ts';
-import { findVideoTools } from './video.ts';
+import { probesTogether } from './video-probe.ts';
 import { runsOf, VideoGroup } from './video-group.ts';
 
 export type { IngestOptions } from './options.ts';
 export { DEFAULT_FPS, DEFAULT_SIZE } from './options.ts';
 export type { IngestSummary } from './summary.ts';
-
-/** Fewer clips are done before a thread has started. */
-const FEW_CLIPS = 8;
 
 /** A clip with what is needed to decode it or to know it again. */
 interface Task {
@@ -78,7 +75,7 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   if (strict) refuse(plan);
   if (plan.clips.length === 0) throw emptySource(options.source, plan);
   const tools = plan.clips.some(({ item }) => item.kind === 'video') ? await findVideoTools() : null;
-  const settings: DecodeSettings = { ...checked, root, tools, signal };
+  const settings: DecodeSettings = { ...checked, root, tools, probe: probesTogether(), signal };
   const givenFor = ({ item, name }: PlannedClip) =>
     fields?.find(item.path) ?? (typeof name === 'string' ? fields?.find(name) : undefined);
   const tasks: Task[] = [];
@@ -99,11 +96,8 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
     { overwrite: options.overwrite ?? false, keys: tasks.map((task) => task.key), reuse },
   );
   const tally = new Tally(plan);
-  // A look takes about half as long as decoding what is looked at.
-  await using threads = tasks.length < FEW_CLIPS ? null : new LookThreads(Math.ceil(parallel / 2));
-  const look = threads?.look;
   const decode = (task: Task, by?: VideoDecoder): Extract<Work, { kind: 'decoding' }> => {
-    const decoding = new ClipDecoding(task.clip, { ...settings, decode: by, look }, givenFor(task.clip));
+    const decoding = new ClipDecoding(task.clip, { ...settings, decode: by }, givenFor(task.clip));
     return { kind: 'decoding', task, decoding, frames: decoding.frames };
   };
   // Sampling by motion needs each clip twice.

@@ -3,10 +3,12 @@ import { join } from 'node:path';
 import { openDicomClip } from './dicom/clip.ts';
 import type { PseudonymKey } from './dicom/identity.ts';
 import { contentDigest } from './dicom/identity.ts';
+import type { VideoTools } from './ffmpeg.ts';
 import { openPictures } from './picture-source.ts';
 import type { PlannedClip } from './plan.ts';
 import type { ClipSource } from './source.ts';
-import type { VideoDecoder, VideoTools } from './video.ts';
+import type { VideoDecoder } from './video.ts';
+import type { VideoProbe } from './video-probe.ts';
 import { openVideo } from './video-source.ts';
 
 export interface OpenSettings {
@@ -17,6 +19,8 @@ export interface OpenSettings {
   /** For the digests of DICOM clips. */
   readonly key: PseudonymKey | null;
   readonly signal: AbortSignal | undefined;
+  /** Tells what is in video files; default: `probeVideo`. */
+  readonly probe?: VideoProbe | undefined;
   /** Decodes video files; default: `decodeVideo`. */
   readonly decode?: VideoDecoder | undefined;
 }
@@ -37,11 +41,11 @@ export async function openSource(clip: PlannedClip, settings: OpenSettings): Pro
 }
 
 function openItem({ item }: PlannedClip, settings: OpenSettings): Promise<ClipSource> {
-  const { root, tools, key, signal, decode } = settings;
+  const { root, tools, key, signal } = settings;
   switch (item.kind) {
     case 'video':
       if (tools === null) throw new Error('A video was planned without a decoder.');
-      return openVideo(join(root, item.path), tools, signal, decode);
+      return openVideo(join(root, item.path), { ...settings, tools });
     case 'still':
       return openPictures(root, [item.path]);
     case 'frames':

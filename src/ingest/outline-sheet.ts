@@ -12,7 +12,7 @@ import { escapeXml } from '../charts/markup.ts';
 import { shadeOf } from './contact-sheet.ts';
 import { discover } from './discover.ts';
 import { openSource } from './open.ts';
-import { findVideoTools } from './video.ts';
+import { findVideoTools } from './ffmpeg.ts';
 
 const TILE = 240;
 const CAPTION = 16;

@@ -11,12 +11,12 @@ import { inOrder } from './ahead.ts';
 import type { DecodeSettings } from './clip.ts';
 import { ClipDecoding } from './clip.ts';
 import { writtenReason } from './dicom/plan.ts';
+import { findVideoTools } from './ffmpeg.ts';
 import type { IngestOptions } from './options.ts';
 import { checkOptions } from './options.ts';
 import type { PlannedClip, Rejection } from './plan.ts';
 import type { Planned } from './planning.ts';
 import { nameless, planIngest } from './planning.ts';
-import { findVideoTools } from './video.ts';
 
 /** As for an ingest, with the same defaults. Frames are uniform in time. */
 export type ReadOptions = Pick<

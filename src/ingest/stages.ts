@@ -39,10 +39,7 @@ export async function* withEnding<T>(
  * Holds the first frames back until `look` has seen those of them that are not black, then streams all of them. With
  * only black ones among the first, more are awaited one at a time, and black ones let go.
  */
-export async function* afterLook(
-  frames: Frames,
-  look: (frames: readonly Uint8Array[]) => void | Promise<void>,
-): Frames {
+export async function* afterLook(frames: Frames, look: (frames: readonly Uint8Array[]) => void): Frames {
   const held: Uint8Array[] = [];
   let bytes = 0;
   let hasLooked = false;
@@ -62,12 +59,12 @@ export async function* afterLook(
       bytes = 0;
       continue;
     }
-    await look(lit);
+    look(lit);
     hasLooked = true;
     yield* held.splice(0);
   }
   if (hasLooked) return;
-  await look(held.filter((one) => !isBlack(one)));
+  look(held.filter((one) => !isBlack(one)));
   yield* held;
 }
 

@@ -1,18 +1,26 @@
 /** A video file as a `ClipSource`. Frames are sampled, and scaled where that is asked for, by ffmpeg. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
+import type { VideoTools } from './ffmpeg.ts';
 import type { ClipSource, FrameRequest } from './source.ts';
-import type { VideoDecoder, VideoTools } from './video.ts';
-import { decodeVideo, readVideoInfo } from './video.ts';
+import type { VideoDecoder } from './video.ts';
+import { decodeVideo } from './video.ts';
+import type { VideoProbe } from './video-probe.ts';
+import { probeVideo } from './video-probe.ts';
 
-/** Opens the video at an absolute path. Errors: those of `readVideoInfo`, and of `decodeVideo` while it is read. */
+interface VideoSettings {
+  readonly tools: VideoTools;
+  readonly signal: AbortSignal | undefined;
+  readonly probe?: VideoProbe | undefined;
+  readonly decode?: VideoDecoder | undefined;
+}
+
+/** Opens the video at an absolute path. Errors: those of `probeVideo`, and of `decodeVideo` while it is read. */
 export async function openVideo(
   path: string,
-  tools: VideoTools,
-  signal?: AbortSignal,
-  decode: VideoDecoder = decodeVideo,
+  { tools, signal, probe = probeVideo, decode = decodeVideo }: VideoSettings,
 ): Promise<ClipSource> {
-  const info = await readVideoInfo(path, signal);
+  const info = await probe(path, signal);
   let digest: Promise<string> | undefined;
   return {
     width: info.width,

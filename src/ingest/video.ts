@@ -1,174 +1,19 @@
 /**
- * Video files to raw frames by way of the system's ffprobe and ffmpeg, as child processes: their decoders read
- * untrusted bytes outside this process, under limits of time, pixels and output. No network protocol is allowed and
- * formats that point at other files are refused.
+ * Video files to raw frames by way of the system's ffmpeg, as a child process: its decoders read untrusted bytes
+ * outside this process, under limits of time, pixels and output.
  */
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
-import { extname } from 'node:path';
-import { z } from 'zod';
-import { systemCode, UsclError } from '../base/errors.ts';
-import type { Demuxer } from '../formats/plain-video.ts';
-import { readPlainVideo } from '../formats/plain-video.ts';
-import { captureOutput, drainOutputs, FIRST_PIPE, streamOutput } from './command.ts';
+import { UsclError } from '../base/errors.ts';
+import { drainOutputs, FIRST_PIPE, streamOutput } from './command.ts';
+import type { VideoTools } from './ffmpeg.ts';
+import { fileUrl, PROTOCOLS, reasonIn, unreadable } from './ffmpeg.ts';
 import type { Size } from './geometry.ts';
-import { displaySize, MAX_PIXELS, sizeComplaint } from './geometry.ts';
+import { MAX_PIXELS } from './geometry.ts';
+import type { VideoInfo } from './video-probe.ts';
 
-const PROBE_SECONDS = 60;
 const SILENCE_SECONDS = 120;
 
 /** Sampled frames a clip may have (eleven hours at 5 a second); a file that pretends to more is stopped there. */
 const MAX_FRAMES = 200_000;
-const PROTOCOLS = ['-protocol_whitelist', 'file,pipe'];
-
-/** Containers that name other files, render text, or carry patient data that must be taken out first. */
-const REFUSED: Readonly<Record<string, string>> = {
-  hls: 'playlists are not followed',
-  dash: 'playlists are not followed',
-  concat: 'playlists are not followed',
-  image2: 'file name patterns are not followed',
-  sdp: 'network streams are not read',
-  rtsp: 'network streams are not read',
-  lavfi: 'filter descriptions are not media',
-  tty: 'it is text, not video',
-  dicom: 'DICOM files are not read; export the clip as a video',
-};
-
-export interface VideoTools {
-  /** Version as ffmpeg tells it. */
-  readonly version: string;
-  /** Options that keep every frame's own time instead of repeating frames to a constant rate. */
-  readonly keepTimes: readonly string[];
-}
-
-export interface VideoInfo extends Size {
-  /** Index of the video stream in the file. */
-  readonly stream: number;
-  /** Frames a second, or null when the file does not tell. */
-  readonly fps: number | null;
-  /** Coded pictures in the file (at least 1). */
-  readonly frames: number;
-  /** The reader that knows the file, where it need not be found out. */
-  readonly demuxer: Demuxer | null;
-}
-
-/** Looks for ffmpeg (ffprobe comes with it). Throws `TOOL_MISSING`. */
-export async function findVideoTools(): Promise<VideoTools> {
-  const bounds = { silenceSeconds: PROBE_SECONDS, maxBytes: 2 ** 20 };
-  const { output } = await captureOutput('ffmpeg', ['-version'], bounds);
-  const version = /^ffmpeg version (\S+)/.exec(output)?.[1] ?? 'unknown';
-  // `-fps_mode` came with 5.1, `-vsync` went with 8.
-  const [major = 9, minor = 0] = (/(\d+)\.(\d+)/.exec(version) ?? []).slice(1).map(Number);
-  const old = major < 5 || (major === 5 && minor < 1);
-  return { version, keepTimes: [old ? '-vsync' : '-fps_mode', 'passthrough'] };
-}
-
-const rational = z.string().transform((text) => {
-  const [numerator = NaN, denominator = 1] = text.split(/[/:]/).map(Number);
-  const value = numerator / denominator;
-  return Number.isFinite(value) && value > 0 ? value : null;
-});
-const numeric = z.coerce.number().positive().optional().catch(undefined);
-
-/** What ffprobe prints, as far as it is used. */
-const probeSchema = z.object({
-  format: z.object({ format_name: z.string(), duration: numeric }),
-  streams: z.array(
-    z.object({
-      index: z.int().min(0),
-      codec_name: z.string().optional(),
-      width: z.int().optional(),
-      height: z.int().optional(),
-      sample_aspect_ratio: rational.optional().catch(undefined),
-      avg_frame_rate: rational.optional().catch(undefined),
-      duration: numeric,
-      nb_read_packets: numeric,
-      disposition: z.object({ attached_pic: z.number() }).partial().optional(),
-      side_data_list: z.array(z.object({ rotation: z.number().optional() })).optional(),
-    }),
-  ),
-});
-
-/**
- * What is in a video file: of a plain one its own header tells, which saves starting a program for each; ffprobe tells
- * of all others. Errors: those of `probeVideo`.
- */
-export async function readVideoInfo(path: string, signal?: AbortSignal): Promise<VideoInfo> {
-  signal?.throwIfAborted();
-  return (await plainVideo(path)) ?? probeVideo(path, signal);
-}
-
-/** The same as `probeVideo` gives, or null where the header does not tell it all. */
-async function plainVideo(path: string): Promise<VideoInfo | null> {
-  try {
-    // Opening a pipe must not wait for somebody to write into it.
-    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const state = await file.stat();
-    if (!state.isFile()) return null;
-    const plain = await readPlainVideo(extname(path).toLowerCase(), state.size, async (offset, length) => {
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, offset);
-      return buffer.subarray(0, bytesRead);
-    });
-    if (plain === null) return null;
-    const { header, demuxer } = plain;
-    const { fps, frames, pixelAspect } = header;
-    const size = usableSize(displaySize(header, pixelAspect ?? 1, 0));
-    return { stream: 0, ...size, fps: frames > 1 ? fps : null, frames, demuxer };
-  } catch (thrown) {
-    if (thrown instanceof UsclError || systemCode(thrown) === undefined) throw thrown;
-    // Gone or locked: ffprobe says it in its words.
-    return null;
-  }
-}
-
-/** Reads a file's streams. Errors: `VIDEO_UNREADABLE` with ffprobe's reason, `TOOL_MISSING`, `TOOL_SILENT`. */
-export async function probeVideo(path: string, signal?: AbortSignal): Promise<VideoInfo> {
-  const entries = [
-    'format=format_name,duration',
-    'stream=index,codec_name,width,height,sample_aspect_ratio,avg_frame_rate,duration,nb_read_packets',
-    'stream_disposition=attached_pic',
-    'stream_side_data=rotation',
-  ];
-  const { code, complaints, output } = await captureOutput(
-    'ffprobe',
-    [
-      ...['-v', 'error', ...PROTOCOLS, '-select_streams', 'v', '-count_packets'],
-      ...['-show_entries', entries.join(':'), '-print_format', 'json', input(path)],
-    ],
-    { silenceSeconds: PROBE_SECONDS, maxBytes: 2 ** 20, signal },
-  );
-  if (code !== 0) throw unreadable(reasonIn(complaints, path) ?? `ffprobe ended with code ${code}`);
-  const probed = probeSchema.safeParse(parseJson(output));
-  if (!probed.success) throw unreadable('ffprobe does not understand it');
-  const { format, streams } = probed.data;
-  const refusal = format.format_name
-    .split(',')
-    .map((name) => REFUSED[name])
-    .find(Boolean);
-  if (refusal !== undefined) throw unreadable(refusal);
-  // Cover pictures of audio files are video streams too.
-  const stream = streams.find((candidate) => candidate.disposition?.attached_pic !== 1);
-  if (stream === undefined) throw unreadable('it has no video stream');
-  if (!stream.width || !stream.height) {
-    throw unreadable(
-      reasonIn(complaints, path) ?? `its ${stream.codec_name ?? 'video'} stream has no picture size`,
-    );
-  }
-  const frames = stream.nb_read_packets ?? 0;
-  if (frames === 0) throw unreadable('it holds no pictures');
-  const rotation = stream.side_data_list?.find((data) => data.rotation !== undefined)?.rotation ?? 0;
-  const coded = { width: stream.width, height: stream.height };
-  const size = usableSize(displaySize(coded, stream.sample_aspect_ratio ?? 1, rotation));
-  const seconds = stream.duration ?? format.duration;
-  const fps = stream.avg_frame_rate ?? (seconds === undefined ? null : frames / seconds);
-  return { stream: stream.index, ...size, fps: frames > 1 ? fps : null, frames, demuxer: null };
-}
-
-function usableSize(size: Size): Size {
-  const complaint = sizeComplaint(size);
-  if (complaint !== undefined) throw unreadable(complaint);
-  return size;
-}
 
 /** What `decodeVideo` is, and whatever stands in for it. */
 export type VideoDecoder = typeof decodeVideo;
@@ -195,7 +40,7 @@ export async function* decodeVideo(
   const { size, channels } = options;
   const stream = streamOutput(
     'ffmpeg',
-    [...GLOBAL, ...inputOptions(path, info), ...outputOptions(0, info, options), 'pipe:1'],
+    [...GLOBAL, ...inputOptions(path), ...outputOptions(0, info, options), 'pipe:1'],
     { silenceSeconds: SILENCE_SECONDS, signal: options.signal },
   );
   const length = size.width * size.height * channels;
@@ -252,7 +97,7 @@ export async function decodeTogether(jobs: readonly VideoJob[]): Promise<Uint8Ar
   }));
   const args = [
     ...GLOBAL,
-    ...jobs.flatMap(({ path, info }) => inputOptions(path, info)),
+    ...jobs.flatMap(({ path }) => inputOptions(path)),
     ...jobs.flatMap(({ info, options }, i) => [...outputOptions(i, info, options), `pipe:${FIRST_PIPE + i}`]),
   ];
   try {
@@ -285,7 +130,7 @@ export async function decodeTogether(jobs: readonly VideoJob[]): Promise<Uint8Ar
 
 const GLOBAL = ['-nostdin', '-hide_banner', '-v', 'error', '-filter_threads', '1'];
 
-function inputOptions(path: string, info: VideoInfo): string[] {
+function inputOptions(path: string): string[] {
   return [
     ...PROTOCOLS,
     ...[
@@ -298,8 +143,7 @@ function inputOptions(path: string, info: VideoInfo): string[] {
       '-flags',
       '-output_corrupt',
     ],
-    ...(info.demuxer === null ? [] : ['-f', info.demuxer]),
-    ...['-i', input(path)],
+    ...['-i', fileUrl(path)],
   ];
 }
 
@@ -331,37 +175,4 @@ function sampling(fps: number, sourceFps: number | null): string {
   const every = Math.max(1, Math.round((sourceFps ?? fps) / fps));
   const timed = `isnan(prev_selected_t)+gt(${step('t')},${step('prev_selected_t')})`;
   return `select='if(isnan(t),not(mod(n,${every})),${timed})'`;
-}
-
-/** As a URL of the file protocol, a name may start with a dash or hold colons, percent signs and newlines. */
-function input(path: string): string {
-  return `file:${path}`;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-/** The first complaint without its address and the file's path, as one line. */
-function reasonIn(complaints: string, path: string): string | undefined {
-  const line = complaints
-    .replaceAll(`file:${path}: `, '')
-    .split('\n')
-    .map((text) => text.replace(/^\[[^\]]*\] */, '').trim())
-    .find((text) => text !== '');
-  if (line === undefined) return undefined;
-  return line.length > 300 ? `${line.slice(0, 297)}…` : line;
-}
-
-function unreadable(reason: string): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'VIDEO_UNREADABLE',
-    message: reason,
-    remedy: 'Convert the file with another program, or leave it out.',
-  });
 }

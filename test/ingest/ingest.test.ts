@@ -19,7 +19,7 @@ import { openDataset } from '../../src/dataset/reader.ts';
 import type { ClipRecord } from '../../src/dataset/types.ts';
 import type { IngestOptions, IngestSummary } from '../../src/ingest/ingest.ts';
 import { ingest } from '../../src/ingest/ingest.ts';
-import { findVideoTools } from '../../src/ingest/video.ts';
+import { findVideoTools } from '../../src/ingest/ffmpeg.ts';
 import { scratchFolder, writeSmallDataset } from '../dataset/helpers.ts';
 import { failureOf, gradient, makePicture, makeVideo, makeWith } from './media.ts';
 

@@ -9,11 +9,13 @@ import type { DicomFrames, DicomImage, DicomVideo } from '../../formats/dicom/im
 import { imageOf, videoParts } from '../../formats/dicom/image.ts';
 import type { DicomObject } from '../../formats/dicom/read.ts';
 import { readDicom } from '../../formats/dicom/read.ts';
+import type { VideoTools } from '../ffmpeg.ts';
+import { findVideoTools } from '../ffmpeg.ts';
 import type { Size } from '../geometry.ts';
 import { displaySize, sizeComplaint } from '../geometry.ts';
 import type { ClipSource, FrameRequest } from '../source.ts';
-import type { VideoTools } from '../video.ts';
-import { decodeVideo, findVideoTools, probeVideo } from '../video.ts';
+import { decodeVideo } from '../video.ts';
+import { probeVideo } from '../video-probe.ts';
 import { flagsOf, readWhole, regionsOf } from './header.ts';
 import type { PseudonymKey } from './identity.ts';
 import { contentDigest } from './identity.ts';

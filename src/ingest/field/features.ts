@@ -114,7 +114,7 @@ function luminance(frame: Uint8Array, pixels: number): Uint8Array {
 }
 
 /** The frames that are looked at: a dozen, spread over those given. */
-export function chosenFrames(frames: readonly Uint8Array[]): readonly Uint8Array[] {
+function chosenFrames(frames: readonly Uint8Array[]): readonly Uint8Array[] {
   if (frames.length <= MAX_FRAMES) return frames;
   const last = frames.length - 1;
   return Array.from({ length: MAX_FRAMES }, (_, i) => frames[Math.floor((i * last) / (MAX_FRAMES - 1))]!);

@@ -1,0 +1,345 @@
+/**
+ * What is in a video file, by way of the system's ffprobe. To start a program takes as long as to decode a short clip, so
+ * files that are asked for together are first looked into by one ffmpeg, and only those that are not plain are asked of
+ * ffprobe one by one; what comes out is the same. Formats that point at other files are refused.
+ */
+import { setImmediate } from 'node:timers/promises';
+import { StringDecoder } from 'node:string_decoder';
+import { z } from 'zod';
+import { UsclError } from '../base/errors.ts';
+import { captureOutput, drainOutputs, FIRST_PIPE, MAX_COMPLAINTS, streamOutput } from './command.ts';
+import { fileUrl, PROBE_SECONDS, PROTOCOLS, reasonIn, unreadable } from './ffmpeg.ts';
+import type { Size } from './geometry.ts';
+import { displaySize, sizeComplaint } from './geometry.ts';
+
+/** Containers that name other files, render text, or carry patient data that must be taken out first. */
+const REFUSED: Readonly<Record<string, string>> = {
+  hls: 'playlists are not followed',
+  dash: 'playlists are not followed',
+  concat: 'playlists are not followed',
+  image2: 'file name patterns are not followed',
+  sdp: 'network streams are not read',
+  rtsp: 'network streams are not read',
+  lavfi: 'filter descriptions are not media',
+  tty: 'it is text, not video',
+  dicom: 'DICOM files are not read; export the clip as a video',
+};
+
+export interface VideoInfo extends Size {
+  /** Which of the file's streams is the video, as ffmpeg's `-map` is told: `V` where there is only one. */
+  readonly stream: string;
+  /** Frames a second, or null when the file does not tell. */
+  readonly fps: number | null;
+  /** Coded pictures that are shown (at least 1): those that an edit list cuts off are not counted. */
+  readonly frames: number;
+  /** What a person should know of how the file was read, as sentences without names. */
+  readonly remarks: readonly string[];
+}
+
+/** Tells of the video at a path. */
+export type VideoProbe = (path: string, signal?: AbortSignal) => Promise<VideoInfo>;
+
+const rational = z.string().transform((text) => {
+  const [numerator = NaN, denominator = 1] = text.split(/[/:]/).map(Number);
+  const value = numerator / denominator;
+  return Number.isFinite(value) && value > 0 ? value : null;
+});
+const numeric = z.coerce.number().positive().optional().catch(undefined);
+
+const streamSchema = z.object({
+  index: z.int().min(0),
+  codec_name: z.string().optional(),
+  width: z.int().optional(),
+  height: z.int().optional(),
+  sample_aspect_ratio: rational.optional().catch(undefined),
+  avg_frame_rate: rational.optional().catch(undefined),
+  duration: numeric,
+  disposition: z.object({ attached_pic: z.number() }).partial().optional(),
+  side_data_list: z.array(z.object({ rotation: z.number().optional() })).optional(),
+});
+type Stream = z.infer<typeof streamSchema>;
+
+/** What ffprobe prints, as far as it is used, without its packets. */
+const probeSchema = z.object({
+  format: z.object({ format_name: z.string(), duration: numeric }),
+  streams: z.array(streamSchema),
+});
+
+const ENTRIES = [
+  'format=format_name,duration',
+  'stream=index,codec_name,width,height,sample_aspect_ratio,avg_frame_rate,duration',
+  'stream_disposition=attached_pic',
+  'stream_side_data=rotation',
+  'packet=stream_index,flags',
+];
+
+/** Reads a file's streams. Errors: `VIDEO_UNREADABLE` with ffprobe's reason, `TOOL_MISSING`, `TOOL_SILENT`. */
+export async function probeVideo(path: string, signal?: AbortSignal): Promise<VideoInfo> {
+  const { code, complaints, output, shown } = await askFfprobe(path, signal);
+  if (code !== 0) throw unreadable(reasonIn(complaints, path) ?? `ffprobe ended with code ${code}`);
+  const probed = probeSchema.safeParse(parseJson(output));
+  if (!probed.success) throw unreadable('ffprobe does not understand it');
+  const { format, streams } = probed.data;
+  const refusal = format.format_name
+    .split(',')
+    .map((name) => REFUSED[name])
+    .find(Boolean);
+  if (refusal !== undefined) throw unreadable(refusal);
+  // Cover pictures of audio files are video streams too.
+  const videos = streams.filter(({ disposition }) => disposition?.attached_pic !== 1);
+  const [first] = videos;
+  if (first === undefined) throw unreadable('it has no video stream');
+  const isOnly = videos.length === 1;
+  const stream = isOnly ? first : await chosenStream(path, videos, signal);
+  if (!stream.width || !stream.height) {
+    throw unreadable(
+      reasonIn(complaints, path) ?? `its ${stream.codec_name ?? 'video'} stream has no picture size`,
+    );
+  }
+  const frames = shown.get(stream.index) ?? 0;
+  if (frames === 0) throw unreadable('it holds no pictures');
+  const rotation = stream.side_data_list?.find((data) => data.rotation !== undefined)?.rotation ?? 0;
+  const coded = { width: stream.width, height: stream.height };
+  const size = displaySize(coded, stream.sample_aspect_ratio ?? 1, rotation);
+  const complaint = sizeComplaint(size);
+  if (complaint !== undefined) throw unreadable(complaint);
+  const seconds = stream.duration ?? format.duration;
+  const fps = stream.avg_frame_rate ?? (seconds === undefined ? null : frames / seconds);
+  return {
+    stream: isOnly ? 'V' : String(stream.index),
+    ...size,
+    fps: frames > 1 ? fps : null,
+    frames,
+    remarks: isOnly ? [] : [choiceIn(videos, stream, shown)],
+  };
+}
+
+interface Answer {
+  readonly code: number | null;
+  readonly complaints: string;
+  /** JSON without the packets. */
+  readonly output: string;
+  /** Packets of each stream whose pictures are shown. */
+  readonly shown: ReadonlyMap<number, number>;
+}
+
+/** A packet in a line of its own; D stands for one that is decoded and not shown. */
+const PACKET = /^\s*\{ "stream_index": (\d+), "flags": "([^"]*)"/;
+const MAX_OUTPUT = 2 ** 20;
+
+/** A long video has a million packets, so they are counted as they come. */
+async function askFfprobe(path: string, signal?: AbortSignal): Promise<Answer> {
+  const shown = new Map<number, number>();
+  const lines = new Lines();
+  let output = '';
+  const keep = (line: string): void => {
+    const [, index, flags] = PACKET.exec(line) ?? [];
+    if (index === undefined) output += `${line}\n`;
+    else if (flags?.includes('D') === false) shown.set(Number(index), (shown.get(Number(index)) ?? 0) + 1);
+    if (output.length > MAX_OUTPUT) throw unreadable('ffprobe has more to say of it than a video needs');
+  };
+  const stream = streamOutput(
+    'ffprobe',
+    [
+      ...['-v', 'error', ...PROTOCOLS, '-select_streams', 'v'],
+      ...['-show_entries', ENTRIES.join(':'), '-print_format', 'json=compact=1', fileUrl(path)],
+    ],
+    { silenceSeconds: PROBE_SECONDS, signal },
+  );
+  try {
+    for (;;) {
+      const { done, value } = await stream.next();
+      if (done === true) {
+        keep(lines.rest());
+        return { ...value, output, shown };
+      }
+      for (const line of lines.of(value)) keep(line);
+    }
+  } finally {
+    await stream.return({ code: null, complaints: '' });
+  }
+}
+
+/** Of several video streams, the one that ffmpeg takes when it is not told which: it is asked. */
+async function chosenStream(
+  path: string,
+  videos: readonly Stream[],
+  signal: AbortSignal | undefined,
+): Promise<Stream> {
+  const { complaints } = await captureOutput(
+    'ffmpeg',
+    [
+      ...['-nostdin', '-hide_banner', '-nostats', '-v', 'info', ...PROTOCOLS, '-i', fileUrl(path)],
+      ...['-an', '-sn', '-dn', '-c', 'copy', '-frames:v', '1', '-f', 'framecrc', 'pipe:1'],
+    ],
+    { silenceSeconds: PROBE_SECONDS, maxBytes: MAX_OUTPUT, signal },
+  );
+  const index = /^ *Stream #0:(\d+) -> #0:0/m.exec(complaints)?.[1];
+  const stream = videos.find((one) => one.index === Number(index));
+  if (stream === undefined) throw unreadable(`ffmpeg takes none of its ${videos.length} video streams`);
+  return stream;
+}
+
+function choiceIn(videos: readonly Stream[], chosen: Stream, shown: ReadonlyMap<number, number>): string {
+  const described = ({ index, width, height }: Stream): string =>
+    `number ${index} (${width}×${height}, ${shown.get(index) ?? 0} frames)`;
+  const others = videos.filter((one) => one !== chosen).map(described);
+  return `it holds ${videos.length} video streams; ${described(chosen)} was read, as ffmpeg does, not ${others.join(', ')}`;
+}
+
+/** Files that one process looks into at a time. */
+const MOST_TOGETHER = 8;
+
+/** Readers of ffmpeg that never follow what a file points at. */
+const PLAIN_FORMATS = 'mov,avi,gif,mpeg,matroska';
+
+/**
+ * A probe that tells what `probeVideo` does. What is asked for within one turn of the event loop is looked into
+ * together.
+ */
+export function probesTogether(): VideoProbe {
+  interface Ask {
+    readonly path: string;
+    readonly signal: AbortSignal | undefined;
+    readonly answer: (info: Promise<VideoInfo>) => void;
+  }
+  let asks: Ask[] = [];
+  const run = async (): Promise<void> => {
+    await setImmediate();
+    const all = asks;
+    asks = [];
+    for (let from = 0; from < all.length; from += MOST_TOGETHER) {
+      const some = all.slice(from, from + MOST_TOGETHER);
+      const plain =
+        some.length === 1
+          ? Promise.resolve([])
+          : probeTogether(
+              some.map(({ path }) => path),
+              some[0]?.signal,
+            );
+      // One after the other, so that they take no more than one core.
+      let before: Promise<unknown> = plain;
+      for (const [i, { path, signal, answer }] of some.entries()) {
+        const last = before.catch(() => undefined);
+        const info = plain.then(async (infos) => {
+          const known = infos[i] ?? null;
+          if (known !== null) return known;
+          await last;
+          return probeVideo(path, signal);
+        });
+        before = info;
+        answer(info);
+      }
+    }
+  };
+  return (path, signal) =>
+    new Promise((answer) => {
+      if (asks.push({ path, signal, answer }) === 1) void run();
+    });
+}
+
+/**
+ * Tells of several videos with one process: what `probeVideo` does of each, or null where it takes ffprobe to tell
+ * (nothing at all is told where one of them cannot be opened). An abort throws the signal's reason.
+ */
+export async function probeTogether(
+  paths: readonly string[],
+  signal?: AbortSignal,
+): Promise<readonly (VideoInfo | null)[]> {
+  const lists = paths.map(() => new PacketList());
+  const args = [
+    ...['-nostdin', '-hide_banner', '-nostats', '-v', 'info', '-copyts'],
+    ...paths.flatMap((path) => [...PROTOCOLS, '-format_whitelist', PLAIN_FORMATS, '-i', fileUrl(path)]),
+    ...paths.flatMap((_, i) => [
+      ...['-map', `${i}:V`, '-c', 'copy', '-copyinkf', '-copypriorss', '1'],
+      ...['-f', 'framecrc', `pipe:${FIRST_PIPE + i}`],
+    ]),
+  ];
+  try {
+    const { code, complaints } = await drainOutputs('ffmpeg', args, paths.length, {
+      silenceSeconds: PROBE_SECONDS,
+      signal,
+      onOutput: (index, bytes) => {
+        lists[index]!.add(bytes);
+        return true;
+      },
+    });
+    // Turned pictures are told of on the screen only; where that was cut short, of none can be said that it is not.
+    const isUpright = complaints.length < MAX_COMPLAINTS && !/rotation of/i.test(complaints);
+    return lists.map((list) => (code === 0 && isUpright ? list.info() : null));
+  } catch (thrown) {
+    signal?.throwIfAborted();
+    if (thrown instanceof UsclError) return paths.map(() => null);
+    throw thrown;
+  }
+}
+
+/**
+ * One file's list of packets, as ffmpeg's `framecrc` writes it. It tells of a file with one stream of pictures that are
+ * all shown and equally far apart; of others it gives up.
+ */
+class PacketList {
+  readonly #lines = new Lines();
+  readonly #head = new Map<string, string>();
+  #frames = 0;
+  #isEven = true;
+  #step = NaN;
+  #last = NaN;
+
+  add(bytes: Uint8Array): void {
+    for (const line of this.#lines.of(bytes)) this.#line(line);
+  }
+
+  #line(line: string): void {
+    const [, key = '', stream = '', value = ''] = /^#(\w+) (\d+): +(.*)$/.exec(line) ?? [];
+    if (key !== '') this.#head.set(`${key} ${stream}`, value);
+    if (line.startsWith('#')) return;
+    const [stream0, decoded, , duration, bytes, , ...more] = line.split(',').map((text) => text.trim());
+    const at = Number(decoded);
+    if (this.#frames++ === 0) this.#step = Number(duration);
+    else if (at - this.#last !== this.#step) this.#isEven = false;
+    this.#last = at;
+    const isShown = more.every((text) => !text.startsWith('F=') || text === 'F=0x0');
+    if (stream0 !== '0' || Number(duration) !== this.#step || Number(bytes) === 0 || !isShown)
+      this.#isEven = false;
+  }
+
+  info(): VideoInfo | null {
+    const size = /^(\d+)x(\d+)$/.exec(this.#head.get('dimensions 0') ?? '');
+    const [above = NaN, below = NaN] = (this.#head.get('tb 0') ?? '').split('/').map(Number);
+    const fps = below / (above * this.#step);
+    const isOnly = !this.#head.has('tb 1');
+    if (size === null || !isOnly || !this.#isEven || this.#frames < 2 || !Number.isFinite(fps)) return null;
+    const aspect = rational.parse(this.#head.get('sar 0') ?? '') ?? 1;
+    const shown = displaySize({ width: Number(size[1]), height: Number(size[2]) }, aspect, 0);
+    if (sizeComplaint(shown) !== undefined) return null;
+    return { stream: 'V', ...shown, fps, frames: this.#frames, remarks: [] };
+  }
+}
+
+/** Bytes as they come to whole lines. */
+class Lines {
+  readonly #decoder = new StringDecoder('utf8');
+  #rest = '';
+
+  /** The lines that these bytes end. */
+  of(bytes: Uint8Array): string[] {
+    const lines = (
+      this.#rest + this.#decoder.write(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
+    ).split('\n');
+    this.#rest = lines.pop() ?? '';
+    return lines;
+  }
+
+  rest(): string {
+    return this.#rest + this.#decoder.end();
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
