@@ -133,7 +133,7 @@ labels.csv:
 }
 
 function describe(summary: IngestSummary): string {
-  const { clips, frames, groups, dropped, rejected, damaged, unmatchedLabels, withoutRow } = summary;
+  const { clips, frames, groups, dropped, rejected, damaged, remarks, unmatchedLabels, withoutRow } = summary;
   const lines = [`${clips} clips, ${frames} frames, ${groups} groups in ${duration(summary.seconds)}`];
   const classes = Object.entries(summary.classes).map(([name, count]) => `${name} ${count}`);
   if (classes.length > 0) lines.push(`classes: ${classes.join(', ')}; unlabelled ${summary.unlabelled}`);
@@ -163,6 +163,12 @@ function describe(summary: IngestSummary): string {
     ...listed(
       'damaged in parts',
       damaged.map(({ source, reason }) => `${source}: ${reason}`),
+    ),
+  );
+  lines.push(
+    ...listed(
+      'read otherwise than as they are',
+      remarks.map(({ source, reason }) => `${source}: ${reason}`),
     ),
   );
   lines.push(...listed('label rows that fit no source', unmatchedLabels));

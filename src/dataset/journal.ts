@@ -21,18 +21,20 @@ import type { ClipRecord } from './types.ts';
 import { clipSchema, FILES } from './types.ts';
 
 const keySchema = z.string().regex(/^[0-9a-f]{64}$/);
-const lineSchema = z.union([
-  z.strictObject({
-    key: keySchema,
-    /** CRC-32 of the clip's frames, then of its masks. */
-    crc: z.int().min(0).max(0xffffffff),
-    /** The clip's flags that come from its pixels, not from the plan. */
-    found: z.array(z.string()),
-    /** What the decoder said about damage. */
-    damage: z.string().nullable(),
-  }),
-  z.strictObject({ key: keySchema, refused: z.string() }),
-]);
+const clipNoteSchema = z.strictObject({
+  key: keySchema,
+  /** CRC-32 of the clip's frames, then of its masks. */
+  crc: z.int().min(0).max(0xffffffff),
+  /** The clip's flags that come from its pixels, not from the plan. */
+  found: z.array(z.string()).readonly(),
+  /** What the decoder said about damage. */
+  damage: z.string().nullable(),
+  /** What a person should know of how it was read. */
+  remarks: z.array(z.string()).readonly().default([]),
+});
+export type ClipNote = Readonly<z.infer<typeof clipNoteSchema>>;
+
+const lineSchema = z.union([clipNoteSchema, z.strictObject({ key: keySchema, refused: z.string() })]);
 export type JournalLine = Readonly<z.infer<typeof lineSchema>>;
 
 /** A line with the record of its clip; null for a refusal. */

@@ -11,6 +11,7 @@ import { guardWrites, writeAll } from '../base/files.ts';
 import type { CarriedSplits } from './carried-splits.ts';
 import { carrySplits } from './carried-splits.ts';
 import { hashPositions, perceptualHash } from './perceptual-hash.ts';
+import type { ClipNote } from './journal.ts';
 import type { PreviousClip } from './previous.ts';
 import { Store } from './store.ts';
 import { Takeover } from './takeover.ts';
@@ -67,9 +68,7 @@ export interface ClipExtras {
   /** Masks of all frames, [frames, height, width] u8 of 0 and 1; asked for after the last frame. */
   readonly masks?: (() => Uint8Array | null) | undefined;
   /** Has the clip noted in the journal; asked for after the last frame. */
-  readonly note?:
-    | (() => { readonly key: string; readonly found: readonly string[]; readonly damage: string | null })
-    | undefined;
+  readonly note?: (() => Omit<ClipNote, 'crc'>) | undefined;
 }
 
 /** What a plan says of a clip; may change while its pixels stay. */
@@ -181,8 +180,8 @@ class StoreWriter implements DatasetWriter {
       }
       const whole = { ...record, hashes, mask: pixels === null ? null : mask };
       if (note !== undefined) {
-        const { key, found, damage } = note();
-        this.#takeover.note({ key, crc, found: [...found], damage }, whole);
+        const { key, found, damage, remarks } = note();
+        this.#takeover.note({ key, crc, found, damage, remarks }, whole);
       }
       return whole;
     });

@@ -58,6 +58,7 @@ interface Facts {
   readonly sha256: string;
   readonly damage: string | undefined;
   readonly flags: readonly string[];
+  readonly remarks: readonly string[];
   readonly mayIdentify: boolean;
 }
 
@@ -143,6 +144,11 @@ export class ClipDecoding {
 
   get dropped(): Readonly<DropCounts> {
     return this.#dropped;
+  }
+
+  /** What a person should know of how it was read; only after the last frame. */
+  get remarks(): readonly string[] {
+    return this.#facts?.remarks ?? [];
   }
 
   /** What the decoder said about damage, if anything; only after the last frame. */
@@ -276,6 +282,7 @@ export class ClipDecoding {
       sha256: await source.sha256(),
       damage,
       flags: source.flags,
+      remarks: source.remarks,
       mayIdentify: source.mayIdentify,
     };
   }

@@ -28,7 +28,7 @@ import { nameless, planIngest } from './planning.ts';
 import type { IngestSummary } from './summary.ts';
 import { Tally } from './tally.ts';
 import type { VideoDecoder } from './video.ts';
-import { probesTogether } from './video-probe.ts';
+import { probeAhead } from './video-probe.ts';
 import { runsOf, VideoGroup } from './video-group.ts';
 
 export type { IngestOptions } from './options.ts';
@@ -75,7 +75,7 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   if (strict) refuse(plan);
   if (plan.clips.length === 0) throw emptySource(options.source, plan);
   const tools = plan.clips.some(({ item }) => item.kind === 'video') ? await findVideoTools() : null;
-  const settings: DecodeSettings = { ...checked, root, tools, probe: probesTogether(), signal };
+  const settings: DecodeSettings = { ...checked, root, tools, signal };
   const givenFor = ({ item, name }: PlannedClip) =>
     fields?.find(item.path) ?? (typeof name === 'string' ? fields?.find(name) : undefined);
   const tasks: Task[] = [];
@@ -96,8 +96,13 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
     { overwrite: options.overwrite ?? false, keys: tasks.map((task) => task.key), reuse },
   );
   const tally = new Tally(plan);
+  const probe = probeAhead(
+    tasks
+      .filter(({ clip, key }) => clip.item.kind === 'video' && writer.previous(key) === undefined)
+      .map(({ clip }) => join(root, clip.item.path)),
+  );
   const decode = (task: Task, by?: VideoDecoder): Extract<Work, { kind: 'decoding' }> => {
-    const decoding = new ClipDecoding(task.clip, { ...settings, decode: by }, givenFor(task.clip));
+    const decoding = new ClipDecoding(task.clip, { ...settings, probe, decode: by }, givenFor(task.clip));
     return { kind: 'decoding', task, decoding, frames: decoding.frames };
   };
   // Sampling by motion needs each clip twice.
@@ -175,10 +180,12 @@ async function takeDecoded(
       masks: () => decoding.masks(),
       note: () => {
         const damage = decoding.damage ?? null;
-        return { key, found: decoding.found(), damage: isPrivate ? null : damage };
+        const { remarks } = decoding;
+        return { key, found: decoding.found(), damage: isPrivate ? null : damage, remarks };
       },
     });
     tally.take(record);
+    tally.remark(path, decoding.remarks);
     if (decoding.damage !== undefined) tally.damaged.push({ source: path, reason: decoding.damage });
   } catch (thrown) {
     if (!(thrown instanceof UsclError) || thrown.kind !== 'data') throw thrown;
@@ -222,6 +229,7 @@ async function takeOver(
     const taken = await writer.reuse(previous, { id, group, label: clip.label, source: id, flags });
     if (taken === null) return false;
     tally.take(taken);
+    tally.remark(clip.item.path, line.remarks);
     tally.reused++;
     if (flags.includes('damaged')) {
       const reason = line.damage ?? 'parts of it cannot be decoded';

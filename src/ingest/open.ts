@@ -35,6 +35,9 @@ export async function openSource(clip: PlannedClip, settings: OpenSettings): Pro
   return {
     ...{ width: source.width, height: source.height, fps: source.fps, frameCount: source.frameCount },
     ...{ declaredField: source.declaredField, flags: source.flags, frames },
+    get remarks() {
+      return source.remarks;
+    },
     mayIdentify: true,
     sha256: async () => contentDigest(key, await source.sha256()),
   };

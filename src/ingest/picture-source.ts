@@ -44,6 +44,7 @@ class Pictures implements ClipSource {
   readonly declaredField = null;
   readonly mayIdentify = false;
   readonly flags: readonly string[] = [];
+  readonly remarks: readonly string[] = [];
   readonly #root: string;
   readonly #paths: readonly string[];
   #first: First | undefined;

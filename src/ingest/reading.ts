@@ -17,6 +17,7 @@ import { checkOptions } from './options.ts';
 import type { PlannedClip, Rejection } from './plan.ts';
 import type { Planned } from './planning.ts';
 import { nameless, planIngest } from './planning.ts';
+import { probeAhead } from './video-probe.ts';
 
 /** As for an ingest, with the same defaults. Frames are uniform in time. */
 export type ReadOptions = Pick<
@@ -111,10 +112,13 @@ export async function readSources(
   // Files that are given together may be of one export; where one may name a patient, all may.
   const isPrivate = plans.some((plan) => !(plan instanceof UsclError) && plan.isPrivate);
   const items = plans.flatMap((plan, input) => itemsOf(plan, { input, path: sources[input]!, isPrivate }));
-  const needsVideo = items.some((item) => item.kind === 'clip' && item.clip.item.kind === 'video');
+  const videos = items.flatMap((item) =>
+    item.kind === 'clip' && item.clip.item.kind === 'video' ? [join(item.root, item.clip.item.path)] : [],
+  );
   const settings: Omit<DecodeSettings, 'root'> = {
     ...checked,
-    tools: needsVideo ? await findVideoTools() : null,
+    tools: videos.length > 0 ? await findVideoTools() : null,
+    probe: probeAhead(videos),
     signal,
   };
   await inOrder(

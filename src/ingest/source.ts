@@ -26,6 +26,8 @@ export interface ClipSource extends Size {
   /** Whether what lies outside of the field may name a patient: then a clip without a field is not taken. */
   readonly mayIdentify: boolean;
   readonly flags: readonly string[];
+  /** What a person should know of how it was read: sentences without names. Whole after the last frame. */
+  readonly remarks: readonly string[];
   /**
    * [height, width, channels] u8 frames of square pixels, each in its own array. Returns what the decoder said about
    * damage, if anything. Once per source.

@@ -42,6 +42,8 @@ export interface IngestSummary {
   readonly rejected: readonly Rejection[];
   /** Clips that were taken although parts of their source cannot be decoded. */
   readonly damaged: readonly Rejection[];
+  /** Clips of which a person should know how they were read. */
+  readonly remarks: readonly Rejection[];
   /** Clips taken over from an earlier ingest because neither source nor settings have changed. */
   readonly reused: number;
   readonly alike: AlikeReport;

@@ -14,6 +14,7 @@ const MAX_NAMED = 1000;
 export class Tally {
   readonly rejected: Rejection[];
   readonly damaged: Rejection[] = [];
+  readonly remarks: Rejection[] = [];
   reused = 0;
   readonly #classes: Map<string, number>;
   readonly #groups = new Set<string>();
@@ -44,6 +45,10 @@ export class Tally {
     this.#count(dropped);
   }
 
+  remark(source: string, remarks: readonly string[]): void {
+    for (const reason of remarks) this.remarks.push({ source, reason });
+  }
+
   reject(rejection: Rejection, dropped?: Readonly<DropCounts>): void {
     this.rejected.push(rejection);
     // Frames of a clip that was not taken are not duplicates of anything.
@@ -60,6 +65,7 @@ export class Tally {
     | 'flags'
     | 'rejected'
     | 'damaged'
+    | 'remarks'
     | 'reused'
     | 'alike'
   > {
@@ -72,6 +78,7 @@ export class Tally {
       flags: Object.fromEntries([...this.#flags].sort(([a], [b]) => (a < b ? -1 : 1))),
       rejected: this.rejected,
       damaged: this.damaged,
+      remarks: this.remarks,
       reused: this.reused,
       alike: this.#alike(),
     };

@@ -3,7 +3,6 @@
  * files that are asked for together are first looked into by one ffmpeg, and only those that are not plain are asked of
  * ffprobe one by one; what comes out is the same. Formats that point at other files are refused.
  */
-import { setImmediate } from 'node:timers/promises';
 import { StringDecoder } from 'node:string_decoder';
 import { z } from 'zod';
 import { UsclError } from '../base/errors.ts';
@@ -180,62 +179,57 @@ async function chosenStream(
   return stream;
 }
 
+function counted(frames: number): string {
+  return frames === 1 ? '1 frame' : `${frames} frames`;
+}
+
 function choiceIn(videos: readonly Stream[], chosen: Stream, shown: ReadonlyMap<number, number>): string {
   const described = ({ index, width, height }: Stream): string =>
-    `number ${index} (${width}×${height}, ${shown.get(index) ?? 0} frames)`;
+    `number ${index} (${width}×${height}, ${counted(shown.get(index) ?? 0)})`;
   const others = videos.filter((one) => one !== chosen).map(described);
   return `it holds ${videos.length} video streams; ${described(chosen)} was read, as ffmpeg does, not ${others.join(', ')}`;
 }
 
-/** Files that one process looks into at a time. */
-const MOST_TOGETHER = 8;
+/** Files that one process looks into. */
+const TOGETHER = 8;
 
 /** Readers of ffmpeg that never follow what a file points at. */
 const PLAIN_FORMATS = 'mov,avi,gif,mpeg,matroska';
 
 /**
- * A probe that tells what `probeVideo` does. What is asked for within one turn of the event loop is looked into
- * together.
+ * A probe that tells what `probeVideo` does, for the videos at `paths`, which are going to be asked for in about this
+ * order: they are looked into some at a time, and a step ahead of whoever asks.
  */
-export function probesTogether(): VideoProbe {
-  interface Ask {
-    readonly path: string;
-    readonly signal: AbortSignal | undefined;
-    readonly answer: (info: Promise<VideoInfo>) => void;
-  }
-  let asks: Ask[] = [];
-  const run = async (): Promise<void> => {
-    await setImmediate();
-    const all = asks;
-    asks = [];
-    for (let from = 0; from < all.length; from += MOST_TOGETHER) {
-      const some = all.slice(from, from + MOST_TOGETHER);
-      const plain =
-        some.length === 1
-          ? Promise.resolve([])
-          : probeTogether(
-              some.map(({ path }) => path),
-              some[0]?.signal,
-            );
-      // One after the other, so that they take no more than one core.
-      let before: Promise<unknown> = plain;
-      for (const [i, { path, signal, answer }] of some.entries()) {
-        const last = before.catch(() => undefined);
-        const info = plain.then(async (infos) => {
-          const known = infos[i] ?? null;
-          if (known !== null) return known;
-          await last;
-          return probeVideo(path, signal);
-        });
-        before = info;
-        answer(info);
-      }
-    }
+export function probeAhead(paths: readonly string[]): VideoProbe {
+  const positions = new Map(paths.map((path, i) => [path, i]));
+  const batches = new Map<number, Batch>();
+  const batchAt = (number: number, signal: AbortSignal | undefined): Batch => {
+    const some = paths.slice(number * TOGETHER, (number + 1) * TOGETHER);
+    const batch = batches.get(number) ?? { infos: probeTogether(some, signal), last: Promise.resolve() };
+    // Failures are told to who asks.
+    batch.infos.catch(() => undefined);
+    batches.set(number, batch);
+    return batch;
   };
-  return (path, signal) =>
-    new Promise((answer) => {
-      if (asks.push({ path, signal, answer }) === 1) void run();
-    });
+  return async (path, signal) => {
+    const position = positions.get(path);
+    if (position === undefined) return probeVideo(path, signal);
+    const number = Math.floor(position / TOGETHER);
+    const batch = batchAt(number, signal);
+    if ((number + 1) * TOGETHER < paths.length) batchAt(number + 1, signal);
+    const info = (await batch.infos)[position % TOGETHER] ?? null;
+    if (info !== null) return info;
+    // One after the other, so that they take no more than one core.
+    const asked = batch.last.then(() => probeVideo(path, signal));
+    batch.last = asked.catch(() => undefined);
+    return asked;
+  };
+}
+
+interface Batch {
+  readonly infos: Promise<readonly (VideoInfo | null)[]>;
+  /** Settles when nothing of the batch is being asked of ffprobe. */
+  last: Promise<unknown>;
 }
 
 /**

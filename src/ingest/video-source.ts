@@ -30,6 +30,7 @@ export async function openVideo(
     declaredField: null,
     mayIdentify: false,
     flags: [],
+    remarks: info.remarks,
     frames(request: FrameRequest) {
       // Read beside the decoder, which has the file in the cache.
       digest = hashFile(path);

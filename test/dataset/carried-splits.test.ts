@@ -87,7 +87,7 @@ test('what a killed writer left of them does not come back', async () => {
   {
     const writer = createDataset(other, START, { keys });
     await writer.addClip(draft('a'), [new Uint8Array(80).fill(9)], {
-      note: () => ({ key: keys[0]!, found: [], damage: null }),
+      note: () => ({ key: keys[0]!, found: [], damage: null, remarks: [] }),
     });
     writer.suspend();
   }

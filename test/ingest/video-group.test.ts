@@ -4,9 +4,12 @@ import { copyFileSync, mkdirSync, readFileSync, truncateSync, writeFileSync } fr
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { ingest } from '../../src/ingest/ingest.ts';
-import type { DecodeOptions, VideoJob, VideoTools } from '../../src/ingest/video.ts';
-import { decodeTogether, decodeVideo, findVideoTools, readVideoInfo } from '../../src/ingest/video.ts';
+import type { VideoTools } from '../../src/ingest/ffmpeg.ts';
+import { findVideoTools } from '../../src/ingest/ffmpeg.ts';
+import type { DecodeOptions, VideoJob } from '../../src/ingest/video.ts';
+import { decodeTogether, decodeVideo } from '../../src/ingest/video.ts';
 import { runsOf } from '../../src/ingest/video-group.ts';
+import { probeVideo } from '../../src/ingest/video-probe.ts';
 import { scratchFolder } from '../dataset/helpers.ts';
 import { failureOf, makePicture, makeVideo } from './media.ts';
 
@@ -31,7 +34,7 @@ function digest(bytes: Uint8Array): string {
 
 async function jobOf(name: string, options: Partial<DecodeOptions> = {}): Promise<VideoJob> {
   const path = join(scratch, name);
-  const info = await readVideoInfo(path);
+  const info = await probeVideo(path);
   const { width, height } = info;
   const size = { width: Math.round(width / 2), height: Math.round(height / 2) };
   return { path, info, maxFrames: 100, options: { size, channels: 1, fps: 5, tools, ...options } };

@@ -76,6 +76,7 @@ function openFrames(object: DicomObject, image: DicomFrames, { key }: DicomClipO
     frameCount: image.frames,
     mayIdentify: true,
     flags: flagsOf(object),
+    remarks: [],
     frames: (request) => decodeFrames(image, size, request),
     sha256: () => Promise.resolve(contentDigest(key, digestOf(image))),
   };
@@ -103,6 +104,7 @@ async function openVideo(
     frameCount: info.frames,
     mayIdentify: true,
     flags: flagsOf(object),
+    remarks: info.remarks,
     async *frames({ channels, fps, size = info, signal: stop }) {
       using again = new PrivateFile(videoParts(video));
       return yield* decodeVideo(again.path, info, { channels, fps, size, tools, signal: stop });
