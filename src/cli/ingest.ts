@@ -70,7 +70,10 @@ export function ingestCommand(): Command {
     )
     .option('--allow-unmasked', 'take DICOM clips without a field too, with what is burned into the pixels')
     .option('--refuse-unmasked', 'refuse every clip without a field')
-    .option('--key-file <file>', 'secret bytes for pseudonyms of DICOM patients that hold across datasets')
+    .option(
+      '--key-file <file>',
+      'secret bytes: patients, files and folders get pseudonyms that hold across datasets',
+    )
     .addOption(
       new Option('--pictures <how>', 'folders of pictures are clips (frames) or collections (stills)')
         .choices(['auto', 'frames', 'stills'])
@@ -90,7 +93,7 @@ Examples:
   uscl ingest covid_blues --recipe covid-blues --label b-lines --out blues
   uscl ingest covid19_ultrasound --recipe pocus --out pocus
   uscl ingest Dataset_BUSI_with_GT --recipe busi --out busi
-  uscl ingest export/ --out clips --key-file site.key   DICOM: pseudonyms by a key that you keep
+  uscl ingest export/ --out clips --key-file site.key   pseudonyms by a key that you keep
 
 An ingest that was stopped or killed goes on when the same command is given again.
 

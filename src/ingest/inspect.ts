@@ -2,6 +2,7 @@
  * Looks a dataset over before anybody trains on it: how many clips, frames, classes and groups there are, and what
  * in it would spoil training or make an evaluation look better than it is.
  */
+import { countsOf, identifying } from '../dataset/identifying.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import type { ClipRecord, Field } from '../dataset/types.ts';
 import { isBlack } from './clean.ts';
@@ -179,6 +180,13 @@ function findProblems(
     'class-in-one-group',
     used.length > 1 ? namesOf(used.filter((one) => one.groups === 1)) : [],
     'Classes that occur in one group only: grouped folds cannot both train and test on them.',
+  );
+  const named = identifying([...clips.flatMap(({ id, group }) => [id, group]), ...manifest.classes]);
+  report(
+    'warning',
+    'ids-may-identify',
+    [...new Set(named.flatMap(({ examples }) => examples))],
+    `Names of clips, groups or classes may identify patients: ${countsOf(named)}. Ingest with --key-file to have pseudonyms.`,
   );
   for (const { code, about, message } of classWarnings(manifest.classes))
     report('warning', code, about, message);

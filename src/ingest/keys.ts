@@ -36,7 +36,8 @@ export async function keyOf(
   const paths = [...(item.kind === 'frames' ? item.files : [item.path]), ...masks];
   for (const path of paths) {
     const absolute = join(root, path);
-    if (typeof name === 'string') parts.push(name, (await stateOf(absolute))?.size);
+    if (typeof name === 'string' && item.kind === 'dicom') parts.push(name, (await stateOf(absolute))?.size);
+    else if (typeof name === 'string') parts.push(name, await contentOf(absolute));
     else if (name !== undefined && 'by' in name) parts.push(await contentOf(absolute));
     else {
       const state = await stateOf(absolute);

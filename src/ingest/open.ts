@@ -28,17 +28,18 @@ export interface OpenSettings {
 /** Errors: those of the reader for its kind; all of them name the trouble, not the path. */
 export async function openSource(clip: PlannedClip, settings: OpenSettings): Promise<ClipSource> {
   const source = await openItem(clip, settings);
+  if (clip.item.kind === 'dicom' || clip.name === undefined) return source;
+  if (typeof clip.name === 'object' && 'as' in clip.name) return source;
   // What lies beside DICOM files is of the same origin: held to the same rule, named by the same key.
-  if (typeof clip.name !== 'object' || 'as' in clip.name) return source;
+  const mayIdentify = typeof clip.name === 'object';
   const { key } = settings;
   const frames = source.frames.bind(source);
   return {
     ...{ width: source.width, height: source.height, fps: source.fps, frameCount: source.frameCount },
-    ...{ declaredField: source.declaredField, flags: source.flags, frames },
+    ...{ declaredField: source.declaredField, flags: source.flags, frames, mayIdentify },
     get remarks() {
       return source.remarks;
     },
-    mayIdentify: true,
     sha256: async () => contentDigest(key, await source.sha256()),
   };
 }

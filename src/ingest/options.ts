@@ -48,7 +48,10 @@ export interface IngestOptions {
   readonly allowUnmasked?: boolean | undefined;
   /** Refuse clips without a field whatever they come from. */
   readonly refuseUnmasked?: boolean | undefined;
-  /** File of at least 16 secret bytes, for pseudonyms of DICOM clips and patients that hold across datasets. */
+  /**
+   * File of at least 16 secret bytes, for pseudonyms of clips and patients that hold across datasets: of DICOM, and of
+   * files and folders, whose names are then not written.
+   */
   readonly keyFile?: string | undefined;
   readonly recipe?: RecipeName | undefined;
   readonly recipeOptions?: RecipeOptions | undefined;

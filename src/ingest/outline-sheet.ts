@@ -58,7 +58,7 @@ export async function outlineSheet(
       message: 'Not one clip of the dataset has its source in that folder under its name.',
       where: source,
       remedy:
-        'Give the folder the dataset was made from; clips of DICOM files carry pseudonyms and cannot be found.',
+        'Give the folder the dataset was made from; clips of DICOM files, and all clips of an ingest with a key file, carry pseudonyms and cannot be found.',
     });
   }
   const tools = clips.some((clip) => byPath.get(clip.source)?.kind === 'video')

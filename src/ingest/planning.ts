@@ -1,18 +1,20 @@
 /**
  * From a source folder and options to the plan of an ingest: by a recipe, or by looking what is there. Where there is
- * DICOM among it, names of files and folders may be names of patients: then the plan gives every clip another name,
- * and says of every refusal what may be written.
+ * DICOM among it, or a key is given, names of files and folders may be names of patients: then the plan gives every
+ * clip another name, and says of every refusal what may be written.
  */
 import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { messageOf, systemCode, UsclError } from '../base/errors.ts';
 import type { PseudonymKey } from './dicom/identity.ts';
+import { pseudonym } from './dicom/identity.ts';
 import { planDicom } from './dicom/plan.ts';
 import type { Discovery, SharedFolder } from './discover.ts';
 import { discover } from './discover.ts';
 import type { Warning } from './doubtful-classes.ts';
 import { hasClassFolders, labelsFromFolders, labelsFromTable, unlabelled } from './labels.ts';
 import type { IngestOptions } from './options.ts';
+import { compareText } from './paths.ts';
 import type { IngestPlan, PlannedClip, Rejection } from './plan.ts';
 import { planRecipe, recipeLike } from './recipes.ts';
 
@@ -38,15 +40,16 @@ export async function planIngest(options: PlanningOptions, key: PseudonymKey | n
   const skip = options.out === undefined ? undefined : resolve(options.out);
   if (recipe !== undefined) {
     const plan = await planRecipe(recipe, real, { ...options.recipeOptions, labels }, { skip, signal });
-    return { root: real, isPrivate: false, plan };
+    return { root: real, isPrivate: key !== null, plan: key === null ? plan : pseudonymous(plan, key) };
   }
   const layout = options.pictures ?? 'auto';
   const found = await discover(real, { layout, skip, signal });
   const { items, rejected, ignored, indices } = found;
   // Paths are relative to the source folder, also where the source is one file in it.
   const root = statSync(real).isFile() ? dirname(real) : real;
-  const isPrivate = items.some(({ kind }) => kind === 'dicom');
-  // Folders of DICOM files are named after patients and studies, not after classes.
+  const hasDicom = items.some(({ kind }) => kind === 'dicom');
+  const isPrivate = hasDicom || key !== null;
+  // Folders of DICOM files are named after patients and studies, not after classes; with a key any may be.
   const fromFolders = labels === undefined && !isPrivate && hasClassFolders(items);
   const labelled =
     labels !== undefined
@@ -57,6 +60,11 @@ export async function planIngest(options: PlanningOptions, key: PseudonymKey | n
   const like = recipeLike(real);
   const notes = [
     ...folderNotes(found),
+    ...(key !== null && labels === undefined && hasClassFolders(items)
+      ? [
+          'With a key file no folder gives a label, since its name may be a patient’s: give labels with --labels.',
+        ]
+      : []),
     ...(fromFolders ? [`Labels are the names of the class folders: ${labelled.classes.join(', ')}.`] : []),
     ...indices.map((path) => `${path} was passed over: what it lists is found without it.`),
   ];
@@ -71,7 +79,25 @@ export async function planIngest(options: PlanningOptions, key: PseudonymKey | n
     looksLike: like?.name,
     fromFolders,
   };
-  return { root, isPrivate, plan: isPrivate ? await withoutNames(plan, root, key, signal) : plan };
+  if (hasDicom) return { root, isPrivate, plan: await withoutNames(plan, root, key, signal) };
+  return { root, isPrivate, plan: key === null ? plan : { ...pseudonymous(plan, key), name: 'clips' } };
+}
+
+/**
+ * Names clips by their paths under the key, and groups that are given by what they are called, as those of DICOM clips
+ * are. Clips come in the order of these names: by path, their places would tell where names stand in the alphabet.
+ */
+function pseudonymous(plan: IngestPlan, key: PseudonymKey): IngestPlan {
+  const clips = plan.clips.map((clip): PlannedClip & { readonly name: string } => {
+    const { item, group } = clip;
+    const name = `${item.kind}-${pseudonym(key, 'path', item.path.normalize('NFC'))}`;
+    return { ...clip, name, group: group === item.path ? name : pseudonym(key, 'group', group) };
+  });
+  return {
+    ...plan,
+    clips: clips.sort((a, b) => compareText(a.name, b.name)),
+    rejected: plan.rejected.map(nameless),
+  };
 }
 
 /** Tells of a public set, whose labels and groups are not to be guessed from names. */

@@ -1,4 +1,5 @@
 /** Counts what an ingest takes and refuses. */
+import { countsOf, identifying } from '../dataset/identifying.ts';
 import type { ComparedClip } from '../dataset/near-duplicates.ts';
 import { ALIKE_DISTANCE, findAlike } from '../dataset/near-duplicates.ts';
 import type { ClipRecord } from '../dataset/types.ts';
@@ -84,12 +85,25 @@ export class Tally {
     };
   }
 
-  /** What the pixels give reason to warn of. */
+  /** What clips give reason to warn of, by their pixels and by their names. */
   warnings(): readonly Warning[] {
+    return [...this.#unlikeFrames(), ...this.#identifyingNames()];
+  }
+
+  #unlikeFrames(): readonly Warning[] {
     const about = this.#unlike;
     if (about.length === 0) return [];
     const message = `The neighbouring frames of ${about.length === 1 ? '1 clip' : `${about.length} clips`} from picture folders do not look alike (${about.slice(0, 3).join(', ')}): they may be separate pictures of several patients, which pairs of frames would mix. If so, ingest again with --pictures stills.`;
     return [{ code: 'unlike-frames', message, about }];
+  }
+
+  #identifyingNames(): readonly Warning[] {
+    const names = [...this.#taken.flatMap(({ id, group }) => [id, group]), ...this.#classes.keys()];
+    const found = identifying(names);
+    if (found.length === 0) return [];
+    const about = [...new Set(found.flatMap(({ examples }) => examples))];
+    const message = `Names of clips, groups or classes may identify patients: ${countsOf(found)} (${about.join(', ')}). They go into the dataset, runs and reports: --key-file FILE writes pseudonyms in place of names of files, folders and groups.`;
+    return [{ code: 'ids-may-identify', message, about }];
   }
 
   /** Clips that show the same: within a group they are one scan twice, across two it may be one patient twice. */

@@ -2,6 +2,7 @@
  * The page: one HTML file that needs nothing but itself. No script, no font, no address is loaded; a policy in its head
  * forbids it. Sections in the order in which a reviewer asks.
  */
+import { countsOf, type Identifying } from '../dataset/identifying.ts';
 import type { Manifest } from '../dataset/types.ts';
 import { section, type Section } from './elements.ts';
 import { type Html, html, name, type Part, trusted } from '../charts/markup.ts';
@@ -36,12 +37,23 @@ export interface Page {
   readonly chapters: readonly Chapter[];
   /** Every scored run but the first, against the first. */
   readonly pairs: readonly Paired[];
+  /** Names that may identify patients; the page tells their counts and none of them. */
+  readonly identifying: readonly Identifying[];
   /** Version of the program that wrote the page. */
   readonly version: string;
 }
 
 /** In the head of every page that this program wrote. */
 export const GENERATOR = 'uscl report';
+
+/** A warning for whoever is going to pass the page on. */
+function warningOf({ identifying }: Page): Part {
+  if (identifying.length === 0) return '';
+  return html`<p class="badge" role="note">
+    Names of clips, groups or classes in these runs may identify patients: ${countsOf(identifying)} of
+    patients. Look before you pass this page on.
+  </p>`;
+}
 
 /** The whole file. */
 export function reportPage(page: Page): string {
@@ -70,6 +82,7 @@ export function reportPage(page: Page): string {
             <h1>${title}</h1>
             <p class="under">${under(page)}</p>
             <p class="badge">Research use only — not a medical device</p>
+            ${warningOf(page)}
           </header>
           <div class="columns">
             <nav aria-label="Contents">

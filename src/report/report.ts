@@ -3,6 +3,7 @@ import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { UsclError } from '../base/errors.ts';
 import { guardWrites, writeFileAtomic } from '../base/files.ts';
+import { type Identifying, identifying } from '../dataset/identifying.ts';
 import { type Dataset, openDataset } from '../dataset/reader.ts';
 import { comparePredictions } from '../evaluation/compare-predictions.ts';
 import { packageVersion } from '../training/environment.ts';
@@ -45,6 +46,8 @@ export interface ReportSummary {
   }[];
   /** Pictures of clips in the page. */
   readonly pictures: number;
+  /** Names in the page or beside it that may identify patients, with examples: for the screen only. */
+  readonly identifying: readonly Identifying[];
 }
 
 /**
@@ -63,7 +66,9 @@ export async function writeReport(
   const subjects = distinctNames(runs.map(readSubject));
   const pairs = await comparePairs(subjects.filter(isScored), options);
   const chapters = await gather(subjects, options);
+  const found = identifying(subjects.flatMap(namesIn));
   const page = reportPage({
+    identifying: found,
     title: options.title ?? titleOf(subjects),
     chapters,
     pairs,
@@ -79,8 +84,17 @@ export async function writeReport(
     notCompared: pairs.flatMap(({ name, against, outcome }) =>
       'refused' in outcome ? [{ run: name, against, reason: outcome.refused }] : [],
     ),
+    identifying: found,
     pictures: chapters.reduce((sum, { pictures }) => sum + pictures.frames.size + pictures.cams.length, 0),
   };
+}
+
+/** Names of clips, groups and classes of a run. */
+function namesIn(subject: Subject): readonly string[] {
+  const clips = subject.data === null ? [] : [subject.data.name, ...subject.data.clips.map(({ id }) => id)];
+  if (!isScored(subject)) return clips;
+  const { predictions } = subject;
+  return [...clips, ...predictions.clips.flatMap(({ id, group }) => [id, group]), ...predictions.classes];
 }
 
 async function comparePairs(

@@ -337,3 +337,19 @@ describe('what is refused', () => {
     expect(readFileSync(at('thesis.html'), 'utf8')).toContain('<title>good</title>');
   });
 });
+
+test('names that may identify patients: counts in the page, examples for the screen only, silence where there are none', async () => {
+  await fixtureDataset(at('named'), { prefix: 'MUELLER_HANS_19540312-', clips: 12 });
+  await fixtureFinetune(at('tuned-named'), at('named'), {});
+  const summary = await writeReport([at('tuned-named')], at('named.html'));
+  expect(summary.identifying.map(({ kind, count }) => [kind, count])).toEqual([
+    ['name', 18],
+    ['date', 18],
+  ]);
+  expect(summary.identifying[0]!.examples[0]).toBe('MUELLER_HANS_19540312-00');
+  const text = readFileSync(at('named.html'), 'utf8');
+  const warning = /<p class="badge" role="note">([^]*?)<\/p>/.exec(text)?.[1] ?? '';
+  expect(words(warning)).toContain('may identify patients: 18 look like names, 18 like dates');
+  expect(warning).not.toContain('MUELLER');
+  expect(await page(['good'])).not.toContain('may identify patients');
+});

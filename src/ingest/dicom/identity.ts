@@ -11,7 +11,7 @@ import { messageOf, UsclError } from '../../base/errors.ts';
 export type PseudonymKey = Uint8Array & { readonly __brand: 'PseudonymKey' };
 
 /** What a pseudonym stands for; the same value gives unrelated pseudonyms for different purposes. */
-export type Purpose = 'group' | 'patient' | 'study' | 'clip' | 'content';
+export type Purpose = 'group' | 'patient' | 'study' | 'clip' | 'path' | 'content';
 
 const MIN_BYTES = 16;
 const MAX_BYTES = 2 ** 16;
