@@ -7,10 +7,13 @@
  * output file are not run again, unless `--again survived` asks for those that no test noticed.
  */
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { z } from 'zod';
+import { writeFileAtomic } from '../../src/base/files.ts';
 import { drawSites } from './draw.ts';
 import type { Numbered } from './instrument.ts';
 import { type MutantResult, readResults, type Results, tableOf, writeResults } from './results.ts';
@@ -24,6 +27,8 @@ const { values: options } = parseArgs({
     rooms: { type: 'string', default: 'training,methods,objectives,views,evaluation,report' },
     out: { type: 'string', default: 'bench/results/mutants.json' },
     again: { type: 'string' },
+    folder: { type: 'string' },
+    minutes: { type: 'string', default: 'Infinity' },
     list: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
@@ -36,9 +41,19 @@ if (options.help) {
   --rooms A,B    folders of src (training,methods,objectives,views,evaluation,report)
   --out FILE     outcomes; a call that was stopped goes on from them (bench/results/mutants.json)
   --again survived   run again those that no test noticed
+  --folder DIR   keep the copy there, so that a later call on the same commit need not find out what reaches what
+  --minutes N    stop after so long; the next call goes on
   --list         print the mutants and run none`);
   process.exit(0);
 }
+
+const reachSchema = z.object({
+  /** Of the commit and the mutants. */
+  stamp: z.string(),
+  /** Tests that pass without a mutant, how long each takes, and which mutants it reaches. */
+  tests: z.array(z.object({ test: z.string(), seconds: z.number(), mutants: z.array(z.int()) })),
+});
+type Reach = z.infer<typeof reachSchema>;
 
 const root = process.cwd();
 const [count, seed] = [Number(options.count), Number(options.seed)];
@@ -61,48 +76,65 @@ for (const { key } of mutants) {
 const todo = mutants.filter(({ key }) => !done.has(key));
 console.log(`${mutants.length} mutants of seed ${seed} at ${commit.slice(0, 7)}, ${todo.length} to run`);
 
-const folder = mkdtempSync(join(tmpdir(), 'uscl-mutants-'));
+const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'uscl-mutants-'));
 const tree = join(folder, 'tree');
-process.once('exit', () => {
-  rmSync(folder, { recursive: true, force: true });
-});
+if (options.folder === undefined)
+  process.once('exit', () => {
+    rmSync(folder, { recursive: true, force: true });
+  });
 // An exit of its own lets tests be stopped and the copy be removed.
 for (const [signal, code] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],
 ] as const)
   process.once(signal, () => process.exit(code));
-copyTree(root, tree, mutants);
 await campaign();
 
-async function campaign(): Promise<void> {
+/** What the tests reach while no mutant is on; of an earlier call where the folder has it. */
+async function prepared(): Promise<Reach> {
+  const kept = join(folder, 'reach.json');
+  const stamp = createHash('sha256')
+    .update(JSON.stringify([commit, mutants.map(({ key }) => key)]))
+    .digest('hex');
+  if (existsSync(kept)) {
+    const reach = reachSchema.parse(JSON.parse(readFileSync(kept, 'utf8')));
+    if (reach.stamp === stamp) return reach;
+  }
+  for (const part of ['tree', 'reached']) rmSync(join(folder, part), { recursive: true, force: true });
+  copyTree(root, tree, mutants);
   const tests = testsOf(tree);
-  const near = (file: string): readonly string[] => neighbours(tests, file, () => 1);
-  const wanted = [...new Set(todo.flatMap(({ file }) => near(file)))];
+  const wanted = [...new Set(mutants.flatMap(({ file }) => neighbours(tests, file, () => 1)))];
+  console.log(`which of ${wanted.length} test files reach which mutant, and do all pass?`);
   const reached = join(folder, 'reached');
   mkdirSync(reached);
-  if (wanted.length > 0)
-    console.log(`which of ${wanted.length} test files reach which mutant, and do all pass?`);
-  const first = await runTests(
-    tree,
-    wanted,
-    { MUTANTS_FOLDER: reached, MUTANT_WORKERS: '2' },
-    { bail: false, limit: 3600 },
-  );
-  if (first.files === null) throw new Error('The tests could not be run on the copy.');
-  const good = new Map(first.files.filter((file) => file.good).map(({ file, seconds }) => [file, seconds]));
-  for (const { file, good: passed, failed } of first.files)
-    if (!passed) console.log(`left out, for it fails without a mutant: ${file} (${failed ?? ''})`);
-  console.log(`${first.seconds.toFixed(0)} s`);
-  const reaches = (test: string): ReadonlySet<number> => {
-    const path = join(reached, test.replaceAll('/', '+'));
-    return new Set(
-      existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean).map(Number) : [],
-    );
+  const env = { MUTANTS_FOLDER: reached, MUTANT_WORKERS: '2' };
+  const { files, seconds } = await runTests(tree, wanted, env, { bail: false, limit: 3600 });
+  if (files === null) throw new Error('The tests could not be run on the copy.');
+  for (const { file, good, failed } of files)
+    if (!good) console.log(`left out, for it fails without a mutant: ${file} (${failed ?? ''})`);
+  const reach = {
+    stamp,
+    tests: files
+      .filter(({ good }) => good)
+      .map((one) => {
+        const path = join(reached, one.file.replaceAll('/', '+'));
+        const lines = existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean) : [];
+        return { test: one.file, seconds: one.seconds, mutants: lines.map(Number) };
+      }),
   };
-  const reachedBy = new Map([...good.keys()].map((test) => [test, reaches(test)]));
+  writeFileAtomic(kept, [JSON.stringify(reach)]);
+  console.log(`${seconds.toFixed(0)} s`);
+  return reach;
+}
 
+async function campaign(): Promise<void> {
+  const began = performance.now();
+  const { tests: known } = await prepared();
+  const tests = testsOf(tree);
+  const good = new Map(known.map(({ test, seconds }) => [test, seconds]));
+  const reachedBy = new Map(known.map((one) => [one.test, new Set(one.mutants)]));
   for (const [i, mutant] of todo.entries()) {
+    if (performance.now() - began > 60_000 * Number(options.minutes)) break;
     const own = neighbours(tests, mutant.file, (test) => 1 + (good.get(test) ?? 0)).filter(
       (test) => reachedBy.get(test)?.has(mutant.id) === true,
     );
