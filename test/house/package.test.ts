@@ -4,9 +4,6 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { PRESETS } from '../../src/training/presets.ts';
-import { resolveConfig } from '../../src/training/resolve.ts';
-import { keyPaths } from '../../src/training/config-errors.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const text = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
@@ -78,35 +75,6 @@ describe('package.json', () => {
       expect(manifest.scripts).toHaveProperty([name!]);
     expect(manifest.scripts).toHaveProperty('start');
     expect(manifest.scripts).toHaveProperty('test');
-  });
-});
-
-describe('docs/configuration.md', () => {
-  test('names every key with its default, and no key that does not exist', () => {
-    const config = resolveConfig();
-    const leaves = keyPaths({ ...config }).filter((path) => {
-      const value = path
-        .split('.')
-        .reduce<unknown>((tree, key) => (tree as Record<string, unknown>)[key], config);
-      return typeof value !== 'object' || value === null || Array.isArray(value);
-    });
-    const rows = new Map(
-      [...text('docs/configuration.md').matchAll(/^\| `([\w.]+)` *\| `(.+?)` *\| .+ \|$/gm)].map((match) => [
-        match[1]!,
-        match[2]!,
-      ]),
-    );
-    expect([...rows.keys()].sort()).toEqual([...leaves].sort());
-    for (const path of leaves) {
-      const value = path
-        .split('.')
-        .reduce<unknown>((tree, key) => (tree as Record<string, unknown>)[key], config);
-      expect(rows.get(path), path).toBe(JSON.stringify(value).replaceAll(',', ', ').replaceAll('"', ''));
-    }
-  });
-
-  test('names every preset', () => {
-    for (const name of Object.keys(PRESETS)) expect(text('docs/configuration.md')).toContain(`\`${name}\``);
   });
 });
 
