@@ -85,12 +85,14 @@ export async function mergeDatasets(options: MergeOptions): Promise<MergeSummary
   const parts = withPrefixes(open.datasets, options.prefixes);
   requireOtherFolder(out, open.datasets);
   const channels = channelsOf(open.datasets, options.channels);
+  const structures = structuresOf(parts);
   const start = {
     name: options.name ?? parts.map(({ prefix }) => prefix).join('+'),
     licence: sideBySide(parts, ({ licence }) => licence, 'not stated'),
     citation: sideBySide(parts, ({ citation }) => citation, null),
     homepage: sideBySide(parts, ({ homepage }) => homepage, null),
     classes: classesOf(parts, options),
+    ...(structures.names.length === 0 ? {} : { structures: [...structures.names] }),
     channels,
     size: Math.max(...open.datasets.map(({ manifest }) => manifest.size)),
     made: {
@@ -115,7 +117,7 @@ export async function mergeDatasets(options: MergeOptions): Promise<MergeSummary
     const { dataset, prefix } = part;
     for (const clip of dataset.clips) {
       signal?.throwIfAborted();
-      const masks = clip.mask === null ? undefined : () => masksOf(dataset, clip);
+      const masks = clip.mask === null ? undefined : () => masksOf(dataset, clip, structures.before[number]!);
       const frames = framesOf(dataset, clip, channels);
       const record = await writer.addClip(draftOf(clip, part, options), frames, { masks });
       merged.push({ record, part: number });
@@ -180,12 +182,33 @@ function* framesOf(dataset: Dataset, clip: ClipRecord, channels: 1 | 3): Generat
     yield withChannels(dataset.readFrame(clip, frame, buffer), stored, channels);
 }
 
-function masksOf(dataset: Dataset, clip: ClipRecord): Uint8Array {
+/**
+ * Names of the structures in the masks, and how many of them come before those of each part. Parts may mean different
+ * things by one name, so they keep their own, under their prefix. No names where no part has any.
+ */
+function structuresOf(parts: readonly Part[]): {
+  readonly names: readonly string[];
+  readonly before: readonly number[];
+} {
+  const named = parts.map(({ dataset: { manifest, clips }, prefix }) =>
+    clips.every(({ mask }) => mask === null)
+      ? []
+      : (manifest.structures ?? ['inside']).map((name) => `${prefix}/${name}`),
+  );
+  if (parts.every(({ dataset }) => dataset.manifest.structures === undefined))
+    return { names: [], before: parts.map(() => 0) };
+  return {
+    names: named.flat(),
+    before: named.map((_, part) => named.slice(0, part).reduce((sum, { length }) => sum + length, 0)),
+  };
+}
+
+function masksOf(dataset: Dataset, clip: ClipRecord, before: number): Uint8Array {
   const length = frameBytes(clip, 1);
   const masks = new Uint8Array(clip.frames * length);
   for (let frame = 0; frame < clip.frames; frame++)
     dataset.readMask(clip, frame, masks.subarray(frame * length, (frame + 1) * length));
-  return masks;
+  return before === 0 ? masks : masks.map((value) => (value === 0 ? 0 : before + value));
 }
 
 /** `pocus: CC BY; busi: not stated`; null where nobody says anything. */

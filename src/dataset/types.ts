@@ -62,7 +62,7 @@ export const clipSchema = z.strictObject({
   }),
   /** Perceptual hashes (64 bits, hex) of up to 16 stored frames, uniform in time: for finding near-duplicates. */
   hashes: z.array(z.string().regex(/^[0-9a-f]{16}$/)),
-  /** Byte offset in `masks.bin` of the clip's masks (height × width bytes a frame, 0 outside, 1 inside), or null. */
+  /** Byte offset in `masks.bin` of the clip's masks (height × width bytes a frame, 0 outside, else the structure, 1 where there is one), or null. */
   mask: z.int().min(0).nullable(),
   /** Short machine-readable remarks: `still`, `few-frames`, `mostly-black`, … */
   flags: z.array(z.string()),
@@ -78,6 +78,8 @@ export const manifestSchema = z.strictObject({
   /** Where a user gets the original data. */
   homepage: z.string().nullable(),
   classes: z.array(z.string()),
+  /** Names of the values 1, 2, … in the masks; without it 1 is inside. */
+  structures: z.array(z.string().min(1)).min(1).max(255).optional(),
   channels: z.union([z.literal(1), z.literal(3)]),
   /** Stored length of the shorter side in pixels. */
   size: z.int().min(8),

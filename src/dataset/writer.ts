@@ -22,7 +22,7 @@ import { clipSchema, FILES, FORMAT_VERSION, frameBytes, manifestSchema } from '.
 /** What is known of a dataset before its first clip. */
 export type DatasetStart = Pick<
   Manifest,
-  'name' | 'licence' | 'citation' | 'homepage' | 'classes' | 'channels' | 'size' | 'made'
+  'name' | 'licence' | 'citation' | 'homepage' | 'classes' | 'structures' | 'channels' | 'size' | 'made'
 >;
 
 export interface DatasetWriter extends Disposable {
@@ -65,7 +65,7 @@ export interface DatasetWriter extends Disposable {
 }
 
 export interface ClipExtras {
-  /** Masks of all frames, [frames, height, width] u8 of 0 and 1; asked for after the last frame. */
+  /** Masks of all frames, [frames, height, width] u8: 0 outside, else the structure; asked for after the last frame. */
   readonly masks?: (() => Uint8Array | null) | undefined;
   /** Has the clip noted in the journal; asked for after the last frame. */
   readonly note?: (() => Omit<ClipNote, 'crc'>) | undefined;
@@ -174,7 +174,7 @@ class StoreWriter implements DatasetWriter {
       );
       const pixels = masks?.() ?? null;
       if (pixels !== null) {
-        requireMasks(pixels, record);
+        requireMasks(pixels, record, this.#start.structures?.length ?? 1);
         store.append('masks', pixels);
         if (note !== undefined) crc = crc32(pixels, crc);
       }
@@ -363,14 +363,17 @@ class StoreWriter implements DatasetWriter {
 /** Bytes of an earlier clip that are not what they were. */
 class DamagedClip extends Error {}
 
-function requireMasks(pixels: Uint8Array, { id, frames, width, height }: ClipRecord): void {
+function requireMasks(pixels: Uint8Array, { id, frames, width, height }: ClipRecord, most: number): void {
   if (pixels.length !== frames * width * height)
     throw dataError(
       'CLIP_MASK',
       `The masks of clip ${id} have ${pixels.length} bytes, not frames × height × width = ${frames * width * height}.`,
     );
-  if (pixels.some((value) => value > 1))
-    throw dataError('CLIP_MASK', `The masks of clip ${id} hold other values than 0 and 1.`);
+  if (pixels.some((value) => value > most))
+    throw dataError(
+      'CLIP_MASK',
+      `The masks of clip ${id} hold other values than 0 ${most === 1 ? 'and' : 'to'} ${most}.`,
+    );
 }
 
 function dataError(code: string, message: string): UsclError {

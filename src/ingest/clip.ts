@@ -305,9 +305,11 @@ export class ClipDecoding {
   }
 
   async #readMasks(source: ClipSource): Promise<void> {
-    const { masks = [] } = this.clip;
+    const { masks = [], maskReading } = this.clip;
     if (masks.length === 0) return;
-    this.#masks = this.#plannedCut().applyMask(await readMasks(this.#settings.root, masks, source));
+    this.#masks = this.#plannedCut().applyMask(
+      await readMasks(this.#settings.root, masks, source, maskReading),
+    );
   }
 }
 

@@ -90,6 +90,7 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
     options.out,
     {
       ...{ name, licence, citation, homepage, classes: [...classes] },
+      ...(plan.structures === undefined ? {} : { structures: [...plan.structures] }),
       ...{ channels: settings.channels, size: settings.size },
       made: madeBy(options, checked, { isPrivate, ffmpeg: tools?.version ?? null }),
     },

@@ -27,11 +27,12 @@ export async function keyOf(
   given: GivenField | undefined,
 ): Promise<string> {
   const { size, channels, fps, sampling, crop, refuseUnmasked, tools, root } = settings;
-  const { item, name, masks = [] } = clip;
+  const { item, name, masks = [], maskReading } = clip;
   const parts: unknown[] = [
     ...[PIPELINE, FORMAT_VERSION, size, channels, fps, sampling, crop, refuseUnmasked, given ?? null],
     ...[sharp.versions.vips, item.kind === 'video' || item.kind === 'dicom' ? tools?.version : null],
     item.kind,
+    ...(maskReading === undefined ? [] : [maskReading]),
   ];
   const paths = [...(item.kind === 'frames' ? item.files : [item.path]), ...masks];
   for (const path of paths) {

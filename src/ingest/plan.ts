@@ -11,6 +11,14 @@ export type SourceItem =
   /** A folder of the frames of one clip, in order. */
   | { readonly kind: 'frames'; readonly path: string; readonly files: readonly string[] };
 
+/** What the values of a mask picture mean. */
+export interface MaskReading {
+  /** Palette index, grey level or colour of structure 1, 2, …; everything else is outside. */
+  readonly codes: readonly number[];
+  /** Whether the mask is a line, and what is inside of it is meant. */
+  readonly isOutline: boolean;
+}
+
 export interface PlannedClip {
   readonly item: SourceItem;
   /**
@@ -23,6 +31,8 @@ export interface PlannedClip {
   readonly flags: readonly string[];
   /** Segmentation masks of a still, united: pictures of its size, by relative path. */
   readonly masks?: readonly string[];
+  /** Without it, brighter than half is inside. */
+  readonly maskReading?: MaskReading;
 }
 
 export interface Rejection {
@@ -41,6 +51,8 @@ export interface IngestPlan {
   readonly homepage: string | null;
   readonly classes: readonly string[];
   readonly clips: readonly PlannedClip[];
+  /** Names of the structures in the masks, where there is more than one. */
+  readonly structures?: readonly string[];
   readonly rejected: readonly Rejection[];
   /** Rows of the label table that match no source. */
   readonly unmatchedLabels: readonly string[];

@@ -16,6 +16,8 @@ import { hasClassFolders, labelsFromFolders, labelsFromTable, unlabelled } from 
 import type { IngestOptions } from './options.ts';
 import { compareText } from './paths.ts';
 import type { IngestPlan, PlannedClip, Rejection } from './plan.ts';
+import type { ProbableMask } from './probable-masks.ts';
+import { probableMasks } from './probable-masks.ts';
 import { planRecipe, recipeLike } from './recipes.ts';
 
 export interface Planned {
@@ -58,6 +60,7 @@ export async function planIngest(options: PlanningOptions, key: PseudonymKey | n
         ? labelsFromFolders(items)
         : unlabelled(items);
   const like = recipeLike(real);
+  const maskPairs = isPrivate ? [] : await probableMasks(root, items);
   const notes = [
     ...folderNotes(found),
     ...(key !== null && labels === undefined && hasClassFolders(items)
@@ -75,8 +78,8 @@ export async function planIngest(options: PlanningOptions, key: PseudonymKey | n
     rejected,
     ignored,
     notes,
-    warnings: [...likenessOf(like), ...folderWarnings(found)],
-    looksLike: like?.name,
+    warnings: [...likenessOf(like), ...maskWarnings(maskPairs, like?.name), ...folderWarnings(found)],
+    looksLike: like?.name ?? (maskPairs.length > 0 ? 'masks' : undefined),
     fromFolders,
   };
   if (hasDicom) return { root, isPrivate, plan: await withoutNames(plan, root, key, signal) };
@@ -105,6 +108,16 @@ function likenessOf(like: ReturnType<typeof recipeLike>): Warning[] {
   if (like === undefined) return [];
   const message = `This looks like ${like.about}: --recipe ${like.name} reads its labels and groups (uscl recipes ${like.name}).`;
   return [{ code: 'looks-like-recipe', message, about: [like.name] }];
+}
+
+/** Masks that would be clips like any other, all alike. */
+function maskWarnings(pairs: readonly ProbableMask[], recipe: string | undefined): Warning[] {
+  const [first] = pairs;
+  if (first === undefined) return [];
+  const message =
+    `${pairs.length} pictures are probably masks of others, such as ${first.mask} of ${first.picture}; here they become ` +
+    `clips or frames. --recipe ${recipe ?? 'masks'} takes them as masks.`;
+  return [{ code: 'probably-masks', message, about: pairs.map(({ mask }) => mask) }];
 }
 
 /** How folders of pictures were read. */

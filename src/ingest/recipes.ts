@@ -9,6 +9,7 @@ import { busi } from './recipes/busi.ts';
 import { covidBlues } from './recipes/covid-blues.ts';
 import { gallbladder } from './recipes/gallbladder.ts';
 import { frames } from './recipes/frames.ts';
+import { masks } from './recipes/masks.ts';
 import { pocus } from './recipes/pocus.ts';
 import type { Recipe, RecipeContext, RecipeOptions } from './recipes/recipe.ts';
 import { butterfly, us4 } from './recipes/us4.ts';
@@ -17,7 +18,7 @@ export { BLUES_LABELS } from './recipes/covid-blues.ts';
 export { GALLBLADDER_PARTS } from './recipes/gallbladder.ts';
 export type { Recipe, RecipeOptions } from './recipes/recipe.ts';
 
-const TABLE = [pocus, covidBlues, gallbladder, us4, butterfly, busi, frames] as const;
+const TABLE = [pocus, covidBlues, gallbladder, us4, butterfly, busi, masks, frames] as const;
 
 export type RecipeName = (typeof TABLE)[number]['name'];
 
