@@ -31,6 +31,7 @@ describe('several clips in a folder', () => {
       'CovPatient1',
     ],
     ['words behind the frame', (c: number, f: number) => `v${c}_frame_${f}_crop.png`, 'v1_crop'],
+    ['two words for a frame', (c: number, f: number) => `rgb${c}_frame${f}.png`, 'rgb1'],
     ['three numbers', (c: number, f: number) => `p7_video${c}_${f}.png`, 'p7_video1'],
     ['frames and their times', (c: number, f: number) => `clip${c}_frame${f}_t${f * 40}.png`, 'clip1_t'],
   ])('%s: one clip each', (_kind, name, first) => {
@@ -62,8 +63,8 @@ describe('several clips in a folder', () => {
   });
 
   test('a frame number that stands first is known by counting in ones, not by standing last', () => {
-    const files = [17, 23, 90].flatMap((video) => [1, 2, 3, 4, 5].map((f) => `${f}-${video}.png`));
-    expect(read(files)).toEqual({ 17: 5, 23: 5, 90: 5 });
+    const files = [17, 23, 29].flatMap((video) => [1, 2, 3, 4, 5].map((f) => `${f}-${video}.png`));
+    expect(read(files)).toEqual({ 17: 5, 23: 5, 29: 5 });
   });
 
   test('frames come in the order of their numbers, and numbers of patients are not rounded to one another', () => {
@@ -131,6 +132,11 @@ describe('separate pictures', () => {
   test.each([
     ['the same number twice', ['f1.png', 'f01.png', 'f2.png', 'f02.png'], /do not count on/],
     ['patients', ['patient1.png', 'patient2.png', 'patient3.png'], /another patient/],
+    [
+      'mostly one picture a patient',
+      ['patient1_1.png', 'patient1_2.png', 'patient2_1.png', 'patient3_1.png', 'patient4_1.png'],
+      /another patient/,
+    ],
     ['patients on their days', ['subject_1_20200101.png', 'subject_2_20200315.png'], /another subject/],
     ['numbers that do not count', ['1034.png', '1077.png', '2201.png', '9003.png'], /do not count on/],
     ['dates', ['20200101.png', '20210315.png', '20220704.png'], /do not count on/],
