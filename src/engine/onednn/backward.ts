@@ -64,8 +64,11 @@ export function recordBackward(compilation: Compilation, network: Network, ends:
     // One tensor may go to several inputs (a sum's two sides): each must know of the other.
     const shared = new Map<Tensor, { left: number }>();
     inputs.forEach((name, index) => {
-      const tensor = results[index];
-      if (tensor === undefined || wanted[index] !== true) return;
+      const result = results[index];
+      if (result === undefined || wanted[index] !== true) return;
+      // A gradient has the layout of its value, whatever that of the other side of a sum is.
+      const { descriptor } = ends.values.get(name)!;
+      const tensor = reordered(compilation, name, 'gradient layout', result, descriptor);
       const readers = shared.get(tensor) ?? { left: 0 };
       readers.left += 1;
       shared.set(tensor, readers);

@@ -33,6 +33,8 @@ export const Query = {
   destinationGradient: 134,
   workspace: 135,
   scratchpad: 136,
+  /** The layout of an execution argument, asked for by its `Arg`. */
+  argument: 255,
 } as const;
 
 /** Execution arguments (`DNNL_ARG_*`). */

@@ -46,6 +46,8 @@ export interface Primitive {
   readonly implementation: string;
   /** A layout the primitive chose, or undefined when it has no such tensor. */
   layout(what: number, dimensions: readonly number[], type: DataType): Descriptor | undefined;
+  /** Whether the primitive was made for this layout of an execution argument. */
+  takes(arg: number, layout: Descriptor): boolean;
   readonly scratchpadBytes: number;
 }
 
@@ -194,6 +196,10 @@ export class Context implements Disposable {
         const address = scope.block(MEMORY_DESC_BYTES).address;
         byteView(address, MEMORY_DESC_BYTES).set(byteView(found, MEMORY_DESC_BYTES));
         return { address, dimensions, type, bytes };
+      },
+      takes: (arg, layout) => {
+        const made = functions.primitiveDescQueryMemory(desc, Query.argument, arg);
+        return made !== NULL && functions.memoryDescEqual(made, layout.address) === 1;
       },
       scratchpadBytes: scratchpad === NULL ? 0 : functions.memoryDescGetSize(scratchpad),
     };

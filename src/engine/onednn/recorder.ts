@@ -126,7 +126,12 @@ export class Recorder {
       const scratchpad = primitive.layout(Query.scratchpad, [], DataType.f32);
       if (scratchpad !== undefined) all.push([Arg.scratchpad, this.planned(scratchpad)]);
     }
-    for (const [, { storage }] of all) {
+    for (const [arg, { descriptor, storage }] of all) {
+      // A kernel cannot tell: it would read and write beyond the buffer.
+      if (!primitive.takes(arg, descriptor))
+        throw new RangeError(
+          `${node}, ${name}: argument ${arg} is not in the layout the kernel was made for`,
+        );
       storage.first = Math.min(storage.first, position);
       storage.last = Math.max(storage.last, position);
     }

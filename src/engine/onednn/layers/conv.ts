@@ -3,6 +3,7 @@ import { Algorithm, Arg, DataType, Prop, Query } from '../constants.ts';
 import { NULL } from '../memory.ts';
 import type { Tensor } from '../recorder.ts';
 import { plain, free, reordered, layoutOf, type Compilation, type NodeOf, type Recorded } from './common.ts';
+import { chooseMaps, kernelFor, type MakeKernel } from './maps.ts';
 
 /**
  * `chooses`: the source is the plan's input as the host writes it, its layout and type are this convolution's choice.
@@ -23,30 +24,25 @@ export function recordConv(
   const weightDimensions = [node.filters, sourceDimensions[1]!, node.kernel, node.kernel];
   const outputDimensions = [c.batch, ...outputShape];
   const anyWeight = free(c, weightDimensions, dataType);
-  const wanted = chooses ? free(c, sourceDimensions, dataType) : source.descriptor;
-  const anyOutput = free(c, outputDimensions, dataType);
-  const forward = context.primitive(scope, `${node.name} forward`, (operation, pair) =>
-    functions.convForward(
-      operation,
-      c.training ? Prop.forwardTraining : Prop.forwardInference,
-      Algorithm.convolutionDirect,
-      wanted.address,
-      anyWeight.address,
-      NULL,
-      anyOutput.address,
-      pair(0, node.stride),
-      pair(1, node.padding),
-      pair(2, node.padding),
-    ),
-  );
+  const makeForward: MakeKernel = (from, to) =>
+    context.primitive(scope, `${node.name} forward`, (operation, pair) =>
+      functions.convForward(
+        operation,
+        c.training ? Prop.forwardTraining : Prop.forwardInference,
+        Algorithm.convolutionDirect,
+        from.address,
+        anyWeight.address,
+        NULL,
+        to.address,
+        pair(0, node.stride),
+        pair(1, node.padding),
+        pair(2, node.padding),
+      ),
+    );
+  const maps = chooseMaps(c, source, chooses, outputDimensions, makeForward);
+  const forward = kernelFor(c, maps, makeForward);
+  const image = reordered(c, node.name, 'image', source, maps.source);
   const master = recorder.fixed(plain(c, weightDimensions), c.valueAddress(weightName));
-  const image = reordered(
-    c,
-    node.name,
-    'image',
-    source,
-    layoutOf(forward, Query.source, sourceDimensions, dataType),
-  );
   const weight = reordered(
     c,
     node.name,
@@ -54,12 +50,16 @@ export function recordConv(
     master,
     layoutOf(forward, Query.weights, weightDimensions, dataType),
   );
-  const output = recorder.planned(layoutOf(forward, Query.destination, outputDimensions, dataType));
+  const made = recorder.planned(layoutOf(forward, Query.destination, outputDimensions, dataType));
   recorder.kernel(node.name, 'forward', forward, [
-    [Arg.source, image],
+    [
+      Arg.source,
+      reordered(c, node.name, 'image', image, layoutOf(forward, Query.source, sourceDimensions, dataType)),
+    ],
     [Arg.weights, weight],
-    [Arg.destination, output],
+    [Arg.destination, made],
   ]);
+  const output = reordered(c, node.name, 'map', made, maps.destination);
   if (!c.training) return { output, input: image };
   return {
     output,
@@ -67,59 +67,93 @@ export function recordConv(
     backward: ({ gradient }, [needed]) => {
       let sourceGradient: Tensor | undefined;
       if (needed === true) {
-        const primitive = context.primitive(
-          scope,
-          `${node.name} backward data`,
-          (operation, pair) =>
-            functions.convBackwardData(
-              operation,
-              Algorithm.convolutionDirect,
-              image.descriptor.address,
-              anyWeight.address,
-              output.descriptor.address,
-              pair(0, node.stride),
-              pair(1, node.padding),
-              pair(2, node.padding),
-            ),
-          { hint: forward },
+        const primitive = kernelFor(c, maps, (from, to) =>
+          context.primitive(
+            scope,
+            `${node.name} backward data`,
+            (operation, pair) =>
+              functions.convBackwardData(
+                operation,
+                Algorithm.convolutionDirect,
+                from.address,
+                anyWeight.address,
+                to.address,
+                pair(0, node.stride),
+                pair(1, node.padding),
+                pair(2, node.padding),
+              ),
+            { hint: forward },
+          ),
         );
         const layout = layoutOf(primitive, Query.weights, weightDimensions, dataType);
         const transposed = context.sameLayout(layout, weight.descriptor)
           ? weight
           : reordered(c, node.name, 'weights', master, layout);
-        sourceGradient = recorder.planned(image.descriptor);
+        const passed = recorder.planned(
+          layoutOf(primitive, Query.sourceGradient, sourceDimensions, dataType),
+        );
         recorder.kernel(node.name, 'backward data', primitive, [
-          [Arg.destinationGradient, gradient],
+          [
+            Arg.destinationGradient,
+            reordered(
+              c,
+              node.name,
+              'map gradient',
+              gradient,
+              layoutOf(primitive, Query.destinationGradient, outputDimensions, dataType),
+            ),
+          ],
           [Arg.weights, transposed],
-          [Arg.sourceGradient, sourceGradient],
+          [Arg.sourceGradient, passed],
         ]);
+        sourceGradient = reordered(c, node.name, 'image gradient', passed, maps.source);
       }
       if (c.trainable(weightName)) {
         const anyGradient = free(c, weightDimensions, DataType.f32);
-        const primitive = context.primitive(
-          scope,
-          `${node.name} backward weights`,
-          (operation, pair) =>
-            functions.convBackwardWeights(
-              operation,
-              Algorithm.convolutionDirect,
-              image.descriptor.address,
-              anyGradient.address,
-              NULL,
-              output.descriptor.address,
-              pair(0, node.stride),
-              pair(1, node.padding),
-              pair(2, node.padding),
-            ),
-          { hint: forward },
+        const primitive = kernelFor(c, maps, (from, to) =>
+          context.primitive(
+            scope,
+            `${node.name} backward weights`,
+            (operation, pair) =>
+              functions.convBackwardWeights(
+                operation,
+                Algorithm.convolutionDirect,
+                from.address,
+                anyGradient.address,
+                NULL,
+                to.address,
+                pair(0, node.stride),
+                pair(1, node.padding),
+                pair(2, node.padding),
+              ),
+            { hint: forward },
+          ),
         );
         const target = recorder.fixed(plain(c, weightDimensions), c.gradientAddress(weightName));
         const layout = layoutOf(primitive, Query.weightsGradient, weightDimensions, DataType.f32);
         const direct = context.sameLayout(layout, target.descriptor);
         const blocked = direct ? target : recorder.planned(layout);
         recorder.kernel(node.name, 'backward weights', primitive, [
-          [Arg.source, image],
-          [Arg.destinationGradient, gradient],
+          [
+            Arg.source,
+            reordered(
+              c,
+              node.name,
+              'image',
+              image,
+              layoutOf(primitive, Query.source, sourceDimensions, dataType),
+            ),
+          ],
+          [
+            Arg.destinationGradient,
+            reordered(
+              c,
+              node.name,
+              'map gradient',
+              gradient,
+              layoutOf(primitive, Query.destinationGradient, outputDimensions, dataType),
+            ),
+          ],
           [Arg.weightsGradient, blocked],
         ]);
         if (!direct)

@@ -7,6 +7,7 @@ import { Algorithm, Arg, Prop, Query } from '../constants.ts';
 import type { PostOperation } from '../context.ts';
 import { viewOf, type Tensor } from '../recorder.ts';
 import { copied, free, layoutOf, plain, reordered, type Compilation, type Recorded } from './common.ts';
+import { chooseMaps, kernelFor, type MakeKernel } from './maps.ts';
 
 /**
  * `addend`: the other side of the residual sum. The sum is taken in its buffer; where others read that later, or the
@@ -26,30 +27,32 @@ export function recordFoldedConv(
   const sourceDimensions = source.descriptor.dimensions;
   const weightDimensions = [conv.filters, sourceDimensions[1]!, conv.kernel, conv.kernel];
   const outputDimensions = [c.batch, ...outputShape];
-  const wanted = chooses ? free(c, sourceDimensions, dataType) : source.descriptor;
   const anyWeight = free(c, weightDimensions, dataType);
   const biasLayout = plain(c, [conv.filters]);
-  const destination = addend?.tensor.descriptor ?? free(c, outputDimensions, dataType);
   const sum: PostOperation = { kind: 'sum', scale: 1 };
   const relu: PostOperation = { kind: 'eltwise', algorithm: Algorithm.eltwiseRelu, alpha: 0, beta: 0 };
-  const forward = context.primitive(
-    scope,
-    `${node.name} forward`,
-    (operation, pair) =>
-      context.functions.convForward(
-        operation,
-        Prop.forwardInference,
-        Algorithm.convolutionDirect,
-        wanted.address,
-        anyWeight.address,
-        biasLayout.address,
-        destination.address,
-        pair(0, conv.stride),
-        pair(1, conv.padding),
-        pair(2, conv.padding),
-      ),
-    { postOperations: [...(addend === undefined ? [] : [sum]), ...(node.relu ? [relu] : [])] },
-  );
+  const make: MakeKernel = (from, to) =>
+    context.primitive(
+      scope,
+      `${node.name} forward`,
+      (operation, pair) =>
+        context.functions.convForward(
+          operation,
+          Prop.forwardInference,
+          Algorithm.convolutionDirect,
+          from.address,
+          anyWeight.address,
+          biasLayout.address,
+          to.address,
+          pair(0, conv.stride),
+          pair(1, conv.padding),
+          pair(2, conv.padding),
+        ),
+      { postOperations: [...(addend === undefined ? [] : [sum]), ...(node.relu ? [relu] : [])] },
+    );
+  const chosen = chooseMaps(c, source, chooses, outputDimensions, make);
+  const maps = addend === undefined ? chosen : { ...chosen, destination: addend.tensor.descriptor };
+  const forward = kernelFor(c, maps, make);
   const folded = foldedWeights(node, c.bound);
   const weight = recorder.prepared(
     folded.weight,
@@ -58,24 +61,28 @@ export function recordFoldedConv(
   );
   const bias = recorder.own(biasLayout);
   viewOf(bias).set(folded.bias);
-  const image = reordered(
+  const image = reordered(c, node.name, 'image', source, maps.source);
+  const operand = reordered(
     c,
     node.name,
     'image',
-    source,
+    image,
     layoutOf(forward, Query.source, sourceDimensions, dataType),
   );
-  const output =
+  const made = layoutOf(forward, Query.destination, outputDimensions, dataType);
+  const target =
     addend === undefined
-      ? recorder.planned(layoutOf(forward, Query.destination, outputDimensions, dataType))
-      : addend.last && addend.tensor.storage !== source.storage
-        ? addend.tensor
-        : copied(c, node.name, 'addend', addend.tensor);
+      ? recorder.planned(made)
+      : !context.sameLayout(made, addend.tensor.descriptor)
+        ? reordered(c, node.name, 'addend', addend.tensor, made)
+        : addend.last && addend.tensor.storage !== source.storage
+          ? addend.tensor
+          : copied(c, node.name, 'addend', addend.tensor);
   recorder.kernel(node.name, 'forward', forward, [
-    [Arg.source, image],
+    [Arg.source, operand],
     [Arg.weights, weight],
     [Arg.bias, bias],
-    [Arg.destination, output],
+    [Arg.destination, target],
   ]);
-  return { output, input: image };
+  return { output: reordered(c, node.name, 'map', target, maps.destination), input: image };
 }
