@@ -3,6 +3,7 @@
  * hashes that datasets keep depend on the result to the last bit. Scratch is kept from call to call; nothing here waits,
  * so calls cannot mix.
  */
+import { LUMA } from './channels.ts';
 
 /** Side of the grid. */
 export const GRID_SIDE = 96;
@@ -143,5 +144,7 @@ function cutRow(frame: Uint8Array, start: number, width: number, channels: 1 | 3
 }
 
 function luminance(frame: Uint8Array, at: number, channels: 1 | 3): number {
-  return channels === 1 ? frame[at]! : 0.299 * frame[at]! + 0.587 * frame[at + 1]! + 0.114 * frame[at + 2]!;
+  return channels === 1
+    ? frame[at]!
+    : LUMA[0] * frame[at]! + LUMA[1] * frame[at + 1]! + LUMA[2] * frame[at + 2]!;
 }

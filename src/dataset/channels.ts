@@ -1,10 +1,14 @@
 /** Colour to grey and back, on interleaved 8-bit pixels. */
 
+/** Weights of red, green and blue in the luma of ITU-R BT.601; the one truth of what is grey of colour. */
+export const LUMA = [0.299, 0.587, 0.114] as const;
+const [RED, GREEN, BLUE] = LUMA.map((weight) => Math.round(weight * 0x10000)) as [number, number, number];
+
 /** target[i] ← luma of pixel i of [pixels, 3] (BT.601, rounded to nearest, the same bits as Pillow's). */
 export function writeLuma(colour: Uint8Array, pixels: number, target: Uint8Array): void {
   for (let i = 0, p = 0; i < pixels; i++, p += 3) {
     const luma =
-      Math.imul(colour[p]!, 19595) + Math.imul(colour[p + 1]!, 38470) + Math.imul(colour[p + 2]!, 7471);
+      Math.imul(colour[p]!, RED) + Math.imul(colour[p + 1]!, GREEN) + Math.imul(colour[p + 2]!, BLUE);
     target[i] = (luma + 0x8000) >> 16;
   }
 }

@@ -75,6 +75,10 @@ const NO_MEDIA: readonly string[] = [
   'pdf',
 ];
 const NO_MEDIA_NAMES = /^(readme|licen[cs]e|copying|changelog|authors|citation|thumbs\.db|desktop\.ini)/i;
+
+/** What systems keep beside pictures: thumbnails, what was deleted, and what an archive of a Mac adds. */
+const KEPT_BY_SYSTEMS =
+  /^(@eadir|\.?@__thumb|@recycle|@tmp|#recycle|#snapshot|\$recycle\.bin|system volume information|lost\+found|__macosx|synophoto_thumb_.*|thumbs\.db|ehthumbs\.db)$/i;
 const MAX_DEPTH = 32;
 
 /** Entries read from a folder at a time; the list of a folder of a million files is never held as such. */
@@ -182,7 +186,8 @@ class Walk {
 
   #sort(entry: Dirent, path: string, listed: Listed): void {
     const { name } = entry;
-    if (name.startsWith('.') || join(this.#root, path) === this.#options.skip) this.#ignored++;
+    if (name.startsWith('.') || KEPT_BY_SYSTEMS.test(name) || join(this.#root, path) === this.#options.skip)
+      this.#ignored++;
     else if (entry.isDirectory()) listed.folders.push(path);
     else if (entry.isSymbolicLink() && this.#isFolder(path)) this.#reject(path, 'it is a link to a folder');
     else if (NO_MEDIA.includes(extensionOf(name)) || NO_MEDIA_NAMES.test(name)) this.#ignored++;

@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { systemCode, UsclError } from '../base/errors.ts';
 import { accessComplaint, fileNameOf } from './paths.ts';
 import type { ClipSource, FrameRequest } from './source.ts';
-import type { Still } from './still.ts';
-import { decodeStill, openStill } from './still.ts';
+import type { Scale, Still } from './still.ts';
+import { brightestOf, decodeStill, openStill, scaleFor } from './still.ts';
 
 /** Opens the pictures at paths relative to `root`, in order. Errors: `STILL_UNREADABLE`, `SOURCE_UNREADABLE`. */
 export async function openPictures(root: string, paths: readonly string[]): Promise<ClipSource> {
@@ -44,7 +44,7 @@ class Pictures implements ClipSource {
   readonly declaredField = null;
   readonly mayIdentify = false;
   readonly flags: readonly string[] = [];
-  readonly remarks: readonly string[] = [];
+  remarks: readonly string[] = [];
   readonly #root: string;
   readonly #paths: readonly string[];
   #first: First | undefined;
@@ -67,6 +67,8 @@ class Pictures implements ClipSource {
     const hash = createHash('sha256');
     const damage: string[] = [];
     const several = this.#paths.length > 1;
+    const scale = await this.#scale(signal);
+    if (scale?.remark != null) this.remarks = [scale.remark];
     for (const [index, path] of this.#paths.entries()) {
       signal?.throwIfAborted();
       try {
@@ -76,7 +78,7 @@ class Pictures implements ClipSource {
             `it has ${still.width}×${still.height} pixels, the first ${this.width}×${this.height}`,
           );
         }
-        const frame = await decodeStill(still, size, channels);
+        const frame = await decodeStill(still, size, channels, scale ?? undefined);
         addToHash(hash, several ? fileNameOf(path) : '', still.bytes);
         yield frame;
       } catch (thrown) {
@@ -93,6 +95,25 @@ class Pictures implements ClipSource {
   sha256(): Promise<string> {
     if (this.#digest === undefined) throw new Error('The pictures are not read yet.');
     return Promise.resolve(this.#digest);
+  }
+
+  /** One scale for all pictures, where the first has more than 8 bits; all are read for it beforehand. */
+  async #scale(signal: AbortSignal | undefined): Promise<Scale | null> {
+    const { depth = 'uchar' } = this.#first?.still ?? {};
+    if (depth === 'uchar') return null;
+    let brightest = 0;
+    for (const [index, path] of this.#paths.entries()) {
+      signal?.throwIfAborted();
+      try {
+        const first = this.#first?.index === index ? this.#first.still : undefined;
+        const still = first ?? (await openStill(join(this.#root, path)));
+        if (still.depth !== 'uchar') brightest = Math.max(brightest, await brightestOf(still));
+      } catch (thrown) {
+        // Told when it is decoded.
+        if (!isAboutPicture(thrown)) throw thrown;
+      }
+    }
+    return scaleFor(brightest, depth);
   }
 
   /** The picture that was read on opening is not read again. */

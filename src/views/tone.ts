@@ -3,10 +3,8 @@
  * intensities in 0…1, each operation clamped, nothing rounded between operations. On a grey view saturation and hue
  * change nothing, and the rest is a function of the 8-bit intensity alone, so a table of 256 values holds it exactly.
  */
+import { LUMA } from '../dataset/channels.ts';
 import type { Tone } from './draw.ts';
-
-/** Luma of ITU-R BT.601, as Pillow and torchvision take it. */
-const LUMA = [0.299, 0.587, 0.114] as const;
 
 /**
  * Fills `table` with the intensity 0…1 that each 8-bit value of the grey view `pixels` becomes. The whole view is

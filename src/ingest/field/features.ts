@@ -2,6 +2,7 @@
  * A clip's frames to one small grid of what tells tissue from the rest of a screen: brightness, texture, change over
  * time and colour. A cell is a block of pixels; all later steps of the finder work on cells.
  */
+import { withChannels } from '../../dataset/channels.ts';
 import type { Size } from '../geometry.ts';
 
 /** Cells along the longer side at most. */
@@ -43,7 +44,7 @@ export function measure(frames: readonly Uint8Array[], size: Size, channels: 1 |
   const step = cell >= 4 ? 2 : 1;
   let before: Uint8Array | null = null;
   for (const frame of chosen) {
-    const grey = channels === 1 ? frame : luminance(frame, width * height);
+    const grey = withChannels(frame, channels, 1);
     const past = before ?? grey;
     for (let y = 0; y < height; y += step) {
       const base = Math.min(rows - 1, Math.floor(y / cell)) * columns;
@@ -102,15 +103,6 @@ function spreadOfColours(frame: Uint8Array, from: number, to: number): number {
     sum += strongest - weakest;
   }
   return sum;
-}
-
-/** Rec. 601 luma in integers, as ffmpeg's grey conversion has it. */
-function luminance(frame: Uint8Array, pixels: number): Uint8Array {
-  const grey = new Uint8Array(pixels);
-  for (let i = 0, j = 0; i < pixels; i++, j += 3) {
-    grey[i] = (frame[j]! * 77 + frame[j + 1]! * 150 + frame[j + 2]! * 29 + 128) >> 8;
-  }
-  return grey;
 }
 
 /** The frames that are looked at: a dozen, spread over those given. */
