@@ -122,7 +122,10 @@ interface Answer {
   readonly shown: ReadonlyMap<number, number>;
 }
 
-/** A packet in a line of its own; D stands for one that is decoded and not shown. */
+/** The line before the packets. */
+const PACKETS = '    "packets": [';
+
+/** A packet begins a line; D stands for one that is decoded and not shown. */
 const PACKET = /^\s*\{ "stream_index": (\d+), "flags": "([^"]*)"/;
 const MAX_OUTPUT = 2 ** 20;
 
@@ -131,10 +134,17 @@ async function askFfprobe(path: string, signal?: AbortSignal): Promise<Answer> {
   const shown = new Map<number, number>();
   const lines = new Lines();
   let output = '';
+  let isPackets = false;
   const keep = (line: string): void => {
-    const [, index, flags] = PACKET.exec(line) ?? [];
-    if (index === undefined) output += `${line}\n`;
-    else if (flags?.includes('D') === false) shown.set(Number(index), (shown.get(Number(index)) ?? 0) + 1);
+    if (line === PACKETS) isPackets = true;
+    else if (!isPackets) output += `${line}\n`;
+    else if (line === '    ],') isPackets = false;
+    else {
+      // What a packet has beside its picture comes in lines of its own.
+      const [, index, flags] = PACKET.exec(line) ?? [];
+      if (index !== undefined && flags?.includes('D') === false)
+        shown.set(Number(index), (shown.get(Number(index)) ?? 0) + 1);
+    }
     if (output.length > MAX_OUTPUT) throw unreadable('ffprobe has more to say of it than a video needs');
   };
   const stream = streamOutput(

@@ -32,6 +32,7 @@ beforeAll(async () => {
   makeVideo(at('e30.mkv'), { fps: 30, seconds: 1, size, options: ['-c:v', 'ffv1'] });
   makeVideo(at('f.avi'), { fps: 10, seconds: 1, size, options: ['-c:v', 'mpeg4', '-vf', 'setsar=4/3'] });
   makeVideo(at('one.mp4'), { fps: 10, seconds: 0.1, size, options: yuv });
+  makeVideo(at('g.ts'), { fps: 25, seconds: 1, size, options: yuv });
   copyFileSync(at('a.mp4'), at('mp4.avi'));
   copyFileSync(at('c.gif'), at('gif.mp4'));
   const uneven = `select='not(eq(mod(n,4),1))'`;
@@ -68,7 +69,7 @@ async function framesOf(name: string): Promise<Buffer> {
 
 describe('videos looked into together', () => {
   const plain = ['a.mp4', 'b.avi', 'c.gif', 'd.mpeg', 'e.mkv', 'f.avi', 'mp4.avi', 'gif.mp4'];
-  const others = ['one.mp4', 'uneven.mp4', 'e30.mkv'];
+  const others = ['g.ts', 'one.mp4', 'uneven.mp4', 'e30.mkv'];
 
   test('are told of as by ffprobe, plain ones by one process', async () => {
     const infos = await probeTogether(plain.map(at));
@@ -86,7 +87,8 @@ describe('videos looked into together', () => {
   });
 
   test('are left to ffprobe where frames are not even, and all of them where one is turned or unreadable', async () => {
-    expect(await probeTogether(others.map(at))).toEqual([null, null, null]);
+    expect(await probeTogether(others.map(at))).toEqual(others.map(() => null));
+    expect(await probeVideo(at('g.ts'))).toMatchObject({ width: 96, height: 64, fps: 25, frames: 25 });
     expect(await probeTogether([at('a.mp4'), at('turned.mov')])).toEqual([null, null]);
     expect(await probeTogether([at('a.mp4'), at('text.mp4')])).toEqual([null, null]);
   });
