@@ -68,7 +68,7 @@ class Pictures implements ClipSource {
     const damage: string[] = [];
     const several = this.#paths.length > 1;
     const scale = await this.#scale(signal);
-    if (scale?.remark != null) this.remarks = [scale.remark];
+    if (scale !== null && scale.remark !== null) this.remarks = [scale.remark];
     for (const [index, path] of this.#paths.entries()) {
       signal?.throwIfAborted();
       try {
