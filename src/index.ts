@@ -197,7 +197,6 @@ export {
   type Weights,
 } from './training/checkpoint.ts';
 export { configSchema, type Config, type PartialConfig } from './training/config.ts';
-export { demo, type DemoOptions, type DemoStage, type DemoSummary } from './training/demo.ts';
 export { examine, type Diagnosis, type Finding } from './training/doctor.ts';
 export type { Environment } from './training/environment.ts';
 export type { PretrainEvent, RunSummary } from './training/events.ts';

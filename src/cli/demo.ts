@@ -1,6 +1,7 @@
 /** `uscl demo`: what `npm start` runs. */
+import { join } from 'node:path';
 import { Command } from 'commander';
-import { demo, type DemoStage, type DemoSummary } from '../training/demo.ts';
+import { demo, DEMO_PARTS, type DemoStage, type DemoSummary } from '../demo/demo.ts';
 import { probeTable } from '../training/probe-table.ts';
 import { collect, runCommand, Stopped, wholeNumber, withJson } from './command.ts';
 import { duration, type Progress } from './output.ts';
@@ -13,13 +14,22 @@ interface Options {
   readonly json?: boolean;
 }
 
-const UNITS: Readonly<Record<DemoStage, string>> = { simulate: 'clips', probe: '%' };
+const UNITS: Readonly<Record<DemoStage, string>> = {
+  simulate: 'clips',
+  probe: '%',
+  finetune: 'steps',
+  explain: 'done',
+  report: '%',
+};
 
 export function demoCommand(): Command {
   const command = new Command('demo')
     .summary('everything once, on simulated clips, in a few minutes')
-    .description('Simulates clips, pretrains on them, and probes the backbone on other simulated patients.')
-    .option('--out <folder>', 'folder for datasets, run and result', 'demo')
+    .description(
+      'Simulates clips, pretrains on them, probes and fine-tunes the backbone on other simulated patients beside random ' +
+        'weights, explains it on yet others, and writes one page to look at.',
+    )
+    .option('--out <folder>', 'folder for datasets, runs and the page', 'demo')
     .option('--clips <number>', 'clips to train on', wholeNumber('--clips', 48), 160)
     .option('--set <key=value>', 'set one configuration key; repeatable', collect, [])
     .addHelpText('after', '\nExamples:\n  uscl demo\n  uscl demo --out /tmp/demo --set training.epochs=20');
@@ -62,8 +72,8 @@ export function demoCommand(): Command {
   );
 }
 
-function describe({ out, run, probe, clipAccuracy, seconds }: DemoSummary): string {
-  if (probe === null || clipAccuracy === null) return '';
+function describe({ out, run, probe, clipAccuracy, report, seconds }: DemoSummary): string {
+  if (probe === null || clipAccuracy === null || report === null) return '';
   const points = 100 * (clipAccuracy.pretrained - clipAccuracy.random);
   return [
     '',
@@ -71,7 +81,9 @@ function describe({ out, run, probe, clipAccuracy, seconds }: DemoSummary): stri
     probeTable(probe),
     '',
     `The linear probe names the class of ${(100 * clipAccuracy.pretrained).toFixed(1)} % of the clips; on random weights ${(100 * clipAccuracy.random).toFixed(1)} % (${points.toFixed(1)} points fewer).`,
-    `Done in ${duration(seconds)}. Files: ${out}/train and ${out}/test (clips), ${out}/run (weights, logs), ${out}/probe.json.`,
-    `Next: look at the clips with "npx uscl inspect ${out}/train", or ingest your own with "npx uscl ingest --help".`,
+    `Done in ${duration(seconds)}. In ${out}: clips (${DEMO_PARTS.train}, ${DEMO_PARTS.test}, ${DEMO_PARTS.unseen}), runs (${DEMO_PARTS.run}, ${DEMO_PARTS.tuned}, ${DEMO_PARTS.scratch}).`,
+    `Next: look at the clips with "npx uscl inspect ${join(out, DEMO_PARTS.train)}", or ingest your own with "npx uscl ingest --help".`,
+    'Open this page in a browser: what was learnt, curves, map, Grad-CAM, worst mistakes.',
+    report,
   ].join('\n');
 }

@@ -4,28 +4,7 @@ import { Command } from 'commander';
 import { UsclError } from '../base/errors.ts';
 import { packageVersion } from '../training/environment.ts';
 import { usageExitCode } from './command.ts';
-
-/** In the order of the help. Loaded when asked for: a program that is started for each file should start quickly. */
-const COMMANDS: Readonly<Record<string, () => Promise<() => Command>>> = {
-  demo: async () => (await import('./demo.ts')).demoCommand,
-  ingest: async () => (await import('./ingest.ts')).ingestCommand,
-  recipes: async () => (await import('./recipes.ts')).recipesCommand,
-  inspect: async () => (await import('./inspect.ts')).inspectCommand,
-  merge: async () => (await import('./merge.ts')).mergeCommand,
-  audit: async () => (await import('./audit.ts')).auditCommand,
-  split: async () => (await import('./split.ts')).splitCommand,
-  phantom: async () => (await import('./phantom.ts')).phantomCommand,
-  pretrain: async () => (await import('./pretrain.ts')).pretrainCommand,
-  probe: async () => (await import('./probe.ts')).probeCommand,
-  finetune: async () => (await import('./finetune.ts')).finetuneCommand,
-  evaluate: async () => (await import('./evaluate.ts')).evaluateCommand,
-  predict: async () => (await import('./predict.ts')).predictCommand,
-  'compare-runs': async () => (await import('./compare-runs.ts')).compareRunsCommand,
-  explain: async () => (await import('./explain.ts')).explainCommand,
-  report: async () => (await import('./report.ts')).reportCommand,
-  bench: async () => (await import('./bench.ts')).benchCommand,
-  doctor: async () => (await import('./doctor.ts')).doctorCommand,
-};
+import { COMMANDS } from './commands.ts';
 
 const program = new Command('uscl')
   .description('Pretraining on ultrasound video (USCL). Research use only; not a medical device.')

@@ -1,9 +1,13 @@
 /** `uscl probe RUN DATASET`. */
 import { Command, Option } from 'commander';
+import { UsclError } from '../base/errors.ts';
 import type { WhichCheckpoint } from '../training/backbone.ts';
-import { probeRun } from '../training/probe-run.ts';
+import { keepProbe } from '../training/probe-file.ts';
+import { probeRun, type RunProbe } from '../training/probe-run.ts';
 import { probeTable } from '../training/probe-table.ts';
+import { isRun } from '../training/run-folder.ts';
 import { runCommand, wholeNumber, withJson } from './command.ts';
+import type { Output } from './output.ts';
 
 interface Options {
   readonly checkpoint: WhichCheckpoint;
@@ -69,6 +73,18 @@ Examples:
       );
       output.result(result);
       output.print(probeTable(result));
+      keep(run, result, output);
     }),
   );
+}
+
+/** Into the run, for its reports; a run that cannot be written to loses nothing but that. */
+function keep(run: string, result: RunProbe, output: Output): void {
+  if (!isRun(run)) return;
+  try {
+    output.note(`kept for reports of the run: ${keepProbe(run, result)}`);
+  } catch (thrown) {
+    if (!(thrown instanceof UsclError)) throw thrown;
+    output.note(`note: the probe was not kept for reports: ${thrown.message}`);
+  }
 }

@@ -17,6 +17,7 @@ import { scoreFigures } from './sections/figures.ts';
 import { methodsSection } from './sections/methods.ts';
 import { mistakesSection } from './sections/mistakes.ts';
 import { modelCard } from './sections/model-card.ts';
+import { probesSection } from './sections/probes.ts';
 import { resultsSection } from './sections/results.ts';
 import { configurationSection, environmentSection } from './sections/settings.ts';
 import { summaryOf } from './sections/summary.ts';
@@ -170,6 +171,9 @@ function sectionsOf(chapter: Chapter, prefix: string): readonly Section[] {
           entry('results', 'Results', resultsSection(subject)),
           entry('figures', 'Figures', scoreFigures(subject)),
         ]
+      : []),
+    ...(subject.kind === 'pretraining'
+      ? [entry('probes', 'What the features are worth', probesSection(subject.probes))]
       : []),
     ...(curves === null ? [] : [entry('training', 'Training', curves)]),
     entry('explanation', 'What the network sees', explanationSection(subject, pictures.cams)),

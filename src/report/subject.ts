@@ -14,6 +14,8 @@ import { type FinetuneConfig, finetuneSchema } from '../training/finetune/config
 import { type EpochEntry, readEpochLog } from '../training/finetune/epoch-log.ts';
 import { foldsRecordSchema } from '../training/finetune/folds-record.ts';
 import { type LogEntry, readLog } from '../training/log.ts';
+import { readProbes } from '../training/probe-file.ts';
+import type { RunProbe } from '../training/probe-run.ts';
 import { type Provenance, provenanceSchema } from '../training/provenance.ts';
 import {
   FINETUNE_FILES,
@@ -91,6 +93,8 @@ export interface PretrainSubject extends Common {
   readonly kind: 'pretraining';
   readonly config: Config;
   readonly log: readonly LogEntry[];
+  /** What `uscl probe` found, a dataset each. */
+  readonly probes: readonly RunProbe[];
 }
 
 /** Predictions and what they are worth. */
@@ -139,7 +143,13 @@ export function readSubject(folder: string): Subject {
   };
   if (!isRun(folder)) return readExternal(folder, common);
   if (taskOf(folder) === 'pretrain')
-    return { ...common, kind: 'pretraining', config: readRunConfig(folder), log: readLog(folder) };
+    return {
+      ...common,
+      kind: 'pretraining',
+      config: readRunConfig(folder),
+      log: readLog(folder),
+      probes: readProbes(folder),
+    };
   const config = readConfigAs(folder, finetuneSchema);
   return {
     ...common,

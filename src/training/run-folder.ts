@@ -18,6 +18,8 @@ export const RUN_FILES = {
   log: 'log.jsonl',
   metrics: 'metrics.json',
   curves: 'curves.svg',
+  /** What `uscl probe` found, a file a dataset. */
+  probes: 'probes',
   checkpoints: 'checkpoints',
   lock: 'run.lock',
 } as const;

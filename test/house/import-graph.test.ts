@@ -21,8 +21,9 @@ const FLOORS: Readonly<Record<string, number>> = {
   methods: 3,
   training: 4,
   report: 5,
-  cli: 6,
-  web: 6,
+  demo: 6,
+  cli: 7,
+  web: 7,
 };
 
 /** Files that stand above all rooms: the public library. */

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { resolveConfig } from '../../src/training/resolve.ts';
-import { compileProgram, uscl } from '../cli/run.ts';
+import { compileProgram } from '../cli/run.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const PAPERS = [
@@ -96,24 +96,7 @@ describe('scripts', () => {
 });
 
 describe.each(PAPERS)('%s', (paper) => {
-  const lines = blocksOf(paper)
-    .filter(({ language }) => language === 'sh')
-    .flatMap(({ code }) => code.split('\n'))
-    .map((line) => line.replace(/\s+#.*$/, '').trim())
-    .filter((line) => /^(npx )?uscl /.test(line));
-
-  test('every command shown exists with every option shown', async () => {
-    for (const line of lines) {
-      const [command = '', ...rest] = line.replace(/^npx /, '').split(/\s+/).slice(1);
-      const help = await uscl([command, '--help']);
-      expect(help.code, line).toBe(0);
-      for (const option of rest.filter((word) => word.startsWith('--')))
-        expect(help.stdout, line).toContain(option);
-    }
-  });
-
-  test('every setting and every YAML file shown holds', () => {
-    for (const [, setting] of lines.join('\n').matchAll(/--set (\S+)/g)) resolveConfig({ set: [setting!] });
+  test('every YAML file shown holds', () => {
     for (const { language, code } of blocksOf(paper))
       if (language === 'yaml') resolveConfig({ file: { path: paper, text: code } });
   });

@@ -1,13 +1,12 @@
-import { readdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openDataset } from '../../src/dataset/reader.ts';
 import { type NamedSplit, writeSplit } from '../../src/dataset/splits.ts';
-import { demo } from '../../src/training/demo.ts';
 import { examine } from '../../src/training/doctor.ts';
 import { probeRun, type ProbeRunOptions } from '../../src/training/probe-run.ts';
 import { probeTable } from '../../src/training/probe-table.ts';
-import { errorOf, scratchFolder, TINY, tinyDataset, tinyRun } from './support.ts';
+import { errorOf, scratchFolder, tinyDataset, tinyRun } from './support.ts';
 
 const scratch = scratchFolder();
 const dataset = join(scratch, 'dataset');
@@ -173,35 +172,6 @@ describe('a probe of a run', () => {
     });
     const bare = await tinyDataset(join(scratch, 'bare'), { labelled: false });
     expect(await errorOf(() => probeRun(run, bare, QUICK))).toMatchObject({ kind: 'data' });
-  });
-});
-
-describe('the demonstration', () => {
-  test('goes the whole way, on other patients than it trained on', async () => {
-    const out = join(scratch, 'demo');
-    const set = [
-      ...TINY.filter((one) => !one.startsWith('training')),
-      'training.epochs=1',
-      'evaluation.every=9',
-    ];
-    const stages = new Set<string>();
-    const {
-      probe,
-      clipAccuracy,
-      run: made,
-    } = await demo({
-      out,
-      clips: 48,
-      set,
-      onProgress: (stage) => {
-        stages.add(stage);
-      },
-    });
-    expect(made.complete).toBe(true);
-    expect(probe?.overlap).toEqual({ seen: 0, labelsSeen: 0 });
-    expect(clipAccuracy?.pretrained).toBeGreaterThan(0);
-    expect([...stages]).toEqual(['simulate', 'probe']);
-    expect(readdirSync(out).sort()).toEqual(['probe.json', 'run', 'test', 'train']);
   });
 });
 

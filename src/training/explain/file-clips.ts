@@ -68,8 +68,10 @@ export async function clipsOfFiles(
         taken += 1;
       },
       refused: (one) => {
-        reason ||= one.reason;
-        onNote?.(`${one.path} was not read: ${one.reason}. ${one.remedy}`);
+        // A reason may be a sentence already.
+        const cause = one.reason.replace(/\.$/, '');
+        reason ||= cause;
+        onNote?.(`${one.path} was not read: ${cause}. ${one.remedy}`);
       },
       progress: (done, total, name) => onProgress?.(done, total, name),
     });
