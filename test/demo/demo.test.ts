@@ -20,7 +20,7 @@ const SMALL: DemoOptions = {
   },
 };
 
-test('a demonstration goes the whole way, on other patients than it trained on', async () => {
+test('a demonstration goes the whole way, on other patients than it trained on', { timeout: 400_000 }, async () => {
   const out = join(scratch, 'demo');
   const stages = new Set<string>();
   const made = await demo({
