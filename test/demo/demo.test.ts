@@ -20,32 +20,36 @@ const SMALL: DemoOptions = {
   },
 };
 
-test('a demonstration goes the whole way, on other patients than it trained on', { timeout: 400_000 }, async () => {
-  const out = join(scratch, 'demo');
-  const stages = new Set<string>();
-  const made = await demo({
-    ...SMALL,
-    out,
-    onProgress: (stage) => {
-      stages.add(stage);
-    },
-  });
-  expect(made.run.complete).toBe(true);
-  expect(made.probe?.overlap).toEqual({ seen: 0, labelsSeen: 0 });
-  expect(made.clipAccuracy?.pretrained).toBeGreaterThan(0);
-  expect([...stages]).toEqual(['simulate', 'probe', 'finetune', 'explain', 'report']);
-  expect(readdirSync(out).sort()).toEqual(Object.values(DEMO_PARTS).sort());
-  expect(made.report).toBe(join(out, 'report.html'));
-  const page = readFileSync(made.report!, 'utf8');
-  for (const part of [
-    'What the features are worth',
-    'Map of embeddings',
-    'Grad-CAM',
-    'Worst mistakes',
-    'Training',
-  ])
-    expect(page, part).toContain(part);
-});
+test(
+  'a demonstration goes the whole way, on other patients than it trained on',
+  { timeout: 400_000 },
+  async () => {
+    const out = join(scratch, 'demo');
+    const stages = new Set<string>();
+    const made = await demo({
+      ...SMALL,
+      out,
+      onProgress: (stage) => {
+        stages.add(stage);
+      },
+    });
+    expect(made.run.complete).toBe(true);
+    expect(made.probe?.overlap).toEqual({ seen: 0, labelsSeen: 0 });
+    expect(made.clipAccuracy?.pretrained).toBeGreaterThan(0);
+    expect([...stages]).toEqual(['simulate', 'probe', 'finetune', 'explain', 'report']);
+    expect(readdirSync(out).sort()).toEqual(Object.values(DEMO_PARTS).sort());
+    expect(made.report).toBe(join(out, 'report.html'));
+    const page = readFileSync(made.report!, 'utf8');
+    for (const part of [
+      'What the features are worth',
+      'Map of embeddings',
+      'Grad-CAM',
+      'Worst mistakes',
+      'Training',
+    ])
+      expect(page, part).toContain(part);
+  },
+);
 
 test('a demonstration that is stopped half-way leaves no page and says why', async () => {
   const controller = new AbortController();
