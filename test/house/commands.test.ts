@@ -188,7 +188,11 @@ async function simulatedSources(): Promise<void> {
   execFileSync('cp', [join(scratch, 'archive', scan!), join(scratch, 'scan.dcm')]);
 }
 
-type Picture = { readonly width: number; readonly height: number; readonly group: string };
+interface Picture {
+  readonly width: number;
+  readonly height: number;
+  readonly group: string;
+}
 
 function writeVideo(
   folder: string,
