@@ -1,5 +1,6 @@
-/** Starting worker threads from the built package and from its TypeScript source alike. */
+/** Worker threads: starting them from the built package and from its TypeScript source alike, and errors out of them. */
 import { Worker } from 'node:worker_threads';
+import { type ErrorDetails, UsclError } from './errors.ts';
 
 /**
  * Starts the module `name` (`./worker`, without ending) that lies beside the module with the URL `from`: the `.js` of
@@ -15,4 +16,28 @@ export function startThread(from: string, name: string, title: string, workerDat
   );
   const code = `import(${tsx}).then(({ register }) => { register(); return import(${worker}); });`;
   return new Worker(code, { ...options, eval: true });
+}
+
+/** An error as plain data, as it goes from thread to thread; it keeps its kind, code, place and way out. */
+export type PortableError =
+  | { readonly known: true; readonly details: ErrorDetails }
+  | { readonly known: false; readonly message: string; readonly stack: string };
+
+export function toPortable(thrown: unknown): PortableError {
+  if (thrown instanceof UsclError) {
+    const { kind, code, message, where, remedy } = thrown;
+    return {
+      known: true,
+      details: { kind, code, message, remedy, ...(where === undefined ? {} : { where }) },
+    };
+  }
+  if (thrown instanceof Error) return { known: false, message: thrown.message, stack: thrown.stack ?? '' };
+  return { known: false, message: String(thrown), stack: '' };
+}
+
+export function fromPortable(error: PortableError): Error {
+  if (error.known) return new UsclError(error.details);
+  const defect = new Error(error.message);
+  if (error.stack !== '') defect.stack = error.stack;
+  return defect;
 }

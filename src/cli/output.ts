@@ -135,6 +135,7 @@ class Lines implements Progress {
   readonly #started = performance.now();
   #first: number | undefined;
   #last = 0;
+  #told: number | undefined;
 
   constructor(label: string, unit: string) {
     this.#label = label;
@@ -145,7 +146,9 @@ class Lines implements Progress {
     const now = performance.now();
     this.#first ??= done;
     if (done < total && now - this.#last < LINE_SECONDS * 1000) return;
+    if (done === this.#told) return;
     this.#last = now;
+    this.#told = done;
     const made = done - this.#first;
     const left = made > 0 ? ((now - this.#started) / 1000 / made) * (total - done) : undefined;
     const time = left === undefined || done >= total ? '' : `, ${duration(left)} left`;

@@ -54,17 +54,19 @@ export function uniformFrames(frames: number, count: number): number[] {
   return Array.from({ length: taken }, (_, i) => Math.floor(((i + 0.5) * frames) / taken));
 }
 
+/** The frames that are embedded: row by row, in the order of clips, then of time. */
+export interface FrameRows {
+  /** Index of each row's clip. */
+  readonly clip: Int32Array;
+  /** Frame number of each row within its clip. */
+  readonly frame: Int32Array;
+}
+
 /**
- * Embeds every clip of a dataset, labelled or not. Rows are in the order of clips, then of time.
- * @throws UsclError `EMBED_OPTION` for framesPerClip < 1, `EMBED_EMPTY` for a dataset without clips,
- *   `EMBED_NOT_FINITE` when the network answers with NaN or infinity; the signal's reason when aborted.
+ * Rows of up to `framesPerClip` frames of each clip, uniform in time.
+ * @throws UsclError `EMBED_OPTION` for framesPerClip < 1, `EMBED_EMPTY` for a dataset without clips.
  */
-export async function embedDataset(
-  dataset: FrameSource,
-  embedder: Embedder,
-  options: EmbedOptions,
-): Promise<ClipEmbeddings> {
-  const { framesPerClip = 8, fillView, onProgress, signal } = options;
+export function frameRows(clips: readonly Pick<ClipRecord, 'frames'>[], framesPerClip: number): FrameRows {
   if (!Number.isInteger(framesPerClip) || framesPerClip < 1) {
     throw new UsclError({
       kind: 'usage',
@@ -74,9 +76,9 @@ export async function embedDataset(
       remedy: 'Use 8.',
     });
   }
-  const plan = dataset.clips.map((clip) => uniformFrames(clip.frames, framesPerClip));
-  const rows = plan.reduce((sum, frames) => sum + frames.length, 0);
-  if (rows === 0) {
+  const plan = clips.map((clip) => uniformFrames(clip.frames, framesPerClip));
+  const frame = Int32Array.from(plan.flat());
+  if (frame.length === 0) {
     throw new UsclError({
       kind: 'data',
       code: 'EMBED_EMPTY',
@@ -84,31 +86,74 @@ export async function embedDataset(
       remedy: 'Ingest at least one clip.',
     });
   }
-  const { batch, dim, input } = embedder;
-  const imageSize = input.length / batch;
-  const features = new Float32Array(rows * dim);
-  const clipOfRow = Int32Array.from(plan.flatMap((frames, clip) => frames.map(() => clip)));
-  const frameOfRow = Int32Array.from(plan.flat());
+  return { clip: Int32Array.from(plan.flatMap((frames, clip) => frames.map(() => clip))), frame };
+}
 
-  for (let from = 0; from < rows; from += batch) {
-    signal?.throwIfAborted();
-    const count = Math.min(batch, rows - from);
-    for (let i = 0; i < count; i++) {
-      const clip = dataset.clips[clipOfRow[from + i]!]!;
-      fillView(dataset.readFrame(clip, frameOfRow[from + i]!), clip, input, i * imageSize);
+/**
+ * Features of `rows` by each of several networks of one batch size and one kind of input, so that every image is made
+ * once. `images(from, count)` are those of the rows from `from` on, [count, channels, size, size].
+ * @throws UsclError `EMBED_NOT_FINITE` when a network answers with NaN or infinity; what `images` throws; the signal's
+ *   reason when aborted.
+ */
+export async function embedRows(
+  clips: readonly Pick<ClipRecord, 'id'>[],
+  rows: FrameRows,
+  embedders: readonly Embedder[],
+  images: (from: number, count: number) => Float32Array | Promise<Float32Array>,
+  options: Pick<EmbedOptions, 'onProgress' | 'signal'> = {},
+): Promise<readonly ClipEmbeddings[]> {
+  const { clip, frame } = rows;
+  const [first] = embedders;
+  if (first === undefined) return [];
+  const results = embedders.map(({ dim }) => ({
+    dim,
+    features: new Float32Array(clip.length * dim),
+    clip,
+    frame,
+  }));
+  for (let from = 0; from < clip.length; from += first.batch) {
+    options.signal?.throwIfAborted();
+    const count = Math.min(first.batch, clip.length - from);
+    const batch = await images(from, count);
+    for (const [e, embedder] of embedders.entries()) {
+      const { dim, features } = results[e]!;
+      const answer = embedder.embed(batch, count);
+      for (let i = 0; i < count * dim; i++) {
+        if (Number.isFinite(answer[i]!)) continue;
+        const row = from + Math.floor(i / dim);
+        throw notFinite(clips[clip[row]!]!.id, frame[row]);
+      }
+      features.set(answer.subarray(0, count * dim), from * dim);
     }
-    const answer = embedder.embed(input, count);
-    for (let i = 0; i < count * dim; i++) {
-      if (Number.isFinite(answer[i]!)) continue;
-      const row = from + Math.floor(i / dim);
-      throw notFinite(dataset.clips[clipOfRow[row]!]!.id, frameOfRow[row]);
-    }
-    features.set(answer.subarray(0, count * dim), from * dim);
-    onProgress?.(from + count, rows);
+    options.onProgress?.(from + count, clip.length);
     // Lets a signal or a timer of the caller be heard between batches.
     await setImmediate();
   }
-  return { dim, features, clip: clipOfRow, frame: frameOfRow };
+  return results;
+}
+
+/**
+ * Embeds every clip of a dataset, labelled or not, with views made in this thread.
+ * @throws UsclError of `frameRows` and `embedRows`.
+ */
+export async function embedDataset(
+  dataset: FrameSource,
+  embedder: Embedder,
+  options: EmbedOptions,
+): Promise<ClipEmbeddings> {
+  const { framesPerClip = 8, fillView } = options;
+  const rows = frameRows(dataset.clips, framesPerClip);
+  const { input, batch } = embedder;
+  const imageSize = input.length / batch;
+  const images = (from: number, count: number): Float32Array => {
+    for (let i = 0; i < count; i++) {
+      const clip = dataset.clips[rows.clip[from + i]!]!;
+      fillView(dataset.readFrame(clip, rows.frame[from + i]!), clip, input, i * imageSize);
+    }
+    return input;
+  };
+  const [result] = await embedRows(dataset.clips, rows, [embedder], images, options);
+  return result!;
 }
 
 /**

@@ -6,15 +6,14 @@
  * The standardisation, the regression and the neighbours see training folds only. Folds depend on clips, labels
  * and seed alone, so two backbones probed on one dataset are compared on the same folds (`compareProbes`).
  */
-import { setImmediate } from 'node:timers/promises';
 import { UsclError } from '../base/errors.ts';
 import { pairedBootstrap, eachScore, type GroupedCounts } from './bootstrap.ts';
 import { labelIndices, type LabelledClip } from './clips.ts';
 import { requireEmbeddings, rowsOfClips, type ClipEmbeddings } from './embeddings.ts';
 import { groupedFolds } from '../dataset/folds.ts';
-import { knnProbabilities, largestAt, requireKnnOptions } from './knn.ts';
-import { fitLogisticRegression, predictLogistic } from './logistic.ts';
-import { takeRows } from './matrix.ts';
+import { predictFolds, type FoldJob, type FoldWork } from './fold-pool.ts';
+import { LEFT_OUT } from './fold-predictions.ts';
+import { largestAt, requireKnnOptions } from './knn.ts';
 import type { ProbeComparison, ProbeResult, ProbeSettings, ReaderResult } from './probe-result.ts';
 import { clipCounts, frameCounts, meanAndDeviation, scoresPerSeed, summariseLevel } from './summary.ts';
 
@@ -53,13 +52,15 @@ export interface ProbeInput {
   readonly resamples?: number;
   /** Of the intervals. Default 0.95. */
   readonly confidence?: number;
+  /** Threads that folds are given to where there is enough to do; the result is the same with any number. Default 1. */
+  readonly threads?: number;
   /** Called after each fold with folds done and in all, over all seeds. */
   readonly onProgress?: (done: number, total: number, note?: string) => void;
   readonly signal?: AbortSignal;
 }
 
 export const TRAIN_ONLY = -1;
-export const LEFT_OUT = -2;
+export { LEFT_OUT } from './fold-predictions.ts';
 
 /**
  * Probes one backbone.
@@ -78,24 +79,39 @@ export async function probe(input: ProbeInput): Promise<ProbeResult> {
   const classes = data.classes.length;
   const bootstrap = { resamples: settings.resamples, confidence: settings.confidence, seed: settings.seed };
 
+  const foldings = Array.from(
+    { length: settings.seeds },
+    (_, s) => given ?? groupedFolds(data.labelled, settings.folds, settings.seed + s),
+  );
+  const jobs: FoldJob[] = foldings.flatMap((fold) =>
+    Array.from({ length: settings.folds }, (_, number) => ({ fold, number })),
+  );
+  const { dim, features } = embeddings;
+  const { rows, labels } = data;
+  const work: FoldWork = { dim, features, rows, labels, classes, settings };
   const folds: number[][] = [];
   const linear = emptyPredictions();
   const knn = emptyPredictions();
-  const total = settings.seeds * settings.folds;
-  for (let s = 0; s < settings.seeds; s++) {
-    const fold = given ?? groupedFolds(data.labelled, settings.folds, settings.seed + s);
+  const predictions = await predictFolds(work, jobs, {
+    threads: input.threads ?? 1,
+    signal: input.signal,
+    onProgress: (done) => {
+      const s = Math.floor((done - 1) / settings.folds);
+      const note = `seed ${settings.seed + s}, fold ${done - s * settings.folds}`;
+      input.onProgress?.(done, jobs.length, note);
+    },
+  });
+  foldings.forEach((fold, s) => {
     const linearRows = new Float64Array(embeddings.clip.length * classes);
     const knnRows = new Float64Array(embeddings.clip.length * classes);
-    for (let f = 0; f < settings.folds; f++) {
-      input.signal?.throwIfAborted();
-      predictFold(embeddings, data, fold, f, settings, linearRows, knnRows);
-      input.onProgress?.(s * settings.folds + f + 1, total, `seed ${settings.seed + s}, fold ${f + 1}`);
-      await setImmediate();
+    for (const one of predictions.slice(s * settings.folds, (s + 1) * settings.folds)) {
+      scatter(one.linear, one.rows, classes, linearRows);
+      scatter(one.knn, one.rows, classes, knnRows);
     }
     folds.push([...fold].filter((_, i) => tested?.[i] ?? true));
     collect(linear, linearRows, scored, settings.aggregate);
     collect(knn, knnRows, scored, settings.aggregate);
-  }
+  });
   const clips = scored.labelled.map((clip, i) => ({
     id: clip.id,
     group: clip.group,
@@ -232,41 +248,6 @@ function givenFold(input: ProbeInput, data: LabelledData): Int32Array | null {
 function testedData(data: LabelledData, tested: readonly boolean[]): LabelledData {
   const keep = <T>(values: readonly T[]): readonly T[] => values.filter((_, i) => tested[i] === true);
   return { ...data, labelled: keep(data.labelled), labels: keep(data.labels), rows: keep(data.rows) };
-}
-
-/** Writes the probabilities of the rows in fold `f`, learnt from the other folds' rows. */
-function predictFold(
-  embeddings: ClipEmbeddings,
-  data: LabelledData,
-  fold: Int32Array,
-  f: number,
-  settings: ProbeSettings,
-  linearRows: Float64Array,
-  knnRows: Float64Array,
-): void {
-  const { dim, features } = embeddings;
-  const classes = data.classes.length;
-  const trainClips: number[] = [];
-  const trainLabels: number[] = [];
-  const trainRows: number[] = [];
-  const testRows: number[] = [];
-  data.rows.forEach((rows, clip) => {
-    if (fold[clip] === f) testRows.push(...rows);
-    else if (fold[clip] !== LEFT_OUT) {
-      trainRows.push(...rows);
-      trainClips.push(...rows.map(() => clip));
-      trainLabels.push(...rows.map(() => data.labels[clip]!));
-    }
-  });
-  // The greedy assignment can leave a fold empty when a few groups hold most clips.
-  if (testRows.length === 0) return;
-  const train = takeRows(features, dim, trainRows);
-  const test = takeRows(features, dim, testRows);
-  const { C, classWeight, standardise, k, temperature, neighbours } = settings;
-  const model = fitLogisticRegression(train, trainLabels, dim, classes, { C, classWeight, standardise });
-  scatter(predictLogistic(model, test), testRows, classes, linearRows);
-  const options = { k, temperature, standardise, ...(neighbours === 'clips' ? { trainClips } : {}) };
-  scatter(knnProbabilities(train, trainLabels, test, dim, classes, options), testRows, classes, knnRows);
 }
 
 function scatter(from: Float64Array, rows: readonly number[], classes: number, into: Float64Array): void {

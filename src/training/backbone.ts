@@ -91,53 +91,70 @@ function configOfWeights(
   return resolveConfig({ overrides: { model: { backbone, width }, view: { channels } } });
 }
 
-/** A backbone in memory. Owns native memory: dispose of it (the backend is the caller's). */
+/** A backbone in memory, for features alone. Owns native memory: dispose of it (the backend is the caller's). */
 export class Backbone implements Disposable {
   readonly view: ViewConfig;
   readonly parameters: Parameters;
-  readonly #plan: Plan;
+  readonly plan: Plan;
 
-  private constructor(backend: Backend, config: Config, options: BackboneOptions) {
+  private constructor(
+    backend: Backend,
+    config: Config,
+    options: BackboneOptions,
+    fill: (parameters: Parameters) => void,
+  ) {
     const network = backboneOf(config);
     this.view = config.view;
     this.parameters = backend.createParameters(network);
-    this.#plan = backend.compile(network, this.parameters, {
-      batch: options.batch ?? 32,
-      mode: 'infer',
-      precision: options.precision ?? 'f32',
-    });
+    try {
+      fill(this.parameters);
+      this.plan = backend.compile(network, this.parameters, {
+        batch: options.batch ?? 32,
+        mode: 'infer',
+        precision: options.precision ?? 'f32',
+        // Weights never change again.
+        fold: true,
+      });
+    } catch (thrown) {
+      this.parameters[Symbol.dispose]();
+      throw thrown;
+    }
   }
 
   /** With the weights of `source`. Errors: `CHECKPOINT_MISMATCH`. */
   static load(backend: Backend, source: BackboneSource, options: BackboneOptions = {}): Backbone {
-    const backbone = new Backbone(backend, source.config, options);
-    restoreWeights(source.weights, backbone.parameters, source.path);
-    return backbone;
+    return new Backbone(backend, source.config, options, (parameters) => {
+      restoreWeights(source.weights, parameters, source.path);
+    });
   }
 
   /** Of the same shape, as initialised from `seed` (a run's own seed gives the very weights it started from). */
   static random(backend: Backend, config: Config, seed: number, options: BackboneOptions = {}): Backbone {
-    const backbone = new Backbone(backend, config, options);
-    initialise(backbone.parameters, seed);
-    return backbone;
-  }
-
-  /** Features of whole frames of every clip. Errors: those of `embedDataset`. */
-  embed(
-    dataset: Dataset,
-    options: {
-      readonly framesPerClip?: number;
-      readonly onProgress?: (done: number, total: number) => void;
-      readonly signal?: AbortSignal;
-    } = {},
-  ): Promise<ClipEmbeddings> {
-    return embedClips(dataset, this.#plan, this.view, { framesPerClip: 8, ...options });
+    return new Backbone(backend, config, options, (parameters) => {
+      initialise(parameters, seed);
+    });
   }
 
   [Symbol.dispose](): void {
-    this.#plan[Symbol.dispose]();
+    this.plan[Symbol.dispose]();
     this.parameters[Symbol.dispose]();
   }
+}
+
+/** Features of whole frames of every clip by backbones of one configuration. Errors: those of `embedRows`. */
+export function embedBackbones(
+  dataset: Dataset,
+  backbones: readonly Backbone[],
+  options: {
+    readonly framesPerClip?: number;
+    readonly onProgress?: (done: number, total: number) => void;
+    readonly signal?: AbortSignal;
+  } = {},
+): Promise<readonly ClipEmbeddings[]> {
+  const [first] = backbones;
+  if (first === undefined) return Promise.resolve([]);
+  const plans = backbones.map(({ plan }) => plan);
+  return embedClips(dataset, plans, first.view, { framesPerClip: 8, ...options });
 }
 
 export interface BackboneOptions {

@@ -2,15 +2,24 @@
  * What a backbone has learnt: kNN and a linear probe on its frozen features, beside backbones of the same shape with
  * random weights (the first of them is the very network the run started from), on the same folds.
  */
+import { availableParallelism } from 'node:os';
 import { unitsOf } from '../dataset/near-duplicates.ts';
 import { openDataset, type Dataset } from '../dataset/reader.ts';
 import { partOfClips, readSplit } from '../dataset/splits.ts';
 import type { LabelledClip } from '../evaluation/clips.ts';
+import type { Backend } from '../engine/backend.ts';
 import { openBackend } from '../engine/open.ts';
+import type { ClipEmbeddings } from '../evaluation/embeddings.ts';
 import { compareProbes, LEFT_OUT, probe, TRAIN_ONLY } from '../evaluation/probe.ts';
 import type { ProbeComparison, ProbeResult } from '../evaluation/probe-result.ts';
 import { labelLeaks, leakError, splitLeaks } from './leaks.ts';
-import { Backbone, type BackboneSource, readBackbone, type WhichCheckpoint } from './backbone.ts';
+import {
+  Backbone,
+  type BackboneSource,
+  embedBackbones,
+  readBackbone,
+  type WhichCheckpoint,
+} from './backbone.ts';
 import { datasetHash } from './run-folder.ts';
 import { type Overlap, overlapWith } from './provenance.ts';
 
@@ -79,23 +88,21 @@ export async function probeRun(
   });
   const { seed } = weights.config;
   const seeds = Array.from({ length: options.randomInits ?? 3 }, (_, i) => seed + i);
-  const report = stages(1 + seeds.length, options.onProgress);
-  const pretrained = await probeOne(
-    dataset,
-    Backbone.load(backend, weights),
-    'pretrained',
-    report,
-    folding,
-    options,
-  );
-  const random: { seed: number; result: ProbeResult }[] = [];
-  for (const one of seeds) {
-    const backbone = Backbone.random(backend, weights.config, one);
-    random.push({
-      seed: one,
-      result: await probeOne(dataset, backbone, `random init ${one}`, report, folding, options),
-    });
-  }
+  const embedded = await embedAll(dataset, backend, weights, seeds, options);
+  const names = ['pretrained', ...seeds.map((one) => `random init ${one}`)];
+  const results: ProbeResult[] = [];
+  for (const [i, embeddings] of embedded.entries())
+    results.push(
+      await probeOne(dataset, embeddings, folding, options, (done, total) => {
+        tell(
+          options,
+          FEATURES + (1 - FEATURES) * ((i + done / total) / embedded.length),
+          `${names[i]!}: folds`,
+        );
+      }),
+    );
+  const pretrained = results[0]!;
+  const random = seeds.map((one, i) => ({ seed: one, result: results[i + 1]! }));
   return {
     format: 'uscl-run-probe',
     version: 1,
@@ -153,41 +160,47 @@ function foldingOf(dataset: Dataset, name: string | undefined): Folding {
   };
 }
 
-type Report = (part: number, done: number, total: number, note: string) => void;
+/** Share of the time that features take, roughly; the rest are the folds. */
+const FEATURES = 0.7;
 
-/** One scale over several backbones, each with embedding (most of the time) and folds. */
-function stages(backbones: number, onProgress: ProbeRunOptions['onProgress']): { next(): Report } {
-  let started = 0;
-  return {
-    next() {
-      const at = started;
-      started += 1;
-      return (part, done, total, note) => {
-        onProgress?.(Math.round((100 * (at + part * (done / total))) / backbones), 100, note);
-      };
-    },
-  };
+function tell({ onProgress }: ProbeRunOptions, share: number, note: string): void {
+  onProgress?.(Math.round(100 * share), 100, note);
 }
 
-async function probeOne(
+/** Features of the pretrained backbone and of the random ones: images are made once for all of them. */
+async function embedAll(
   dataset: Dataset,
-  backbone: Backbone,
-  name: string,
-  report: { next(): Report },
+  backend: Backend,
+  weights: BackboneSource,
+  seeds: readonly number[],
+  options: ProbeRunOptions,
+): Promise<readonly ClipEmbeddings[]> {
+  const { signal, framesPerClip } = options;
+  const backbones: Backbone[] = [];
+  try {
+    backbones.push(Backbone.load(backend, weights));
+    for (const seed of seeds) backbones.push(Backbone.random(backend, weights.config, seed));
+    return await embedBackbones(dataset, backbones, {
+      ...(framesPerClip === undefined ? {} : { framesPerClip }),
+      ...(signal === undefined ? {} : { signal }),
+      onProgress: (done, total) => {
+        tell(options, FEATURES * (done / total), `features of ${done} of ${total} frames`);
+      },
+    });
+  } finally {
+    for (const backbone of backbones) backbone[Symbol.dispose]();
+  }
+}
+
+function probeOne(
+  dataset: Dataset,
+  embeddings: ClipEmbeddings,
   folding: Folding,
   options: ProbeRunOptions,
+  onProgress: (done: number, total: number) => void,
 ): Promise<ProbeResult> {
-  using held = backbone;
-  const tell = report.next();
-  const { folds, seeds, k, signal, framesPerClip } = options;
-  const embeddings = await held.embed(dataset, {
-    ...(framesPerClip === undefined ? {} : { framesPerClip }),
-    ...(signal === undefined ? {} : { signal }),
-    onProgress: (done, total) => {
-      tell(0.9, done, total, `${name}: features`);
-    },
-  });
-  return await probe({
+  const { folds, seeds, k, signal } = options;
+  return probe({
     embeddings,
     clips: folding.clips,
     ...(folding.fold === null ? {} : { fold: folding.fold }),
@@ -196,8 +209,7 @@ async function probeOne(
     ...(seeds === undefined ? {} : { seeds }),
     ...(k === undefined ? {} : { k }),
     ...(signal === undefined ? {} : { signal }),
-    onProgress: (done, total) => {
-      tell(1, 0.9 * total + 0.1 * done, total, `${name}: folds`);
-    },
+    threads: availableParallelism(),
+    onProgress,
   });
 }

@@ -56,9 +56,10 @@ export class Scorer implements Disposable {
     const { every, neighbours, framesPerClip } = this.#config.evaluation;
     if (this.#labelled !== null && ((epoch + 1) % every === 0 || last)) {
       const plan = this.#learner.plan('infer', 2 * this.#config.batch.pairs);
-      const embeddings = await embedClips(this.#labelled, plan, this.#config.view, { framesPerClip });
+      const { view } = this.#config;
+      const [embeddings] = await embedClips(this.#labelled, [plan], view, { framesPerClip });
       const { clips, manifest } = this.#labelled;
-      const score = knnScore(embeddings, clips, manifest.classes, { k: neighbours });
+      const score = knnScore(embeddings!, clips, manifest.classes, { k: neighbours });
       const { accuracy, balancedAccuracy, macroF1 } = score;
       const best = this.#isBest(balancedAccuracy, balancedAccuracy, epoch, step);
       scores.push({ entry: { kind: 'knn', ...at(), accuracy, balancedAccuracy, macroF1 }, best });

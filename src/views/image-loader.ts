@@ -6,10 +6,10 @@
  */
 import type { Worker } from 'node:worker_threads';
 import { messageOf, UsclError } from '../base/errors.ts';
-import { startThread } from '../base/thread.ts';
+import { fromPortable, startThread } from '../base/thread.ts';
 import { openDataset, type Dataset } from '../dataset/reader.ts';
 import { imageLength } from './config.ts';
-import { finished, fromPortable, type FromWorker, type ToWorker, type WorkerStart } from './protocol.ts';
+import { finished, type FromWorker, type ToWorker, type WorkerStart } from './protocol.ts';
 import { imagesOf, openPainter, type Painter, type Task, type Work } from './work.ts';
 
 /** What callers of every loader choose. */

@@ -2,8 +2,7 @@
  * What a loader and its workers say to each other. A worker is given work ahead and answers each job once; pixels
  * travel in shared memory, so a message is a few numbers. Errors keep their kind, code, place and way out.
  */
-import type { ErrorDetails } from '../base/errors.ts';
-import { UsclError } from '../base/errors.ts';
+import type { PortableError } from '../base/thread.ts';
 import type { Task, Work } from './work.ts';
 
 /** Handed to a worker at its start. */
@@ -28,31 +27,7 @@ export type ToWorker =
 export type FromWorker =
   { readonly job: number; readonly error: null } | { readonly job: number; readonly error: PortableError };
 
-/** An error as plain data. */
-export type PortableError =
-  | { readonly known: true; readonly details: ErrorDetails }
-  | { readonly known: false; readonly message: string; readonly stack: string };
-
 /** The state of a slot in which `job` is finished; jobs count from 0. */
 export function finished(job: number): number {
   return job + 1;
-}
-
-export function toPortable(thrown: unknown): PortableError {
-  if (thrown instanceof UsclError) {
-    const { kind, code, message, where, remedy } = thrown;
-    return {
-      known: true,
-      details: { kind, code, message, remedy, ...(where === undefined ? {} : { where }) },
-    };
-  }
-  if (thrown instanceof Error) return { known: false, message: thrown.message, stack: thrown.stack ?? '' };
-  return { known: false, message: String(thrown), stack: '' };
-}
-
-export function fromPortable(error: PortableError): Error {
-  if (error.known) return new UsclError(error.details);
-  const defect = new Error(error.message);
-  if (error.stack !== '') defect.stack = error.stack;
-  return defect;
 }

@@ -3,9 +3,10 @@
  * loads no native code of the engine, keeps nothing between batches, and ends when it is told to.
  */
 import { parentPort, workerData } from 'node:worker_threads';
+import { toPortable } from '../base/thread.ts';
 import { openDataset } from '../dataset/reader.ts';
 import { imageLength } from './config.ts';
-import { finished, toPortable, type FromWorker, type ToWorker, type WorkerStart } from './protocol.ts';
+import { finished, type FromWorker, type ToWorker, type WorkerStart } from './protocol.ts';
 import { imagesOf, openPainter, type Painter } from './work.ts';
 
 /** The loader is the only one who starts this file, with these data. */
