@@ -2,7 +2,7 @@
  * Programs that speak the step protocol (`peers/protocol.py`), started once and asleep while another works, so that a
  * benchmark can give each its turn, round by round.
  */
-import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { z } from 'zod';
@@ -50,6 +50,7 @@ export class Contestant {
     steps: number,
     command: string,
     args: readonly string[],
+    warmUp = 2,
   ): Promise<Contestant> {
     const child = spawn(command, args, {
       stdio: ['pipe', 'pipe', 'inherit'],
@@ -57,7 +58,7 @@ export class Contestant {
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     const about: unknown = JSON.parse(await nextLine(name, lines));
     const contestant = new Contestant(name, steps, child, lines, about);
-    await contestant.run(2); // warm-up: plans are made, memory is touched
+    await contestant.run(warmUp); // plans are made, memory is touched
     return contestant;
   }
 
@@ -78,6 +79,12 @@ export class Contestant {
     return median(round === undefined ? this.rounds.flat() : this.rounds[round]!);
   }
 
+  /** What the program said of itself: its PyTorch, or its engine. */
+  version(): string {
+    const about = z.looseObject({ torch: z.string().optional() }).parse(this.about);
+    return about.torch === undefined ? 'uscl' : `PyTorch ${about.torch}`;
+  }
+
   stop(): void {
     this.#child.stdin.write('quit\n');
     this.#child.stdin.end();
@@ -96,19 +103,12 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** The first Python that has both packages: Debian's is /usr/bin/python3 even where another comes first on the path. */
-export function findPython(given: string | undefined): string {
-  const candidates = given === undefined ? ['python3', '/usr/bin/python3'] : [given];
-  const found = candidates.find(
-    (python) => spawnSync(python, ['-c', 'import torch, torchvision'], { stdio: 'ignore' }).status === 0,
-  );
-  if (found === undefined) {
-    console.error(
-      `No PyTorch with torchvision in ${candidates.join(' or ')}.\n  Install them (Debian: apt-get install python3-torch python3-torchvision) or give --python.`,
-    );
-    process.exit(5);
-  }
-  return found;
+/** The whole number above 0 of an option. */
+export function countOf(name: string, value: string): number {
+  const count = Number(value);
+  if (!Number.isInteger(count) || count < 1)
+    throw new RangeError(`--${name} ${value} is no whole number above 0`);
+  return count;
 }
 
 export interface Ratio {

@@ -1,8 +1,8 @@
 /**
  * Inference and fine-tuning, ours and PyTorch's, alternately in one go on one machine: `npm run bench:finetune`. As in
  * `peers.ts` every program is started once and a round gives each its turn; ratios are taken round by round. Of
- * PyTorch's forms of inference the quickest of each round counts. Prints a table and writes
- * `bench/results/finetune.json`.
+ * PyTorch's forms of inference the quickest of each round counts. PyTorch is the newest that installs (`pytorch.ts`), or
+ * that of `--python`. Both sides have the same channels. Prints a table and writes `bench/results/finetune.json`.
  *
  *     npm run bench:finetune -- [--rounds 5] [--images 32] [--python python3] [--out bench/results/finetune.json]
  */
@@ -11,7 +11,8 @@ import { cpus, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { Contestant, findPython, overRounds } from './contestants.ts';
+import { Contestant, countOf, overRounds } from './contestants.ts';
+import { newestPyTorch } from './pytorch.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const { values: flags } = parseArgs({
@@ -22,16 +23,15 @@ const { values: flags } = parseArgs({
     out: { type: 'string', default: join(here, 'results', 'finetune.json') },
   },
 });
-const [rounds, images] = [Number(flags.rounds), Number(flags.images)];
-for (const [name, value] of Object.entries({ rounds, images }))
-  if (!Number.isInteger(value) || value < 1) throw new RangeError(`--${name} is no whole number above 0`);
+const rounds = countOf('rounds', flags.rounds);
+const images = countOf('images', flags.images);
 if (images % 2 !== 0) throw new RangeError(`--images ${images} is odd: pretraining works on pairs`);
 
 const FORMS = ['eager', 'fused', 'traced', 'graph', 'mkldnn'] as const;
 /** As many images as in the other steps: pretraining takes two views of a clip. */
 const pairs = images / 2;
 
-const python = findPython(flags.python);
+const python = flags.python ?? newestPyTorch();
 const tsx = join(here, '..', 'node_modules', '.bin', 'tsx');
 const ours = (work: string, ...set: string[]): [string, string[]] => [
   tsx,
@@ -77,12 +77,22 @@ const lastBlockPeer = await start(
 const forms: Entry[] = [];
 for (const form of FORMS)
   forms.push(await start(`PyTorch, inference, ${form}`, 8, peer('inference.py', '--form', form)));
+const narrow: Entry[] = [];
+for (const form of ['traced', 'graph'])
+  narrow.push(
+    await start(
+      `PyTorch, inference, ${form}, 1 channel`,
+      8,
+      peer('inference.py', '--form', form, '--channels', '1'),
+    ),
+  );
 const channelsLast = forms.filter((_, index) => FORMS[index] !== 'mkldnn');
 const entries: readonly Entry[] = [
   ...[pretrain, all, lastBlock, inference],
   ...[allWide, lastBlockWide, inferenceWide],
   ...[allPeer, lastBlockPeer],
   ...forms,
+  ...narrow,
 ];
 
 for (let round = 0; round < rounds; round++)
@@ -107,7 +117,7 @@ const ratio = (above: Entry, below: Entry | readonly Entry[]): ReturnType<typeof
 const ratios = {
   'inference, 3 channels / PyTorch, channels_last': ratio(inferenceWide, channelsLast),
   'inference, 3 channels / PyTorch, all forms': ratio(inferenceWide, forms),
-  'inference, 1 channel / PyTorch, channels_last, 3 channels': ratio(inference, channelsLast),
+  'inference, 1 channel / PyTorch, channels_last, 1 channel': ratio(inference, narrow),
   'all layers, 3 channels / PyTorch': ratio(allWide, allPeer),
   'last block, 3 channels / PyTorch': ratio(lastBlockWide, lastBlockPeer),
   'all layers / pretraining step, images a second': ratio(all, pretrain),

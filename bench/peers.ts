@@ -1,100 +1,175 @@
 /**
  * Our step and PyTorch's, alternately in one go on one machine: `npm run bench:peers`. Every program is started once and
  * sits idle (its threads asleep) while another works; a round gives each its turn, so drift of the machine hits all
- * alike, and ratios are taken round by round. Prints a table and writes `bench/results/peers.json`.
+ * alike, and ratios are taken round by round. First with one channel on both sides, then with three. PyTorch is the newest
+ * that installs and, where it is there, Debian's (`pytorch.ts`). Prints a table and writes every second of every step.
  *
- *     npm run bench:peers -- [--rounds 5] [--python python3] [--out bench/results/peers.json]
+ *     npm run bench:peers -- [--rounds 3] [--channels 1,3] [--colour] [--compile] [--python python] [--out peers.json]
+ *     npm run bench:peers -- --busy [--rounds 3]
+ *
+ * `--colour` adds our loader on frames stored in colour, `--compile` adds torch.compile (needs a C++ compiler),
+ * `--python` is a Python with another PyTorch. `--busy` measures something else: what a step of 112 px and 16 pairs keeps
+ * of its speed beside another busy process.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
+import { cpus, loadavg, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { Contestant, findPython, median, overRounds, type Ratio } from './contestants.ts';
+import { besideBusy } from './busy.ts';
+import { Contestant, countOf, median, overRounds, type Ratio } from './contestants.ts';
+import { debianPyTorch, newestPyTorch } from './pytorch.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const { values: flags } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '5' },
+    rounds: { type: 'string', default: '3' },
+    channels: { type: 'string', default: '1,3' },
+    colour: { type: 'boolean', default: false },
+    compile: { type: 'boolean', default: false },
+    busy: { type: 'boolean', default: false },
     python: { type: 'string' },
-    out: { type: 'string', default: join(here, 'results', 'peers.json') },
+    out: { type: 'string' },
   },
 });
-const rounds = Number(flags.rounds);
-if (!Number.isInteger(rounds) || rounds < 1)
-  throw new RangeError(`--rounds ${flags.rounds} is no whole number above 0`);
+const rounds = countOf('rounds', flags.rounds);
+const channels = flags.channels.split(',').map((count) => countOf('channels', count));
 
-const python = findPython(flags.python);
-const tsx = join(here, '..', 'node_modules', '.bin', 'tsx');
-const ours = (feeding: string, ...set: string[]): [string, string[]] => [
-  tsx,
+const newest = flags.python ?? newestPyTorch();
+const debian = flags.python === undefined ? debianPyTorch() : null;
+if (debian === null)
+  console.error("without Debian's PyTorch (apt-get install python3-torch python3-torchvision)");
+
+/** A program, the steps of its turn, and what is made warm first. */
+type Entry = readonly [name: string, steps: number, warmUp: number, command: string, args: readonly string[]];
+
+const ours = (feeding: string, ...set: string[]): readonly [string, readonly string[]] => [
+  join(here, '..', 'node_modules', '.bin', 'tsx'),
   [join(here, 'ours.ts'), feeding, 'threads=2', ...set],
 ];
-const peer = (form: string): [string, string[]] => [
+const peer = (python: string, form: string, ...more: string[]): readonly [string, readonly string[]] => [
   python,
-  [join(here, 'peers', 'uscl_step.py'), '--form', form, '--threads', '2'],
+  [join(here, 'peers', 'uscl_step.py'), '--form', form, '--threads', '2', ...more],
 ];
 
-const programs: readonly (readonly [name: string, steps: number, command: readonly [string, string[]]])[] = [
-  ['uscl, constant batch', 4, ours('constant')],
-  ['uscl, with loader', 8, ours('loader')],
-  ['uscl, constant, 3 channels', 4, ours('constant', 'view.channels=3')],
-  ['PyTorch, best (bf16, channels_last, two passes)', 4, peer('best')],
-  ['PyTorch, as published (f32, four passes)', 1, peer('published')],
-];
-const contestants: Contestant[] = [];
-for (const [name, steps, [command, args]] of programs) {
-  console.error(`starting ${name}`);
-  contestants.push(await Contestant.start(name, steps, command, args));
+function programs(count: number): Record<string, Entry> {
+  const set = `view.channels=${count}`;
+  const seen = ['--channels', String(count)];
+  return {
+    constant: ['uscl, constant batch', 2, 2, ...ours('constant', set)],
+    loader: ['uscl, with loader', 4, 2, ...ours('loader', set)],
+    ...(flags.colour && count === 3
+      ? { colour: ['uscl, with loader, frames in colour', 4, 2, ...ours('colour', set)] }
+      : {}),
+    best: ['best form', 2, 2, ...peer(newest, 'best', ...seen)],
+    ...(flags.compile ? { compiled: ['torch.compile', 2, 2, ...peer(newest, 'compiled', ...seen)] } : {}),
+    published: ['as published', 1, 1, ...peer(newest, 'published', ...seen)],
+    ...(debian === null ? {} : { debianBest: ['best form', 1, 1, ...peer(debian, 'best', ...seen)] }),
+  };
 }
-for (let round = 0; round < rounds; round++)
-  for (const contestant of contestants) {
-    await contestant.turn();
-    console.error(
-      `round ${round + 1}/${rounds}: ${contestant.name}: ${contestant.seconds(round).toFixed(3)} s a step`,
-    );
-  }
-for (const contestant of contestants) contestant.stop();
 
-const [constant, loader, wide, best, published] = contestants as [
-  Contestant,
-  Contestant,
-  Contestant,
-  Contestant,
-  Contestant,
-];
-const ratio = (a: Contestant, b: Contestant): Ratio =>
-  overRounds(rounds, (round) => a.seconds(round) / b.seconds(round));
-const total = (parts: Contestant['parts'][number]): number =>
-  Object.values(parts).reduce((sum, part) => sum + part, 0);
-const optimizerShare = median(constant.parts.map((parts) => parts.optimizer / total(parts)));
-const results = {
-  ratios: {
-    'published / uscl with loader': ratio(published, loader),
-    'best / uscl with loader': ratio(best, loader),
-    'published / uscl constant, 3 channels': ratio(published, wide),
-    'best / uscl constant, 3 channels': ratio(best, wide),
-    'uscl with loader / uscl constant': ratio(loader, constant),
-  },
-  optimizerShare,
-  contestants: contestants.map(({ name, about, rounds: seconds, peakBytes, parts }) => ({
-    name,
-    about,
-    peakBytes,
-    seconds,
-    parts,
-  })),
-  machine: { processor: cpus()[0]?.model ?? 'unknown', processors: cpus().length, memoryBytes: totalmem() },
-  date: new Date().toISOString().slice(0, 10),
+interface Measured {
+  readonly channels: number;
+  readonly ratios: Readonly<Record<string, Ratio>>;
+  readonly optimizerShare: number;
+  readonly contestants: readonly unknown[];
+}
+
+async function measure(count: number): Promise<Measured> {
+  const contestants = new Map<string, Contestant>();
+  for (const [key, [name, steps, warmUp, command, args]] of Object.entries(programs(count))) {
+    console.error(`${count} channel(s): starting ${name}`);
+    contestants.set(key, await Contestant.start(name, steps, command, args, warmUp));
+  }
+  for (let round = 0; round < rounds; round++)
+    for (const contestant of contestants.values()) {
+      await contestant.turn();
+      console.error(
+        `${count} channel(s), round ${round + 1}/${rounds}: ${contestant.version()}, ${contestant.name}: ` +
+          `${contestant.seconds(round).toFixed(3)} s a step`,
+      );
+    }
+  for (const contestant of contestants.values()) contestant.stop();
+  return { channels: count, ...summary(contestants) };
+}
+
+function summary(contestants: ReadonlyMap<string, Contestant>): Omit<Measured, 'channels'> {
+  const one = (key: string): Contestant => contestants.get(key)!;
+  const ratio = (a: string, b: string): Ratio =>
+    overRounds(rounds, (round) => one(a).seconds(round) / one(b).seconds(round));
+  const newestName = one('best').version();
+  const ratios: Record<string, Ratio> = {
+    [`${newestName}, best form / uscl with loader`]: ratio('best', 'loader'),
+    [`${newestName}, as published / uscl with loader`]: ratio('published', 'loader'),
+    'uscl with loader / uscl constant': ratio('loader', 'constant'),
+  };
+  if (contestants.has('colour'))
+    ratios['uscl with loader, colour / uscl constant'] = ratio('colour', 'constant');
+  if (contestants.has('compiled'))
+    ratios[`${newestName}, torch.compile / uscl with loader`] = ratio('compiled', 'loader');
+  if (contestants.has('debianBest'))
+    ratios[`${one('debianBest').version()}, best form / uscl with loader`] = ratio('debianBest', 'loader');
+  const total = (parts: Contestant['parts'][number]): number =>
+    Object.values(parts).reduce((sum, part) => sum + part, 0);
+  return {
+    ratios,
+    optimizerShare: median(one('constant').parts.map((parts) => parts.optimizer / total(parts))),
+    contestants: [...contestants.values()].map((contestant) => ({
+      name: `${contestant.version()}, ${contestant.name}`,
+      about: contestant.about,
+      secondsPerStep: contestant.seconds(),
+      peakBytes: contestant.peakBytes,
+      seconds: contestant.rounds,
+      parts: contestant.parts,
+    })),
+  };
+}
+
+function tell(name: string, { median: middle, min, max }: Ratio): void {
+  console.log(
+    `${name.padEnd(62)} ${middle.toFixed(3)} (${min.toFixed(3)} to ${max.toFixed(3)} over ${rounds} rounds)`,
+  );
+}
+
+const machine = {
+  processor: cpus()[0]?.model ?? 'unknown',
+  processors: cpus().length,
+  memoryBytes: totalmem(),
 };
-for (const contestant of contestants)
-  console.log(
-    `${contestant.name.padEnd(50)} ${contestant.seconds().toFixed(3)} s a step, peak ${(contestant.peakBytes / 2 ** 30).toFixed(2)} GiB`,
+const loadBefore = loadavg();
+const results: unknown[] = [];
+if (flags.busy) {
+  const small = ['--size', '112', '--pairs', '16', '--channels', '1'];
+  const kept = await besideBusy(
+    [
+      ['uscl', ...ours('constant', 'view.size=112', 'batch.pairs=16')],
+      ['PyTorch', ...peer(newest, 'best', ...small)],
+    ],
+    rounds,
   );
-for (const [name, { median: middle, min, max }] of Object.entries(results.ratios))
-  console.log(
-    `${name.padEnd(50)} ${middle.toFixed(3)} (${min.toFixed(3)} to ${max.toFixed(3)} over ${rounds} rounds)`,
-  );
-console.log(`${'optimizer, share of our step'.padEnd(50)} ${(100 * optimizerShare).toFixed(2)} %`);
-mkdirSync(dirname(flags.out), { recursive: true });
-writeFileSync(flags.out, `${JSON.stringify(results)}\n`);
+  for (const { name, kept: share } of kept) tell(`${name}: speed kept beside one busy process`, share);
+  results.push(...kept);
+} else
+  for (const count of channels) {
+    const measured = await measure(count);
+    console.log(
+      `\n${count} channel(s) on both sides, ${machine.processor}, ${machine.processors} processors`,
+    );
+    for (const contestant of measured.contestants as readonly {
+      name: string;
+      secondsPerStep: number;
+      peakBytes: number;
+    }[])
+      console.log(
+        `${contestant.name.padEnd(62)} ${contestant.secondsPerStep.toFixed(3)} s a step, peak ${(contestant.peakBytes / 2 ** 30).toFixed(2)} GiB`,
+      );
+    for (const [name, value] of Object.entries(measured.ratios)) tell(name, value);
+    console.log(
+      `${'optimizer, share of our step'.padEnd(62)} ${(100 * measured.optimizerShare).toFixed(2)} %`,
+    );
+    results.push(measured);
+  }
+const out = flags.out ?? join(here, 'results', flags.busy ? 'peers-busy.json' : 'peers.json');
+mkdirSync(dirname(out), { recursive: true });
+const date = new Date().toISOString().slice(0, 10);
+writeFileSync(out, `${JSON.stringify({ results, rounds, machine, loadBefore, date })}\n`);

@@ -23,6 +23,8 @@ export interface SessionOptions {
   readonly config?: Omit<ConfigSources, 'base' | 'channels'>;
   /** Dataset for the loader; default: a made-up one of frames with a shorter side of 256 pixels. */
   readonly dataset?: string;
+  /** Whether the made-up frames have colour, for a network of three channels. Default: grey, as `ingest` stores them. */
+  readonly colour?: boolean;
   readonly onNote?: (text: string) => void;
 }
 
@@ -75,7 +77,7 @@ async function open(
     releases.push(() => {
       rmSync(scratch, { recursive: true, force: true });
     });
-    folder = await madeUpDataset(join(scratch, 'dataset'), asked.view.channels, asked.batch.pairs);
+    folder = await madeUpDataset(join(scratch, 'dataset'), options.colour === true ? 3 : 1, asked.batch.pairs);
   }
   const dataset = own(openDataset(folder));
   const wanted = resolveConfig({

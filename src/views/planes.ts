@@ -23,10 +23,32 @@ export function toPlanes(
     writeLuma(frame, pixels, target);
     return;
   }
-  for (let i = 0, p = 0; i < pixels; i++, p += 3) {
-    target[i] = frame[p]!;
-    target[pixels + i] = frame[p + 1]!;
-    target[2 * pixels + i] = frame[p + 2]!;
+  // Four pixels are three words.
+  const whole = frame.byteOffset % 4 === 0 ? pixels >>> 2 : 0;
+  const words = new Uint32Array(frame.buffer, whole === 0 ? 0 : frame.byteOffset, 3 * whole);
+  for (let i = 0, w = 0; w < words.length; i += 4, w += 3) {
+    const first = words[w]!;
+    const second = words[w + 1]!;
+    const third = words[w + 2]!;
+    target[i] = first;
+    target[i + 1] = first >>> 24;
+    target[i + 2] = second >>> 16;
+    target[i + 3] = third >>> 8;
+    const green = pixels + i;
+    target[green] = first >>> 8;
+    target[green + 1] = second;
+    target[green + 2] = second >>> 24;
+    target[green + 3] = third >>> 16;
+    const blue = green + pixels;
+    target[blue] = first >>> 16;
+    target[blue + 1] = second >>> 8;
+    target[blue + 2] = third;
+    target[blue + 3] = third >>> 24;
+  }
+  for (let i = 4 * whole; i < pixels; i++) {
+    target[i] = frame[3 * i]!;
+    target[pixels + i] = frame[3 * i + 1]!;
+    target[2 * pixels + i] = frame[3 * i + 2]!;
   }
 }
 

@@ -60,24 +60,51 @@ export function toneColour(pixels: Uint8Array, tone: Tone, table: Float64Array, 
       scaleAbout(table, tone.contrast, mean);
     }
   }
-  for (let i = 0; i < pixels.length; i++) planes[i] = table[pixels[i]!]!;
+  throughTable(pixels, table, planes);
+  const bits = new Int32Array(planes.buffer, planes.byteOffset, planes.length);
   for (; done < 4; done++) {
     const operation = tone.order[done];
-    if (operation === 0) scalePlanesAbout(planes, tone.brightness, 0);
-    else if (operation === 1) scalePlanesAbout(planes, tone.contrast, meanLuma(planes));
-    else if (operation === 2) saturate(planes, tone.saturation);
-    else turnHue(planes, tone.hue);
+    if (operation === 0) scalePlanesAbout(planes, bits, tone.brightness, 0);
+    else if (operation === 1) scalePlanesAbout(planes, bits, tone.contrast, meanLuma(planes));
+    else if (operation === 2) saturate(planes, bits, tone.saturation);
+    else turnHue(planes, bits, tone.hue);
   }
   if (tone.curve !== null) throughCurve(planes, curveTable(tone.curve));
 }
 
-/** `scaleAbout` for planes: a function of its own, so that each sees one kind of array and compiles to it. */
-function scalePlanesAbout(values: Float32Array, factor: number, pivot: number): void {
-  const shift = (1 - factor) * pivot;
-  for (let i = 0; i < values.length; i++) {
-    const value = factor * values[i]! + shift;
-    values[i] = value < 0 ? 0 : value > 1 ? 1 : value;
+/** planes[i] ← table[pixels[i]]; four pixels a read where they begin on a word. */
+function throughTable(pixels: Uint8Array, table: Float64Array, planes: Float32Array): void {
+  const whole = pixels.byteOffset % 4 === 0 ? pixels.length >>> 2 : 0;
+  const words = new Uint32Array(pixels.buffer, whole === 0 ? 0 : pixels.byteOffset, whole);
+  for (let i = 0, o = 0; i < whole; i++, o += 4) {
+    const word = words[i]!;
+    planes[o] = table[word & 255]!;
+    planes[o + 1] = table[(word >>> 8) & 255]!;
+    planes[o + 2] = table[(word >>> 16) & 255]!;
+    planes[o + 3] = table[word >>> 24]!;
   }
+  for (let i = whole * 4; i < pixels.length; i++) planes[i] = table[pixels[i]!]!;
+}
+
+// What follows looks at the bits of f32 numbers, `bits` being those of `planes`: numbers from 0 up are ordered as their
+// bits are, so limits, largest and smallest need no branch. On noisy images a branch is guessed wrongly half of the time.
+
+/** The bits of 1. */
+const ONE = 0x3f800000;
+
+/** Negative numbers become 0, those above 1 become 1. */
+function clampAll(bits: Int32Array): void {
+  for (let i = 0; i < bits.length; i++) {
+    const value = bits[i]! & ~(bits[i]! >> 31);
+    bits[i] = value + ((ONE - value) & ((ONE - value) >> 31));
+  }
+}
+
+/** `scaleAbout` for planes. */
+function scalePlanesAbout(values: Float32Array, bits: Int32Array, factor: number, pivot: number): void {
+  const shift = (1 - factor) * pivot;
+  for (let i = 0; i < values.length; i++) values[i] = factor * values[i]! + shift;
+  clampAll(bits);
 }
 
 function meanLuma(planes: Float32Array): number {
@@ -91,58 +118,69 @@ function meanLuma(planes: Float32Array): number {
   return sum / n;
 }
 
-function saturate(planes: Float32Array, factor: number): void {
+function saturate(planes: Float32Array, bits: Int32Array, factor: number): void {
   const n = planes.length / 3;
+  const rest = 1 - factor;
   for (let i = 0; i < n; i++) {
     const red = planes[i]!;
     const green = planes[n + i]!;
     const blue = planes[2 * n + i]!;
-    const grey = (1 - factor) * (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue);
-    planes[i] = clamp(factor * red + grey);
-    planes[n + i] = clamp(factor * green + grey);
-    planes[2 * n + i] = clamp(factor * blue + grey);
+    const grey = rest * (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue);
+    planes[i] = factor * red + grey;
+    planes[n + i] = factor * green + grey;
+    planes[2 * n + i] = factor * blue + grey;
   }
+  clampAll(bits);
 }
 
-function clamp(value: number): number {
-  return value < 0 ? 0 : value > 1 ? 1 : value;
-}
+/** Of a channel that is the largest: where its third of the circle begins (in sixths), the channels after it. */
+const THIRD = Float64Array.of(0, 2, 4);
+const NEXT = Int32Array.of(1, 2, 0);
+const LAST = Int32Array.of(2, 0, 1);
+
+/** What brings a hue of the sixth s − 6 back to the circle, for hues from −6 to 12 sixths. */
+const BACK = Float64Array.from({ length: 19 }, (_, s) => (s < 6 ? 6 : s < 12 ? 0 : -6));
+
+/** Which of value (0), falling (1), rising (2) and least (3) a channel is in each sixth; the last is where 6 meets 0. */
+const RED = Int32Array.of(0, 1, 3, 3, 2, 0, 0);
+const GREEN = Int32Array.of(2, 0, 0, 1, 3, 3, 2);
+const BLUE = Int32Array.of(3, 3, 2, 0, 0, 1, 3);
 
 /** Turns the hue by `turn` of the circle, −½ to ½, in HSV. */
-function turnHue(planes: Float32Array, turn: number): void {
+function turnHue(planes: Float32Array, bits: Int32Array, turn: number): void {
   const n = planes.length / 3;
+  const channels = new Float64Array(3);
+  const choices = new Float64Array(4);
   for (let i = 0; i < n; i++) {
-    const red = planes[i]!;
-    const green = planes[n + i]!;
-    const blue = planes[2 * n + i]!;
-    const value = red > green ? (red > blue ? red : blue) : green > blue ? green : blue;
-    const least = red < green ? (red < blue ? red : blue) : green < blue ? green : blue;
+    const red = bits[i]!;
+    const green = bits[n + i]!;
+    const blue = bits[2 * n + i]!;
+    const greenAbove = (red - green) >> 31;
+    const blueAbove = (red + ((green - red) & greenAbove) - blue) >> 31;
+    const top = (greenAbove & ~blueAbove & 1) | (blueAbove & 2);
+    const greenBelow = (green - red) >> 31;
+    const blueBelow = (blue - (red + ((green - red) & greenBelow))) >> 31;
+    const bottom = (greenBelow & ~blueBelow & 1) | (blueBelow & 2);
+    channels[0] = planes[i]!;
+    channels[1] = planes[n + i]!;
+    channels[2] = planes[2 * n + i]!;
+    const value = channels[top]!;
+    const least = channels[bottom]!;
     const chroma = value - least;
     if (chroma === 0) continue;
     // The hue in sixths of the circle, −1 to 5 before the turn.
-    let hue =
-      value === red
-        ? (green - blue) / chroma
-        : value === green
-          ? 2 + (blue - red) / chroma
-          : 4 + (red - green) / chroma;
+    let hue = THIRD[top]! + (channels[NEXT[top]!]! - channels[LAST[top]!]!) / chroma;
     hue += 6 * turn;
-    if (hue < 0) hue += 6;
-    else if (hue >= 6) hue -= 6;
-    const sixth = Math.floor(hue);
-    const falling = value - chroma * (hue - sixth);
-    const rising = least + chroma * (hue - sixth);
-    planes[i] = sixth === 0 || sixth >= 5 ? value : sixth === 1 ? falling : sixth === 4 ? rising : least;
-    planes[n + i] =
-      sixth === 1 || sixth === 2
-        ? value
-        : sixth === 3
-          ? falling
-          : sixth === 0 || sixth === 6
-            ? rising
-            : least;
-    planes[2 * n + i] =
-      sixth === 3 || sixth === 4 ? value : sixth === 5 ? falling : sixth === 2 ? rising : least;
+    hue += BACK[Math.floor(hue) + 6]!;
+    const sixth = hue | 0;
+    const part = chroma * (hue - sixth);
+    choices[0] = value;
+    choices[1] = value - part;
+    choices[2] = least + part;
+    choices[3] = least;
+    planes[i] = choices[RED[sixth]!]!;
+    planes[n + i] = choices[GREEN[sixth]!]!;
+    planes[2 * n + i] = choices[BLUE[sixth]!]!;
   }
 }
 
