@@ -1,10 +1,15 @@
 import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { openDataset } from '../../src/dataset/reader.ts';
 import { openBackend } from '../../src/engine/open.ts';
+import { embedDataset } from '../../src/evaluation/embeddings.ts';
 import { readSafetensors, writeSafetensors } from '../../src/formats/safetensors.ts';
-import { Backbone, readBackbone } from '../../src/training/backbone.ts';
+import { Backbone, embedBackbones, readBackbone } from '../../src/training/backbone.ts';
 import { readCheckpoint, restoreWeights } from '../../src/training/checkpoint.ts';
+import { embedderOf } from '../../src/training/embedder.ts';
+import { backboneOf } from '../../src/training/learner.ts';
+import { fillWholeView } from '../../src/views/whole.ts';
 import { errorOf, scratchFolder, tinyDataset, tinyRun } from './support.ts';
 
 const scratch = scratchFolder();
@@ -146,6 +151,35 @@ describe('a backbone', () => {
     using c = Backbone.random(backend, config, config.seed + 1);
     expect([...a.parameters.values]).toEqual([...b.parameters.values]);
     expect([...a.parameters.values]).not.toEqual([...c.parameters.values]);
+  });
+
+  test('has the features of its network run image by image, beside another one too', async () => {
+    using backend = openBackend({ kind: 'reference' });
+    using data = openDataset(dataset);
+    const { config } = readBackbone(run);
+    using a = Backbone.random(backend, config, 1, { batch: 3 });
+    using b = Backbone.random(backend, config, 2, { batch: 3 });
+    const together = await embedBackbones(data, [a, b], { framesPerClip: 2 });
+    for (const [i, { parameters }] of [a, b].entries()) {
+      using plan = backend.compile(backboneOf(config), parameters, {
+        batch: 1,
+        mode: 'infer',
+        precision: 'f32',
+      });
+      const alone = await embedDataset(data, embedderOf(plan), {
+        framesPerClip: 2,
+        fillView: (frame, clip, target, offset) => {
+          fillWholeView(frame, clip, config.view, target, offset);
+        },
+      });
+      expect(together[i]?.clip).toEqual(alone.clip);
+      expect(together[i]?.frame).toEqual(alone.frame);
+      const largest = Math.max(...alone.features.map(Math.abs));
+      expect(largest).toBeGreaterThan(0);
+      alone.features.forEach((value, at) => {
+        expect(Math.abs(together[i]!.features[at]! - value)).toBeLessThan(1e-5 * largest);
+      });
+    }
   });
 
   test('of another shape names the tensor that does not fit', async () => {
