@@ -71,7 +71,8 @@ export function fitLogisticRegression(
     });
   }
   const columns = (options.standardise ?? true) ? columnStatistics(features, dim) : null;
-  const x = columns === null ? features : standardise(features, dim, columns);
+  // As f64, which f32 fits into: converted once and not in every evaluation.
+  const x = Float64Array.from(columns === null ? features : standardise(features, dim, columns));
   const outputOf = new Int32Array(classes);
   present.forEach((c, output) => (outputOf[c] = output));
   const target = Int32Array.from(labels, (label) => outputOf[label]!);
@@ -127,7 +128,7 @@ export function predictLogistic(model: LogisticModel, features: Float32Array): F
 
 /** Value and gradient of the objective; rows are taken four at a time so that weights are read once for four. */
 class LogisticObjective {
-  readonly #x: Float32Array;
+  readonly #x: Float64Array;
   readonly #target: Int32Array;
   readonly #weight: Float64Array;
   readonly #dim: number;
@@ -136,7 +137,7 @@ class LogisticObjective {
   readonly #logits: Float64Array;
 
   constructor(
-    x: Float32Array,
+    x: Float64Array,
     target: Int32Array,
     weight: Float64Array,
     dim: number,
