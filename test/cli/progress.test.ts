@@ -1,9 +1,10 @@
 /** Progress off a terminal: a line says something new. */
+import type * as Files from 'node:fs';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 
 const lines = vi.hoisted((): string[] => []);
 vi.mock('node:fs', async (original) => ({
-  ...(await original<typeof import('node:fs')>()),
+  ...(await original<typeof Files>()),
   writeSync: (_stream: number, bytes: Uint8Array, from = 0): number => {
     lines.push(Buffer.from(bytes).subarray(from).toString());
     return bytes.length - from;
