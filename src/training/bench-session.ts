@@ -77,7 +77,11 @@ async function open(
     releases.push(() => {
       rmSync(scratch, { recursive: true, force: true });
     });
-    folder = await madeUpDataset(join(scratch, 'dataset'), options.colour === true ? 3 : 1, asked.batch.pairs);
+    folder = await madeUpDataset(
+      join(scratch, 'dataset'),
+      options.colour === true ? 3 : 1,
+      asked.batch.pairs,
+    );
   }
   const dataset = own(openDataset(folder));
   const wanted = resolveConfig({
