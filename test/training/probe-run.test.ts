@@ -48,6 +48,36 @@ describe('a probe of a run', () => {
     expect(a.pretrained.linear.clipProbabilities).not.toEqual(a.random[0]?.result.linear.clipProbabilities);
   });
 
+  test('has a table of each reader at each level, beside the mean of the random networks', async () => {
+    const probe = await probeRun(run, dataset, { ...QUICK, randomInits: 2 });
+    const { pretrained, random, differences } = probe;
+    const text = probeTable(probe);
+    const mean = (values: readonly number[]): number => values.reduce((sum, x) => sum + x, 0) / values.length;
+    const sign = (value: number): string => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(3)}`;
+    const rows = text.split('\n').map((line) => line.trim().split(/ {2,}/));
+    for (const reader of ['linear', 'knn'] as const)
+      for (const level of ['clip', 'frame'] as const) {
+        const own = pretrained[reader][level];
+        const of = (name: 'balancedAccuracy' | 'accuracy' | 'macroF1'): string =>
+          mean(random.map(({ result }) => result[reader][level][name].mean)).toFixed(3);
+        expect(rows).toContainEqual([
+          `${reader === 'knn' ? 'kNN' : 'linear'}, ${level}`,
+          `${own.balancedAccuracy.mean.toFixed(3)} ±${own.balancedAccuracy.sd!.toFixed(3)} (${own.accuracy.mean.toFixed(3)}, ${own.macroF1.mean.toFixed(3)})`,
+          `${of('balancedAccuracy')} (${of('accuracy')}, ${of('macroF1')})`,
+          sign(mean(differences.map((one) => one[reader][level].balancedAccuracy.mean))),
+        ]);
+      }
+    expect(text).toMatch(/^10 labelled clips of 5 groups, a 5, b 5\n/);
+    expect(text).toContain('mean over 2 foldings of 2; chance is 0.500\n');
+    expect(text).toContain('gain with its 95 % interval over groups\n');
+    differences.forEach(({ linear }, i) => {
+      const { mean: gain, interval } = linear.clip.balancedAccuracy;
+      expect(text).toContain(
+        `  against random init ${random[i]!.seed}: ${sign(gain)} (${sign(interval[0])} to ${sign(interval[1])})\n`,
+      );
+    });
+  });
+
   test('says which of the clips pretraining has seen, and whose labels', async () => {
     const same = await probeRun(run, dataset, QUICK);
     expect(same.overlap).toEqual({ seen: 8, labelsSeen: 8 });
