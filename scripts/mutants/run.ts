@@ -50,8 +50,10 @@ if (options.help) {
 const reachSchema = z.object({
   /** Of the commit and the mutants. */
   stamp: z.string(),
-  /** Tests that pass without a mutant, how long each takes, and which mutants it reaches. */
-  tests: z.array(z.object({ test: z.string(), seconds: z.number(), mutants: z.array(z.int()) })),
+  /** Tests that pass without a mutant, how long each takes and says nothing, and which mutants it reaches. */
+  tests: z.array(
+    z.object({ test: z.string(), seconds: z.number(), pause: z.number(), mutants: z.array(z.int()) }),
+  ),
 });
 type Reach = z.infer<typeof reachSchema>;
 
@@ -119,7 +121,7 @@ async function prepared(): Promise<Reach> {
       .map((one) => {
         const path = join(reached, one.file.replaceAll('/', '+'));
         const lines = existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean) : [];
-        return { test: one.file, seconds: one.seconds, mutants: lines.map(Number) };
+        return { test: one.file, seconds: one.seconds, pause: one.pause, mutants: lines.map(Number) };
       }),
   };
   writeFileAtomic(kept, [JSON.stringify(reach)]);
@@ -131,11 +133,11 @@ async function campaign(): Promise<void> {
   const began = performance.now();
   const { tests: known } = await prepared();
   const tests = testsOf(tree);
-  const good = new Map(known.map(({ test, seconds }) => [test, seconds]));
+  const good = new Map(known.map((one) => [one.test, one]));
   const reachedBy = new Map(known.map((one) => [one.test, new Set(one.mutants)]));
   for (const [i, mutant] of todo.entries()) {
     if (performance.now() - began > 60_000 * Number(options.minutes)) break;
-    const own = neighbours(tests, mutant.file, (test) => 1 + (good.get(test) ?? 0)).filter(
+    const own = neighbours(tests, mutant.file, (test) => 1 + (good.get(test)?.seconds ?? 0)).filter(
       (test) => reachedBy.get(test)?.has(mutant.id) === true,
     );
     const result = await judge(mutant, own, good);
@@ -154,13 +156,13 @@ async function campaign(): Promise<void> {
 async function judge(
   mutant: Numbered,
   tests: readonly string[],
-  usual: ReadonlyMap<string, number>,
+  usual: ReadonlyMap<string, { readonly pause: number }>,
 ): Promise<MutantResult> {
   const { key, file, line, kind, before, after } = mutant;
   const base = { key, room: file.split('/')[1]!, file, line, kind, before, after, commit };
   if (tests.length === 0) return { ...base, outcome: 'unreached', by: null, seconds: 0 };
   // A test that never ends is a test that notices; a busy neighbour is not.
-  const limit = 60 + 6 * tests.reduce((sum, test) => sum + (usual.get(test) ?? 0), 0);
+  const limit = 15 + 3 * Math.max(...tests.map((test) => usual.get(test)?.pause ?? 0));
   const { files, timedOut, seconds } = await runTests(
     tree,
     tests,

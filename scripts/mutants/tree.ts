@@ -4,8 +4,8 @@ import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from
 import { dirname, join, relative } from 'node:path';
 import { type Numbered, instrumented, SWITCH } from './instrument.ts';
 
-/** Tests are taken in the order of `MUTANT_TESTS`; each has a file of its own for what it reaches. */
-const CONFIG = `import { basename } from 'node:path';
+/** Tests are taken in the order of `MUTANT_TESTS`; whatever begins or ends is noted in `MUTANT_PROGRESS`. */
+const CONFIG = `import { appendFileSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer } from 'vitest/node';
 
@@ -16,13 +16,27 @@ class Ordered extends BaseSequencer {
     return [...files].sort((a, b) => place(a) - place(b));
   }
 }
+const note = ({ moduleId }) => {
+  appendFileSync(process.env['MUTANT_PROGRESS'], Date.now() + ' ' + moduleId + '\\n');
+};
 export default defineConfig({
   test: {
+    reporters: [
+      ['json', { outputFile: process.env['MUTANT_REPORT'] }],
+      {
+        onTestModuleQueued: note,
+        onTestModuleStart: note,
+        onTestModuleEnd: note,
+        onTestCaseResult: (test) => {
+          note(test.module);
+        },
+      },
+    ],
     include: ['test/**/*.test.ts'],
     pool: 'forks',
     maxWorkers: Number(process.env['MUTANT_WORKERS'] ?? 1),
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 180_000,
+    hookTimeout: 120_000,
     setupFiles: ['mutants-setup.ts'],
     sequence: { sequencer: Ordered },
     experimental: { fsModuleCache: true },

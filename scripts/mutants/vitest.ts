@@ -1,6 +1,6 @@
 /** One call of vitest in the copy: what it said, or that it had to be stopped. */
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 
@@ -25,6 +25,8 @@ export interface TestRun {
         readonly file: string;
         readonly good: boolean;
         readonly seconds: number;
+        /** Longest time without a word of any test, in seconds. */
+        readonly pause: number;
         /** The first test that failed; the file itself where none got that far. */
         readonly failed: string | null;
       }[]
@@ -33,7 +35,10 @@ export interface TestRun {
   readonly seconds: number;
 }
 
-/** Runs test files in order. `bail`: until the first failure. Past `limit` seconds all its processes are stopped. */
+/**
+ * Runs test files in order. `bail`: until the first failure. After `limit` seconds without a word of any test all its
+ * processes are stopped.
+ */
 export async function runTests(
   folder: string,
   tests: readonly string[],
@@ -41,31 +46,43 @@ export async function runTests(
   { bail, limit }: { readonly bail: boolean; readonly limit: number },
 ): Promise<TestRun> {
   const report = join(folder, 'report.json');
+  const progress = join(folder, 'progress.txt');
   rmSync(report, { force: true });
+  writeFileSync(progress, '');
   const began = performance.now();
-  const args = ['run', ...tests, '--reporter=json', `--outputFile=${report}`, ...(bail ? ['--bail=1'] : [])];
-  const child = spawn(join(folder, 'node_modules/.bin/vitest'), args, {
-    cwd: folder,
-    env: { ...process.env, ...env, MUTANT_TESTS: tests.join(',') },
-    stdio: 'ignore',
-    detached: true,
-  });
+  const child = spawn(
+    join(folder, 'node_modules/.bin/vitest'),
+    ['run', ...tests, ...(bail ? ['--bail=1'] : [])],
+    {
+      cwd: folder,
+      env: {
+        ...process.env,
+        ...env,
+        ...{ MUTANT_TESTS: tests.join(','), MUTANT_REPORT: report, MUTANT_PROGRESS: progress },
+      },
+      stdio: 'ignore',
+      detached: true,
+    },
+  );
   const state = { timedOut: false };
   const stop = (): void => {
     // The group: vitest's own processes, and what tests have started, would live on.
     if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
   };
-  const timer = setTimeout(() => {
+  const watch = setInterval(() => {
+    if (Date.now() - statSync(progress).mtimeMs < 1000 * limit) return;
     state.timedOut = true;
+    clearInterval(watch);
     stop();
-  }, 1000 * limit);
+  }, 500);
   process.once('exit', stop);
   await new Promise((resolve) => child.once('close', resolve));
-  clearTimeout(timer);
+  clearInterval(watch);
   process.off('exit', stop);
   const seconds = (performance.now() - began) / 1000;
   const { timedOut } = state;
   if (timedOut || !existsSync(report)) return { files: null, timedOut, seconds };
+  const pauses = pausesOf(readFileSync(progress, 'utf8'));
   const { testResults } = reportSchema.parse(JSON.parse(readFileSync(report, 'utf8')));
   const files = testResults.map(({ name, status, startTime, endTime, assertionResults }) => {
     const failed = assertionResults.find((one) => one.status === 'failed')?.fullName;
@@ -73,8 +90,22 @@ export async function runTests(
       file: name.slice(folder.length + 1),
       good: status === 'passed',
       seconds: (endTime - startTime) / 1000,
+      pause: pauses.get(name) ?? 0,
       failed: status === 'passed' ? null : (failed ?? 'the file itself'),
     };
   });
   return { files, timedOut, seconds };
+}
+
+/** Of each test file the longest time between two of its notes, in seconds. */
+function pausesOf(progress: string): ReadonlyMap<string, number> {
+  const last = new Map<string, number>();
+  const longest = new Map<string, number>();
+  for (const line of progress.split('\n').filter(Boolean)) {
+    const [time = '', name = ''] = line.split(/ (.*)/);
+    const pause = (Number(time) - (last.get(name) ?? Number(time))) / 1000;
+    last.set(name, Number(time));
+    longest.set(name, Math.max(pause, longest.get(name) ?? 0));
+  }
+  return longest;
 }

@@ -11,7 +11,7 @@ afterEach(() => {
 
 describe('bench', () => {
   test('measures so many steps of each kind, in parts that make a whole', async () => {
-    const progress: [number, number, string | undefined][] = [];
+    const progress: [number, number, string?][] = [];
     const result = await bench({
       steps: 5,
       config: { set: [...TINY, 'batch.pairs=2', 'view.size=16'] },

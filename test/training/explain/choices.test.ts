@@ -22,7 +22,11 @@ const record = (label: string | null): ClipRecord => ({
   ...{ fps: null, original: { width: 8, height: 8, fps: null, frames: 1 }, crop: null, field: null },
   ...{ hashes: [], mask: null, dropped: { black: 0, blank: 0, duplicate: 0 }, flags: [] },
 });
-const clip = (label: string | null): PooledClip => ({ dataset: {} as Dataset, record: record(label) });
+const clip = (label: string | null): PooledClip => ({
+  dataset: {} as Dataset,
+  record: record(label),
+  source: 'clips',
+});
 const classes = ['a', 'b', 'c'];
 const rows = (...all: number[][]): Float32Array[] => all.map((row) => Float32Array.from(row));
 
