@@ -11,12 +11,12 @@ afterEach(() => {
 
 describe('bench', () => {
   test('measures so many steps of each kind, in parts that make a whole', async () => {
-    const progress: [number, number, string?][] = [];
+    const progress: [number, number, string][] = [];
     const result = await bench({
       steps: 5,
       config: { set: [...TINY, 'batch.pairs=2', 'view.size=16'] },
-      onProgress: (...told) => {
-        progress.push(told);
+      onProgress: (done, of, note = '') => {
+        progress.push([done, of, note]);
       },
     });
     expect(result.steps).toBe(5);
@@ -36,13 +36,13 @@ describe('bench', () => {
     const total = progress[0]![1];
     expect(progress.map(([done]) => done)).toEqual(Array.from({ length: total }, (_, i) => i + 1));
     expect(progress.every(([, of]) => of === total)).toBe(true);
-    const told = (start: string): number => progress.filter(([, , note]) => note?.startsWith(start)).length;
+    const told = (start: string): number => progress.filter(([, , note]) => note.startsWith(start)).length;
     expect(told('loader: ')).toBe(5);
     expect(told('constant: ')).toBe(5);
     expect(told('fine-tuning and inference')).toBe(5);
     expect(told('warming up')).toBe(total - 15);
     // Never one kind after the other: a busy minute would be held against one of them.
-    const order = progress.flatMap(([, , note]) => /^(loader|constant): /.exec(note ?? '')?.[1] ?? []);
+    const order = progress.flatMap(([, , note]) => /^(loader|constant): /.exec(note)?.[1] ?? []);
     expect(order.indexOf('loader')).toBeLessThan(order.lastIndexOf('constant'));
     expect(order.indexOf('constant')).toBeLessThan(order.indexOf('loader'));
   });
