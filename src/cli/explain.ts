@@ -41,8 +41,8 @@ export function explainCommand(): Command {
     .summary('where a network looks, and which clips it finds alike')
     .description(
       'Shows what RUN makes of the clips of DATASET (or of files): the places that speak for a class (Grad-CAM), a map of ' +
-        'all clips (UMAP), and the clips most like a given one. Pictures of clips are written only with --cam and ' +
-        '--neighbours. Research use only, not a medical device.',
+        'all clips (UMAP), and the clips most like a given one. Without --cam, --map or --neighbours all three are made. ' +
+        'Grad-CAM and nearest clips write pictures of clips; the map writes none. Research use only, not a medical device.',
     )
     .argument('<run>', 'fine-tuned run; for map and neighbours also a pretrained one, or weights')
     .argument('<data...>', 'datasets; or videos, pictures, DICOM files, folders of these')
@@ -96,13 +96,16 @@ export function explainCommand(): Command {
       'after',
       `
 Examples:
+  uscl explain runs/tuned pocus                     all three, into runs/tuned/explain
   uscl explain runs/tuned pocus --cam --map
   uscl explain runs/tuned pocus --cam --clip Cov_whitelungs --video mp4 --out look
   uscl explain runs/tuned pocus --cam --class label --layer layer3 --pictures 60
   uscl explain runs/tuned new-clip.mp4 --cam --video gif --out new-clip
   uscl explain runs/pretrained pocus --map --neighbours Pneu_liftl_pneu_case3_clip5
 
-explain.json holds all numbers; --layer, --class, --pictures, --clip and --video imply --cam. Parts that are made later for
+explain.json holds all numbers. A setting asks for its part: --layer, --class, --pictures, --clip and --video for Grad-CAM,
+--map-neighbours, --min-dist and --seed for the map, --count and --same-group for nearest clips, of the first clip of
+every class where --neighbours names none. Parts that are made later for
 the same weights and clips join the ones that are there.`,
     );
   return withJson(command).action((run: string, data: readonly string[], options: Options) =>
@@ -118,18 +121,21 @@ the same weights and clips join the ones that are there.`,
 
 function optionsOf(source: string, data: readonly string[], options: Options): ExplainOptions {
   const { out, layer, pictures, clip, video, minDist, seed, count, overwrite = false, threads } = options;
-  const { fps, crop, fields, allowUnmasked, keyFile, sameGroup = false } = options;
+  const { fps, crop, fields, allowUnmasked, keyFile, sameGroup } = options;
   const cam = defined({ layer, target: options.class, pictures, video });
-  const wantsCam = options.cam === true || Object.keys(cam).length > 0 || clip.length > 0;
+  const map = defined({ neighbours: options.mapNeighbours, minDist, seed });
+  const nearest = defined({ count, sameGroup });
+  const wants = (said: boolean | undefined, settings: object): boolean =>
+    said === true || Object.keys(settings).length > 0;
   const files = defined({ fps, crop, fields, allowUnmasked, keyFile });
   return {
     ...{ source, data, overwrite, framesPerClip: options.frames, checkpoint: options.checkpoint },
     ...{ backend: options.backend, precision: options.precision, files },
     ...defined({ out, threads }),
-    ...(wantsCam ? { cam: { ...cam, clips: clip } } : {}),
-    ...(options.map === true ? { map: defined({ neighbours: options.mapNeighbours, minDist, seed }) } : {}),
-    ...(options.neighbours.length > 0
-      ? { neighbours: { clips: options.neighbours, sameGroup, ...defined({ count }) } }
+    ...(wants(options.cam === true || clip.length > 0, cam) ? { cam: { ...cam, clips: clip } } : {}),
+    ...(wants(options.map, map) ? { map } : {}),
+    ...(wants(options.neighbours.length > 0, nearest)
+      ? { neighbours: { ...nearest, clips: options.neighbours } }
       : {}),
   };
 }

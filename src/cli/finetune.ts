@@ -1,10 +1,12 @@
 /** `uscl finetune SOURCE DATASET --out RUN`. */
 import { Command, Option } from 'commander';
 import { UsclError } from '../base/errors.ts';
+import { readClassMap } from '../training/evaluate/class-map.ts';
 import type { FinetuneEvent, FinetuneSummary } from '../training/finetune/events.ts';
 import { finetune } from '../training/finetune/finetune.ts';
 import { finetuneTable } from '../training/finetune/finetune-table.ts';
 import { finetunePresetNamed } from '../training/finetune/resolve.ts';
+import { classMapOf } from '../training/finetune/task.ts';
 import { readConfigFile } from '../training/resolve.ts';
 import { collect, runCommand, Stopped, withJson } from './command.ts';
 import { duration, type Progress } from './output.ts';
@@ -18,6 +20,8 @@ interface Options {
   readonly protocol?: 'honest' | 'legacy';
   readonly split?: string;
   readonly layers?: string;
+  readonly map?: string;
+  readonly classes?: readonly string[];
   readonly final: boolean;
   readonly resume?: boolean;
   readonly overwrite?: boolean;
@@ -54,6 +58,8 @@ export function finetuneCommand(): Command {
       '--split <name>',
       'use this split of the dataset (uscl split; a name, or the path of a file), draw no folds',
     )
+    .option('--map <file>', 'YAML or CSV: which class of the dataset counts as which, or drop')
+    .option('--classes <names>', 'tell these classes apart, a,b,c; clips of others take no part', names)
     .option('--no-final', 'do not train the final model on all labelled clips')
     .option('--preset <name>', 'starting configuration: default or reference')
     .option('--config <file>', 'YAML file with configuration keys (docs/finetuning.md)')
@@ -72,10 +78,18 @@ Examples:
   uscl finetune random pocus --out runs/pocus-random        the same budget from random weights: compare with it
   uscl finetune runs/lung pocus --out runs/all --layers all --set epochs=40
   uscl finetune runs/lung pocus --out runs/quick --layers head --set view.augment=null --set seeds=1
+  uscl finetune runs/lung pocus --out runs/two --classes covid,regular
+  uscl finetune runs/lung pocus --out runs/sick --map classes.yaml
   uscl finetune runs/lung pocus --out runs/curve --label-rate 0.1,0.25,0.5,1
   uscl finetune imagenet-resnet18.safetensors pocus --out runs/imagenet
   uscl finetune runs/lung pocus --out runs/published --preset reference --protocol legacy
   uscl compare-runs runs/pocus runs/pocus-random            is the difference more than luck?
+
+classes.yaml:
+  classes:
+    covid: sick             # two classes that count as one
+    pneumonia: sick
+    uncertain: drop         # clips of this class take no part
 
 Keys worth knowing: epochs, seeds, folds, batch, layers, norms, framesPerClip.train, optimizer.learningRate, layerRates,
 classWeights, labelSmoothing, mixup, earlyStopping, view.augment, view.variants (docs/finetuning.md has all).
@@ -116,13 +130,16 @@ Ctrl-C finishes the step, saves, and exits with 130; --resume goes on to the sam
 }
 
 /** Options that are configuration keys under a shorter name. */
-function overridesOf({ labelRate, protocol, split, layers, final }: Options): Record<string, unknown> {
+function overridesOf(options: Options): Record<string, unknown> {
+  const { labelRate, protocol, split, layers, map, classes, final } = options;
   const named = ['head', 'last-block', 'all'];
   return {
     ...(labelRate === undefined ? {} : { labelRates: labelRate }),
     ...(protocol === undefined ? {} : { protocol }),
     ...(split === undefined ? {} : { split }),
     ...(layers === undefined ? {} : { layers: named.includes(layers) ? layers : layers.split(',') }),
+    ...(map === undefined ? {} : { classMap: classMapOf(readClassMap(map)) }),
+    ...(classes === undefined ? {} : { classes }),
     ...(final ? {} : { finalModel: false }),
   };
 }
@@ -168,6 +185,18 @@ function describeSummary({ evaluation, run, seconds, model, leaks }: FinetuneSum
 
 function millions(count: number): string {
   return count < 1e5 ? String(count) : `${(count / 1e6).toFixed(2)} M`;
+}
+
+function names(text: string): readonly string[] {
+  const given = text.split(',').map((name) => name.trim());
+  if (given.length >= 2 && !given.includes('') && new Set(given).size === given.length) return given;
+  throw new UsclError({
+    kind: 'usage',
+    code: 'OPTION_INVALID',
+    message: `--classes must name at least two different classes, not "${text}".`,
+    where: '--classes',
+    remedy: 'Write for example covid,regular; names that hold a comma as --set \'classes=["a, b", "c"]\'.',
+  });
 }
 
 function rates(text: string): readonly number[] {

@@ -143,8 +143,9 @@ function requireGroups(
   throw tooFewGroups(
     `The class '${rare}' occurs in ${fewest} ${fewest === 1 ? 'group' : 'groups'}, fewer than the ${folds} folds asked for.`,
     fewest >= 2
-      ? `Use ${fewest} folds, or label clips of more groups of that class.`
-      : 'Leave that class out or merge it with another: tested on its only group, nothing could have learnt it.',
+      ? `Use ${fewest} folds (--folds ${fewest}; of finetune --set folds=${fewest}), or label clips of more groups of that class.`
+      : 'Tested on its only group, nothing could have learnt it: label clips of more groups of that class, or leave it out ' +
+          '(finetune: --classes with the others, or --map to bring it together with one; elsewhere by ingesting without its labels).',
   );
 }
 

@@ -36,7 +36,7 @@ export interface EmbeddingMap {
 }
 
 /** Clips below which there is nothing to lay out. */
-const FEWEST = 4;
+export const FEWEST_CLIPS = 4;
 /** Neighbours that `trustworthiness` looks at. */
 const TRUSTED = 5;
 /** Similarities held at once. */
@@ -96,11 +96,11 @@ export function settleMapOptions(
   options: Pick<EmbeddingMapOptions, 'neighbours' | 'minDist'>,
 ): { readonly neighbours: number; readonly minDist: number } {
   const { neighbours = 15, minDist = 0.1 } = options;
-  if (clips < FEWEST)
+  if (clips < FEWEST_CLIPS)
     throw new UsclError({
       kind: 'data',
       code: 'MAP_TOO_FEW',
-      message: `A map needs at least ${FEWEST} clips, not ${clips}.`,
+      message: `A map needs at least ${FEWEST_CLIPS} clips, not ${clips}.`,
       remedy: 'Use a dataset with more clips.',
     });
   if (!Number.isInteger(neighbours) || neighbours < 2) throw optionError('neighbours', neighbours, 'Use 15.');

@@ -61,9 +61,48 @@ describe('uscl explain', () => {
     }
   });
 
+  test('without a part named makes all three, and of a backbone what needs no class', async () => {
+    const out = join(scratch, 'all');
+    const result = await uscl(['explain', model, dataset, '--out', out, ...plain]);
+    expect(result.code).toBe(0);
+    const { cam, map, neighbours } = readExplanation(out)!;
+    expect(cam?.entries.some(({ png }) => png !== null && existsSync(join(out, png)))).toBe(true);
+    expect(map?.points).toHaveLength(10);
+    // The first clip of every class is asked about.
+    expect(neighbours.map(({ query }) => [query.label, query.clip])).toEqual([
+      ['a', 'clip0'],
+      ['b', 'clip1'],
+    ]);
+    const backbone = join(scratch, 'backbone');
+    const bare = await uscl(['explain', run, dataset, '--out', backbone, ...plain]);
+    expect(bare.code).toBe(0);
+    expect(bare.stderr).toContain('note: No Grad-CAM: these weights were not fine-tuned');
+    expect(readExplanation(backbone)).toMatchObject({ cam: null, map: {}, neighbours: [{}, {}] });
+  });
+
+  test('a setting of a part asks for that part alone', async () => {
+    for (const [i, [option, part]] of (
+      [
+        [['--min-dist', '0.3'], 'map'],
+        [['--map-neighbours', '4'], 'map'],
+        [['--seed', '7'], 'map'],
+        [['--count', '2'], 'neighbours'],
+        [['--same-group'], 'neighbours'],
+      ] as const
+    ).entries()) {
+      const out = join(scratch, `setting${i}`);
+      expect((await uscl(['explain', model, dataset, ...option, '--out', out, ...plain])).code).toBe(0);
+      const { cam, map, neighbours } = readExplanation(out)!;
+      expect([cam !== null, map !== null, neighbours.length > 0]).toEqual([
+        false,
+        part === 'map',
+        part === 'neighbours',
+      ]);
+    }
+  });
+
   test.each([
     [['--cam'], 2, 'not fine-tuned'],
-    [[], 2, 'what to explain'],
     [['--map', '--min-dist', '7'], 2, '--min-dist must be'],
     [['--map', '--frames', '100'], 2, '--frames must be'],
     [['--neighbours', 'nobody'], 2, 'no clip "nobody"'],

@@ -36,10 +36,12 @@ export interface FittedClasses {
 }
 
 const name = z.string().min(1);
-const fileSchema = z.strictObject({
-  classes: z.record(name, name),
-  merge: z.record(name, z.array(name).min(2)).default({}),
-});
+const fileSchema = z
+  .strictObject({
+    classes: z.record(name, name).default({}),
+    merge: z.record(name, z.array(name).min(2)).default({}),
+  })
+  .refine(({ classes, merge }) => Object.keys(classes).length + Object.keys(merge).length > 0);
 
 /**
  * Reads a map: YAML (`classes:` their class: ours, optionally `merge:` name: [ours, ours]), or by its ending CSV with
@@ -66,7 +68,9 @@ function fromYaml(path: string): ClassMap {
     const place = issue?.path.map(String).join('.') ?? '';
     throw invalid(
       place === '' ? path : `${path}, ${place}`,
-      place === '' ? 'It needs `classes:` with lines of their class and ours.' : (issue?.message ?? ''),
+      place === ''
+        ? 'It needs `classes:` with lines of their class and ours, or `merge:`.'
+        : (issue?.message ?? ''),
     );
   }
   return {

@@ -22,12 +22,13 @@ import { datasetHash, isRun } from '../run-folder.ts';
 import { choosePictures, explainCam } from './cam.ts';
 import { targetChooser } from './cam-settings.ts';
 import { findClip, frameSource, type PooledClip, poolClips } from './clip-pool.ts';
+import { defaultParts, defaultQueries } from './default-parts.ts';
 import type { VideoFormat } from './encode-video.ts';
 import type { FileOptions } from './file-clips.ts';
 import { explainMap } from './map.ts';
 import { explainNeighbours } from './neighbours.ts';
 import { openData } from './opened-data.ts';
-import { openFolder, type Part, writeExplanation } from './out-folder.ts';
+import { openFolder, PARTS, type Part, writeExplanation } from './out-folder.ts';
 import { embedPool, openSubject, type Subject } from './subject.ts';
 
 export interface CamOptions {
@@ -53,8 +54,8 @@ export interface MapOptions {
 }
 
 export interface NeighboursOptions {
-  /** Clips that are asked about: ids, or parts of ids that only one clip has. */
-  readonly clips: readonly string[];
+  /** Clips that are asked about: ids, or parts of ids that only one clip has. Default: the first of every class. */
+  readonly clips?: readonly string[];
   /** Answers to each. Default 9. */
   readonly count?: number;
   /** Answer clips of the same group (patient) too. Default false. */
@@ -68,6 +69,7 @@ export interface ExplainOptions {
   readonly data: readonly string[];
   /** Default: `explain` in the run. */
   readonly out?: string;
+  /** Where none of the three parts is asked for, all that these weights and clips allow are made. */
   readonly cam?: CamOptions;
   readonly map?: MapOptions;
   readonly neighbours?: NeighboursOptions;
@@ -96,31 +98,34 @@ const MOST_FRAMES = 64;
 const CAM_BATCH = 16;
 
 /**
- * Explains and writes. Errors: `EXPLAIN_OPTION`, `EXPLAIN_NOTHING`, `DATA_MIXED`, `CLIP_UNKNOWN`, `CAM_…`, `MAP_…`,
+ * Explains and writes the parts that are asked for; where none is, all that these weights and clips allow. Errors: `EXPLAIN_OPTION`, `EXPLAIN_NOTHING`, `DATA_MIXED`, `CLIP_UNKNOWN`, `CAM_…`, `MAP_…`,
  * `NEIGHBOURS_NONE`, `EXPLANATION_EXISTS`, `OUTPUT_NOT_OURS`; those of `openModel`, `readBackbone`, `openDataset`; the
  * signal's reason when aborted. What was there before stays until the inputs have been read.
  */
-export async function explain(options: ExplainOptions): Promise<Explained> {
-  const { source, overwrite = false, onNote, signal } = options;
+export async function explain(given: ExplainOptions): Promise<Explained> {
+  const { source, overwrite = false, onNote, signal } = given;
   signal?.throwIfAborted();
-  const framesPerClip = requireFrames(options.framesPerClip ?? 4);
-  const parts = (['cam', 'map', 'neighbours'] as const).filter((part) => options[part] !== undefined);
-  if (parts.length === 0) throw nothingAsked();
-  const folder = outFolder(options);
+  const framesPerClip = requireFrames(given.framesPerClip ?? 4);
+  const folder = outFolder(given);
   using backend = openBackend({
-    kind: options.backend ?? 'auto',
-    ...(options.threads === undefined ? {} : { threads: options.threads }),
+    kind: given.backend ?? 'auto',
+    ...(given.threads === undefined ? {} : { threads: given.threads }),
     ...(onNote === undefined ? {} : { onFallback: onNote }),
   });
-  using subject = openSubject(source, backend, options.checkpoint);
-  if (options.cam !== undefined && subject.classes === null) throw noClasses(source);
-  using opened = await openData(options.data, subject, folder, options);
+  using subject = openSubject(source, backend, given.checkpoint);
+  if (given.cam !== undefined && subject.classes === null) throw noClasses(source);
+  using opened = await openData(given.data, subject, folder, given);
   const { datasets } = opened;
   const pool = poolClips(datasets);
+  const options = PARTS.some((part) => given[part] !== undefined)
+    ? given
+    : { ...given, ...defaultParts(pool, subject.classes, (text) => onNote?.(text)) };
+  const parts = PARTS.filter((part) => options[part] !== undefined);
+  if (parts.length === 0) throw nothingToExplain();
   // Everything that can be wrong with what was asked for, before anything is removed.
   const wanted = {
     drawn: drawnClips(pool, options.cam),
-    queries: (options.neighbours?.clips ?? []).map((id) => findClip(pool, id)),
+    queries: queriesIn(pool, options.neighbours),
   };
   if (options.map !== undefined) settleMapOptions(pool.length, options.map);
   if (options.cam !== undefined)
@@ -235,6 +240,12 @@ function drawnClips(pool: readonly PooledClip[], cam: CamOptions | undefined): S
   return choosePictures(pool, cam.pictures ?? 24);
 }
 
+function queriesIn(pool: readonly PooledClip[], neighbours: NeighboursOptions | undefined): number[] {
+  if (neighbours === undefined) return [];
+  const { clips = [] } = neighbours;
+  return clips.length === 0 ? defaultQueries(pool) : clips.map((id) => findClip(pool, id));
+}
+
 function outFolder({ source, out }: ExplainOptions): string {
   if (out !== undefined) return out;
   if (isRun(source)) return join(source, EXPLANATION_FOLDER);
@@ -258,12 +269,13 @@ function requireFrames(frames: number): number {
   });
 }
 
-function nothingAsked(): UsclError {
+function nothingToExplain(): UsclError {
   return new UsclError({
-    kind: 'usage',
+    kind: 'data',
     code: 'EXPLAIN_NOTHING',
-    message: 'It was not said what to explain.',
-    remedy: 'Say --cam, --map, --neighbours CLIP, or several of them.',
+    message:
+      'Nothing can be explained: these weights know no class, and there are too few clips to compare with each other.',
+    remedy: 'Give a fine-tuned run, or clips of more groups.',
   });
 }
 

@@ -27,7 +27,7 @@ const FILES_OF: Readonly<Record<Part, readonly string[]>> = {
   map: [MAP_FILES.csv, ...Object.values(MAP_FILES.svg)],
   neighbours: [NEIGHBOURS_FOLDER],
 };
-const PARTS = ['cam', 'map', 'neighbours'] as const;
+export const PARTS = ['cam', 'map', 'neighbours'] as const;
 
 /**
  * Makes room for `parts` and returns what is kept of the explanation that is there, or null. Errors:

@@ -49,6 +49,20 @@ const wholeSchema = z.strictObject({
     .describe(
       'Name of a split kept with the dataset (`uscl split`), or path of one that lies elsewhere, instead of folds drawn anew.',
     ),
+  classMap: z
+    .record(z.string().min(1), z.string().min(1).nullable())
+    .default({})
+    .describe(
+      'Class of the dataset → the class it counts as; several may count as one. null: its clips take no part. `--map` ' +
+        'reads it from a file.',
+    ),
+  classes: z
+    .array(z.string().min(1))
+    .min(2)
+    .refine((names) => new Set(names).size === names.length, 'a class is named twice')
+    .nullable()
+    .default(null)
+    .describe('Classes to tell apart, after `classMap`; clips of others take no part. null: all.'),
   innerFraction: unit
     .gt(0)
     .lt(1)
@@ -91,7 +105,7 @@ const wholeSchema = z.strictObject({
     .union([z.enum(['none', 'balanced']), z.array(z.number().min(0)).min(2)])
     .default('balanced')
     .describe(
-      "Weight of a clip in the loss: 1; inversely as its class is common; or one number a class, in the dataset's order.",
+      "Weight of a clip in the loss: 1; inversely as its class is common; or one number a class, in the order of `classes`, else the dataset's.",
     ),
   labelSmoothing: unit
     .lt(1)

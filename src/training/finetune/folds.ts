@@ -8,10 +8,10 @@ import { groupedFolds } from '../../dataset/folds.ts';
 import { unitsOf } from '../../dataset/near-duplicates.ts';
 import type { Dataset } from '../../dataset/reader.ts';
 import { evenParts, partOfClips, readSplit } from '../../dataset/splits.ts';
-import { labelIndices } from '../../evaluation/clips.ts';
 import { splitLeaks } from '../leaks.ts';
 import { type FinetuneConfig, seedsOf } from './config.ts';
 import type { CellKey } from './run-files.ts';
+import { type Task, taskFor } from './task.ts';
 
 /** Fold of a clip that always trains. */
 const TRAIN_ONLY = -1;
@@ -25,13 +25,7 @@ export interface Folding {
   readonly fold: Int32Array;
 }
 
-export interface FoldPlan {
-  /** Classes with a labelled clip, in the dataset's order. */
-  readonly classes: readonly string[];
-  /** Classes of the dataset without a labelled clip. */
-  readonly emptyClasses: readonly string[];
-  /** Class index of each clip of the dataset, −1 without a label. */
-  readonly labels: Int32Array;
+export interface FoldPlan extends Task {
   /** What stays on one side: each clip's group, joined with groups that share pictures. */
   readonly unitOf: readonly string[];
   readonly joined: readonly (readonly string[])[];
@@ -54,21 +48,13 @@ export interface CellClips {
 }
 
 /**
- * Plans all folds. Errors: those of `groupedFolds` and `readSplit`; `FOLDS_ONE_CLASS`, `FOLD_EMPTY`, `SPLIT_UNEVEN`,
- * `LABEL_UNKNOWN`, `CONFIG_INVALID` for class weights that are not one a class.
+ * Plans all folds. Errors: those of `taskFor`, `groupedFolds` and `readSplit`; `FOLDS_ONE_CLASS`, `FOLD_EMPTY`,
+ * `SPLIT_UNEVEN`, `CONFIG_INVALID` for class weights that are not one a class.
  */
 export function planFolds(dataset: Dataset, config: FinetuneConfig): FoldPlan {
-  const { clips, manifest } = dataset;
-  const all = labelIndices(clips, manifest.classes);
-  const occurring = manifest.classes.filter((_, c) => all.includes(c));
-  const labels = all.map((c) => (c < 0 ? -1 : occurring.indexOf(manifest.classes[c]!)));
-  requireTwo(occurring, dataset);
-  requireWeights(config, occurring);
-  const base = {
-    classes: occurring,
-    emptyClasses: manifest.classes.filter((name) => !occurring.includes(name)),
-    labels,
-  };
+  const base = taskFor(dataset, config);
+  requireTwo(base.classes, dataset);
+  requireWeights(config, base.classes);
   const plan =
     config.split === null
       ? drawnFolds(dataset, config, base)
@@ -100,13 +86,15 @@ export function cellClips(plan: FoldPlan, dataset: Dataset, config: FinetuneConf
   };
 }
 
-type Base = Pick<FoldPlan, 'classes' | 'emptyClasses' | 'labels'>;
-
-function drawnFolds(dataset: Dataset, config: FinetuneConfig, base: Base): FoldPlan {
+function drawnFolds(dataset: Dataset, config: FinetuneConfig, base: Task): FoldPlan {
   const { clips } = dataset;
   const legacy = config.protocol === 'legacy';
   const units = legacy ? { unitOf: clips.map(({ id }) => id), joined: [] } : unitsOf(clips);
-  const named = clips.map(({ id, label }, i) => ({ id, label, group: units.unitOf[i]! }));
+  const named = clips.map(({ id }, i) => ({
+    id,
+    label: base.classes[base.labels[i]!] ?? null,
+    group: units.unitOf[i]!,
+  }));
   const foldings = seedsOf(config).map((seed) => ({
     seed,
     fold: groupedFolds(named, config.folds, seed).map((fold) => (fold < 0 ? LEFT_OUT : fold)),
@@ -123,7 +111,7 @@ function drawnFolds(dataset: Dataset, config: FinetuneConfig, base: Base): FoldP
   };
 }
 
-function splitFolds(dataset: Dataset, name: string, config: FinetuneConfig, base: Base): FoldPlan {
+function splitFolds(dataset: Dataset, name: string, config: FinetuneConfig, base: Task): FoldPlan {
   const { clips } = dataset;
   const split = readSplit(dataset, name);
   const partOf = partOfClips(split, clips);

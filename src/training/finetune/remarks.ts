@@ -13,8 +13,9 @@ export function remarks(
   overlap: Overlap | null,
 ): readonly string[] {
   const found: string[] = [];
-  const unlabelled = plan.labels.filter((label) => label < 0).length;
+  const unlabelled = plan.labels.filter((label) => label < 0).length - plan.leftOut;
   if (unlabelled > 0) found.push(`${unlabelled} clips have no label and take no part.`);
+  if (plan.leftOut > 0) found.push(`${plan.leftOut} labelled clips are of classes that were left out.`);
   if (plan.emptyClasses.length > 0)
     found.push(`No clip has the label ${list(plan.emptyClasses)}; the network does not learn of it.`);
   if (plan.joined.length > 0)

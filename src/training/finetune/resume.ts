@@ -19,9 +19,16 @@ export function resultConfig(config: FinetuneConfig): unknown {
     cacheMegabytes: _cache,
     keepModels: _keepModels,
     finalModel: _finalModel,
+    classMap,
+    classes,
     ...rest
   } = config;
-  return rest;
+  // Folds of runs that had no say in classes stay what they were.
+  return {
+    ...rest,
+    ...(Object.keys(classMap).length > 0 ? { classMap } : {}),
+    ...(classes === null ? {} : { classes }),
+  };
 }
 
 /** Refuses to go on under another configuration, with other weights or on other clips. Error: `RESUME_CHANGED`. */

@@ -257,7 +257,6 @@ describe('what is there already', () => {
 
 describe('bad input', () => {
   const cases: readonly (readonly [string, Partial<ExplainOptions>, string])[] = [
-    ['nothing to explain', {}, 'EXPLAIN_NOTHING'],
     ['no data', { data: [], map: {} }, 'DATA_NONE'],
     ['no such data', { data: [join(scratch, 'nowhere')], map: {} }, 'FILES_UNREADABLE'],
     ['files beside a dataset', { data: [stripes, scratch], map: {} }, 'DATA_MIXED'],
@@ -281,6 +280,24 @@ describe('bad input', () => {
     expect(error.code).toBe(code);
     expect(error.remedy).not.toBe('');
     expect(existsSync(join(scratch, out, 'explain.json'))).toBe(false);
+  });
+
+  it('weights without classes and clips that cannot be compared: nothing to explain', async () => {
+    const lone = join(scratch, 'lone');
+    await tinyDataset(lone, { clips: 2 });
+    const notes: string[] = [];
+    const asked = { data: [lone], onNote: (text: string) => notes.push(text) };
+    const { cam, map, neighbours } = await explained('lone-model', asked);
+    expect([cam?.summary.clips, map, neighbours]).toEqual([2, null, []]);
+    expect(notes).toEqual([
+      'No map: it needs at least 4 clips, and there are 2.',
+      'No nearest clips: all clips are of one group.',
+    ]);
+    const run = join(scratch, 'lone-run');
+    await tinyRun(stripes, run, ['training.epochs=1']);
+    const error = await errorOf(() => explained('lone-backbone', { ...asked, source: run }));
+    expect(error.code).toBe('EXPLAIN_NOTHING');
+    expect(existsSync(join(scratch, 'lone-backbone'))).toBe(false);
   });
 
   it('labels that nobody gave', async () => {
