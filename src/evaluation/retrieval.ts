@@ -47,7 +47,7 @@ export function nearestClips(
       kind: 'data',
       code: 'NEIGHBOURS_NONE',
       message: 'There is no other clip to compare with.',
-      remedy: 'Use a dataset with more clips, or let clips of the same group be answered too.',
+      remedy: 'Use a dataset with more clips, or let clips of the same group be answered too (--same-group).',
     });
   return candidates
     .sort((a, b) => similarities[b]! - similarities[a]! || a - b)

@@ -95,6 +95,8 @@ export interface PretrainSubject extends Common {
   readonly log: readonly LogEntry[];
   /** What `uscl probe` found, a dataset each. */
   readonly probes: readonly RunProbe[];
+  /** Whether it came to its end. */
+  readonly complete: boolean;
 }
 
 /** Predictions and what they are worth. */
@@ -114,7 +116,7 @@ export interface FinetuneSubject extends Common, Scored {
   readonly source: Source | null;
 }
 
-/** A finished model on a dataset it had not seen. */
+/** A finished model put to a dataset; `audit` says what of it training had seen. */
 export interface ExternalSubject extends Common, Scored {
   readonly kind: 'evaluation';
   readonly about: About | null;
@@ -149,6 +151,7 @@ export function readSubject(folder: string): Subject {
       config: readRunConfig(folder),
       log: readLog(folder),
       probes: readProbes(folder),
+      complete: existsSync(join(folder, RUN_FILES.metrics)),
     };
   const config = readConfigAs(folder, finetuneSchema);
   return {
@@ -168,7 +171,7 @@ function readExternal(folder: string, common: Common): ExternalSubject {
     ...common,
     ...readScored(folder),
     kind: 'evaluation',
-    data: about === null ? null : { ...about.dataset, clips: [] },
+    data: about === null ? null : { ...about.dataset, by: null, clips: [] },
     about,
     audit: about === null ? null : { leaks: about.leaks, overlap: about.overlap, joined: [] },
   };

@@ -89,7 +89,7 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
   scorer.best = restored?.best ?? null;
   if (start !== 'resumed') {
     clearRun(run);
-    recordProvenance(run, dataset, split);
+    recordProvenance(run, dataset, split, config.method);
     writeRunFile(run, RUN_FILES.environment, describeEnvironment(backend.describe()));
   }
   // Last: a folder counts as a run once it has its configuration.

@@ -4,17 +4,22 @@
  * dataset is the same one.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { UsclError } from '../base/errors.ts';
 import { ALIKE_DISTANCE, findAlike } from '../dataset/near-duplicates.ts';
 import type { Dataset } from '../dataset/reader.ts';
-import { datasetHash, FINETUNE_FILES, isRun, RUN_FILES, writeRunFile } from './run-folder.ts';
+import { datasetHash, FINETUNE_FILES, isRun, RUN_FILES, taskOf, writeRunFile } from './run-folder.ts';
 import { clipsInTraining, type Split } from './splits.ts';
 
 export const provenanceSchema = z.object({
   name: z.string(),
   hash: z.string(),
+  /**
+   * What went through these clips: a method of pretraining (`uscl`), `finetuning`, or `unknown` for what weights from
+   * outside were trained on, of which no clip is known. Null where an earlier version did not say.
+   */
+  by: z.string().nullable().default(null),
   clips: z.array(
     z.object({
       id: z.string(),
@@ -38,10 +43,10 @@ function rolesIn(split: Split): (clip: number) => 'training' | 'validation' | 'u
 }
 
 /** Writes down which clips of the dataset train and validate, and whose label is used. */
-export function recordProvenance(run: string, dataset: Dataset, split: Split): void {
+export function recordProvenance(run: string, dataset: Dataset, split: Split, method: string): void {
   const roleOf = rolesIn(split);
   const labelled = (index: number): boolean => roleOf(index) === 'training' && split.labels[index]! >= 0;
-  writeRunFile(run, RUN_FILES.dataset, provenanceOf(dataset, roleOf, labelled));
+  writeRunFile(run, RUN_FILES.dataset, provenanceOf(dataset, roleOf, labelled, method));
 }
 
 /** The provenance of a run on `dataset` in which clips have these roles. */
@@ -49,10 +54,12 @@ export function provenanceOf(
   dataset: Dataset,
   roleOf: (clip: number) => 'training' | 'validation' | 'unused',
   labelled: (clip: number) => boolean,
+  by: string,
 ): Provenance {
   return {
     name: dataset.manifest.name,
     hash: datasetHash(dataset),
+    by,
     clips: dataset.clips.map(({ id, sourceSha256, hashes }, index) => ({
       ...{ id, sourceSha256, hashes: [...hashes] },
       role: roleOf(index),
@@ -97,22 +104,36 @@ export interface OverlapFound extends Overlap {
 
 /**
  * What the weights of `source` (a run folder or a checkpoint in one) were trained on: the dataset of the run and, of a
- * fine-tuning run, that of the pretraining before it. Null for weights whose run is not there. Errors: `RUN_DAMAGED`.
+ * fine-tuning run, that of the trainings before it. Null for weights whose run is not there. Errors: `RUN_DAMAGED`.
  */
 export function trainedOn(source: string): readonly Provenance[] | null {
   const run = isRun(source) ? source : join(dirname(source), '..');
   const path = join(run, RUN_FILES.dataset);
   if (!isRun(run) || !existsSync(path)) return null;
   const before = join(run, FINETUNE_FILES.source);
-  return [read(path), ...(existsSync(before) ? (readAs(before, sourceSchema).trainedOn ?? []) : [])];
+  const own = read(path);
+  // Earlier versions knew these two only.
+  const named = { ...own, by: own.by ?? (taskOf(run) === 'finetune' ? FINETUNING : 'uscl') };
+  if (!existsSync(before)) return [named];
+  const { kind, given, trainedOn: sets } = readAs(before, sourceSchema);
+  if (sets !== null) return [named, ...sets];
+  return kind === 'random' ? [named] : [named, { name: basename(given), hash: '', by: UNKNOWN, clips: [] }];
 }
 
+/** `by` of a fine-tuning, and of what nobody knows. */
+export const FINETUNING = 'finetuning';
+export const UNKNOWN = 'unknown';
+
 /** The part of a fine-tuning run's `source.json` that says what came before. */
-const sourceSchema = z.object({ trainedOn: z.array(provenanceSchema).nullable() });
+const sourceSchema = z.object({
+  kind: z.enum(['random', 'weights']),
+  given: z.string(),
+  trainedOn: z.array(provenanceSchema).nullable(),
+});
 
 /**
  * How many of the `tested` clips of `dataset` were trained on by the run of `source` and those before it; null for
- * weights whose run is not there. Errors: `RUN_DAMAGED`.
+ * weights whose run is not there, or that began with such weights when nothing was found. Errors: `RUN_DAMAGED`.
  */
 export function overlapWith(
   source: string,
@@ -142,6 +163,7 @@ export function overlapWith(
       meet(a, used[b]!);
     });
   }
+  if (seen.size === 0 && sets.some(({ by }) => by === UNKNOWN)) return null;
   return {
     seen: seen.size,
     labelsSeen: labelled.size,

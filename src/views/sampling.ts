@@ -63,7 +63,7 @@ function framesInReach(
       code: 'VIEW_WINDOW_WITHOUT_RATE',
       message: `Clip ${clip.id} has ${clip.frames} frames but no frame rate, so spg.windowSeconds = ${windowSeconds} means nothing for it.`,
       where: `clip ${clip.id}`,
-      remedy: 'Ingest the clip with --fps, or set spg.windowSeconds to null.',
+      remedy: 'Ingest the clip with --fps, or set view.spg.windowSeconds=null.',
     });
   }
   // The tolerance keeps a window of exactly n frame intervals at n + 1 frames whatever the division rounds to.

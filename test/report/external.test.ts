@@ -34,9 +34,7 @@ test('has the scores of the evaluation and tells of no training', () => {
   expect(words).toContain(score(balancedAccuracy.mean));
   expect(words).toContain(interval(balancedAccuracy.interval));
   expect(words).toContain(interval(auroc.interval));
-  expect(words).toContain(
-    'A finished model judged clips of another dataset. Nothing was trained or chosen on them.',
-  );
+  expect(words).toContain('A finished model judged these clips; nothing was trained or chosen on them here.');
   expect(text).not.toContain('<h2>Training</h2>');
 });
 

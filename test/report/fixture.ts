@@ -78,6 +78,13 @@ export interface FixtureRun {
   readonly explained?: boolean;
   /** Where the weights came from: a run's folder name. */
   readonly given?: string;
+  /** What those weights went through, latest first; null: nobody knows. Default: pretraining by USCL. */
+  readonly before?: readonly string[] | null;
+  readonly set?: readonly string[];
+  /** Trainings that could hold no clip out to choose the epoch. Default 0. */
+  readonly blind?: number;
+  /** Classes that no clip has, behind the others. */
+  readonly unseen?: readonly string[];
 }
 
 const ENVIRONMENT = {
@@ -101,20 +108,22 @@ export async function fixtureFinetune(
   options: FixtureRun = {},
 ): Promise<string> {
   const { skill = 1.2, seeds = 3, labelRates = [0.25, 1], protocol = 'honest', leaks = [] } = options;
+  const { before = ['uscl'], set = [], blind = 0, unseen = [] } = options;
   mkdirSync(folder, { recursive: true });
   const write = (file: string, value: unknown): void => {
     writeFileSync(join(folder, file), JSON.stringify(value));
   };
   using opened = openDataset(dataset);
-  const classes = opened.manifest.classes;
+  const classes = [...opened.manifest.classes, ...unseen];
   const predictions = predictionsOf(opened.clips, classes, { skill, seeds, labelRates, protocol });
   const provenance = provenanceOf(
     opened,
     () => 'training',
     () => true,
+    'uscl',
   );
   const overrides = { labelRates: [...labelRates], protocol, seeds, epochs: 6, folds: 3 };
-  write('config.json', resolveFinetune({ overrides }, { view: { size: 32 } }));
+  write('config.json', resolveFinetune({ overrides, set }, { view: { size: 32 } }));
   write('environment.json', ENVIRONMENT);
   write('dataset.json', provenance);
   write('source.json', {
@@ -125,7 +134,7 @@ export async function fixtureFinetune(
           given: options.given,
           path: options.given,
           sha256: 'a'.repeat(64),
-          trainedOn: [provenance],
+          trainedOn: before === null ? null : before.map((by) => ({ ...provenance, by })),
         }),
     ...{ step: null, epoch: null },
   });
@@ -136,7 +145,7 @@ export async function fixtureFinetune(
     overlap: null,
     clips: [],
   });
-  writeFileSync(join(folder, 'log.jsonl'), epochLog(labelRates, seeds, protocol));
+  writeFileSync(join(folder, 'log.jsonl'), epochLog(labelRates, seeds, protocol, blind));
   writePredictions(join(folder, 'predictions.json'), predictions);
   write('metrics.json', evaluatePredictions(predictions, { resamples: 200 }));
   if (options.explained === true) await explain(folder, opened.clips, classes);
@@ -191,7 +200,7 @@ export function predictionsOf(
   };
 }
 
-function epochLog(labelRates: readonly number[], seeds: number, protocol: string): string {
+function epochLog(labelRates: readonly number[], seeds: number, protocol: string, blind: number): string {
   let step = 0;
   const lines = labelRates.flatMap((labelRate) =>
     Array.from({ length: 3 * seeds }, (_, cell) => cell).flatMap((cell) =>
@@ -207,7 +216,7 @@ function epochLog(labelRates: readonly number[], seeds: number, protocol: string
           innerLoss: 1.1 - 0.4 * progress + 0.08 * random.normal(),
           innerAccuracy: 0.4,
           innerBalancedAccuracy: Math.min(1, 0.33 + 0.3 * progress + 0.03 * random.normal()),
-          chosenOn: protocol === 'legacy' ? 'test' : 'inner',
+          chosenOn: cell < blind ? 'nothing' : protocol === 'legacy' ? 'test' : 'inner',
           best: epoch < 4,
           learningRate: 3e-4 * (1 - epoch / 6),
           ...{ gradientNorm: 1, steps: 3, images: 96, trainSeconds: 1, scoreSeconds: 1 },
@@ -266,24 +275,38 @@ async function explain(run: string, clips: Clips, classes: readonly string[]): P
   writeFileSync(join(folder, 'explain.json'), JSON.stringify(explanation));
 }
 
+export interface FixturePretrain {
+  /** Effective rank that it begins with. */
+  readonly rank?: number;
+  readonly set?: readonly string[];
+  /** Clips are held out and scored. Default true. */
+  readonly held?: boolean;
+  /** Labels are recorded as read. Default false. */
+  readonly labelled?: boolean;
+  /** Default true. */
+  readonly complete?: boolean;
+  /** Epochs were scored by kNN. Default false. */
+  readonly knn?: boolean;
+}
+
 /** A pretraining run on `dataset`. */
-export function fixturePretrain(folder: string, dataset: string, rank = 12): string {
+export function fixturePretrain(folder: string, dataset: string, options: FixturePretrain = {}): string {
+  const { rank = 12, set = ['objective.supervisedWeight=0'], held = true, labelled = false } = options;
+  const { complete = true, knn = false } = options;
   mkdirSync(folder, { recursive: true });
   using opened = openDataset(dataset);
   const write = (file: string, value: unknown): void => {
     writeFileSync(join(folder, file), JSON.stringify(value));
   };
-  write(
-    'config.json',
-    resolveConfig({ overrides: { training: { epochs: 5 }, objective: { supervisedWeight: 0 } } }),
-  );
+  write('config.json', resolveConfig({ overrides: { training: { epochs: 5 } }, set }));
   write('environment.json', ENVIRONMENT);
   write(
     'dataset.json',
     provenanceOf(
       opened,
-      (clip) => (clip % 5 === 0 ? 'validation' : 'training'),
-      () => false,
+      (clip) => (clip % 5 === 0 && held ? 'validation' : 'training'),
+      () => labelled,
+      'uscl',
     ),
   );
   const entries = Array.from({ length: 50 }, (_, i) => {
@@ -306,11 +329,15 @@ export function fixturePretrain(folder: string, dataset: string, rank = 12): str
         ...{ learningRate: 3e-4, gradientNorm: 1, pairs: 16, seconds: 1, pairsPerSecond: 16 },
         ...{ dataWaitShare: 0, memory: 1e8 },
       },
-      ...(step % 10 === 0
+      ...(step % 10 === 0 && knn
+        ? [{ kind: 'knn', ...common, accuracy: 0.5, balancedAccuracy: 0.5, macroF1: 0.5 }]
+        : []),
+      ...(step % 10 === 0 && held
         ? [{ kind: 'validation', ...common, ...views, loss: loss + 0.2, effectiveRank: rank + step / 10 }]
         : []),
     ];
   }).flat();
+  if (complete) write('metrics.json', {});
   writeFileSync(join(folder, 'log.jsonl'), entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
   return folder;
 }

@@ -90,8 +90,8 @@ describe('the page of a fine-tuning run', () => {
     const text = words(await page(['good']));
     expect(text).toContain('36 labelled clips of 18 groups');
     expect(text).toContain('3-fold cross-validation of whole groups, repeated with 3 seeds');
-    expect(text).toContain('the test fold took no part in any choice');
-    expect(text).toContain('initial weights came from blues, pretrained by contrastive learning');
+    expect(text).toContain('the test clips took no part in any choice');
+    expect(text).toContain('initial weights came from blues: pretrained by contrastive learning');
     expect(text).toContain('AdamW with a learning rate of 0.0003 (times 10 for classifier.*)');
     expect(text).toContain('200 bootstrap draws of whole groups');
     expect(text).toContain('doi:10.1007/978-3-030-87237-3_60');
@@ -255,7 +255,7 @@ describe('the page of a pretraining run', () => {
   });
 
   test('calls a collapse a collapse', async () => {
-    fixturePretrain(at('collapsed'), at('data'), -4);
+    fixturePretrain(at('collapsed'), at('data'), { rank: -4 });
     expect(words(await page(['collapsed']))).toContain('So low a rank is a collapse');
     expect(words(await page(['pretrained']))).not.toContain('So low a rank is a collapse');
   });

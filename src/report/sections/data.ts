@@ -4,8 +4,10 @@ import type { Manifest } from '../../dataset/types.ts';
 import { facts, notice, table } from '../elements.ts';
 import { mean } from '../../base/collect.ts';
 import { type Html, html, joined, name, type Part } from '../../charts/markup.ts';
+import { checkpointChoice, epochChoice, labelsRead, seedsDiffer } from '../facts.ts';
 import { count, counted, listed, percent, roundPercent } from '../numbers.ts';
 import type { FinetuneSubject, PretrainSubject, ScoredSubject, Subject } from '../subject.ts';
+import { UNKNOWN } from '../../training/provenance.ts';
 import { leading } from './scores.ts';
 import { leakNotice } from './summary.ts';
 
@@ -46,7 +48,7 @@ function scoredData(subject: ScoredSubject, manifest: Manifest | null): Part {
     <h3>Leak audit</h3>
     ${leakNotice(subject)} ${joinedGroups(subject)}
     <h3>Protocol</h3>
-    ${subject.kind === 'finetuning' ? protocol(subject) : html`<p>A finished model judged clips of another dataset. Nothing was trained or chosen on them.</p>`}
+    ${subject.kind === 'finetuning' ? protocol(subject) : html`<p>A finished model judged these clips; nothing was trained or chosen on them here.</p>`}
     ${
       evaluation.notes.length > 0 &&
       html`<h3>To know before quoting a number</h3>
@@ -81,14 +83,12 @@ function protocol(subject: FinetuneSubject): Html {
         ? `${count(config.folds)}, ${legacy ? 'of clips' : 'of whole groups'}`
         : `as in the split “${config.split}”`,
     ],
-    ['Seeds', `${listed(rate.seeds.map(String))} (folds, initial classifier and draws of their own)`],
-    ['Models trained for these scores', count(rate.models)],
     [
-      'Epoch chosen on',
-      legacy
-        ? 'the test fold itself'
-        : `an inner split, ${roundPercent(config.innerFraction)} of the training clips in whole groups`,
+      'Seeds',
+      `${listed(rate.seeds.map(String))}${rate.seeds.length > 1 ? ` (they differ in ${seedsDiffer(subject)})` : ''}`,
     ],
+    ['Models trained for these scores', count(rate.models)],
+    ['Epoch chosen on', epochChoice(subject)],
     ['Label rates', listed(config.labelRates.map(roundPercent))],
     ['Start', startOf(subject)],
     ['What trained', layersOf(config.layers)],
@@ -102,7 +102,7 @@ export function startOf({ source }: FinetuneSubject): string {
   const file = basename(source.given);
   return source.trainedOn === null
     ? `weights brought from outside (${file}); what they were trained on is not known`
-    : `weights of ${file}, pretrained on ${listed(source.trainedOn.map((set) => set.name))}`;
+    : `weights of ${file}, trained on ${listed(source.trainedOn.map(({ name: set, by }) => (by === UNKNOWN ? `what is not known (${set}, from outside)` : set)))}`;
 }
 
 /** What trained beside the classifier, in words. */
@@ -134,7 +134,7 @@ function pretrainData(subject: PretrainSubject, manifest: Manifest | null): Part
   return html`${facts([
       ['Dataset', name(data.name)],
       ['Clips', count(data.clips.length)],
-      ['Held out', `${roundPercent(config.data.validation.fraction)}, whole groups at a time`],
+      ['Held out, and what chose the checkpoint', checkpointChoice(subject)],
       [
         'Split kept out',
         config.data.split === null ? 'none' : `part “${config.data.keepOut}” of “${config.data.split}”`,
@@ -151,6 +151,6 @@ function pretrainData(subject: PretrainSubject, manifest: Manifest | null): Part
       ]),
     })}
     <p class="note">
-      ${joined(['Labels count as read where the loss has a supervised term', 'an audit of later tests goes by this table.'], '; ')}
+      ${joined([labelsRead(subject) ? 'Labels entered the loss where they count as read' : 'No label entered the loss', 'an audit of later tests goes by this table.'], '; ')}
     </p>`;
 }

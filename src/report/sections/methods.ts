@@ -7,6 +7,14 @@ import type { RateEvaluation } from '../../evaluation/evaluation-result.ts';
 import type { Config } from '../../training/config.ts';
 import type { FinetuneConfig } from '../../training/finetune/config.ts';
 import { html, type Part } from '../../charts/markup.ts';
+import {
+  checkpointChoice,
+  epochChoice,
+  labelsRead,
+  optimizerOf,
+  seedsDiffer,
+  trainedBefore,
+} from '../facts.ts';
 import { count, counted, listed, plain, roundPercent, score } from '../numbers.ts';
 import {
   isScored,
@@ -62,8 +70,10 @@ function external({ about }: Extract<ScoredSubject, { kind: 'evaluation' }>): st
 
 function clips({ evaluation, data }: ScoredSubject): string {
   const { perClass, clips: scored, groups, unlabelledClips } = evaluation.data;
-  const classes = perClass.map(({ name, clips: own }) => `${name} (${counted(own, 'clip')})`);
-  return `The study used ${counted(scored, 'labelled clip')} of ${counted(groups, 'group')} (patients, or single clips where the patient is not known)${data === null ? '' : ` of the dataset ${data.name}`}, in ${count(perClass.length)} classes: ${listed(classes)}.${unlabelledClips > 0 ? ` ${counted(unlabelledClips, 'further clip')} had no label and were not scored.` : ''}`;
+  const tested = perClass.filter(({ clips: own }) => own > 0);
+  const classes = tested.map(({ name, clips: own }) => `${name} (${counted(own, 'clip')})`);
+  const missing = perClass.filter(({ clips: own }) => own === 0).map(({ name }) => name);
+  return `Scored were ${counted(scored, 'labelled clip')} of ${counted(groups, 'group')} (patients, or single clips where the patient is not known)${data === null ? '' : ` of the dataset ${data.name}`}, in ${counted(tested.length, 'class', 'classes')}: ${listed(classes)}.${missing.length > 0 ? ` No tested clip was ${listed(missing)}, which the model can answer.` : ''}${unlabelledClips > 0 ? ` ${counted(unlabelledClips, 'further clip')} had no label and ${unlabelledClips === 1 ? 'was' : 'were'} not scored.` : ''}`;
 }
 
 const NETWORKS = { resnet18: 'ResNet-18', resnet34: 'ResNet-34', resnet50: 'ResNet-50' } as const;
@@ -81,19 +91,14 @@ function model({ config, source }: FinetuneSubject, citations: Citations): Part 
   const file = basename(source.given);
   if (source.trainedOn === null)
     return `${base}. Its initial weights were brought from outside (${file}${source.sha256 === null ? '' : `, SHA-256 ${source.sha256.slice(0, 16)}…`}); what they were trained on is not known to this program, so an overlap with the tested clips cannot be excluded.`;
-  const sets = source.trainedOn.map((set) => {
-    const used = set.clips.filter(({ role }) => role === 'training');
-    const labelled = used.filter((clip) => clip.labelled).length;
-    return `${counted(used.length, 'clip')} of ${set.name} (${labelled === 0 ? 'no label was read' : `labels of ${count(labelled)} were read`})`;
-  });
-  return `${base}. Its initial weights came from ${file}, pretrained by contrastive learning on pairs of views of one clip (USCL ${citations.cite('uscl')}) on ${listed(sets)}.`;
+  return `${base}. Its initial weights came from ${file}: ${trainedBefore(source.trainedOn, () => citations.cite('uscl'))}.`;
 }
 
 function training({ config }: FinetuneSubject, citations: Citations): string {
   const { optimizer, schedule, batch, epochs, view, framesPerClip } = config;
   const sentences = [
-    `Trained were ${layersOf(config.layers)}; batch norms ${NORMS[config.norms]}.`,
-    `Optimisation was by ${OPTIMIZERS[optimizer.kind]} with a learning rate of ${plain(optimizer.learningRate)}${rates(config)} and weight decay of ${plain(optimizer.weightDecay)}, ${SCHEDULES[schedule.kind]}${schedule.warmup === 'linear' && schedule.warmupLength > 0 ? ` after a linear warm-up of ${counted(schedule.warmupLength, schedule.unit)}` : ''}, in batches of at most ${count(batch)} images for at most ${counted(epochs, 'epoch')}${config.earlyStopping === null ? '' : `, stopped after ${counted(config.earlyStopping.patience, 'epoch')} without a better selection score`}.`,
+    `Trained were ${layersOf(config.layers)}; batch norms ${NORMS[config.layers === 'head' && config.norms === 'trained' ? 'frozen' : config.norms]}.`,
+    `Optimisation was by ${optimizerOf(optimizer)} with a learning rate of ${plain(optimizer.learningRate)}${rates(config)} and weight decay of ${plain(optimizer.weightDecay)}, ${SCHEDULES[schedule.kind]}${schedule.warmup === 'linear' && schedule.warmupLength > 0 ? ` after a linear warm-up of ${counted(schedule.warmupLength, schedule.unit)}` : ''}, in batches of at most ${count(batch)} images for ${config.earlyStopping === null ? '' : 'at most '}${counted(epochs, 'epoch')}${config.earlyStopping === null ? '' : `, stopped after ${counted(config.earlyStopping.patience, 'epoch')} without a better selection score`}.`,
     `The loss was softmax cross-entropy, ${weights(config)}${config.labelSmoothing > 0 ? `, with label smoothing of ${plain(config.labelSmoothing)}` : ''}${config.mixup > 0 ? `, with mixup (α = ${plain(config.mixup)}) ${citations.cite('mixup')}` : ''}.`,
     `In an epoch ${frames(framesPerClip.train, 'drawn anew')} of each training clip ${framesPerClip.train === 1 ? 'was' : 'were'} seen, resized to ${view.size} × ${view.size} pixels${augmentation(config)}.`,
   ];
@@ -105,7 +110,6 @@ const NORMS = {
   frozen: 'kept their stored statistics',
   moving: 'used and updated batch statistics, frozen layers included',
 } as const;
-const OPTIMIZERS = { adam: 'Adam', adamw: 'AdamW', sgd: 'SGD with momentum' } as const;
 const SCHEDULES = { constant: 'held constant', cosine: 'falling along a cosine' } as const;
 
 function rates({ layerRates }: FinetuneConfig): string {
@@ -140,8 +144,8 @@ function augmentation({ view: { augment } }: FinetuneConfig): string {
     : `, with ${listed(parts)}; the configuration has the rest`;
 }
 
-function protocol({ config, evaluation }: FinetuneSubject, rate: RateEvaluation): Part {
-  const seeds = counted(rate.seeds.length, 'seed');
+function protocol(subject: FinetuneSubject, rate: RateEvaluation): Part {
+  const { config, evaluation } = subject;
   const folds =
     config.split === null
       ? `${count(config.folds)}-fold cross-validation`
@@ -150,22 +154,38 @@ function protocol({ config, evaluation }: FinetuneSubject, rate: RateEvaluation)
     evaluation.labelRates.length > 1
       ? ` This was done with ${listed(evaluation.labelRates.map(({ labelRate }) => roundPercent(labelRate)))} of the training labels; smaller shares are parts of larger ones.`
       : '';
+  const repeated =
+    rate.seeds.length === 1
+      ? 'with one seed'
+      : `repeated with ${counted(rate.seeds.length, 'seed')} that differ in ${seedsDiffer(subject)}`;
+  const models = counted(rate.models, 'model');
   if (evaluation.optimistic)
-    return html`Performance was measured in ${folds} with ${seeds} by the protocol of the published code:
+    return html`Performance was measured in ${folds}, ${repeated} (${models} in all), by the protocol of the
+      published code:
       <strong
         >the epoch was chosen by the score on the test fold itself, which makes every reported number
         optimistic</strong
       >, and folds were not kept to whole groups.${rates}`;
-  return `Performance was measured in ${folds} of whole groups, repeated with ${seeds} that differ in folds, initial classifier and all random draws (${counted(rate.models, 'model')} in all). Within the training part of each fold ${roundPercent(config.innerFraction)} of the clips, in whole groups, were held out to choose the epoch; the test fold took no part in any choice.${rates}`;
+  const groups = config.split === null ? ' of whole groups' : '';
+  return `Performance was measured in ${folds}${groups}, ${repeated} (${models} in all). The epoch was chosen on ${epochChoice(subject)}; the test clips took no part in any choice.${rates}`;
 }
 
-function statistics({ evaluation, kind }: ScoredSubject, rate: RateEvaluation, citations: Citations): string {
+function statistics(
+  { evaluation }: ScoredSubject,
+  { models, seeds, groups }: RateEvaluation,
+  citations: Citations,
+): string {
   const { resamples, confidence, bins } = evaluation.settings;
-  const over =
-    kind === 'finetuning'
-      ? 'predictions of all folds of a seed were pooled and scored together, and scores averaged over seeds'
+  const pooled =
+    models > seeds.length
+      ? 'predictions of all folds of a seed were pooled and scored together'
       : 'all predictions were scored together';
-  return `A clip was given the class with the largest mean probability over its frames; ${over}. Intervals are ${roundPercent(confidence)} percentile intervals from ${count(resamples)} bootstrap draws of whole groups ${citations.cite('bootstrap')}, with predictions held fixed: they show how far a score depends on who was tested (${counted(rate.groups, 'group')}), not on who was trained on. AUROC and average precision are one class against all others, averaged over classes. Calibration error is the expected calibration error in ${count(bins)} bins of equal width ${citations.cite('calibration')}.`;
+  const over = seeds.length > 1 ? `${pooled}, and scores averaged over seeds` : pooled;
+  const intervals =
+    groups < 2
+      ? 'There are no intervals, as all clips are of one group.'
+      : `Intervals are ${roundPercent(confidence)} percentile intervals from ${count(resamples)} bootstrap draws of whole groups ${citations.cite('bootstrap')}, with predictions held fixed: they show how far a score depends on who was tested (${counted(groups, 'group')}), not on who was trained on.`;
+  return `A clip was given the class with the largest mean probability over its frames; ${over}. ${intervals} AUROC and average precision are one class against all others, averaged over the classes that occur. Calibration error is the expected calibration error in ${count(bins)} bins of equal width ${citations.cite('calibration')}.`;
 }
 
 function results({ evaluation }: ScoredSubject, rate: RateEvaluation): Part {
@@ -187,16 +207,22 @@ function limits(subject: ScoredSubject, rate: RateEvaluation): string {
     ...(evaluation.optimistic ? ['The epoch was chosen on test clips.'] : []),
     ...(subject.kind === 'finetuning'
       ? [
-          'Training and test clips come from one dataset; nothing is shown about other hospitals, devices or patients.',
+          'Training and test clips come from one dataset; nothing is shown about hospitals, devices or patients outside of it.',
         ]
       : []),
-    ...(rate.groups < 50
+    ...(rate.groups > 1 && rate.groups < 50
       ? [
           `${counted(rate.groups, 'group')} are few: intervals from so few are too short rather than too long.`,
         ]
       : []),
-    ...(rate.seeds.length < 3 ? ['Fewer than three seeds say little about the luck of a training.'] : []),
-    'One pretraining is one draw: a claim about a way of pretraining needs several.',
+    ...(subject.kind === 'evaluation'
+      ? ['One model was put to the test: nothing is shown about the luck of its training.']
+      : rate.seeds.length < 3
+        ? ['Fewer than three seeds say little about the luck of a training.']
+        : []),
+    ...(subject.kind === 'finetuning' && subject.source?.kind === 'weights'
+      ? ['One pretraining is one draw: a claim about a way of pretraining needs several.']
+      : []),
     'Classes are those of the dataset’s labels, whose own errors are not known. The model is for research only and no medical device.',
   ].join(' ');
 }
@@ -216,15 +242,20 @@ function software({ environment }: Subject): string {
 }
 
 function pretrainMethods(subject: PretrainSubject, citations: Citations): readonly Part[] {
-  const { config, data, log } = subject;
+  const { config, data, log, complete } = subject;
   const { objective, optimizer, batch, view } = config;
   const last = log.filter((entry) => entry.kind === 'step').at(-1);
   const training = data?.clips.filter(({ role }) => role === 'training') ?? [];
   const labelled = training.filter((clip) => clip.labelled).length;
+  const read = labelsRead(subject);
+  const length =
+    last === undefined
+      ? '; no step has been logged'
+      : `, for ${counted(last.step, 'step')}${complete ? '' : ', at which the run stands: it has not come to its end'}`;
   return [
-    `A ${network(config)} ${citations.cite('resnet')} was pretrained by USCL ${citations.cite('uscl')}: two views of one clip form a positive pair, views of the other clips of a batch are negatives, and the loss is NT-Xent ${citations.cite('ntxent')} (temperature ${plain(objective.temperature)}) on a projection of ${count(config.model.projection.dim)} features${objective.supervisedWeight > 0 ? `, plus ${plain(objective.supervisedWeight)} times the cross-entropy of a classifier on labelled clips` : '; no label was read'}.`,
+    `A ${network(config)} ${citations.cite('resnet')} was pretrained from random weights by USCL ${citations.cite('uscl')}: two views of one clip form a positive pair, views of the other clips of a batch are negatives, and the loss is NT-Xent ${citations.cite('ntxent')} (temperature ${plain(objective.temperature)}) on a projection of ${count(config.model.projection.dim)} features${read ? `, plus ${plain(objective.supervisedWeight)} times the cross-entropy of a classifier on labelled clips` : '; no label was read'}.`,
     `${view.spg.enabled ? `Views were mixed from three frames of the clip with weights from Beta(${listed(view.spg.beta.map((shape) => plain(shape)))}), ${view.spg.order === 'mix-then-augment' ? 'mixed before they were augmented' : 'augmented before they were mixed'}.` : 'A pair was two frames of the clip, each augmented by itself.'} Views were ${view.size} × ${view.size} pixels.`,
-    `Training used ${data === null ? 'clips that were not recorded' : `${counted(training.length, 'clip')} of ${data.name} (labels of ${count(labelled)} were read)`}, in batches of ${count(batch.pairs)} pairs, by ${OPTIMIZERS[optimizer.kind]} with a peak learning rate of ${plain(optimizer.learningRate)} and weight decay of ${plain(optimizer.weightDecay)}${last === undefined ? '' : `, for ${counted(last.step, 'step')}`}. ${roundPercent(config.data.validation.fraction)} of the clips, in whole groups, were held out and chose the checkpoint.`,
+    `Training used ${data === null ? 'clips that were not recorded' : `${counted(training.length, 'clip')} of ${data.name}${read ? ` (labels of ${count(labelled)} were read)` : ''}`}, in batches of at most ${count(batch.pairs)} pairs, by ${optimizerOf(optimizer)} with a peak learning rate of ${plain(optimizer.learningRate)} and weight decay of ${plain(optimizer.weightDecay)}${length}. ${checkpointChoice(subject)}`,
     'Limits. Low loss and good rank do not say that the features carry anything clinical; that is for probes and fine-tuning on labels to show, against random weights on the same folds. The model is for research only and no medical device.',
     software(subject),
   ];

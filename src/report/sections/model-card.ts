@@ -33,16 +33,18 @@ export function modelCard(subject: Subject): Part {
     [
       'Known limits',
       html`${isScored(subject) && subject.evaluation.optimistic && 'The numbers are optimistic (legacy protocol). '}Other
-      devices, depths, presets, body parts and patient groups were not tested. The label of a clip may be
-      wrong. Confidence is only as good as the reliability diagram shows.`,
+      devices, depths, presets, body parts and patient groups were not
+      tested.${isScored(subject) && ' The label of a clip may be wrong. Confidence is only as good as the reliability diagram shows.'}`,
     ],
     [
       'People in the data',
-      'Whether patients agreed to this use is a matter of the dataset’s own terms. Frames were blanked outside of the ultrasound field when they were ingested; whoever passes on pictures or weights answers for them.',
+      'Whether patients agreed to this use is a matter of the dataset’s own terms. Ingest blanks what lies outside of a known ultrasound field; uscl inspect says of which clips none is known. Whoever passes on pictures or weights answers for them.',
     ],
     [
       'How to check it',
-      'predictions.json holds every probability; every figure here can be computed from it again.',
+      isScored(subject)
+        ? 'predictions.json holds every probability; every figure here can be computed from it again.'
+        : 'log.jsonl holds every logged number; every curve here can be drawn from it again.',
     ],
   ]);
 }

@@ -3,6 +3,7 @@ import type { RateEvaluation } from '../../evaluation/evaluation-result.ts';
 import type { KnnEntry, ValidationEntry } from '../../training/log.ts';
 import { notice } from '../elements.ts';
 import { type Html, html, type Part } from '../../charts/markup.ts';
+import { labelsRead } from '../facts.ts';
 import { count, counted, interval, listed, percent, plain, roundPercent, score } from '../numbers.ts';
 import { isScored, type PretrainSubject, type ScoredSubject, type Subject } from '../subject.ts';
 import { chanceOf, leading } from './scores.ts';
@@ -57,6 +58,7 @@ function opening({ kind, evaluation, audit }: ScoredSubject): string {
       : 'On a dataset it was not trained on,';
   }
   if (evaluation.optimistic) return 'With the epoch chosen on the very test clips,';
+  if (audit !== null && audit.leaks.length > 0) return 'On the test clips,';
   return 'On clips of groups that were held out of fine-tuning,';
 }
 
@@ -123,7 +125,8 @@ function seenBefore(subject: ScoredSubject): string {
   return `${counted(overlap.seen, 'tested clip')} of ${count(subject.evaluation.data.clips)} ${overlap.seen === 1 ? 'was' : 'were'} met in the training before, ${labels}.`;
 }
 
-function pretrainSummary({ config, log, data }: PretrainSubject): Html {
+function pretrainSummary(subject: PretrainSubject): Html {
+  const { config, log, data, complete } = subject;
   const steps = log.filter((entry) => entry.kind === 'step');
   const held = log.filter((entry): entry is ValidationEntry => entry.kind === 'validation');
   const knn = log.filter((entry): entry is KnnEntry => entry.kind === 'knn');
@@ -140,8 +143,9 @@ function pretrainSummary({ config, log, data }: PretrainSubject): Html {
       A backbone (${config.model.backbone}, width ${config.model.width}) was pretrained
       ${training !== undefined && html`on <strong>${counted(training, 'clip')}</strong> of ${data?.name ?? 'a dataset'} `}for
       <strong>${counted(last.step, 'step')}</strong> (${counted(last.epoch + 1, 'epoch')}),
-      ${config.objective.supervisedWeight > 0 ? html`with labels in the loss (λ = ${config.objective.supervisedWeight})` : 'without any label'}.
-      The training loss went from ${score(first.loss)} to
+      ${labelsRead(subject) ? html`with labels in the loss (λ = ${config.objective.supervisedWeight})` : 'without any label'}.
+      ${!complete && html`<strong>It has not come to its end.</strong>`} The training loss went from
+      ${score(first.loss)} to
       ${score(last.loss)}${final !== undefined && html`; on held-out clips it ended at ${score(final.loss)}, where ${percent(final.pairAccuracy)} of the views found their partner`}.
     </p>
     ${

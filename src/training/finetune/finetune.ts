@@ -12,7 +12,7 @@ import { type Predictions, writePredictions } from '../../evaluation/predictions
 import { CHECKPOINTS } from '../checkpoint.ts';
 import { describeEnvironment } from '../environment.ts';
 import { labelLeaks, leakError } from '../leaks.ts';
-import { overlapWith, provenanceOf } from '../provenance.ts';
+import { FINETUNING, overlapWith, provenanceOf } from '../provenance.ts';
 import {
   checkRun,
   clearRun,
@@ -106,8 +106,10 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneSummar
   if (saved !== undefined) requireSameRun(run, saved, config, record, datasetHash(dataset));
   else {
     clearRun(run);
-    const used = (clip: number): boolean => plan.labels[clip]! >= 0;
-    const provenance = provenanceOf(dataset, (clip) => (used(clip) ? 'training' : 'unused'), used);
+    // What a split keeps for the test trains no model of the run.
+    const used = (clip: number): boolean => plan.labels[clip]! >= 0 && !plan.kept.has(clip);
+    const roleOf = (clip: number): 'training' | 'unused' => (used(clip) ? 'training' : 'unused');
+    const provenance = provenanceOf(dataset, roleOf, used, FINETUNING);
     writeRunFile(run, RUN_FILES.dataset, provenance);
     writeRunFile(run, FINETUNE_FILES.source, record);
     writeRunFile(run, FINETUNE_FILES.folds, folds);

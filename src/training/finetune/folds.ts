@@ -59,7 +59,7 @@ export function planFolds(dataset: Dataset, config: FinetuneConfig): FoldPlan {
     config.split === null
       ? drawnFolds(dataset, config, base)
       : splitFolds(dataset, config.split, config, base);
-  for (const folding of plan.foldings) requireFolding(plan, folding, dataset);
+  for (const folding of plan.foldings) requireFolding(plan, folding, dataset, config.split === null);
   return plan;
 }
 
@@ -189,7 +189,7 @@ function everyClass(plan: FoldPlan, clips: readonly number[]): boolean {
   return new Set(clips.map((clip) => plan.labels[clip])).size === plan.classes.length;
 }
 
-function requireFolding(plan: FoldPlan, { seed, fold }: Folding, dataset: Dataset): void {
+function requireFolding(plan: FoldPlan, { seed, fold }: Folding, dataset: Dataset, drawn: boolean): void {
   const { classes, labels, folds } = plan;
   for (let f = 0; f < folds; f++) {
     if (!fold.includes(f))
@@ -198,7 +198,9 @@ function requireFolding(plan: FoldPlan, { seed, fold }: Folding, dataset: Datase
         code: 'FOLD_EMPTY',
         message: `Fold ${f + 1} of ${folds} (seed ${seed}) has no labelled clip to test: a few groups hold most clips.`,
         where: dataset.folder,
-        remedy: 'Ask for fewer folds (--set folds=3), another seed, or label clips of more groups.',
+        remedy: drawn
+          ? 'Ask for fewer folds (--set folds=3), another seed (--set seed=1), or label clips of more groups.'
+          : 'Label clips of that part, or make the split again: uscl split DATASET --name NAME --overwrite',
       });
     const learnt = new Set(labels.filter((label, i) => label >= 0 && fold[i] !== f && fold[i] !== LEFT_OUT));
     const missing = classes.find((_, c) => !learnt.has(c));
@@ -208,7 +210,9 @@ function requireFolding(plan: FoldPlan, { seed, fold }: Folding, dataset: Datase
         code: 'SPLIT_UNEVEN',
         message: `Without fold ${f + 1} (seed ${seed}) no clip of the class '${missing}' is left to learn it from.`,
         where: dataset.folder,
-        remedy: 'Ask for more folds, another seed, or label clips of more groups of that class.',
+        remedy: drawn
+          ? 'Ask for more folds (--set folds=8) or another seed (--set seed=1), label clips of more groups of that class, or leave it out (--classes).'
+          : 'Label clips of more groups of that class, leave it out (--classes), or make the split again with other shares: uscl split DATASET --name NAME --overwrite',
       });
   }
 }

@@ -1,0 +1,99 @@
+/**
+ * What happened in a run, in words, from what the run itself left: its log, its provenance, its configuration, in this
+ * order of belief. A configuration says what was meant; a log says what was done.
+ */
+import { FINETUNING, type Provenance, UNKNOWN } from '../training/provenance.ts';
+import type { Config } from '../training/config.ts';
+import { count, counted, listed, plain, roundPercent } from './numbers.ts';
+import type { FinetuneSubject, PretrainSubject } from './subject.ts';
+
+/** Whether labels entered the loss of a pretraining. */
+export function labelsRead({ config, data }: PretrainSubject): boolean {
+  if (config.objective.supervisedWeight === 0 || config.data.labelRate === 0) return false;
+  return data === null || data.clips.some(({ labelled }) => labelled);
+}
+
+/** Held out of training, and what the checkpoint `best` was chosen by. */
+export function checkpointChoice({ config, data, log }: PretrainSubject): string {
+  const watched = log.some(({ kind }) => kind === 'knn');
+  const scored = log.some(({ kind }) => kind === 'validation');
+  return [
+    heldOut(config, data, scored),
+    ...(config.evaluation.dataset !== null
+      ? [
+          watched
+            ? 'The best checkpoint is that of the highest kNN balanced accuracy on a labelled dataset that was watched, which is therefore no test.'
+            : 'No epoch was scored on the labelled dataset that was to choose the checkpoint.',
+        ]
+      : scored
+        ? ['The best checkpoint is that of the lowest held-out loss.']
+        : ['No score chose a checkpoint: the weights are those of the last step.']),
+  ].join(' ');
+}
+
+function heldOut({ data: asked }: Config, data: Provenance | null, scored: boolean): string {
+  // What replace brings into training is no longer recorded as held out.
+  if (asked.rateMode === 'replace' && asked.rate < 1)
+    return 'Held-out clips could take the place of clips outside the data rate and enter training, as in the published code.';
+  if (data === null) return 'Which clips were held out was not recorded.';
+  const held = data.clips.filter(({ role }) => role === 'validation').length;
+  if (held === 0) return 'No clip was held out.';
+  const groups = asked.split === null ? ', in whole groups,' : '';
+  return `${counted(held, 'clip')} of ${count(data.clips.length)}${groups} ${held === 1 ? 'was' : 'were'} held out${scored ? ' and scored after each epoch' : ''}.`;
+}
+
+/** Of a fine-tuning: what the epoch of each training of the leading label rate was chosen on. */
+export function epochChoice({ config, log, evaluation }: FinetuneSubject): string {
+  if (evaluation.optimistic) return 'the test fold itself';
+  const rate = Math.max(...config.labelRates);
+  const trainings = new Map(
+    log
+      .filter((entry) => entry.labelRate === rate && entry.fold !== null)
+      .map((entry) => [`${entry.seed} ${entry.fold ?? ''}`, entry.chosenOn] as const),
+  );
+  const blind = [...trainings.values()].filter((on) => on === 'nothing').length;
+  if (trainings.size > 0 && blind === trainings.size)
+    return 'nothing: no training could hold clips out, and each took its last epoch';
+  const inner =
+    config.split === null
+      ? `an inner split, ${roundPercent(config.innerFraction)} of the training clips in whole groups`
+      : 'clips held out of the training part';
+  return blind === 0
+    ? inner
+    : `${inner}; ${count(blind)} of ${counted(trainings.size, 'training')} had too few labelled groups to hold any out and took the last epoch`;
+}
+
+/** How seeds differ. */
+export function seedsDiffer({ config }: FinetuneSubject): string {
+  return config.split === null
+    ? 'folds, initial classifier and all random draws'
+    : 'initial classifier and all random draws, on the same split';
+}
+
+/** Trainings that weights went through before, latest first, in words. */
+export function trainedBefore(sets: readonly Provenance[], cite: () => string): string {
+  return listed(sets.map((set) => `${how(set, cite)}${set.by === UNKNOWN ? '' : ` on ${clipsOf(set)}`}`));
+}
+
+function how({ by, name }: Provenance, cite: () => string): string {
+  if (by === 'uscl')
+    return `pretrained by contrastive learning on pairs of views of one clip (USCL ${cite()})`;
+  if (by === FINETUNING) return 'fine-tuned as a classifier';
+  if (by === UNKNOWN)
+    return `before that brought from outside (${name}), trained on what is not known to this program`;
+  return by === null ? 'trained before' : `pretrained by ${by}`;
+}
+
+function clipsOf({ name, clips }: Provenance): string {
+  const used = clips.filter(({ role }) => role === 'training');
+  const labelled = used.filter((clip) => clip.labelled).length;
+  return `${counted(used.length, 'clip')} of ${name} (${labelled === 0 ? 'no label was read' : `labels of ${count(labelled)} were read`})`;
+}
+
+/** `SGD with momentum 0.9`. */
+export function optimizerOf({ kind, momentum, nesterov }: Config['optimizer']): string {
+  if (kind === 'adam') return 'Adam';
+  if (kind === 'adamw') return 'AdamW';
+  if (momentum === 0) return 'SGD without momentum';
+  return `SGD with ${nesterov ? 'Nesterov ' : ''}momentum of ${plain(momentum)}`;
+}
