@@ -1,6 +1,7 @@
 /**
- * The one description of a pretraining run. Every choice that changes the result is a named field here; in
- * particular every row in which the USCL paper and its published code differ (docs/configuration.md, "Presets"). A resolved configuration is complete: nothing is left to a default at run time.
+ * The one description of a pretraining run. Every choice that changes the result is a named field here; in particular
+ * every row in which the USCL paper and its published code differ (docs/configuration.md, "Presets"). A resolved
+ * configuration is complete: nothing is left to a default at run time.
  */
 import { z } from 'zod';
 import { batchSchema, viewSchema } from '../views/config.ts';

@@ -1,6 +1,6 @@
 /**
  * What a backbone has learnt: kNN and a linear probe on its frozen features, beside backbones of the same shape with
- * random weights (the first of them is the very network the run started from), on the same folds.
+ * random weights (of a pretraining run the first of them is the very network it started from), on the same folds.
  */
 import { availableParallelism } from 'node:os';
 import { unitsOf } from '../dataset/near-duplicates.ts';

@@ -1,5 +1,5 @@
 /**
- * A finished model on a dataset that it has not seen: another hospital, other devices, perhaps other names of classes.
+ * A finished model put to a dataset, meant to be one it has not seen: another hospital, other devices, other class names.
  * Every labelled clip is predicted from its frames as they are stored, scored with intervals over groups, and held
  * against what the model and its pretraining were trained on.
  */
