@@ -57,7 +57,9 @@ beforeAll(async () => {
   for (const name of readdirSync(join(root, 'src', 'cli'))) {
     // The program itself parses the command line that it is loaded with.
     if (name === 'main.ts') continue;
-    const loaded = (await import(`../../src/cli/${name}`)) as Readonly<Record<string, unknown>>;
+    const loaded = (await import(`../../src/cli/${name.slice(0, -'.ts'.length)}.ts`)) as Readonly<
+      Record<string, unknown>
+    >;
     for (const [exported, make] of Object.entries(loaded)) {
       if (!exported.endsWith('Command') || typeof make !== 'function' || make.length > 0) continue;
       const command: unknown = (make as () => unknown)();
@@ -86,9 +88,10 @@ test('every command that a remedy names is one', () => {
 test('every option that a remedy names is one of its command, or of some command', () => {
   const all = new Set([...options.values()].flatMap((longs) => [...longs]));
   const wrong = said.flatMap(({ file, text }) =>
-    // A sentence at a time: what stands behind a command belongs to it until another is named.
+    // A sentence at a time: what stands behind a command belongs to it until another is named, a bracket closes, or the
+    // command that failed is spoken of again.
     text.split(/(?<=[.;!?)])\s/).flatMap((sentence) => {
-      const parts = sentence.split(/(?=\buscl [a-z])/);
+      const parts = sentence.split(/(?=\buscl [a-z])|\)|, or say /);
       return parts.flatMap((part) => {
         const own = options.get(/^uscl ([a-z-]+)/.exec(part)?.[1] ?? '');
         return [...part.matchAll(/(?<![\w-])--[a-z][a-z-]*/g)]
