@@ -14,7 +14,7 @@ export function defaultParts(
   pool: readonly PooledClip[],
   classes: readonly string[] | null,
   note: (text: string) => void,
-): { readonly [Key in Part]?: Record<string, never> } {
+): Partial<Record<Part, Record<string, never>>> {
   const cam = classes !== null;
   const map = pool.length >= FEWEST_CLIPS;
   const neighbours = new Set(pool.map(({ record }) => record.group)).size > 1;

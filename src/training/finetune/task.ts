@@ -34,7 +34,11 @@ export function taskFor(
       `"${DROP}" leaves a class out, but the dataset has a class of that name.`,
       'Name the classes to tell apart with --classes instead.',
     );
-  const named = theirs.map((name) => (Object.hasOwn(classMap, name) ? classMap[name]! : name));
+  const ours = new Map(Object.entries(classMap));
+  const named = theirs.map((name) => {
+    const target = ours.get(name);
+    return target === undefined ? name : target;
+  });
   const known = [...new Set(named.filter((name) => name !== null))];
   const unknown = asked?.find((name) => !known.includes(name));
   if (unknown !== undefined) throw unknownClass(unknown, known);
