@@ -161,6 +161,8 @@ test('fine-tuning has the defaults that its guide names', () => {
       folds: 5,
       seeds: 3,
       seed: 0,
+      classMap: {},
+      classes: null,
       innerFraction: 0.2,
       labelRates: [1],
     },
