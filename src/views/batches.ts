@@ -126,7 +126,7 @@ function nothing(clips: readonly Pick<ClipRecord, 'group'>[], config: BatchConfi
     where: 'batch',
     remedy:
       config.lastBatch === 'drop'
-        ? "Use fewer batch.pairs, batch.lastBatch=keep, or more clips."
+        ? 'Use fewer batch.pairs, batch.lastBatch=keep, or more clips.'
         : 'Contrast needs two clips (of two groups with distinctGroups); add clips.',
   });
 }
