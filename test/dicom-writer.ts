@@ -160,45 +160,46 @@ export interface UltrasoundFile {
 
 /** A (multi-frame) ultrasound object that is right in all its parts, as far as `elements` leaves it so. */
 export function writeUltrasound(file: UltrasoundFile): Uint8Array {
+  return writeDicom({
+    syntax: file.syntax ?? 'explicit',
+    ...(file.preamble === undefined ? {} : { preamble: file.preamble }),
+    elements: ultrasoundElements(file),
+  });
+}
+
+/** What `writeUltrasound` writes after the meta group. */
+export function ultrasoundElements(file: UltrasoundFile): WriterElement[] {
   const { syntax = 'explicit', samples = 1, bits = 8, frames } = file;
   const multi = frames.length > 1;
-  return writeDicom({
-    syntax,
-    ...(file.preamble === undefined ? {} : { preamble: file.preamble }),
-    elements: [
-      element(TAG.SOPClassUID, 'UI', `1.2.840.10008.5.1.4.1.1.${multi ? '3' : '6'}.1`),
-      element(TAG.SOPInstanceUID, 'UI', file.uid ?? '2.25.3'),
-      element(TAG.Modality, 'CS', 'US'),
-      element(TAG.PatientID, 'LO', file.patient ?? 'patient'),
-      element(TAG.StudyInstanceUID, 'UI', '2.25.4'),
-      element(TAG.SeriesInstanceUID, 'UI', '2.25.5'),
-      ...(file.frameTime === undefined
-        ? []
-        : [
-            element(TAG.FrameTime, 'DS', String(file.frameTime)),
-            element(TAG.FrameIncrementPointer, 'AT', TAG.FrameTime),
-          ]),
-      ...(file.regions === undefined
-        ? []
-        : [element(TAG.SequenceOfUltrasoundRegions, 'SQ', file.regions.map(regionItem))]),
-      element(TAG.SamplesPerPixel, 'US', samples),
-      element(
-        TAG.PhotometricInterpretation,
-        'CS',
-        file.photometric ?? (samples === 3 ? 'RGB' : 'MONOCHROME2'),
-      ),
-      ...(samples === 1 ? [] : [element(TAG.PlanarConfiguration, 'US', file.planar ?? 0)]),
-      ...(multi ? [element(TAG.NumberOfFrames, 'IS', String(frames.length))] : []),
-      element(TAG.Rows, 'US', file.rows),
-      element(TAG.Columns, 'US', file.columns),
-      element(TAG.BitsAllocated, 'US', bits),
-      element(TAG.BitsStored, 'US', bits),
-      element(TAG.HighBit, 'US', bits - 1),
-      element(TAG.PixelRepresentation, 'US', 0),
-      pixelData(file, syntax, bits, samples),
-      ...(file.elements ?? []),
-    ],
-  });
+  return [
+    element(TAG.SOPClassUID, 'UI', `1.2.840.10008.5.1.4.1.1.${multi ? '3' : '6'}.1`),
+    element(TAG.SOPInstanceUID, 'UI', file.uid ?? '2.25.3'),
+    element(TAG.Modality, 'CS', 'US'),
+    element(TAG.PatientID, 'LO', file.patient ?? 'patient'),
+    element(TAG.StudyInstanceUID, 'UI', '2.25.4'),
+    element(TAG.SeriesInstanceUID, 'UI', '2.25.5'),
+    ...(file.frameTime === undefined
+      ? []
+      : [
+          element(TAG.FrameTime, 'DS', String(file.frameTime)),
+          element(TAG.FrameIncrementPointer, 'AT', TAG.FrameTime),
+        ]),
+    ...(file.regions === undefined
+      ? []
+      : [element(TAG.SequenceOfUltrasoundRegions, 'SQ', file.regions.map(regionItem))]),
+    element(TAG.SamplesPerPixel, 'US', samples),
+    element(TAG.PhotometricInterpretation, 'CS', file.photometric ?? (samples === 3 ? 'RGB' : 'MONOCHROME2')),
+    ...(samples === 1 ? [] : [element(TAG.PlanarConfiguration, 'US', file.planar ?? 0)]),
+    ...(multi ? [element(TAG.NumberOfFrames, 'IS', String(frames.length))] : []),
+    element(TAG.Rows, 'US', file.rows),
+    element(TAG.Columns, 'US', file.columns),
+    element(TAG.BitsAllocated, 'US', bits),
+    element(TAG.BitsStored, 'US', bits),
+    element(TAG.HighBit, 'US', bits - 1),
+    element(TAG.PixelRepresentation, 'US', 0),
+    pixelData(file, syntax, bits, samples),
+    ...(file.elements ?? []),
+  ];
 }
 
 function pixelData(file: UltrasoundFile, syntax: string, bits: number, samples: number): WriterElement {
@@ -334,6 +335,15 @@ const EXPLICIT: Coding = { implicit: false, bigEndian: false };
 
 function isSyntaxName(name: string): name is SyntaxName {
   return Object.hasOwn(SYNTAXES, name);
+}
+
+/** Elements as they are given: doubled ones and wrong orders too. */
+export function encodeAs(
+  elements: readonly WriterElement[],
+  as: 'implicit' | 'explicit' | 'big-endian' = 'explicit',
+): Buffer {
+  const coding = { implicit: as === 'implicit', bigEndian: as === 'big-endian' };
+  return Buffer.concat(elements.map((one) => encode(one, coding)));
 }
 
 function encodeElements(elements: readonly WriterElement[], coding: Coding): Buffer {

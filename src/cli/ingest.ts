@@ -2,9 +2,10 @@
 import { Command, Option } from 'commander';
 import { DEFAULT_FPS, DEFAULT_SIZE, ingest, type IngestSummary } from '../ingest/ingest.ts';
 import type { PictureLayout } from '../ingest/discover.ts';
+import { NothingTaken } from '../ingest/nothing-taken.ts';
 import { BLUES_LABELS, GALLBLADDER_PARTS, type RecipeName, RECIPES } from '../ingest/recipes.ts';
 import { frameRate, runCommand, withJson, wholeNumber } from './command.ts';
-import { duration, listed } from './output.ts';
+import { duration, listed, oneLine, type Output } from './output.ts';
 
 interface Options {
   readonly out: string;
@@ -103,36 +104,49 @@ labels.csv:
     );
   return withJson(command).action((source: string, options: Options) =>
     runCommand(options, async (output, signal) => {
-      const summary = await output.during('ingest', 'clips', ({ onProgress }) =>
-        ingest({
-          source,
-          out: options.out,
-          name: options.name,
-          labels: options.labels,
-          recipe: options.recipe,
-          recipeOptions: { label: options.label, stills: options.stills, part: options.part },
-          fps: options.fps,
-          sampling: options.sampling,
-          crop: options.crop,
-          fields: options.fields,
-          allowUnmasked: options.allowUnmasked,
-          refuseUnmasked: options.refuseUnmasked,
-          keyFile: options.keyFile,
-          parallel: options.jobs,
-          reuse: options.reuse,
-          size: options.size,
-          channels: options.colour === true ? 3 : 1,
-          pictures: options.pictures,
-          strict: options.strict,
-          overwrite: options.overwrite,
-          onProgress,
-          signal,
-        }),
-      );
+      const summary = await output
+        .during('ingest', 'clips', ({ onProgress }) =>
+          ingest({
+            source,
+            out: options.out,
+            name: options.name,
+            labels: options.labels,
+            recipe: options.recipe,
+            recipeOptions: { label: options.label, stills: options.stills, part: options.part },
+            fps: options.fps,
+            sampling: options.sampling,
+            crop: options.crop,
+            fields: options.fields,
+            allowUnmasked: options.allowUnmasked,
+            refuseUnmasked: options.refuseUnmasked,
+            keyFile: options.keyFile,
+            parallel: options.jobs,
+            reuse: options.reuse,
+            size: options.size,
+            channels: options.colour === true ? 3 : 1,
+            pictures: options.pictures,
+            strict: options.strict,
+            overwrite: options.overwrite,
+            onProgress,
+            signal,
+          }),
+        )
+        .catch((thrown: unknown) => {
+          if (thrown instanceof NothingTaken) tellNothing(output, thrown);
+          throw thrown;
+        });
       output.result(summary);
       output.print(describe(summary));
     }),
   );
+}
+
+/** All that was refused: where nothing was taken, nothing else tells what to do. */
+function tellNothing(output: Output, { code, message, rejected, ignored, notes }: NothingTaken): void {
+  output.result({ error: { code, message }, clips: 0, frames: 0, rejected, ignored, notes });
+  if (rejected.length > 0) output.note(`not taken: ${rejected.length}`);
+  for (const { source, reason } of rejected) output.note(`  ${oneLine(`${source}: ${reason}`)}`);
+  for (const note of notes) output.note(`note: ${note}`);
 }
 
 function describe(summary: IngestSummary): string {

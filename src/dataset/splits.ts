@@ -295,10 +295,11 @@ function requireUnits(
       kind: 'data',
       code: 'SPLIT_TOO_FEW_GROUPS',
       message: `${what} in ${has} ${has === 1 ? 'group' : 'groups'}${note}, too few for ${parts} parts.`,
-      remedy:
+      remedy: `${
         has >= 2
           ? `Ask for at most ${has} parts, or add clips of other groups.`
-          : 'Add clips of other groups; a group is never cut in two.',
+          : 'Add clips of other groups; a group is never cut in two.'
+      } If one group holds several patients, because one Patient ID or one folder stands for all of them, ingest again with --labels and name the patients in its column group.`,
     });
   if (counts.length < parts) throw complain('The clips are', counts.length);
   for (const [c, label] of classes.entries()) {

@@ -17,12 +17,14 @@ import { inOrder } from './ahead.ts';
 import type { DecodeSettings } from './clip.ts';
 import { ClipDecoding, namesOf } from './clip.ts';
 import { writtenReason } from './dicom/plan.ts';
+import { notesOnFlags } from './dicom/remarks.ts';
 import { classWarnings } from './doubtful-classes.ts';
 import { findVideoTools } from './ffmpeg.ts';
 import { keyOf } from './keys.ts';
 import { openSource } from './open.ts';
 import type { CheckedOptions, IngestOptions } from './options.ts';
 import { checkOptions } from './options.ts';
+import { NothingTaken } from './nothing-taken.ts';
 import type { IngestPlan, PlannedClip, Rejection } from './plan.ts';
 import { nameless, planIngest } from './planning.ts';
 import type { IngestSummary } from './summary.ts';
@@ -59,7 +61,7 @@ type Work =
     };
 
 /**
- * Ingests a source. Errors: `INGEST_OPTION`, `SOURCE_MISSING`, `SOURCE_EMPTY`, `TOOL_MISSING`, those of the label
+ * Ingests a source. Errors: `INGEST_OPTION`, `SOURCE_MISSING`, `NothingTaken`, `TOOL_MISSING`, those of the label
  * table (`CSV_…`, `LABELS_…`), of recipes (`RECIPE_…`), of field files (`FIELDS_…`) and of key files (`KEY_FILE`),
  * `INGEST_STRICT`, and those of `createDataset`. On an error nothing is left behind and an older dataset at `out` stays.
  * An abort (which throws the signal's reason) and a kill leave a hidden folder beside `out`, from which the next ingest
@@ -73,7 +75,7 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   signal?.throwIfAborted();
   const { plan, root, isPrivate } = await planIngest(options, key);
   if (strict) refuse(plan);
-  if (plan.clips.length === 0) throw emptySource(options.source, plan);
+  if (plan.clips.length === 0) throw new NothingTaken(options.source, plan.rejected, plan);
   const tools = plan.clips.some(({ item }) => item.kind === 'video') ? await findVideoTools() : null;
   const settings: DecodeSettings = { ...checked, root, tools, signal };
   const givenFor = ({ item, name }: PlannedClip) =>
@@ -152,10 +154,11 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   }
   for (const { source, reason, writtenSource = source, writtenReason: written = reason } of tally.rejected)
     writer.reject(writtenSource, written);
+  if (tally.isEmpty) throw new NothingTaken(options.source, tally.rejected, plan);
   const manifest = writer.finish();
   const { unmatchedLabels, withoutRow, ignored, absent = {}, looksLike = null } = plan;
-  const notes = [...plan.notes, ...carryNotes(writer.splits)];
   const counts = tally.summary();
+  const notes = [...plan.notes, ...notesOnFlags(counts.flags), ...carryNotes(writer.splits)];
   const warnings = [...(plan.warnings ?? []), ...tally.warnings(), ...classWarnings(plan.classes)];
   return {
     ...{ folder: options.out, manifest, clips: manifest.clips, frames: manifest.frames },
@@ -209,18 +212,10 @@ async function takeOver(
   const { clip, key } = task;
   const { record, line } = previous;
   if ('refused' in line) {
-    const { path } = clip.item;
+    // What was noted of a private file is a code; the reason is for a person, so it is found once more.
+    if (isPrivate) return false;
     writer.noteRefusal(key, line.refused);
-    tally.reject(
-      isPrivate
-        ? {
-            ...rejectionOf(clip, null, true),
-            source: path,
-            reason: line.refused,
-            writtenReason: line.refused,
-          }
-        : { source: path, reason: line.refused },
-    );
+    tally.reject({ source: clip.item.path, reason: line.refused });
     return true;
   }
   if (record === null || !(await hasSameContent(clip, record, settings))) return false;
@@ -305,19 +300,6 @@ function madeBy(
     ffmpeg,
     libvips: sharp.versions.vips,
   };
-}
-
-function emptySource(source: string, { rejected, ignored }: IngestPlan): UsclError {
-  const [first] = rejected;
-  const why = first === undefined ? `${ignored} files were passed over` : `${first.source}: ${first.reason}`;
-  return new UsclError({
-    kind: 'data',
-    code: 'SOURCE_EMPTY',
-    message: `There are no clips in ${source} (${why}).`,
-    where: source,
-    remedy:
-      'Give a folder of DICOM files, videos (mp4, mov, avi, mpeg, gif, …), pictures (png, jpg, tif, webp) or folders of frames.',
-  });
 }
 
 /** Under `strict`, the first thing that is wrong ends the ingest. */

@@ -56,6 +56,11 @@ export class Tally {
     if (dropped !== undefined) this.#count({ ...dropped, duplicate: 0 });
   }
 
+  /** Whether no clip was taken. */
+  get isEmpty(): boolean {
+    return this.#taken.length === 0;
+  }
+
   summary(): Pick<
     IngestSummary,
     | 'classes'

@@ -103,6 +103,36 @@ describe('pictures', () => {
     expect((await open({ elements: [element(0x00280030, 'DS', '0.0301\\0.0300')] })).width).toBe(64);
   });
 
+  test('beyond the declared number are taken and flagged; those that are missing are damage', async () => {
+    const declares = (value: string): WriterElement[] => [element(TAG.NumberOfFrames, 'IS', value)];
+    for (const syntax of ['explicit', 'rle'] as const) {
+      const more = await open({ syntax, elements: declares('2') });
+      expect(more.frameCount).toBe(4);
+      expect(more.flags).toContain('more-frames-than-declared');
+      expect(await read(more)).toEqual({ frames: [0, 1, 2, 3].map(picture), damage: undefined });
+      const fewer = await open({ syntax, elements: declares('6') });
+      expect(fewer.flags).not.toContain('more-frames-than-declared');
+      expect(await read(fewer)).toEqual({
+        frames: [0, 1, 2, 3].map(picture),
+        damage: 'It declares 6 frames and holds 4.',
+      });
+      expect((await open({ syntax })).flags).toEqual(['dicom']);
+    }
+  });
+
+  test('at a rate that no scanner has are sampled by another, or all are taken', async () => {
+    const frames = Array.from({ length: 20 }, (_, i) => picture(i));
+    const told = async (...elements: WriterElement[]): Promise<[number | null, number, boolean]> => {
+      const clip = await open({ frames, elements });
+      const doubted = clip.flags.includes('impossible-frame-times');
+      return [clip.fps, (await read(clip, { fps: 5 })).frames.length, doubted];
+    };
+    const [time, rate] = [element(TAG.FrameTime, 'DS', '0.05'), element(TAG.CineRate, 'IS', '20')];
+    expect(await told(time)).toEqual([null, 20, true]);
+    expect(await told(time, rate)).toEqual([20, 5, true]);
+    expect(await told(element(TAG.FrameTime, 'DS', '50'))).toEqual([20, 5, false]);
+  });
+
   test('that are too small, or an abort, are errors', async () => {
     const tiny = { rows: 8, columns: 8, frames: [new Uint8Array(64)] };
     expect(await failureOf(open(tiny))).toMatchObject({ code: 'DICOM_PICTURE_SIZE' });

@@ -12,7 +12,7 @@ import { PrivateFile } from '../../src/ingest/dicom/private-file.ts';
 import { roundedRate, sampledFrames } from '../../src/ingest/dicom/sampling.ts';
 import { scratchFolder } from '../dataset/helpers.ts';
 import type { UltrasoundFile, WriterElement } from '../dicom-writer.ts';
-import { element, TAG, writeUltrasound } from '../dicom-writer.ts';
+import { element, encodeAs, TAG, writeUltrasound } from '../dicom-writer.ts';
 import { failure } from './media.ts';
 
 const scratch = scratchFolder();
@@ -123,6 +123,55 @@ describe('groups', () => {
     expect(plan.clips.map(({ id }) => id)).toEqual(plan.clips.map(({ id }) => id).sort());
     expect(plan.clips.map(({ group }) => group)).toEqual(names.map((_, i) => `patient-${i + 1}`));
     expect(plan.clips.map(({ path }) => path)).not.toEqual(names.map((name) => `${name}/1`));
+  });
+
+  test('that one patient ID makes of several studies are told, with the way out', async () => {
+    const six = (patient: (i: number) => string, study: (i: number) => string): Record<string, Uint8Array> =>
+      Object.fromEntries(
+        [0, 1, 2, 3, 4, 5].map((i) => [
+          `c${i}`,
+          file({ patient: patient(i), study: study(i), uid: `2.25.${10 + i}` }),
+        ]),
+      );
+    const own = (i: number): string => `2.25.${100 + i}`;
+    const one = (): string => '2.25.7';
+    const notes = async (...args: Parameters<typeof six>): Promise<string> =>
+      (await planned(six(...args))).notes.join(' ');
+    for (const word of ['ANONYMOUS', 'Anonymous^', '0', '4711']) {
+      const said = await notes(() => word, own);
+      expect(said).toContain('All 6 DICOM clips of 6 studies name one patient');
+      expect(said).toContain('column group of the labels file');
+      expect(said).not.toContain(word === '0' ? '"0"' : word);
+    }
+    // A placeholder beside real numbers, and one whose study is one too.
+    const some = await notes((i) => (i < 3 ? 'UNKNOWN' : `p${i}`), own);
+    expect(some).toContain('3 DICOM clips of 3 studies name one patient');
+    expect(await notes(() => '000000', one)).toContain('All 6 DICOM clips of 1 study name one patient');
+    // Patients of one study, or of two, are what archives hold.
+    expect(await notes((i) => `p${i % 3}`, own)).not.toContain('name one patient');
+    expect(await notes(() => '4711', one)).not.toContain('name one patient');
+    // Who gave groups needs no advice.
+    const given = await planned(
+      six(() => 'ANONYMOUS', own),
+      { groupOf: (path) => `g${path}` },
+    );
+    expect(given.notes.join(' ')).not.toContain('name one patient');
+  });
+
+  test('of a file with two patient IDs are of the first, and that is told', async () => {
+    const [head, rest] = [
+      file({ patient: '4711', uid: '2.25.10' }),
+      file({ patient: '4711', uid: '2.25.11' }),
+    ];
+    const other = encodeAs([element(TAG.PatientID, 'LO', '99')]);
+    const study = Buffer.from(head).indexOf(encodeAs([element(TAG.StudyInstanceUID, 'UI', '2.25.4')]));
+    const doubled = Buffer.concat([head.subarray(0, study), other, head.subarray(study)]);
+    const plan = await planned({ a: doubled, b: rest });
+    expect(plan.group('a')).toBe(plan.group('b'));
+    expect(plan.notes.join(' ')).toContain('1 DICOM clips hold two different patient IDs; the first counts.');
+    const same = encodeAs([element(TAG.PatientID, 'LO', '4711')]);
+    const again = await planned({ a: Buffer.concat([head.subarray(0, study), same, head.subarray(study)]) });
+    expect(again.notes.join(' ')).not.toContain('two different');
   });
 
   test('that look like one patient under two numbers are told', async () => {

@@ -6,6 +6,7 @@ import { toDisplay } from './display.ts';
 import { dicomError } from './errors.ts';
 import { frameBytes } from './fragments.ts';
 import type { DicomFrames } from './image.ts';
+import { packedBytes } from './native.ts';
 import { decodeJpeg2000 } from './jpeg-2000.ts';
 import { decodeJpeg } from './jpeg.ts';
 import { decodeRle } from './rle.ts';
@@ -48,12 +49,10 @@ async function samplesOf(image: DicomFrames, index: number): Promise<Samples> {
   const coded = frameBytes(image.bytes, source.fragments, index);
   switch (coding) {
     case 'native': {
-      const wanted = rows * columns * samples * (image.bitsAllocated / 8);
-      const halved = image.photometric === 'YBR_FULL_422' || image.photometric === 'YBR_PARTIAL_422';
-      const needed = halved ? (wanted * 2) / 3 : wanted;
+      const needed = packedBytes(image, image.packing);
       if (coded.length < needed)
         throw dicomError('DICOM_CODESTREAM', `The frame has ${coded.length} bytes of ${needed}.`, where);
-      return nativeSamples(image, coded.subarray(0, coded.length >= wanted ? wanted : needed), false, false);
+      return nativeSamples(image, coded.subarray(0, needed), false, false);
     }
     case 'rle': {
       const layout = { pixels: rows * columns, samples, bytes: image.bitsAllocated === 8 ? 1 : 2 } as const;
@@ -68,12 +67,11 @@ async function samplesOf(image: DicomFrames, index: number): Promise<Samples> {
 }
 
 function nativeSamples(image: DicomFrames, bytes: Uint8Array, swapped: boolean, owned: boolean): Samples {
-  const { rows, columns, samples, bitsAllocated } = image;
-  const halved = bytes.length < (rows * columns * samples * bitsAllocated) / 8;
+  const { bitsAllocated, packing } = image;
   return {
     data: bitsAllocated === 16 ? wordsOf(bytes, swapped) : bytes,
     owned: owned || bitsAllocated === 16,
-    layout: halved ? 'halved' : image.planar ? 'planar' : 'interleaved',
+    layout: packing !== 'whole' ? packing : image.planar ? 'planar' : 'interleaved',
     colour: 'declared',
     shift: image.shift,
   };

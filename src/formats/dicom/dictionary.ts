@@ -76,6 +76,7 @@ const ATTRIBUTES = {
   VOILUTSequence: [0x00283010, 'SQ'],
   FloatPixelData: [0x7fe00008, 'OF'],
   DoubleFloatPixelData: [0x7fe00009, 'OD'],
+  ExtendedOffsetTable: [0x7fe00001, 'OV'],
   PixelData: [0x7fe00010, 'OW'],
 } as const satisfies Readonly<Record<string, readonly [tag: number, vr: string]>>;
 

@@ -61,13 +61,17 @@ function interleave(
       result[at++] = data[pixels + i]!;
       result[at++] = data[2 * pixels + i]!;
     }
-  else
-    for (let i = 0, at = 0; i < pixels; i++) {
-      const pair = 4 * (i >> 1);
-      result[at++] = data[pair + (i & 1)]!;
-      result[at++] = data[pair + 2]!;
-      result[at++] = data[pair + 3]!;
-    }
+  else {
+    // Places of pixels as the samples lie: rows of an odd length may have one more.
+    const gap = layout === 'halved-padded' ? columns % 2 : 0;
+    for (let y = 0, place = 0, at = 0; y < rows; y++, place += gap)
+      for (let x = 0; x < columns; x++, place++) {
+        const pair = 4 * (place >> 1);
+        result[at++] = data[pair + (place & 1)]!;
+        result[at++] = data[pair + 2]!;
+        result[at++] = data[pair + 3]!;
+      }
+  }
   return result;
 }
 

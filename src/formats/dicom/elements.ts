@@ -5,6 +5,17 @@
  * and every length is checked before it is followed.
  */
 import { dicomError, tagName } from './errors.ts';
+import {
+  HeadReader,
+  isPadding,
+  ITEM,
+  ITEM_END,
+  PIXEL_DATA,
+  representationAt,
+  SEQUENCE_END,
+  UNDEFINED,
+  type Head,
+} from './heads.ts';
 import type { Coding } from './syntaxes.ts';
 
 export interface DicomElement {
@@ -17,20 +28,27 @@ export interface DicomElement {
   readonly undefinedLength: boolean;
 }
 
+/** Breaks of the encoding's rules that were read around. */
+export type Slip =
+  /** An element stands twice: its first value counts, or the first that is not empty. */
+  | 'doubled-elements'
+  /** A value representation is missing, is none, or stands where there should not be one. */
+  | 'no-representation'
+  /** The encoding is another than the one declared, or none is declared. */
+  | 'other-encoding';
+
 /** A data set, or one item of a sequence. */
 export interface DicomElements {
   readonly bytes: Uint8Array;
   readonly coding: Coding;
   readonly elements: ReadonlyMap<number, DicomElement>;
+  /** Of everything that its reader has read. */
+  readonly slips: ReadonlySet<Slip>;
+  /** Elements of a tag that stood there before, whose values do not count. */
+  readonly repeated: readonly DicomElement[];
   /** How many sequences this lies within. */
   readonly depth: number;
 }
-
-const PIXEL_DATA = 0x7fe00010;
-const ITEM = 0xfffee000;
-const ITEM_END = 0xfffee00d;
-const SEQUENCE_END = 0xfffee0dd;
-const UNDEFINED = 0xffffffff;
 
 const MAX_DEPTH = 32;
 /** Elements of one data set, items of one sequence, fragments of the pixel data: each takes some 150 bytes of memory. */
@@ -38,30 +56,35 @@ const MAX_ELEMENTS = 100_000;
 /** Headers looked at while one data set is read, nested ones included. */
 const MAX_STEPS = 2_000_000;
 
-/** Value representations with a length of two bytes in explicit encoding; all others have four (PS3.5 table 7.1-2). */
-const SHORT = new Set([
-  ...['AE', 'AS', 'AT', 'CS', 'DA', 'DS', 'DT', 'FL', 'FD', 'IS', 'LO'],
-  ...['LT', 'PN', 'SH', 'SL', 'SS', 'ST', 'TM', 'UI', 'UL', 'US'],
-]);
-const LONG = new Set(['OB', 'OD', 'OF', 'OL', 'OV', 'OW', 'SQ', 'SV', 'UC', 'UN', 'UR', 'UT', 'UV']);
+/** The elements of one data set or item while they are read. */
+class Collected {
+  readonly elements = new Map<number, DicomElement>();
+  readonly repeated: DicomElement[] = [];
+  #count = 0;
 
-/** What the head of an element says; `next` is where its value starts. */
-interface Head {
-  readonly tag: number;
-  readonly vr: string;
-  readonly length: number;
-  readonly next: number;
+  /** Whether the element is the first of its tag. */
+  add(element: DicomElement): boolean {
+    if (++this.#count > MAX_ELEMENTS) throw tooMany(element.start);
+    const first = this.elements.get(element.tag);
+    if (first === undefined || first.end <= first.start) this.elements.set(element.tag, element);
+    else this.repeated.push(element);
+    return first === undefined;
+  }
 }
 
 /** Walks elements of `bytes`. One reader reads one data set or sequence; its steps are counted together. */
 export class ElementReader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
+  readonly #heads: HeadReader;
+  readonly #slips = new Set<Slip>();
   #steps = 0;
 
-  constructor(bytes: Uint8Array) {
+  /** @param isPart whether the bytes may be the beginning of a file only. */
+  constructor(bytes: Uint8Array, isPart = false) {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#heads = new HeadReader(bytes, isPart);
   }
 
   /**
@@ -72,7 +95,7 @@ export class ElementReader {
    */
   dataSet(start: number, coding: Coding, open = false): DicomElements {
     const end = this.#bytes.length;
-    const elements = new Map<number, DicomElement>();
+    const found = new Collected();
     let at = start;
     while (at < end) {
       if (isPadding(this.#bytes, at)) break;
@@ -80,7 +103,7 @@ export class ElementReader {
       if (head.tag === PIXEL_DATA && open) {
         const undefinedLength = head.length === UNDEFINED;
         const { tag, vr, next } = head;
-        this.#add(elements, {
+        this.#add(found, {
           tag,
           vr,
           start: next,
@@ -91,25 +114,31 @@ export class ElementReader {
         break;
       }
       const element = this.#element(head, end, coding, 0);
-      this.#add(elements, element);
+      this.#add(found, element);
       at = element.undefinedLength ? element.end + 8 : element.end;
       if (head.tag === PIXEL_DATA) break;
     }
-    return { bytes: this.#bytes, coding, elements, depth: 0 };
+    return this.#set(found, coding, 0);
   }
 
-  /** The elements of group 0002 from `start`, always explicit little-endian, and where the group ends. */
+  /**
+   * The elements of group 0002 from `start`, explicit little-endian by the standard, and where the data set begins: a
+   * second meta group and a command set (group 0000, implicit) before it are passed over.
+   */
   metaGroup(start: number): { meta: DicomElements; end: number } {
     const coding: Coding = { implicit: false, bigEndian: false };
     const end = this.#bytes.length;
-    const elements = new Map<number, DicomElement>();
+    const found = new Collected();
     let at = start;
-    while (at + 8 <= end && this.#view.getUint16(at, true) === 2) {
-      const element = this.#element(this.#head(at, end, coding), end, coding, 0);
-      this.#add(elements, element);
-      at = element.end;
+    while (at + 8 <= end) {
+      const group = this.#view.getUint16(at, true);
+      if (group !== 2 && (group !== 0 || found.elements.size === 0 || isPadding(this.#bytes, at))) break;
+      const own = group === 0 ? { ...coding, implicit: true } : coding;
+      const element = this.#element(this.#head(at, end, own), end, own, 0);
+      this.#add(found, element);
+      at = element.undefinedLength ? element.end + 8 : element.end;
     }
-    return { meta: { bytes: this.#bytes, coding, elements, depth: 0 }, end: at };
+    return { meta: this.#set(found, coding, 0), end: at };
   }
 
   /** The items of a sequence element. */
@@ -125,19 +154,19 @@ export class ElementReader {
       const end = length === UNDEFINED ? element.end : next + length;
       if (end > element.end) throw overrun(at, tag, length, element.end - next);
       const own = this.#codingAt(next, end, coding);
-      const elements = new Map<number, DicomElement>();
+      const found = new Collected();
       at = next;
       while (at < end) {
         const head = this.#head(at, end, own);
         if (head.tag === ITEM_END) break;
         if (++count > MAX_ELEMENTS) throw tooMany(at);
         const inner = this.#element(head, end, own, depth + 1);
-        this.#add(elements, inner);
+        this.#add(found, inner);
         at = inner.undefinedLength ? inner.end + 8 : inner.end;
       }
       if (length === UNDEFINED) at += 8;
       if (++count > MAX_ELEMENTS) throw tooMany(at);
-      items.push({ bytes: this.#bytes, coding: own, elements, depth: depth + 1 });
+      items.push(this.#set(found, own, depth + 1));
     }
     return items;
   }
@@ -148,6 +177,8 @@ export class ElementReader {
     const ranges: number[] = [];
     for (let at = element.start; at < element.end;) {
       const { tag, length, next } = this.#head(at, element.end, coding);
+      // Where the whole has a length, the delimiter is part of it.
+      if (tag === SEQUENCE_END) break;
       if (tag !== ITEM || length === UNDEFINED || next + length > element.end)
         throw invalid(at, 'the fragments of the pixel data do not follow each other');
       if (ranges.length >= 2 * MAX_ELEMENTS) throw tooMany(at);
@@ -157,26 +188,19 @@ export class ElementReader {
     return ranges;
   }
 
-  #add(elements: Map<number, DicomElement>, element: DicomElement): void {
-    if (elements.has(element.tag))
-      throw invalid(element.start, `the element ${tagName(element.tag)} appears twice`);
-    if (elements.size >= MAX_ELEMENTS) throw tooMany(element.start);
-    elements.set(element.tag, element);
+  #add(found: Collected, element: DicomElement): void {
+    if (!found.add(element)) this.#slips.add('doubled-elements');
+  }
+
+  #set({ elements, repeated }: Collected, coding: Coding, depth: number): DicomElements {
+    return { bytes: this.#bytes, coding, elements, repeated, slips: this.#slips, depth };
   }
 
   #head(at: number, end: number, coding: Coding): Head {
     if (++this.#steps > MAX_STEPS) throw tooMany(at);
-    if (at + 8 > end) throw short(at, 'in the head of an element');
-    const little = !coding.bigEndian;
-    const tag = this.#view.getUint16(at, little) * 0x10000 + this.#view.getUint16(at + 2, little);
-    // Items and delimiters have no value representation in any encoding.
-    if (coding.implicit || tag >>> 16 === 0xfffe)
-      return { tag, vr: 'UN', length: this.#view.getUint32(at + 4, little), next: at + 8 };
-    const vr = representationAt(this.#bytes, at + 4);
-    if (vr === undefined) throw invalid(at + 4, `${tagName(tag)} has no value representation`);
-    if (SHORT.has(vr)) return { tag, vr, length: this.#view.getUint16(at + 6, little), next: at + 8 };
-    if (at + 12 > end) throw short(at, `in the head of ${tagName(tag)}`);
-    return { tag, vr, length: this.#view.getUint32(at + 8, little), next: at + 12 };
+    const head = this.#heads.at(at, end, coding);
+    if (head.isOdd) this.#slips.add('no-representation');
+    return head;
   }
 
   #element({ tag, vr, length, next }: Head, end: number, coding: Coding, depth: number): DicomElement {
@@ -231,35 +255,8 @@ export function nestedCoding(vr: string, coding: Coding): Coding {
   return vr === 'UN' && !coding.implicit ? { implicit: true, bigEndian: false } : coding;
 }
 
-/** The two letters at a place if they can be a value representation. */
-export function representationAt(bytes: Uint8Array, at: number): string | undefined {
-  const first = bytes[at];
-  const second = bytes[at + 1];
-  if (first === undefined || second === undefined || !isCapital(first) || !isCapital(second))
-    return undefined;
-  return String.fromCharCode(first, second);
-}
-
-/** Whether two letters are a value representation of the standard. */
-export function isKnownRepresentation(vr: string): boolean {
-  return SHORT.has(vr) || LONG.has(vr);
-}
-
-function isCapital(byte: number): boolean {
-  return byte >= 0x41 && byte <= 0x5a;
-}
-
-/** Fewer bytes than an element's head, all zero: some writers fill up sectors. */
-function isPadding(bytes: Uint8Array, at: number): boolean {
-  return bytes.length - at < 8 && bytes.subarray(at).every((byte) => byte === 0);
-}
-
 function invalid(at: number, complaint: string): Error {
   return dicomError('DICOM_INVALID', `The DICOM data are damaged: ${complaint}.`, `byte ${at}`);
-}
-
-function short(at: number, place: string): Error {
-  return dicomError('DICOM_TRUNCATED', `The DICOM data end ${place}.`, `byte ${at}`);
 }
 
 function overrun(at: number, tag: number, length: number, left: number): Error {

@@ -1,4 +1,5 @@
 /** Which fragments of encapsulated pixel data make up which frame (PS3.5 annex A.4). */
+import { codestreamAt, type Codestream } from './codestreams.ts';
 import { dicomError } from './errors.ts';
 
 /** Fragments of an object: byte ranges `[start, end, …]` without the offset table, and where each frame begins. */
@@ -8,64 +9,87 @@ export interface FrameFragments {
   readonly first: readonly number[];
 }
 
+export interface FrameEvidence {
+  /** Frames, as far as the object tells. */
+  readonly declared: number | undefined;
+  /** What frames begin with; undefined for codings that leave no mark. */
+  readonly codestream: Codestream | undefined;
+  /** The Extended Offset Table (7FE0,0001), as it is in the file. */
+  readonly extended: Uint8Array | undefined;
+}
+
+/** All fragments as one stream. */
+export function oneStream(ranges: readonly number[]): FrameFragments {
+  const own = ranges.slice(2);
+  return { ranges: own, first: [0, own.length / 2] };
+}
+
 /**
- * Fragments of each frame: all of them for one frame, one each where the numbers agree, otherwise by the basic offset
- * table, otherwise by the marks with which codestreams begin.
+ * Fragments of each frame. An offset table that fits the fragments says where frames begin, and so does the mark of a
+ * codestream, wherever a table is short of it; without a table it is one fragment a frame where the numbers agree,
+ * otherwise the marks decide. The number of frames that comes out may be another than the one declared.
  *
  * @param ranges as `ElementReader.fragments` returns them, offset table included.
- * @throws UsclError `DICOM_TRUNCATED` where there are fewer frames than declared, `DICOM_PIXELS` where the fragments
- *   cannot be told apart.
+ * @throws UsclError `DICOM_PIXELS` where the fragments cannot be told apart.
  */
 export function framesOfFragments(
   bytes: Uint8Array,
   ranges: readonly number[],
-  frames: number,
+  { declared, codestream, extended }: FrameEvidence,
 ): FrameFragments {
   const own = ranges.slice(2);
   const count = own.length / 2;
-  if (count < frames)
-    throw dicomError(
-      'DICOM_TRUNCATED',
-      `The object declares ${frames} frames, but its pixel data have ${count} fragments.`,
-      'PixelData',
-    );
-  if (frames === 1) return { ranges: own, first: [0, count] };
-  if (count === frames) return { ranges: own, first: [...own.keys()].slice(0, frames + 1) };
-  const first = byTable(bytes, ranges, frames) ?? byMarks(bytes, own);
-  if (first.length !== frames || first[0] !== 0)
-    throw dicomError(
-      'DICOM_PIXELS',
-      `The object declares ${frames} frames, but its ${count} fragments begin ${first.length}.`,
-      'PixelData',
-    );
+  const each = Array.from({ length: count }, (_, i) => i);
+  const table =
+    byOffsets(ranges, extendedOffsets(extended)) ?? byOffsets(ranges, basicOffsets(bytes, ranges));
+  const isTable = table !== undefined && (table.length > 1 || count !== declared);
+  const starts =
+    isTable || count !== declared ? [...(table ?? [0]), ...byMarks(bytes, own, codestream)] : each;
+  const first = [...new Set(starts)].sort((a, b) => a - b);
+  // Neither table nor marks tell more than that there is a first one.
+  if (first.length === 1 && count > 1 && !isTable && declared !== 1) {
+    if (codestream === undefined || (declared ?? 0) > count) return { ranges: own, first: [...each, count] };
+    if (declared !== undefined)
+      throw dicomError(
+        'DICOM_PIXELS',
+        `The object declares ${declared} frames, but its ${count} fragments begin 1.`,
+        'PixelData',
+      );
+  }
   return { ranges: own, first: [...first, count] };
 }
 
-/** By the offsets, which count from the first fragment's item; undefined where they do not fit the fragments. */
-function byTable(bytes: Uint8Array, ranges: readonly number[], frames: number): number[] | undefined {
-  const [start = 0, end = 0] = ranges;
-  if (end - start !== 4 * frames) return undefined;
-  const view = new DataView(bytes.buffer, bytes.byteOffset + start, end - start);
+/** Index of the fragment at each offset, which count from the first fragment's item; undefined where one fits none. */
+function byOffsets(ranges: readonly number[], offsets: readonly number[]): number[] | undefined {
+  const origin = ranges[1]!;
   const first: number[] = [];
   let fragment = 1;
-  for (let frame = 0; frame < frames; frame++) {
-    const offset = view.getUint32(4 * frame, true);
+  for (const offset of offsets) {
     // The items begin 8 bytes before their values; the first one follows the table.
-    while (2 * fragment < ranges.length && ranges[2 * fragment]! - 8 - end < offset) fragment++;
-    if (ranges[2 * fragment] !== offset + 8 + end || first.at(-1) === fragment - 1) return undefined;
+    while (2 * fragment < ranges.length && ranges[2 * fragment]! - 8 - origin < offset) fragment++;
+    if (ranges[2 * fragment] !== offset + 8 + origin || first.at(-1) === fragment - 1) return undefined;
     first.push(fragment - 1);
   }
   return first[0] === 0 ? first : undefined;
 }
 
-/** Fragments that begin with the start of a codestream: JPEG (all kinds), JPEG 2000 bare and boxed. */
-function byMarks(bytes: Uint8Array, ranges: readonly number[]): number[] {
+function basicOffsets(bytes: Uint8Array, [start = 0, end = 0]: readonly number[]): number[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset + start, end - start);
+  return Array.from({ length: (end - start) >> 2 }, (_, i) => view.getUint32(4 * i, true));
+}
+
+function extendedOffsets(table: Uint8Array | undefined): number[] {
+  if (table === undefined) return [];
+  const view = new DataView(table.buffer, table.byteOffset, table.byteLength);
+  return Array.from({ length: table.length >> 3 }, (_, i) => Number(view.getBigUint64(8 * i, true)));
+}
+
+/** Fragments that begin with the start of a codestream. */
+function byMarks(bytes: Uint8Array, ranges: readonly number[], codestream: Codestream | undefined): number[] {
   const first: number[] = [];
-  for (let i = 0; i < ranges.length; i += 2) {
-    const at = ranges[i]!;
-    const mark = Buffer.from(bytes.subarray(at, Math.min(at + 4, ranges[i + 1]!))).toString('hex');
-    if (/^ffd8ff|^ff4fff51|^0000000c/.test(mark)) first.push(i / 2);
-  }
+  if (codestream === undefined) return first;
+  for (let i = 0; i < ranges.length; i += 2)
+    if (codestreamAt(bytes, ranges[i]!, ranges[i + 1]!) === codestream) first.push(i / 2);
   return first;
 }
 
@@ -74,14 +98,18 @@ export function frameBytes(bytes: Uint8Array, { ranges, first }: FrameFragments,
   const from = first[frame]!;
   const to = first[frame + 1]!;
   if (to - from === 1) return bytes.subarray(ranges[2 * from], ranges[2 * from + 1]);
-  const total = pieces(ranges, from, to).reduce((sum, [start, end]) => sum + end - start, 0);
-  const joined = new Uint8Array(total);
+  const joined = new Uint8Array(frameLength({ ranges, first }, frame));
   let at = 0;
   for (const [start, end] of pieces(ranges, from, to)) {
     joined.set(bytes.subarray(start, end), at);
     at += end - start;
   }
   return joined;
+}
+
+/** Bytes of a frame's codestream. */
+export function frameLength({ ranges, first }: FrameFragments, frame: number): number {
+  return pieces(ranges, first[frame]!, first[frame + 1]!).reduce((sum, [start, end]) => sum + end - start, 0);
 }
 
 function pieces(ranges: readonly number[], from: number, to: number): [number, number][] {

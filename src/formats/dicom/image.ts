@@ -5,14 +5,16 @@
  */
 import { ElementReader, type DicomElement } from './elements.ts';
 import { dicomError } from './errors.ts';
-import { framesOfFragments, type FrameFragments } from './fragments.ts';
+import { codestreamAt } from './codestreams.ts';
+import { frameLength, framesOfFragments, oneStream, type FrameFragments } from './fragments.ts';
 import { colourTable, monochromeTable, paletteTable } from './lookup.ts';
 import { tagOf, type Keyword } from './dictionary.ts';
 import { checkWorking, workingLimit } from './memory.ts';
+import { nativeLayout, type Packing } from './native.ts';
 import type { DicomObject } from './read.ts';
 import type { PixelCoding } from './syntaxes.ts';
 import { timingOf, type FrameTiming } from './timing.ts';
-import { hasValue, numberOf, numbersOf, textOf } from './values.ts';
+import { hasValue, numberOf, numbersOf, textOf, valueOf } from './values.ts';
 
 /** How samples are to be understood. The retired ones (HSV, ARGB, CMYK) are not read. */
 const PHOTOMETRICS = [
@@ -31,8 +33,10 @@ export type Photometric = (typeof PHOTOMETRICS)[number];
 interface Picture {
   readonly rows: number;
   readonly columns: number;
-  /** As declared; at least 1. */
+  /** Those that are there, at least 1; of video as declared. */
   readonly frames: number;
+  /** Number of Frames; undefined where it is missing or no number of frames. */
+  readonly declaredFrames: number | undefined;
   readonly timing: FrameTiming;
   /** Height of a pixel over its width, as far as Pixel Aspect Ratio or Pixel Spacing tell; otherwise 1. */
   readonly pixelAspect: number;
@@ -64,8 +68,8 @@ export interface DicomFrames extends Picture, Format {
   /** Memory that decoding one frame takes, codestream and tables of the codec aside, and what it may take. */
   readonly workingBytes: number;
   readonly workingLimit: number;
-  /** What is odd but harmless: `more-pixels-than-declared`. */
-  readonly remarks: readonly string[];
+  /** Of native frames. */
+  readonly packing: Packing;
 }
 
 export type FrameCoding = Extract<PixelCoding, 'native' | 'rle' | 'jpeg' | 'jpeg-2000'>;
@@ -108,20 +112,30 @@ export function imageOf(object: DicomObject): DicomImage {
       'TransferSyntaxUID',
     );
   const picture = pictureOf(object);
+  const { declaredFrames } = picture;
+  const timed = (frames: number): { frames: number; timing: FrameTiming } => ({
+    frames,
+    timing: timingOf(object, frames),
+  });
   if (pixels === 'mpeg2' || pixels === 'h264' || pixels === 'hevc') {
-    const ranges = fragmentsOf(object, element);
-    const fragments = framesOfFragments(object.bytes, ranges, 1);
-    return { kind: 'video', codec: pixels, ...picture, bytes: object.bytes, fragments };
+    const fragments = oneStream(fragmentsOf(object, element));
+    // Times are as many as frames: a number that the bytes cannot hold must not be believed before them.
+    const { timing } = timed(Math.min(declaredFrames ?? 1, object.bytes.length));
+    const frames = declaredFrames ?? 1;
+    return { kind: 'video', codec: pixels, ...picture, frames, timing, bytes: object.bytes, fragments };
   }
-  const { rows, columns, frames } = picture;
+  const { rows, columns } = picture;
   const format = formatOf(object);
-  const frameBytes = nativeFrameBytes(element, format, picture);
-  const coding = pixels === 'encapsulated-native' ? 'native' : pixels;
+  const ranges = isEncapsulated(object, element) ? fragmentsOf(object, element) : undefined;
+  const coding = codingOf(object, ranges);
   const workingBytes = workingBytesOf(coding, format, rows * columns);
   const inflated = object.syntax.deflated ? object.bytes.length : 0;
   const limit = workingLimit(object.fileBytes, inflated);
   checkWorking(workingBytes, limit, 'Rows, Columns');
-  const place = placeOf(object, element, format, frames, frameBytes);
+  const place =
+    ranges === undefined
+      ? plainPlace(object, element, format, picture)
+      : fragmentPlace(object, ranges, coding, format, picture);
   const table = tableOf(object, format);
   return {
     kind: 'frames',
@@ -133,6 +147,7 @@ export function imageOf(object: DicomObject): DicomImage {
     workingBytes,
     workingLimit: limit,
     ...place,
+    ...timed(place.frames),
   };
 }
 
@@ -174,13 +189,12 @@ function kindOf(object: DicomObject): string {
   return KINDS.find(([pattern]) => pattern.test(uid))?.[1] ?? 'of another kind';
 }
 
-function pictureOf(object: DicomObject): Picture {
+function pictureOf(object: DicomObject): Omit<Picture, 'frames' | 'timing'> {
   const rows = whole(object, 'Rows', 1, 0xffff);
   const columns = whole(object, 'Columns', 1, 0xffff);
-  const frames = hasValue(object, 'NumberOfFrames') ? whole(object, 'NumberOfFrames', 1, 0x7fffffff) : 1;
-  // Times are as many as frames: a number of frames that the bytes cannot hold must not be believed before them.
-  const plausible = Math.min(frames, object.bytes.length);
-  return { rows, columns, frames, timing: timingOf(object, plausible), pixelAspect: aspectOf(object) };
+  const number = numberOf(object, 'NumberOfFrames');
+  const isNumber = number !== undefined && Number.isInteger(number) && number >= 1 && number <= 0x7fffffff;
+  return { rows, columns, declaredFrames: isNumber ? number : undefined, pixelAspect: aspectOf(object) };
 }
 
 function formatOf(object: DicomObject): Format {
@@ -243,55 +257,66 @@ function aspectOf(object: DicomObject): number {
   return 1;
 }
 
-/** Bytes of a frame as native samples; 4:2:2 holds two samples of colour for two pixels. */
-function nativeFrameBytes(
-  element: DicomElement,
-  { photometric, samples, bitsAllocated }: Format,
-  { rows, columns, frames }: Picture,
-): number {
-  const pixelBytes = bitsAllocated / 8;
-  const full = rows * columns * samples * pixelBytes;
-  if (photometric !== 'YBR_FULL_422' && photometric !== 'YBR_PARTIAL_422') return full;
-  const halved = rows * columns * 2 * pixelBytes;
-  // Some writers declare 4:2:2 and write every sample; then the bytes are enough for that.
-  return !element.undefinedLength && element.end - element.start >= full * frames ? full : halved;
-}
+type Place = Pick<DicomFrames, 'source' | 'packing' | 'frames'>;
+type Declared = Pick<Picture, 'rows' | 'columns' | 'declaredFrames'>;
 
-type Place = Pick<DicomFrames, 'source' | 'remarks'>;
-
-function placeOf(
-  object: DicomObject,
-  element: DicomElement,
-  format: Format,
-  frames: number,
-  frameBytes: number,
-): Place {
-  const { pixels: coding } = object.syntax;
-  if (coding !== 'native') {
-    const fragments = framesOfFragments(object.bytes, fragmentsOf(object, element), frames);
-    return { source: { kind: 'fragments', fragments }, remarks: [] };
-  }
-  if (element.undefinedLength)
-    throw pixels('PixelData', `the pixel data are in fragments, which ${object.syntax.name} does not have`);
+function plainPlace(object: DicomObject, element: DicomElement, format: Format, picture: Declared): Place {
   const present = element.end - element.start;
-  const needed = frameBytes * frames;
-  if (needed > present)
-    throw dicomError(
-      'DICOM_TRUNCATED',
-      `The object declares ${frames} frames of ${frameBytes} bytes, and its pixel data have ${present}.`,
-      'PixelData',
-    );
+  const { packing, frameBytes, frames } = nativeLayout(
+    { ...format, ...picture },
+    present,
+    picture.declaredFrames,
+  );
   const { bigEndian } = object.coding;
   const swapped = bigEndian && (format.bitsAllocated === 16 || element.vr === 'OW');
-  return {
-    source: { kind: 'plain', start: element.start, frameBytes, swapped },
-    remarks: present - needed >= frameBytes ? ['more-pixels-than-declared'] : [],
-  };
+  return { source: { kind: 'plain', start: element.start, frameBytes, swapped }, packing, frames };
+}
+
+function fragmentPlace(
+  object: DicomObject,
+  ranges: readonly number[],
+  coding: FrameCoding,
+  format: Format,
+  picture: Declared,
+): Place {
+  const fragments = framesOfFragments(object.bytes, ranges, {
+    declared: picture.declaredFrames,
+    codestream: coding === 'native' ? undefined : coding,
+    extended: valueOf(object, 'ExtendedOffsetTable'),
+  });
+  const frames = fragments.first.length - 1;
+  const source = { kind: 'fragments', fragments } as const;
+  if (coding !== 'native') return { source, packing: 'whole', frames };
+  const present = frameLength(fragments, 0);
+  return { source, packing: nativeLayout({ ...format, ...picture }, present, 1).packing, frames };
+}
+
+/** Whether pixel data come in fragments: by their undefined length, or by how they begin where that slipped. */
+function isEncapsulated(
+  { syntax, bytes }: DicomObject,
+  { start, end, undefinedLength }: DicomElement,
+): boolean {
+  if (undefinedLength || syntax.pixels === 'native') return undefinedLength;
+  if (end - start >= 8 && Buffer.from(bytes.subarray(start, start + 4)).toString('hex') === 'feff00e0')
+    return true;
+  throw pixels('PixelData', `the pixel data are not in fragments, as ${syntax.name} needs`);
+}
+
+/** What frames are coded in: what the first one begins with, otherwise as declared. */
+function codingOf({ syntax, bytes }: DicomObject, ranges: readonly number[] | undefined): FrameCoding {
+  if (ranges === undefined) return 'native';
+  const seen = codestreamAt(bytes, ranges[2]!, ranges[3]!);
+  if (seen !== undefined) return seen;
+  const { pixels: declared } = syntax;
+  if (declared === 'rle' || declared === 'jpeg' || declared === 'jpeg-2000') return declared;
+  if (declared === 'encapsulated-native') return 'native';
+  throw pixels(
+    'PixelData',
+    `the pixel data are in fragments, which ${syntax.name} does not have, and what is in them is not known`,
+  );
 }
 
 function fragmentsOf(object: DicomObject, element: DicomElement): number[] {
-  if (!element.undefinedLength)
-    throw pixels('PixelData', `the pixel data are not in fragments, as ${object.syntax.name} needs`);
   const ranges = new ElementReader(object.bytes).fragments(element);
   if (ranges.length < 4)
     throw dicomError('DICOM_TRUNCATED', 'The pixel data have no fragments.', 'PixelData');

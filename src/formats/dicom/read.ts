@@ -6,9 +6,11 @@
  */
 import { constants, inflateRawSync } from 'node:zlib';
 import { systemCode } from '../../base/errors.ts';
-import { ElementReader, isKnownRepresentation, representationAt, type DicomElements } from './elements.ts';
+import { ElementReader, type DicomElements, type Slip } from './elements.ts';
 import { dicomError } from './errors.ts';
+import { HeadReader, isExplicitAt, isKnownRepresentation, representationAt } from './heads.ts';
 import {
+  EXPLICIT_BIG_ENDIAN,
   EXPLICIT_LITTLE_ENDIAN,
   IMPLICIT_LITTLE_ENDIAN,
   syntaxOf,
@@ -56,22 +58,27 @@ export function isDicom(head: Uint8Array): boolean {
 export function readDicom(given: Uint8Array, options: ReadOptions = {}): DicomObject {
   const bytes = plain(given);
   const open = options.upTo === 'pixels';
-  const start = hasMagic(bytes) ? { at: PREAMBLE_BYTES + 4, meta: true } : bareStart(bytes);
+  const start = hasMagic(bytes) ? { at: PREAMBLE_BYTES + 4 } : bareStart(bytes);
   if (start === undefined)
     throw dicomError(
       'DICOM_NOT_DICOM',
       'This is not a DICOM file: it has neither its mark nor its elements.',
       'byte 0',
     );
-  const { meta, end } = new ElementReader(bytes).metaGroup(start.at);
+  const { meta, end } = new ElementReader(bytes, open).metaGroup(start.at);
   const uid = textOf(meta, 'TransferSyntaxUID');
-  if (uid === undefined && start.meta && end > start.at)
-    throw dicomError('DICOM_INVALID', 'The file does not name its transfer syntax.', 'TransferSyntaxUID');
   const declared = uid === undefined ? guessSyntax(bytes, end) : syntaxOf(uid);
   const body = declared.deflated ? plain(inflate(bytes.subarray(end), bytes.length, open)) : bytes;
   const at = declared.deflated ? 0 : end;
-  const set = new ElementReader(body).dataSet(at, trueCoding(body, at, declared), open);
-  return { ...set, meta, syntax: declared, fileBytes: bytes.length };
+  const coding = trueCoding(body, at, declared);
+  const set = new ElementReader(body, open).dataSet(at, coding, open);
+  // A file without a meta group has no place to declare anything in.
+  const isOther =
+    (uid === undefined && meta.elements.size > 0) ||
+    coding.implicit !== declared.implicit ||
+    coding.bigEndian !== declared.bigEndian;
+  const slips = new Set<Slip>([...meta.slips, ...set.slips, ...(isOther ? ['other-encoding' as const] : [])]);
+  return { ...set, slips, meta, syntax: declared, fileBytes: bytes.length };
 }
 
 /** The same bytes without Buffer's ways: its `slice` shares memory. */
@@ -84,12 +91,12 @@ function hasMagic(bytes: Uint8Array): boolean {
 }
 
 /** Where a file without preamble begins, if it is one. */
-function bareStart(bytes: Uint8Array): { at: 0; meta: boolean } | undefined {
+function bareStart(bytes: Uint8Array): { at: number } | undefined {
   if (bytes.length < 16) return undefined;
   const group = bytes[0]! | (bytes[1]! << 8);
   // Big-endian files come with a meta group, or not at all.
   if ((group !== 2 && group !== 8) || !looksLikeElements(bytes.subarray(0, HEAD_BYTES))) return undefined;
-  return { at: 0, meta: group === 2 };
+  return { at: 0 };
 }
 
 /** Elements in ascending order, one of them a UID of the standard's root, until the bytes end. */
@@ -121,21 +128,36 @@ function looksLikeElements(head: Uint8Array): boolean {
   return false;
 }
 
-/** The encoding of a data set without meta group. */
+/** The syntax of a data set that does not name it; of compressed pixels the bytes will tell. */
 function guessSyntax(bytes: Uint8Array, at: number): TransferSyntax {
-  return isExplicitAt(bytes, at) ? EXPLICIT_LITTLE_ENDIAN : IMPLICIT_LITTLE_ENDIAN;
+  const { implicit, bigEndian } = trueCoding(bytes, at, EXPLICIT_LITTLE_ENDIAN);
+  if (bigEndian) return EXPLICIT_BIG_ENDIAN;
+  return implicit ? IMPLICIT_LITTLE_ENDIAN : EXPLICIT_LITTLE_ENDIAN;
 }
 
-/** Some writers declare explicit encoding and write implicit, and the other way round; the first element shows it. */
+/** Groups of the first element are below this one, and their bytes the wrong way round far above. */
+const EARLY_GROUPS = 0x100;
+
+/**
+ * Some writers declare explicit encoding and write implicit, and the other way round, or exchange bytes; the first
+ * element shows it, and the second where the first is the one without a representation.
+ */
 function trueCoding(bytes: Uint8Array, at: number, declared: Coding): Coding {
-  const { bigEndian } = declared;
-  if (bytes.length - at < 8) return { implicit: declared.implicit, bigEndian };
-  return { implicit: !isExplicitAt(bytes, at), bigEndian };
-}
-
-function isExplicitAt(bytes: Uint8Array, at: number): boolean {
-  const vr = representationAt(bytes, at + 4);
-  return vr !== undefined && isKnownRepresentation(vr);
+  if (bytes.length - at < 8) return { implicit: declared.implicit, bigEndian: declared.bigEndian };
+  const [low, high] = [bytes[at]!, bytes[at + 1]!];
+  const little = low + 0x100 * high;
+  const big = high + 0x100 * low;
+  const bigEndian =
+    little < EARLY_GROUPS && big >= EARLY_GROUPS
+      ? false
+      : big < EARLY_GROUPS && little >= EARLY_GROUPS
+        ? true
+        : declared.bigEndian;
+  const isExplicit =
+    isExplicitAt(bytes, at) ||
+    (!declared.implicit &&
+      new HeadReader(bytes, false).isFollowedByExplicit(at, { implicit: false, bigEndian }));
+  return { implicit: !isExplicit, bigEndian };
 }
 
 /** A deflated data set may become this much longer than its file: with the file, four times its length and some. */

@@ -7,8 +7,8 @@ export interface Samples {
   readonly data: Uint8Array | Uint16Array;
   /** Not a part of the file: may be overwritten and handed on. */
   readonly owned: boolean;
-  /** `planar`: a plane each; `halved`: Y Y Cb Cr for two pixels (4:2:2). */
-  readonly layout: 'interleaved' | 'planar' | 'halved';
+  /** `planar`: a plane each; `halved`: Y Y Cb Cr for two pixels (4:2:2), rows of odd length padded or not. */
+  readonly layout: 'interleaved' | 'planar' | 'halved' | 'halved-padded';
   /** What the three samples are: as declared, or as the codestream is known to have made them. */
   readonly colour: 'declared' | 'rgb' | 'ybr';
   /** Bits to the right of the stored ones. */

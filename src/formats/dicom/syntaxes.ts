@@ -36,6 +36,7 @@ const coded = (pixels: PixelCoding, name: string): TransferSyntax => ({
 
 export const IMPLICIT_LITTLE_ENDIAN = native('Implicit VR Little Endian', IMPLICIT);
 export const EXPLICIT_LITTLE_ENDIAN = native('Explicit VR Little Endian', EXPLICIT);
+export const EXPLICIT_BIG_ENDIAN = native('Explicit VR Big Endian', BIG_ENDIAN);
 
 /** By what follows `1.2.840.10008.1.2`. */
 const SYNTAXES: Readonly<Record<string, TransferSyntax>> = {
@@ -43,7 +44,7 @@ const SYNTAXES: Readonly<Record<string, TransferSyntax>> = {
   '.1': EXPLICIT_LITTLE_ENDIAN,
   '.1.98': coded('encapsulated-native', 'Encapsulated Uncompressed Explicit VR Little Endian'),
   '.1.99': native('Deflated Explicit VR Little Endian', EXPLICIT, true),
-  '.2': native('Explicit VR Big Endian', BIG_ENDIAN),
+  '.2': EXPLICIT_BIG_ENDIAN,
   '.5': coded('rle', 'RLE Lossless'),
   '.4.50': coded('jpeg', 'JPEG Baseline'),
   '.4.51': coded('jpeg', 'JPEG Extended'),

@@ -1,11 +1,12 @@
 /**
  * When the frames of a cine loop were taken. Objects tell it in up to five ways (PS3.3 C.7.6.5, C.8.5.6); the one that
- * the Frame Increment Pointer names goes first, then from the most to the least exact. Values that no scanner has
- * (negative, zero, more than a minute a frame) count as absent.
+ * the Frame Increment Pointer names goes first, then from the most to the least exact. Rates that no scanner has
+ * (negative, zero, a thousand frames a second and more, five seconds a frame and longer) come from seconds or
+ * microseconds where milliseconds belong, and count as absent.
  */
-import { tagOf } from './dictionary.ts';
+import { tagOf, type Keyword } from './dictionary.ts';
 import type { DicomElements } from './elements.ts';
-import { numberOf, numbersOf } from './values.ts';
+import { hasValue, numberOf, numbersOf } from './values.ts';
 
 export interface FrameTiming {
   /** Mean frames a second; null for one frame and where the object does not tell. */
@@ -19,48 +20,54 @@ export interface FrameTiming {
     | 'RecommendedDisplayFrameRate'
     | 'ActualFrameDuration'
     | null;
+  /** Something was told that no scanner has, and did not count. */
+  readonly isDoubted: boolean;
 }
 
-const UNKNOWN: FrameTiming = { fps: null, times: null, from: null };
-const LONGEST_FRAME_MS = 60_000;
+/** The rates that are believed lie between these; a unit that slipped makes others. */
+const SLOWEST = 0.2;
+const FASTEST = 1000;
+const LONGEST_STEP_MS = 60_000;
 /** Nine hours at 30 frames a second; a longer vector would cost more memory than its text. */
 const MAX_FRAMES = 1_000_000;
 
+type Told = Pick<FrameTiming, 'fps' | 'times'>;
+
 export function timingOf(set: DicomElements, frames: number): FrameTiming {
-  if (frames < 2) return UNKNOWN;
-  const single = (
-    from: Exclude<FrameTiming['from'], null>,
-    fps: number | undefined,
-  ): FrameTiming | undefined =>
-    fps === undefined || !(fps * LONGEST_FRAME_MS >= 1000) || !Number.isFinite(fps)
-      ? undefined
-      : { fps, times: null, from };
-  const perFrame = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : 1000 / ms);
-  const frameTime = single('FrameTime', perFrame(numberOf(set, 'FrameTime')));
-  const vector = fromVector(set, frames);
+  if (frames < 2) return { fps: null, times: null, from: null, isDoubted: false };
+  const rate = (keyword: Keyword): Told => ({ fps: numberOf(set, keyword) ?? null, times: null });
+  const step = (keyword: Keyword): Told => ({ fps: 1000 / (numberOf(set, keyword) ?? NaN), times: null });
+  const ways = [
+    ['FrameTimeVector', () => fromVector(set, frames)],
+    ['FrameTime', () => step('FrameTime')],
+    ['CineRate', () => rate('CineRate')],
+    ['RecommendedDisplayFrameRate', () => rate('RecommendedDisplayFrameRate')],
+    ['ActualFrameDuration', () => step('ActualFrameDuration')],
+  ] as const;
   const pointed = numberOf(set, 'FrameIncrementPointer');
-  if (pointed === tagOf('FrameTime') && frameTime !== undefined) return frameTime;
-  return (
-    vector ??
-    frameTime ??
-    single('CineRate', numberOf(set, 'CineRate')) ??
-    single('RecommendedDisplayFrameRate', numberOf(set, 'RecommendedDisplayFrameRate')) ??
-    single('ActualFrameDuration', perFrame(numberOf(set, 'ActualFrameDuration'))) ??
-    UNKNOWN
-  );
+  const isPointed = ([keyword]: (typeof ways)[number]): boolean => tagOf(keyword) === pointed;
+  let isDoubted = false;
+  for (const [keyword, tell] of [...ways.filter(isPointed), ...ways.filter((way) => !isPointed(way))]) {
+    if (!hasValue(set, keyword)) continue;
+    const { fps, times } = tell();
+    if (fps !== null && fps > SLOWEST && fps < FASTEST) return { fps, times, from: keyword, isDoubted };
+    isDoubted = true;
+  }
+  return { fps: null, times: null, from: null, isDoubted };
 }
 
 /** The vector holds the milliseconds from the frame before; its first value is 0 by the standard and not used. */
-function fromVector(set: DicomElements, frames: number): FrameTiming | undefined {
-  if (frames > MAX_FRAMES) return undefined;
+function fromVector(set: DicomElements, frames: number): Told {
+  const unknown = { fps: null, times: null };
+  if (frames > MAX_FRAMES) return unknown;
   const steps = numbersOf(set, 'FrameTimeVector', frames);
-  if (steps.length < frames) return undefined;
+  if (steps.length < frames) return unknown;
   const times = new Float64Array(frames);
   for (let i = 1; i < frames; i++) {
     const step = steps[i]!;
-    if (!(step >= 0) || step > LONGEST_FRAME_MS) return undefined;
+    if (!(step >= 0) || step > LONGEST_STEP_MS) return unknown;
     times[i] = times[i - 1]! + step / 1000;
   }
   const total = times[frames - 1]!;
-  return total > 0 ? { fps: (frames - 1) / total, times, from: 'FrameTimeVector' } : undefined;
+  return total > 0 ? { fps: (frames - 1) / total, times } : unknown;
 }

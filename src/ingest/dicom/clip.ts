@@ -24,6 +24,7 @@ import { frameOf } from './pixels.ts';
 import { PrivateFile } from './private-file.ts';
 import type { DeclaredField } from './regions.ts';
 import { fieldOfRegions, REGION_REMARKS, scaledField } from './regions.ts';
+import { remarkFlags } from './remarks.ts';
 import { roundedRate, sampledFrames } from './sampling.ts';
 
 export interface DicomClip extends ClipSource {
@@ -75,7 +76,7 @@ function openFrames(object: DicomObject, image: DicomFrames, { key }: DicomClipO
     fps: roundedRate(image.timing.fps),
     frameCount: image.frames,
     mayIdentify: true,
-    flags: flagsOf(object),
+    flags: [...flagsOf(object), ...remarkFlags(object, image)],
     remarks: [],
     frames: (request) => decodeFrames(image, size, request),
     sha256: () => Promise.resolve(contentDigest(key, digestOf(image))),
@@ -124,7 +125,7 @@ function fieldFor(
   };
 }
 
-/** Frames that cannot be decoded are left out and told, as of damaged videos; a clip without any is an error. */
+/** Frames that cannot be decoded, or are not there, are told, as of damaged videos; a clip without any is an error. */
 async function* decodeFrames(
   image: DicomFrames,
   original: Size,
@@ -146,9 +147,15 @@ async function* decodeFrames(
     }
     yield frame;
   }
-  if (first === undefined) return undefined;
-  if (lost === indices.length) throw first;
-  return `${lost} of ${indices.length} frames cannot be decoded: ${messageOf(first)}`;
+  if (first !== undefined && lost === indices.length) throw first;
+  const { frames, declaredFrames = 0 } = image;
+  const damage = [
+    ...(frames < declaredFrames ? [`It declares ${declaredFrames} frames and holds ${frames}.`] : []),
+    ...(first === undefined
+      ? []
+      : [`${lost} of ${indices.length} frames cannot be decoded: ${messageOf(first)}`]),
+  ];
+  return damage.length === 0 ? undefined : damage.join(' ');
 }
 
 function secondsOf({ frames, timing }: DicomFrames): ArrayLike<number> | null {

@@ -19,6 +19,8 @@ import type { UltrasoundRegion } from './regions.ts';
 export interface DicomHeader {
   /** Patient ID; null where it is absent or says nothing (`--`). */
   readonly patient: string | null;
+  /** Whether another Patient ID stands in the file as well. */
+  readonly hasOtherPatient: boolean;
   /** Study Instance UID. */
   readonly study: string | null;
   /** SOP Instance UID. */
@@ -44,6 +46,7 @@ export async function readHeader(path: string, signal?: AbortSignal): Promise<Di
   if (complaint !== undefined) throw complaint;
   return {
     patient: identifierOf(object, 'PatientID'),
+    hasOtherPatient: hasOtherPatient(object),
     study: identifierOf(object, 'StudyInstanceUID'),
     instance: identifierOf(object, 'SOPInstanceUID'),
     digest: digestOfMaking(object),
@@ -132,6 +135,18 @@ function identifierOf(
 ): string | null {
   const text = textOf(object, keyword);
   return text !== undefined && /[\p{L}\p{N}]/u.test(text) ? text.normalize('NFC') : null;
+}
+
+/** Whether a Patient ID that stands twice has two values. */
+function hasOtherPatient(object: DicomElements): boolean {
+  const first = identifierOf(object, 'PatientID');
+  return object.repeated
+    .filter(({ tag }) => tag === tagOf('PatientID'))
+    .some((element) => {
+      const other = { ...object, elements: new Map([[element.tag, element]]) };
+      const value = identifierOf(other, 'PatientID');
+      return value !== null && value !== first;
+    });
 }
 
 async function readStart(path: string, signal: AbortSignal | undefined): Promise<DicomObject> {

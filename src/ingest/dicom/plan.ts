@@ -98,7 +98,11 @@ export async function planDicom(
       flags: ['dicom'],
     })),
     rejected: rejected.sort((a, b) => compareText(a.source, b.source)),
-    notes: notesOn(clips, key),
+    notes: notesOn(
+      clips,
+      clips.filter(({ path }) => (groupOf?.(path) ?? null) === null),
+      key,
+    ),
     nameGroup: (given) => nameGroup({ group: given, patient: null, study: null, clip: given }),
   };
 }
@@ -204,15 +208,20 @@ function groupNames(key: PseudonymKey | null): (known: Belonging) => string {
   };
 }
 
-function notesOn(clips: readonly Found[], key: PseudonymKey | null): string[] {
+/** Where groups can be given that the files do not tell. */
+const WAY_OUT = 'give groups in the column group of the labels file';
+
+/** Notes on clips whose group nobody gave, and on all of them. */
+function notesOn(clips: readonly Found[], ungrouped: readonly Found[], key: PseudonymKey | null): string[] {
   if (clips.length === 0) return [];
-  const nameless = clips.filter(({ header }) => header.patient === null);
+  const nameless = ungrouped.filter(({ header }) => header.patient === null);
   const patientsOf = new Map<string, Set<string>>();
   for (const { header } of clips) {
     if (header.study === null || header.patient === null) continue;
     patientsOf.set(header.study, (patientsOf.get(header.study) ?? new Set()).add(header.patient));
   }
   const shared = [...patientsOf.values()].filter((patients) => patients.size > 1).length;
+  const doubled = ungrouped.filter(({ header }) => header.hasOtherPatient).length;
   return [
     ...(key === null
       ? [
@@ -220,10 +229,49 @@ function notesOn(clips: readonly Found[], key: PseudonymKey | null): string[] {
         ]
       : []),
     ...(nameless.length > 0
-      ? [`${nameless.length} DICOM clips name no patient; their groups are studies, or single clips.`]
+      ? [
+          `${nameless.length} DICOM clips name no patient; their groups are studies, or single clips. If patients are known, ${WAY_OUT}.`,
+        ]
       : []),
+    ...placeholderNotes(ungrouped),
     ...(shared > 0
       ? [`${shared} DICOM studies hold more than one patient ID: one patient may be in two groups.`]
       : []),
+    ...(doubled > 0
+      ? [
+          `${doubled} DICOM clips hold two different patient IDs; the first counts. If it is wrong, ${WAY_OUT}.`,
+        ]
+      : []),
   ];
+}
+
+/** Words that de-identification writes in place of a Patient ID, without what separates and numbers them. */
+const PLACEHOLDER =
+  /^(anon(ym(ous|ized|ised|e|isiert|izado)?)?|unknown|none|null|nil|na|nan|undefined|unidentified|deidentified|removed|deleted|redacted|hidden|blank|empty|dummy|default|test|patient(id)?|id|name|noid|noname|nopatientid|x+|0+|9+|1?2?3?4?5?)$/;
+
+/** Placeholders that stand for more than one study, and any one ID that all clips of several studies share. */
+function placeholderNotes(clips: readonly Found[]): string[] {
+  const byPatient = new Map<string, Found[]>();
+  for (const one of clips) {
+    const { patient } = one.header;
+    if (patient !== null) byPatient.set(patient, [...(byPatient.get(patient) ?? []), one]);
+  }
+  return [...byPatient].flatMap(([patient, own]) => {
+    const studies = new Set(own.map(({ header }) => header.study)).size;
+    const isPlaceholder = PLACEHOLDER.test(patient.toLowerCase().replace(/[^\p{L}\p{N}]/gu, ''));
+    const isOnly = own.length === clips.length && studies > 1;
+    const isLarge = studies >= MANY_STUDIES && studies > studiesOf(clips) / 2;
+    if (own.length < 2 || !(isOnly || isPlaceholder || isLarge)) return [];
+    const all = own.length === clips.length ? `All ${own.length}` : String(own.length);
+    return [
+      `${all} DICOM clips of ${studies} ${studies === 1 ? 'study' : 'studies'} name one patient and are one group. If that patient ID stands for several people, ${WAY_OUT}.`,
+    ];
+  });
+}
+
+/** Studies of one patient that are more than most patients have. */
+const MANY_STUDIES = 10;
+
+function studiesOf(clips: readonly Found[]): number {
+  return new Set(clips.map(({ header }) => header.study)).size;
 }

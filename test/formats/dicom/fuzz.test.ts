@@ -12,6 +12,7 @@ import { decodeFrame } from '../../../src/formats/dicom/decode.ts';
 import { imageOf, videoParts } from '../../../src/formats/dicom/image.ts';
 import { isDicom, readDicom } from '../../../src/formats/dicom/read.ts';
 import { bytesOf, realFiles, syntheticFiles } from './corpus.ts';
+import { doubledElements, headerSlips, oddColumns, palettes, wrongNumbers } from './slips.ts';
 
 const MUTANTS = 20_000;
 const MEGABYTE = 2 ** 20;
@@ -126,7 +127,11 @@ describe('mutants', () => {
   test('end as a picture or as an error of the family, in bounded time and memory', async () => {
     const synthetic = await syntheticFiles();
     const real = realFiles().map(({ name, path }) => ({ name, bytes: bytesOf(path) }));
-    const corpus = [...synthetic, ...real].map((file) => ({ ...file, heads: headsOf(file.bytes) }));
+    // Each kind of slip opens ways of reading that sound files never go.
+    const slips = [await wrongNumbers(), doubledElements(), await headerSlips(), palettes(), oddColumns()]
+      .flatMap((kind) => kind.filter((_, i) => i % 5 === 0))
+      .map(({ name, bytes }) => ({ name, bytes }));
+    const corpus = [...synthetic, ...slips, ...real].map((file) => ({ ...file, heads: headsOf(file.bytes) }));
     // The unchanged files first: they must decode, and the codecs be open before memory is measured.
     for (const { name, bytes } of corpus)
       expect(await outcome(bytes, () => true), name).toBe(name === 'video' ? 'video' : 'decoded');
