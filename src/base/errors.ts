@@ -20,6 +20,8 @@ export interface ErrorDetails {
   /** What the person can do about it. */
   readonly remedy: string;
   readonly cause?: unknown;
+  /** What programs get beside the error with `--json`. */
+  readonly facts?: Readonly<Record<string, unknown>>;
 }
 
 export class UsclError extends Error {
@@ -27,6 +29,7 @@ export class UsclError extends Error {
   readonly code: string;
   readonly where: string | undefined;
   readonly remedy: string;
+  readonly facts: Readonly<Record<string, unknown>>;
 
   constructor(details: ErrorDetails) {
     super(details.message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -35,6 +38,7 @@ export class UsclError extends Error {
     this.code = details.code;
     this.where = details.where;
     this.remedy = details.remedy;
+    this.facts = details.facts ?? {};
   }
 
   /** 2 usage, 3 data, 4 numeric, 5 resources. */

@@ -59,6 +59,7 @@ function report(raised: unknown, output: Output, signal: keyof typeof SIGNALS | 
         where: thrown.where ?? null,
         remedy: thrown.remedy,
       },
+      ...thrown.facts,
     });
     return thrown.exitCode;
   }

@@ -142,8 +142,7 @@ labels.csv:
 }
 
 /** All that was refused: where nothing was taken, nothing else tells what to do. */
-function tellNothing(output: Output, { code, message, rejected, ignored, notes }: NothingTaken): void {
-  output.result({ error: { code, message }, clips: 0, frames: 0, rejected, ignored, notes });
+function tellNothing(output: Output, { rejected, notes }: NothingTaken): void {
   if (rejected.length > 0) output.note(`not taken: ${rejected.length}`);
   for (const { source, reason } of rejected) output.note(`  ${oneLine(`${source}: ${reason}`)}`);
   for (const note of notes) output.note(`note: ${note}`);

@@ -6,7 +6,6 @@ import type { IngestPlan, Rejection } from './plan.ts';
 export class NothingTaken extends UsclError {
   /** For the screen and for `--json`, never for a file: paths may name patients. */
   readonly rejected: readonly Rejection[];
-  readonly ignored: number;
   readonly notes: readonly string[];
 
   constructor(
@@ -16,6 +15,7 @@ export class NothingTaken extends UsclError {
   ) {
     const [first] = rejected;
     const count = rejected.length;
+    const facts = { clips: 0, frames: 0, rejected, ignored, notes };
     super(
       first === undefined
         ? {
@@ -23,6 +23,7 @@ export class NothingTaken extends UsclError {
             code: 'SOURCE_EMPTY',
             message: `There are no clips in ${source} (${ignored} files were passed over).`,
             where: source,
+            facts,
             remedy:
               'Give a folder of DICOM files, videos (mp4, mov, avi, mpeg, gif, …), pictures (png, jpg, tif, webp) or folders of frames.',
           }
@@ -31,13 +32,13 @@ export class NothingTaken extends UsclError {
             code: clips.length === 0 ? 'SOURCE_EMPTY' : 'DATASET_EMPTY',
             message: `There are no clips in ${source} that can be taken: ${count} ${count === 1 ? 'file was' : 'files were'} refused (${first.source}: ${first.reason}${count === 1 ? '' : '; …'}). Nothing was written.`,
             where: source,
+            facts,
             remedy:
               'Mend what the reasons name (each refused file is listed with its own), or give another source.',
           },
     );
     this.name = 'NothingTaken';
     this.rejected = rejected;
-    this.ignored = ignored;
     this.notes = notes;
   }
 }
