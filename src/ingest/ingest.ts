@@ -136,7 +136,8 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
         signal?.throwIfAborted();
         const { clip } = work.task;
         const isTaken =
-          work.kind === 'previous' && (await takeOver(work, writer, tally, settings, isPrivate));
+          work.kind === 'previous' &&
+          (await takeOver(work, writer, tally, settings, isPrivate, () => decode(work.task).decoding));
         if (!isTaken) {
           const fresh = work.kind === 'decoding' ? work : decode(work.task);
           await takeDecoded(fresh, writer, tally, isPrivate);
@@ -208,14 +209,15 @@ async function takeOver(
   tally: Tally,
   settings: DecodeSettings,
   isPrivate: boolean,
+  decode: () => ClipDecoding,
 ): Promise<boolean> {
   const { clip, key } = task;
   const { record, line } = previous;
   if ('refused' in line) {
-    // What was noted of a private file is a code; the reason is for a person, so it is found once more.
-    if (isPrivate) return false;
     writer.noteRefusal(key, line.refused);
-    tally.reject({ source: clip.item.path, reason: line.refused });
+    if (!isPrivate) tally.reject({ source: clip.item.path, reason: line.refused });
+    // What was noted of a private file is a code; the reason is for a person, so it is found once more.
+    else tally.reject({ ...rejectionOf(clip, await failureOf(decode), true), writtenReason: line.refused });
     return true;
   }
   if (record === null || !(await hasSameContent(clip, record, settings))) return false;
@@ -235,6 +237,21 @@ async function takeOver(
   } catch (thrown) {
     if (!(thrown instanceof UsclError) || thrown.kind !== 'data') throw thrown;
     return false;
+  }
+}
+
+/** The data error that decoding a clip ends with; undefined where it goes well now. */
+async function failureOf(decode: () => ClipDecoding): Promise<UsclError | undefined> {
+  const { frames } = decode();
+  try {
+    const reading = frames[Symbol.asyncIterator]();
+    while ((await reading.next()).done !== true);
+    return undefined;
+  } catch (thrown) {
+    if (thrown instanceof UsclError && thrown.kind === 'data') return thrown;
+    throw thrown;
+  } finally {
+    await frames.stop();
   }
 }
 
@@ -261,7 +278,7 @@ function weightOf({ item }: PlannedClip, root: string): number {
 }
 
 function rejectionOf({ item, name }: PlannedClip, thrown: unknown, isPrivate: boolean): Rejection {
-  const reason = thrown instanceof Error ? thrown.message : '';
+  const reason = thrown instanceof Error ? thrown.message : 'an earlier ingest could not take it';
   const plain = { source: item.path, reason };
   if (!isPrivate) return plain;
   const writtenSource = typeof name === 'string' ? name : 'file';
