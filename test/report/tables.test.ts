@@ -1,5 +1,5 @@
 /** Every number in the tables of a page beside the run's own files: what a chart shows stands there too. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { comparePredictions } from '../../src/evaluation/compare-predictions.ts';
@@ -14,7 +14,7 @@ import { writeReport } from '../../src/report/report.ts';
 import { readEpochLog } from '../../src/training/finetune/epoch-log.ts';
 import { readLog } from '../../src/training/log.ts';
 import { CLASSES, fixtureDataset, fixtureFinetune, fixturePretrain, scratchFolder } from './fixture.ts';
-import { factsOf, tableOf, tables } from './page.ts';
+import { factsOf, tableOf, tables, words } from './page.ts';
 
 const scratch = scratchFolder();
 const at = (name: string): string => join(scratch, name);
@@ -244,6 +244,37 @@ describe('figures', () => {
       ] as const)
         expect(Number(text!.replace('−', '-'))).toBeCloseTo(value, 3);
     });
+  });
+});
+
+describe('what is said of a single rate, a single seed, and of nothing', () => {
+  test('the share of labels is named where it is not the whole', async () => {
+    expect(words(good)).toContain('Clips by mean probability. Confusion matrix');
+    expect(words(good)).toContain('no independent evidence. Overall Score');
+    await fixtureFinetune(at('half'), at('data'), { labelRates: [0.5], seeds: 1 });
+    const half = words(await page('half'));
+    expect(half).toContain('Clips by mean probability, 50 % of the training labels.');
+    expect(half).toContain('Overall, with 50 % of the training labels');
+    expect(half).not.toContain('Label efficiency');
+    expect(half).not.toContain('Spread over seeds');
+    expect(half).not.toContain('Thin: single seeds');
+  });
+
+  test('heat in fields that leave room is told apart where some do and some do not', async () => {
+    const file = at('good/explain/explain.json');
+    const text = readFileSync(file, 'utf8');
+    const partial = (clips: number): string =>
+      text.replace(/"partial":\{"clips":36/, `"partial":{"clips":${clips}`);
+    for (const [clips, told] of [
+      [36, false],
+      [0, false],
+      [5, true],
+    ] as const) {
+      writeFileSync(file, partial(clips));
+      const said = factsOf(await page('good')).get('Only clips whose field leaves room around it');
+      expect(said, String(clips)).toBe(told ? '91.0 % of 5 clips; evenly spread 62.0 %' : undefined);
+    }
+    writeFileSync(file, text);
   });
 });
 

@@ -103,6 +103,25 @@ describe('the frames of an epoch', () => {
       expect(all.filter((row) => row.clip === clip).length).toBeGreaterThanOrEqual(Math.min(3, clip + 1));
   });
 
+  test('fill it with any frame of the first clips, or with frames of the draw where draws come again', () => {
+    /** Frames of the row that fills up, over many epochs, and whether each is one of the epoch's own. */
+    const fillers = (variants: string): { readonly own: number; readonly all: number } => {
+      const set = ['batch=4', 'framesPerClip.train=1', `view.variants=${variants}`];
+      const rows = new CellRows(clips, [3, 5, 6], resolveFinetune({ set: [...set, 'batch=2'] }), 4);
+      let own = 0;
+      for (let epoch = 0; epoch < 40; epoch++) {
+        const all = rows.epoch(epoch).flat();
+        expect(all).toHaveLength(4);
+        const [first, filler] = [all[0]!, all[3]!];
+        expect(filler.clip).toBe(first.clip);
+        if (filler.frame === first.frame) own += 1;
+      }
+      return { own, all: 40 };
+    };
+    expect(fillers('3')).toEqual({ own: 40, all: 40 });
+    expect(fillers('null').own).toBeLessThan(25);
+  });
+
   test('come again with numbered draws, alike for every seed, in another order', () => {
     const numbered = resolveFinetune({ set: ['batch=5', 'framesPerClip.train=3', 'view.variants=2'] });
     const [one, other] = [3, 8].map((seed) => new CellRows(clips, training, numbered, seed));

@@ -193,6 +193,11 @@ test('a class without weight is never learnt', async () => {
   for (const { probabilities } of rows) for (const [a] of probabilities) expect(a).toBeGreaterThan(0.5);
 });
 
+test('says of an honest run nothing of another protocol', async () => {
+  const { notes } = await tune('random', dataset, fresh(), ['epochs=1', 'finalModel=false']);
+  expect(notes.join(' ')).not.toMatch(/legacy|optimistic/);
+});
+
 test('early stopping ends a fold that gets no better, and the chosen epoch stays', async () => {
   const run = fresh();
   await tune('random', dataset, run, [
