@@ -65,7 +65,7 @@ export function demoCommand(): Command {
       output.result(summary);
       if (summary.probe === null)
         throw new Stopped(
-          `Stopped at step ${summary.run.step} of ${summary.run.steps}. Go on with: uscl pretrain ${options.out}/train --out ${options.out}/run --resume`,
+          `Stopped at step ${summary.run.step} of ${summary.run.steps}. Go on with: uscl pretrain ${join(options.out, DEMO_PARTS.train)} --out ${join(options.out, DEMO_PARTS.run)} --resume`,
         );
       output.print(describe(summary));
     }),

@@ -40,9 +40,9 @@ export const DEMO_PARTS = {
   test: 'test',
   unseen: 'unseen',
   /** The pretraining run, and two fine-tuning runs: from its weights and from random ones. */
-  run: 'run',
-  tuned: 'tuned',
-  scratch: 'scratch',
+  run: 'pretrained',
+  tuned: 'from-pretrained',
+  scratch: 'from-random',
   report: 'report.html',
 } as const;
 
