@@ -5,6 +5,7 @@
 import { closeSync, existsSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, systemCode, UsclError } from '../base/errors.ts';
+import { readBounded } from '../base/read-bounded.ts';
 import { corrupt, LIMITS, maskBytes, parseClips, parseManifest, storeBytes } from './parse.ts';
 import type { ClipRecord, Manifest } from './types.ts';
 import { FILES, frameBytes } from './types.ts';
@@ -35,8 +36,8 @@ export function openDataset(folder: string): Dataset {
   requireFolder(folder);
   const manifestPath = join(folder, FILES.manifest);
   const clipsPath = join(folder, FILES.clips);
-  const manifest = parseManifest(readBounded(manifestPath, LIMITS.manifest), manifestPath);
-  const clips = parseClips(readBounded(clipsPath, LIMITS.clips), clipsPath, manifest);
+  const manifest = parseManifest(partOf(manifestPath, LIMITS.manifest), manifestPath);
+  const clips = parseClips(partOf(clipsPath, LIMITS.clips), clipsPath, manifest);
   if (clips.length === 0) {
     throw new UsclError({
       kind: 'data',
@@ -163,43 +164,34 @@ function requireFolder(folder: string): void {
   });
 }
 
-function readBounded(path: string, limit: number): Uint8Array {
-  const file = openReadable(path);
-  try {
-    const size = fstatSync(file).size;
-    if (size > limit) throw corrupt(path, `The file has ${size} bytes; at most ${limit} are read.`);
-    const bytes = new Uint8Array(size);
-    let done = 0;
-    while (done < size) {
-      const got = readSync(file, bytes, done, size - done, done);
-      if (got === 0) break;
-      done += got;
-    }
-    return bytes.subarray(0, done);
-  } catch (thrown) {
-    throw thrown instanceof UsclError ? thrown : unreadable(path, thrown);
-  } finally {
-    closeSync(file);
-  }
+function partOf(path: string, limit: number): Uint8Array {
+  return readBounded(path, limit, (reason, cause, isTooLarge) => {
+    if (isTooLarge) return corrupt(path, `The file cannot be read: ${reason}.`);
+    return cause === undefined ? unreadable(path, reason) : missingOr(path, cause);
+  });
 }
 
 function openReadable(path: string): number {
   try {
     return openSync(path, 'r');
   } catch (thrown) {
-    if (systemCode(thrown) === 'ENOENT')
-      throw corrupt(path, `The dataset is incomplete: ${path} is missing.`, thrown);
-    throw unreadable(path, thrown);
+    throw missingOr(path, thrown);
   }
 }
 
-function unreadable(path: string, thrown: unknown): UsclError {
+function missingOr(path: string, thrown: unknown): UsclError {
+  return systemCode(thrown) === 'ENOENT'
+    ? corrupt(path, `The dataset is incomplete: ${path} is missing.`, thrown)
+    : unreadable(path, messageOf(thrown), thrown);
+}
+
+function unreadable(path: string, reason: string, cause?: unknown): UsclError {
   return new UsclError({
     kind: 'data',
     code: 'DATASET_UNREADABLE',
-    message: `Cannot read ${path}: ${messageOf(thrown)}.`,
+    message: `Cannot read ${path}: ${reason}.`,
     where: path,
     remedy: 'Check the permissions of the folder and the health of the disk.',
-    cause: thrown,
+    cause,
   });
 }

@@ -4,9 +4,8 @@
  * first line `sep=…` says, otherwise by the one of comma, semicolon and tab under which the header has the columns.
  * Strict and bounded; every complaint names file and line.
  */
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
-import { messageOf, UsclError } from '../base/errors.ts';
-import { kindComplaint } from './paths.ts';
+import { UsclError } from '../base/errors.ts';
+import { readBounded } from '../base/read-bounded.ts';
 
 const MAX_BYTES = 64 * 2 ** 20;
 
@@ -21,7 +20,7 @@ export interface CsvRow {
 
 /** Reads a table with a header row that has at least the `required` columns. Errors: `CSV_UNREADABLE`, `CSV_INVALID`. */
 export function readCsv(path: string, required: readonly string[]): readonly CsvRow[] {
-  return parseCsv(readBounded(path), path, required);
+  return parseCsv(tableBytes(path), path, required);
 }
 
 /** As `readCsv`, from bytes; `path` is for messages. */
@@ -75,7 +74,7 @@ export function parseCsv(bytes: Uint8Array, path: string, required: readonly str
 /** Reads a table whose first line is a row already; `names` are the columns it must have. Errors: as `readCsv`. */
 export function readCsvWithoutHeader(path: string, names: readonly string[]): readonly CsvRow[] {
   const header = new TextEncoder().encode(`${names.join(',')}\n`);
-  const bytes = readBounded(path);
+  const bytes = tableBytes(path);
   const rest = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes;
   const whole = new Uint8Array(header.length + rest.length);
   whole.set(header);
@@ -187,32 +186,19 @@ function closingQuote(text: string, open: number): number {
   }
 }
 
-function readBounded(path: string): Uint8Array {
-  try {
-    // Without waiting: a pipe in the place of a table would never answer.
-    const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    try {
-      const stat = fstatSync(file);
-      const complaint = kindComplaint(stat);
-      if (complaint !== undefined) throw new Error(complaint);
-      const { size } = stat;
-      if (size > MAX_BYTES)
-        throw invalid(path, `It has ${size} bytes; at most ${MAX_BYTES} are read.`, 'Give a smaller table.');
-      return readFileSync(file);
-    } finally {
-      closeSync(file);
-    }
-  } catch (thrown) {
-    if (thrown instanceof UsclError) throw thrown;
-    throw new UsclError({
-      kind: 'data',
-      code: 'CSV_UNREADABLE',
-      message: `Cannot read the table ${path}: ${messageOf(thrown)}.`,
-      where: path,
-      remedy: 'Check the path and its permissions.',
-      cause: thrown,
-    });
-  }
+function tableBytes(path: string): Uint8Array {
+  return readBounded(path, MAX_BYTES, (reason, cause, isTooLarge) =>
+    isTooLarge
+      ? invalid(path, `The table cannot be read: ${reason}.`, 'Give a smaller table.')
+      : new UsclError({
+          kind: 'data',
+          code: 'CSV_UNREADABLE',
+          message: `Cannot read the table ${path}: ${reason}.`,
+          where: path,
+          remedy: 'Check the path and its permissions.',
+          cause,
+        }),
+  );
 }
 
 function invalid(where: string, message: string, remedy: string, cause?: unknown): UsclError {

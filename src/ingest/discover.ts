@@ -11,6 +11,7 @@ import { opendir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { UsclError } from '../base/errors.ts';
+import { kindComplaint } from '../base/read-bounded.ts';
 import { FILES } from '../dataset/types.ts';
 import { HEAD_BYTES, isDicom } from '../formats/dicom/read.ts';
 import { readFrameNames } from './frame-names.ts';
@@ -22,7 +23,6 @@ import {
   fileComplaint,
   fileNameOf,
   joinRelative,
-  kindComplaint,
   readHead,
 } from './paths.ts';
 import type { Rejection, SourceItem } from './plan.ts';

@@ -11,11 +11,10 @@ import {
   readSync,
   realpathSync,
   statSync,
-  type Dirent,
-  type Stats,
 } from 'node:fs';
 import { isAbsolute, join, relative, sep } from 'node:path';
 import { messageOf, systemCode } from '../base/errors.ts';
+import { kindComplaint } from '../base/read-bounded.ts';
 
 /** Order of UTF-16 code units: independent of language settings. */
 export function compareText(a: string, b: string): number {
@@ -94,15 +93,6 @@ export function fileComplaint(root: string, path: string): string | undefined {
   } catch (thrown) {
     return accessComplaint(thrown, path);
   }
-}
-
-/** Why this is nothing to read, or undefined for a regular file. */
-export function kindComplaint(entry: Stats | Dirent): string | undefined {
-  if (entry.isFile()) return undefined;
-  if (entry.isFIFO()) return 'it is a pipe';
-  if (entry.isSocket()) return 'it is a socket';
-  if (entry.isCharacterDevice() || entry.isBlockDevice()) return 'it is a device';
-  return 'it is not a regular file';
 }
 
 /** What the system said about a file or folder, without the path that its messages hold. */

@@ -3,6 +3,7 @@
  * addressed by seed, epoch and clip, so a loop that begins at a later step does what the earlier one would have done.
  */
 import { setImmediate } from 'node:timers/promises';
+import { Pace } from '../base/pace.ts';
 import { UsclError } from '../base/errors.ts';
 import type { Config } from './config.ts';
 import type { PretrainEvent } from './events.ts';
@@ -161,34 +162,4 @@ function atStep(error: UsclError, step: number, epoch: number, saved: boolean): 
         : ' The weights had left the range of numbers before; the checkpoints of earlier epochs are untouched.'),
     cause: error,
   });
-}
-
-/** Measures steps and guesses what is left from the latest of them. */
-class Pace {
-  #mark = performance.now();
-  #left: number;
-  #mean: number | undefined;
-
-  constructor(steps: number) {
-    this.#left = steps;
-  }
-
-  /** Seconds since the last lap. */
-  lap(): number {
-    const now = performance.now();
-    const seconds = (now - this.#mark) / 1000;
-    this.#mark = now;
-    this.#left -= 1;
-    this.#mean = this.#mean === undefined ? seconds : 0.9 * this.#mean + 0.1 * seconds;
-    return seconds;
-  }
-
-  /** What passed since the last lap was no step. */
-  skip(): void {
-    this.#mark = performance.now();
-  }
-
-  secondsLeft(): number {
-    return this.#left * (this.#mean ?? 0);
-  }
 }

@@ -3,10 +3,10 @@
  * YAML, or CSV with the columns `clip,field`. Read strictly: a line that cannot be meant is an error, and patterns
  * that match nothing can be asked for.
  */
-import { readFileSync, statSync } from 'node:fs';
 import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';
 import { messageOf, UsclError } from '../../base/errors.ts';
+import { readBounded } from '../../base/read-bounded.ts';
 import type { Field } from '../../dataset/types.ts';
 import { parseCsv } from '../csv.ts';
 import type { Size } from '../geometry.ts';
@@ -56,7 +56,7 @@ interface Entry {
 
 /** Reads a field file, CSV by its ending and YAML otherwise. Errors: `FIELDS_UNREADABLE`, `FIELDS_INVALID`, `CSV_INVALID`. */
 export function readFieldFile(path: string): FieldFile {
-  const bytes = readBounded(path);
+  const bytes = readBounded(path, MAX_BYTES, (reason, cause) => unreadable(path, reason, cause));
   const entries = path.toLowerCase().endsWith('.csv') ? fromCsv(bytes, path) : fromYaml(bytes, path);
   const tests = entries.map(({ pattern, given }) => ({ pattern, given, matches: matcher(pattern) }));
   const used = new Set<string>();
@@ -192,24 +192,6 @@ function advance(token: string, reach: readonly boolean[], characters: readonly 
   return next;
 }
 
-function readBounded(path: string): Buffer {
-  try {
-    const { size } = statSync(path);
-    if (size > MAX_BYTES) throw invalid(path, `It has ${size} bytes; at most ${MAX_BYTES} are read.`);
-    return readFileSync(path);
-  } catch (thrown) {
-    if (thrown instanceof UsclError) throw thrown;
-    throw new UsclError({
-      kind: 'usage',
-      code: 'FIELDS_UNREADABLE',
-      message: `Cannot read the field file ${path}: ${messageOf(thrown)}.`,
-      where: path,
-      remedy: 'Check the path and its permissions.',
-      cause: thrown,
-    });
-  }
-}
-
 function invalid(where: string, message: string, cause?: unknown): UsclError {
   return new UsclError({
     kind: 'data',
@@ -217,6 +199,17 @@ function invalid(where: string, message: string, cause?: unknown): UsclError {
     message,
     where,
     remedy: 'The documentation of fields shows what such a file holds.',
+    cause,
+  });
+}
+
+function unreadable(path: string, reason: string, cause: unknown): UsclError {
+  return new UsclError({
+    kind: 'usage',
+    code: 'FIELDS_UNREADABLE',
+    message: `Cannot read the field file ${path}: ${reason}.`,
+    where: path,
+    remedy: 'Check the path and its permissions.',
     cause,
   });
 }

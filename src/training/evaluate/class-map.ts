@@ -3,10 +3,10 @@
  * which is left out, and may bring several of ours together where theirs are coarser; their probabilities are then
  * added. Nothing is guessed but equal names, and a label that fits nowhere is an error, never left out.
  */
-import { readFileSync, statSync } from 'node:fs';
 import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';
 import { messageOf, UsclError } from '../../base/errors.ts';
+import { readBounded } from '../../base/read-bounded.ts';
 import { readCsv } from '../../ingest/csv.ts';
 
 const MAX_BYTES = 2 ** 20;
@@ -54,7 +54,9 @@ export function readClassMap(path: string): ClassMap {
 function fromYaml(path: string): ClassMap {
   let content: unknown;
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(readBounded(path));
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(
+      readBounded(path, MAX_BYTES, (reason, cause) => unreadable(path, reason, cause)),
+    );
     // Without YAML's own types: a class called `no` or `1` is a name.
     content = parse(text, { maxAliasCount: 0, schema: 'failsafe' });
   } catch (thrown) {
@@ -188,24 +190,6 @@ function unknownLabels(
   });
 }
 
-function readBounded(path: string): Buffer {
-  try {
-    const { size } = statSync(path);
-    if (size > MAX_BYTES) throw invalid(path, `It has ${size} bytes; at most ${MAX_BYTES} are read.`);
-    return readFileSync(path);
-  } catch (thrown) {
-    if (thrown instanceof UsclError) throw thrown;
-    throw new UsclError({
-      kind: 'usage',
-      code: 'MAP_UNREADABLE',
-      message: `Cannot read the file of classes ${path}: ${messageOf(thrown)}.`,
-      where: path,
-      remedy: 'Check the path and its permissions.',
-      cause: thrown,
-    });
-  }
-}
-
 function quoted(text: string): string {
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 77)}…` : text);
 }
@@ -217,6 +201,17 @@ function invalid(where: string, message: string, cause?: unknown): UsclError {
     message,
     where,
     remedy: 'docs/predicting.md shows what such a file holds.',
+    cause,
+  });
+}
+
+function unreadable(path: string, reason: string, cause: unknown): UsclError {
+  return new UsclError({
+    kind: 'usage',
+    code: 'MAP_UNREADABLE',
+    message: `Cannot read the file of classes ${path}: ${reason}.`,
+    where: path,
+    remedy: 'Check the path and its permissions.',
     cause,
   });
 }

@@ -3,6 +3,7 @@
  * interrupted one stood, saves now and then, and leaves a file for each that ends.
  */
 import { join } from 'node:path';
+import { Pace } from '../../base/pace.ts';
 import type { Dataset } from '../../dataset/reader.ts';
 import { CHECKPOINTS, saveCheckpoint } from '../checkpoint.ts';
 import { ingestedAs } from '../ingested.ts';
@@ -38,6 +39,9 @@ export class Runner {
   readonly #todo: readonly CellKey[];
   /** Of the first training to be made. */
   readonly #from: CellProgress;
+  readonly #total: number;
+  /** Steps of trainings that have ended; those that early stopping spared count as made. */
+  #before: number;
   readonly #pace: Pace;
   readonly #clips = new Map<string, CellClips>();
 
@@ -55,7 +59,9 @@ export class Runner {
           });
     const sum = (some: readonly CellKey[]): number =>
       some.reduce((total, key) => total + this.#stepsOf(key), 0);
-    this.#pace = new Pace(sum(keys), sum(done));
+    this.#total = sum(keys);
+    this.#before = sum(done);
+    this.#pace = new Pace(this.#total, this.#before, 0.05);
   }
 
   /** Whether a log entry is of the training that is gone on with, and not beyond where it stands. */
@@ -78,7 +84,8 @@ export class Runner {
       const seconds = (performance.now() - began) / 1000;
       this.#finish(key, clips, end, seconds);
       removePartial(run);
-      this.#pace.end(this.#stepsOf(key));
+      this.#before += this.#stepsOf(key);
+      this.#pace.skip();
       const { epoch, epochs } = end;
       const number = keys.indexOf(key) + 1;
       tell({ kind: 'cell', key, number, cells: keys.length, epoch, epochs, seconds });
@@ -97,7 +104,13 @@ export class Runner {
     return {
       ...{ key, dataset, config, plan, clips, tuner, frozen, log, signal },
       onStep: (step, images) => {
-        tell({ kind: 'step', ...this.#pace.at(step, images) });
+        const done = this.#before + step;
+        this.#pace.lap(done);
+        tell({
+          kind: 'step',
+          ...{ done, total: this.#total, secondsLeft: this.#pace.secondsLeft() },
+          imagesPerSecond: images / this.#pace.secondsAStep(),
+        });
       },
       onEpoch: (entry) => {
         tell({ kind: 'epoch', key, entry });
@@ -167,39 +180,5 @@ export class Runner {
   #stepsOf(key: CellKey): number {
     const { dataset, config } = this.#parts;
     return stepsOf(dataset, this.#clipsOf(key), config, key.seed);
-  }
-}
-
-/** Guesses what is left from the latest steps. */
-class Pace {
-  readonly #total: number;
-  /** Steps of trainings that have ended; those that early stopping spared count as made. */
-  #before: number;
-  #mark = performance.now();
-  #mean: number | undefined;
-
-  constructor(total: number, before: number) {
-    this.#total = total;
-    this.#before = before;
-  }
-
-  /** After `step` steps of the training under way. */
-  at(step: number, images: number): Omit<Extract<FinetuneEvent, { readonly kind: 'step' }>, 'kind'> {
-    const now = performance.now();
-    const seconds = (now - this.#mark) / 1000;
-    this.#mark = now;
-    this.#mean = this.#mean === undefined ? seconds : 0.95 * this.#mean + 0.05 * seconds;
-    const done = this.#before + step;
-    return {
-      ...{ done, total: this.#total },
-      secondsLeft: (this.#total - done) * this.#mean,
-      imagesPerSecond: images / this.#mean,
-    };
-  }
-
-  /** A training of so many steps has ended. */
-  end(steps: number): void {
-    this.#before += steps;
-    this.#mark = performance.now();
   }
 }
