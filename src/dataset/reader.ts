@@ -136,7 +136,7 @@ class PackedFile implements Disposable {
     try {
       return readSync(this.#file ?? -1, bytes, at, length, position);
     } catch (thrown) {
-      throw unreadable(this.#path, thrown);
+      throw unreadable(this.#path, messageOf(thrown), thrown);
     }
   }
 

@@ -56,7 +56,9 @@ interface Entry {
 
 /** Reads a field file, CSV by its ending and YAML otherwise. Errors: `FIELDS_UNREADABLE`, `FIELDS_INVALID`, `CSV_INVALID`. */
 export function readFieldFile(path: string): FieldFile {
-  const bytes = readBounded(path, MAX_BYTES, (reason, cause) => unreadable(path, reason, cause));
+  const bytes = readBounded(path, MAX_BYTES, (reason, cause, isTooLarge) =>
+    isTooLarge ? invalid(path, `The file cannot be read: ${reason}.`) : unreadable(path, reason, cause),
+  );
   const entries = path.toLowerCase().endsWith('.csv') ? fromCsv(bytes, path) : fromYaml(bytes, path);
   const tests = entries.map(({ pattern, given }) => ({ pattern, given, matches: matcher(pattern) }));
   const used = new Set<string>();

@@ -55,7 +55,9 @@ function fromYaml(path: string): ClassMap {
   let content: unknown;
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(
-      readBounded(path, MAX_BYTES, (reason, cause) => unreadable(path, reason, cause)),
+      readBounded(path, MAX_BYTES, (reason, cause, isTooLarge) =>
+        isTooLarge ? invalid(path, `The file cannot be read: ${reason}.`) : unreadable(path, reason, cause),
+      ),
     );
     // Without YAML's own types: a class called `no` or `1` is a name.
     content = parse(text, { maxAliasCount: 0, schema: 'failsafe' });
