@@ -15,6 +15,10 @@ export function relativeError(truth: Float32Array, other: Float32Array): number 
   return Math.sqrt(difference / (norm === 0 ? 1 : norm));
 }
 
+export function norm(values: Float32Array): number {
+  return Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+}
+
 export function fillNormal(target: Float32Array, seed: number, purpose: string, scale = 1): void {
   const random = randomAt(seed, purpose);
   for (let i = 0; i < target.length; i++) target[i] = scale * random.normal();
@@ -34,8 +38,17 @@ export function networkOf(input: readonly [number, number, number], nodes: reado
   };
 }
 
-/** A residual block with a projection shortcut, a pooling stem and a vector ReLU: every kind of node. */
-export function everyNode(channels: number, size: number): Network {
+/**
+ * A residual block with a projection shortcut, a block without, a pooling stem and a vector ReLU: every kind of node,
+ * with `width` channels in the stem and twice as many above.
+ */
+export function everyNode(
+  channels: number,
+  size: number,
+  width = 16,
+  hidden = 24,
+  height: number = size,
+): Network {
   const norm = (name: string, input: string, relu: boolean): Node => ({
     kind: 'batchNorm',
     name,
@@ -45,23 +58,23 @@ export function everyNode(channels: number, size: number): Network {
     momentum: 0.1,
   });
   return {
-    input: [channels, size, size],
+    input: [channels, height, size],
     nodes: [
-      { kind: 'conv', name: 'stem', input: INPUT, filters: 16, kernel: 7, stride: 2, padding: 3 },
+      { kind: 'conv', name: 'stem', input: INPUT, filters: width, kernel: 7, stride: 2, padding: 3 },
       norm('stemNorm', 'stem', true),
       { kind: 'maxPool', name: 'pool', input: 'stemNorm', kernel: 3, stride: 2, padding: 1 },
-      { kind: 'conv', name: 'a', input: 'pool', filters: 32, kernel: 3, stride: 2, padding: 1 },
+      { kind: 'conv', name: 'a', input: 'pool', filters: 2 * width, kernel: 3, stride: 2, padding: 1 },
       norm('aNorm', 'a', true),
-      { kind: 'conv', name: 'b', input: 'aNorm', filters: 32, kernel: 3, stride: 1, padding: 1 },
+      { kind: 'conv', name: 'b', input: 'aNorm', filters: 2 * width, kernel: 3, stride: 1, padding: 1 },
       norm('bNorm', 'b', false),
-      { kind: 'conv', name: 'short', input: 'pool', filters: 32, kernel: 1, stride: 2, padding: 0 },
+      { kind: 'conv', name: 'short', input: 'pool', filters: 2 * width, kernel: 1, stride: 2, padding: 0 },
       norm('shortNorm', 'short', false),
       { kind: 'addRelu', name: 'sum', inputs: ['bNorm', 'shortNorm'] },
-      { kind: 'conv', name: 'c', input: 'sum', filters: 32, kernel: 3, stride: 1, padding: 1 },
+      { kind: 'conv', name: 'c', input: 'sum', filters: 2 * width, kernel: 3, stride: 1, padding: 1 },
       norm('cNorm', 'c', false),
       { kind: 'addRelu', name: 'sum2', inputs: ['cNorm', 'sum'] },
       { kind: 'globalAveragePool', name: 'pooled', input: 'sum2' },
-      { kind: 'linear', name: 'hidden', input: 'pooled', features: 24 },
+      { kind: 'linear', name: 'hidden', input: 'pooled', features: hidden },
       { kind: 'relu', name: 'active', input: 'hidden' },
       { kind: 'linear', name: 'head', input: 'active', features: 5 },
     ],

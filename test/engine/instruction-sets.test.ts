@@ -1,0 +1,55 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+/** Every layer at some widths, in a process of its own: the instruction set is read once, when the library loads. */
+const SWEEP = `import { openBackend } from './src/engine/open.ts';
+import { everyNode } from './test/engine/helpers.ts';
+import { layerErrors } from './test/engine/layers.ts';
+const backend = openBackend({ kind: 'onednn', threads: 1 });
+const { instructionSet, precisions } = backend.describe();
+const found = [];
+for (const width of [1, 3, 4, 8, 9, 12, 16, 20, 24, 33])
+  for (const precision of precisions)
+    found.push({ width, precision, ...layerErrors(backend, everyNode(width % 2 === 0 ? 1 : 3, 33, width, width, 27), { batch: 2, precision }) });
+console.log(JSON.stringify({ instructionSet, found }));`;
+
+interface Sweep {
+  readonly instructionSet: string;
+  readonly found: readonly {
+    readonly width: number;
+    readonly precision: string;
+    readonly values: number;
+    readonly passed: number;
+    readonly parameters: number;
+    readonly worst: string;
+  }[];
+}
+
+describe.each([
+  ['SSE41', 'sse4.1'],
+  ['AVX', 'avx'],
+  ['AVX2', 'avx2'],
+  ['AVX512_CORE', 'avx512_core'],
+])('with instructions up to %s', (limit, name) => {
+  it('every layer is right at every kind of width', () => {
+    const { stdout, stderr } = spawnSync(
+      process.execPath,
+      ['--import', 'tsx', '--input-type=module', '-e', SWEEP],
+      { cwd: root, env: { ...process.env, ONEDNN_MAX_CPU_ISA: limit }, encoding: 'utf8' },
+    );
+    expect(stderr).toBe('');
+    const { instructionSet, found } = JSON.parse(stdout) as Sweep;
+    // A processor may have less than is allowed, never more.
+    expect([name, 'sse4.1', 'avx', 'avx2']).toContain(instructionSet);
+    for (const { width, precision, values, passed, parameters, worst } of found) {
+      const label = `width ${width}, ${precision}: ${worst}`;
+      const gradient = precision === 'f32' ? 2e-4 : 1e-2;
+      expect(values, label).toBeLessThan(precision === 'f32' ? 1e-5 : 1e-2);
+      expect(passed, label).toBeLessThan(gradient);
+      expect(parameters, label).toBeLessThan(width < 3 ? 10 * gradient : gradient);
+    }
+  });
+});
