@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import type { Precision } from '../../src/engine/backend.ts';
+import { openBackend } from '../../src/engine/open.ts';
+import { fillNormal, fillParameters, norm, oddNetwork, relativeError, runOn } from './helpers.ts';
+
+const WIDTHS = Array.from({ length: 40 }, (_, index) => index + 1);
+
+describe('a whole network at every width from 1 to 40', () => {
+  it('has the gradient of the reference', () => {
+    const rows: string[] = [];
+    for (const width of WIDTHS) {
+      const network = oddNetwork(width);
+      const options = { batch: 3, precision: 'f32' as Precision };
+      const truth = runOn('reference', network, options);
+      const found = runOn('onednn', network, options);
+      const flat = (gradients: ReadonlyMap<string, Float32Array>): Float32Array =>
+        Float32Array.from([...gradients.values()].flatMap((gradient) => [...gradient]));
+      const [exact, ours] = [flat(truth.gradients), flat(found.gradients)];
+      const error = relativeError(exact, ours);
+      rows.push(
+        `${String(width).padStart(5)} ${norm(exact).toFixed(4).padStart(12)} ${norm(ours).toFixed(4).padStart(12)} ${error.toExponential(1)}`,
+      );
+      expect(error, `width ${width}`).toBeLessThan(2e-3);
+      for (const [name, value] of truth.outputs)
+        expect(relativeError(value, found.outputs.get(name)!), `width ${width} ${name}`).toBeLessThan(1e-4);
+    }
+    process.stdout.write(`gradient norms\nwidth    reference       onednn error\n${rows.join('\n')}\n`);
+  });
+
+  it.each([1, 3, 8, 12, 20, 24])('has it with frozen norms and a frozen stem (width %i)', (width) => {
+    const options = {
+      batch: 3,
+      precision: 'f32' as Precision,
+      frozenNorms: () => true,
+      trainable: (name: string) => !name.startsWith('stem'),
+    };
+    const truth = runOn('reference', oddNetwork(width), options);
+    const found = runOn('onednn', oddNetwork(width), options);
+    for (const [name, gradient] of truth.gradients)
+      expect(relativeError(gradient, found.gradients.get(name)!), name).toBeLessThan(2e-3);
+  });
+
+  it.each([
+    ['f32', false, 2e-5],
+    ['f32', true, 2e-5],
+    ['bf16', false, 2e-2],
+    ['bf16', true, 2e-2],
+  ] as const)(
+    'infers what the reference infers (%s, folded %s), one image or three',
+    (precision, fold, limit) => {
+      for (const width of WIDTHS)
+        for (const batch of width % 3 === 0 ? [1, 3] : [1]) {
+          const network = oddNetwork(width);
+          const run = (kind: 'onednn' | 'reference'): Float32Array => {
+            using backend = openBackend(kind === 'onednn' ? { kind, threads: 2 } : { kind });
+            using parameters = backend.createParameters(network);
+            fillParameters(parameters, 5);
+            using plan = backend.compile(network, parameters, { batch, mode: 'infer', precision, fold });
+            fillNormal(plan.input, 6, 'images');
+            plan.forward();
+            return plan.output('head').slice();
+          };
+          expect(relativeError(run('reference'), run('onednn')), `width ${width}`).toBeLessThan(limit);
+        }
+    },
+  );
+});
