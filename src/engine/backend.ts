@@ -1,5 +1,6 @@
 /**
- * The interface every backend stands behind. No backend's name appears above it.
+ * The interface every backend stands behind. Above it a backend's name is a setting that is passed on to
+ * `openBackend`, recorded with a run, or looked for by `doctor`: nothing is computed in another way because of it.
  *
  * Ordering promise: calls take effect in the order they are made and are complete when they return. All host-visible
  * arrays (`Parameters`, plan inputs and outputs) may be read and written between calls, never during one. One
