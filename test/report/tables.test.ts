@@ -195,6 +195,12 @@ describe('figures', () => {
       ];
     }).filter(([, count]) => count !== '0');
     expect(tableOf(good, 'Reliability in numbers').slice(1)).toEqual(rows);
+    const spoken = [...good.matchAll(/At confidence (\d\.\d\d), (\d\.\d\d) right/g)];
+    expect(spoken).toHaveLength(rows.length);
+    spoken.forEach(([, ...numbers], i) => {
+      for (const [j, number] of numbers.entries())
+        expect(Math.abs(Number(number) - Number(rows[i]![2 + j]))).toBeLessThan(0.0056);
+    });
   });
 
   test('curves of a fine-tuning are means over folds and seeds at the highest label rate', () => {

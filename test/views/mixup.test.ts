@@ -18,6 +18,18 @@ describe('drawMixing', () => {
     );
   });
 
+  // From test/golden/addressed.py, as the vectors of randomAt.
+  it('draws partners and weights at their own addresses', () => {
+    const { partner, weight } = drawMixing(5, 0.4, 5, 2, 7);
+    expect([...partner]).toEqual([2, 4, 3, 1, 0]);
+    const golden = [
+      0.9384638071060181, 0.9915388822555542, 0.9768589735031128, 0.6613025665283203, 0.00360266398638487,
+    ];
+    weight.forEach((own, row) => {
+      expect(own).toBeCloseTo(golden[row]!, 7);
+    });
+  });
+
   it('draws weights of Beta(α, α): mean 1/2, variance 1/(8α + 4)', () => {
     for (const alpha of [0.2, 1, 4]) {
       const { weight } = drawMixing(20_000, alpha, 1, 2, 3);
