@@ -16,6 +16,8 @@ const mutantSchema = z.object({
   /** File and name of the test that failed first. */
   by: z.string().nullable(),
   seconds: z.number(),
+  /** No test noticed it at first; one was added. */
+  mended: z.boolean().optional(),
   /** Of the sources it was made from. */
   commit: z.string(),
 });
@@ -47,12 +49,14 @@ export function tableOf({ mutants }: Pick<Results, 'mutants'>): string {
     const count = (outcome: MutantResult['outcome']): number =>
       mine.filter((one) => one.outcome === outcome).length;
     const killed = count('killed') + count('timeout');
-    const cells = [mine.length, count('killed'), count('timeout'), count('survived'), count('unreached')];
-    return `| ${name} | ${cells.join(' | ')} | ${((100 * killed) / mine.length).toFixed(1)} % |`;
+    const mended = mine.filter((one) => one.mended === true).length;
+    const share = (of: number): string => `${((100 * of) / mine.length).toFixed(1)} %`;
+    const cells = [mine.length, killed, count('timeout'), count('survived'), count('unreached')];
+    return `| ${name} | ${cells.join(' | ')} | ${share(killed - mended)} | ${share(killed)} |`;
   };
   return [
-    '| room | mutants | by a test | by its time limit | survived | reached by no test | score |',
-    '| --- | --: | --: | --: | --: | --: | --: |',
+    '| room | mutants | killed | of it by time | survived | reached by no test | at first | with tests added |',
+    '| --- | --: | --: | --: | --: | --: | --: | --: |',
     ...rooms.map((room) =>
       row(
         room,

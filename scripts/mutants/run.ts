@@ -131,16 +131,21 @@ async function prepared(): Promise<Reach> {
 
 async function campaign(): Promise<void> {
   const began = performance.now();
-  const { tests: known } = await prepared();
+  const { tests: usual } = await prepared();
   const tests = testsOf(tree);
-  const good = new Map(known.map((one) => [one.test, one]));
-  const reachedBy = new Map(known.map((one) => [one.test, new Set(one.mutants)]));
+  const good = new Map(usual.map((one) => [one.test, one]));
+  const reachedBy = new Map(usual.map((one) => [one.test, new Set(one.mutants)]));
   for (const [i, mutant] of todo.entries()) {
     if (performance.now() - began > 60_000 * Number(options.minutes)) break;
     const own = neighbours(tests, mutant.file, (test) => 1 + (good.get(test)?.seconds ?? 0)).filter(
       (test) => reachedBy.get(test)?.has(mutant.id) === true,
     );
-    const result = await judge(mutant, own, good);
+    const judged = await judge(mutant, own, good);
+    const before = known.get(mutant.key)?.outcome;
+    const isMended =
+      (before === 'survived' || before === 'unreached') &&
+      (judged.outcome === 'killed' || judged.outcome === 'timeout');
+    const result = isMended ? { ...judged, mended: true } : judged;
     done.set(mutant.key, result);
     writeResults(options.out, resultsOf());
     const by = result.by === null ? '' : ` by ${short(result.by)}`;

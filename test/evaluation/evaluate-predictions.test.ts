@@ -222,6 +222,20 @@ describe('what is not defined', () => {
     expect(notes.join()).toContain('All clips are of one group');
   });
 
+  it('is the interval of a class of one group, be it one of two groups, and not that of a class of two', () => {
+    const made = makePredictions({ clips: 24, groups: 4, classes: 2 });
+    const of = (groups: readonly string[]) => {
+      const clips = made.clips.map((clip) => ({ ...clip, label: groups.includes(clip.group) ? 1 : 0 }));
+      return evaluatePredictions({ ...made, clips }, quick).labelRates[0]!.clipMean.perClass[1]!;
+    };
+    expect(of(['group-1']).recall.interval).toBeNull();
+    expect(of(['group-1', 'group-2']).recall.interval).not.toBeNull();
+    const two = makePredictions({ clips: 12, groups: 2, classes: 2 });
+    const [first, second] = evaluatePredictions(two, quick).labelRates[0]!.clipMean.perClass;
+    for (const one of [first!, second!])
+      for (const score of [one.recall, one.specificity, one.auroc]) expect(score.interval).toBeNull();
+  });
+
   it('is an interval of fewer draws where a class is in few groups, and none where it is in one', () => {
     const made = makePredictions({ clips: 24, groups: 8, classes: 2 });
     const rare = (groups: readonly string[]): Predictions => ({

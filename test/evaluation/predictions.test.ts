@@ -41,6 +41,20 @@ function changed(
 }
 const made = makePredictions({ clips: 6, groups: 3, frames: 2 });
 
+it('nothing is without a name: no class, no clip, no group', () => {
+  writePredictions(file, made);
+  expect(readPredictions(file).clips).toHaveLength(6);
+  const { clips, classes } = made;
+  for (const part of [
+    { classes: ['', ...classes.slice(1)] },
+    { clips: [{ ...clips[0]!, id: '' }, ...clips.slice(1)] },
+    { clips: [{ ...clips[0]!, group: '' }, ...clips.slice(1)] },
+  ]) {
+    writeFileSync(file, JSON.stringify({ ...made, ...part }));
+    expect(errorOf(() => readPredictions(file)).code).toBe('PREDICTIONS_INVALID');
+  }
+});
+
 describe('predictions on disk', () => {
   it('come back as they were, in 32 bits, whatever the probabilities', () => {
     const share = fc.float({ min: 0, max: 1, noNaN: true });

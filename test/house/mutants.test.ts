@@ -131,10 +131,10 @@ test('scores count what was noticed, by error or by time, of all in the room', (
   const table = tableOf({
     mutants: [
       ...[result('views', 'killed'), result('views', 'timeout'), result('views', 'survived')],
-      ...[result('report', 'killed'), result('views', 'unreached')],
+      ...[{ ...result('report', 'killed'), mended: true }, result('views', 'unreached')],
     ],
   });
-  expect(table).toContain('| views | 4 | 1 | 1 | 1 | 1 | 50.0 % |');
-  expect(table).toContain('| report | 1 | 1 | 0 | 0 | 0 | 100.0 % |');
-  expect(table).toContain('| all | 5 | 2 | 1 | 1 | 1 | 60.0 % |');
+  expect(table).toContain('| views | 4 | 2 | 1 | 1 | 1 | 50.0 % | 50.0 % |');
+  expect(table).toContain('| report | 1 | 1 | 0 | 0 | 0 | 0.0 % | 100.0 % |');
+  expect(table).toContain('| all | 5 | 3 | 1 | 1 | 1 | 40.0 % | 60.0 % |');
 });

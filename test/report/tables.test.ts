@@ -266,6 +266,15 @@ describe('what is said of a single rate, a single seed, and of nothing', () => {
     expect(half).not.toContain('Thin: single seeds');
   });
 
+  test('a file of an earlier version says that it was not held against a constant answer', async () => {
+    const file = at('poor/metrics.json');
+    const text = readFileSync(file, 'utf8');
+    writeFileSync(file, text.replaceAll(/"constantAnswer":\{"chance":[\d.]+,"above":\{[^}]*\}\},/g, ''));
+    expect(words(await page('poor'))).toContain('An earlier version wrote this evaluation');
+    writeFileSync(file, text);
+    expect(words(await page('poor'))).not.toContain('An earlier version');
+  });
+
   test('heat in fields that leave room is told apart where some do and some do not', async () => {
     const file = at('good/explain/explain.json');
     const text = readFileSync(file, 'utf8');
@@ -336,6 +345,37 @@ describe('runs side by side', () => {
         ]),
       );
     }
+  });
+
+  test('are told apart in a sentence by the intervals that leave out zero, whichever way is better', async () => {
+    const { labelRates } = await comparePredictions(
+      readPredictions(at('good')),
+      readPredictions(at('poor')),
+      { names: ['good', 'poor'] },
+    );
+    const spoken = ['accuracy', 'balanced accuracy', 'macro-F1', 'Cohen’s κ', 'mean AUROC'].concat(
+      'mean average precision',
+      'calibration error',
+      'Brier score',
+    );
+    const ahead = (sign: 1 | -1): readonly string[] =>
+      OVERALL_SCORES.flatMap((key, i) => {
+        const [low, high] = labelRates.at(-1)!.clipMean.scores[key].interval!;
+        const direction = Math.sign(low) === Math.sign(high) ? Math.sign(low) : 0;
+        return direction * (key === 'ece' || key === 'brier' ? -1 : 1) === sign ? [spoken[i]!] : [];
+      });
+    const text = words(both);
+    for (const [name, better] of [
+      ['good', ahead(1)],
+      ['poor', ahead(-1)],
+    ] as const) {
+      if (better.length === 0) expect(text).not.toContain(`${name} is better in`);
+      else
+        expect(text).toContain(
+          `${name} is better in ${better.length === 1 ? better[0]! : `${better.slice(0, -1).join(', ')} and ${better.at(-1)!}`}.`,
+        );
+    }
+    expect(ahead(1).length).toBeGreaterThan(3);
   });
 
   test('have the last numbers of pretraining runs', () => {
