@@ -99,6 +99,14 @@ describe.each(backends)('Grad-CAM on %s', (kind) => {
   });
 });
 
+it('scores that are not finite are an error, not a map', () => {
+  using backend = open('reference');
+  using parameters = goldenParameters(backend, NETWORK);
+  using plan = new CamPlan(backend, NETWORK, parameters, { layer: 'layer4', batch: 1 });
+  plan.input.fill(Infinity);
+  expect(codeOf(() => plan.explain(1, () => [0]))).toBe('NON_FINITE');
+});
+
 describe('the layer that is looked at', () => {
   it('is a stage by its last value, or a value by its name', () => {
     expect(camLayer(NETWORK, 'layer4')).toEqual({ layer: 'layer4.1', shape: [128, 2, 2] });

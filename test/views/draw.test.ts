@@ -194,6 +194,22 @@ describe('draws', () => {
   });
 });
 
+// From test/golden/addressed.py: coin, angle, shifts in whole pixels, zoom and shear, in this order.
+it('an affine map has the numbers of its own address', () => {
+  const affine = {
+    probability: 1,
+    degrees: 20,
+    translate: [0.1, 0.2],
+    scale: [0.8, 1.2],
+    shear: 15,
+  } as const;
+  const { warp } = drawAugmentation(augmented({ affine }, { size: 64 }), 64, 64, 9, 3, 'clip4', 1);
+  const golden = inverseAffine(-2.1204485930502415, -4, 4, 0.8987713838927448, 6.974361177999526);
+  warp!.forEach((value, i) => {
+    expect(value).toBeCloseTo(golden[i]!, 12);
+  });
+});
+
 describe('inverse of the affine map', () => {
   it('undoes shear, zoom, turn and shift in that order', () => {
     const [angle, shiftX, shiftY, scale, shear] = [33, 5, -7, 1.4, 12];
