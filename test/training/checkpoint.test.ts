@@ -147,6 +147,7 @@ describe('a backbone', () => {
     using backend = openBackend({ kind: 'reference' });
     const { config } = readBackbone(run);
     using a = Backbone.random(backend, config, config.seed);
+    expect(a.plan.batch).toBe(32);
     using b = Backbone.random(backend, config, config.seed);
     using c = Backbone.random(backend, config, config.seed + 1);
     expect([...a.parameters.values]).toEqual([...b.parameters.values]);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { editDistance, nearestKey } from '../../src/training/config-errors.ts';
+import { editDistance, nearestKey, valueAt } from '../../src/training/config-errors.ts';
 import { configSchema } from '../../src/training/config.ts';
 import { presetNamed, readConfigFile, resolveConfig } from '../../src/training/resolve.ts';
 import { errorOf } from './support.ts';
@@ -181,4 +181,18 @@ describe('the nearest key', () => {
   test('a right name under the wrong parent beats a wrong name under the right one', () => {
     expect(nearestKey('model.size', ['model.side', 'view.size'])).toBe('view.size');
   });
+});
+
+test('a value is found by its path, and nothing below a value or beside a key', () => {
+  const tree = { a: { b: [1, { c: 2 }] }, n: null };
+  expect(valueAt(tree, ['a', 'b', 1, 'c'])).toBe(2);
+  expect(valueAt(tree, [])).toBe(tree);
+  for (const path of [
+    ['z', 'y'],
+    ['a', 'z', 'y'],
+    ['n', 'x'],
+    ['a', 'b', 0, 'x'],
+    ['a', 'b', 7, 'x'],
+  ])
+    expect(valueAt(tree, path)).toBeUndefined();
 });

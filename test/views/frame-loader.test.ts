@@ -87,7 +87,9 @@ describe('FrameLoader', () => {
     const open = (more: Partial<FrameLoaderOptions>): FrameLoader =>
       FrameLoader.open(folder, view, options(0, more));
     expect(() => open({ rows: 0 })).toThrow('rows');
-    for (const mixup of [0, -1, NaN, Infinity]) expect(() => open({ mixup })).toThrow('mixup');
+    for (const mixup of [0, -1, NaN, Infinity, 1000.5]) expect(() => open({ mixup })).toThrow('mixup');
+    await using most = open({ mixup: 1000 });
+    expect((await most.next()).mixing).not.toBeNull();
     await using small = open({ rows: 3 });
     await expect(small.next()).rejects.toThrow('asks for 4 frames');
     await using empty = open({ schedule: () => ({ epoch: 0, index: 0, rows: [] }) });

@@ -1,0 +1,18 @@
+import { expect, test } from 'vitest';
+import { Citations } from '../../src/report/sections/references.ts';
+
+test('references are numbered as they are first cited, and listed once in that order', () => {
+  const citations = new Citations();
+  expect(citations.cite('uscl')).toBe('[1]');
+  expect(citations.cite('resnet', 'uscl')).toBe('[2, 1]');
+  expect(citations.cite('uscl')).toBe('[1]');
+  const items = [
+    ...citations
+      .list()
+      .toString()
+      .matchAll(/<li>([^<]*)/g),
+  ].map(([, text = '']) => text);
+  expect(items).toHaveLength(2);
+  expect(items[0]).toContain('Video Contrastive Representation Learning');
+  expect(items[1]).toContain('Deep Residual Learning');
+});
