@@ -275,6 +275,19 @@ describe('what is said of a single rate, a single seed, and of nothing', () => {
     expect(words(await page('poor'))).not.toContain('An earlier version');
   });
 
+  test('the methods text says where weights came from and what was seen of a clip', async () => {
+    const text = words(await page('poor'));
+    expect(text).toContain('with one linear layer on its pooled features, trained from random weights.');
+    expect(text).toContain('In an epoch 4 frames (drawn anew) of each training clip were seen');
+    const file = at('poor/config.json');
+    const config = readFileSync(file, 'utf8');
+    writeFileSync(file, config.replace('"framesPerClip":{"train":4', '"framesPerClip":{"train":1'));
+    expect(words(await page('poor'))).toContain(
+      'In an epoch 1 frame (drawn anew) of each training clip was seen',
+    );
+    writeFileSync(file, config);
+  });
+
   test('heat in fields that leave room is told apart where some do and some do not', async () => {
     const file = at('good/explain/explain.json');
     const text = readFileSync(file, 'utf8');
