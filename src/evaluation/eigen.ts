@@ -5,11 +5,26 @@
  */
 import { UsclError } from '../base/errors.ts';
 
-/** Eigenvalues of a symmetric [size, size] matrix (row-major, not modified), largest first. */
+/**
+ * Eigenvalues of a symmetric [size, size] matrix (row-major, not modified), largest first, each to a rounding error of
+ * the largest. Error: `EIGEN_NOT_FINITE`.
+ */
 export function symmetricEigenvalues(matrix: Float64Array, size: number): Float64Array {
-  const { diagonal, beside } = tridiagonal(Float64Array.from(matrix), size);
+  let largest = 0;
+  for (const value of matrix) largest = Math.max(largest, Math.abs(value));
+  if (!Number.isFinite(largest)) throw notFinite();
+  if (largest === 0) return new Float64Array(size);
+  // Near 1 no square overflows, and none that matters underflows. A power of two changes no digit.
+  const scale = 2 ** Math.floor(Math.log2(largest));
+  const { diagonal, beside } = tridiagonal(
+    matrix.map((value) => value / scale),
+    size,
+  );
   implicitQl(diagonal, beside);
-  return diagonal.sort().reverse();
+  return diagonal
+    .map((value) => value * scale)
+    .sort()
+    .reverse();
 }
 
 /**
@@ -60,16 +75,15 @@ function tridiagonal(a: Float64Array, size: number): { diagonal: Float64Array; b
 function implicitQl(d: Float64Array, e: Float64Array): void {
   const size = d.length;
   const limit = 60;
+  // Relative to the whole matrix: beside values that are rounding errors themselves, a smaller bound is never met.
+  const negligible =
+    Number.EPSILON * d.reduce((most, value, i) => Math.max(most, Math.abs(value) + Math.abs(e[i]!)), 0);
   for (let l = 0; l < size; l++) {
     for (let iteration = 0; ; iteration++) {
       let m = l;
-      while (m < size - 1) {
-        const scale = Math.abs(d[m]!) + Math.abs(d[m + 1]!);
-        if (Math.abs(e[m]!) <= Number.EPSILON * scale) break;
-        m++;
-      }
+      while (m < size - 1 && Math.abs(e[m]!) > negligible) m++;
       if (m === l) break;
-      if (iteration === limit) throw noConvergence();
+      if (iteration === limit) throw new Error(`Eigenvalue ${l} of ${size} did not converge.`);
       // Wilkinson's shift from the leading 2×2 block.
       const ratio = (d[l + 1]! - d[l]!) / (2 * e[l]!);
       const root = Math.hypot(ratio, 1);
@@ -105,12 +119,11 @@ function implicitQl(d: Float64Array, e: Float64Array): void {
   }
 }
 
-function noConvergence(): UsclError {
+function notFinite(): UsclError {
   return new UsclError({
     kind: 'numeric',
-    code: 'EIGEN_NOT_CONVERGED',
-    message: 'The eigenvalues of the feature covariance did not converge.',
-    remedy:
-      'The features probably hold values that are not finite or extremely large: look at the run for divergence.',
+    code: 'EIGEN_NOT_FINITE',
+    message: 'The covariance of the features holds values that are not finite.',
+    remedy: 'The network has diverged: train with a lower learning rate, or with precision=f32.',
   });
 }

@@ -152,6 +152,36 @@ describe('symmetricEigenvalues', () => {
     );
   });
 
+  it('holds at any scale, and for features of which most are alike', () => {
+    const dim = 40;
+    // Two directions of variance 3 and 1, far below them one of 1e-30, and rounding errors for the rest.
+    const direction = (n: number): number[] => {
+      const wave = Array.from({ length: dim }, (_, i) => Math.cos((Math.PI * n * (2 * i + 1)) / (2 * dim)));
+      const length = Math.hypot(...wave);
+      return wave.map((value) => value / length);
+    };
+    const parts = [
+      [3, direction(1)],
+      [1, direction(2)],
+      [1e-30, direction(3)],
+    ] as const;
+    for (const scale of [1, 1e-310, 1e-150, 1e150, 1e300]) {
+      const matrix = Float64Array.from({ length: dim * dim }, (_, at) =>
+        parts.reduce((sum, [value, v]) => sum + scale * value * v[Math.floor(at / dim)]! * v[at % dim]!, 0),
+      );
+      const found = symmetricEigenvalues(matrix, dim);
+      const digits = scale === 1e-310 ? 1e-10 : 1e-13;
+      expect(Math.abs(found[0]! / scale - 3)).toBeLessThan(3 * digits);
+      expect(Math.abs(found[1]! / scale - 1)).toBeLessThan(3 * digits);
+      for (const value of found.slice(2)) expect(Math.abs(value / scale)).toBeLessThan(3 * digits);
+    }
+  });
+
+  it('names values that are not finite as such', () => {
+    for (const value of [NaN, Infinity])
+      expect(() => symmetricEigenvalues(Float64Array.of(1, value, value, 1), 2)).toThrow('not finite');
+  });
+
   it('handles matrices that are already diagonal, zero, or block-wise', () => {
     expect([...symmetricEigenvalues(Float64Array.of(2, 0, 0, 0, -1, 0, 0, 0, 5), 3)]).toEqual([5, 2, -1]);
     expect([...symmetricEigenvalues(new Float64Array(16), 4)]).toEqual([0, 0, 0, 0]);
