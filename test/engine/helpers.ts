@@ -84,7 +84,7 @@ export function everyNode(
 
 /** Every kind of node with one or three channels in, unequal odd sides and a head as wide as the stem. */
 export function oddNetwork(width: number): Network {
-  return everyNode(width % 2 === 0 ? 1 : 3, 33, width, width, 27);
+  return everyNode(width % 2 === 0 ? 1 : 3, 25, width, width, 19);
 }
 
 export interface Execution {

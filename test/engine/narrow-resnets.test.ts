@@ -11,7 +11,6 @@ describe.each([
   [18, 20],
   [18, 24],
   [50, 6],
-  [50, 12],
 ] as const)('a ResNet-%i of width %i', (depth, width) => {
   const network = withHeads(resnet(depth, { channels: 1, size: 48, width }), {
     projection: { hidden: 20, dim: 9 },

@@ -66,7 +66,7 @@ export function recordBackward(compilation: Compilation, network: Network, ends:
     inputs.forEach((name, index) => {
       const result = results[index];
       if (result === undefined || wanted[index] !== true) return;
-      // A gradient has the layout of its value, whatever that of the other side of a sum is.
+      // A gradient has the layout of its value, whatever that of a sum's other side or of the kernel's choice is.
       const { descriptor } = ends.values.get(name)!;
       const tensor = reordered(compilation, name, 'gradient layout', result, descriptor);
       const readers = shared.get(tensor) ?? { left: 0 };

@@ -89,7 +89,7 @@ export function recordConv(
         const transposed = context.sameLayout(layout, weight.descriptor)
           ? weight
           : reordered(c, node.name, 'weights', master, layout);
-        const passed = recorder.planned(
+        sourceGradient = recorder.planned(
           layoutOf(primitive, Query.sourceGradient, sourceDimensions, dataType),
         );
         recorder.kernel(node.name, 'backward data', primitive, [
@@ -104,9 +104,8 @@ export function recordConv(
             ),
           ],
           [Arg.weights, transposed],
-          [Arg.sourceGradient, passed],
+          [Arg.sourceGradient, sourceGradient],
         ]);
-        sourceGradient = reordered(c, node.name, 'image gradient', passed, maps.source);
       }
       if (c.trainable(weightName)) {
         const anyGradient = free(c, weightDimensions, DataType.f32);
