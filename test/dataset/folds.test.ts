@@ -118,7 +118,8 @@ describe('groupedFolds', () => {
       expect.objectContaining({
         code: 'FOLDS_TOO_FEW_GROUPS',
         message: "The class 'few' occurs in 3 groups, fewer than the 5 folds asked for.",
-        remedy: 'Use 3 folds, or label clips of more groups of that class.',
+        remedy:
+          'Use 3 folds (--folds 3; of finetune --set folds=3), or label clips of more groups of that class.',
       }) as Error,
     );
     expect(new Set(groupedFolds(clips, 3, 0)).size).toBe(3);
