@@ -76,9 +76,9 @@ export const DEMO_CONFIG: PartialConfig = {
 const FINETUNE_CONFIG: PartialFinetuneConfig = {
   layers: 'all',
   labelRates: [0.25],
-  folds: 4,
+  folds: 3,
   seeds: 1,
-  epochs: 20,
+  epochs: 10,
   earlyStopping: null,
   view: { size: 64 },
 };
@@ -163,11 +163,17 @@ async function tune(options: DemoOptions, at: Place): Promise<void> {
   for (const [i, [source, out]] of parts.entries()) {
     const { complete } = await finetune({
       ...{ source, out, dataset: at('test'), overwrite: true },
-      config: { overrides: { ...FINETUNE_CONFIG, ...options.finetune } },
+      // Only one of them is explained; the other needs no final model.
+      config: { overrides: { ...FINETUNE_CONFIG, finalModel: i === 0, ...options.finetune } },
       ...(signal === undefined ? {} : { signal }),
       onEvent: (event) => {
         if (event.kind === 'step')
-          options.onProgress?.('finetune', i * event.total + event.done, parts.length * event.total);
+          options.onProgress?.(
+            'finetune',
+            event.done,
+            event.total,
+            i === 0 ? 'pretrained' : 'random weights',
+          );
         if (event.kind === 'note') options.onNote?.(event.text);
       },
     });
