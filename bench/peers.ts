@@ -56,10 +56,10 @@ function programs(count: number): Record<string, Entry> {
   const set = `view.channels=${count}`;
   const seen = ['--channels', String(count)];
   return {
-    constant: ['uscl, constant batch', 2, 2, ...ours('constant', set)],
-    loader: ['uscl, with loader', 4, 2, ...ours('loader', set)],
+    constant: ['constant batch', 2, 2, ...ours('constant', set)],
+    loader: ['with loader', 4, 2, ...ours('loader', set)],
     ...(flags.colour && count === 3
-      ? { colour: ['uscl, with loader, frames in colour', 4, 2, ...ours('colour', set)] }
+      ? { colour: ['with loader, frames in colour', 4, 2, ...ours('colour', set)] }
       : {}),
     best: ['best form', 2, 2, ...peer(newest, 'best', ...seen)],
     ...(flags.compile ? { compiled: ['torch.compile', 2, 2, ...peer(newest, 'compiled', ...seen)] } : {}),
