@@ -4,6 +4,7 @@
  * in at most r bits, one of four 16-bit quarters differs in at most ⌊r / 4⌋, so few buckets need a look. Memory is
  * some 30 bytes a hash; pairs are handed on as they are found and not kept.
  */
+import { groupBy } from '../base/collect.ts';
 import { UsclError } from '../base/errors.ts';
 import { FLAT_HASH } from './perceptual-hash.ts';
 import type { ClipRecord } from './types.ts';
@@ -61,7 +62,7 @@ export function findAlike(
   }
   const others = second ?? first;
   const index = new HashIndex(others);
-  const sameBytes = grouped([...others.keys()], (i) => others[i]!.sourceSha256);
+  const sameBytes = groupBy([...others.keys()], (i) => others[i]!.sourceSha256);
   const flips = flipsUpTo(Math.floor(distance / 4));
   for (const [a, clip] of first.entries()) {
     const from = second === null ? a + 1 : 0;
@@ -124,7 +125,7 @@ export function unitsOf(
     const [x, y] = [root(clips[a]!.group), root(clips[b]!.group)];
     if (x !== y) parent.set(x < y ? y : x, x < y ? x : y);
   });
-  const members = grouped([...parent.keys()].sort(), root);
+  const members = groupBy([...parent.keys()].sort(), root);
   return {
     unitOf: clips.map(({ group }) => root(group)),
     joined: [...members.values()].filter((groups) => groups.length > 1),
@@ -233,15 +234,4 @@ function popcount(word: number): number {
 /** All 16-bit words with at most `bits` set bits. */
 function flipsUpTo(bits: number): readonly number[] {
   return Array.from({ length: 0x1_0000 }, (_, word) => word).filter((word) => popcount(word) <= bits);
-}
-
-function grouped<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
-  const groups = new Map<K, T[]>();
-  for (const item of items) {
-    const key = keyOf(item);
-    const members = groups.get(key);
-    if (members === undefined) groups.set(key, [item]);
-    else members.push(item);
-  }
-  return groups;
 }

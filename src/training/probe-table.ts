@@ -1,4 +1,5 @@
 /** The result of a probe as a few lines of text for people. */
+import { mean } from '../base/collect.ts';
 import { balancedAccuracyByChance } from '../evaluation/metrics.ts';
 import type { ReaderResult, ScoreSummary } from '../evaluation/probe-result.ts';
 import type { RunProbe } from './probe-run.ts';
@@ -90,10 +91,6 @@ function show(score: ScoreSummary): string {
 
 function signed(value: number): string {
   return `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(3)}`;
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 function table(rows: readonly (readonly string[])[]): string[] {
