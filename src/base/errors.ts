@@ -53,6 +53,21 @@ export class UsclError extends Error {
   }
 }
 
+/** An error of the kind `data`: something that was read cannot be used. */
+export function dataError(
+  code: string,
+  message: string,
+  remedy: string,
+  more: Pick<ErrorDetails, 'where' | 'cause' | 'facts'> = {},
+): UsclError {
+  return new UsclError({ kind: 'data', code, message, remedy, ...more });
+}
+
+/** Whether something that was read is to blame, so that the rest can go on. */
+export function isDataError(thrown: unknown): thrown is UsclError {
+  return thrown instanceof UsclError && thrown.kind === 'data';
+}
+
 /** The message of anything that was thrown. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);

@@ -3,7 +3,7 @@
  * crop and scale, drop what carries nothing. Decoding starts at once and runs ahead of the writer; the facts are
  * complete when the frames have ended.
  */
-import { systemCode, UsclError } from '../base/errors.ts';
+import { dataError, systemCode, UsclError } from '../base/errors.ts';
 import type { ClipDraft, Field } from '../dataset/types.ts';
 import { AheadQueue } from './ahead.ts';
 import { hasCallipers } from './callipers.ts';
@@ -343,20 +343,13 @@ function emptyClip({ black, blank }: Readonly<DropCounts>): UsclError {
 }
 
 function unmasked(): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'UNMASKED',
-    message: 'no ultrasound field is declared, given or found, so what names a patient cannot be blanked',
-    remedy: 'Give its field with --fields, or take it as it is with --allow-unmasked.',
-  });
+  return dataError(
+    'UNMASKED',
+    'no ultrasound field is declared, given or found, so what names a patient cannot be blanked',
+    'Give its field with --fields, or take it as it is with --allow-unmasked.',
+  );
 }
 
 function unreadable(reason: string, cause?: unknown): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'SOURCE_UNREADABLE',
-    message: reason,
-    remedy: 'Mend the file or leave it out.',
-    cause,
-  });
+  return dataError('SOURCE_UNREADABLE', reason, 'Mend the file or leave it out.', { cause });
 }

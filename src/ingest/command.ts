@@ -3,7 +3,7 @@
  * no process outlives the call that started it. Knows nothing of video.
  */
 import { spawn } from 'node:child_process';
-import { messageOf, systemCode, UsclError } from '../base/errors.ts';
+import { dataError, messageOf, systemCode, UsclError } from '../base/errors.ts';
 
 export interface Bounds {
   /** Seconds without a byte of output while somebody waits for one; then the process is killed. */
@@ -154,23 +154,18 @@ export async function captureOutput(
     bytes += value.length;
     if (bytes > bounds.maxBytes) {
       await stream.return({ code: null, complaints: '' });
-      throw new UsclError({
-        kind: 'data',
-        code: 'TOOL_OUTPUT',
-        message: `${program} printed more than ${bounds.maxBytes} bytes.`,
-        remedy: 'Leave out this file.',
-      });
+      throw dataError(
+        'TOOL_OUTPUT',
+        `${program} printed more than ${bounds.maxBytes} bytes.`,
+        'Leave out this file.',
+      );
     }
   }
 }
 
 function silence(program: string, seconds: number): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'TOOL_SILENT',
-    message: `${program} gave no output for ${seconds} seconds and was stopped.`,
-    remedy: 'Convert the file with another program, or leave it out.',
-  });
+  const message = `${program} gave no output for ${seconds} seconds and was stopped.`;
+  return dataError('TOOL_SILENT', message, 'Convert the file with another program, or leave it out.');
 }
 
 function toolError(program: string, thrown: unknown): UsclError {

@@ -4,7 +4,7 @@
  * first line `sep=…` says, otherwise by the one of comma, semicolon and tab under which the header has the columns.
  * Strict and bounded; every complaint names file and line.
  */
-import { UsclError } from '../base/errors.ts';
+import { dataError, type UsclError } from '../base/errors.ts';
 import { readBounded } from '../base/read-bounded.ts';
 
 const MAX_BYTES = 64 * 2 ** 20;
@@ -190,17 +190,15 @@ function tableBytes(path: string): Uint8Array {
   return readBounded(path, MAX_BYTES, (reason, cause, isTooLarge) =>
     isTooLarge
       ? invalid(path, `The table cannot be read: ${reason}.`, 'Give a smaller table.')
-      : new UsclError({
-          kind: 'data',
-          code: 'CSV_UNREADABLE',
-          message: `Cannot read the table ${path}: ${reason}.`,
-          where: path,
-          remedy: 'Check the path and its permissions.',
-          cause,
-        }),
+      : dataError(
+          'CSV_UNREADABLE',
+          `Cannot read the table ${path}: ${reason}.`,
+          'Check the path and its permissions.',
+          { where: path, cause },
+        ),
   );
 }
 
 function invalid(where: string, message: string, remedy: string, cause?: unknown): UsclError {
-  return new UsclError({ kind: 'data', code: 'CSV_INVALID', message, where, remedy, cause });
+  return dataError('CSV_INVALID', message, remedy, { where, cause });
 }

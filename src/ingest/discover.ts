@@ -10,7 +10,7 @@ import type { Dirent } from 'node:fs';
 import { opendir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { UsclError } from '../base/errors.ts';
+import { dataError, type UsclError } from '../base/errors.ts';
 import { kindComplaint } from '../base/read-bounded.ts';
 import { FILES } from '../dataset/types.ts';
 import { HEAD_BYTES, isDicom } from '../formats/dicom/read.ts';
@@ -300,12 +300,6 @@ function isPicture(name: string): boolean {
 }
 
 function unreadable(root: string, reason: string, cause: unknown): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'SOURCE_UNREADABLE',
-    message: `Cannot read ${root}: ${reason}.`,
-    where: root,
-    remedy: 'Give a folder that you may read, or change its permissions.',
-    cause,
-  });
+  const remedy = 'Give a folder that you may read, or change its permissions.';
+  return dataError('SOURCE_UNREADABLE', `Cannot read ${root}: ${reason}.`, remedy, { where: root, cause });
 }

@@ -2,7 +2,7 @@
  * How ffmpeg and ffprobe are called on a file of unknown bytes: as child processes, with no protocol but that of files,
  * and what they complain of in words for a person. What is asked of them is in `video-probe.ts` and `video.ts`.
  */
-import { UsclError } from '../base/errors.ts';
+import { dataError, type UsclError } from '../base/errors.ts';
 import { captureOutput } from './command.ts';
 
 /** Seconds that a program may say nothing while it looks into a file. */
@@ -44,10 +44,5 @@ export function reasonIn(complaints: string, path: string): string | undefined {
 }
 
 export function unreadable(reason: string): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'VIDEO_UNREADABLE',
-    message: reason,
-    remedy: 'Convert the file with another program, or leave it out.',
-  });
+  return dataError('VIDEO_UNREADABLE', reason, 'Convert the file with another program, or leave it out.');
 }

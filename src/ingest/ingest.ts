@@ -7,7 +7,7 @@
 import { statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import sharp from 'sharp';
-import { UsclError } from '../base/errors.ts';
+import { dataError, isDataError, type UsclError } from '../base/errors.ts';
 import type { ClipRecord, Manifest } from '../dataset/types.ts';
 import { carryNotes } from '../dataset/carried-splits.ts';
 import type { DatasetWriter } from '../dataset/writer.ts';
@@ -193,7 +193,7 @@ async function takeDecoded(
     tally.remark(path, decoding.remarks);
     if (decoding.damage !== undefined) tally.damaged.push({ source: path, reason: decoding.damage });
   } catch (thrown) {
-    if (!(thrown instanceof UsclError) || thrown.kind !== 'data') throw thrown;
+    if (!isDataError(thrown)) throw thrown;
     const rejection = rejectionOf(clip, thrown, isPrivate);
     tally.reject(rejection, decoding.dropped);
     writer.noteRefusal(key, rejection.writtenReason ?? rejection.reason);
@@ -235,7 +235,7 @@ async function takeOver(
     }
     return true;
   } catch (thrown) {
-    if (!(thrown instanceof UsclError) || thrown.kind !== 'data') throw thrown;
+    if (!isDataError(thrown)) throw thrown;
     return false;
   }
 }
@@ -248,7 +248,7 @@ async function failureOf(decode: () => ClipDecoding): Promise<UsclError | undefi
     while ((await reading.next()).done !== true);
     return undefined;
   } catch (thrown) {
-    if (thrown instanceof UsclError && thrown.kind === 'data') return thrown;
+    if (isDataError(thrown)) return thrown;
     throw thrown;
   } finally {
     await frames.stop();
@@ -265,7 +265,7 @@ async function hasSameContent(
   try {
     return (await (await openSource(clip, settings)).sha256()) === sourceSha256;
   } catch (thrown) {
-    if (thrown instanceof UsclError && thrown.kind === 'data') return false;
+    if (isDataError(thrown)) return false;
     throw thrown;
   }
 }
@@ -327,14 +327,10 @@ function refuse(
   const [bad] = [...plan.rejected, ...damaged];
   const [row] = plan.unmatchedLabels;
   if (bad === undefined && row === undefined) return;
-  throw new UsclError({
-    kind: 'data',
-    code: 'INGEST_STRICT',
-    message:
-      bad === undefined
-        ? `The label row "${row}" fits no clip.`
-        : `Cannot take ${bad.source}: ${bad.reason}.`,
-    where: bad?.source ?? row ?? '',
-    remedy: 'Mend or remove it, or run without --strict to have it listed and the rest taken.',
-  });
+  throw dataError(
+    'INGEST_STRICT',
+    bad === undefined ? `The label row "${row}" fits no clip.` : `Cannot take ${bad.source}: ${bad.reason}.`,
+    'Mend or remove it, or run without --strict to have it listed and the rest taken.',
+    { where: bad?.source ?? row ?? '' },
+  );
 }

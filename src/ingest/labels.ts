@@ -1,7 +1,7 @@
 /**
  * Labels and groups for a folder of clips: from a table (`clip`, `label`, optionally `group`) or from class folders.
  */
-import { UsclError } from '../base/errors.ts';
+import { dataError } from '../base/errors.ts';
 import { readCsv } from './csv.ts';
 import { compareNatural, fileNameOf, stemOf } from './paths.ts';
 import type { PlannedClip, SourceItem } from './plan.ts';
@@ -73,11 +73,11 @@ export function labelsFromTable(items: readonly SourceItem[], path: string): Lab
       only(found.filter((item) => comparable(item.path) === comparable(name)));
     const [item] = exact === undefined ? found : [exact];
     if (exact === undefined && found.length > 1) {
-      throw labelError(
+      throw dataError(
         'LABELS_AMBIGUOUS',
-        where,
         `"${name}" fits ${found.length} clips, such as ${found[0]!.path} and ${found[1]!.path}.`,
         'Write the path relative to the source folder.',
+        { where },
       );
     }
     if (item === undefined) {
@@ -86,23 +86,19 @@ export function labelsFromTable(items: readonly SourceItem[], path: string): Lab
     }
     const earlier = rowOf.get(item);
     if (earlier !== undefined) {
-      throw labelError(
-        'LABELS_DUPLICATE',
-        where,
-        `The clip ${item.path} already has a row in line ${earlier.line}.`,
-        'Keep one row a clip.',
-      );
+      const message = `The clip ${item.path} already has a row in line ${earlier.line}.`;
+      throw dataError('LABELS_DUPLICATE', message, 'Keep one row a clip.', { where });
     }
     rowOf.set(item, { line, label: filled(cells.get('label')), group: filled(cells.get('group')) });
   }
   if (rowOf.size === 0 && items.length > 0) {
-    throw labelError(
+    throw dataError(
       'LABELS_NO_MATCH',
-      path,
       rows.length === 0
         ? 'The label table has no rows.'
         : `Not one of ${rows.length} rows fits a clip: the first names "${unmatchedLabels[0]}", the first clip is ${items[0]!.path}.`,
       'The column "clip" must hold paths relative to the source, file names, or names without extension.',
+      { where: path },
     );
   }
   const clips = items.map((item) => {
@@ -145,8 +141,4 @@ function filled(cell: string | undefined): string | null {
 function classesOf(clips: readonly PlannedClip[]): string[] {
   const labels = clips.flatMap(({ label }) => (label === null ? [] : [label]));
   return [...new Set(labels)].sort(compareNatural);
-}
-
-function labelError(code: string, where: string, message: string, remedy: string): UsclError {
-  return new UsclError({ kind: 'data', code, message, where, remedy });
 }

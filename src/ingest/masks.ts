@@ -1,6 +1,6 @@
 /** Segmentation masks that lie beside a still, pictures of its size, as one map of structures. */
 import { join } from 'node:path';
-import { UsclError } from '../base/errors.ts';
+import { dataError } from '../base/errors.ts';
 import type { Size } from './geometry.ts';
 import { readMaskCodes } from './mask-codes.ts';
 import { fillOutline } from './mask-outlines.ts';
@@ -26,11 +26,11 @@ export async function readMasks(
     const mask = await readMask(join(root, path), fileNameOf(path), size, reading?.codes ?? null);
     const whole = reading?.isOutline === true && mask.includes(1) ? fillOutline(mask, size) : mask;
     if (whole === null)
-      throw maskError('MASK_OPEN', `the outline in its mask ${fileNameOf(path)} is not closed`, 'Close it.');
+      throw dataError('MASK_OPEN', `the outline in its mask ${fileNameOf(path)} is not closed`, 'Close it.');
     whole.forEach((value, i) => {
       if (value === 0) return;
       if (united[i] !== 0 && united[i] !== value)
-        throw maskError(
+        throw dataError(
           'MASK_OVERLAP',
           'its masks give a pixel to two structures',
           'Give each pixel one structure.',
@@ -60,13 +60,9 @@ async function readMask(
 
 function requireSize(name: string, mask: Size, size: Size): void {
   if (mask.width === size.width && mask.height === size.height) return;
-  throw maskError(
+  throw dataError(
     'MASK_SIZE',
     `its mask ${name} has ${mask.width}×${mask.height} pixels, the picture ${size.width}×${size.height}`,
     'Give masks of the size of their picture.',
   );
-}
-
-function maskError(code: string, message: string, remedy: string): UsclError {
-  return new UsclError({ kind: 'data', code, message, remedy });
 }

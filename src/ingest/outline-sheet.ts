@@ -4,7 +4,7 @@
  * only where somebody asks for it, and never into the dataset.
  */
 import sharp, { type OverlayOptions } from 'sharp';
-import { UsclError } from '../base/errors.ts';
+import { dataError } from '../base/errors.ts';
 import { writeFileAtomic } from '../base/files.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import type { ClipRecord } from '../dataset/types.ts';
@@ -52,14 +52,12 @@ export async function outlineSheet(
     .sort((a, b) => (a.field?.confidence ?? 0) - (b.field?.confidence ?? 0))
     .slice(0, most);
   if (clips.length === 0) {
-    throw new UsclError({
-      kind: 'data',
-      code: 'SOURCE_MISMATCH',
-      message: 'Not one clip of the dataset has its source in that folder under its name.',
-      where: source,
-      remedy:
-        'Give the folder the dataset was made from; clips of DICOM files, and all clips of an ingest with a key file, carry pseudonyms and cannot be found.',
-    });
+    throw dataError(
+      'SOURCE_MISMATCH',
+      'Not one clip of the dataset has its source in that folder under its name.',
+      'Give the folder the dataset was made from; clips of DICOM files, and all clips of an ingest with a key file, carry pseudonyms and cannot be found.',
+      { where: source },
+    );
   }
   const tools = clips.some((clip) => byPath.get(clip.source)?.kind === 'video')
     ? await findVideoTools()

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
 import { join } from 'node:path';
-import { systemCode, UsclError } from '../base/errors.ts';
+import { dataError, systemCode, UsclError } from '../base/errors.ts';
 import { accessComplaint, fileNameOf } from './paths.ts';
 import type { ClipSource, FrameRequest } from './source.ts';
 import type { Scale, Still } from './still.ts';
@@ -145,10 +145,5 @@ function noneReadable(count: number, first: string): UsclError {
 }
 
 function unreadable(reason: string): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'SOURCE_UNREADABLE',
-    message: reason,
-    remedy: 'Mend the pictures or leave them out.',
-  });
+  return dataError('SOURCE_UNREADABLE', reason, 'Mend the pictures or leave them out.');
 }

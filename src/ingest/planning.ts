@@ -5,7 +5,7 @@
  */
 import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
-import { messageOf, systemCode, UsclError } from '../base/errors.ts';
+import { dataError, messageOf, systemCode } from '../base/errors.ts';
 import type { PseudonymKey } from './dicom/identity.ts';
 import { pseudonym } from './dicom/identity.ts';
 import { planDicom } from './dicom/plan.ts';
@@ -211,13 +211,11 @@ function realSource(source: string): string {
     throw new Error('it is neither a folder nor a file');
   } catch (thrown) {
     const missing = systemCode(thrown) === 'ENOENT' || systemCode(thrown) === 'ENOTDIR';
-    throw new UsclError({
-      kind: 'data',
-      code: missing ? 'SOURCE_MISSING' : 'SOURCE_UNREADABLE',
-      message: missing ? `There is nothing at ${source}.` : `Cannot read ${source}: ${messageOf(thrown)}.`,
-      where: source,
-      remedy: 'Give a folder of videos, pictures, DICOM files or frame folders that you may read.',
-      cause: thrown,
-    });
+    throw dataError(
+      missing ? 'SOURCE_MISSING' : 'SOURCE_UNREADABLE',
+      missing ? `There is nothing at ${source}.` : `Cannot read ${source}: ${messageOf(thrown)}.`,
+      'Give a folder of videos, pictures, DICOM files or frame folders that you may read.',
+      { where: source, cause: thrown },
+    );
   }
 }

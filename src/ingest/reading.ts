@@ -6,7 +6,7 @@
  */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { UsclError } from '../base/errors.ts';
+import { dataError, isDataError, UsclError } from '../base/errors.ts';
 import { inOrder } from './ahead.ts';
 import type { DecodeSettings } from './clip.ts';
 import { ClipDecoding } from './clip.ts';
@@ -105,7 +105,7 @@ export async function readSources(
     try {
       plans.push(await planIngest({ source, pictures, signal }, checked.key));
     } catch (thrown) {
-      if (!isAboutData(thrown)) throw thrown;
+      if (!isDataError(thrown)) throw thrown;
       plans.push(thrown);
     }
   }
@@ -157,7 +157,7 @@ async function take(
   try {
     await visitor.clip(item.found, decoding, again);
   } catch (thrown) {
-    if (!isAboutData(thrown)) throw thrown;
+    if (!isDataError(thrown)) throw thrown;
     await visitor.refused(refusalOf(item.found, item.clip, thrown));
   } finally {
     for (const one of started) await one.frames.stop();
@@ -214,15 +214,6 @@ function notRead(found: FoundClip, rejection: Rejection, code: string, remedy: s
 }
 
 function nothingIn(path: string): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'SOURCE_EMPTY',
-    message: `There are no clips in ${path}.`,
-    where: path,
-    remedy: 'Give videos, pictures, DICOM files, or folders of these; `uscl evaluate` reads datasets.',
-  });
-}
-
-function isAboutData(thrown: unknown): thrown is UsclError {
-  return thrown instanceof UsclError && thrown.kind === 'data';
+  const remedy = 'Give videos, pictures, DICOM files, or folders of these; `uscl evaluate` reads datasets.';
+  return dataError('SOURCE_EMPTY', `There are no clips in ${path}.`, remedy, { where: path });
 }

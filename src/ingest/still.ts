@@ -6,7 +6,7 @@
 import { open } from 'node:fs/promises';
 import type { Metadata } from 'sharp';
 import sharp from 'sharp';
-import { messageOf, UsclError } from '../base/errors.ts';
+import { dataError, messageOf, type UsclError } from '../base/errors.ts';
 import { withChannels } from '../dataset/channels.ts';
 import type { Size } from './geometry.ts';
 import { MAX_PIXELS, sizeComplaint } from './geometry.ts';
@@ -172,11 +172,6 @@ async function readBounded(path: string): Promise<Buffer> {
 }
 
 function unreadable(reason: string, cause?: unknown): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'STILL_UNREADABLE',
-    message: reason.replaceAll(/\s*\n\s*/g, '; '),
-    remedy: 'Save the picture again as PNG, or leave it out.',
-    cause,
-  });
+  const message = reason.replaceAll(/\s*\n\s*/g, '; ');
+  return dataError('STILL_UNREADABLE', message, 'Save the picture again as PNG, or leave it out.', { cause });
 }

@@ -3,7 +3,7 @@
  * file declares credibly, or none; its digest is of the coded pixels alone. Nothing else of the file comes out of here.
  */
 import { createHash } from 'node:crypto';
-import { messageOf, UsclError } from '../../base/errors.ts';
+import { dataError, isDataError, messageOf, type UsclError } from '../../base/errors.ts';
 import { decodeFrame } from '../../formats/dicom/decode.ts';
 import type { DicomFrames, DicomImage, DicomVideo } from '../../formats/dicom/image.ts';
 import { imageOf, videoParts } from '../../formats/dicom/image.ts';
@@ -61,7 +61,7 @@ export function declaredField(object: DicomObject, size: Size): DeclaredField {
   try {
     return fieldOfRegions(regionsOf(object), size);
   } catch (thrown) {
-    if (!(thrown instanceof UsclError) || thrown.kind !== 'data') throw thrown;
+    if (!isDataError(thrown)) throw thrown;
     return { field: null, remark: 'regions-damaged' };
   }
 }
@@ -140,7 +140,7 @@ async function* decodeFrames(
     try {
       frame = await frameOf(await decodeFrame(image, index), size, channels);
     } catch (thrown) {
-      if (!(thrown instanceof UsclError) || thrown.kind !== 'data') throw thrown;
+      if (!isDataError(thrown)) throw thrown;
       first ??= thrown;
       lost++;
       continue;
@@ -172,12 +172,7 @@ function squareSize({ columns, rows, pixelAspect }: DicomFrames): Size {
 function checkSize(size: Size): void {
   const complaint = sizeComplaint(size);
   if (complaint === undefined) return;
-  throw new UsclError({
-    kind: 'data',
-    code: 'DICOM_PICTURE_SIZE',
-    message: complaint,
-    remedy: 'Leave it out.',
-  });
+  throw dataError('DICOM_PICTURE_SIZE', complaint, 'Leave it out.');
 }
 
 /** SHA-256 of how the picture is laid out and of its coded bytes: equal for one scan under two headers. */

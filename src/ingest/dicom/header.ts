@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
-import { UsclError } from '../../base/errors.ts';
+import { dataError, isDataError, UsclError } from '../../base/errors.ts';
 import type { Keyword } from '../../formats/dicom/dictionary.ts';
 import { tagOf } from '../../formats/dicom/dictionary.ts';
 import type { DicomElements } from '../../formats/dicom/elements.ts';
@@ -86,7 +86,7 @@ export async function digestOfPixels(path: string): Promise<string> {
     const element = object.elements.get(tagOf('PixelData'));
     return hash.update(object.bytes.subarray(element?.start ?? 0, element?.end)).digest('hex');
   } catch (thrown) {
-    if (!(thrown instanceof UsclError) || thrown.kind !== 'data') throw thrown;
+    if (!isDataError(thrown)) throw thrown;
     return hash.update(bytes).digest('hex');
   }
 }
@@ -173,12 +173,11 @@ async function readStart(path: string, signal: AbortSignal | undefined): Promise
 async function sizeOf(file: FileHandle): Promise<number> {
   const { size } = await file.stat();
   if (size <= MAX_BYTES) return size;
-  throw new UsclError({
-    kind: 'data',
-    code: 'DICOM_FILE_SIZE',
-    message: `it has ${size} bytes; DICOM files up to ${MAX_BYTES} are read`,
-    remedy: 'Split the clip, or compress it with a DICOM toolkit.',
-  });
+  throw dataError(
+    'DICOM_FILE_SIZE',
+    `it has ${size} bytes; DICOM files up to ${MAX_BYTES} are read`,
+    'Split the clip, or compress it with a DICOM toolkit.',
+  );
 }
 
 /** A file that shrank meanwhile gives fewer bytes. */

@@ -1,5 +1,5 @@
 /** Which DICOM objects are clips of ultrasound (PS3.4 table B.5-1), and what the others are. */
-import { UsclError } from '../../base/errors.ts';
+import { dataError, type UsclError } from '../../base/errors.ts';
 import { tagOf } from '../../formats/dicom/dictionary.ts';
 import type { DicomElements } from '../../formats/dicom/elements.ts';
 import { textOf } from '../../formats/dicom/values.ts';
@@ -53,10 +53,5 @@ export function kindComplaint(object: DicomElements): UsclError | undefined {
 }
 
 function refusal(code: string, message: string): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code,
-    message,
-    remedy: 'Leave it out; only pictures and cine loops of ultrasound become clips.',
-  });
+  return dataError(code, message, 'Leave it out; only pictures and cine loops of ultrasound become clips.');
 }

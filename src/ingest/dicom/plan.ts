@@ -15,7 +15,7 @@
  * where a patient stands would tell where the name stands in the alphabet.
  */
 import { join } from 'node:path';
-import { messageOf, systemCode, UsclError } from '../../base/errors.ts';
+import { dataError, messageOf, systemCode, UsclError } from '../../base/errors.ts';
 import { compareText } from '../paths.ts';
 import type { Rejection } from '../plan.ts';
 import type { DicomHeader } from './header.ts';
@@ -165,7 +165,12 @@ async function withoutCopies(
         signal?.throwIfAborted();
         const digest = sharing.length === 1 ? '' : await digestOfPixels(join(root, one.path));
         const original = originals.get(digest);
-        if (original !== undefined) throw copyOf(original.path);
+        if (original !== undefined)
+          throw dataError(
+            'DICOM_COPY',
+            `it is a copy of ${original.path}`,
+            'Nothing is lost; the other file is taken.',
+          );
         originals.set(digest, one);
       } catch (thrown) {
         copies.push(rejectionOf(one.path, thrown, id));
@@ -175,15 +180,6 @@ async function withoutCopies(
       single.push(originals.size === 1 ? one : { ...one, id: nameOf(key, `${id} ${digest}`) });
   }
   return { single, copies };
-}
-
-function copyOf(path: string): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'DICOM_COPY',
-    message: `it is a copy of ${path}`,
-    remedy: 'Nothing is lost; the other file is taken.',
-  });
 }
 
 /** What is known of whose a clip is; the first that is not null decides. */

@@ -2,7 +2,7 @@
  * What was odd about a DICOM file that was read nevertheless: flags of its clip in fixed words, and for each flag a
  * sentence about the whole ingest, so that nothing is mended or left out unsaid.
  */
-import { UsclError } from '../../base/errors.ts';
+import { isDataError } from '../../base/errors.ts';
 import type { Slip } from '../../formats/dicom/elements.ts';
 import type { DicomFrames } from '../../formats/dicom/image.ts';
 import type { DicomObject } from '../../formats/dicom/read.ts';
@@ -48,7 +48,7 @@ function regionSlips(object: DicomObject): readonly Slip[] {
   try {
     return itemsOf(object, 'SequenceOfUltrasoundRegions').flatMap(({ slips }) => [...slips]);
   } catch (thrown) {
-    if (!(thrown instanceof UsclError) || thrown.kind !== 'data') throw thrown;
+    if (!isDataError(thrown)) throw thrown;
     return [];
   }
 }

@@ -4,7 +4,7 @@
  * a letter from outside over the border.
  */
 import sharp from 'sharp';
-import { UsclError } from '../../base/errors.ts';
+import { dataError } from '../../base/errors.ts';
 import type { Field } from '../../dataset/types.ts';
 import type { Size } from '../geometry.ts';
 import { storedSize } from '../geometry.ts';
@@ -43,12 +43,11 @@ export function planCut(
   const bounds = mask === null ? null : boundsOf(mask, original);
   if (mask !== null && (bounds === null || Math.min(bounds.width, bounds.height) < MIN_SIDE)) {
     const kept = bounds === null ? 'nothing' : `only ${bounds.width}×${bounds.height} pixels`;
-    throw new UsclError({
-      kind: 'data',
-      code: 'FIELD_OUTSIDE',
-      message: `The field keeps ${kept} of the picture of ${original.width}×${original.height}.`,
-      remedy: 'Give the field in pixels of the original picture, at least 16 on a side.',
-    });
+    throw dataError(
+      'FIELD_OUTSIDE',
+      `The field keeps ${kept} of the picture of ${original.width}×${original.height}.`,
+      'Give the field in pixels of the original picture, at least 16 on a side.',
+    );
   }
   const whole = { x: 0, y: 0, width: original.width, height: original.height };
   const kept = crop && bounds !== null ? bounds : whole;

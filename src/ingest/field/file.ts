@@ -5,7 +5,7 @@
  */
 import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';
-import { messageOf, UsclError } from '../../base/errors.ts';
+import { dataError, messageOf, UsclError } from '../../base/errors.ts';
 import { readBounded } from '../../base/read-bounded.ts';
 import type { Field } from '../../dataset/types.ts';
 import { parseCsv } from '../csv.ts';
@@ -195,14 +195,8 @@ function advance(token: string, reach: readonly boolean[], characters: readonly 
 }
 
 function invalid(where: string, message: string, cause?: unknown): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'FIELDS_INVALID',
-    message,
-    where,
-    remedy: 'The documentation of fields shows what such a file holds.',
-    cause,
-  });
+  const remedy = 'The documentation of fields shows what such a file holds.';
+  return dataError('FIELDS_INVALID', message, remedy, { where, cause });
 }
 
 function unreadable(path: string, reason: string, cause: unknown): UsclError {

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { UsclError } from '../../base/errors.ts';
+import { dataError, type UsclError } from '../../base/errors.ts';
 import type { CsvRow } from '../csv.ts';
 import { accessComplaint, compareNatural, compareText, joinRelative } from '../paths.ts';
 import type { IngestPlan, PlannedClip, Rejection } from '../plan.ts';
@@ -149,21 +149,15 @@ export function requireFolder(recipe: string, root: string, expected: string): v
 }
 
 export function folderError(recipe: string, root: string, expected: string, found: string): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'RECIPE_FOLDER',
-    message: `The recipe ${recipe} expects a folder with ${expected}; ${found}.`,
-    where: root,
-    remedy: `Give the top folder of the set as it was published; "uscl recipes ${recipe}" says where to get it.`,
-  });
+  return dataError(
+    'RECIPE_FOLDER',
+    `The recipe ${recipe} expects a folder with ${expected}; ${found}.`,
+    `Give the top folder of the set as it was published; "uscl recipes ${recipe}" says where to get it.`,
+    { where: root },
+  );
 }
 
 export function rowError(table: string, row: CsvRow, message: string): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'RECIPE_ROW',
-    message,
-    where: `${table}, line ${row.line}`,
-    remedy: 'Mend the row or remove it.',
-  });
+  const where = `${table}, line ${row.line}`;
+  return dataError('RECIPE_ROW', message, 'Mend the row or remove it.', { where });
 }
