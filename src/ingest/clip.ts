@@ -14,7 +14,7 @@ import { planCut } from './field/cut.ts';
 import type { GivenField } from './field/file.ts';
 import { wholeField } from './field/file.ts';
 import { findField } from './field/find.ts';
-import { rasterize } from './field/raster.ts';
+import { areaOf, rasterize } from './field/raster.ts';
 import type { Size } from './geometry.ts';
 import { storedSize } from './geometry.ts';
 import { readMasks } from './masks.ts';
@@ -329,8 +329,7 @@ function denseEnough(fps: number | 'all', source: ClipSource): number | 'all' {
 }
 
 function coversAll({ outlines }: Field, size: Size): boolean {
-  const kept = rasterize(outlines, size).reduce((sum, value) => sum + value, 0);
-  return kept >= WHOLE * size.width * size.height;
+  return areaOf(rasterize(outlines, size)) >= WHOLE * size.width * size.height;
 }
 
 function emptyClip({ black, blank }: Readonly<DropCounts>): UsclError {

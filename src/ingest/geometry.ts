@@ -29,6 +29,21 @@ export function displaySize(coded: Size, pixelAspect: number, rotationDegrees: n
   return quarterTurns % 2 === 0 ? { width, height: coded.height } : { width: coded.height, height: width };
 }
 
+/** The corners of an upright rectangle, as an outline. */
+export function rectangleOutline(x0: number, y0: number, x1: number, y1: number): [number, number][] {
+  return [
+    [x0, y0],
+    [x1, y0],
+    [x1, y1],
+    [x0, y1],
+  ];
+}
+
+/** To two decimals, as outlines and confidences are stored. */
+export function hundredths(value: number): number {
+  return Math.round(value * 100) / 100;
+}
+
 /** Why a picture of this size cannot be taken, or undefined. */
 export function sizeComplaint({ width, height }: Size): string | undefined {
   if (Math.min(width, height) < MIN_SIDE) return `it is only ${width}×${height} pixels`;

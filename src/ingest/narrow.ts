@@ -7,8 +7,9 @@
 import type { Field } from '../dataset/types.ts';
 import { findField } from './field/find.ts';
 import type { Rectangle } from './field/raster.ts';
-import { boundsOf, rasterize } from './field/raster.ts';
+import { areaOf, boundsOf, rasterize } from './field/raster.ts';
 import type { Size } from './geometry.ts';
+import { hundredths } from './geometry.ts';
 
 type Outline = Field['outlines'][number];
 
@@ -82,7 +83,10 @@ function between(left: Side, right: Side, { x, y, width, height }: Rectangle): O
   const top = Math.max(0, crossing);
   const bends = [(margin - left.at) / left.slope, (width - margin - right.at) / right.slope];
   const rows = [top, ...bends.filter((row) => row > top && row < height).sort((a, b) => a - b), height];
-  const point = (column: number, row: number): [number, number] => [round(x + column), round(y + row)];
+  const point = (column: number, row: number): [number, number] => [
+    hundredths(x + column),
+    hundredths(y + row),
+  ];
   return [
     ...rows.map((row) => point(leftAt(row), row)),
     ...rows.toReversed().map((row) => point(rightAt(row), row)),
@@ -97,12 +101,4 @@ function cutOut(frame: Uint8Array, box: Rectangle, size: Size, channels: 1 | 3):
     result.set(frame.subarray(from, from + row), y * row);
   }
   return result;
-}
-
-function areaOf(mask: Uint8Array): number {
-  return mask.reduce((sum, value) => sum + value, 0);
-}
-
-function round(value: number): number {
-  return Math.round(value * 100) / 100;
 }

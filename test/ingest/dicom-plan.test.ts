@@ -5,11 +5,11 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { contentDigest, pseudonym, pseudonymKey, readKeyFile } from '../../src/ingest/dicom/identity.ts';
+import { roundedRate, sampledFrames } from '../../src/ingest/dicom/clip.ts';
+import { contentDigest, pseudonym, readKeyFile } from '../../src/ingest/dicom/identity.ts';
 import type { DicomPlan } from '../../src/ingest/dicom/plan.ts';
 import { planDicom, writtenReason } from '../../src/ingest/dicom/plan.ts';
 import { PrivateFile } from '../../src/ingest/dicom/private-file.ts';
-import { roundedRate, sampledFrames } from '../../src/ingest/dicom/sampling.ts';
 import { scratchFolder } from '../dataset/helpers.ts';
 import type { UltrasoundFile, WriterElement } from '../dicom-writer.ts';
 import { element, encodeAs, TAG, writeUltrasound } from '../dicom-writer.ts';
@@ -18,8 +18,8 @@ import { failure } from './media.ts';
 const scratch = scratchFolder();
 let count = 0;
 
-const key = pseudonymKey(Uint8Array.from({ length: 32 }, (_, i) => (i * 73 + 11) % 256));
-const otherKey = pseudonymKey(Uint8Array.from({ length: 32 }, (_, i) => (i * 31 + 5) % 256));
+const key = Uint8Array.from({ length: 32 }, (_, i) => (i * 73 + 11) % 256);
+const otherKey = Uint8Array.from({ length: 32 }, (_, i) => (i * 31 + 5) % 256);
 
 interface Spec extends Partial<UltrasoundFile> {
   readonly study?: string;

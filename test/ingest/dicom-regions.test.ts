@@ -25,36 +25,33 @@ function keeper({ outlines }: Field): (x: number, y: number) => boolean {
 }
 
 function keeps(regions: readonly UltrasoundRegion[], x: number, y: number): boolean {
-  const { field } = fieldOfRegions(regions, PICTURE);
+  const field = fieldOfRegions(regions, PICTURE);
   return field !== null && keeper(field)(x, y);
 }
 
 describe('a tissue region', () => {
   test('is the field, with certainty', () => {
     expect(fieldOfRegions([region(120, 60, 700, 518)], PICTURE)).toEqual({
-      remark: null,
-      field: {
-        shape: 'rectangle',
-        outlines: [
-          [
-            [120, 60],
-            [700, 60],
-            [700, 518],
-            [120, 518],
-          ],
+      shape: 'rectangle',
+      outlines: [
+        [
+          [120, 60],
+          [700, 60],
+          [700, 518],
+          [120, 518],
         ],
-        confidence: 1,
-        from: 'declared',
-      },
+      ],
+      confidence: 1,
+      from: 'declared',
     });
   });
 
   test('may end one behind the last pixel, as some devices write it', () => {
-    expect(fieldOfRegions([region(120, 60, 800, 518)], PICTURE).field).not.toBeNull();
+    expect(fieldOfRegions([region(120, 60, 800, 518)], PICTURE)).not.toBeNull();
   });
 
   test('beside another one gives two outlines', () => {
-    const { field } = fieldOfRegions([region(400, 24, 700, 415), region(32, 24, 335, 415)], PICTURE);
+    const field = fieldOfRegions([region(400, 24, 700, 415), region(32, 24, 335, 415)], PICTURE);
     expect(field?.shape).toBe('rectangle');
     expect(field?.outlines.map(([first]) => first)).toEqual([
       [32, 24],
@@ -64,7 +61,7 @@ describe('a tissue region', () => {
 
   test('takes in the colour flow region inside of it', () => {
     const regions = [region(100, 100, 500, 500), region(200, 200, 300, 300, { dataType: 2 })];
-    expect(fieldOfRegions(regions, PICTURE).field?.outlines).toHaveLength(1);
+    expect(fieldOfRegions(regions, PICTURE)?.outlines).toHaveLength(1);
   });
 });
 
@@ -82,10 +79,7 @@ describe('what is no tissue', () => {
       { format: 0, dataType: 0 },
     ];
     for (const kind of kinds) {
-      expect(fieldOfRegions([region(100, 100, 500, 500, kind)], PICTURE)).toEqual({
-        field: null,
-        remark: 'no-tissue-region',
-      });
+      expect(fieldOfRegions([region(100, 100, 500, 500, kind)], PICTURE)).toBeNull();
     }
   });
 
@@ -98,44 +92,39 @@ describe('what is no tissue', () => {
     expect(keeps(bar, 64, 50)).toBe(true);
     expect(keeps(bar, 40, 30)).toBe(true);
     expect(keeps(bar, 40, 300)).toBe(true);
-    expect(fieldOfRegions(bar, PICTURE).field?.shape).toBe('polygon');
+    expect(fieldOfRegions(bar, PICTURE)?.shape).toBe('polygon');
   });
 
   test('under the tissue takes nothing away', () => {
     const under = region(0, 0, 800, 600, { format: 0, dataType: 0, flags: 1 });
-    expect(fieldOfRegions([region(100, 100, 500, 500), under], PICTURE).field?.outlines).toHaveLength(1);
+    expect(fieldOfRegions([region(100, 100, 500, 500), under], PICTURE)?.outlines).toHaveLength(1);
   });
 
   test('of equal priority that covers all of the tissue leaves no field', () => {
     const over = region(0, 0, 800, 600, { format: 5, dataType: 0, flags: 1 });
     const tissue = region(100, 100, 500, 500, { flags: 1 });
-    expect(fieldOfRegions([tissue, over], PICTURE)).toEqual({ field: null, remark: 'no-tissue-region' });
+    expect(fieldOfRegions([tissue, over], PICTURE)).toBeNull();
   });
 });
 
 describe('a declaration that proves nothing gives no field', () => {
   test.each([
-    ['no regions', [], 'no-regions'],
-    ['of another picture size', [region(84, 31, 900, 414)], 'regions-outside-picture'],
+    ['no regions', []],
+    ['of another picture size', [region(84, 31, 900, 414)]],
     [
       'with one region of another picture size',
       [region(84, 31, 500, 414), region(0, 0, 10, 700, { format: 4, dataType: 10 })],
-      'regions-outside-picture',
     ],
-    ['the whole picture', [region(0, 0, 800, 600)], 'regions-cover-picture'],
-    ['the whole picture but for a line', [region(0, 10, 799, 599)], 'regions-cover-picture'],
-    [
-      'the whole picture in two halves',
-      [region(0, 0, 400, 600), region(400, 0, 799, 599)],
-      'regions-cover-picture',
-    ],
-    ['empty', [region(100, 100, 100, 100)], 'no-tissue-region'],
-    ['inside out', [region(500, 500, 100, 100)], 'no-tissue-region'],
-    ['a thumbnail', [region(10, 10, 20, 20)], 'no-tissue-region'],
-    ['numbers that are none', [region(NaN, 0, 100, 100)], 'regions-outside-picture'],
-    ['thousands', Array.from({ length: 5000 }, () => region(10, 10, 300, 300)), 'too-many-regions'],
-  ] as const)('%s', (_name, regions, remark) => {
-    expect(fieldOfRegions(regions, PICTURE)).toEqual({ field: null, remark });
+    ['the whole picture', [region(0, 0, 800, 600)]],
+    ['the whole picture but for a line', [region(0, 10, 799, 599)]],
+    ['the whole picture in two halves', [region(0, 0, 400, 600), region(400, 0, 799, 599)]],
+    ['empty', [region(100, 100, 100, 100)]],
+    ['inside out', [region(500, 500, 100, 100)]],
+    ['a thumbnail', [region(10, 10, 20, 20)]],
+    ['numbers that are none', [region(NaN, 0, 100, 100)]],
+    ['thousands', Array.from({ length: 5000 }, () => region(10, 10, 300, 300))],
+  ] as const)('%s', (_name, regions) => {
+    expect(fieldOfRegions(regions, PICTURE)).toBeNull();
   });
 });
 
@@ -159,8 +148,7 @@ test('whatever is declared, a pixel is kept only in a tissue region and under no
   let fields = 0;
   fc.assert(
     fc.property(fc.array(any, { minLength: 1, maxLength: 6 }), (regions) => {
-      const { field, remark } = fieldOfRegions(regions, PICTURE);
-      expect(field === null).toBe(remark !== null);
+      const field = fieldOfRegions(regions, PICTURE);
       if (field === null) return;
       fields++;
       const allHigh = regions.filter(isTissue).every(({ flags }) => flags === 0);

@@ -3,8 +3,11 @@
  * file declares credibly, or none; its digest is of the coded pixels alone. Nothing else of the file comes out of here.
  */
 import { createHash } from 'node:crypto';
+import sharp from 'sharp';
 import { dataError, isDataError, messageOf, type UsclError } from '../../base/errors.ts';
-import { decodeFrame } from '../../formats/dicom/decode.ts';
+import { withChannels } from '../../dataset/channels.ts';
+import type { Field } from '../../dataset/types.ts';
+import { decodeFrame, type DecodedFrame } from '../../formats/dicom/decode.ts';
 import type { DicomFrames, DicomImage, DicomVideo } from '../../formats/dicom/image.ts';
 import { imageOf, videoParts } from '../../formats/dicom/image.ts';
 import type { DicomObject } from '../../formats/dicom/read.ts';
@@ -19,18 +22,10 @@ import { probeVideo } from '../video-probe.ts';
 import { flagsOf, readWhole, regionsOf } from './header.ts';
 import type { PseudonymKey } from './identity.ts';
 import { contentDigest } from './identity.ts';
-import { kindComplaint } from './kinds.ts';
-import { frameOf } from './pixels.ts';
+import { requireUltrasound } from './kinds.ts';
 import { PrivateFile } from './private-file.ts';
-import type { DeclaredField } from './regions.ts';
-import { fieldOfRegions, REGION_REMARKS, scaledField } from './regions.ts';
+import { fieldOfRegions, scaledField } from './regions.ts';
 import { remarkFlags } from './remarks.ts';
-import { roundedRate, sampledFrames } from './sampling.ts';
-
-export interface DicomClip extends ClipSource {
-  /** Why the file declares no field that can be believed, for a person; fixed words. Null where it does. */
-  readonly fieldRemark: string | null;
-}
 
 export interface DicomClipOptions {
   /** The key of the plan. */
@@ -48,31 +43,32 @@ const SQUARE = 0.02;
  * `DICOM_NO_IMAGE`, `DICOM_FILE_SIZE`, `DICOM_PICTURE_SIZE`; for video those of `probeVideo`; `DICOM_CODESTREAM` and
  * those of `decodeVideo` while frames are read. Messages may go to the screen, not into files.
  */
-export async function openDicomClip(path: string, options: DicomClipOptions): Promise<DicomClip> {
+export async function openDicomClip(path: string, options: DicomClipOptions): Promise<ClipSource> {
   const object = readDicom(await readWhole(path));
-  const complaint = kindComplaint(object);
-  if (complaint !== undefined) throw complaint;
+  requireUltrasound(object);
   const image = imageOf(object);
   return image.kind === 'video' ? openVideo(object, image, options) : openFrames(object, image, options);
 }
 
-/** Where a file says that the tissue is, in pixels of its rows and columns. */
-export function declaredField(object: DicomObject, size: Size): DeclaredField {
+/** Where a file says that the tissue is, in pixels of a picture of the size `to`. */
+function declaredField(object: DicomObject, from: Size, to: Size): Field | null {
   try {
-    return fieldOfRegions(regionsOf(object), size);
+    const field = fieldOfRegions(regionsOf(object), from);
+    return field === null ? null : scaledField(field, from, to);
   } catch (thrown) {
     if (!isDataError(thrown)) throw thrown;
-    return { field: null, remark: 'regions-damaged' };
+    return null;
   }
 }
 
-function openFrames(object: DicomObject, image: DicomFrames, { key }: DicomClipOptions): DicomClip {
+function openFrames(object: DicomObject, image: DicomFrames, { key }: DicomClipOptions): ClipSource {
   const stored = { width: image.columns, height: image.rows };
   const size = squareSize(image);
-  checkSize(size);
+  const complaint = sizeComplaint(size);
+  if (complaint !== undefined) throw dataError('DICOM_PICTURE_SIZE', complaint, 'Leave it out.');
   return {
     ...size,
-    ...fieldFor(declaredField(object, stored), stored, size),
+    declaredField: declaredField(object, stored, size),
     fps: roundedRate(image.timing.fps),
     frameCount: image.frames,
     mayIdentify: true,
@@ -87,7 +83,7 @@ async function openVideo(
   object: DicomObject,
   video: DicomVideo,
   options: DicomClipOptions,
-): Promise<DicomClip> {
+): Promise<ClipSource> {
   const { key, signal } = options;
   const tools = options.tools ?? (await findVideoTools());
   using file = new PrivateFile(videoParts(video));
@@ -96,11 +92,8 @@ async function openVideo(
   return {
     width: info.width,
     height: info.height,
-    ...fieldFor(
-      isAsDeclared ? declaredField(object, info) : { field: null, remark: 'picture-size-differs' },
-      info,
-      info,
-    ),
+    // Regions are for the size that is declared.
+    declaredField: isAsDeclared ? declaredField(object, info, info) : null,
     fps: roundedRate(info.fps),
     frameCount: info.frames,
     mayIdentify: true,
@@ -111,17 +104,6 @@ async function openVideo(
       return yield* decodeVideo(again.path, info, { channels, fps, size, tools, signal: stop });
     },
     sha256: () => Promise.resolve(contentDigest(key, digestOf(video))),
-  };
-}
-
-function fieldFor(
-  { field, remark }: DeclaredField,
-  from: Size,
-  to: Size,
-): Pick<DicomClip, 'declaredField' | 'fieldRemark'> {
-  return {
-    declaredField: field === null ? null : scaledField(field, from, to),
-    fieldRemark: remark === null ? null : REGION_REMARKS[remark],
   };
 }
 
@@ -138,7 +120,7 @@ async function* decodeFrames(
     signal?.throwIfAborted();
     let frame: Uint8Array;
     try {
-      frame = await frameOf(await decodeFrame(image, index), size, channels);
+      frame = await resized(await decodeFrame(image, index), size, channels);
     } catch (thrown) {
       if (!isDataError(thrown)) throw thrown;
       first ??= thrown;
@@ -158,6 +140,50 @@ async function* decodeFrames(
   return damage.length === 0 ? undefined : damage.join(' ');
 }
 
+/** [height, width, channels] of the size asked for. */
+async function resized(
+  { data, width, height, channels: from }: DecodedFrame,
+  size: Size,
+  channels: 1 | 3,
+): Promise<Uint8Array> {
+  const frame = withChannels(data, from, channels);
+  if (width === size.width && height === size.height) return frame;
+  const scaled = await sharp(frame, { raw: { width, height, channels } })
+    // Bilinear: its reach is one stored pixel, which is what the margin of a declared field is made for.
+    .resize(size.width, size.height, { fit: 'fill', kernel: 'linear' })
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true });
+  return withChannels(scaled.data, scaled.info.channels === 1 ? 1 : 3, channels);
+}
+
+/**
+ * Indices of the first frame at or after every multiple of 1/fps seconds from the first frame on, as of videos: uniform
+ * in time also where the rate varies, and never a frame twice. `seconds` are the frames' times, in order; null: not
+ * known, then every frame is taken.
+ */
+export function sampledFrames(
+  count: number,
+  seconds: ArrayLike<number> | null,
+  fps: number | 'all',
+): readonly number[] {
+  const all = Array.from({ length: count }, (_, index) => index);
+  if (fps === 'all' || seconds === null || seconds.length < count) return all;
+  const start = seconds[0] ?? 0;
+  let last = -1;
+  return all.filter((index) => {
+    // A thousandth of a step forgives rounded times.
+    const step = Math.floor((seconds[index]! - start) * fps + 0.001);
+    if (step <= last) return false;
+    last = step;
+    return true;
+  });
+}
+
+/** A rate as it may be written: exact frame times are nearly unique to an examination. */
+export function roundedRate(fps: number | null): number | null {
+  return fps === null ? null : Math.max(0.1, Math.round(fps * 10) / 10);
+}
+
 function secondsOf({ frames, timing }: DicomFrames): ArrayLike<number> | null {
   if (timing.times !== null) return timing.times;
   const { fps } = timing;
@@ -167,12 +193,6 @@ function secondsOf({ frames, timing }: DicomFrames): ArrayLike<number> | null {
 function squareSize({ columns, rows, pixelAspect }: DicomFrames): Size {
   const size = { width: columns, height: rows };
   return Math.abs(pixelAspect - 1) < SQUARE ? size : displaySize(size, 1 / pixelAspect, 0);
-}
-
-function checkSize(size: Size): void {
-  const complaint = sizeComplaint(size);
-  if (complaint === undefined) return;
-  throw dataError('DICOM_PICTURE_SIZE', complaint, 'Leave it out.');
 }
 
 /** SHA-256 of how the picture is laid out and of its coded bytes: equal for one scan under two headers. */

@@ -12,7 +12,7 @@ import type { DicomElements } from '../../formats/dicom/elements.ts';
 import type { DicomObject } from '../../formats/dicom/read.ts';
 import { readDicom } from '../../formats/dicom/read.ts';
 import { itemsOf, numberOf, textOf } from '../../formats/dicom/values.ts';
-import { kindComplaint } from './kinds.ts';
+import { requireUltrasound } from './kinds.ts';
 import type { UltrasoundRegion } from './regions.ts';
 
 /** Identifiers here are input of pseudonyms and comparisons; none of them goes anywhere else. */
@@ -42,8 +42,7 @@ const GROWTH = 8;
  */
 export async function readHeader(path: string, signal?: AbortSignal): Promise<DicomHeader> {
   const object = await readStart(path, signal);
-  const complaint = kindComplaint(object);
-  if (complaint !== undefined) throw complaint;
+  requireUltrasound(object);
   return {
     patient: identifierOf(object, 'PatientID'),
     hasOtherPatient: hasOtherPatient(object),

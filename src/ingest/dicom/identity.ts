@@ -7,8 +7,8 @@ import { createHash, createHmac } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { messageOf, UsclError } from '../../base/errors.ts';
 
-/** Bytes that a person keeps secret. */
-export type PseudonymKey = Uint8Array & { readonly __brand: 'PseudonymKey' };
+/** Bytes that a person keeps secret, as `readKeyFile` gives them. */
+export type PseudonymKey = Uint8Array;
 
 /** What a pseudonym stands for; the same value gives unrelated pseudonyms for different purposes. */
 export type Purpose = 'group' | 'patient' | 'study' | 'clip' | 'path' | 'content';
@@ -19,7 +19,9 @@ const MAX_BYTES = 2 ** 16;
 /** A key that repeats a few bytes is a placeholder, and a placeholder can be guessed. */
 const MIN_DISTINCT = 8;
 
-/** Reads a key file, all of its bytes, a newline at the end too. Errors: `KEY_FILE`. */
+/**
+ * Reads a key file, all of its bytes, a newline at the end too: at least 16, not a few repeated ones. Errors: `KEY_FILE`.
+ */
 export function readKeyFile(path: string): PseudonymKey {
   const refuse = (reason: string, cause?: unknown): UsclError =>
     new UsclError({
@@ -49,29 +51,10 @@ export function readKeyFile(path: string): PseudonymKey {
   } catch (thrown) {
     throw thrown instanceof UsclError ? thrown : refuse(messageOf(thrown), thrown);
   }
-  return pseudonymKey(bytes, refuse);
-}
-
-/** Checks that bytes can serve as a key: at least 16, not a few repeated ones. Errors: `KEY_FILE`. */
-export function pseudonymKey(
-  bytes: Uint8Array,
-  refuse = (reason: string): UsclError =>
-    new UsclError({
-      kind: 'usage',
-      code: 'KEY_FILE',
-      message: `The key cannot be used: ${reason}.`,
-      remedy: `Give at least ${MIN_BYTES} random bytes.`,
-    }),
-): PseudonymKey {
   if (bytes.length < MIN_BYTES)
     throw refuse(`it has ${bytes.length} bytes, and ${MIN_BYTES} are the least that cannot be guessed`);
   if (new Set(bytes).size < MIN_DISTINCT) throw refuse('it repeats a few bytes and can be guessed');
-  if (!isKey(bytes)) throw refuse('it is too long');
   return bytes;
-}
-
-function isKey(bytes: Uint8Array): bytes is PseudonymKey {
-  return bytes.length >= MIN_BYTES && bytes.length <= MAX_BYTES;
 }
 
 /** 16 hex digits (64 bits) of HMAC-SHA256. */
@@ -87,11 +70,9 @@ export function contentDigest(key: PseudonymKey | null, digest: string): string 
   return key === null ? digest : mac(key, 'content', digest);
 }
 
-/** SHA-256, first 16 hex digits. */
-export function shortDigest(...parts: readonly (string | Uint8Array)[]): string {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(part);
-  return hash.digest('hex').slice(0, 16);
+/** A name that says nothing of what it stands for: the first 16 hex digits of its SHA-256. */
+export function opaque(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
 function mac(key: PseudonymKey, purpose: Purpose, value: string | Uint8Array): string {

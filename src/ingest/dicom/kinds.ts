@@ -31,8 +31,8 @@ const OTHERS: readonly (readonly [start: string, what: string])[] = [
   [STORAGE, 'an object of another kind'],
 ];
 
-/** Why an object cannot become a clip, or undefined. Names no value of the object. */
-export function kindComplaint(object: DicomElements): UsclError | undefined {
+/** Refuses an object that cannot become a clip; names no value of it. Errors: `DICOM_NOT_ULTRASOUND`, `DICOM_NO_IMAGE`. */
+export function requireUltrasound(object: DicomElements): void {
   const kind = textOf(object, 'SOPClassUID');
   const modality = textOf(object, 'Modality');
   const isUltrasound =
@@ -46,10 +46,9 @@ export function kindComplaint(object: DicomElements): UsclError | undefined {
         : CAPTURE.includes(kind)
           ? 'a captured picture that is not of ultrasound'
           : (OTHERS.find(([start]) => kind.startsWith(start))?.[1] ?? 'a private kind of object');
-    return refusal('DICOM_NOT_ULTRASOUND', `it is ${what}`);
+    throw refusal('DICOM_NOT_ULTRASOUND', `it is ${what}`);
   }
-  if (!object.elements.has(tagOf('PixelData'))) return refusal('DICOM_NO_IMAGE', 'it holds no picture');
-  return undefined;
+  if (!object.elements.has(tagOf('PixelData'))) throw refusal('DICOM_NO_IMAGE', 'it holds no picture');
 }
 
 function refusal(code: string, message: string): UsclError {

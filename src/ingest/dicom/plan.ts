@@ -15,13 +15,14 @@
  * where a patient stands would tell where the name stands in the alphabet.
  */
 import { join } from 'node:path';
+import { groupBy } from '../../base/collect.ts';
 import { dataError, messageOf, systemCode, UsclError } from '../../base/errors.ts';
 import { compareText } from '../paths.ts';
 import type { Rejection } from '../plan.ts';
 import type { DicomHeader } from './header.ts';
 import { digestOfPixels, readHeader } from './header.ts';
 import type { PseudonymKey } from './identity.ts';
-import { pseudonym, shortDigest } from './identity.ts';
+import { opaque, pseudonym } from './identity.ts';
 
 /** A DICOM file that is going to be a clip. */
 export interface PlannedDicom {
@@ -61,7 +62,6 @@ export interface DicomPlanOptions {
    * pseudonym or a number like that: tables of patients hold names.
    */
   readonly groupOf?: ((path: string) => string | null) | undefined;
-  readonly onProgress?: ((done: number, total: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -72,11 +72,11 @@ const NAMELESS = 'dicom-file';
 export async function planDicom(
   root: string,
   paths: readonly string[],
-  { key, groupOf, onProgress, signal }: DicomPlanOptions,
+  { key, groupOf, signal }: DicomPlanOptions,
 ): Promise<DicomPlan> {
   const found: Found[] = [];
   const rejected: DicomRejection[] = [];
-  for (const [index, path] of paths.entries()) {
+  for (const path of paths) {
     signal?.throwIfAborted();
     try {
       const header = await readHeader(join(root, path), signal);
@@ -84,7 +84,6 @@ export async function planDicom(
     } catch (thrown) {
       rejected.push(rejectionOf(path, thrown));
     }
-    onProgress?.(index + 1, paths.length);
   }
   const { single, copies } = await withoutCopies(root, found, { key, signal });
   rejected.push(...copies);
@@ -142,7 +141,7 @@ function idOf({ instance, digest }: DicomHeader, key: PseudonymKey | null): stri
 }
 
 function nameOf(key: PseudonymKey | null, value: string): string {
-  return `dicom-${key === null ? shortDigest(value) : pseudonym(key, 'clip', value)}`;
+  return `dicom-${key === null ? opaque(value) : pseudonym(key, 'clip', value)}`;
 }
 
 /**
@@ -154,11 +153,9 @@ async function withoutCopies(
   found: readonly Found[],
   { key, signal }: DicomPlanOptions,
 ): Promise<{ single: Found[]; copies: DicomRejection[] }> {
-  const byId = new Map<string, Found[]>();
-  for (const one of found) byId.set(one.id, [...(byId.get(one.id) ?? []), one]);
   const single: Found[] = [];
   const copies: DicomRejection[] = [];
-  for (const [id, sharing] of byId) {
+  for (const [id, sharing] of groupBy(found, (one) => one.id)) {
     const originals = new Map<string, Found>();
     for (const one of sharing.sort((a, b) => compareText(a.path, b.path))) {
       try {
@@ -211,12 +208,10 @@ const WAY_OUT = 'give groups in the column group of the labels file';
 function notesOn(clips: readonly Found[], ungrouped: readonly Found[], key: PseudonymKey | null): string[] {
   if (clips.length === 0) return [];
   const nameless = ungrouped.filter(({ header }) => header.patient === null);
-  const patientsOf = new Map<string, Set<string>>();
-  for (const { header } of clips) {
-    if (header.study === null || header.patient === null) continue;
-    patientsOf.set(header.study, (patientsOf.get(header.study) ?? new Set()).add(header.patient));
-  }
-  const shared = [...patientsOf.values()].filter((patients) => patients.size > 1).length;
+  const known = clips.filter(({ header }) => header.study !== null && header.patient !== null);
+  const shared = [...groupBy(known, ({ header }) => header.study).values()].filter(
+    (own) => new Set(own.map(({ header }) => header.patient)).size > 1,
+  ).length;
   const doubled = ungrouped.filter(({ header }) => header.hasOtherPatient).length;
   return [
     ...(key === null
@@ -247,13 +242,9 @@ const PLACEHOLDER =
 
 /** Placeholders that stand for more than one study, and any one ID that all clips of several studies share. */
 function placeholderNotes(clips: readonly Found[]): string[] {
-  const byPatient = new Map<string, Found[]>();
-  for (const one of clips) {
-    const { patient } = one.header;
-    if (patient !== null) byPatient.set(patient, [...(byPatient.get(patient) ?? []), one]);
-  }
-  return [...byPatient].flatMap(([patient, own]) => {
-    const studies = new Set(own.map(({ header }) => header.study)).size;
+  return [...groupBy(clips, ({ header }) => header.patient)].flatMap(([patient, own]) => {
+    if (patient === null) return [];
+    const studies = studiesOf(own);
     const isPlaceholder = PLACEHOLDER.test(patient.toLowerCase().replace(/[^\p{L}\p{N}]/gu, ''));
     const isOnly = own.length === clips.length && studies > 1;
     const isLarge = studies >= MANY_STUDIES && studies > studiesOf(clips) / 2;

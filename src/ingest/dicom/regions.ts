@@ -4,48 +4,23 @@
  * tissue is left out, and declarations that cannot be true of the picture, or that would mask nothing, give no field.
  */
 import type { Field } from '../../dataset/types.ts';
-import type { Size } from '../geometry.ts';
+import { rectangleOutline, type Size } from '../geometry.ts';
 
-/** One item of the sequence, as declared. Corners are pixels of the picture, the second one as the file has it. */
-export interface UltrasoundRegion {
-  /** Region Spatial Format (0018,6012): 1 is two-dimensional. */
-  readonly format: number;
-  /** Region Data Type (0018,6014): 1 tissue, 2 colour flow, 15 integrated backscatter, all others no tissue. */
-  readonly dataType: number;
-  /** Region Flags (0018,6016); bit 0 set: other regions are drawn over this one. */
-  readonly flags: number;
+interface Box {
   readonly x0: number;
   readonly y0: number;
   readonly x1: number;
   readonly y1: number;
 }
 
-/** Why the regions of a file give no field. Fixed words: they may be written and shown. */
-export type RegionRemark =
-  | 'no-regions'
-  | 'no-tissue-region'
-  | 'regions-outside-picture'
-  | 'regions-cover-picture'
-  | 'too-many-regions'
-  | 'regions-damaged'
-  | 'picture-size-differs';
-
-export const REGION_REMARKS: Readonly<Record<RegionRemark, string>> = {
-  'no-regions': 'it declares no ultrasound regions',
-  'no-tissue-region': 'none of its ultrasound regions is a picture of tissue',
-  'regions-outside-picture':
-    'its ultrasound regions reach out of the picture, so they belong to another picture size',
-  'regions-cover-picture': 'its ultrasound regions cover the whole picture, so they mask nothing',
-  'too-many-regions': 'it declares more ultrasound regions than a picture can have',
-  'regions-damaged': 'its ultrasound regions cannot be read',
-  'picture-size-differs': 'its video has another size than its ultrasound regions are for',
-};
-
-export interface DeclaredField {
-  /** Null: the file does not say, or not credibly, where the tissue is. */
-  readonly field: Field | null;
-  /** Why there is no field; null where there is one. */
-  readonly remark: RegionRemark | null;
+/** One item of the sequence, as declared. Corners are pixels of the picture, the second one as the file has it. */
+export interface UltrasoundRegion extends Box {
+  /** Region Spatial Format (0018,6012): 1 is two-dimensional. */
+  readonly format: number;
+  /** Region Data Type (0018,6014): 1 tissue, 2 colour flow, 15 integrated backscatter, all others no tissue. */
+  readonly dataType: number;
+  /** Region Flags (0018,6016); bit 0 set: other regions are drawn over this one. */
+  readonly flags: number;
 }
 
 const TWO_DIMENSIONAL = 1;
@@ -60,47 +35,30 @@ const WHOLE = 0.95;
 
 const MAX_REGIONS = 64;
 
-interface Box {
-  readonly x0: number;
-  readonly y0: number;
-  readonly x1: number;
-  readonly y1: number;
-}
-
 /**
  * The tissue regions less whatever else is drawn over them (traces, grey and colour bars, graphics), as outlines that
- * do not overlap. The second corner counts as outside: some devices write the last pixel, some the one after it, and
- * a row of tissue is a smaller loss than a row of text.
+ * do not overlap; null where there is none, where a region reaches out of the picture and so belongs to another one,
+ * or where they cover the picture and so mask nothing. The second corner counts as outside: some devices write the
+ * last pixel, some the one after it, and a row of tissue is a smaller loss than a row of text.
  */
-export function fieldOfRegions(regions: readonly UltrasoundRegion[], { width, height }: Size): DeclaredField {
-  const none = (remark: RegionRemark): DeclaredField => ({ field: null, remark });
-  if (regions.length === 0) return none('no-regions');
-  if (regions.length > MAX_REGIONS) return none('too-many-regions');
-  if (!regions.every(({ x0, y0, x1, y1 }) => x0 >= 0 && y0 >= 0 && x1 <= width && y1 <= height)) {
-    return none('regions-outside-picture');
-  }
-  const tissue = withoutContained(
-    regions.filter((region) => isTissue(region) && isLargeEnough(region)).map(boxOf),
-  );
-  if (tissue.length === 0) return none('no-tissue-region');
-  const over = regions.filter((region) => !isTissue(region) && isDrawnOver(region, regions)).map(boxOf);
+export function fieldOfRegions(regions: readonly UltrasoundRegion[], { width, height }: Size): Field | null {
+  if (regions.length > MAX_REGIONS) return null;
+  if (!regions.every(({ x0, y0, x1, y1 }) => x0 >= 0 && y0 >= 0 && x1 <= width && y1 <= height)) return null;
+  const tissue = withoutContained(regions.filter((region) => isTissue(region) && isLargeEnough(region)));
+  const over = regions.filter((region) => !isTissue(region) && isDrawnOver(region, regions));
   const isPlain = (box: Box): boolean => !isOverlapped(box, tissue) && !isOverlapped(box, over);
   const plain = tissue.filter(isPlain);
   const mixed = tissue.filter((box) => !isPlain(box));
   const kept = [...plain, ...difference(mixed, over)]
     .filter(isLargeEnough)
     .sort((a, b) => a.x0 - b.x0 || a.y0 - b.y0);
-  if (kept.length === 0) return none('no-tissue-region');
-  if (kept.reduce((sum, box) => sum + areaOf(box), 0) >= WHOLE * width * height)
-    return none('regions-cover-picture');
+  const area = kept.reduce((sum, { x0, y0, x1, y1 }) => sum + (x1 - x0) * (y1 - y0), 0);
+  if (kept.length === 0 || area >= WHOLE * width * height) return null;
   return {
-    remark: null,
-    field: {
-      shape: mixed.length > 0 ? 'polygon' : 'rectangle',
-      outlines: kept.map(rectangle),
-      confidence: 1,
-      from: 'declared',
-    },
+    shape: mixed.length > 0 ? 'polygon' : 'rectangle',
+    outlines: kept.map(({ x0, y0, x1, y1 }) => rectangleOutline(x0, y0, x1, y1)),
+    confidence: 1,
+    from: 'declared',
   };
 }
 
@@ -117,18 +75,9 @@ export function scaledField(field: Field, from: Size, to: Size): Field {
     const ys = outline.map(([, y]) => y * down);
     const [x0, x1] = [Math.ceil(Math.min(...xs)) + MARGIN, Math.floor(Math.max(...xs)) - MARGIN];
     const [y0, y1] = [Math.ceil(Math.min(...ys)) + MARGIN, Math.floor(Math.max(...ys)) - MARGIN];
-    return x1 > x0 && y1 > y0 ? [rectangle({ x0, y0, x1, y1 })] : [];
+    return x1 > x0 && y1 > y0 ? [rectangleOutline(x0, y0, x1, y1)] : [];
   });
   return { ...field, outlines };
-}
-
-function rectangle({ x0, y0, x1, y1 }: Box): [number, number][] {
-  return [
-    [x0, y0],
-    [x1, y0],
-    [x1, y1],
-    [x0, y1],
-  ];
 }
 
 function isTissue({ format, dataType }: UltrasoundRegion): boolean {
@@ -139,14 +88,6 @@ function isTissue({ format, dataType }: UltrasoundRegion): boolean {
 function isDrawnOver(region: UltrasoundRegion, all: readonly UltrasoundRegion[]): boolean {
   if ((region.flags & LOW_PRIORITY) === 0) return true;
   return !all.every((other) => !isTissue(other) || (other.flags & LOW_PRIORITY) === 0);
-}
-
-function boxOf({ x0, y0, x1, y1 }: UltrasoundRegion): Box {
-  return { x0, y0, x1, y1 };
-}
-
-function areaOf({ x0, y0, x1, y1 }: Box): number {
-  return (x1 - x0) * (y1 - y0);
 }
 
 function isLargeEnough({ x0, y0, x1, y1 }: Box): boolean {

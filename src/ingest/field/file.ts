@@ -9,7 +9,7 @@ import { dataError, messageOf, UsclError } from '../../base/errors.ts';
 import { readBounded } from '../../base/read-bounded.ts';
 import type { Field } from '../../dataset/types.ts';
 import { parseCsv } from '../csv.ts';
-import type { Size } from '../geometry.ts';
+import { rectangleOutline, type Size } from '../geometry.ts';
 
 const MAX_BYTES = 16 * 2 ** 20;
 
@@ -30,24 +30,19 @@ export function wholeField({ width, height }: Size): Field {
   return rectangleField(0, 0, width, height);
 }
 
-const point = z.tuple([z.number(), z.number()]);
+const clips = z.string().min(1);
 const positive = z.number().positive();
-const fileSchema = z.strictObject({
-  fields: z.array(
-    z.union([
-      z.strictObject({
-        clips: z.string().min(1),
-        rectangle: z.tuple([z.number(), z.number(), positive, positive]),
-      }),
-      z.strictObject({ clips: z.string().min(1), polygon: z.array(point).min(3).max(10_000) }),
-      z.strictObject({
-        clips: z.string().min(1),
-        polygons: z.array(z.array(point).min(3).max(10_000)).min(1).max(100),
-      }),
-      z.strictObject({ clips: z.string().min(1), field: z.enum(['whole', 'none']) }),
-    ]),
-  ),
-});
+const polygon = z
+  .array(z.tuple([z.number(), z.number()]))
+  .min(3)
+  .max(10_000);
+const entrySchema = z.union([
+  z.strictObject({ clips, rectangle: z.tuple([z.number(), z.number(), positive, positive]) }),
+  z.strictObject({ clips, polygon }),
+  z.strictObject({ clips, polygons: z.array(polygon).min(1).max(100) }),
+  z.strictObject({ clips, field: z.enum(['whole', 'none']) }),
+]);
+const fileSchema = z.strictObject({ fields: z.array(entrySchema) });
 
 interface Entry {
   readonly pattern: string;
@@ -60,7 +55,7 @@ export function readFieldFile(path: string): FieldFile {
     isTooLarge ? invalid(path, `The file cannot be read: ${reason}.`) : unreadable(path, reason, cause),
   );
   const entries = path.toLowerCase().endsWith('.csv') ? fromCsv(bytes, path) : fromYaml(bytes, path);
-  const tests = entries.map(({ pattern, given }) => ({ pattern, given, matches: matcher(pattern) }));
+  const tests = entries.map((entry) => ({ ...entry, matches: matcher(entry.pattern) }));
   const used = new Set<string>();
   return {
     path,
@@ -92,64 +87,42 @@ function fromYaml(bytes: Buffer, path: string): readonly Entry[] {
         : (issue?.message ?? 'It cannot be understood.'),
     );
   }
-  return read.data.fields.map((entry) => ({ pattern: entry.clips, given: givenIn(entry) }));
-}
-
-function givenIn(entry: z.infer<typeof fileSchema>['fields'][number]): GivenField {
-  if ('field' in entry) return { kind: entry.field };
-  if ('rectangle' in entry) return { kind: 'field', field: rectangleField(...entry.rectangle) };
-  const outlines = 'polygon' in entry ? [entry.polygon] : entry.polygons;
-  return { kind: 'field', field: { shape: 'polygon', outlines, confidence: 1, from: 'given' } };
+  return read.data.fields.map(entryOf);
 }
 
 /** Cells: `whole`, `none`, `rectangle X Y WIDTH HEIGHT`, `polygon X Y X Y X Y …`. */
 function fromCsv(bytes: Buffer, path: string): readonly Entry[] {
   return parseCsv(bytes, path, ['clip', 'field']).map(({ line, cells }) => {
-    const pattern = cells.get('clip') ?? '';
-    const text = cells.get('field') ?? '';
-    const [word = '', ...rest] = text.split(/\s+/);
-    const numbers = rest.map(Number);
+    const clips = cells.get('clip')!;
+    const field = cells.get('field')!;
     const where = `${path}, line ${line}`;
-    if (pattern === '') throw invalid(where, 'The cell of the clip is empty.');
-    if (rest.length === 0 && (word === 'whole' || word === 'none')) return { pattern, given: { kind: word } };
-    const readable = rest.every((part) => part !== '') && numbers.every((value) => Number.isFinite(value));
-    if (word === 'rectangle' && readable && numbers.length === 4) {
-      const [x = 0, y = 0, width = 0, height = 0] = numbers;
-      if (width > 0 && height > 0) {
-        return { pattern, given: { kind: 'field', field: rectangleField(x, y, width, height) } };
-      }
-    }
-    if (word === 'polygon' && readable && numbers.length >= 6 && numbers.length % 2 === 0) {
-      const outline = Array.from({ length: numbers.length / 2 }, (_, i): [number, number] => [
-        numbers[2 * i] ?? 0,
-        numbers[2 * i + 1] ?? 0,
-      ]);
-      return {
-        pattern,
-        given: {
-          kind: 'field',
-          field: { shape: 'polygon', outlines: [outline], confidence: 1, from: 'given' },
-        },
-      };
-    }
-    throw invalid(where, `The field ${JSON.stringify(text.slice(0, 80))} cannot be understood.`);
+    if (clips === '') throw invalid(where, 'The cell of the clip is empty.');
+    const [word, ...rest] = field.split(/\s+/);
+    const numbers = rest.map(Number);
+    const pairs = numbers.flatMap((x, i) => (i % 2 === 0 ? [[x, numbers[i + 1]]] : []));
+    const said =
+      word === 'rectangle' ? { rectangle: numbers } : word === 'polygon' ? { polygon: pairs } : { field };
+    const read = entrySchema.safeParse({ clips, ...said });
+    if (read.success) return entryOf(read.data);
+    throw invalid(where, `The field ${JSON.stringify(field.slice(0, 80))} cannot be understood.`);
   });
 }
 
-function rectangleField(x: number, y: number, width: number, height: number): Field {
+function entryOf(entry: z.infer<typeof entrySchema>): Entry {
+  const pattern = entry.clips;
+  if ('field' in entry) return { pattern, given: { kind: entry.field } };
+  if ('rectangle' in entry)
+    return { pattern, given: { kind: 'field', field: rectangleField(...entry.rectangle) } };
+  const outlines = 'polygon' in entry ? [entry.polygon] : entry.polygons;
   return {
-    shape: 'rectangle',
-    outlines: [
-      [
-        [x, y],
-        [x + width, y],
-        [x + width, y + height],
-        [x, y + height],
-      ],
-    ],
-    confidence: 1,
-    from: 'given',
+    pattern,
+    given: { kind: 'field', field: { shape: 'polygon', outlines, confidence: 1, from: 'given' } },
   };
+}
+
+function rectangleField(x: number, y: number, width: number, height: number): Field {
+  const outlines = [rectangleOutline(x, y, x + width, y + height)];
+  return { shape: 'rectangle', outlines, confidence: 1, from: 'given' };
 }
 
 /**

@@ -5,6 +5,7 @@
  */
 import type { Field } from '../../dataset/types.ts';
 import type { Size } from '../geometry.ts';
+import { hundredths } from '../geometry.ts';
 import type { Cells } from './cells.ts';
 import { measure } from './features.ts';
 import { apexOf, fitShape, type Supports, supportOf } from './fit.ts';
@@ -51,14 +52,14 @@ export function findField(frames: readonly Uint8Array[], size: Size, channels: 1
   const shape = withoutUnseenEdges(fitted, support, tissue, strength, foreign);
   const confidence = confidenceOf(shape, support, supportOf(shape, tissue, strength), tissue);
   const outline = outlineOf(shape, columns, rows).map(([x, y]): [number, number] => [
-    round(x >= columns ? size.width : x * cell),
-    round(y >= rows ? size.height : y * cell),
+    hundredths(x >= columns ? size.width : x * cell),
+    hundredths(y >= rows ? size.height : y * cell),
   ]);
   if (outline.length < 3 || confidence < MIN_CONFIDENCE) return null;
   return {
     shape: nameOf(shape, columns, rows),
     outlines: [outline],
-    confidence: round(confidence),
+    confidence: hundredths(confidence),
     from: 'found',
   };
 }
@@ -142,8 +143,4 @@ function nameOf(shape: Shape, columns: number, rows: number): Field['shape'] {
   }
   // A phased array's beams leave from (almost) one point.
   return top.y - apex < 0.12 * (bottom.y - apex) ? 'sector' : 'convex';
-}
-
-function round(value: number): number {
-  return Math.round(value * 100) / 100;
 }

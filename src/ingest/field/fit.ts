@@ -4,6 +4,7 @@
  * search is exhaustive for each edge by itself and then goes downhill for all together; no chance is involved.
  */
 import type { Cells } from './cells.ts';
+import { boundsOf } from './raster.ts';
 import type { Arc, Edge, Shape } from './shape.ts';
 import { arcAt, spanAt } from './shape.ts';
 
@@ -13,7 +14,8 @@ export const OUTSIDE = 5;
 /** The shape of least cost. `tissue` must hold at least one cell. */
 export function fitShape(tissue: Cells): Shape {
   const sums = columnSums(tissue);
-  const box = boxOf(tissue);
+  const { x, y, ...size } = boundsOf(tissue.data, { width: tissue.columns, height: tissue.rows })!;
+  const box = { left: x, right: x + size.width - 1, top: y, bottom: y + size.height - 1 };
   const rectangle: Shape = {
     left: { x: box.left, slope: 0 },
     right: { x: box.right + 1, slope: 0 },
@@ -30,26 +32,12 @@ export function fitShape(tissue: Cells): Shape {
   return cost(sums, straight) <= 1.02 * cost(sums, curved) + 0.004 * tissue.data.length ? straight : curved;
 }
 
+/** First and last column and row that hold tissue. */
 interface Box {
   readonly left: number;
   readonly right: number;
   readonly top: number;
   readonly bottom: number;
-}
-
-/** First and last column and row that hold tissue. */
-function boxOf({ columns, rows, data }: Cells): Box {
-  let [left, right, top, bottom] = [columns, 0, rows, 0];
-  for (let y = 0; y < rows; y++) {
-    for (let x = 0; x < columns; x++) {
-      if (data[y * columns + x] === 0) continue;
-      if (x < left) left = x;
-      if (x > right) right = x;
-      if (y < top) top = y;
-      bottom = y;
-    }
-  }
-  return { left, right, top, bottom };
 }
 
 /** Running sums of tissue down each column. */

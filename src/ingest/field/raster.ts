@@ -44,6 +44,11 @@ export function boundsOf(mask: Uint8Array, { width, height }: Size): Rectangle |
   return bottom === -1 ? null : { x: left, y: top, width: right - left + 1, height: bottom - top + 1 };
 }
 
+/** Pixels of a mask of 0 and 1 that are set. */
+export function areaOf(mask: Uint8Array): number {
+  return mask.reduce((sum, value) => sum + value, 0);
+}
+
 /** Sorted x of the outline's crossings with the horizontal line at `y`. */
 function crossingsAt(outline: Outlines[number], y: number): number[] {
   const crossings: number[] = [];

@@ -15,8 +15,6 @@ const HARD = 40;
 const MIN_BACKGROUND = 0.004;
 
 export interface Tissue {
-  /** Luminance of the flat background; null where the picture has none. */
-  readonly background: number | null;
   /** All cells that differ from the background. */
   readonly lit: Cells;
   /** The solid part of them, holes filled. Empty where nothing is lit. */
@@ -37,11 +35,11 @@ export function findTissue(features: Features): Tissue {
   const solid = open(closed, radius);
   const { parts, labels } = partsOf(solid);
   const largest = parts[0];
-  if (largest === undefined) return { background, lit, strength, tissue: solid };
+  if (largest === undefined) return { lit, strength, tissue: solid };
   const main = select(solid, labels, new Set([largest.label]));
-  const liveliness = meanOver(features.motion, main) / 2;
+  const liveliness = meanWhere(features.motion, main.data, 1) / 2;
   // Letters have far harder contrasts than speckle.
-  const hardest = 2 * meanOver(features.texture, main) + 5;
+  const hardest = 2 * meanWhere(features.texture, main.data, 1) + 5;
   const wanted = new Set(
     parts
       .filter((part) => {
@@ -58,7 +56,7 @@ export function findTissue(features: Features): Tissue {
   );
   const tissue = select(solid, labels, wanted);
   addNearField(tissue, closed, largest);
-  return { background, lit, strength, tissue: fillHoles(tissue) };
+  return { lit, strength, tissue: fillHoles(tissue) };
 }
 
 /**
@@ -145,17 +143,8 @@ function medianOver(values: Float32Array, cells: Cells): number {
   return chosen[middle]!;
 }
 
-function meanOver(values: Float32Array, cells: Cells): number {
-  let [sum, count] = [0, 0];
-  for (let i = 0; i < values.length; i++) {
-    if (cells.data[i] === 0) continue;
-    sum += values[i]!;
-    count++;
-  }
-  return count === 0 ? 0 : sum / count;
-}
-
-function meanWhere(values: Float32Array, labels: Int32Array, label: number): number {
+/** The mean over the cells with this label; 0 where there are none. */
+function meanWhere(values: Float32Array, labels: ArrayLike<number>, label: number): number {
   let [sum, count] = [0, 0];
   for (let i = 0; i < values.length; i++) {
     if (labels[i] !== label) continue;

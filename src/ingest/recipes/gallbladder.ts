@@ -12,18 +12,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readCsvWithoutHeader } from '../csv.ts';
 import { compareText, extensionOf, fileComplaint, fileNameOf, joinRelative } from '../paths.ts';
+import { opaque } from '../dicom/identity.ts';
 import type { PlannedClip, Rejection } from '../plan.ts';
 import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
-import {
-  cell,
-  contentsOf,
-  filesBelow,
-  folderError,
-  joined,
-  opaque,
-  requireFolder,
-  rowError,
-} from './recipe.ts';
+import { cell, contentsOf, filesBelow, folderError, joined, requireFolder, rowError } from './recipe.ts';
 
 export const GALLBLADDER_PARTS = ['training', 'test'] as const;
 type Part = (typeof GALLBLADDER_PARTS)[number];

@@ -2,7 +2,6 @@
  * What a recipe is: the knowledge of one public set, from where to get it to which name means which label. A recipe
  * looks at names and tables, not at frames. Here is also what recipes have in common.
  */
-import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { dataError, type UsclError } from '../../base/errors.ts';
@@ -115,11 +114,6 @@ export function joined(keys: readonly (readonly string[])[]): readonly string[] 
       if (a !== b) above.set(b, a);
     }
   return keys.map(([first]) => top(first!));
-}
-
-/** A name that says nothing of what it stands for: the first 16 hex digits of its SHA-256. */
-export function opaque(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
 /** Refuses a source that has not all of these names in it. Errors: `RECIPE_FOLDER`. */
