@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { auditDatasets, type AuditResult } from '../dataset/audit.ts';
 import { auditSheet } from '../dataset/audit-sheet.ts';
-import { ALIKE_DISTANCE, MAX_DISTANCE } from '../dataset/near-duplicates.ts';
 import { openDataset } from '../dataset/reader.ts';
 import { AUDIT_SHEET } from '../dataset/types.ts';
-import { runCommand, wholeNumber, withJson } from './command.ts';
+import { runCommand, whole, withJson } from './command.ts';
 import { sheetProblem, writeSheet } from './sheet.ts';
+import { distanceOption } from './split.ts';
 
 /** Leaks are faults of the data: the exit code of all data errors. */
 const LEAKS = 3;
@@ -34,15 +34,10 @@ export function auditCommand(): Command {
     .argument('[other]', 'such as the one for the test')
     .option('--sheet <file>', `where to write both frames of each pair (default: ${AUDIT_SHEET} in DATASET)`)
     .option('--no-sheet', 'write no picture')
-    .option(
-      '--distance <bits>',
-      'hashes that differ in up to so many bits are the same picture',
-      wholeNumber('--distance', 0, MAX_DISTANCE),
-      ALIKE_DISTANCE,
-    )
+    .addOption(distanceOption())
     .option('--every-frame', 'compare every frame, not up to 16 a clip: finds short pieces of long clips')
     .option('--no-changed', 'do not look for copies that were cut, written on or mirrored')
-    .option('--limit <number>', 'pairs listed at most', wholeNumber('--limit', 1, 100_000), 1000)
+    .addOption(whole('--limit <number>', 'pairs listed at most', 1, 100_000).default(1000))
     .addHelpText(
       'after',
       `

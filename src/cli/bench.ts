@@ -1,9 +1,10 @@
 /** `uscl bench`. */
 import { Command } from 'commander';
 import { bench, type BenchResult } from '../training/bench.ts';
-import { readConfigFile } from '../training/resolve.ts';
-import { collect, runCommand, wholeNumber, withJson } from './command.ts';
+import { presetNamed } from '../training/resolve.ts';
+import { collect, defined, runCommand, whole, withJson } from './command.ts';
 import { byteSize, percent } from './output.ts';
+import { layersOf } from './training.ts';
 
 interface Options {
   readonly config?: string;
@@ -23,7 +24,7 @@ export function benchCommand(): Command {
         'fine-tuning and inference with the same network.',
     )
     .option('--dataset <folder>', 'dataset to load from (default: made-up clips of 340×256 pixels)')
-    .option('--steps <number>', 'measured steps of each kind', wholeNumber('--steps', 1, 10_000), 8)
+    .addOption(whole('--steps <number>', 'measured steps of each kind', 1, 10_000).default(8))
     .option('--config <file>', 'YAML file with configuration keys')
     .option('--set <key=value>', 'set one configuration key; repeatable', collect, [])
     .addHelpText(
@@ -38,14 +39,8 @@ Examples:
     runCommand(options, async (output, signal) => {
       const result = await output.during('bench', 'steps', (watch) =>
         bench({
-          config: {
-            ...(options.config === undefined ? {} : { file: readConfigFile(options.config) }),
-            set: options.set,
-          },
-          ...(options.dataset === undefined ? {} : { dataset: options.dataset }),
-          steps: options.steps,
-          ...watch,
-          signal,
+          ...{ config: layersOf(options, presetNamed), steps: options.steps, ...watch, signal },
+          ...defined({ dataset: options.dataset }),
         }),
       );
       output.result(result);

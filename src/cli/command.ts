@@ -95,22 +95,26 @@ export function withJson(command: Command): Command {
   return command.option('--json', 'print one JSON object on stdout, everything else on stderr');
 }
 
+/** `OPTION_INVALID`: what an option was given is not what it takes. */
+export function optionError(name: string, takes: string, text: string, remedy: string): UsclError {
+  const message = `${name} must ${takes}, not "${text}".`;
+  return new UsclError({ kind: 'usage', code: 'OPTION_INVALID', message, where: name, remedy });
+}
+
+const SEE_HELP = 'See --help for what it means.';
+
+/** An option that takes a whole number. */
+export function whole(flags: string, text: string, low: number, high?: number): Option {
+  return new Option(flags, text).argParser(wholeNumber(flags.split(' ')[0]!, low, high));
+}
+
 /** A parser of whole numbers for commander, with the range in its error. */
-export function wholeNumber(
-  name: string,
-  low: number,
-  high = Number.MAX_SAFE_INTEGER,
-): (text: string) => number {
+function wholeNumber(name: string, low: number, high = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  const range = high === Number.MAX_SAFE_INTEGER ? `of at least ${low}` : `from ${low} to ${high}`;
   return (text) => {
     const value = Number(text);
     if (text.trim() !== '' && Number.isInteger(value) && value >= low && value <= high) return value;
-    throw new UsclError({
-      kind: 'usage',
-      code: 'OPTION_INVALID',
-      message: `${name} must be a whole number ${high === Number.MAX_SAFE_INTEGER ? `of at least ${low}` : `from ${low} to ${high}`}, not "${text}".`,
-      where: name,
-      remedy: 'See --help for what it means.',
-    });
+    throw optionError(name, `be a whole number ${range}`, text, SEE_HELP);
   };
 }
 
@@ -119,20 +123,8 @@ export function share(name: string): (text: string) => number {
   return (text) => {
     const value = Number(text);
     if (text.trim() !== '' && value >= 0 && value <= 1) return value;
-    throw new UsclError({
-      kind: 'usage',
-      code: 'OPTION_INVALID',
-      message: `${name} must be a number from 0 to 1, not "${text}".`,
-      where: name,
-      remedy: 'See --help for what it means.',
-    });
+    throw optionError(name, 'be a number from 0 to 1', text, SEE_HELP);
   };
-}
-
-/** A parser of whole numbers from 1, or `all`. */
-export function countOrAll(name: string): (text: string) => number | 'all' {
-  const parse = wholeNumber(name, 1);
-  return (text) => (text === 'all' ? text : parse(text));
 }
 
 /** A parser of `--fps`: a positive number, or `all`. */
@@ -140,13 +132,7 @@ export function frameRate(text: string): number | 'all' {
   if (text === 'all') return 'all';
   const value = Number(text);
   if (value > 0 && Number.isFinite(value)) return value;
-  throw new UsclError({
-    kind: 'usage',
-    code: 'OPTION_INVALID',
-    message: `--fps must be a number above 0 or "all", not "${text}".`,
-    where: '--fps',
-    remedy: 'Use 5 for five frames a second.',
-  });
+  throw optionError('--fps', 'be a number above 0 or "all"', text, 'Use 5 for five frames a second.');
 }
 
 /** Collects a repeatable option. */
@@ -154,23 +140,50 @@ export function collect(value: string, before: readonly string[]): readonly stri
   return [...before, value];
 }
 
-/** `--backend`, `--threads` and `--precision`, as commands that put a model to use have them. */
-export function withMachine(command: Command): Command {
+/** An option that takes one of several words. */
+export function choice(flags: string, text: string, words: readonly string[]): Option {
+  return new Option(flags, text).choices(words);
+}
+
+/** `--frames` of commands that judge clips by a model. */
+export function framesOption(): Option {
+  const parse = wholeNumber('--frames', 1);
+  return new Option('--frames <number>', 'frames of a clip to look at, even in time, or all')
+    .argParser((text) => (text === 'all' ? text : parse(text)))
+    .default('all');
+}
+
+/** `--pictures` of commands that read files. */
+export function picturesOption(): Option {
+  const text = 'folders of pictures are clips (frames) or collections (stills)';
+  return choice('--pictures <how>', text, ['auto', 'frames', 'stills']).default('auto');
+}
+
+/** Draws of a bootstrap: `--resamples` and `--seed`. */
+export function withDraws(command: Command): Command {
   return command
-    .addOption(
-      new Option('--backend <name>', 'what computes')
-        .choices(['auto', 'onednn', 'reference'])
-        .default('auto'),
-    )
-    .option(
-      '--threads <number>',
-      'threads of the kernels (default: all processors)',
-      wholeNumber('--threads', 1, 1024),
-    )
-    .addOption(
-      new Option('--precision <which>', 'of activations (default: the fastest here)').choices([
-        'f32',
-        'bf16',
-      ]),
-    );
+    .addOption(whole('--resamples <number>', 'draws of the bootstrap', 100, 1_000_000).default(2000))
+    .addOption(whole('--seed <number>', 'of the draws', 0).default(0));
+}
+
+export function backendOption(): Option {
+  return choice('--backend <name>', 'what computes', ['auto', 'onednn', 'reference']).default('auto');
+}
+
+/** `--backend`, `--threads` and `--precision`, as commands that put a model to use have them. */
+export function withMachine(
+  command: Command,
+  precision = 'of activations (default: the fastest here)',
+): Command {
+  return command
+    .addOption(backendOption())
+    .addOption(whole('--threads <number>', 'threads of the kernels (default: all processors)', 1, 1024))
+    .addOption(choice('--precision <which>', precision, ['f32', 'bf16']));
+}
+
+/** Without the keys that were not said. */
+export function defined<T extends object>(value: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as {
+    [Key in keyof T]?: Exclude<T[Key], undefined>;
+  };
 }

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { comparePredictions } from '../evaluation/compare-predictions.ts';
 import { comparisonTable } from '../evaluation/comparison-table.ts';
 import { readPredictions } from '../evaluation/predictions.ts';
-import { runCommand, wholeNumber, withJson } from './command.ts';
+import { runCommand, whole, withDraws, withJson } from './command.ts';
 
 interface Options {
   readonly resamples: number;
@@ -23,14 +23,7 @@ export function compareRunsCommand(): Command {
     )
     .argument('<a>', 'run folder or predictions.json')
     .argument('<b>', 'another on the same clips')
-    .option(
-      '--resamples <number>',
-      'draws of the bootstrap',
-      wholeNumber('--resamples', 100, 1_000_000),
-      2000,
-    )
-    .option('--seed <number>', 'of the draws', wholeNumber('--seed', 0), 0)
-    .option('--bins <number>', 'bins of the calibration error', wholeNumber('--bins', 1, 1000), 15)
+    .addOption(whole('--bins <number>', 'bins of the calibration error', 1, 1000).default(15))
     .option('--common-clips', 'compare on the clips both have tested, where they tested others too')
     .option('--mixed-protocols', 'go on although one run is honest and the other is not')
     .addHelpText(
@@ -41,7 +34,7 @@ Examples:
   uscl compare-runs runs/pretrained runs/random --json > comparison.json
   uscl compare-runs a/predictions.json b/predictions.json --common-clips`,
     );
-  return withJson(command).action((a: string, b: string, options: Options) =>
+  return withJson(withDraws(command)).action((a: string, b: string, options: Options) =>
     runCommand(options, async (output, signal) => {
       const { resamples, seed, bins, commonClips = false, mixedProtocols = false } = options;
       const [ofA, ofB] = [readPredictions(a), readPredictions(b)];

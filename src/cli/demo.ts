@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { demo, DEMO_PARTS, type DemoStage, type DemoSummary } from '../demo/demo.ts';
 import { probeTable } from '../training/probe-table.ts';
-import { collect, runCommand, Stopped, wholeNumber, withJson } from './command.ts';
+import { collect, runCommand, Stopped, whole, withJson } from './command.ts';
 import { duration, type Progress } from './output.ts';
 import { showEvent } from './pretrain.ts';
 
@@ -30,7 +30,7 @@ export function demoCommand(): Command {
         'weights, explains it on yet others, and writes one page to look at.',
     )
     .option('--out <folder>', 'folder for datasets, runs and the page', 'demo')
-    .option('--clips <number>', 'clips to train on', wholeNumber('--clips', 48), 160)
+    .addOption(whole('--clips <number>', 'clips to train on', 48).default(160))
     .option('--set <key=value>', 'set one configuration key; repeatable', collect, [])
     .addHelpText('after', '\nExamples:\n  uscl demo\n  uscl demo --out /tmp/demo --set training.epochs=20');
   return withJson(command).action((options: Options) =>
@@ -45,10 +45,9 @@ export function demoCommand(): Command {
         bars.set(stage, made);
         return made;
       };
+      const { out, clips, set } = options;
       const summary = await demo({
-        out: options.out,
-        clips: options.clips,
-        set: options.set,
+        ...{ out, clips, set, signal },
         onProgress: (stage, done, total, note) => {
           bar(stage, UNITS[stage]).update(done, total, note);
         },
@@ -58,14 +57,13 @@ export function demoCommand(): Command {
         onNote: (text) => {
           output.note(`note: ${text}`);
         },
-        signal,
       }).finally(() => {
         for (const each of bars.values()) each.end();
       });
       output.result(summary);
       if (summary.probe === null)
         throw new Stopped(
-          `Stopped at step ${summary.run.step} of ${summary.run.steps}. Go on with: uscl pretrain ${join(options.out, DEMO_PARTS.train)} --out ${join(options.out, DEMO_PARTS.run)} --resume`,
+          `Stopped at step ${summary.run.step} of ${summary.run.steps}. Go on with: uscl pretrain ${join(out, DEMO_PARTS.train)} --out ${join(out, DEMO_PARTS.run)} --resume`,
         );
       output.print(describe(summary));
     }),

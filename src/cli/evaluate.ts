@@ -1,12 +1,12 @@
 /** `uscl evaluate RUN DATASET`. */
 import { Command } from 'commander';
-import type { Precision } from '../engine/backend.ts';
 import { evaluateRun } from '../training/evaluate/evaluate.ts';
 import { checkResultFolder, writeResultFolder } from '../training/evaluate/result-folder.ts';
 import { evaluationText } from '../training/evaluate/table.ts';
-import { countOrAll, runCommand, wholeNumber, withJson, withMachine } from './command.ts';
+import type { ModelUse } from '../training/predict/opened-model.ts';
+import { defined, framesOption, runCommand, withDraws, withJson, withMachine } from './command.ts';
 
-interface Options {
+interface Options extends ModelUse {
   readonly map?: string;
   readonly out?: string;
   readonly overwrite?: boolean;
@@ -14,9 +14,6 @@ interface Options {
   readonly allowLeaks?: boolean;
   readonly resamples: number;
   readonly seed: number;
-  readonly backend: 'auto' | 'onednn' | 'reference';
-  readonly threads?: number;
-  readonly precision?: Precision;
   readonly json?: boolean;
 }
 
@@ -32,20 +29,8 @@ export function evaluateCommand(): Command {
     .option('--map <file>', 'YAML or CSV: which of its classes is which of the model’s, or drop')
     .option('--out <folder>', 'write evaluation.json, predictions.json and metrics.json')
     .option('--overwrite', 'replace the evaluation in --out')
-    .option(
-      '--frames <number>',
-      'frames of a clip to look at, even in time, or all',
-      countOrAll('--frames'),
-      'all',
-    )
+    .addOption(framesOption())
     .option('--allow-leaks', 'score clips that were seen with their labels too; the result says so')
-    .option(
-      '--resamples <number>',
-      'draws of the bootstrap',
-      wholeNumber('--resamples', 100, 1_000_000),
-      2000,
-    )
-    .option('--seed <number>', 'of the draws', wholeNumber('--seed', 0), 0)
     .addHelpText(
       'after',
       `
@@ -61,17 +46,15 @@ classes.yaml:
   merge:                    # optional: ours brought together, for datasets with coarser labels
     abnormal: [covid, pneumonia]`,
     );
-  return withJson(withMachine(command)).action((run: string, dataset: string, options: Options) =>
+  return withJson(withMachine(withDraws(command))).action((run: string, dataset: string, options: Options) =>
     runCommand(options, async (output, signal) => {
-      const { map, out, overwrite = false, threads, precision } = options;
-      const { frames, allowLeaks = false, resamples, seed, backend } = options;
+      const { map, out, overwrite = false, backend, threads, precision } = options;
+      const { frames, allowLeaks = false, resamples, seed } = options;
       if (out !== undefined) checkResultFolder(out, overwrite);
       const { result, predictions } = await output.during('evaluate', 'frames', (watch) =>
         evaluateRun(run, dataset, {
-          ...{ ...watch, frames, allowLeaks, resamples, seed, backend, signal },
-          ...(map === undefined ? {} : { map }),
-          ...(threads === undefined ? {} : { threads }),
-          ...(precision === undefined ? {} : { precision }),
+          ...{ ...watch, frames, allowLeaks, resamples, seed, signal },
+          ...defined({ map, backend, threads, precision }),
         }),
       );
       if (out !== undefined) writeResultFolder(out, result, predictions, overwrite);

@@ -1,13 +1,15 @@
 /** `uscl explain RUN DATASET|FILE…`. */
-import { Command, Option } from 'commander';
-import type { Precision } from '../engine/backend.ts';
+import { Command } from 'commander';
 import type { WhichCheckpoint } from '../training/backbone.ts';
 import { VIDEO_FORMATS, type VideoFormat } from '../training/explain/encode-video.ts';
 import { explain, type Explained, type ExplainOptions } from '../training/explain/explain.ts';
-import { collect, frameRate, runCommand, share, wholeNumber, withJson } from './command.ts';
+import type { FileOptions } from '../training/explain/file-clips.ts';
+import type { ModelUse } from '../training/predict/opened-model.ts';
+import { choice, collect, defined, frameRate, runCommand, share, whole } from './command.ts';
+import { withJson, withMachine } from './command.ts';
 import { percent } from './output.ts';
 
-interface Options {
+interface Options extends ModelUse, FileOptions {
   readonly out?: string;
   readonly cam?: boolean;
   readonly layer?: string;
@@ -24,15 +26,7 @@ interface Options {
   readonly sameGroup?: boolean;
   readonly frames: number;
   readonly checkpoint: WhichCheckpoint;
-  readonly fps?: number | 'all';
-  readonly crop?: 'auto' | 'none';
-  readonly fields?: string;
-  readonly allowUnmasked?: boolean;
-  readonly keyFile?: string;
   readonly overwrite?: boolean;
-  readonly backend: 'auto' | 'onednn' | 'reference';
-  readonly precision: Precision;
-  readonly threads?: number;
   readonly json?: boolean;
 }
 
@@ -50,48 +44,29 @@ export function explainCommand(): Command {
     .option('--cam', 'heat over frames, and the share of it inside the ultrasound field')
     .option('--layer <name>', 'layer whose features are looked at (default: layer4)')
     .option('--class <name>', 'class to explain: predicted, label, or a name (default: predicted)')
-    .option('--pictures <number>', 'clips drawn at most (default: 24)', wholeNumber('--pictures', 0, 100_000))
+    .addOption(whole('--pictures <number>', 'clips drawn at most (default: 24)', 0, 100_000))
     .option('--clip <id>', 'draw this clip and no others (repeatable; part of an id will do)', collect, [])
-    .addOption(
-      new Option('--video <format>', 'videos of the drawn clips that move').choices([...VIDEO_FORMATS]),
-    )
+    .addOption(choice('--video <format>', 'videos of the drawn clips that move', VIDEO_FORMATS))
     .option('--map', 'all clips on a plane, by class, group and source')
-    .option(
-      '--map-neighbours <number>',
-      'near clips of the map (default: 15)',
-      wholeNumber('--map-neighbours', 2),
-    )
+    .addOption(whole('--map-neighbours <number>', 'near clips of the map (default: 15)', 2))
     .option('--min-dist <number>', 'how close points may lie, 0 to 1 (default: 0.1)', share('--min-dist'))
-    .option('--seed <number>', 'of the map (default: 0)', wholeNumber('--seed', 0, 0xffff_ffff))
+    .addOption(whole('--seed <number>', 'of the map (default: 0)', 0, 0xffff_ffff))
     .option(
       '--neighbours <clip>',
       'clips most like this one (repeatable; part of an id will do)',
       collect,
       [],
     )
-    .option('--count <number>', 'how many of them (default: 9)', wholeNumber('--count', 1, 200))
+    .addOption(whole('--count <number>', 'how many of them (default: 9)', 1, 200))
     .option('--same-group', 'answer clips of the same group (patient) too')
-    .option('--frames <number>', 'frames looked at a clip', wholeNumber('--frames', 1, 64), 4)
-    .addOption(
-      new Option('--checkpoint <which>', 'of a pretraining run').choices(['best', 'last']).default('best'),
-    )
+    .addOption(whole('--frames <number>', 'frames looked at a clip', 1, 64).default(4))
+    .addOption(choice('--checkpoint <which>', 'of a pretraining run', ['best', 'last']).default('best'))
     .option('--fps <rate>', 'of files: frames a second, or all (default: as ingest)', frameRate)
-    .addOption(
-      new Option('--crop <how>', 'of files: cut to the ultrasound field, or not').choices(['auto', 'none']),
-    )
+    .addOption(choice('--crop <how>', 'of files: cut to the ultrasound field, or not', ['auto', 'none']))
     .option('--fields <file>', 'of files: their fields, as for ingest')
     .option('--allow-unmasked', 'of files: take DICOM files without a field (may show what names a patient)')
     .option('--key-file <file>', 'of files: key of the pseudonyms, as for ingest')
     .option('--overwrite', 'replace what an earlier explanation left')
-    .addOption(
-      new Option('--backend <name>', 'engine').choices(['auto', 'onednn', 'reference']).default('auto'),
-    )
-    .addOption(new Option('--precision <name>', 'of activations').choices(['f32', 'bf16']).default('f32'))
-    .option(
-      '--threads <number>',
-      'of the engine (default: all processors)',
-      wholeNumber('--threads', 1, 1024),
-    )
     .addHelpText(
       'after',
       `
@@ -108,42 +83,35 @@ explain.json holds all numbers. A setting asks for its part: --layer, --class, -
 every class where --neighbours names none. Parts that are made later for
 the same weights and clips join the ones that are there.`,
     );
-  return withJson(command).action((run: string, data: readonly string[], options: Options) =>
-    runCommand(options, async (output, signal) => {
-      const result = await output.during('explain', 'done', (watch) =>
-        explain({ ...optionsOf(run, data, options), ...watch, signal }),
-      );
-      output.result(result);
-      output.print(describe(result));
-    }),
+  return withJson(withMachine(command, 'of activations (default: f32)')).action(
+    (run: string, data: readonly string[], options: Options) =>
+      runCommand(options, async (output, signal) => {
+        const result = await output.during('explain', 'done', (watch) =>
+          explain({ ...optionsOf(run, data, options), ...watch, signal }),
+        );
+        output.result(result);
+        output.print(describe(result));
+      }),
   );
 }
 
 function optionsOf(source: string, data: readonly string[], options: Options): ExplainOptions {
-  const { out, layer, pictures, clip, video, minDist, seed, count, overwrite = false, threads } = options;
-  const { fps, crop, fields, allowUnmasked, keyFile, sameGroup } = options;
+  const { out, layer, pictures, clip, video, minDist, seed, count, overwrite = false } = options;
+  const { fps, crop, fields, allowUnmasked, keyFile, sameGroup, backend, threads, precision } = options;
   const cam = defined({ layer, target: options.class, pictures, video });
   const map = defined({ neighbours: options.mapNeighbours, minDist, seed });
   const nearest = defined({ count, sameGroup });
   const wants = (said: boolean | undefined, settings: object): boolean =>
     said === true || Object.keys(settings).length > 0;
-  const files = defined({ fps, crop, fields, allowUnmasked, keyFile });
   return {
     ...{ source, data, overwrite, framesPerClip: options.frames, checkpoint: options.checkpoint },
-    ...{ backend: options.backend, precision: options.precision, files },
-    ...defined({ out, threads }),
+    ...defined({ out, backend, threads, precision }),
+    files: defined({ fps, crop, fields, allowUnmasked, keyFile }),
     ...(wants(options.cam === true || clip.length > 0, cam) ? { cam: { ...cam, clips: clip } } : {}),
     ...(wants(options.map, map) ? { map } : {}),
     ...(wants(options.neighbours.length > 0, nearest)
       ? { neighbours: { ...nearest, clips: options.neighbours } }
       : {}),
-  };
-}
-
-/** Without the keys that were not said. */
-function defined<T extends object>(value: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
-  return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as {
-    [Key in keyof T]?: Exclude<T[Key], undefined>;
   };
 }
 

@@ -1,21 +1,16 @@
 /** `uscl finetune SOURCE DATASET --out RUN`. */
-import { Command, Option } from 'commander';
-import { UsclError } from '../base/errors.ts';
+import { Command } from 'commander';
 import { readClassMap } from '../training/evaluate/class-map.ts';
 import type { FinetuneEvent, FinetuneSummary } from '../training/finetune/events.ts';
 import { finetune } from '../training/finetune/finetune.ts';
 import { finetuneTable } from '../training/finetune/finetune-table.ts';
 import { finetunePresetNamed } from '../training/finetune/resolve.ts';
 import { classMapOf } from '../training/finetune/task.ts';
-import { readConfigFile } from '../training/resolve.ts';
-import { collect, runCommand, Stopped, withJson } from './command.ts';
+import { choice, defined, optionError, runCommand, Stopped, withJson } from './command.ts';
 import { duration, type Progress } from './output.ts';
+import { layersOf, type TrainingOptions, withTraining } from './training.ts';
 
-interface Options {
-  readonly out: string;
-  readonly preset?: string;
-  readonly config?: string;
-  readonly set: readonly string[];
+interface Options extends TrainingOptions {
   readonly labelRate?: readonly number[];
   readonly protocol?: 'honest' | 'legacy';
   readonly split?: string;
@@ -23,10 +18,7 @@ interface Options {
   readonly map?: string;
   readonly classes?: readonly string[];
   readonly final: boolean;
-  readonly resume?: boolean;
-  readonly overwrite?: boolean;
   readonly allowLeaks?: boolean;
-  readonly json?: boolean;
 }
 
 export function finetuneCommand(): Command {
@@ -48,10 +40,11 @@ export function finetuneCommand(): Command {
       'what trains beside the classifier: head, last-block, all, or name patterns a,b',
     )
     .addOption(
-      new Option(
+      choice(
         '--protocol <name>',
         'honest: the epoch is chosen on clips held out of training; legacy: on the test, as the published code (optimistic)',
-      ).choices(['honest', 'legacy']),
+        ['honest', 'legacy'],
+      ),
     )
     .option('--label-rate <rates>', 'shares of the training labels to use, e.g. 0.1,0.25,1: a curve', rates)
     .option(
@@ -61,15 +54,10 @@ export function finetuneCommand(): Command {
     .option('--map <file>', 'YAML or CSV: which class of the dataset counts as which, or drop')
     .option('--classes <names>', 'tell these classes apart, a,b,c; clips of others take no part', names)
     .option('--no-final', 'do not train the final model on all labelled clips')
-    .option('--preset <name>', 'starting configuration: default or reference')
-    .option('--config <file>', 'YAML file with configuration keys (docs/finetuning.md)')
-    .option('--set <key=value>', 'set one configuration key; repeatable, wins over --config', collect, [])
-    .option('--resume', 'continue the run in --out at its exact step (start it where there is none)')
-    .option('--overwrite', 'replace the run in --out')
-    .option('--allow-leaks', 'go on although the split or the labels of pretraining leak')
-    .addHelpText(
-      'after',
-      `
+    .option('--allow-leaks', 'go on although the split or the labels of pretraining leak');
+  withTraining(command, 'default or reference', 'docs/finetuning.md').addHelpText(
+    'after',
+    `
 What happens: for each seed the labelled clips are dealt into folds by group. Each fold is tested once by a network
 trained on the others; of these a fifth is held out to choose the epoch. All predictions are kept and scored together.
 
@@ -95,30 +83,19 @@ Keys worth knowing: epochs, seeds, folds, batch, layers, norms, framesPerClip.tr
 classWeights, labelSmoothing, mixup, earlyStopping, view.augment, view.variants (docs/finetuning.md has all).
 
 Ctrl-C finishes the step, saves, and exits with 130; --resume goes on to the same bits.`,
-    );
+  );
   return withJson(command).action((source: string, dataset: string, options: Options) =>
     runCommand(options, async (output, signal) => {
-      const progress = output.progress('finetune', 'steps');
-      const summary = await finetune({
-        source,
-        dataset,
-        out: options.out,
-        config: {
-          ...(options.preset === undefined ? {} : { preset: finetunePresetNamed(options.preset) }),
-          ...(options.config === undefined ? {} : { file: readConfigFile(options.config) }),
-          overrides: overridesOf(options),
-          set: options.set,
-        },
-        resume: options.resume ?? false,
-        overwrite: options.overwrite ?? false,
-        allowLeaks: options.allowLeaks ?? false,
-        signal,
-        onEvent: (event) => {
-          showEvent(event, progress);
-        },
-      }).finally(() => {
-        progress.end();
-      });
+      const { out, resume = false, overwrite = false, allowLeaks = false } = options;
+      const config = { ...layersOf(options, finetunePresetNamed), overrides: overridesOf(options) };
+      const summary = await output.during('finetune', 'steps', (_, progress) =>
+        finetune({
+          ...{ source, dataset, out, resume, overwrite, allowLeaks, signal, config },
+          onEvent: (event) => {
+            showEvent(event, progress);
+          },
+        }),
+      );
       output.result(summary);
       if (!summary.complete)
         throw new Stopped(
@@ -134,12 +111,9 @@ function overridesOf(options: Options): Record<string, unknown> {
   const { labelRate, protocol, split, layers, map, classes, final } = options;
   const named = ['head', 'last-block', 'all'];
   return {
-    ...(labelRate === undefined ? {} : { labelRates: labelRate }),
-    ...(protocol === undefined ? {} : { protocol }),
-    ...(split === undefined ? {} : { split }),
+    ...defined({ labelRates: labelRate, protocol, split, classes }),
     ...(layers === undefined ? {} : { layers: named.includes(layers) ? layers : layers.split(',') }),
     ...(map === undefined ? {} : { classMap: classMapOf(readClassMap(map)) }),
-    ...(classes === undefined ? {} : { classes }),
     ...(final ? {} : { finalModel: false }),
   };
 }
@@ -190,23 +164,16 @@ function millions(count: number): string {
 function names(text: string): readonly string[] {
   const given = text.split(',').map((name) => name.trim());
   if (given.length >= 2 && !given.includes('') && new Set(given).size === given.length) return given;
-  throw new UsclError({
-    kind: 'usage',
-    code: 'OPTION_INVALID',
-    message: `--classes must name at least two different classes, not "${text}".`,
-    where: '--classes',
-    remedy: 'Write for example covid,regular; names that hold a comma as --set \'classes=["a, b", "c"]\'.',
-  });
+  throw optionError(
+    '--classes',
+    'name at least two different classes',
+    text,
+    'Write for example covid,regular; names that hold a comma as --set \'classes=["a, b", "c"]\'.',
+  );
 }
 
 function rates(text: string): readonly number[] {
   const values = text.split(',').map(Number);
   if (text.trim() !== '' && values.every((value) => value > 0 && value <= 1)) return values;
-  throw new UsclError({
-    kind: 'usage',
-    code: 'OPTION_INVALID',
-    message: `--label-rate must be shares above 0 and up to 1, not "${text}".`,
-    where: '--label-rate',
-    remedy: 'Write for example 0.1,0.25,1.',
-  });
+  throw optionError('--label-rate', 'be shares above 0 and up to 1', text, 'Write for example 0.1,0.25,1.');
 }

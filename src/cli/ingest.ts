@@ -1,34 +1,25 @@
 /** `uscl ingest SOURCE --out DATASET`. */
-import { Command, Option } from 'commander';
-import { DEFAULT_FPS, DEFAULT_SIZE, ingest, type IngestSummary } from '../ingest/ingest.ts';
-import type { PictureLayout } from '../ingest/discover.ts';
+import { Command } from 'commander';
+import {
+  DEFAULT_FPS,
+  DEFAULT_SIZE,
+  ingest,
+  type IngestOptions,
+  type IngestSummary,
+} from '../ingest/ingest.ts';
 import { NothingTaken } from '../ingest/nothing-taken.ts';
-import { BLUES_LABELS, GALLBLADDER_PARTS, type RecipeName, RECIPES } from '../ingest/recipes.ts';
-import { frameRate, runCommand, withJson, wholeNumber } from './command.ts';
+import type { Rejection } from '../ingest/plan.ts';
+import { BLUES_LABELS, GALLBLADDER_PARTS, RECIPES } from '../ingest/recipes.ts';
+import { choice, frameRate, picturesOption, runCommand, whole, withJson } from './command.ts';
 import { duration, listed, oneLine, type Output } from './output.ts';
 
-interface Options {
-  readonly out: string;
-  readonly name?: string;
-  readonly labels?: string;
-  readonly recipe?: RecipeName;
+/** Options that have another name in the library stand here; the others are its own. */
+interface Options extends Omit<IngestOptions, 'source'> {
   readonly label?: string;
   readonly stills?: boolean;
   readonly part?: string;
-  readonly fps: number | 'all';
-  readonly sampling: 'time' | 'motion';
-  readonly size: number;
   readonly colour?: boolean;
-  readonly crop: 'auto' | 'none';
-  readonly fields?: string;
-  readonly allowUnmasked?: boolean;
-  readonly refuseUnmasked?: boolean;
-  readonly keyFile?: string;
   readonly jobs?: number;
-  readonly pictures: PictureLayout;
-  readonly strict?: boolean;
-  readonly overwrite?: boolean;
-  readonly reuse: boolean;
   readonly json?: boolean;
 }
 
@@ -40,30 +31,25 @@ export function ingestCommand(): Command {
     .requiredOption('--out <folder>', 'dataset folder to write')
     .option('--labels <file>', 'CSV with the columns clip, label and optionally group (patient)')
     .addOption(
-      new Option('--recipe <name>', 'a public set with known labels and groups: see uscl recipes').choices(
-        RECIPES,
-      ),
+      choice('--recipe <name>', 'a public set with known labels and groups: see uscl recipes', RECIPES),
     )
-    .addOption(new Option('--label <kind>', 'covid-blues: what to label clips with').choices(BLUES_LABELS))
+    .addOption(choice('--label <kind>', 'covid-blues: what to label clips with', BLUES_LABELS))
     .option('--stills', 'pocus: take single pictures as clips of one frame')
-    .addOption(new Option('--part <which>', 'gallbladder: only this part').choices(GALLBLADDER_PARTS))
+    .addOption(choice('--part <which>', 'gallbladder: only this part', GALLBLADDER_PARTS))
     .option('--fps <number>', 'frames kept a second of video, or all', frameRate, DEFAULT_FPS)
-    .option(
-      '--size <pixels>',
-      'stored length of the shorter side',
-      wholeNumber('--size', 16, 2048),
-      DEFAULT_SIZE,
-    )
+    .addOption(whole('--size <pixels>', 'stored length of the shorter side', 16, 2048).default(DEFAULT_SIZE))
     .addOption(
-      new Option('--sampling <how>', 'keep frames uniform in time, or as many at equal steps of motion')
-        .choices(['time', 'motion'])
-        .default('time'),
+      choice('--sampling <how>', 'keep frames uniform in time, or as many at equal steps of motion', [
+        'time',
+        'motion',
+      ]).default('time'),
     )
     .option('--colour', 'store three channels (default: grey)')
     .addOption(
-      new Option('--crop <how>', 'blank and cut off what is not ultrasound, or keep the whole picture')
-        .choices(['auto', 'none'])
-        .default('auto'),
+      choice('--crop <how>', 'blank and cut off what is not ultrasound, or keep the whole picture', [
+        'auto',
+        'none',
+      ]).default('auto'),
     )
     .option(
       '--fields <file>',
@@ -75,16 +61,12 @@ export function ingestCommand(): Command {
       '--key-file <file>',
       'secret bytes: patients, files and folders get pseudonyms that hold across datasets',
     )
-    .addOption(
-      new Option('--pictures <how>', 'folders of pictures are clips (frames) or collections (stills)')
-        .choices(['auto', 'frames', 'stills'])
-        .default('auto'),
-    )
+    .addOption(picturesOption())
     .option('--name <name>', 'name of the dataset')
     .option('--strict', 'stop at the first source that cannot be read')
     .option('--overwrite', 'replace the dataset in --out; clips of it that are unchanged are taken over')
     .option('--no-reuse', 'decode everything again, also what an earlier ingest to --out left')
-    .option('--jobs <number>', 'clips decoded at once (default: cores)', wholeNumber('--jobs', 1, 1024))
+    .addOption(whole('--jobs <number>', 'clips decoded at once (default: cores)', 1, 1024))
     .addHelpText(
       'after',
       `
@@ -104,31 +86,13 @@ labels.csv:
     );
   return withJson(command).action((source: string, options: Options) =>
     runCommand(options, async (output, signal) => {
+      const { label, stills, part, colour = false, jobs, ...rest } = options;
+      const recipeOptions = { label, stills, part };
       const summary = await output
         .during('ingest', 'clips', ({ onProgress }) =>
           ingest({
-            source,
-            out: options.out,
-            name: options.name,
-            labels: options.labels,
-            recipe: options.recipe,
-            recipeOptions: { label: options.label, stills: options.stills, part: options.part },
-            fps: options.fps,
-            sampling: options.sampling,
-            crop: options.crop,
-            fields: options.fields,
-            allowUnmasked: options.allowUnmasked,
-            refuseUnmasked: options.refuseUnmasked,
-            keyFile: options.keyFile,
-            parallel: options.jobs,
-            reuse: options.reuse,
-            size: options.size,
-            channels: options.colour === true ? 3 : 1,
-            pictures: options.pictures,
-            strict: options.strict,
-            overwrite: options.overwrite,
-            onProgress,
-            signal,
+            ...{ ...rest, source, recipeOptions, parallel: jobs, channels: colour ? 3 : 1 },
+            ...{ onProgress, signal },
           }),
         )
         .catch((thrown: unknown) => {
@@ -150,51 +114,43 @@ function tellNothing(output: Output, { rejected, notes }: NothingTaken): void {
 
 function describe(summary: IngestSummary): string {
   const { clips, frames, groups, dropped, rejected, damaged, remarks, unmatchedLabels, withoutRow } = summary;
-  const lines = [`${clips} clips, ${frames} frames, ${groups} groups in ${duration(summary.seconds)}`];
-  const classes = Object.entries(summary.classes).map(([name, count]) => `${name} ${count}`);
-  if (classes.length > 0) lines.push(`classes: ${classes.join(', ')}; unlabelled ${summary.unlabelled}`);
-  if (summary.reused > 0) lines.push(`taken over from an earlier ingest: ${summary.reused} clips`);
-  lines.push(
-    `dropped frames: ${dropped.black} black, ${dropped.blank} blank, ${dropped.duplicate} duplicate`,
-  );
-  lines.push(...describeFields(summary));
-  const flags = Object.entries(summary.flags).map(([name, count]) => `${name} ${count}`);
-  if (flags.length > 0) lines.push(`flags: ${flags.join(', ')}`);
+  const classes = counts(summary.classes);
+  const flags = counts(summary.flags);
   const { withinGroups, acrossGroups, pairs } = summary.alike;
-  if (withinGroups > 0) lines.push(`pairs of clips in one group that look alike: ${withinGroups}`);
-  lines.push(
+  const told = (found: readonly Rejection[]): string[] =>
+    found.map(({ source, reason }) => `${source}: ${reason}`);
+  return [
+    `${clips} clips, ${frames} frames, ${groups} groups in ${duration(summary.seconds)}`,
+    ...(classes === '' ? [] : [`classes: ${classes}; unlabelled ${summary.unlabelled}`]),
+    ...(summary.reused > 0 ? [`taken over from an earlier ingest: ${summary.reused} clips`] : []),
+    `dropped frames: ${dropped.black} black, ${dropped.blank} blank, ${dropped.duplicate} duplicate`,
+    ...describeFields(summary),
+    ...(flags === '' ? [] : [`flags: ${flags}`]),
+    ...(withinGroups > 0 ? [`pairs of clips in one group that look alike: ${withinGroups}`] : []),
     ...listed(
       'warning: clips of two groups that look alike, so the groups may be one patient',
       pairs.map(({ a, b }) => `${a} and ${b}`),
       acrossGroups,
     ),
-  );
-  lines.push(
-    ...listed(
-      'not taken',
-      rejected.map(({ source, reason }) => `${source}: ${reason}`),
-    ),
-  );
-  lines.push(
-    ...listed(
-      'damaged in parts',
-      damaged.map(({ source, reason }) => `${source}: ${reason}`),
-    ),
-  );
-  lines.push(
-    ...listed(
-      'read otherwise than as they are',
-      remarks.map(({ source, reason }) => `${source}: ${reason}`),
-    ),
-  );
-  lines.push(...listed('label rows that fit no source', unmatchedLabels));
-  lines.push(...describeAbsent(summary));
-  lines.push(...listed('clips without a label row', withoutRow));
-  lines.push(...listed('entries of the field file that fit no clip', summary.unusedFields));
-  lines.push(...summary.warnings.map(({ message }) => `warning: ${message}`));
-  lines.push(...summary.notes.map((note) => `note: ${note}`));
-  lines.push(`dataset: ${summary.folder}`, `Look it over with: uscl inspect ${summary.folder}`);
-  return lines.join('\n');
+    ...listed('not taken', told(rejected)),
+    ...listed('damaged in parts', told(damaged)),
+    ...listed('read otherwise than as they are', told(remarks)),
+    ...listed('label rows that fit no source', unmatchedLabels),
+    ...describeAbsent(summary),
+    ...listed('clips without a label row', withoutRow),
+    ...listed('entries of the field file that fit no clip', summary.unusedFields),
+    ...summary.warnings.map(({ message }) => `warning: ${message}`),
+    ...summary.notes.map((note) => `note: ${note}`),
+    `dataset: ${summary.folder}`,
+    `Look it over with: uscl inspect ${summary.folder}`,
+  ].join('\n');
+}
+
+/** `covid 12, regular 7`. */
+function counts(of: Readonly<Record<string, number>>): string {
+  return Object.entries(of)
+    .map(([name, count]) => `${name} ${count}`)
+    .join(', ');
 }
 
 /** Rows of a published table that have no file, counted by reason. */

@@ -1,18 +1,11 @@
 /** `uscl merge DATASET… --out DATASET`. */
 import { Command, Option } from 'commander';
-import { mergeDatasets, type MergeSummary } from '../dataset/merge.ts';
-import { runCommand, withJson } from './command.ts';
+import { mergeDatasets, type MergeOptions, type MergeSummary } from '../dataset/merge.ts';
+import { choice, runCommand, withJson } from './command.ts';
 import { listed } from './output.ts';
 
-interface Options {
-  readonly out: string;
-  readonly name?: string;
-  readonly prefixes?: readonly string[];
+interface Options extends Omit<MergeOptions, 'datasets' | 'channels'> {
   readonly channels?: '1' | '3';
-  readonly unlabelled?: boolean;
-  readonly separateClasses?: boolean;
-  readonly keepGroups?: boolean;
-  readonly overwrite?: boolean;
   readonly json?: boolean;
 }
 
@@ -32,10 +25,7 @@ export function mergeCommand(): Command {
       (text: string) => text.split(',').map((name) => name.trim()),
     )
     .addOption(
-      new Option('--channels <number>', 'where datasets differ: make colour grey, or repeat grey').choices([
-        '1',
-        '3',
-      ]),
+      choice('--channels <number>', 'where datasets differ: make colour grey, or repeat grey', ['1', '3']),
     )
     .addOption(new Option('--unlabelled', 'leave all labels out').conflicts('separateClasses'))
     .option('--separate-classes', 'classes of one name stay apart: they get the prefix too')
@@ -51,16 +41,12 @@ Examples:
     );
   return withJson(command).action((datasets: readonly string[], options: Options) =>
     runCommand(options, async (output, signal) => {
-      const { out, name, prefixes, unlabelled, separateClasses, keepGroups, overwrite } = options;
       const channels = options.channels === undefined ? undefined : options.channels === '3' ? 3 : 1;
       const summary = await output.during('merge', 'clips', ({ onProgress }) =>
-        mergeDatasets({
-          ...{ datasets, out, name, prefixes, channels, unlabelled, separateClasses, keepGroups, overwrite },
-          ...{ onProgress, signal },
-        }),
+        mergeDatasets({ ...options, datasets, channels, onProgress, signal }),
       );
       output.result(summary);
-      output.print(describe(summary, keepGroups ?? false));
+      output.print(describe(summary, options.keepGroups ?? false));
     }),
   );
 }

@@ -55,18 +55,19 @@ export class Output {
   async during<Result>(
     label: string,
     unit: string,
-    work: (watch: Watch) => Result | Promise<Result>,
+    work: (watch: Watch, progress: Progress) => Result | Promise<Result>,
   ): Promise<Result> {
     const progress = this.progress(label, unit);
     try {
-      return await work({
+      const watch: Watch = {
         onProgress: (done, total, note) => {
           progress.update(done, total, note);
         },
         onNote: (text) => {
           progress.say(`note: ${text}`);
         },
-      });
+      };
+      return await work(watch, progress);
     } finally {
       progress.end();
     }

@@ -1,7 +1,7 @@
 /** `uscl phantom --out DATASET`. */
 import { Command } from 'commander';
 import { makePhantom } from '../phantom/phantom.ts';
-import { collect, runCommand, wholeNumber, withJson } from './command.ts';
+import { collect, defined, runCommand, whole, withJson } from './command.ts';
 
 interface Options {
   readonly out: string;
@@ -22,16 +22,12 @@ export function phantomCommand(): Command {
       'Simulates labelled lung ultrasound clips, so that everything can be tried without any data.',
     )
     .requiredOption('--out <folder>', 'dataset folder to write')
-    .option('--clips <number>', 'clips in all', wholeNumber('--clips', 1), 96)
-    .option('--frames <number>', 'frames a clip', wholeNumber('--frames', 1), 24)
-    .option('--size <pixels>', 'side of the frames', wholeNumber('--size', 32, 512), 96)
-    .option(
-      '--patients <number>',
-      'simulated patients (default: a quarter of the clips)',
-      wholeNumber('--patients', 1),
-    )
+    .addOption(whole('--clips <number>', 'clips in all', 1).default(96))
+    .addOption(whole('--frames <number>', 'frames a clip', 1).default(24))
+    .addOption(whole('--size <pixels>', 'side of the frames', 32, 512).default(96))
+    .addOption(whole('--patients <number>', 'simulated patients (default: a quarter of the clips)', 1))
     .option('--class <name>', 'class to simulate; repeatable (default: all)', collect, [])
-    .option('--seed <number>', 'same seed, same clips', wholeNumber('--seed', 0), 0)
+    .addOption(whole('--seed <number>', 'same seed, same clips', 0).default(0))
     .option('--overwrite', 'replace the dataset in --out')
     .addHelpText(
       'after',
@@ -42,23 +38,17 @@ Examples:
     );
   return withJson(command).action((options: Options) =>
     runCommand(options, async (output, signal) => {
+      const { out, clips, frames, size, seed, patients, overwrite = false } = options;
+      const classes = options.class.length === 0 ? undefined : options.class;
       const manifest = await output.during('phantom', 'clips', ({ onProgress }) =>
         makePhantom({
-          out: options.out,
-          clips: options.clips,
-          framesPerClip: options.frames,
-          size: options.size,
-          seed: options.seed,
-          ...(options.patients === undefined ? {} : { patients: options.patients }),
-          ...(options.class.length === 0 ? {} : { classes: options.class }),
-          overwrite: options.overwrite ?? false,
-          onProgress,
-          signal,
+          ...{ out, clips, framesPerClip: frames, size, seed, overwrite, onProgress, signal },
+          ...defined({ patients, classes }),
         }),
       );
-      output.result({ folder: options.out, manifest });
+      output.result({ folder: out, manifest });
       output.print(
-        `${manifest.clips} clips, ${manifest.frames} frames, classes ${manifest.classes.join(', ')}\ndataset: ${options.out}`,
+        `${manifest.clips} clips, ${manifest.frames} frames, classes ${manifest.classes.join(', ')}\ndataset: ${out}`,
       );
     }),
   );

@@ -1,10 +1,9 @@
 /** `uscl predict RUN FILE…`. */
-import { Command, Option } from 'commander';
-import type { Precision } from '../engine/backend.ts';
-import type { PictureLayout } from '../ingest/discover.ts';
+import { Command } from 'commander';
 import type { FilePrediction, FilePredictions } from '../training/predict/answers.ts';
 import { RESEARCH_USE } from '../training/predict/answers.ts';
 import { ABSTAIN_BELOW, type PredictOptions, Predictor } from '../training/predict/predict.ts';
+import type { ModelUse } from '../training/predict/opened-model.ts';
 import type { TableRows } from '../training/predict/table.ts';
 import {
   type PredictionCounts,
@@ -13,28 +12,17 @@ import {
   predictToFile,
   requireFree,
 } from '../training/predict/write.ts';
-import { countOrAll, frameRate, runCommand, share, wholeNumber, withJson, withMachine } from './command.ts';
+import { choice, defined, frameRate, framesOption, picturesOption } from './command.ts';
+import { runCommand, share, whole, withJson, withMachine } from './command.ts';
 import { oneLine, type Output, percent, type Watch } from './output.ts';
 
-interface Options {
+interface Options extends ModelUse, Omit<PredictOptions, 'onProgress' | 'signal' | 'channels'> {
   readonly abstain: number;
-  readonly frames: number | 'all';
-  readonly fps?: number | 'all';
-  readonly size?: number;
   readonly colour?: boolean;
-  readonly crop?: 'auto' | 'none';
-  readonly fields?: string;
-  readonly allowUnmasked?: boolean;
-  readonly refuseUnmasked?: boolean;
-  readonly keyFile?: string;
-  readonly pictures: PictureLayout;
   readonly format?: PredictionFormat;
   readonly rows: TableRows;
   readonly out?: string;
   readonly overwrite?: boolean;
-  readonly backend: 'auto' | 'onednn' | 'reference';
-  readonly threads?: number;
-  readonly precision?: Precision;
   readonly json?: boolean;
 }
 
@@ -56,25 +44,16 @@ export function predictCommand(): Command {
       share('--abstain'),
       ABSTAIN_BELOW,
     )
-    .option(
-      '--frames <number>',
-      'frames of a clip to look at, even in time, or all',
-      countOrAll('--frames'),
-      'all',
-    )
+    .addOption(framesOption())
     .option(
       '--fps <rate>',
       'frames a second taken of videos, or all (default: as the model learned)',
       frameRate,
     )
-    .option(
-      '--size <pixels>',
-      'shorter side of frames (default: as the model learned)',
-      wholeNumber('--size', 16, 2048),
-    )
+    .addOption(whole('--size <pixels>', 'shorter side of frames (default: as the model learned)', 16, 2048))
     .option('--colour', 'read three channels (default: as the model learned)')
     .addOption(
-      new Option('--crop <how>', 'cut to the ultrasound or not (default: as the model learned)').choices([
+      choice('--crop <how>', 'cut to the ultrasound or not (default: as the model learned)', [
         'auto',
         'none',
       ]),
@@ -83,20 +62,11 @@ export function predictCommand(): Command {
     .option('--allow-unmasked', 'take DICOM clips without a field too')
     .option('--refuse-unmasked', 'refuse every clip without a field')
     .option('--key-file <file>', 'secret bytes for the names of DICOM clips, as for uscl ingest')
+    .addOption(picturesOption())
     .addOption(
-      new Option('--pictures <how>', 'folders of pictures are clips (frames) or collections (stills)')
-        .choices(['auto', 'frames', 'stills'])
-        .default('auto'),
+      choice('--format <format>', 'of the result (default: by the ending of --out)', ['csv', 'json']),
     )
-    .addOption(
-      new Option('--format <format>', 'of the result (default: by the ending of --out)').choices([
-        'csv',
-        'json',
-      ]),
-    )
-    .addOption(
-      new Option('--rows <which>', 'rows of a CSV table').choices(['clips', 'frames', 'all']).default('all'),
-    )
+    .addOption(choice('--rows <which>', 'rows of a CSV table', ['clips', 'frames', 'all']).default('all'))
     .option('--out <file>', 'write the result to a file')
     .option('--overwrite', 'replace the file in --out')
     .addHelpText(
@@ -134,17 +104,10 @@ async function predict(
   { onProgress, onNote }: Watch,
   signal: AbortSignal,
 ): Promise<number> {
-  const { backend, threads, precision, out, rows, overwrite = false } = options;
-  using predictor = new Predictor(run, {
-    ...{ backend, onNote },
-    ...(threads === undefined ? {} : { threads }),
-    ...(precision === undefined ? {} : { precision }),
-  });
+  const { backend, threads, precision, out, rows, overwrite = false, abstain, colour, ...rest } = options;
+  using predictor = new Predictor(run, { onNote, ...defined({ backend, threads, precision }) });
   const settings: PredictOptions = {
-    ...{ abstainBelow: options.abstain, frames: options.frames, pictures: options.pictures },
-    ...{ fps: options.fps, size: options.size, crop: options.crop, fields: options.fields },
-    ...{ allowUnmasked: options.allowUnmasked, refuseUnmasked: options.refuseUnmasked },
-    ...{ keyFile: options.keyFile, channels: options.colour === true ? 3 : undefined },
+    ...{ ...rest, abstainBelow: abstain, channels: colour === true ? 3 : undefined },
     ...{ onProgress, signal },
   };
   const lines: string[] = [];

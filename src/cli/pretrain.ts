@@ -1,35 +1,21 @@
 /** `uscl pretrain DATASET --out RUN`. */
 import { Command } from 'commander';
-import { presetNamed, readConfigFile } from '../training/resolve.ts';
+import { presetNamed } from '../training/resolve.ts';
 import type { PretrainEvent, RunSummary } from '../training/events.ts';
 import { pretrain } from '../training/pretrain.ts';
-import { collect, runCommand, Stopped, withJson } from './command.ts';
+import { runCommand, Stopped, withJson } from './command.ts';
 import { duration, type Progress } from './output.ts';
-
-interface Options {
-  readonly out: string;
-  readonly preset?: string;
-  readonly config?: string;
-  readonly set: readonly string[];
-  readonly resume?: boolean;
-  readonly overwrite?: boolean;
-  readonly json?: boolean;
-}
+import { layersOf, type TrainingOptions, withTraining } from './training.ts';
 
 export function pretrainCommand(): Command {
   const command = new Command('pretrain')
     .summary('pretrain a backbone on the clips of a dataset')
     .description('Pretrains a backbone with USCL on the clips of DATASET and writes a run folder.')
     .argument('<dataset>', 'folder that `uscl ingest` or `uscl phantom` wrote')
-    .requiredOption('--out <folder>', 'run folder to write')
-    .option('--preset <name>', 'starting configuration: default, paper or reference')
-    .option('--config <file>', 'YAML file with configuration keys (docs/configuration.md)')
-    .option('--set <key=value>', 'set one configuration key; repeatable, wins over --config', collect, [])
-    .option('--resume', 'continue the run in --out at its exact step (start it where there is none)')
-    .option('--overwrite', 'replace the run in --out')
-    .addHelpText(
-      'after',
-      `
+    .requiredOption('--out <folder>', 'run folder to write');
+  withTraining(command, 'default, paper or reference', 'docs/configuration.md').addHelpText(
+    'after',
+    `
 Examples:
   uscl pretrain lung --out runs/lung
   uscl pretrain lung --out runs/lung --resume
@@ -38,27 +24,18 @@ Examples:
   uscl pretrain lung --out runs/scored --set evaluation.dataset=pocus
 
 Ctrl-C finishes the step, saves a checkpoint and exits with 130; --resume goes on to the same bits.`,
-    );
-  return withJson(command).action((dataset: string, options: Options) =>
+  );
+  return withJson(command).action((dataset: string, options: TrainingOptions) =>
     runCommand(options, async (output, signal) => {
-      const progress = output.progress('pretrain', 'steps');
-      const summary = await pretrain({
-        dataset,
-        out: options.out,
-        config: {
-          ...(options.preset === undefined ? {} : { preset: presetNamed(options.preset) }),
-          ...(options.config === undefined ? {} : { file: readConfigFile(options.config) }),
-          set: options.set,
-        },
-        resume: options.resume ?? false,
-        overwrite: options.overwrite ?? false,
-        signal,
-        onEvent: (event) => {
-          showEvent(event, progress);
-        },
-      }).finally(() => {
-        progress.end();
-      });
+      const { out, resume = false, overwrite = false } = options;
+      const summary = await output.during('pretrain', 'steps', (_, progress) =>
+        pretrain({
+          ...{ dataset, out, resume, overwrite, signal, config: layersOf(options, presetNamed) },
+          onEvent: (event) => {
+            showEvent(event, progress);
+          },
+        }),
+      );
       output.result(summary);
       if (!summary.complete)
         throw new Stopped(

@@ -1,12 +1,12 @@
 /** `uscl probe RUN DATASET`. */
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { UsclError } from '../base/errors.ts';
 import type { WhichCheckpoint } from '../training/backbone.ts';
 import { keepProbe } from '../training/probe-file.ts';
 import { probeRun, type RunProbe } from '../training/probe-run.ts';
 import { probeTable } from '../training/probe-table.ts';
 import { isRun } from '../training/run-folder.ts';
-import { runCommand, wholeNumber, withJson } from './command.ts';
+import { backendOption, choice, defined, runCommand, whole, withJson } from './command.ts';
 import type { Output } from './output.ts';
 
 interface Options {
@@ -31,25 +31,18 @@ export function probeCommand(): Command {
     )
     .argument('<run>', 'run folder, checkpoint, or safetensors file of a ResNet with torchvision names')
     .argument('<dataset>', 'labelled dataset')
-    .addOption(new Option('--checkpoint <which>', 'of the run').choices(['best', 'last']).default('best'))
-    .option('--frames <number>', 'frames embedded a clip', wholeNumber('--frames', 1), 8)
-    .option('--folds <number>', 'folds of the cross-validation', wholeNumber('--folds', 2), 5)
-    .option('--seeds <number>', 'different foldings', wholeNumber('--seeds', 1), 5)
-    .option('--k <number>', 'neighbours of the kNN', wholeNumber('--k', 1), 10)
-    .option(
-      '--random-inits <number>',
-      'random backbones to compare with',
-      wholeNumber('--random-inits', 0, 100),
-      3,
-    )
+    .addOption(choice('--checkpoint <which>', 'of the run', ['best', 'last']).default('best'))
+    .addOption(whole('--frames <number>', 'frames embedded a clip', 1).default(8))
+    .addOption(whole('--folds <number>', 'folds of the cross-validation', 2).default(5))
+    .addOption(whole('--seeds <number>', 'different foldings', 1).default(5))
+    .addOption(whole('--k <number>', 'neighbours of the kNN', 1).default(10))
+    .addOption(whole('--random-inits <number>', 'random backbones to compare with', 0, 100).default(3))
     .option(
       '--split <name>',
       'use this split of the dataset (uscl split; a name, or the path of a file) and not --folds and --seeds',
     )
     .option('--allow-leaks', 'go on although the split or the labels of pretraining leak')
-    .addOption(
-      new Option('--backend <name>', 'engine').choices(['auto', 'onednn', 'reference']).default('auto'),
-    )
+    .addOption(backendOption())
     .addHelpText(
       'after',
       `
@@ -64,11 +57,8 @@ Examples:
       const { checkpoint, folds, seeds, k, randomInits, backend, split, allowLeaks = false } = options;
       const result = await output.during('probe', '%', (watch) =>
         probeRun(run, dataset, {
-          ...{ checkpoint, folds, seeds, k, randomInits, backend, allowLeaks },
-          ...(split === undefined ? {} : { split }),
-          framesPerClip: options.frames,
-          ...watch,
-          signal,
+          ...{ checkpoint, folds, seeds, k, randomInits, backend, allowLeaks, ...watch, signal },
+          ...{ framesPerClip: options.frames, ...defined({ split }) },
         }),
       );
       output.result(result);

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { countsOf } from '../dataset/identifying.ts';
 import { bytes, counted } from '../report/numbers.ts';
 import { type ReportSummary, writeReport } from '../report/report.ts';
-import { collect, runCommand, wholeNumber, withJson } from './command.ts';
+import { collect, defined, runCommand, whole, withJson } from './command.ts';
 
 interface Options {
   readonly out: string;
@@ -33,8 +33,8 @@ export function reportCommand(): Command {
       [],
     )
     .option('--no-pictures', 'leave out every picture of a clip, Grad-CAM too')
-    .option('--mistakes <number>', 'mistakes shown with a frame', wholeNumber('--mistakes', 0, 200), 12)
-    .option('--cams <number>', 'Grad-CAM pictures shown', wholeNumber('--cams', 0, 200), 12)
+    .addOption(whole('--mistakes <number>', 'mistakes shown with a frame', 0, 200).default(12))
+    .addOption(whole('--cams <number>', 'Grad-CAM pictures shown', 0, 200).default(12))
     .option('--title <text>', 'heading of the page')
     .option('--overwrite', 'replace a file that is no report')
     .addHelpText(
@@ -53,7 +53,7 @@ Research use only, not a medical device.`,
       const summary = await output.during('report', 'percent', ({ onProgress }) =>
         writeReport(runs, out, {
           ...{ datasets: dataset, pictures, mistakes, cams, overwrite, signal, onProgress },
-          ...(title === undefined ? {} : { title }),
+          ...defined({ title }),
         }),
       );
       output.result(summary);

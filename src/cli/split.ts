@@ -1,10 +1,10 @@
 /** `uscl split DATASET`. */
-import { Command } from 'commander';
+import { Command, type Option } from 'commander';
 import { UsclError } from '../base/errors.ts';
 import { ALIKE_DISTANCE, MAX_DISTANCE } from '../dataset/near-duplicates.ts';
 import { type Dataset, openDataset } from '../dataset/reader.ts';
 import { makeSplit, type NamedSplit, partOfClips, writeSplit } from '../dataset/splits.ts';
-import { runCommand, wholeNumber, withJson } from './command.ts';
+import { optionError, runCommand, whole, withJson } from './command.ts';
 
 interface Options {
   readonly folds?: number;
@@ -26,7 +26,7 @@ export function splitCommand(): Command {
         'that share pictures stay together, and every part has its share of every class as nearly as that allows.',
     )
     .argument('<dataset>', 'folder that `uscl ingest` or `uscl phantom` wrote')
-    .option('--folds <number>', 'folds for cross-validation', wholeNumber('--folds', 2))
+    .addOption(whole('--folds <number>', 'folds for cross-validation', 2))
     .option('--test <share>', 'share of the clips for the test, such as 0.2', share('--test'))
     .option('--val <share>', 'share of the clips for validation', share('--val'))
     .option('--name <name>', 'name of the split (default: folds-K or test)')
@@ -34,13 +34,8 @@ export function splitCommand(): Command {
       '--out <file>',
       'write the split to this file and not into DATASET; --split then takes its path in place of a name',
     )
-    .option('--seed <number>', 'which of the possible splits', wholeNumber('--seed', 0), 0)
-    .option(
-      '--distance <bits>',
-      'hashes that differ in up to so many bits are the same picture',
-      wholeNumber('--distance', 0, MAX_DISTANCE),
-      ALIKE_DISTANCE,
-    )
+    .addOption(whole('--seed <number>', 'which of the possible splits', 0).default(0))
+    .addOption(distanceOption())
     .option('--overwrite', 'replace a split of that name, or that file')
     .addHelpText(
       'after',
@@ -71,6 +66,12 @@ export function splitCommand(): Command {
       return Promise.resolve();
     }),
   );
+}
+
+/** `--distance` of commands that look for the same picture. */
+export function distanceOption(): Option {
+  const text = 'hashes that differ in up to so many bits are the same picture';
+  return whole('--distance <bits>', text, 0, MAX_DISTANCE).default(ALIKE_DISTANCE);
 }
 
 interface PartSummary {
@@ -121,12 +122,6 @@ function share(name: string): (text: string) => number {
   return (text) => {
     const value = Number(text);
     if (text.trim() !== '' && value > 0 && value < 1) return value;
-    throw new UsclError({
-      kind: 'usage',
-      code: 'OPTION_INVALID',
-      message: `${name} must be a share between 0 and 1, not "${text}".`,
-      where: name,
-      remedy: 'Use 0.2 for a fifth of the clips.',
-    });
+    throw optionError(name, 'be a share between 0 and 1', text, 'Use 0.2 for a fifth of the clips.');
   };
 }

@@ -1,0 +1,43 @@
+/** What `uscl pretrain` and `uscl finetune` have in common: options, their layers of configuration. */
+import type { Command } from 'commander';
+import { readConfigFile } from '../training/resolve.ts';
+import { collect } from './command.ts';
+
+/** What `withTraining` reads. */
+export interface TrainingOptions {
+  readonly out: string;
+  readonly preset?: string;
+  readonly config?: string;
+  readonly set: readonly string[];
+  readonly resume?: boolean;
+  readonly overwrite?: boolean;
+  readonly json?: boolean;
+}
+
+/** `--preset`, `--config`, `--set`, `--resume` and `--overwrite`. */
+export function withTraining(command: Command, presets: string, guide: string): Command {
+  return command
+    .option('--preset <name>', `starting configuration: ${presets}`)
+    .option('--config <file>', `YAML file with configuration keys (${guide})`)
+    .option('--set <key=value>', 'set one configuration key; repeatable, wins over --config', collect, [])
+    .option('--resume', 'continue the run in --out at its exact step (start it where there is none)')
+    .option('--overwrite', 'replace the run in --out');
+}
+
+interface Layers<Preset> {
+  readonly preset?: Preset;
+  readonly file?: ReturnType<typeof readConfigFile>;
+  readonly set: readonly string[];
+}
+
+/** The layers of configuration that were given; `presetNamed` refuses a name that is none. */
+export function layersOf<Preset>(
+  { preset, config, set }: Pick<TrainingOptions, 'preset' | 'config' | 'set'>,
+  presetNamed: (name: string) => Preset,
+): Layers<Preset> {
+  return {
+    ...(preset === undefined ? {} : { preset: presetNamed(preset) }),
+    ...(config === undefined ? {} : { file: readConfigFile(config) }),
+    set,
+  };
+}
