@@ -23,12 +23,7 @@ const STRAIGHT: Directions = [
   [-1, 0],
   [0, -1],
 ];
-const DIAGONAL: Directions = [
-  [1, 1],
-  [-1, 1],
-  [-1, -1],
-  [1, -1],
-];
+const DIAGONAL: Directions = STRAIGHT.map(([dx, dy]) => [dx - dy, dx + dy]);
 
 /** Whether a [height, width, channels] u8 frame shows at least two crosses of a kind. */
 export function hasCallipers(frame: Uint8Array, size: Size, channels: 1 | 3): boolean {

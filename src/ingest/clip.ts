@@ -52,20 +52,20 @@ const FEW_FRAMES = 3;
 const SURE = 0.75;
 const WHOLE = 0.95;
 
-interface Facts {
+interface Facts extends Pick<ClipSource, 'flags' | 'remarks' | 'mayIdentify'> {
   readonly original: ClipDraft['original'];
   readonly fps: number | null;
   readonly sha256: string;
   readonly damage: string | undefined;
-  readonly flags: readonly string[];
-  readonly remarks: readonly string[];
-  readonly mayIdentify: boolean;
 }
 
 /** A clip whose decoding is under way. */
 export class ClipDecoding {
   readonly clip: PlannedClip;
   readonly frames: AheadQueue;
+  readonly dropped: Readonly<DropCounts>;
+  /** Of each frame so far: its number among the sampled ones, those that were dropped counted too. */
+  readonly positions: readonly number[];
   readonly #settings: DecodeSettings;
   readonly #given: GivenField | undefined;
   readonly #dropped: DropCounts = { black: 0, blank: 0, duplicate: 0 };
@@ -81,6 +81,8 @@ export class ClipDecoding {
 
   constructor(clip: PlannedClip, settings: DecodeSettings, given?: GivenField) {
     this.clip = clip;
+    this.dropped = this.#dropped;
+    this.positions = this.#positions;
     this.#settings = settings;
     this.#given = given;
     this.frames = new AheadQueue(this.#clean());
@@ -132,18 +134,9 @@ export class ClipDecoding {
     return this.#expected;
   }
 
-  /** Of each frame so far: its number among the sampled ones, those that were dropped counted too. */
-  get positions(): readonly number[] {
-    return this.#positions;
-  }
-
   /** [frames, height, width] of 0 and 1, or null; only after the last frame. */
   masks(): Uint8Array | null {
     return this.#masks;
-  }
-
-  get dropped(): Readonly<DropCounts> {
-    return this.#dropped;
   }
 
   /** What a person should know of how it was read; only after the last frame. */
@@ -169,7 +162,7 @@ export class ClipDecoding {
   async *#clean(): AsyncGenerator<Uint8Array, void, undefined> {
     const { channels } = this.#settings;
     try {
-      const source = await this.#open();
+      const source = await openSource(this.clip, this.#settings);
       // What is left out is judged by what would be stored: a clock beside the picture does not make it move.
       const cleaned = withoutEmptyFrames(this.#frames(source), this.#dropped, () => ({
         channels,
@@ -178,7 +171,8 @@ export class ClipDecoding {
       for await (const frame of cleaned) {
         const { black, blank, duplicate } = this.#dropped;
         this.#positions.push(this.#kept + black + blank + duplicate);
-        if (this.#kept++ === 0) this.#hasCallipers = this.#marksOf(frame);
+        // Callipers are drawn on frozen pictures: stills, and clips that do not move. Their first frame tells.
+        if (this.#kept++ === 0) this.#hasCallipers = hasCallipers(frame, this.stored, channels);
         if (this.clip.item.kind === 'frames') this.#likeness.add(frame, this.stored, channels);
         yield frame;
       }
@@ -188,10 +182,6 @@ export class ClipDecoding {
       throw unreadable(accessComplaint(thrown, this.clip.item.path), thrown);
     }
     if (this.#kept === 0) throw emptyClip(this.#dropped);
-  }
-
-  #open(): Promise<ClipSource> {
-    return openSource(this.clip, this.#settings);
   }
 
   /** Frames at the stored size. */
@@ -256,8 +246,7 @@ export class ClipDecoding {
   async *#decode(source: ClipSource, isScaled: boolean): AsyncGenerator<Uint8Array, void, undefined> {
     const { size, channels, signal, sampling } = this.#settings;
     const fps = denseEnough(this.#settings.fps, source);
-    const share = source.fps === null || fps === 'all' ? 1 : Math.min(1, fps / source.fps);
-    this.#expected = Math.ceil(source.frameCount * share - 1e-6);
+    this.#expected = sampled(source.frameCount, fps, source);
     const byMotion = sampling === 'motion' && fps !== 'all' && source.frameCount > 1;
     const indices = byMotion ? await this.#movingFrames(source, fps) : null;
     const request = {
@@ -271,37 +260,25 @@ export class ClipDecoding {
       decoded = count;
     });
     yield* indices === null ? all : only(all, indices);
+    const { width, height, flags, remarks, mayIdentify } = source;
+    const frames = Math.max(source.frameCount, decoded);
     this.#facts = {
-      original: {
-        width: source.width,
-        height: source.height,
-        fps: source.fps,
-        frames: Math.max(source.frameCount, decoded),
-      },
+      original: { width, height, fps: source.fps, frames },
       fps: source.fps === null || fps === 'all' ? source.fps : Math.min(fps, source.fps),
       sha256: await source.sha256(),
-      damage,
-      flags: source.flags,
-      remarks: source.remarks,
-      mayIdentify: source.mayIdentify,
+      ...{ damage, flags, remarks, mayIdentify },
     };
   }
 
   /** As many frames as sampling in time would give, at equal steps of motion. Decodes the clip once more. */
   async #movingFrames(source: ClipSource, fps: number): Promise<readonly number[]> {
-    const { signal } = this.#settings;
+    const again = await openSource(this.clip, this.#settings);
+    const frames = again.frames({ channels: 1, fps: 'all', signal: this.#settings.signal });
     const motion = await motionOf(
-      withEnding((await this.#open()).frames({ channels: 1, fps: 'all', signal }), () => undefined),
+      withEnding(frames, () => undefined),
       source,
     );
-    const share = source.fps === null ? 1 : Math.min(1, fps / source.fps);
-    return framesByMotion(motion, Math.ceil(motion.length * share - 1e-6));
-  }
-
-  /** Callipers are drawn on frozen pictures: stills, and clips that do not move (their first frame tells). */
-  #marksOf(frame: Uint8Array): boolean {
-    const { width, height } = this.#plannedCut().stored;
-    return hasCallipers(frame, { width, height }, this.#settings.channels);
+    return framesByMotion(motion, sampled(motion.length, fps, source));
   }
 
   async #readMasks(source: ClipSource): Promise<void> {
@@ -320,6 +297,12 @@ export function namesOf(clip: PlannedClip, sha256: string): { readonly id: strin
   if ('as' in name) return { id: name.as, group };
   const id = `${item.kind}-${sha256.slice(0, 16)}`;
   return { id, group: group === item.path ? id : group };
+}
+
+/** How many of `count` frames sampling takes. */
+function sampled(count: number, fps: number | 'all', source: ClipSource): number {
+  const share = source.fps === null || fps === 'all' ? 1 : Math.min(1, fps / source.fps);
+  return Math.ceil(count * share - 1e-6);
 }
 
 /** The rate to sample at: the one asked for, raised for a clip that would keep fewer than three frames. */

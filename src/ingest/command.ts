@@ -2,7 +2,7 @@
  * Child processes under bounds: output is capped, silence and total time are limited, an abort kills at once, and
  * no process outlives the call that started it. Knows nothing of video.
  */
-import { spawn } from 'node:child_process';
+import { spawn, type StdioOptions } from 'node:child_process';
 import { dataError, messageOf, systemCode, UsclError } from '../base/errors.ts';
 
 export interface Bounds {
@@ -20,6 +20,64 @@ export interface Ending {
 
 export const MAX_COMPLAINTS = 16 * 1024;
 
+/** Starts a program that an abort kills; its complaints are kept. */
+function start(
+  program: string,
+  args: readonly string[],
+  stdio: StdioOptions,
+  { silenceSeconds, signal }: Bounds,
+) {
+  signal?.throwIfAborted();
+  const child = spawn(program, args, { stdio });
+  let complaints = '';
+  let failure: unknown;
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    if (complaints.length < MAX_COMPLAINTS) complaints += text.slice(0, MAX_COMPLAINTS - complaints.length);
+  });
+  const kill = (): void => {
+    child.kill('SIGKILL');
+  };
+  const fail = (thrown: unknown): void => {
+    failure ??= thrown;
+    kill();
+  };
+  const closed = new Promise<number | null>((resolve) => {
+    child.on('error', (thrown) => {
+      failure = thrown;
+      // A program that never started emits no `close`.
+      if (child.pid === undefined) resolve(null);
+    });
+    child.on('close', resolve);
+  });
+  signal?.addEventListener('abort', kill);
+  return {
+    child,
+    fail,
+    /** The program is killed where nothing calls this off or refreshes it in time. */
+    expectOutput: () =>
+      setTimeout(() => {
+        const message = `${program} gave no output for ${silenceSeconds} seconds and was stopped.`;
+        const remedy = 'Convert the file with another program, or leave it out.';
+        fail(dataError('TOOL_SILENT', message, remedy));
+      }, silenceSeconds * 1000),
+    /** How it ended, when it has. */
+    async ending(): Promise<Ending> {
+      const code = await closed;
+      signal?.throwIfAborted();
+      if (failure !== undefined) throw failure instanceof UsclError ? failure : toolError(program, failure);
+      return { code, complaints };
+    },
+    /** Ends it where it still runs. */
+    async end(): Promise<void> {
+      signal?.removeEventListener('abort', kill);
+      kill();
+      // Unread output would hold back the `close` event for ever.
+      child.stdout?.destroy();
+      await closed;
+    },
+  };
+}
+
 /**
  * Runs a program and yields its stdout as it comes (the pipe's back-pressure holds the program back while nobody
  * asks). Returns how it ended. Errors: `TOOL_MISSING`, `TOOL_SILENT`; an abort throws the signal's reason.
@@ -29,32 +87,11 @@ export async function* streamOutput(
   args: readonly string[],
   bounds: Bounds,
 ): AsyncGenerator<Buffer, Ending, undefined> {
-  bounds.signal?.throwIfAborted();
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  let complaints = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    if (complaints.length < MAX_COMPLAINTS) complaints += text.slice(0, MAX_COMPLAINTS - complaints.length);
-  });
-  let failure: unknown;
-  const closed = new Promise<number | null>((resolve) => {
-    child.on('error', (thrown) => {
-      failure = thrown;
-      // A program that never started emits no `close`.
-      if (child.pid === undefined) resolve(null);
-    });
-    child.on('close', resolve);
-  });
-  const kill = (): void => {
-    child.kill('SIGKILL');
-  };
-  bounds.signal?.addEventListener('abort', kill);
+  const running = start(program, args, ['ignore', 'pipe', 'pipe'], bounds);
   try {
-    const chunks = child.stdout[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
+    const chunks = running.child.stdout![Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
     for (;;) {
-      const timer = setTimeout(() => {
-        failure ??= silence(program, bounds.silenceSeconds);
-        kill();
-      }, bounds.silenceSeconds * 1000);
+      const timer = running.expectOutput();
       try {
         const { done, value } = await chunks.next();
         if (done === true) break;
@@ -63,78 +100,49 @@ export async function* streamOutput(
         clearTimeout(timer);
       }
     }
-    const code = await closed;
-    bounds.signal?.throwIfAborted();
-    if (failure !== undefined) throw failure instanceof UsclError ? failure : toolError(program, failure);
-    return { code, complaints };
+    return await running.ending();
   } finally {
-    bounds.signal?.removeEventListener('abort', kill);
-    kill();
-    // Unread output would hold back the `close` event for ever.
-    child.stdout.destroy();
-    await closed;
+    await running.end();
   }
 }
 
 /** Descriptor of the first of the outputs that `drainOutputs` reads. */
 export const FIRST_PIPE = 3;
 
-export interface DrainBounds extends Bounds {
-  /** Takes output as it comes; the buffer is not kept. When it returns false, the program is stopped. */
-  readonly onOutput: (index: number, bytes: Uint8Array) => boolean;
-}
+/** Takes output as it comes. When it returns false, the program is stopped; when it throws, that is the error. */
+type OutputTaker = (index: number, bytes: Buffer) => boolean;
 
 /**
- * Runs a program that writes to `count` pipes, descriptors `FIRST_PIPE` on, all of which are read at once, so that none
- * holds back the others. Silence is that of all of them. Returns how it ended. Errors: as `streamOutput`.
+ * Runs a program that writes to `count` pipes, descriptors `FIRST_PIPE` on, or to stdout where `count` is 0. All are read
+ * at once, so that none holds back the others. Silence is that of all of them. Returns how it ended. Errors: as
+ * `streamOutput`, and what `onOutput` throws.
  */
 export async function drainOutputs(
   program: string,
   args: readonly string[],
   count: number,
-  { silenceSeconds, signal, onOutput }: DrainBounds,
+  { onOutput, ...bounds }: Bounds & { readonly onOutput: OutputTaker },
 ): Promise<Ending> {
-  signal?.throwIfAborted();
   const pipes = Array.from({ length: count }, () => 'pipe' as const);
-  const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe', ...pipes] });
-  let complaints = '';
-  let failure: unknown;
-  const kill = (): void => {
-    child.kill('SIGKILL');
-  };
-  const timer = setTimeout(() => {
-    failure ??= silence(program, silenceSeconds);
-    kill();
-  }, silenceSeconds * 1000);
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    if (complaints.length < MAX_COMPLAINTS) complaints += text.slice(0, MAX_COMPLAINTS - complaints.length);
-  });
-  for (let index = 0; index < count; index++) {
-    const pipe = child.stdio[FIRST_PIPE + index];
+  const stdout = count === 0 ? 'pipe' : 'ignore';
+  const { child, ...running } = start(program, args, ['ignore', stdout, 'pipe', ...pipes], bounds);
+  const timer = running.expectOutput();
+  for (const [index, pipe] of (count === 0 ? [child.stdout] : child.stdio.slice(FIRST_PIPE)).entries()) {
+    pipe?.on('error', running.fail);
     pipe?.on('data', (bytes: Buffer) => {
       timer.refresh();
-      if (!onOutput(index, bytes)) kill();
-    });
-    pipe?.on('error', (thrown) => {
-      failure ??= thrown;
-      kill();
+      try {
+        if (!onOutput(index, bytes)) child.kill('SIGKILL');
+      } catch (thrown) {
+        running.fail(thrown);
+      }
     });
   }
-  signal?.addEventListener('abort', kill);
   try {
-    const code = await new Promise<number | null>((resolve) => {
-      child.on('error', (thrown) => {
-        failure = thrown;
-        if (child.pid === undefined) resolve(null);
-      });
-      child.on('close', resolve);
-    });
-    signal?.throwIfAborted();
-    if (failure !== undefined) throw failure instanceof UsclError ? failure : toolError(program, failure);
-    return { code, complaints };
+    return await running.ending();
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener('abort', kill);
+    await running.end();
   }
 }
 
@@ -146,26 +154,15 @@ export async function captureOutput(
 ): Promise<Ending & { readonly output: string }> {
   const parts: Buffer[] = [];
   let bytes = 0;
-  const stream = streamOutput(program, args, bounds);
-  for (;;) {
-    const { done, value } = await stream.next();
-    if (done === true) return { ...value, output: Buffer.concat(parts).toString('utf8') };
-    parts.push(value);
-    bytes += value.length;
-    if (bytes > bounds.maxBytes) {
-      await stream.return({ code: null, complaints: '' });
-      throw dataError(
-        'TOOL_OUTPUT',
-        `${program} printed more than ${bounds.maxBytes} bytes.`,
-        'Leave out this file.',
-      );
-    }
-  }
-}
-
-function silence(program: string, seconds: number): UsclError {
-  const message = `${program} gave no output for ${seconds} seconds and was stopped.`;
-  return dataError('TOOL_SILENT', message, 'Convert the file with another program, or leave it out.');
+  const onOutput: OutputTaker = (_, part) => {
+    parts.push(part);
+    bytes += part.length;
+    if (bytes <= bounds.maxBytes) return true;
+    const message = `${program} printed more than ${bounds.maxBytes} bytes.`;
+    throw dataError('TOOL_OUTPUT', message, 'Leave out this file.');
+  };
+  const ending = await drainOutputs(program, args, 0, { ...bounds, onOutput });
+  return { ...ending, output: Buffer.concat(parts).toString('utf8') };
 }
 
 function toolError(program: string, thrown: unknown): UsclError {

@@ -4,11 +4,12 @@
  * its ultrasound field, the outline is drawn over its first frame, with where it lay in the original and how sure the
  * finder was. Only stored pixels are shown.
  */
-import sharp from 'sharp';
+import sharp, { type OverlayOptions } from 'sharp';
 import { writeFileAtomic } from '../base/files.ts';
 import { escapeXml } from '../charts/markup.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import type { ClipRecord, Field } from '../dataset/types.ts';
+import type { Size } from './geometry.ts';
 import { compareNatural } from './paths.ts';
 
 export interface ContactSheetOptions {
@@ -48,12 +49,7 @@ export async function contactSheet(
   );
   const width = columns * cell.width + GAP;
   const height = HEADER + Math.ceil(clips.length / columns) * cell.height + GAP;
-  const layers: {
-    input: Buffer;
-    raw: { width: number; height: number; channels: 3 };
-    left: number;
-    top: number;
-  }[] = [];
+  const layers: OverlayOptions[] = [];
   const captions: string[] = [];
   // Down the columns, so that neighbours in order stay neighbours in the picture.
   const rows = Math.ceil(clips.length / columns);
@@ -61,21 +57,16 @@ export async function contactSheet(
     const left = GAP + Math.floor(index / rows) * cell.width;
     const top = HEADER + (index % rows) * cell.height;
     captions.push(caption(clip, dataset.manifest.classes, left, top + 15, cell.width - GAP));
+    const raw = { width: clip.width, height: clip.height, channels: dataset.manifest.channels };
     for (const [position, frame] of spread(clip.frames, frames).entries()) {
-      const { data, info } = await thumbnail(dataset, clip, frame, tile);
-      if (position === 0 && clip.field !== null) {
-        const corner = {
-          x: left + Math.floor((tile - info.width) / 2),
-          y: top + CAPTION + Math.floor((tile - info.height) / 2),
-        };
-        captions.push(outlineOver(clip, clip.field, corner, info));
-      }
-      layers.push({
-        input: data,
-        raw: { width: info.width, height: info.height, channels: 3 },
-        left: left + position * (tile + 2) + Math.floor((tile - info.width) / 2),
-        top: top + CAPTION + Math.floor((tile - info.height) / 2),
-      });
+      const picture = await thumbnail(dataset.readFrame(clip, frame), raw, tile);
+      const corner = {
+        left: left + position * (tile + 2) + Math.floor((tile - picture.raw.width) / 2),
+        top: top + CAPTION + Math.floor((tile - picture.raw.height) / 2),
+      };
+      if (position === 0 && clip.field !== null)
+        captions.push(outlineOver(clip, clip.field, corner, picture.raw));
+      layers.push({ ...picture, ...corner });
     }
   }
   const shown =
@@ -83,18 +74,37 @@ export async function contactSheet(
       ? `${clips.length} of ${dataset.clips.length} clips shown`
       : `${clips.length} clips`;
   const title = `${dataset.manifest.name}: ${shown}, ${dataset.manifest.frames} frames. Research use only, not a medical device.`;
-  const text =
+  const heading = `<text x="${GAP}" y="20" font-size="14" fill="#ffffff">${escapeXml(fit(title, width - 2 * GAP, 8.5))}</text>`;
+  await writeSheet(path, { width, height }, layers, [heading, ...captions]);
+  return { width, height, clips: clips.length };
+}
+
+/** Writes a sheet: pictures on a dark ground, and what is drawn over them (elements of SVG). */
+export async function writeSheet(
+  path: string,
+  { width, height }: Size,
+  layers: readonly OverlayOptions[],
+  drawings: readonly string[],
+): Promise<void> {
+  const svg =
     `<svg xmlns="http://www.w3.org/2000/svg" xml:space="preserve" width="${width}" height="${height}" font-family="DejaVu Sans Mono, monospace">` +
-    `<text x="${GAP}" y="20" font-size="14" fill="#ffffff">${escapeXml(fit(title, width - 2 * GAP, 8.5))}</text>${captions.join('')}</svg>`;
-  const png = await sharp({
-    create: { width, height, channels: 3, background: '#1b1d21' },
-    limitInputPixels: false,
-  })
-    .composite([...layers, { input: Buffer.from(text), left: 0, top: 0 }])
+    `${drawings.join('')}</svg>`;
+  const ground = { width, height, channels: 3, background: '#1b1d21' } as const;
+  const png = await sharp({ create: ground, limitInputPixels: false })
+    .composite([...layers, { input: Buffer.from(svg), left: 0, top: 0 }])
     .png({ compressionLevel: 9 })
     .toBuffer();
   writeFileAtomic(path, [png]);
-  return { width, height, clips: clips.length };
+}
+
+/** A frame fitted into a square, in colour. */
+export async function thumbnail(frame: Uint8Array, raw: Size & { readonly channels: 1 | 3 }, tile: number) {
+  const { data, info } = await sharp(frame, { raw, limitInputPixels: false })
+    .resize(tile, tile, { fit: 'inside' })
+    .toColourspace('srgb')
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  return { input: data, raw: { width: info.width, height: info.height, channels: 3 as const } };
 }
 
 /** Clips by class, then group; of more than `most`, every class keeps its share (at least one) spread over its groups. */
@@ -124,15 +134,6 @@ function spread(length: number, count: number): number[] {
   return Array.from({ length: count }, (_, index) => Math.round((index * (length - 1)) / (count - 1)));
 }
 
-async function thumbnail(dataset: Dataset, clip: ClipRecord, frame: number, tile: number) {
-  const raw = { width: clip.width, height: clip.height, channels: dataset.manifest.channels };
-  return sharp(dataset.readFrame(clip, frame), { raw })
-    .resize(tile, tile, { fit: 'inside' })
-    .toColourspace('srgb')
-    .raw()
-    .toBuffer({ resolveWithObject: true });
-}
-
 function caption(clip: ClipRecord, classes: readonly string[], x: number, y: number, width: number): string {
   const label = clip.label ?? 'unlabelled';
   const colour = clip.label === null ? '#a0a4ab' : COLOURS[classes.indexOf(clip.label) % COLOURS.length];
@@ -159,7 +160,9 @@ export function shadeOf(field: Field): string {
 /** The original picture as a small frame with the field in it. */
 function schematic({ original }: ClipRecord, field: Field, x: number, y: number): string {
   const scale = SCHEMATIC / Math.max(original.width, original.height);
-  const shapes = field.outlines.map((outline) => polygonOf(outline, { x, y }, { x: 0, y: 0 }, scale, scale));
+  const shapes = field.outlines.map((outline) =>
+    polygonOf(outline, { left: x, top: y }, { x: 0, y: 0 }, scale, scale),
+  );
   return (
     `<rect x="${x}" y="${y}" width="${original.width * scale}" height="${original.height * scale}" fill="#000000" stroke="#6b7078" stroke-width="0.7"/>` +
     shapes.map((points) => `<polygon points="${points}" fill="${shadeOf(field)}"/>`).join('')
@@ -167,12 +170,7 @@ function schematic({ original }: ClipRecord, field: Field, x: number, y: number)
 }
 
 /** The field's outline on a thumbnail that is [width, height] in the sheet. */
-function outlineOver(
-  clip: ClipRecord,
-  field: Field,
-  corner: { readonly x: number; readonly y: number },
-  size: { readonly width: number; readonly height: number },
-): string {
+function outlineOver(clip: ClipRecord, field: Field, corner: Corner, size: Size): string {
   const kept = clip.crop ?? { x: 0, y: 0, ...clip.original };
   return field.outlines
     .map((outline) => polygonOf(outline, corner, kept, size.width / kept.width, size.height / kept.height))
@@ -183,9 +181,15 @@ function outlineOver(
     .join('');
 }
 
-function polygonOf(
+interface Corner {
+  readonly left: number;
+  readonly top: number;
+}
+
+/** Points of an outline whose pixel `origin` lies at the corner. */
+export function polygonOf(
   outline: Field['outlines'][number],
-  corner: { readonly x: number; readonly y: number },
+  corner: Corner,
   origin: { readonly x: number; readonly y: number },
   scaleX: number,
   scaleY: number,
@@ -193,7 +197,7 @@ function polygonOf(
   return outline
     .map(
       ([x, y]) =>
-        `${(corner.x + (x - origin.x) * scaleX).toFixed(1)},${(corner.y + (y - origin.y) * scaleY).toFixed(1)}`,
+        `${(corner.left + (x - origin.x) * scaleX).toFixed(1)},${(corner.top + (y - origin.y) * scaleY).toFixed(1)}`,
     )
     .join(' ');
 }

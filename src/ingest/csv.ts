@@ -27,59 +27,44 @@ export function readCsv(path: string, required: readonly string[]): readonly Csv
 export function parseCsv(bytes: Uint8Array, path: string, required: readonly string[]): readonly CsvRow[] {
   const text = decoded(bytes, path);
   const told = /^"?sep=(.)"?(?:\r\n|\n|\r|$)/i.exec(text);
-  const separator = told?.[1] ?? separatorOf(text, required);
   const from = { at: told?.[0].length ?? 0, line: told === null ? 1 : 2 };
-  const records = splitRecords(text, path, separator, from).filter(
-    ({ fields }) => fields.length > 1 || fields[0]?.trim() !== '',
-  );
-  const header = records.shift();
+  const [header, ...records] = splitRecords(text, path, told?.[1] ?? separatorOf(text, required), from);
+  const columns = `columns ${required.join(', ')}`;
   if (header === undefined)
-    throw invalid(
-      path,
-      'The table is empty.',
-      `Its first line must name the columns ${required.join(', ')}.`,
-    );
+    throw invalid(path, 'The table is empty.', `Its first line must name the ${columns}.`);
   const names = header.fields.map((name) => name.trim().toLowerCase());
+  const place = `${path}, line ${header.line}`;
   const missing = required.find((name) => !names.includes(name));
   if (missing !== undefined) {
+    const has = names.map((name) => JSON.stringify(name.slice(0, 40))).slice(0, 20);
     throw invalid(
-      `${path}, line ${header.line}`,
-      `The table has no column "${missing}"; it has ${names
-        .map((name) => JSON.stringify(name.slice(0, 40)))
-        .slice(0, 20)
-        .join(', ')}.`,
-      `The first line must name the columns ${required.join(', ')}, separated by commas, semicolons or tabs.`,
+      place,
+      `The table has no column "${missing}"; it has ${has.join(', ')}.`,
+      `The first line must name the ${columns}, separated by commas, semicolons or tabs.`,
     );
   }
   const doubled = names.find((name, i) => name !== '' && names.indexOf(name) !== i);
-  if (doubled !== undefined) {
-    throw invalid(
-      `${path}, line ${header.line}`,
-      `Two columns are called "${doubled}".`,
-      'Name each column once.',
-    );
-  }
+  if (doubled !== undefined)
+    throw invalid(place, `Two columns are called "${doubled}".`, 'Name each column once.');
+  return rowsOf(records, names, path);
+}
+
+/** Reads a table whose first line is a row already; `names` are its columns. Errors: as `readCsv`. */
+export function readCsvWithoutHeader(path: string, names: readonly string[]): readonly CsvRow[] {
+  const text = decoded(tableBytes(path), path);
+  return rowsOf(splitRecords(text, path, ',', { at: 0, line: 1 }), names, path);
+}
+
+function rowsOf(records: readonly CsvRecord[], names: readonly string[], path: string): CsvRow[] {
   return records.map(({ line, fields }) => {
-    if (fields.length !== names.length) {
+    if (fields.length !== names.length)
       throw invalid(
         `${path}, line ${line}`,
         `The row has ${fields.length} cells; the header has ${names.length}.`,
         'Mend the row; cells that hold separators or line breaks need double quotes.',
       );
-    }
     return { line, cells: new Map(names.map((name, i) => [name, fields[i]!.trim()])) };
   });
-}
-
-/** Reads a table whose first line is a row already; `names` are the columns it must have. Errors: as `readCsv`. */
-export function readCsvWithoutHeader(path: string, names: readonly string[]): readonly CsvRow[] {
-  const header = new TextEncoder().encode(`${names.join(',')}\n`);
-  const bytes = tableBytes(path);
-  const rest = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes;
-  const whole = new Uint8Array(header.length + rest.length);
-  whole.set(header);
-  whole.set(rest, header.length);
-  return parseCsv(whole, path, names).map(({ line, cells }) => ({ line: line - 1, cells }));
 }
 
 interface CsvRecord {
@@ -90,45 +75,33 @@ interface CsvRecord {
 /** The text of a table. Errors: `CSV_INVALID` for what is no text, with what it seems to be. */
 function decoded(bytes: Uint8Array, path: string): string {
   const head = Buffer.from(bytes.subarray(0, 4)).toString('hex');
+  const remedy = 'Save the table as CSV in UTF-8.';
   if (head === '504b0304' || head === 'd0cf11e0')
-    throw invalid(
-      path,
-      'It is a workbook of a spreadsheet program, not CSV.',
-      'Save the table as CSV in UTF-8.',
-    );
+    throw invalid(path, 'It is a workbook of a spreadsheet program, not CSV.', remedy);
   const encoding = head.startsWith('fffe') ? 'utf-16le' : head.startsWith('feff') ? 'utf-16be' : 'utf-8';
   let text: string;
   try {
     text = new TextDecoder(encoding, { fatal: true }).decode(bytes);
   } catch (thrown) {
     const name = encoding === 'utf-8' ? 'UTF-8' : 'whole UTF-16';
-    throw invalid(path, `It is not ${name} text.`, 'Save the table as CSV in UTF-8.', thrown);
+    throw invalid(path, `It is not ${name} text.`, remedy, thrown);
   }
-  if (text.includes('\0')) {
-    throw invalid(
-      path,
-      'It holds zero bytes, as UTF-16 without a byte-order mark does.',
-      'Save the table as CSV in UTF-8.',
-    );
-  }
-  return text;
+  if (!text.includes('\0')) return text;
+  throw invalid(path, 'It holds zero bytes, as UTF-16 without a byte-order mark does.', remedy);
 }
 
 /** The separator under which the header has the required columns; a comma where none has. */
 function separatorOf(text: string, required: readonly string[]): string {
   const [header = ''] = text.split(/[\r\n]/, 1);
   const has = (separator: string): boolean => {
-    const names = header.split(separator).map((name) =>
-      name
-        .trim()
-        .replace(/^"(.*)"$/, '$1')
-        .trim(),
-    );
-    return required.every((name) => names.some((one) => one.toLowerCase() === name));
+    const names = header.split(separator).map((name) => name.trim().toLowerCase());
+    const bare = names.map((name) => name.replace(/^"(.*)"$/, '$1').trim());
+    return required.every((name) => bare.includes(name));
   };
   return [',', ';', '\t'].find(has) ?? ',';
 }
 
+/** The records but for blank lines. */
 function splitRecords(
   text: string,
   path: string,
@@ -137,6 +110,9 @@ function splitRecords(
 ): CsvRecord[] {
   const records: CsvRecord[] = [];
   let { at, line } = from;
+  const damaged = (message: string, remedy: string): UsclError =>
+    invalid(`${path}, line ${line}`, message, remedy);
+  const isInCell = (): boolean => at < text.length && ![separator, '\r', '\n'].includes(text[at]!);
   while (at < text.length) {
     const record: CsvRecord = { line, fields: [] };
     records.push(record);
@@ -144,29 +120,24 @@ function splitRecords(
       let field: string;
       if (text[at] === '"') {
         const end = closingQuote(text, at);
-        if (end === -1)
-          throw invalid(`${path}, line ${line}`, 'A double quote is opened and never closed.', 'Close it.');
+        if (end === -1) throw damaged('A double quote is opened and never closed.', 'Close it.');
         field = text.slice(at + 1, end).replaceAll('""', '"');
         line += field.match(LINE_END)?.length ?? 0;
         at = end + 1;
-        if (at < text.length && ![separator, '\r', '\n'].includes(text[at]!)) {
-          throw invalid(
-            `${path}, line ${line}`,
+        if (isInCell())
+          throw damaged(
             'There is text after a closing double quote.',
             'Double the quotes inside a quoted cell.',
           );
-        }
       } else {
         const start = at;
-        while (at < text.length && ![separator, '\r', '\n'].includes(text[at]!)) at++;
+        while (isInCell()) at++;
         field = text.slice(start, at);
-        if (field.includes('"')) {
-          throw invalid(
-            `${path}, line ${line}`,
-            `A double quote stands inside an unquoted cell.`,
+        if (field.includes('"'))
+          throw damaged(
+            'A double quote stands inside an unquoted cell.',
             'Quote the whole cell and double the quotes inside it.',
           );
-        }
       }
       record.fields.push(field);
       if (text[at] !== separator) break;
@@ -175,7 +146,7 @@ function splitRecords(
     at += text.startsWith('\r\n', at) ? 2 : 1;
     line++;
   }
-  return records;
+  return records.filter(({ fields }) => fields.length > 1 || fields[0]?.trim() !== '');
 }
 
 /** Index of the quote that closes the one at `open`, or -1. */

@@ -26,7 +26,7 @@ import {
   readHead,
 } from './paths.ts';
 import type { Rejection, SourceItem } from './plan.ts';
-import { stillSize } from './still-size.ts';
+import { stillSize } from './still.ts';
 
 /**
  * How folders of pictures are read. `frames`: every folder is one clip; `stills`: every picture is one clip; `auto`:
@@ -151,7 +151,7 @@ class Walk {
   file(path: string): void {
     const head = readHead(this.#root, path, this.#head);
     if (typeof head === 'string') this.#reject(path, head);
-    else if (!isDicom(head.bytes)) this.items.push({ kind: 'video', path });
+    else if (!isDicom(head)) this.items.push({ kind: 'video', path });
     else if (/^dicomdir/i.test(basename(path))) this.#indices.push(path);
     else this.items.push({ kind: 'dicom', path });
   }

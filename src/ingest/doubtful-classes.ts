@@ -2,22 +2,14 @@
  * Names of classes that a table most likely did not mean: several spellings of one class, and words for a missing
  * label. They are classes all the same, because a table's words are taken as they are; a person is told.
  */
+import { groupBy } from '../base/collect.ts';
 
 /** What a person should know of; nothing is decided by it. `about` names the clips, classes or sources. */
 export interface Warning {
-  readonly code: WarningCode;
+  readonly code: string;
   readonly message: string;
   readonly about: readonly string[];
 }
-
-export type WarningCode =
-  | 'looks-like-recipe'
-  | 'probably-masks'
-  | 'classes-alike'
-  | 'classes-missing'
-  | 'several-clips-in-folder'
-  | 'unlike-frames'
-  | 'ids-may-identify';
 
 /** How tables write that there is no label, as `folded` leaves it: people, spreadsheets, pandas, R and SQL. */
 const MISSING: ReadonlySet<string> = new Set([
@@ -32,33 +24,21 @@ const MISSING: ReadonlySet<string> = new Set([
 
 /** Warnings of classes that differ only in spelling, and of classes that seem to mean a missing label. */
 export function classWarnings(classes: readonly string[]): readonly Warning[] {
-  const spellings = new Map<string, string[]>();
-  for (const name of classes) {
-    const key = comparable(name);
-    spellings.set(key, [...(spellings.get(key) ?? []), name]);
-  }
-  const alike = [...spellings.values()].filter((names) => names.length > 1);
+  const alike = [...groupBy(classes, comparable).values()].filter((names) => names.length > 1);
   const missing = classes.filter(meansMissing);
-  return [
-    ...(alike.length === 0
-      ? []
-      : [
-          {
-            code: 'classes-alike' as const,
-            message: `Classes differ only in case, blanks, separators or the form of their letters, and are classes of their own: ${alike.map(quoted).join('; ')}. If they are one, write them alike in the table.`,
-            about: alike.flat(),
-          },
-        ]),
-    ...(missing.length === 0
-      ? []
-      : [
-          {
-            code: 'classes-missing' as const,
-            message: `Classes look like words for a missing label and are taken as classes: ${quoted(missing)}. If these clips have no label, leave their cells empty.`,
-            about: missing,
-          },
-        ]),
+  const warnings = [
+    {
+      code: 'classes-alike',
+      message: `Classes differ only in case, blanks, separators or the form of their letters, and are classes of their own: ${alike.map(quoted).join('; ')}. If they are one, write them alike in the table.`,
+      about: alike.flat(),
+    },
+    {
+      code: 'classes-missing',
+      message: `Classes look like words for a missing label and are taken as classes: ${quoted(missing)}. If these clips have no label, leave their cells empty.`,
+      about: missing,
+    },
   ];
+  return warnings.filter(({ about }) => about.length > 0);
 }
 
 /** Whether a label most likely says that there is none. */

@@ -6,6 +6,7 @@
  * (`frame`, `rgb`); of the numbers that stand after no word for a patient or a video, the one that counts in steps of
  * one most often; where several do, the last. Names that differ in words too need the word `frame`.
  */
+import { groupBy } from '../base/collect.ts';
 import { compareNatural, extensionOf, stemOf } from './paths.ts';
 
 /** The frames of one clip, in order. */
@@ -180,13 +181,7 @@ function byFrameWord(files: readonly string[]): NameReading {
 }
 
 function groupsOf(names: readonly Name[], keyOf: (name: Name) => string): readonly (readonly Name[])[] {
-  const groups = new Map<string, Name[]>();
-  for (const name of names) {
-    const group = groups.get(keyOf(name));
-    if (group === undefined) groups.set(keyOf(name), [name]);
-    else group.push(name);
-  }
-  return [...groups.values()];
+  return [...groupBy(names, keyOf).values()];
 }
 
 /** Whether at least half of the pictures would be clips of one frame. */

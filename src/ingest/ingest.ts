@@ -4,7 +4,6 @@
  * decoders ran and however often the ingest was killed and started again; splits that a replaced dataset had, and that
  * still fit, come on top.
  */
-import { statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import sharp from 'sharp';
 import { dataError, isDataError, type UsclError } from '../base/errors.ts';
@@ -21,14 +20,13 @@ import { notesOnFlags } from './dicom/remarks.ts';
 import { classWarnings } from './doubtful-classes.ts';
 import { findVideoTools } from './ffmpeg.ts';
 import { keyOf } from './keys.ts';
-import { openSource } from './open.ts';
+import { heldBytes, openSource } from './open.ts';
 import type { CheckedOptions, IngestOptions } from './options.ts';
 import { checkOptions } from './options.ts';
 import { NothingTaken } from './nothing-taken.ts';
 import type { IngestPlan, PlannedClip, Rejection } from './plan.ts';
 import { nameless, planIngest } from './planning.ts';
-import type { IngestSummary } from './summary.ts';
-import { Tally } from './tally.ts';
+import { type IngestSummary, Tally } from './summary.ts';
 import type { VideoDecoder } from './video.ts';
 import { probeAhead } from './video-probe.ts';
 import { runsOf, VideoGroup } from './video-group.ts';
@@ -83,7 +81,7 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   const tasks: Task[] = [];
   for (const clip of plan.clips) {
     const key = await keyOf(clip, settings, givenFor(clip));
-    tasks.push({ clip, key, weight: weightOf(clip, root) });
+    tasks.push({ clip, key, weight: heldBytes(clip, root) });
   }
 
   const { licence, citation, homepage, classes } = plan;
@@ -268,13 +266,6 @@ async function hasSameContent(
     if (isDataError(thrown)) return false;
     throw thrown;
   }
-}
-
-/** DICOM files are read whole; everything else is read piece by piece. */
-function weightOf({ item }: PlannedClip, root: string): number {
-  if (item.kind !== 'dicom') return 0;
-  // One that is gone meanwhile is told when it is read.
-  return statSync(join(root, item.path), { throwIfNoEntry: false })?.size ?? 0;
 }
 
 function rejectionOf({ item, name }: PlannedClip, thrown: unknown, isPrivate: boolean): Rejection {

@@ -7,7 +7,6 @@
  * of names could try them all: there it is the clip's pseudonym and its length, and for other files their content.
  */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -15,6 +14,7 @@ import { systemCode } from '../base/errors.ts';
 import { FORMAT_VERSION } from '../dataset/types.ts';
 import type { DecodeSettings } from './clip.ts';
 import type { GivenField } from './field/file.ts';
+import { digestOfFile } from './paths.ts';
 import type { PlannedClip } from './plan.ts';
 
 /** To be raised with every change of what an ingest stores of the same source under the same settings. */
@@ -60,13 +60,10 @@ async function stateOf(path: string): Promise<{ readonly size: string; readonly 
 }
 
 async function contentOf(path: string): Promise<string | null> {
-  const hash = createHash('sha256');
   try {
-    for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 }))
-      hash.update(chunk as Buffer);
+    return await digestOfFile(path);
   } catch (thrown) {
     if (systemCode(thrown) === undefined) throw thrown;
     return null;
   }
-  return hash.digest('hex');
 }

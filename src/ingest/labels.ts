@@ -4,18 +4,22 @@
 import { dataError } from '../base/errors.ts';
 import { readCsv } from './csv.ts';
 import { compareNatural, fileNameOf, stemOf } from './paths.ts';
-import type { PlannedClip, SourceItem } from './plan.ts';
+import type { IngestPlan, PlannedClip, SourceItem } from './plan.ts';
 
-export interface Labelled {
-  readonly clips: readonly PlannedClip[];
-  readonly classes: readonly string[];
-  readonly unmatchedLabels: readonly string[];
-  readonly withoutRow: readonly string[];
-}
+type Labelled = Pick<IngestPlan, 'clips' | 'classes' | 'unmatchedLabels' | 'withoutRow'>;
 
-/** Every clip unlabelled and its own group. */
-export function unlabelled(items: readonly SourceItem[]): Labelled {
-  return labelledBy(items, () => null);
+/** Clips labelled by a table where there is one, else by class folders where they may be that, else not at all. */
+export function labelsOf(
+  items: readonly SourceItem[],
+  table: string | undefined,
+  mayBeFolders: boolean,
+): Labelled & { readonly fromFolders: boolean } {
+  const fromFolders = table === undefined && mayBeFolders && hasClassFolders(items);
+  if (table !== undefined) return { ...labelsFromTable(items, table), fromFolders };
+  const clips = items.map((item) => {
+    return { item, label: fromFolders ? classFolderOf(item) : null, group: item.path, flags: [] };
+  });
+  return { clips, classes: classesOf(clips), unmatchedLabels: [], withoutRow: [], fromFolders };
 }
 
 /** Folders that say what is in them, or whose it is, but not of which class. */
@@ -35,18 +39,8 @@ export function hasClassFolders(items: readonly SourceItem[]): boolean {
   return folders.size > 1 && ![...folders].some((name) => NO_CLASS.test(name));
 }
 
-/** Labels from the first path component. */
-export function labelsFromFolders(items: readonly SourceItem[]): Labelled {
-  return labelledBy(items, classFolderOf);
-}
-
 function classFolderOf({ path }: SourceItem): string {
   return path.slice(0, path.indexOf('/'));
-}
-
-function labelledBy(items: readonly SourceItem[], labelOf: (item: SourceItem) => string | null): Labelled {
-  const clips = items.map((item) => ({ item, label: labelOf(item), group: item.path, flags: [] }));
-  return { clips, classes: classesOf(clips), unmatchedLabels: [], withoutRow: [] };
 }
 
 /**
@@ -57,10 +51,12 @@ function labelledBy(items: readonly SourceItem[], labelOf: (item: SourceItem) =>
  */
 export function labelsFromTable(items: readonly SourceItem[], path: string): Labelled {
   const rows = readCsv(path, ['clip', 'label']);
-  const byName = namedBy(
-    items,
-    rows.map(({ cells }) => cells.get('clip')!),
-  );
+  // Items under those of their names that are asked for: a table may be short and a source long.
+  const byName = new Map<string, SourceItem[]>(rows.map(({ cells }) => [comparable(cells.get('clip')!), []]));
+  for (const item of items) {
+    const own = [item.path, fileNameOf(item.path), stemOf(item.path)].map(comparable);
+    for (const name of new Set(own)) byName.get(name)?.push(item);
+  }
   const rowOf = new Map<SourceItem, { line: number; label: string | null; group: string | null }>();
   const unmatchedLabels: string[] = [];
   for (const { line, cells } of rows) {
@@ -68,10 +64,9 @@ export function labelsFromTable(items: readonly SourceItem[], path: string): Lab
     const name = cells.get('clip')!;
     const found = byName.get(comparable(name)) ?? [];
     // A full path wins over a file of the same name elsewhere.
-    const exact =
-      found.find((item) => item.path === name) ??
-      only(found.filter((item) => comparable(item.path) === comparable(name)));
-    const [item] = exact === undefined ? found : [exact];
+    const alike = found.filter((item) => comparable(item.path) === comparable(name));
+    const exact = found.find((item) => item.path === name) ?? (alike.length === 1 ? alike[0] : undefined);
+    const item = exact ?? found[0];
     if (exact === undefined && found.length > 1) {
       throw dataError(
         'LABELS_AMBIGUOUS',
@@ -89,7 +84,7 @@ export function labelsFromTable(items: readonly SourceItem[], path: string): Lab
       const message = `The clip ${item.path} already has a row in line ${earlier.line}.`;
       throw dataError('LABELS_DUPLICATE', message, 'Keep one row a clip.', { where });
     }
-    rowOf.set(item, { line, label: filled(cells.get('label')), group: filled(cells.get('group')) });
+    rowOf.set(item, { line, label: cells.get('label')! || null, group: (cells.get('group') ?? '') || null });
   }
   if (rowOf.size === 0 && items.length > 0) {
     throw dataError(
@@ -109,33 +104,12 @@ export function labelsFromTable(items: readonly SourceItem[], path: string): Lab
   return { clips, classes: classesOf(clips), unmatchedLabels, withoutRow };
 }
 
-/** Items under those of their names (path, file name, stem) that are asked for: a table may be short and a source long. */
-function namedBy(
-  items: readonly SourceItem[],
-  names: readonly string[],
-): ReadonlyMap<string, readonly SourceItem[]> {
-  const found = new Map<string, SourceItem[]>(names.map((name) => [comparable(name), []]));
-  for (const item of items) {
-    const own = [item.path, fileNameOf(item.path), stemOf(item.path)].map(comparable);
-    for (const name of new Set(own)) found.get(name)?.push(item);
-  }
-  return found;
-}
-
 /**
  * A name as it is compared: file systems and spreadsheets differ in how they compose accents, in the separator of
  * folders, and in whether blanks at the ends survive.
  */
 function comparable(name: string): string {
   return name.normalize('NFC').replaceAll('\\', '/').replace(/^\.\//, '').trim();
-}
-
-function only<Item>(items: readonly Item[]): Item | undefined {
-  return items.length === 1 ? items[0] : undefined;
-}
-
-function filled(cell: string | undefined): string | null {
-  return cell === undefined || cell === '' ? null : cell;
 }
 
 function classesOf(clips: readonly PlannedClip[]): string[] {

@@ -2,7 +2,7 @@
  * Which pictures are masks of which, by their names alone: `X_mask`, `X_Annotation`, `X_seg_2` and the like beside `X`,
  * or `X` in a folder `masks/`, `annotations/`, … whose pictures lie above it or in a folder beside it.
  */
-import { stemOf } from './paths.ts';
+import { folderOf, stemOf } from './paths.ts';
 
 export interface MaskPairs {
   /** Masks of each picture that has some, both by relative path. */
@@ -67,10 +67,6 @@ function isInMaskFolder(path: string): boolean {
   return folderOf(path)
     .split('/')
     .some((name) => FOLDER.test(name));
-}
-
-function folderOf(path: string): string {
-  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
 }
 
 function key(folder: string, stem: string): string {

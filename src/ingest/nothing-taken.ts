@@ -15,28 +15,20 @@ export class NothingTaken extends UsclError {
   ) {
     const [first] = rejected;
     const count = rejected.length;
-    const facts = { clips: 0, frames: 0, rejected, ignored, notes };
-    super(
-      first === undefined
-        ? {
-            kind: 'data',
-            code: 'SOURCE_EMPTY',
-            message: `There are no clips in ${source} (${ignored} files were passed over).`,
-            where: source,
-            facts,
-            remedy:
-              'Give a folder of DICOM files, videos (mp4, mov, avi, mpeg, gif, …), pictures (png, jpg, tif, webp) or folders of frames.',
-          }
-        : {
-            kind: 'data',
-            code: clips.length === 0 ? 'SOURCE_EMPTY' : 'DATASET_EMPTY',
-            message: `There are no clips in ${source} that can be taken: ${count} ${count === 1 ? 'file was' : 'files were'} refused (${first.source}: ${first.reason}${count === 1 ? '' : '; …'}). Nothing was written.`,
-            where: source,
-            facts,
-            remedy:
-              'Mend what the reasons name (each refused file is listed with its own), or give another source.',
-          },
-    );
+    super({
+      kind: 'data',
+      code: clips.length === 0 ? 'SOURCE_EMPTY' : 'DATASET_EMPTY',
+      message:
+        first === undefined
+          ? `There are no clips in ${source} (${ignored} files were passed over).`
+          : `There are no clips in ${source} that can be taken: ${count} ${count === 1 ? 'file was' : 'files were'} refused (${first.source}: ${first.reason}${count === 1 ? '' : '; …'}). Nothing was written.`,
+      where: source,
+      facts: { clips: 0, frames: 0, rejected, ignored, notes },
+      remedy:
+        first === undefined
+          ? 'Give a folder of DICOM files, videos (mp4, mov, avi, mpeg, gif, …), pictures (png, jpg, tif, webp) or folders of frames.'
+          : 'Mend what the reasons name (each refused file is listed with its own), or give another source.',
+    });
     this.name = 'NothingTaken';
     this.rejected = rejected;
     this.notes = notes;

@@ -1,15 +1,16 @@
 /** Opens the source of a planned clip, whatever kind it is of. */
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { openDicomClip } from './dicom/clip.ts';
 import type { PseudonymKey } from './dicom/identity.ts';
 import { contentDigest } from './dicom/identity.ts';
 import type { VideoTools } from './ffmpeg.ts';
 import { openPictures } from './picture-source.ts';
+import { digestOfFile } from './paths.ts';
 import type { PlannedClip } from './plan.ts';
 import type { ClipSource } from './source.ts';
-import type { VideoDecoder } from './video.ts';
-import type { VideoProbe } from './video-probe.ts';
-import { openVideo } from './video-source.ts';
+import { decodeVideo, type VideoDecoder } from './video.ts';
+import { probeVideo, type VideoProbe } from './video-probe.ts';
 
 export interface OpenSettings {
   /** Real path of the source folder. */
@@ -49,7 +50,7 @@ function openItem({ item }: PlannedClip, settings: OpenSettings): Promise<ClipSo
   switch (item.kind) {
     case 'video':
       if (tools === null) throw new Error('A video was planned without a decoder.');
-      return openVideo(join(root, item.path), { ...settings, tools });
+      return openVideo(join(root, item.path), tools, settings);
     case 'still':
       return openPictures(root, [item.path]);
     case 'frames':
@@ -57,4 +58,32 @@ function openItem({ item }: PlannedClip, settings: OpenSettings): Promise<ClipSo
     case 'dicom':
       return openDicomClip(join(root, item.path), { key, tools, signal });
   }
+}
+
+/** A video file; frames are sampled, and scaled where that is asked for, by ffmpeg. */
+async function openVideo(
+  path: string,
+  tools: VideoTools,
+  { signal, probe = probeVideo, decode = decodeVideo }: OpenSettings,
+): Promise<ClipSource> {
+  const info = await probe(path, signal);
+  let digest: Promise<string> | undefined;
+  return {
+    ...{ width: info.width, height: info.height, fps: info.fps, frameCount: info.frames },
+    ...{ declaredField: null, mayIdentify: false, flags: [], remarks: info.remarks },
+    frames(request) {
+      // Read beside the decoder, which has the file in the cache.
+      digest = digestOfFile(path);
+      digest.catch(() => undefined);
+      return decode(path, info, { ...request, size: request.size ?? info, tools });
+    },
+    sha256: () => (digest ??= digestOfFile(path)),
+  };
+}
+
+/** Bytes that are held while a clip is decoded, beside its frames: DICOM files are read whole. */
+export function heldBytes({ item }: PlannedClip, root: string): number {
+  if (item.kind !== 'dicom') return 0;
+  // One that is gone meanwhile is told when it is read.
+  return statSync(join(root, item.path), { throwIfNoEntry: false })?.size ?? 0;
 }

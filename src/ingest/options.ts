@@ -2,10 +2,8 @@
 import { availableParallelism } from 'node:os';
 import { UsclError } from '../base/errors.ts';
 import type { Sampling, UnmaskedRule } from './clip.ts';
-import type { PseudonymKey } from './dicom/identity.ts';
 import { readKeyFile } from './dicom/identity.ts';
 import type { PictureLayout } from './discover.ts';
-import type { FieldFile } from './field/file.ts';
 import { readFieldFile } from './field/file.ts';
 import type { RecipeName, RecipeOptions } from './recipes.ts';
 import { recipeOf } from './recipes.ts';
@@ -68,20 +66,10 @@ export interface IngestOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface CheckedOptions {
-  readonly size: number;
-  readonly channels: 1 | 3;
-  readonly fps: number | 'all';
-  readonly sampling: Sampling;
-  readonly crop: boolean;
-  readonly refuseUnmasked: UnmaskedRule;
-  readonly fields: FieldFile | null;
-  readonly key: PseudonymKey | null;
-  readonly parallel: number;
-}
+export type CheckedOptions = ReturnType<typeof checkOptions>;
 
 /** Errors: `INGEST_OPTION`, those of field files and key files. */
-export function checkOptions(options: Omit<IngestOptions, 'source' | 'out'>): CheckedOptions {
+export function checkOptions(options: Omit<IngestOptions, 'source' | 'out'>) {
   const { size = DEFAULT_SIZE, channels = 1, fps = DEFAULT_FPS, parallel = availableParallelism() } = options;
   const { sampling = 'time', crop = 'auto', allowUnmasked = false, refuseUnmasked = false } = options;
   const { recipe, labels, recipeOptions = {} } = options;
@@ -100,9 +88,9 @@ export function checkOptions(options: Omit<IngestOptions, 'source' | 'out'>): Ch
   if (recipe === undefined && Object.values(recipeOptions).some((value) => value !== undefined)) {
     throw optionError('recipeOptions', JSON.stringify(recipeOptions), 'left out, because there is no recipe');
   }
+  const rule: UnmaskedRule = allowUnmasked ? 'none' : refuseUnmasked ? 'all' : 'identifying';
   return {
-    ...{ size, channels, fps, sampling, parallel, crop: crop === 'auto' },
-    refuseUnmasked: allowUnmasked ? 'none' : refuseUnmasked ? 'all' : 'identifying',
+    ...{ size, channels, fps, sampling, parallel, crop: crop === 'auto', refuseUnmasked: rule },
     fields: options.fields === undefined ? null : readFieldFile(options.fields),
     key: options.keyFile === undefined ? null : readKeyFile(options.keyFile),
   };

@@ -3,13 +3,12 @@
  * checks them. Reads the source again and holds everything that was cut away, names of patients too: it is written
  * only where somebody asks for it, and never into the dataset.
  */
-import sharp, { type OverlayOptions } from 'sharp';
+import type { OverlayOptions } from 'sharp';
 import { dataError } from '../base/errors.ts';
-import { writeFileAtomic } from '../base/files.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import type { ClipRecord } from '../dataset/types.ts';
 import { escapeXml } from '../charts/markup.ts';
-import { shadeOf } from './contact-sheet.ts';
+import { polygonOf, shadeOf, thumbnail, writeSheet } from './contact-sheet.ts';
 import { discover } from './discover.ts';
 import { openSource } from './open.ts';
 import { findVideoTools } from './ffmpeg.ts';
@@ -80,39 +79,30 @@ export async function outlineSheet(
     const frame = await firstFrame(opened.frames({ channels: 3, fps: 1, signal }));
     if (frame === null) continue;
     const raw = { width: opened.width, height: opened.height, channels: 3 as const };
-    const { data, info } = await sharp(frame, { raw, limitInputPixels: false })
-      .resize(TILE, TILE, { fit: 'inside' })
-      .raw()
-      .toBuffer({ resolveWithObject: true });
-    layers.push({ input: data, raw: { width: info.width, height: info.height, channels: 3 }, left, top });
-    drawings.push(drawingOf(clip, left, top, info.width / opened.width, info.height / opened.height));
+    const picture = await thumbnail(frame, raw, TILE);
+    layers.push({ ...picture, left, top });
+    const [across, down] = [picture.raw.width / raw.width, picture.raw.height / raw.height];
+    drawings.push(drawingOf(clip, { left, top }, across, down));
   }
-  const svg =
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="DejaVu Sans Mono, monospace" font-size="11">` +
-    `${drawings.join('')}</svg>`;
-  const png = await sharp({
-    create: { width, height, channels: 3, background: '#1b1d21' },
-    limitInputPixels: false,
-  })
-    .composite([...layers, { input: Buffer.from(svg), left: 0, top: 0 }])
-    .png({ compressionLevel: 9 })
-    .toBuffer();
-  writeFileAtomic(path, [png]);
+  await writeSheet(path, { width, height }, layers, drawings);
   return { width, height, clips: clips.length, missing };
 }
 
-function drawingOf(clip: ClipRecord, left: number, top: number, scaleX: number, scaleY: number): string {
+function drawingOf(
+  clip: ClipRecord,
+  corner: { readonly left: number; readonly top: number },
+  across: number,
+  down: number,
+): string {
   const { field } = clip;
   const sure = field === null ? 'no field' : `${field.shape} ${field.confidence.toFixed(2)} ${field.from}`;
   const caption = `${clip.id.slice(-Math.max(4, 32 - sure.length))} ${sure}`;
   const colour = field === null ? '#ff6b6b' : shadeOf(field);
   const outlines = (field?.outlines ?? []).map((outline) => {
-    const points = outline.map(
-      ([x, y]) => `${(left + x * scaleX).toFixed(1)},${(top + y * scaleY).toFixed(1)}`,
-    );
-    return `<polygon points="${points.join(' ')}" fill="none" stroke="${colour}" stroke-width="1.5"/>`;
+    const points = polygonOf(outline, corner, { x: 0, y: 0 }, across, down);
+    return `<polygon points="${points}" fill="none" stroke="${colour}" stroke-width="1.5"/>`;
   });
-  return `<text x="${left}" y="${top - 4}" fill="${colour}">${escapeXml(caption)}</text>${outlines.join('')}`;
+  return `<text x="${corner.left}" y="${corner.top - 4}" font-size="11" fill="${colour}">${escapeXml(caption)}</text>${outlines.join('')}`;
 }
 
 async function firstFrame(

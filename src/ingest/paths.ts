@@ -2,9 +2,11 @@
  * File names inside a source folder: relative, with `/`, compared the same way everywhere. A path is only handed to
  * a decoder after it was shown to lead to a regular file inside the source.
  */
+import { createHash } from 'node:crypto';
 import {
   closeSync,
   constants,
+  createReadStream,
   existsSync,
   fstatSync,
   openSync,
@@ -12,6 +14,7 @@ import {
   realpathSync,
   statSync,
 } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { isAbsolute, join, relative, sep } from 'node:path';
 import { messageOf, systemCode } from '../base/errors.ts';
 import { kindComplaint } from '../base/read-bounded.ts';
@@ -76,6 +79,11 @@ export function fileNameOf(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
+/** The folder that a relative path lies in; '' for the source itself. */
+export function folderOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
+}
+
 /** Joins folder and name of a relative path (`''` is the source itself). */
 export function joinRelative(folder: string, name: string): string {
   return folder === '' ? name : `${folder}/${name}`;
@@ -128,17 +136,11 @@ export function spellingOf(root: string, path: string): string {
   );
 }
 
-/** The start of a regular file, read without waiting for anybody; or why there is none. */
-export interface Head {
-  readonly size: number;
-  readonly bytes: Uint8Array;
-}
-
 /**
- * Reads up to `buffer.length` bytes from the start of a file. Never hangs, also when the file became a pipe since it
- * was listed. The bytes are a view of `buffer`.
+ * Up to `buffer.length` bytes from the start of a regular file, a view of `buffer`; or why there are none. Never hangs,
+ * also when the file became a pipe since it was listed.
  */
-export function readHead(root: string, path: string, buffer: Uint8Array): Head | string {
+export function readHead(root: string, path: string, buffer: Uint8Array): Uint8Array | string {
   try {
     const file = openSync(join(root, path), constants.O_RDONLY | constants.O_NONBLOCK);
     try {
@@ -146,12 +148,43 @@ export function readHead(root: string, path: string, buffer: Uint8Array): Head |
       const complaint = kindComplaint(stat);
       if (complaint !== undefined) return complaint;
       if (stat.size === 0) return 'it is empty';
-      const length = readSync(file, buffer, 0, buffer.length, 0);
-      return { size: stat.size, bytes: buffer.subarray(0, length) };
+      return buffer.subarray(0, readSync(file, buffer, 0, buffer.length, 0));
     } finally {
       closeSync(file);
     }
   } catch (thrown) {
     return accessComplaint(thrown, path);
+  }
+}
+
+/** SHA-256 of a file's bytes, hex. */
+export async function digestOfFile(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(chunk as Buffer);
+  return hash.digest('hex');
+}
+
+/**
+ * The size of a file and at most `length` bytes from its start; fewer where it shrank meanwhile, none where it has more
+ * than `limit` bytes. Errors: the system's.
+ */
+export async function readStart(
+  path: string,
+  length: number,
+  limit = Infinity,
+): Promise<{ readonly size: number; readonly bytes: Uint8Array<ArrayBuffer> }> {
+  const file = await open(path, 'r');
+  try {
+    const { size } = await file.stat();
+    const bytes = new Uint8Array(size > limit ? 0 : Math.min(size, length));
+    let filled = 0;
+    while (filled < bytes.length) {
+      const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, filled);
+      if (bytesRead === 0) break;
+      filled += bytesRead;
+    }
+    return { size, bytes: bytes.subarray(0, filled) };
+  } finally {
+    await file.close();
   }
 }

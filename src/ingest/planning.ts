@@ -9,13 +9,13 @@ import { dataError, messageOf, systemCode } from '../base/errors.ts';
 import type { PseudonymKey } from './dicom/identity.ts';
 import { pseudonym } from './dicom/identity.ts';
 import { planDicom } from './dicom/plan.ts';
-import type { Discovery, SharedFolder } from './discover.ts';
+import type { Discovery } from './discover.ts';
 import { discover } from './discover.ts';
 import type { Warning } from './doubtful-classes.ts';
-import { hasClassFolders, labelsFromFolders, labelsFromTable, unlabelled } from './labels.ts';
+import { hasClassFolders, labelsOf } from './labels.ts';
 import type { IngestOptions } from './options.ts';
 import { compareText } from './paths.ts';
-import type { IngestPlan, PlannedClip, Rejection } from './plan.ts';
+import { type IngestPlan, type PlannedClip, type Rejection, said } from './plan.ts';
 import type { ProbableMask } from './probable-masks.ts';
 import { probableMasks } from './probable-masks.ts';
 import { planRecipe, recipeLike } from './recipes.ts';
@@ -37,14 +37,13 @@ export type PlanningOptions = Pick<
 
 /** Errors: `SOURCE_MISSING`, `SOURCE_UNREADABLE`, those of label tables and recipes. */
 export async function planIngest(options: PlanningOptions, key: PseudonymKey | null): Promise<Planned> {
-  const { labels, recipe, signal } = options;
+  const { labels, recipe, pictures: layout = 'auto', signal } = options;
   const real = realSource(options.source);
   const skip = options.out === undefined ? undefined : resolve(options.out);
   if (recipe !== undefined) {
     const plan = await planRecipe(recipe, real, { ...options.recipeOptions, labels }, { skip, signal });
     return { root: real, isPrivate: key !== null, plan: key === null ? plan : pseudonymous(plan, key) };
   }
-  const layout = options.pictures ?? 'auto';
   const found = await discover(real, { layout, skip, signal });
   const { items, rejected, ignored, indices } = found;
   // Paths are relative to the source folder, also where the source is one file in it.
@@ -52,35 +51,27 @@ export async function planIngest(options: PlanningOptions, key: PseudonymKey | n
   const hasDicom = items.some(({ kind }) => kind === 'dicom');
   const isPrivate = hasDicom || key !== null;
   // Folders of DICOM files are named after patients and studies, not after classes; with a key any may be.
-  const fromFolders = labels === undefined && !isPrivate && hasClassFolders(items);
-  const labelled =
-    labels !== undefined
-      ? labelsFromTable(items, labels)
-      : fromFolders
-        ? labelsFromFolders(items)
-        : unlabelled(items);
+  const labelled = labelsOf(items, labels, !isPrivate);
   const like = recipeLike(real);
   const maskPairs = isPrivate ? [] : await probableMasks(root, items);
   const notes = [
     ...folderNotes(found),
-    ...(key !== null && labels === undefined && hasClassFolders(items)
-      ? [
-          'With a key file no folder gives a label, since its name may be a patient’s: give labels with --labels.',
-        ]
-      : []),
-    ...(fromFolders ? [`Labels are the names of the class folders: ${labelled.classes.join(', ')}.`] : []),
+    ...said(
+      key !== null && labels === undefined && hasClassFolders(items),
+      'With a key file no folder gives a label, since its name may be a patient’s: give labels with --labels.',
+    ),
+    ...said(
+      labelled.fromFolders,
+      `Labels are the names of the class folders: ${labelled.classes.join(', ')}.`,
+    ),
     ...indices.map((path) => `${path} was passed over: what it lists is found without it.`),
   ];
-  const about = { name: basename(real), licence: null, citation: null, homepage: null };
   const plan = {
-    ...about,
+    ...{ name: basename(real), licence: null, citation: null, homepage: null },
     ...labelled,
-    rejected,
-    ignored,
-    notes,
+    ...{ rejected, ignored, notes },
     warnings: [...likenessOf(like), ...maskWarnings(maskPairs, like?.name), ...folderWarnings(found)],
     looksLike: like?.name ?? (maskPairs.length > 0 ? 'masks' : undefined),
-    fromFolders,
   };
   if (hasDicom) return { root, isPrivate, plan: await withoutNames(plan, root, key, signal) };
   return { root, isPrivate, plan: key === null ? plan : { ...pseudonymous(plan, key), name: 'clips' } };
@@ -126,12 +117,11 @@ function folderNotes({ items, shared, separate }: Discovery): string[] {
   const parted = taken.reduce((sum, { clips }) => sum + clips.length, 0);
   const whole = items.filter(({ kind }) => kind === 'frames').length - parted;
   return [
-    ...(whole > 0 ? [`${whole} folders of pictures were read as the frames of one clip each.`] : []),
-    ...(parted > 0
-      ? [
-          `${foldersOf(taken)} ${taken.length === 1 ? 'holds' : 'hold'} frames of several clips, told apart by their names: ${parted} clips, such as ${taken[0]!.clips.slice(0, 3).join(', ')}. If a folder is one clip, say --pictures frames; if their pictures are separate, --pictures stills.`,
-        ]
-      : []),
+    ...said(whole > 0, `${whole} folders of pictures were read as the frames of one clip each.`),
+    ...said(
+      parted > 0,
+      `${foldersOf(taken)} ${taken.length === 1 ? 'holds' : 'hold'} frames of several clips, told apart by their names: ${parted} clips, such as ${taken[0]?.clips.slice(0, 3).join(', ')}. If a folder is one clip, say --pictures frames; if their pictures are separate, --pictures stills.`,
+    ),
     ...separate.map(
       ({ folder, reason }) =>
         `The pictures in ${folder} were taken as separate stills: ${reason}. If they are frames of one clip, say --pictures frames.`,
@@ -146,19 +136,14 @@ function foldersOf({ length }: readonly unknown[]): string {
 /** Folders whose names tell of several clips and that were not read as such. */
 function folderWarnings({ shared, items }: Discovery): Warning[] {
   const others = shared.filter(({ taken }) => !taken);
-  if (others.length === 0) return [];
-  const [{ folder, clips }] = others as [SharedFolder, ...SharedFolder[]];
-  const example = `${folder === '' ? 'the source folder' : folder}: ${clips.slice(0, 3).join(', ')}`;
-  const areWhole = items.some(({ kind }) => kind === 'frames');
-  return [
-    {
-      code: 'several-clips-in-folder',
-      message: areWhole
-        ? `By their names the pictures of ${foldersOf(others)} are frames of several clips (${example}), and --pictures frames made one clip of each folder: pairs of frames would mix patients. Say --pictures auto for a clip each.`
-        : `By their names the pictures of ${foldersOf(others)} are frames of several clips (${example}), but they differ in size within a clip, so every picture became a clip and a group of its own: give groups with --labels, or say --pictures frames where a folder is one clip.`,
-      about: others.map((one) => one.folder),
-    },
-  ];
+  const [first] = others;
+  if (first === undefined) return [];
+  const example = `${first.folder === '' ? 'the source folder' : first.folder}: ${first.clips.slice(0, 3).join(', ')}`;
+  const what = items.some(({ kind }) => kind === 'frames')
+    ? 'and --pictures frames made one clip of each folder: pairs of frames would mix patients. Say --pictures auto for a clip each.'
+    : 'but they differ in size within a clip, so every picture became a clip and a group of its own: give groups with --labels, or say --pictures frames where a folder is one clip.';
+  const message = `By their names the pictures of ${foldersOf(others)} are frames of several clips (${example}), ${what}`;
+  return [{ code: 'several-clips-in-folder', message, about: others.map(({ folder }) => folder) }];
 }
 
 /** Gives DICOM clips their names and groups, and others in the same source names that say nothing. */
@@ -183,11 +168,7 @@ async function withoutNames(
     .filter(({ item }) => item.kind !== 'dicom')
     .map((clip): PlannedClip => {
       const isOwn = clip.group === clip.item.path;
-      return {
-        ...clip,
-        name: { by: 'content' },
-        group: isOwn ? clip.group : dicom.nameGroup(clip.group),
-      };
+      return { ...clip, name: { by: 'content' }, group: isOwn ? clip.group : dicom.nameGroup(clip.group) };
     });
   return {
     ...plan,

@@ -3,9 +3,10 @@
  * picture in another folder, and those of them that are looked at hold few values and have the size of that picture.
  */
 import { join } from 'node:path';
+import { groupBy } from '../base/collect.ts';
 import { readMaskCodes } from './mask-codes.ts';
 import { pairMasks } from './mask-names.ts';
-import { stemOf } from './paths.ts';
+import { folderOf, stemOf } from './paths.ts';
 import type { SourceItem } from './plan.ts';
 
 /** Pairs that are looked at, of those that names tell. */
@@ -37,14 +38,10 @@ export async function probableMasks(
 
 /** For each two folders that share names of pictures, the pairs of equal names: both ways round. */
 function* sameNames(paths: readonly string[]): Generator<ProbableMask[]> {
-  const byFolder = new Map<string, Map<string, string>>();
-  for (const path of paths) {
-    const folder = path.slice(0, Math.max(0, path.lastIndexOf('/')));
-    byFolder.set(folder, (byFolder.get(folder) ?? new Map<string, string>()).set(stemOf(path), path));
-  }
   // Among many folders of frames any two share names; masks are kept in a few folders.
-  const folders = [...byFolder.values()];
-  if (folders.length > 8) return;
+  const byFolder = groupBy(paths, folderOf);
+  if (byFolder.size > 8) return;
+  const folders = [...byFolder.values()].map((own) => new Map(own.map((path) => [stemOf(path), path])));
   for (const one of folders)
     for (const other of folders) {
       if (one === other) continue;

@@ -12,6 +12,7 @@ import type { DecodeSettings } from './clip.ts';
 import { ClipDecoding } from './clip.ts';
 import { writtenReason } from './dicom/plan.ts';
 import { findVideoTools } from './ffmpeg.ts';
+import { heldBytes } from './open.ts';
 import type { IngestOptions } from './options.ts';
 import { checkOptions } from './options.ts';
 import type { PlannedClip, Rejection } from './plan.ts';
@@ -175,7 +176,7 @@ function itemsOf(plan: Planned | UsclError, { input, path, isPrivate }: FoundCli
     const isNamed = planned.name !== undefined || !isPrivate;
     const clip: PlannedClip = isNamed ? planned : { ...planned, name: { by: 'content' } };
     const found = { input, path: screenPath(clip.item.path), isPrivate };
-    return { kind: 'clip', found, clip, root, weight: weightOf(clip, root) };
+    return { kind: 'clip', found, clip, root, weight: heldBytes(clip, root) };
   });
   const refused = plan.plan.rejected.map((rejection): Item => {
     const found = { input, path: screenPath(rejection.source), isPrivate };
@@ -186,12 +187,6 @@ function itemsOf(plan: Planned | UsclError, { input, path, isPrivate }: FoundCli
 }
 
 const MEND = 'Mend the file or leave it out.';
-
-/** DICOM files are read whole; everything else is read piece by piece. */
-function weightOf({ item }: PlannedClip, root: string): number {
-  if (item.kind !== 'dicom') return 0;
-  return statSync(join(root, item.path), { throwIfNoEntry: false })?.size ?? 0;
-}
 
 function refusalOf(found: FoundClip, clip: PlannedClip | null, thrown: UsclError): NotRead {
   const rejection: Rejection = {

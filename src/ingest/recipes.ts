@@ -50,7 +50,11 @@ export async function planRecipe(
   const recipe = recipeOf(name);
   checkOptions(recipe, options);
   const { licence, citation, homepage } = recipe;
-  return { name, licence, citation, homepage, ...(await recipe.plan({ ...context, root, options })) };
+  return {
+    ...{ name, licence, citation, homepage },
+    ...{ rejected: [], unmatchedLabels: [], withoutRow: [], ignored: 0 },
+    ...(await recipe.plan({ ...context, root, options })),
+  };
 }
 
 function checkOptions({ name, options: known }: Recipe, options: RecipeOptions): void {

@@ -3,13 +3,13 @@
  * errors, not grey areas. Grey of colour is BT.601 luma, as of videos and DICOM. What has more than 8 bits a value is
  * brought to 8 by the smallest number of bits that holds the brightest value (`scaleFor`).
  */
-import { open } from 'node:fs/promises';
 import type { Metadata } from 'sharp';
 import sharp from 'sharp';
 import { dataError, messageOf, type UsclError } from '../base/errors.ts';
 import { withChannels } from '../dataset/channels.ts';
 import type { Size } from './geometry.ts';
 import { MAX_PIXELS, sizeComplaint } from './geometry.ts';
+import { readStart } from './paths.ts';
 
 const MAX_BYTES = 256 * 2 ** 20;
 const FORMATS: readonly string[] = ['jpeg', 'png', 'tiff', 'webp'];
@@ -43,7 +43,10 @@ export interface Scale {
 
 /** Reads a picture file whole and its size as displayed. Errors: `STILL_UNREADABLE`. */
 export async function openStill(path: string): Promise<Still> {
-  const bytes = await readBounded(path);
+  const { size, bytes: read } = await readStart(path, Infinity, MAX_BYTES);
+  if (size > MAX_BYTES) throw unreadable(`it has ${size} bytes; pictures up to ${MAX_BYTES} are read`);
+  if (size === 0) throw unreadable('it is empty');
+  const bytes = Buffer.from(read.buffer, 0, read.length);
   let metadata: Metadata;
   try {
     metadata = await sharp(bytes, READING).metadata();
@@ -69,6 +72,20 @@ export async function openStill(path: string): Promise<Still> {
     hasAlpha,
     space,
   };
+}
+
+/** Formats say their size early; what stands before it (colour profiles, previews) seldom has more. */
+const SIZE_BYTES = 64 * 1024;
+
+/** Width and height as displayed, from the start of the file; undefined for a picture that cannot be read. */
+export async function stillSize(path: string): Promise<Size | undefined> {
+  try {
+    const { autoOrient } = await sharp((await readStart(path, SIZE_BYTES)).bytes).metadata();
+    return autoOrient;
+  } catch {
+    // Cut off too early for its format, or broken: the whole file tells.
+    return openStill(path).catch(() => undefined);
+  }
 }
 
 /** The brightest value stored in a picture of more than 8 bits, without its alpha. Errors: `STILL_UNREADABLE`. */
@@ -157,18 +174,6 @@ function isAnimatedPng(bytes: Buffer): boolean {
     at += 12 + bytes.readUInt32BE(at);
   }
   return false;
-}
-
-async function readBounded(path: string): Promise<Buffer> {
-  const file = await open(path, 'r');
-  try {
-    const { size } = await file.stat();
-    if (size > MAX_BYTES) throw unreadable(`it has ${size} bytes; pictures up to ${MAX_BYTES} are read`);
-    if (size === 0) throw unreadable('it is empty');
-    return await file.readFile();
-  } finally {
-    await file.close();
-  }
 }
 
 function unreadable(reason: string, cause?: unknown): UsclError {

@@ -1,8 +1,12 @@
 /** What an ingest reports when it is done, for the screen and for programs; none of it is written to the dataset. */
+import { countsOf, identifying } from '../dataset/identifying.ts';
+import type { ComparedClip } from '../dataset/near-duplicates.ts';
+import { ALIKE_DISTANCE, findAlike } from '../dataset/near-duplicates.ts';
 import type { ClipRecord, Field, Manifest } from '../dataset/types.ts';
 import type { DropCounts } from './clean.ts';
 import type { Warning } from './doubtful-classes.ts';
-import type { Rejection } from './plan.ts';
+import { UNLIKE_FRAMES } from './likeness.ts';
+import type { IngestPlan, Rejection } from './plan.ts';
 
 /** Where the ultrasound of one clip was cut out. */
 export interface CropReport {
@@ -63,4 +67,115 @@ export interface IngestSummary {
   /** What may spoil a training or an evaluation, or may name a patient. */
   readonly warnings: readonly Warning[];
   readonly seconds: number;
+}
+
+/** Pairs named one by one; of more, `uscl audit` tells. */
+const MAX_NAMED = 1000;
+
+/** Counts what an ingest takes and refuses. */
+export class Tally {
+  readonly rejected: Rejection[];
+  readonly damaged: Rejection[] = [];
+  readonly remarks: Rejection[] = [];
+  reused = 0;
+  readonly #classes: Map<string, number>;
+  readonly #groups = new Set<string>();
+  readonly #flags = new Map<string, number>();
+  readonly #crops: CropReport[] = [];
+  readonly #dropped: DropCounts = { black: 0, blank: 0, duplicate: 0 };
+  readonly #taken: (ComparedClip & Pick<ClipRecord, 'id' | 'group' | 'flags'>)[] = [];
+  #unlabelled = 0;
+
+  constructor(plan: Pick<IngestPlan, 'classes' | 'rejected'>) {
+    this.#classes = new Map(plan.classes.map((label) => [label, 0]));
+    this.rejected = [...plan.rejected];
+  }
+
+  take(record: ClipRecord): void {
+    const { id, label, group, dropped, flags, crop, field, sourceSha256, hashes } = record;
+    this.#taken.push({ id, group, sourceSha256, hashes, flags });
+    if (label === null) this.#unlabelled++;
+    else this.#classes.set(label, (this.#classes.get(label) ?? 0) + 1);
+    this.#groups.add(group);
+    for (const flag of flags) this.#flags.set(flag, (this.#flags.get(flag) ?? 0) + 1);
+    this.#crops.push({
+      ...{ clip: id, crop, shape: field?.shape ?? null, from: field?.from ?? null },
+      confidence: field?.confidence ?? null,
+    });
+    this.#count(dropped);
+  }
+
+  remark(source: string, remarks: readonly string[]): void {
+    for (const reason of remarks) this.remarks.push({ source, reason });
+  }
+
+  reject(rejection: Rejection, dropped?: Readonly<DropCounts>): void {
+    this.rejected.push(rejection);
+    // Frames of a clip that was not taken are not duplicates of anything.
+    if (dropped !== undefined) this.#count({ ...dropped, duplicate: 0 });
+  }
+
+  /** Whether no clip was taken. */
+  get isEmpty(): boolean {
+    return this.#taken.length === 0;
+  }
+
+  /** What is told of the clips in the end. */
+  summary() {
+    return {
+      classes: Object.fromEntries(this.#classes),
+      unlabelled: this.#unlabelled,
+      groups: this.#groups.size,
+      dropped: this.#dropped,
+      crops: this.#crops,
+      flags: Object.fromEntries([...this.#flags].sort(([a], [b]) => (a < b ? -1 : 1))),
+      rejected: this.rejected,
+      damaged: this.damaged,
+      remarks: this.remarks,
+      reused: this.reused,
+      alike: this.#alike(),
+    } satisfies Partial<IngestSummary>;
+  }
+
+  /** What clips give reason to warn of, by their pixels and by their names. */
+  warnings(): readonly Warning[] {
+    return [...this.#unlikeFrames(), ...this.#identifyingNames()];
+  }
+
+  #unlikeFrames(): readonly Warning[] {
+    const about = this.#taken.filter(({ flags }) => flags.includes(UNLIKE_FRAMES)).map(({ id }) => id);
+    if (about.length === 0) return [];
+    const message = `The neighbouring frames of ${about.length === 1 ? '1 clip' : `${about.length} clips`} from picture folders do not look alike (${about.slice(0, 3).join(', ')}): they may be separate pictures of several patients, which pairs of frames would mix. If so, ingest again with --pictures stills.`;
+    return [{ code: 'unlike-frames', message, about }];
+  }
+
+  #identifyingNames(): readonly Warning[] {
+    const names = [...this.#taken.flatMap(({ id, group }) => [id, group]), ...this.#classes.keys()];
+    const found = identifying(names);
+    if (found.length === 0) return [];
+    const about = [...new Set(found.flatMap(({ examples }) => examples))];
+    const message = `Names of clips, groups or classes may identify patients: ${countsOf(found)} (${about.join(', ')}). They go into the dataset, runs and reports: --key-file FILE writes pseudonyms in place of names of files, folders and groups.`;
+    return [{ code: 'ids-may-identify', message, about }];
+  }
+
+  /** Clips that show the same: within a group they are one scan twice, across two it may be one patient twice. */
+  #alike(): AlikeReport {
+    const pairs: { a: string; b: string; distance: number | null }[] = [];
+    let [within, across] = [0, 0];
+    findAlike(this.#taken, null, ALIKE_DISTANCE, ({ a, b, distance }) => {
+      const [one, other] = [this.#taken[a]!, this.#taken[b]!];
+      if (one.group === other.group) within++;
+      else {
+        across++;
+        if (pairs.length < MAX_NAMED) pairs.push({ a: one.id, b: other.id, distance });
+      }
+    });
+    return { withinGroups: within, acrossGroups: across, pairs };
+  }
+
+  #count({ black, blank, duplicate }: Readonly<DropCounts>): void {
+    this.#dropped.black += black;
+    this.#dropped.blank += blank;
+    this.#dropped.duplicate += duplicate;
+  }
 }

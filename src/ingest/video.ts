@@ -37,15 +37,12 @@ export async function* decodeVideo(
   info: VideoInfo,
   options: DecodeOptions,
 ): AsyncGenerator<Uint8Array, string | undefined, undefined> {
-  const { size, channels } = options;
   const stream = streamOutput(
     'ffmpeg',
     [...GLOBAL, ...inputOptions(path), ...outputOptions(0, info, options), 'pipe:1'],
     { silenceSeconds: SILENCE_SECONDS, signal: options.signal },
   );
-  const length = size.width * size.height * channels;
-  let frame: Uint8Array = Buffer.allocUnsafeSlow(length);
-  let filled = 0;
+  const frames = new FrameCutter(options);
   let count = 0;
   try {
     for (;;) {
@@ -53,23 +50,44 @@ export async function* decodeVideo(
       if (done === true) {
         const reason = reasonIn(value.complaints, path);
         if (count === 0) throw unreadable(reason ?? 'not one frame could be decoded');
-        if (value.code !== 0 || filled > 0) return reason ?? `ffmpeg ended with code ${value.code}`;
+        if (value.code !== 0 || !frames.areWhole) return reason ?? `ffmpeg ended with code ${value.code}`;
         return reason;
       }
-      for (let at = 0; at < value.length;) {
-        const part = value.subarray(at, at + length - filled);
-        frame.set(part, filled);
-        filled += part.length;
-        at += part.length;
-        if (filled < length) continue;
+      for (const frame of frames.of(value)) {
         yield frame;
         if (++count === MAX_FRAMES) throw unreadable(`it has more than ${MAX_FRAMES} frames; cut it up`);
-        frame = Buffer.allocUnsafeSlow(length);
-        filled = 0;
       }
     }
   } finally {
     await stream.return({ code: null, complaints: '' });
+  }
+}
+
+/** Bytes as they come to frames, each in its own array. */
+class FrameCutter {
+  readonly #length: number;
+  #frame = new Uint8Array(0);
+  #filled = 0;
+
+  constructor({ size, channels }: DecodeOptions) {
+    this.#length = size.width * size.height * channels;
+  }
+
+  /** The frames that these bytes end. */
+  *of(bytes: Buffer): Generator<Uint8Array, void, undefined> {
+    for (let at = 0; at < bytes.length;) {
+      if (this.#filled === 0) this.#frame = Buffer.allocUnsafeSlow(this.#length);
+      const part = bytes.subarray(at, at + this.#length - this.#filled);
+      this.#frame.set(part, this.#filled);
+      this.#filled = (this.#filled + part.length) % this.#length;
+      at += part.length;
+      if (this.#filled === 0) yield this.#frame;
+    }
+  }
+
+  /** Whether no bytes of a frame are left over. */
+  get areWhole(): boolean {
+    return this.#filled === 0;
   }
 }
 
@@ -89,10 +107,9 @@ export interface VideoJob {
  */
 export async function decodeTogether(jobs: readonly VideoJob[]): Promise<Uint8Array[][] | null> {
   const signal = jobs[0]?.options.signal;
-  const decoded = jobs.map(({ options: { size, channels }, maxFrames }) => ({
-    length: size.width * size.height * channels,
+  const decoded = jobs.map(({ options, maxFrames }) => ({
+    cutter: new FrameCutter(options),
     frames: [] as Uint8Array[],
-    filled: 0,
     maxFrames,
   }));
   const args = [
@@ -105,21 +122,12 @@ export async function decodeTogether(jobs: readonly VideoJob[]): Promise<Uint8Ar
       silenceSeconds: SILENCE_SECONDS,
       signal,
       onOutput: (index, bytes) => {
-        const one = decoded[index]!;
-        for (let at = 0; at < bytes.length;) {
-          if (one.filled === 0) {
-            if (one.frames.length === one.maxFrames) return false;
-            one.frames.push(Buffer.allocUnsafeSlow(one.length));
-          }
-          const part = bytes.subarray(at, at + one.length - one.filled);
-          one.frames.at(-1)!.set(part, one.filled);
-          one.filled = (one.filled + part.length) % one.length;
-          at += part.length;
-        }
-        return true;
+        const { cutter, frames, maxFrames } = decoded[index]!;
+        frames.push(...cutter.of(bytes));
+        return frames.length + (cutter.areWhole ? 0 : 1) <= maxFrames;
       },
     });
-    const isWhole = decoded.every(({ frames, filled }) => frames.length > 0 && filled === 0);
+    const isWhole = decoded.every(({ frames, cutter }) => frames.length > 0 && cutter.areWhole);
     return code === 0 && complaints === '' && isWhole ? decoded.map(({ frames }) => frames) : null;
   } catch (thrown) {
     signal?.throwIfAborted();
@@ -133,16 +141,8 @@ const GLOBAL = ['-nostdin', '-hide_banner', '-v', 'error', '-filter_threads', '1
 function inputOptions(path: string): string[] {
   return [
     ...PROTOCOLS,
-    ...[
-      '-threads',
-      '1',
-      '-err_detect',
-      'explode',
-      '-max_pixels',
-      `${MAX_PIXELS}`,
-      '-flags',
-      '-output_corrupt',
-    ],
+    ...['-threads', '1', '-err_detect', 'explode', '-max_pixels', `${MAX_PIXELS}`],
+    ...['-flags', '-output_corrupt'],
     ...['-i', fileUrl(path)],
   ];
 }

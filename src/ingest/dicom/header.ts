@@ -3,8 +3,6 @@
  * the tissue. This is the whole list of attributes that anything beyond pixels is derived from.
  */
 import { createHash } from 'node:crypto';
-import type { FileHandle } from 'node:fs/promises';
-import { open } from 'node:fs/promises';
 import { dataError, isDataError, UsclError } from '../../base/errors.ts';
 import type { Keyword } from '../../formats/dicom/dictionary.ts';
 import { tagOf } from '../../formats/dicom/dictionary.ts';
@@ -12,6 +10,7 @@ import type { DicomElements } from '../../formats/dicom/elements.ts';
 import type { DicomObject } from '../../formats/dicom/read.ts';
 import { readDicom } from '../../formats/dicom/read.ts';
 import { itemsOf, numberOf, textOf } from '../../formats/dicom/values.ts';
+import { readStart } from '../paths.ts';
 import { requireUltrasound } from './kinds.ts';
 import type { UltrasoundRegion } from './regions.ts';
 
@@ -41,7 +40,7 @@ const GROWTH = 8;
  * `DICOM_FILE_SIZE`, and the system's when the file cannot be read.
  */
 export async function readHeader(path: string, signal?: AbortSignal): Promise<DicomHeader> {
-  const object = await readStart(path, signal);
+  const object = await readToPixels(path, signal);
   requireUltrasound(object);
   return {
     patient: identifierOf(object, 'PatientID'),
@@ -67,13 +66,7 @@ function digestOfMaking(object: DicomObject): string {
 
 /** All bytes of a file. Errors: `DICOM_FILE_SIZE`, and the system's. */
 export async function readWhole(path: string): Promise<Uint8Array> {
-  const file = await open(path, 'r');
-  try {
-    const size = await sizeOf(file);
-    return await readBytes(file, size);
-  } finally {
-    await file.close();
-  }
+  return (await startOf(path, Infinity)).bytes;
 }
 
 /** SHA-256, hex, of the coded pixels as they lie in a file, or of all of a file that cannot be read to them. */
@@ -107,13 +100,8 @@ export function regionsOf(object: DicomElements): UltrasoundRegion[] {
 /** Remarks for a person, as fixed words. */
 export function flagsOf(object: DicomElements): string[] {
   const says = (tag: number): boolean => {
-    const element = object.elements.get(tag);
-    if (element === undefined) return false;
-    return /^YES *$/.test(
-      Buffer.from(object.bytes.subarray(element.start, Math.min(element.end, element.start + 16))).toString(
-        'latin1',
-      ),
-    );
+    const { start, end } = object.elements.get(tag) ?? { start: 0, end: 0 };
+    return /^YES *$/.test(Buffer.from(object.bytes.subarray(start, end).subarray(0, 16)).toString('latin1'));
   };
   const hasOverlay = [...object.elements.keys()].some((tag) => tag >= 0x60000000 && tag < 0x60200000);
   return [
@@ -148,45 +136,28 @@ function hasOtherPatient(object: DicomElements): boolean {
     });
 }
 
-async function readStart(path: string, signal: AbortSignal | undefined): Promise<DicomObject> {
-  const file = await open(path, 'r');
-  try {
-    const size = await sizeOf(file);
-    for (let length = FIRST_BYTES; ; length *= GROWTH) {
-      signal?.throwIfAborted();
-      const bytes = await readBytes(file, Math.min(length, size));
-      try {
-        const object = readDicom(bytes, { upTo: 'pixels' });
-        // A piece may end where an element does, and then looks like a whole object without a picture.
-        if (length >= size || object.elements.has(tagOf('PixelData'))) return object;
-      } catch (thrown) {
-        const isCut = thrown instanceof UsclError && thrown.code === 'DICOM_TRUNCATED';
-        if (!isCut || length >= size) throw thrown;
-      }
+async function readToPixels(path: string, signal: AbortSignal | undefined): Promise<DicomObject> {
+  for (let length = FIRST_BYTES; ; length *= GROWTH) {
+    signal?.throwIfAborted();
+    const { bytes, isAll } = await startOf(path, length);
+    try {
+      const object = readDicom(bytes, { upTo: 'pixels' });
+      // A piece may end where an element does, and then looks like a whole object without a picture.
+      if (isAll || object.elements.has(tagOf('PixelData'))) return object;
+    } catch (thrown) {
+      const isCut = thrown instanceof UsclError && thrown.code === 'DICOM_TRUNCATED';
+      if (!isCut || isAll) throw thrown;
     }
-  } finally {
-    await file.close();
   }
 }
 
-async function sizeOf(file: FileHandle): Promise<number> {
-  const { size } = await file.stat();
-  if (size <= MAX_BYTES) return size;
+/** At most `length` bytes of a file, and whether they are all of it. */
+async function startOf(path: string, length: number): Promise<{ bytes: Uint8Array; isAll: boolean }> {
+  const { size, bytes } = await readStart(path, length, MAX_BYTES);
+  if (size <= MAX_BYTES) return { bytes, isAll: length >= size };
   throw dataError(
     'DICOM_FILE_SIZE',
     `it has ${size} bytes; DICOM files up to ${MAX_BYTES} are read`,
     'Split the clip, or compress it with a DICOM toolkit.',
   );
-}
-
-/** A file that shrank meanwhile gives fewer bytes. */
-async function readBytes(file: FileHandle, length: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  let filled = 0;
-  while (filled < length) {
-    const { bytesRead } = await file.read(bytes, filled, length - filled, filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return bytes.subarray(0, filled);
 }

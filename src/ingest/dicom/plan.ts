@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import { groupBy } from '../../base/collect.ts';
 import { dataError, messageOf, systemCode, UsclError } from '../../base/errors.ts';
 import { compareText } from '../paths.ts';
-import type { Rejection } from '../plan.ts';
+import { type Rejection, said } from '../plan.ts';
 import type { DicomHeader } from './header.ts';
 import { digestOfPixels, readHeader } from './header.ts';
 import type { PseudonymKey } from './identity.ts';
@@ -214,25 +214,23 @@ function notesOn(clips: readonly Found[], ungrouped: readonly Found[], key: Pseu
   ).length;
   const doubled = ungrouped.filter(({ header }) => header.hasOtherPatient).length;
   return [
-    ...(key === null
-      ? [
-          'Patients of DICOM clips are numbered in this dataset only; a key file gives names that hold in others.',
-        ]
-      : []),
-    ...(nameless.length > 0
-      ? [
-          `${nameless.length} DICOM clips name no patient; their groups are studies, or single clips. If patients are known, ${WAY_OUT}.`,
-        ]
-      : []),
+    ...said(
+      key === null,
+      'Patients of DICOM clips are numbered in this dataset only; a key file gives names that hold in others.',
+    ),
+    ...said(
+      nameless.length > 0,
+      `${nameless.length} DICOM clips name no patient; their groups are studies, or single clips. If patients are known, ${WAY_OUT}.`,
+    ),
     ...placeholderNotes(ungrouped),
-    ...(shared > 0
-      ? [`${shared} DICOM studies hold more than one patient ID: one patient may be in two groups.`]
-      : []),
-    ...(doubled > 0
-      ? [
-          `${doubled} DICOM clips hold two different patient IDs; the first counts. If it is wrong, ${WAY_OUT}.`,
-        ]
-      : []),
+    ...said(
+      shared > 0,
+      `${shared} DICOM studies hold more than one patient ID: one patient may be in two groups.`,
+    ),
+    ...said(
+      doubled > 0,
+      `${doubled} DICOM clips hold two different patient IDs; the first counts. If it is wrong, ${WAY_OUT}.`,
+    ),
   ];
 }
 

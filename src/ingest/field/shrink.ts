@@ -8,7 +8,8 @@ import type { Rectangle } from './raster.ts';
 
 /** From here on there is so much arithmetic that the library, which does several pixels at once, is quicker. */
 const MAX_FACTOR = 2;
-/** Up to here a triangle reaches over three pixels, then over four. */
+/** Pixels that are weighed, those of weight 0 included: up to the factor 1.5 a triangle reaches over three, then over four. */
+const REACH = 4;
 const THREE = 1.5;
 
 /** Weights have 12 bits and are tabulated at 64 places between two pixels. */
@@ -32,21 +33,19 @@ export function planShrink(original: Size, kept: Rectangle, stored: Size): Shrin
   const across = planAxis(kept.width, stored.width, Infinity);
   // Beyond the edges the pixels at the edges go on: rows are named again, columns are copied to both sides of a line.
   const rows = Int32Array.from(
-    { length: stored.height * down.reach },
-    (_, i) => clamp(down.first[Math.floor(i / down.reach)]! + (i % down.reach), kept.height) * original.width,
+    { length: stored.height * REACH },
+    (_, i) => clamp(down.first[Math.floor(i / REACH)]! + (i % REACH), kept.height) * original.width,
   );
   const corner = kept.y * original.width + kept.x;
   const before = Math.max(0, -across.first[0]!);
-  const after = Math.max(0, across.first.at(-1)! + across.reach - kept.width);
+  const after = Math.max(0, across.first.at(-1)! + REACH - kept.width);
   const line = new Uint8Array(before + kept.width + after);
   const end = before + kept.width;
   const starts = across.first.map((first) => before + first);
-  const addRows = down.reach === 3 ? threeRows : fourRows;
-  const addPixels = across.reach === 3 ? threePixels : fourPixels;
   return (frame) => {
     const result = new Uint8Array(stored.width * stored.height);
     for (let y = 0; y < stored.height; y++) {
-      addRows(frame, corner - before, rows, down.weights, y * down.reach, line, before, end);
+      addRows(frame, corner - before, rows, down.weights, y * REACH, line, before, end);
       line.fill(line[before]!, 0, before);
       line.fill(line[end - 1]!, end);
       addPixels(line, starts, across.weights, result, y * stored.width);
@@ -57,28 +56,25 @@ export function planShrink(original: Size, kept: Rectangle, stored: Size): Shrin
 
 /** Which pixels of one side make a pixel of the shrunk side. */
 interface Axis {
-  /** How many are weighed, those of weight 0 included. */
-  readonly reach: 3 | 4;
   /** [stored]: the first of them; may lie beyond an edge. Rises. */
   readonly first: Int32Array;
-  /** [stored, reach] */
+  /** [stored, REACH] */
   readonly weights: Int32Array;
 }
 
 /** The steps and the order of roundings are the library's. */
 function planAxis(kept: number, stored: number, strip: number): Axis {
   const factor = 1 / (1 / (kept / stored));
-  const reach = factor < THREE ? 3 : 4;
   const first = new Int32Array(stored);
-  const weights = new Int32Array(stored * reach);
+  const weights = new Int32Array(stored * REACH);
   if (kept === stored) {
     for (let i = 0; i < stored; i++) {
       first[i] = i;
-      weights[i * reach] = 1 << BITS;
+      weights[i * REACH] = 1 << BITS;
     }
-    return { reach, first, weights };
+    return { first, weights };
   }
-  const points = reach === 3 ? 3 : 5;
+  const points = factor < THREE ? 3 : 5;
   const tables = Array.from({ length: PLACES + 1 }, (_, place) => tableAt(place / PLACES, points, factor));
   const offset = (1 + (stored * factor - kept)) / 2 - 1;
   let at = 0;
@@ -87,10 +83,10 @@ function planAxis(kept: number, stored: number, strip: number): Axis {
     const place = ((Math.trunc(at * PLACES * 2) & (PLACES * 2 - 1)) + 1) >> 1;
     const { skipped, used } = tables[place]!;
     first[i] = Math.trunc(at) - (points >> 1) + skipped;
-    weights.set(used, i * reach);
+    weights.set(used, i * REACH);
     at += factor;
   }
-  return { reach, first, weights };
+  return { first, weights };
 }
 
 /** Weights of `points` pixels for a centre that lies `place` (0 to 1) behind the middle one, without zeros at the ends. */
@@ -108,32 +104,10 @@ function tableAt(
 }
 
 /**
- * Sums of rows into `line` [from, to). `base` is where a row begins for which `rows` has 0; `k` is where the places and
- * weights of these rows begin.
+ * Sums of four rows into `line` [from, to). `base` is where a row begins for which `rows` has 0; `k` is where the places
+ * and weights of these rows begin.
  */
-function threeRows(
-  frame: Uint8Array,
-  base: number,
-  rows: Int32Array,
-  weights: Int32Array,
-  k: number,
-  line: Uint8Array,
-  from: number,
-  to: number,
-): void {
-  const a = base + rows[k]!;
-  const b = base + rows[k + 1]!;
-  const c = base + rows[k + 2]!;
-  const p = weights[k]!;
-  const q = weights[k + 1]!;
-  const r = weights[k + 2]!;
-  for (let i = from; i < to; i++) {
-    const sum = Math.imul(p, frame[a + i]!) + Math.imul(q, frame[b + i]!) + Math.imul(r, frame[c + i]!);
-    line[i] = (sum + HALF) >> BITS;
-  }
-}
-
-function fourRows(
+function addRows(
   frame: Uint8Array,
   base: number,
   rows: Int32Array,
@@ -158,32 +132,15 @@ function fourRows(
   }
 }
 
-/** Sums along `line` into `result` from `to` on. */
-function threePixels(
+/** Sums of four pixels along `line` into `result` from `to` on. */
+function addPixels(
   line: Uint8Array,
   starts: Int32Array,
   weights: Int32Array,
   result: Uint8Array,
   to: number,
 ): void {
-  for (let x = 0, k = 0; x < starts.length; x++, k += 3) {
-    const at = starts[x]!;
-    const sum =
-      Math.imul(weights[k]!, line[at]!) +
-      Math.imul(weights[k + 1]!, line[at + 1]!) +
-      Math.imul(weights[k + 2]!, line[at + 2]!);
-    result[to + x] = (sum + HALF) >> BITS;
-  }
-}
-
-function fourPixels(
-  line: Uint8Array,
-  starts: Int32Array,
-  weights: Int32Array,
-  result: Uint8Array,
-  to: number,
-): void {
-  for (let x = 0, k = 0; x < starts.length; x++, k += 4) {
+  for (let x = 0, k = 0; x < starts.length; x++, k += REACH) {
     const at = starts[x]!;
     const near = Math.imul(weights[k]!, line[at]!) + Math.imul(weights[k + 1]!, line[at + 1]!);
     const far = Math.imul(weights[k + 2]!, line[at + 2]!) + Math.imul(weights[k + 3]!, line[at + 3]!);

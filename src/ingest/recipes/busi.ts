@@ -6,9 +6,17 @@
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { groupBy } from '../../base/collect.ts';
 import { readCsv } from '../csv.ts';
-import { accessComplaint, compareNatural, fileComplaint, joinRelative, spellingOf } from '../paths.ts';
-import type { PlannedClip, Rejection } from '../plan.ts';
+import {
+  accessComplaint,
+  compareNatural,
+  fileComplaint,
+  folderOf,
+  joinRelative,
+  spellingOf,
+} from '../paths.ts';
+import { type PlannedClip, type Rejection, said } from '../plan.ts';
 import { lookAlikes } from './look-alikes.ts';
 import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
 import { cell, folderError, requireFolder, rowError, sorted } from './recipe.ts';
@@ -53,24 +61,22 @@ async function plan({ root, signal }: RecipeContext): Promise<RecipePlan> {
   const base = existsSync(join(root, PUBLISHED)) ? PUBLISHED : '';
   const withTable = existsSync(join(root, base, 'manifest.csv'));
   const { clips, ...rest } = withTable ? fromTable(root, base) : await fromNames(root, base, signal);
-  const notes: string[] = [];
   const without = clips.filter(({ masks }) => masks === undefined).length;
-  if (without > 0) notes.push(`${without} pictures have no mask.`);
-  const mixed = groupsOfSeveralClasses(clips);
-  if (mixed > 0)
-    notes.push(`${mixed} groups hold pictures of several classes: look at them, a label may be wrong.`);
-  return {
-    ...rest,
-    classes: CLASSES,
-    clips: sorted(clips),
-    unmatchedLabels: [],
-    notes: [...rest.notes, ...notes],
-  };
+  const mixed = [...groupBy(clips, ({ group }) => group).values()].filter(
+    (own) => new Set(own.map(({ label }) => label)).size > 1,
+  ).length;
+  const notes = [
+    ...rest.notes,
+    ...said(without > 0, `${without} pictures have no mask.`),
+    ...said(
+      mixed > 0,
+      `${mixed} groups hold pictures of several classes: look at them, a label may be wrong.`,
+    ),
+  ];
+  return { ...rest, classes: CLASSES, clips: sorted(clips), notes };
 }
 
-type Found = Pick<RecipePlan, 'rejected' | 'withoutRow' | 'ignored' | 'notes'> & {
-  readonly clips: readonly PlannedClip[];
-};
+type Found = Omit<RecipePlan, 'classes'>;
 
 /** Labels, masks and groups as a table says. Pictures that it does not name are left out. */
 function fromTable(root: string, base: string): Found {
@@ -89,17 +95,17 @@ function fromTable(root: string, base: string): Found {
     if (seen.has(name)) throw rowError(table, row, `The picture ${name} already has a row.`);
     seen.add(name);
     // Masks lie beside their picture.
-    const folder = name.slice(0, name.lastIndexOf('/') + 1);
+    const folder = folderOf(name);
     const masks = cell(row, 'masks')
       .split(';')
       .map((mask) => mask.trim())
       .filter((mask) => mask !== '')
-      .map((mask) => spellingOf(root, folder + mask));
+      .map((mask) => spellingOf(root, joinRelative(folder, mask)));
     take({ path: name, label, masks }, `near-dup-${group}`, root, clips, rejected);
   }
   const unnamed = imagesIn(root, base).images.filter((image) => !seen.has(image.path)).length;
-  const notes = unnamed > 0 ? [`${unnamed} pictures have no row in ${path} and were left out.`] : [];
-  return { clips, rejected, withoutRow: [], ignored: 0, notes };
+  const notes = said(unnamed > 0, `${unnamed} pictures have no row in ${path} and were left out.`);
+  return { clips, rejected, notes };
 }
 
 /** Labels from folders, masks by their names, groups by looks. */
@@ -107,12 +113,8 @@ async function fromNames(root: string, base: string, signal: AbortSignal | undef
   const { images, rejected, ignored } = imagesIn(root, base);
   if (images.length === 0) {
     const inBase = base === '' ? root : join(root, base);
-    throw folderError(
-      'busi',
-      root,
-      `${CLASSES.join(', ')} below it`,
-      `there are no pictures in such folders in ${inBase}`,
-    );
+    const found = `there are no pictures in such folders in ${inBase}`;
+    throw folderError('busi', root, `${CLASSES.join(', ')} below it`, found);
   }
   const clips: PlannedClip[] = [];
   const groups = await lookAlikes(
@@ -121,16 +123,13 @@ async function fromNames(root: string, base: string, signal: AbortSignal | undef
     signal,
   );
   for (const [index, image] of images.entries()) take(image, groups[index]!, root, clips, rejected);
-  const sizes = new Map<string, number>();
-  for (const { group } of clips) sizes.set(group, (sizes.get(group) ?? 0) + 1);
-  const joined = [...sizes.values()].filter((size) => size > 1);
-  const pictures = joined.reduce((sum, size) => sum + size, 0);
-  const notes = [
-    `Groups were found by looks: ${pictures} pictures are in ${joined.length} groups of near-duplicates. Patients are not known.`,
-  ];
+  const joined = [...groupBy(clips, ({ group }) => group).values()].filter(({ length }) => length > 1);
   const missing = CLASSES.filter((name) => !existsSync(join(root, base, name)));
-  if (missing.length > 0) notes.push(`There is no folder ${missing.join(' and no folder ')}.`);
-  return { clips, rejected, withoutRow: [], ignored, notes };
+  const notes = [
+    `Groups were found by looks: ${joined.flat().length} pictures are in ${joined.length} groups of near-duplicates. Patients are not known.`,
+    ...said(missing.length > 0, `There is no folder ${missing.join(' and no folder ')}.`),
+  ];
+  return { clips, rejected, ignored, notes };
 }
 
 /** A picture becomes a clip if it and all its masks are there: half of a lesion's outline would be a wrong one. */
@@ -167,19 +166,19 @@ function imagesIn(root: string, base: string): { images: Image[]; rejected: Reje
     }
     const pictures = names.filter((name) => /^[^.].*\.png$/is.test(name));
     ignored += names.length - pictures.length;
-    const masksOf = new Map<string, string[]>();
-    for (const name of pictures) {
-      const stem = pictureOfMask(name);
-      if (stem !== undefined) masksOf.set(stem, [...(masksOf.get(stem) ?? []), `${folder}/${name}`]);
-    }
-    for (const name of pictures.filter((picture) => pictureOfMask(picture) === undefined)) {
+    const masksOf = groupBy(pictures, pictureOfMask);
+    for (const name of masksOf.get(undefined) ?? []) {
       const stem = name.slice(0, -'.png'.length);
-      images.push({ path: `${folder}/${name}`, label, masks: masksOf.get(stem) ?? [] });
+      const masks = masksOf.get(stem) ?? [];
+      images.push({ path: `${folder}/${name}`, label, masks: masks.map((mask) => `${folder}/${mask}`) });
       masksOf.delete(stem);
     }
-    for (const masks of masksOf.values())
-      for (const mask of masks)
-        rejected.push({ source: mask, reason: 'it is the mask of a picture that is not there' });
+    masksOf.delete(undefined);
+    for (const mask of [...masksOf.values()].flat())
+      rejected.push({
+        source: `${folder}/${mask}`,
+        reason: 'it is the mask of a picture that is not there',
+      });
   }
   return { images, rejected, ignored };
 }
@@ -187,10 +186,4 @@ function imagesIn(root: string, base: string): { images: Image[]; rejected: Reje
 /** `benign (4)` for `benign (4)_mask_1.png`; undefined for a picture. */
 function pictureOfMask(name: string): string | undefined {
   return /^(.+)_mask(?:_\d+)?\.png$/is.exec(name)?.[1];
-}
-
-function groupsOfSeveralClasses(clips: readonly PlannedClip[]): number {
-  const classes = new Map<string, Set<string | null>>();
-  for (const { group, label } of clips) classes.set(group, (classes.get(group) ?? new Set()).add(label));
-  return [...classes.values()].filter(({ size }) => size > 1).length;
 }

@@ -79,7 +79,6 @@ function plan({ root, options }: RecipeContext): RecipePlan {
     rejected,
     unmatchedLabels: [...rowOf.keys()],
     withoutRow,
-    ignored: 0,
     notes: [],
   };
 }

@@ -3,7 +3,7 @@
  * folders whose names are the classes. Labels come from a table where one is given, else from the class folders.
  */
 import { discover } from '../discover.ts';
-import { hasClassFolders, labelsFromFolders, labelsFromTable, unlabelled } from '../labels.ts';
+import { labelsOf } from '../labels.ts';
 import type { Rejection, SourceItem } from '../plan.ts';
 import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
 import { folderError, requireFolder } from './recipe.ts';
@@ -37,17 +37,11 @@ async function plan({ root, options, skip, signal }: RecipeContext): Promise<Rec
     else rejected.push({ source: item.path, reason: 'it is not a folder of frames' });
   }
   if (items.length === 0) throw folderError('frames', root, EXPECTED, `there are none in ${root}`);
-  const fromFolders = options.labels === undefined && hasClassFolders(items);
-  const labelled =
-    options.labels !== undefined
-      ? labelsFromTable(items, options.labels)
-      : fromFolders
-        ? labelsFromFolders(items)
-        : unlabelled(items);
+  const labelled = labelsOf(items, options.labels, true);
   return {
     ...labelled,
     rejected,
     ignored: found.ignored,
-    notes: fromFolders ? ['Labels are the names of the class folders.'] : [],
+    notes: labelled.fromFolders ? ['Labels are the names of the class folders.'] : [],
   };
 }

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { readCsvWithoutHeader } from '../csv.ts';
 import { compareText, extensionOf, fileComplaint, fileNameOf, joinRelative } from '../paths.ts';
 import { opaque } from '../dicom/identity.ts';
-import type { PlannedClip, Rejection } from '../plan.ts';
+import { type PlannedClip, type Rejection, said } from '../plan.ts';
 import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
 import { cell, contentsOf, filesBelow, folderError, joined, requireFolder, rowError } from './recipe.ts';
 
@@ -100,13 +100,12 @@ function plan({ root, options }: RecipeContext): RecipePlan {
     clips,
     rejected,
     unmatchedLabels,
-    withoutRow: [],
-    ignored: 0,
     notes: [
       'Clips and patients are called by digests and lie in their order: the published numbers run by class.',
-      ...(groups < numbers
-        ? [`${numbers} patient numbers came to ${groups} groups: some share pictures byte for byte.`]
-        : []),
+      ...said(
+        groups < numbers,
+        `${numbers} patient numbers came to ${groups} groups: some share pictures byte for byte.`,
+      ),
       ...absent.map((part) => `There is no ${part} part in this folder.`),
     ],
   };

@@ -6,13 +6,13 @@
  */
 import { join } from 'node:path';
 import { discover } from '../discover.ts';
-import { labelsFromTable, unlabelled } from '../labels.ts';
+import { labelsOf } from '../labels.ts';
 import type { MaskCodes } from '../mask-codes.ts';
 import { readMaskCodes } from '../mask-codes.ts';
 import { pairMasks } from '../mask-names.ts';
 import { isOutline } from '../mask-outlines.ts';
 import { stemOf } from '../paths.ts';
-import type { MaskReading, Rejection, SourceItem } from '../plan.ts';
+import { type MaskReading, type Rejection, said, type SourceItem } from '../plan.ts';
 import { lookAlikes } from './look-alikes.ts';
 import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
 import { contentsOf, folderError, requireFolder, sorted } from './recipe.ts';
@@ -75,7 +75,7 @@ async function plan({ root, options, skip, signal }: RecipeContext): Promise<Rec
   const isMask = new Set([...all, ...orphans.keys()]);
   const items = pictures.filter(({ path }) => !isMask.has(path));
   const isHc18 = items.every(({ path }) => HC18.test(stemOf(path)));
-  const labelled = options.labels === undefined ? unlabelled(items) : labelsFromTable(items, options.labels);
+  const labelled = labelsOf(items, options.labels, false);
   const groups = options.labels === undefined ? await groupsOf(root, items, isHc18, signal) : null;
   const clips = labelled.clips.map((clip, index) => {
     const own = masksOf.get(clip.item.path);
@@ -95,14 +95,13 @@ async function plan({ root, options, skip, signal }: RecipeContext): Promise<Rec
     ignored: found.ignored,
     notes: [
       ...notes,
-      ...(without > 0 ? [`${without} pictures have no mask.`] : []),
-      ...(groups === null
-        ? []
-        : [
-            isHc18
-              ? 'Groups are the numbers in the names.'
-              : 'Groups were found by looks. Patients are not known.',
-          ]),
+      ...said(without > 0, `${without} pictures have no mask.`),
+      ...said(
+        groups !== null,
+        isHc18
+          ? 'Groups are the numbers in the names.'
+          : 'Groups were found by looks. Patients are not known.',
+      ),
     ],
   };
 }
@@ -176,12 +175,8 @@ async function readingOf(
   if (structures.length === 0) throw folderError('masks', root, EXPECTED, 'its masks are black throughout');
   const areLines = lines > drawn / 2;
   const notes = areLines ? [`Masks are outlines (${lines} of ${drawn}); they were filled.`] : [];
-  if (values.size > MOST_VALUES)
-    return {
-      reading: null,
-      structures: null,
-      notes: [...notes, 'Masks have shades; brighter than half is inside.'],
-    };
+  const shades = 'Masks have shades; brighter than half is inside.';
+  if (values.size > MOST_VALUES) return { reading: null, structures: null, notes: [...notes, shades] };
   if (structures.length === 1)
     return { reading: { codes: structures, isOutline: areLines }, structures: null, notes };
   return {

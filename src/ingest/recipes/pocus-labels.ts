@@ -1,5 +1,5 @@
 /** What the labels of POCUS mean, whichever table they stand in, and what a plan of it says. */
-import type { PlannedClip } from '../plan.ts';
+import { type PlannedClip, said } from '../plan.ts';
 import type { RecipePlan } from './recipe.ts';
 import { countsAsText, sorted } from './recipe.ts';
 
@@ -33,15 +33,12 @@ export function planOf(
     licence: `per file: ${countsAsText(licences)}`,
     classes: ['covid', 'pneumonia', 'regular'],
     clips: sorted(clips),
-    rejected: [],
-    unmatchedLabels: [],
-    withoutRow: [],
-    ignored: 0,
     notes: [
-      ...(leftOut > 0 ? [`${leftOut} stills were left out.`] : []),
-      ...(others.size > 0
-        ? [`Outside the three benchmark classes, so unlabelled: ${countsAsText(others)}.`]
-        : []),
+      ...said(leftOut > 0, `${leftOut} stills were left out.`),
+      ...said(
+        others.size > 0,
+        `Outside the three benchmark classes, so unlabelled: ${countsAsText(others)}.`,
+      ),
     ],
   };
 }

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import type { CsvRow } from '../csv.ts';
 import { readCsv } from '../csv.ts';
 import { extensionOf, fileComplaint, fileNameOf, joinRelative } from '../paths.ts';
-import type { PlannedClip, Rejection } from '../plan.ts';
+import { type PlannedClip, type Rejection, said } from '../plan.ts';
 import { classOf, flagsOf, planOf } from './pocus-labels.ts';
 import type { RecipePlan } from './recipe.ts';
 import { cell, contentsOf, count, filesBelow, folderError, joined } from './recipe.ts';
@@ -104,7 +104,8 @@ export function planRepository(root: string, stills: boolean): RecipePlan {
     const item = { kind: kind === 'image' ? 'still' : 'video', path } as const;
     found.push({ clip: { item, label, group: path, flags }, keys: keysOf(row, path) });
   }
-  const groups = joined(found.map(({ keys }) => keys));
+  const keys = found.map((one) => one.keys);
+  const groups = joined(keys);
   const clips = found.map(({ clip }, index) => ({ ...clip, group: groups[index]! }));
   const unused = new Set(absent.get(REASONS.unused)?.map(comparable));
   const rest = files.filter((file) => !taken.has(file) && (stills || file.kind !== 'image'));
@@ -117,18 +118,8 @@ export function planRepository(root: string, stills: boolean): RecipePlan {
     rejected.push({ source: path, reason: why });
   }
   const plan = planOf(clips, licences, others, leftOut);
-  return {
-    ...plan,
-    rejected,
-    absent: Object.fromEntries(absent),
-    notes: [
-      ...plan.notes,
-      ...notesOf(
-        clips,
-        found.map(({ keys }) => keys),
-      ),
-    ],
-  };
+  const notes = [...plan.notes, ...notesOf(clips, keys)];
+  return { ...plan, rejected, absent: Object.fromEntries(absent), notes };
 }
 
 function mediaIn(root: string, base: string, kind: Kind, rejected: Rejection[]): MediaFile[] {
@@ -207,15 +198,15 @@ function notesOf(clips: readonly PlannedClip[], keys: readonly (readonly string[
   );
   const [groups, ids] = [labelled.map(({ group }) => group), labelled.map(({ own }) => own)];
   return [
-    ...(bySession.length > 0
-      ? [
-          `${bySession.length} Northumbria clips were grouped by session, although the table gives them an id each: the ` +
-            `${labelled.length} labelled clips have ${new Set(ids).size} ids and come in ${new Set(groups).size} groups.`,
-        ]
-      : []),
-    ...(bySource.length > 0
-      ? [`${bySource.length} clips have no patient id and were grouped by their source.`]
-      : []),
+    ...said(
+      bySession.length > 0,
+      `${bySession.length} Northumbria clips were grouped by session, although the table gives them an id each: the ` +
+        `${labelled.length} labelled clips have ${new Set(ids).size} ids and come in ${new Set(groups).size} groups.`,
+    ),
+    ...said(
+      bySource.length > 0,
+      `${bySource.length} clips have no patient id and were grouped by their source.`,
+    ),
   ];
 }
 

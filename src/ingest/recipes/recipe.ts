@@ -29,9 +29,8 @@ export interface RecipeContext {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What a recipe finds in a folder. Name, licence and origin only where they depend on what is in it. */
-export type RecipePlan = Omit<IngestPlan, 'name' | 'licence' | 'citation' | 'homepage'> &
-  Partial<Pick<IngestPlan, 'name' | 'licence' | 'citation' | 'homepage'>>;
+/** What a recipe finds in a folder. Name, licence and origin only where they depend on what is in it; lists are empty by default. */
+export type RecipePlan = Partial<IngestPlan> & Pick<IngestPlan, 'classes' | 'clips' | 'notes'>;
 
 export interface Recipe<Name extends string = string> {
   readonly name: Name;

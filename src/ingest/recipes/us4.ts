@@ -7,7 +7,7 @@ import { readdirSync } from 'node:fs';
 import { basename } from 'node:path';
 import { discover } from '../discover.ts';
 import { fileNameOf } from '../paths.ts';
-import type { PlannedClip, Rejection } from '../plan.ts';
+import { type PlannedClip, type Rejection, said } from '../plan.ts';
 import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
 import { folderError, requireFolder } from './recipe.ts';
 
@@ -127,14 +127,13 @@ async function planCodes(
     classes: [...new Set(codes.map(({ label }) => label))],
     clips,
     rejected,
-    unmatchedLabels: [],
-    withoutRow: [],
     ignored: found.ignored,
     notes: [
       'Patients are not known in this set: a group is a video, so folds by group may share patients.',
-      ...(parts.has('butterfly')
-        ? ['POCUS draws on the same Butterfly gallery: run uscl audit before testing there.']
-        : []),
+      ...said(
+        parts.has('butterfly'),
+        'POCUS draws on the same Butterfly gallery: run uscl audit before testing there.',
+      ),
     ],
   };
 }
