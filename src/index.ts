@@ -200,7 +200,6 @@ export { configSchema, type Config, type PartialConfig } from './training/config
 export { examine, type Diagnosis, type Finding } from './training/doctor.ts';
 export type { Environment } from './training/environment.ts';
 export type { PretrainEvent, RunSummary } from './training/events.ts';
-export type { StepSeconds } from './training/learner.ts';
 export {
   FINETUNE_PRESETS,
   finetuneSchema,
@@ -226,7 +225,6 @@ export { pretrain, type PretrainOptions } from './training/pretrain.ts';
 export { probeRun, type ProbeRunOptions, type RunProbe } from './training/probe-run.ts';
 export type { Overlap } from './training/provenance.ts';
 export { resolveConfig, type ConfigSources } from './training/resolve.ts';
-export { learningRateAt, type RunTime } from './training/schedules.ts';
 export {
   explain,
   type CamOptions,

@@ -14,10 +14,11 @@ import { openTuningStep, type TuningStep, type TuningWork } from './bench-tuning
 import type { Config } from './config.ts';
 import { openFeed } from './feed.ts';
 import { Itinerary } from './itinerary.ts';
-import { Learner, type StepBatch, type StepSeconds } from './learner.ts';
+import { Learner, type StepBatch } from './learner.ts';
 import { type ConfigSources, resolveConfig } from './resolve.ts';
 import { settled } from './settle.ts';
 import { splitClips } from './splits.ts';
+import type { StepSeconds } from './trained-network.ts';
 
 export interface SessionOptions {
   readonly config?: Omit<ConfigSources, 'base' | 'channels'>;

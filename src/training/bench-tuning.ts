@@ -20,7 +20,7 @@ export interface TuningStep extends Disposable {
   /** Images of a step. */
   readonly images: number;
   /** Does the work once. */
-  step(): void;
+  step(): void | Promise<void>;
 }
 
 const CLASSES = 3;
@@ -88,9 +88,10 @@ function tuningStep(
   const clipIds = Array.from({ length: images }, (_, row) => `image${row}`);
   return {
     images,
-    step: () => {
+    step: async () => {
       above.input.set(below === null ? noise : passed(below, noise, tuner.cut));
-      tuner.step({ clipIds, targets, weights: null }, settings.optimizer.learningRate);
+      const batch = { clipIds, targets, weights: null };
+      await tuner.step(() => Promise.resolve(batch), 1, settings.optimizer.learningRate, null);
     },
     [Symbol.dispose]: () => {
       tuner[Symbol.dispose]();

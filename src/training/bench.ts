@@ -7,7 +7,7 @@ import type { KernelTime } from '../engine/backend.ts';
 import { type BenchSession, openBenchSession, type Feeding, type SessionOptions } from './bench-session.ts';
 import type { Config } from './config.ts';
 import { describeEnvironment, type Environment } from './environment.ts';
-import type { StepSeconds } from './learner.ts';
+import type { StepSeconds } from './trained-network.ts';
 
 export interface BenchOptions extends SessionOptions {
   /** Measured steps of each kind. Default 8. */
@@ -136,15 +136,9 @@ async function measureTuning(
   const inference = session.tuningStep('inference');
   const works: Readonly<Record<keyof TuningSpeeds, () => unknown>> = {
     pretraining: () => session.step('constant'),
-    all: () => {
-      all.step();
-    },
-    lastBlock: () => {
-      lastBlock.step();
-    },
-    inference: () => {
-      inference.step();
-    },
+    all: () => all.step(),
+    lastBlock: () => lastBlock.step(),
+    inference: () => inference.step(),
   };
   const seconds: Record<keyof TuningSpeeds, number[]> = {
     pretraining: [],

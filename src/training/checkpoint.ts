@@ -33,7 +33,7 @@ const modelSchema = z.strictObject({
 });
 
 /** Metadata are strings; these hold JSON. */
-const jsonText = z.string().transform((text, context): unknown => {
+export const jsonText = z.string().transform((text, context): unknown => {
   try {
     return JSON.parse(text);
   } catch {
@@ -42,14 +42,17 @@ const jsonText = z.string().transform((text, context): unknown => {
   }
 });
 
+/** These hold whole numbers. */
+export const numberText = z.coerce.number().pipe(z.int().min(0));
+
 const metadataSchema = z.object({
   format: z.literal(FORMAT),
   version: z.literal('1'),
   /** `full` can be resumed; `weights` has no optimizer state. */
   contents: z.enum(['full', 'weights']),
-  step: z.coerce.number().pipe(z.int().min(0)),
-  epoch: z.coerce.number().pipe(z.int().min(0)),
-  optimizerSteps: z.coerce.number().pipe(z.int().min(0)),
+  step: numberText,
+  epoch: numberText,
+  optimizerSteps: numberText,
   configHash: z.string(),
   datasetHash: z.string(),
   best: jsonText.pipe(z.strictObject({ step: z.int(), epoch: z.int(), score: z.number() }).nullable()),
@@ -104,8 +107,7 @@ export function saveCheckpoint(
   parameters: Parameters,
   optimizer: Optimizer | null,
 ): void {
-  const tensors = namedTensors(parameters, optimizer);
-  writeSafetensors(path, tensors, {
+  writeTensors(path, namedTensors(parameters, optimizer), {
     format: FORMAT,
     version: '1',
     contents: optimizer === null ? 'weights' : 'full',
@@ -117,8 +119,16 @@ export function saveCheckpoint(
     best: JSON.stringify(state.best),
     model: JSON.stringify(state.model),
     ...(state.classifier === undefined ? {} : { classifier: JSON.stringify(state.classifier) }),
-    sha256: digest(tensors),
   });
+}
+
+/** Writes tensors and metadata with the digest that `readTensors` checks. Errors: `DISK_FULL`, `WRITE_FAILED`. */
+export function writeTensors(
+  path: string,
+  tensors: readonly NamedArray[],
+  metadata: Readonly<Record<string, string>>,
+): void {
+  writeSafetensors(path, tensors, { ...metadata, sha256: digest(tensors) });
 }
 
 /** Saves `last`; the one before stays as `previous` (a second name of the same file, so no moment is without one). */
@@ -153,6 +163,15 @@ export function readCheckpoint(path: string): Checkpoint {
       where: path,
       remedy: 'Give a run folder that holds checkpoints/last.safetensors, or start the run anew.',
     });
+  const { metadata, tensors } = readTensors(path, metadataSchema);
+  return { ...metadata, tensors };
+}
+
+/** Reads and verifies what `writeTensors` wrote. Errors: `CHECKPOINT_DAMAGED`, `CHECKPOINT_FOREIGN`. */
+export function readTensors<Metadata extends { readonly sha256: string }>(
+  path: string,
+  schema: z.ZodType<Metadata>,
+): { readonly metadata: Metadata; readonly tensors: ReadonlyMap<string, NamedArray> } {
   let file;
   try {
     file = readSafetensors(path);
@@ -160,7 +179,7 @@ export function readCheckpoint(path: string): Checkpoint {
     if (!(thrown instanceof UsclError)) throw thrown;
     throw damaged(path, thrown.message, thrown);
   }
-  const metadata = metadataSchema.safeParse(file.metadata);
+  const metadata = schema.safeParse(file.metadata);
   if (!metadata.success) {
     const issue = metadata.error.issues[0];
     throw new UsclError({
@@ -178,7 +197,7 @@ export function readCheckpoint(path: string): Checkpoint {
   }
   if (digest([...tensors.values()]) !== metadata.data.sha256)
     throw damaged(path, 'its bytes have changed since it was written');
-  return { ...metadata.data, tensors };
+  return { metadata: metadata.data, tensors };
 }
 
 /** Tensors by name. */
@@ -267,7 +286,7 @@ function copy(
 }
 
 /** Over names and bytes in the order of names, so it does not depend on how a writer lays tensors out. */
-export function digest(tensors: readonly NamedArray[]): string {
+function digest(tensors: readonly NamedArray[]): string {
   const hash = createHash('sha256');
   for (const { name, data } of [...tensors].sort((a, b) => (a.name < b.name ? -1 : 1))) {
     hash.update(`${name}\n`);

@@ -41,11 +41,6 @@ export class Itinerary {
     return Math.floor(step / this.stepsPerEpoch);
   }
 
-  /** Whether `step` is the last of its epoch, or of the run. */
-  ends(step: number): boolean {
-    return (step + 1) % this.stepsPerEpoch === 0 || step + 1 === this.steps;
-  }
-
   /** Number of batches before this step. */
   firstBatch(step: number): number {
     const epoch = this.epochOf(step);

@@ -1,16 +1,15 @@
 /**
- * A network in training: parameters, optimizer and compiled plans of one backend, and the arithmetic of one optimizer
- * step. It knows batches, not datasets, epochs or files. Owns native memory: dispose of it.
+ * The network that is pretrained: a backbone with the heads of its method, and what they make of a batch of pairs. The
+ * step itself is that of every trained network.
  */
-import { UsclError } from '../base/errors.ts';
-import type { Backend, Parameters, Plan } from '../engine/backend.ts';
+import type { Backend, Plan } from '../engine/backend.ts';
 import type { Network } from '../engine/network.ts';
-import { createOptimizer, type Optimizer, type ParameterGroup } from '../engine/optimizer.ts';
 import type { Losses, Method } from '../methods/method.ts';
+import { uscl } from '../methods/uscl.ts';
 import { initialise } from '../models/initialise.ts';
 import { resnet, type ResNetDepth } from '../models/resnet.ts';
-import { uscl } from '../methods/uscl.ts';
 import type { Config } from './config.ts';
+import { parameterGroups, TrainedNetwork } from './trained-network.ts';
 
 /** A batch of pairs as the step needs it. */
 export interface StepBatch {
@@ -20,26 +19,6 @@ export interface StepBatch {
   readonly labels: Int32Array;
   /** [2N, channels, size, size] normalised: view 0 of all clips, then view 1. */
   readonly images: Float32Array;
-}
-
-/** Seconds of one step by what they were spent on. */
-export interface StepSeconds {
-  /** Waiting for batches. */
-  data: number;
-  forward: number;
-  loss: number;
-  backward: number;
-  optimizer: number;
-}
-
-export interface StepResult {
-  /** Means over the step's batches. */
-  readonly losses: Losses;
-  /** Norm of the averaged gradient before clipping. */
-  readonly gradientNorm: number;
-  /** Pairs in all batches of the step. */
-  readonly pairs: number;
-  readonly seconds: StepSeconds;
 }
 
 const DEPTHS: Readonly<Record<Config['model']['backbone'], ResNetDepth>> = {
@@ -78,129 +57,38 @@ export function methodOf(config: Config, classes: number): Method {
   });
 }
 
-/** Parameters with weight decay and without, by the patterns of `optimizer.noDecay`. */
-export function parameterGroups(
-  names: readonly string[],
-  optimizer: Config['optimizer'],
-): readonly ParameterGroup[] {
-  const patterns = optimizer.noDecay.map(globPattern);
-  const spared = names.filter((name) => patterns.some((pattern) => pattern.test(name)));
-  const unused = optimizer.noDecay.find((_, i) => !names.some((name) => patterns[i]!.test(name)));
-  if (unused !== undefined)
-    throw new UsclError({
-      kind: 'usage',
-      code: 'CONFIG_INVALID',
-      message: `No parameter has a name like "${unused}".`,
-      where: 'key optimizer.noDecay',
-      remedy: `Names look like ${names.slice(0, 3).join(', ')}; * stands for any letters.`,
-    });
-  const decayed = names.filter((name) => !spared.includes(name));
-  return [
-    { parameters: decayed, learningRateFactor: 1, weightDecay: optimizer.weightDecay },
-    { parameters: spared, learningRateFactor: 1, weightDecay: 0 },
-  ].filter((group) => group.parameters.length > 0);
-}
-
-/** A name pattern in which * stands for any letters. */
-export function globPattern(glob: string): RegExp {
-  const escaped = glob.split('*').map((part) => part.replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`));
-  return new RegExp(`^${escaped.join('.*')}$`);
-}
-
-export class Learner implements Disposable {
+export class Learner extends TrainedNetwork<StepBatch, Losses> {
   readonly method: Method;
-  readonly network: Network;
-  readonly parameters: Parameters;
-  readonly optimizer: Optimizer;
-  readonly #backend: Backend;
-  readonly #config: Config;
-  readonly #plans = new Map<string, Plan>();
+  readonly #network: Network;
+  readonly #normPerView: boolean;
 
   /** Initialised from the seed of a settled configuration. `classes`: how many the dataset has. */
   constructor(backend: Backend, config: Config, classes: number) {
-    this.#backend = backend;
-    this.#config = config;
-    this.method = methodOf(config, classes);
-    this.network = this.method.network(backboneOf(config));
-    this.parameters = backend.createParameters(this.network);
+    const method = methodOf(config, classes);
+    const network = method.network(backboneOf(config));
+    super(backend, network, config);
+    this.method = method;
+    this.#network = network;
+    this.#normPerView = config.model.normPerView;
     initialise(this.parameters, config.seed);
-    const names = this.parameters.specs.map((spec) => spec.name);
-    const groups = parameterGroups(names, config.optimizer);
-    this.optimizer = createOptimizer(backend, this.parameters, config.optimizer, groups);
+    const names = this.parameters.specs.map(({ name }) => name);
+    this.begin(parameterGroups(names, config.optimizer));
   }
 
   /** Plan of `images` images; made once, then kept (a short last batch has a plan of its own). */
   plan(mode: 'train' | 'infer', images: number): Plan {
-    const key = `${mode} ${images}`;
-    const known = this.#plans.get(key);
-    if (known !== undefined) return known;
-    const plan = this.#backend.compile(this.network, this.parameters, {
-      batch: images,
-      mode,
-      precision: this.#config.precision === 'bf16' ? 'bf16' : 'f32',
-      normGroups: mode === 'train' && this.#config.model.normPerView ? 2 : 1,
-    });
-    this.#plans.set(key, plan);
+    const normGroups = mode === 'train' && this.#normPerView ? 2 : 1;
+    return this.planOf(mode, this.#network, { batch: images, mode, normGroups });
+  }
+
+  protected override load({ labels, images }: StepBatch): Plan {
+    const plan = this.plan('train', 2 * labels.length);
+    plan.input.set(images);
     return plan;
   }
 
-  /**
-   * One optimizer step on the mean gradient of `count` batches, each asked for when the one before has been used.
-   * Throws `NON_FINITE` before any parameter has changed; running statistics are put back as well, so that the state
-   * is that of the last good step.
-   */
-  async step(
-    next: () => Promise<StepBatch>,
-    count: number,
-    learningRate: number,
-    clipNorm: number | null,
-  ): Promise<StepResult> {
-    const seconds: StepSeconds = { data: 0, forward: 0, loss: 0, backward: 0, optimizer: 0 };
-    const lap = stopwatch(seconds);
-    const statistics = this.parameters.statistics.slice();
-    const losses: Losses[] = [];
-    const clipIds: string[] = [];
-    let pairs = 0;
-    try {
-      while (losses.length < count) {
-        const batch = await next();
-        lap('data');
-        clipIds.push(...batch.clipIds);
-        pairs += batch.labels.length;
-        losses.push(this.#accumulate(batch, losses.length > 0, lap));
-      }
-      const { gradients } = this.parameters;
-      const norm = Math.sqrt(this.#backend.sumOfSquares(gradients, [[0, gradients.length]])) / count;
-      if (!Number.isFinite(norm)) throw nonFinite('gradient norm', norm, clipIds);
-      const clip = clipNorm === null || norm <= clipNorm ? 1 : clipNorm / norm;
-      this.optimizer.update(learningRate, clip / count);
-      lap('optimizer');
-      return { losses: meanLosses(losses), gradientNorm: norm, pairs, seconds };
-    } catch (thrown) {
-      this.parameters.statistics.set(statistics);
-      throw thrown;
-    }
-  }
-
-  #accumulate(batch: StepBatch, accumulate: boolean, lap: (part: keyof StepSeconds) => void): Losses {
-    const pairs = batch.labels.length;
-    const plan = this.plan('train', 2 * pairs);
-    plan.input.set(batch.images);
-    plan.forward();
-    lap('forward');
-    const losses = this.method.lossAndGradients(plan, { pairs, labels: batch.labels });
-    if (!Number.isFinite(losses.loss)) throw nonFinite('loss', losses.loss, batch.clipIds);
-    lap('loss');
-    plan.backward({ accumulate });
-    lap('backward');
-    return losses;
-  }
-
-  [Symbol.dispose](): void {
-    for (const plan of this.#plans.values()) plan[Symbol.dispose]();
-    this.#plans.clear();
-    this.optimizer[Symbol.dispose]();
-    this.parameters[Symbol.dispose]();
+  protected override lossesOf(plan: Plan, { labels }: StepBatch): Losses {
+    return this.method.lossAndGradients(plan, { pairs: labels.length, labels });
   }
 }
 
@@ -219,27 +107,4 @@ export function meanLosses(losses: readonly Losses[]): Losses {
     labelled: sum((one) => one.labelled),
     correct: sum((one) => one.correct),
   };
-}
-
-/** Adds the time since the last call to the part that is named. */
-function stopwatch(seconds: StepSeconds): (part: keyof StepSeconds) => void {
-  let mark = performance.now();
-  return (part) => {
-    const now = performance.now();
-    seconds[part] += (now - mark) / 1000;
-    mark = now;
-  };
-}
-
-/** `NON_FINITE`: training has left the range of numbers. */
-export function nonFinite(what: string, value: number, clipIds: readonly string[]): UsclError {
-  return new UsclError({
-    kind: 'numeric',
-    code: 'NON_FINITE',
-    message: `The ${what} is ${value}.`,
-    where: `clips ${clipIds.join(', ')}`,
-    remedy:
-      'Try a lower optimizer.learningRate, training.clipNorm=1, a longer warm-up, precision=f32, or a higher ' +
-      'objective.temperature; look at those clips with `uscl inspect`.',
-  });
 }

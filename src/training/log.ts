@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { guardWrites, writeFileAtomic } from '../base/files.ts';
 import { EventWriter } from '../formats/tensorboard.ts';
+import { RUN_FILES } from './run-folder.ts';
 
 /** `step` counts completed steps, `epoch` from 0, `time` in seconds since 1970. */
 const common = { step: z.int().min(0), epoch: z.int().min(0), time: z.number() };
@@ -59,11 +60,9 @@ export type StepEntry = Readonly<z.infer<typeof stepSchema>>;
 export type ValidationEntry = Readonly<z.infer<typeof validationSchema>>;
 export type KnnEntry = Readonly<z.infer<typeof knnSchema>>;
 
-const LOG = 'log.jsonl';
-
 /** Every whole entry of a run's log; a last line cut off by a crash is left out. */
 export function readLog(run: string): readonly LogEntry[] {
-  return readEntries(join(run, LOG), entrySchema);
+  return readEntries(join(run, RUN_FILES.log), entrySchema);
 }
 
 /** The lines of a file that are JSON of this form. */
@@ -85,35 +84,36 @@ function parseLine(line: string): unknown {
   }
 }
 
-/** Appends to both forms of the log. */
-export class RunLog implements Disposable {
+/** Appends entries to both forms of a log. */
+export class EntryLog<Entry extends { readonly step: number; readonly time: number }> implements Disposable {
   readonly #path: string;
   readonly #events: EventWriter;
+  readonly #scalarsOf: (entry: Entry) => Iterable<readonly [tag: string, value: number]>;
 
-  /** Goes on after `step` completed steps: what was logged beyond them is superseded. */
-  constructor(run: string, step: number) {
-    this.#path = join(run, LOG);
-    const kept = readLog(run).filter((entry) => entry.step <= step);
+  /** Goes on after `step`, with what earlier calls logged and is still true. */
+  constructor(
+    run: string,
+    step: number,
+    kept: readonly Entry[],
+    scalarsOf: (entry: Entry) => Iterable<readonly [tag: string, value: number]>,
+  ) {
+    this.#path = join(run, RUN_FILES.log);
+    this.#scalarsOf = scalarsOf;
     writeFileAtomic(this.#path, [kept.map((entry) => `${JSON.stringify(entry)}\n`).join('')]);
     this.#events = EventWriter.open(run, { fromStep: step + 1 });
   }
 
-  append(entry: LogEntry): void {
+  append(entry: Entry): void {
     guardWrites(this.#path, () => {
       appendFileSync(this.#path, `${JSON.stringify(entry)}\n`);
     });
-    this.#event(entry);
+    for (const [tag, value] of this.#scalarsOf(entry))
+      this.#events.scalar(tag, value, entry.step, entry.time);
   }
 
-  /** Hands everything to the system. Before each checkpoint, so that no step up to it is missing after a crash. */
+  /** Hands everything to the system. Before each save, so that no entry up to it is missing after a crash. */
   flush(): void {
     this.#events.flush();
-  }
-
-  #event(entry: LogEntry): void {
-    const { kind, step, time, ...values } = entry;
-    for (const [name, value] of Object.entries(values))
-      if (typeof value === 'number') this.#events.scalar(`${GROUPS[kind]}/${name}`, value, step, time);
   }
 
   /** Ends the log. Errors: `DISK_FULL`, `WRITE_FAILED`. */
@@ -129,6 +129,16 @@ export class RunLog implements Disposable {
       return;
     }
   }
+}
+
+/** The log of a pretraining that goes on after `step` completed steps: what was logged beyond them is superseded. */
+export function openLog(run: string, step: number): EntryLog<LogEntry> {
+  const kept = readLog(run).filter((entry) => entry.step <= step);
+  return new EntryLog(run, step, kept, ({ kind, step: _step, time: _time, ...values }) =>
+    Object.entries(values).flatMap(([name, value]) =>
+      typeof value === 'number' ? [[`${GROUPS[kind]}/${name}`, value] as const] : [],
+    ),
+  );
 }
 
 const GROUPS = { step: 'train', validation: 'validation', knn: 'knn' } as const;

@@ -1,165 +1,98 @@
 /**
- * The training loop: learning rate, next batches (already being painted), step, log, score, save. Everything random is
- * addressed by seed, epoch and clip, so a loop that begins at a later step does what the earlier one would have done.
+ * The loop of every training: learning rate, step, the end of an epoch, saving. Everything random is addressed by seed,
+ * epoch and clip, so a loop that begins at a later step does what the earlier one would have done. And the learning
+ * rate, a pure function of the step.
  */
 import { setImmediate } from 'node:timers/promises';
-import { Pace } from '../base/pace.ts';
 import { UsclError } from '../base/errors.ts';
 import type { Config } from './config.ts';
-import type { PretrainEvent } from './events.ts';
-import type { Feed } from './feed.ts';
-import type { Itinerary } from './itinerary.ts';
-import type { Learner, StepBatch, StepResult } from './learner.ts';
-import type { RunLog, StepEntry } from './log.ts';
-import type { Saver } from './saver.ts';
-import { learningRateAt } from './schedules.ts';
-import type { Scorer } from './scorer.ts';
 
-/** Everything a loop works with, open. */
-export interface OpenRun {
-  readonly config: Config;
-  readonly itinerary: Itinerary;
-  readonly learner: Learner;
-  readonly feed: Feed;
-  readonly scorer: Scorer;
-  readonly saver: Saver;
-  readonly log: RunLog;
-  readonly tell: (event: PretrainEvent) => void;
+/** A point in a run, or the length of it. */
+export interface RunTime {
+  readonly epoch: number;
+  readonly step: number;
 }
 
-/** Where a loop ended. */
-export interface LoopEnd {
-  /** Completed steps. */
-  readonly step: number;
-  /** Loss of the last step made; null when none was. */
-  readonly loss: number | null;
+/** How long a training is. `epochs` are those that begin; `steps` may cut the last one short. */
+export interface Course {
+  readonly epochs: number;
+  readonly steps: number;
+  readonly stepsPerEpoch: number;
+}
+
+/** What is trained, and what is to be done around its steps. */
+export interface Training {
+  readonly course: Course;
+  readonly config: Pick<Config, 'optimizer' | 'schedule'>;
+  /** Makes the step `now` (both numbers from 0) and tells of it. */
+  step(now: RunTime, learningRate: number): Promise<void>;
+  /** What is said of a step that left the range of numbers. */
+  failed(error: UsclError, now: RunTime): Pick<UsclError, 'remedy'> & { readonly where: string };
+  /** Scores and saves what is due when `step` steps are done and the epoch with them. */
+  endEpoch(epoch: number, step: number): Promise<'saved' | 'not saved' | 'enough'>;
+  /** Whether where the training stands should be saved now, within an epoch. */
+  isSaveDue(): boolean;
+  /** Saves where the training stands after `step` steps, of which the last was of `epoch`. */
+  save(step: number, epoch: number): void;
 }
 
 /**
- * Trains from `firstStep` to the end of the itinerary, or until the signal, which is heard between steps and leaves a
- * checkpoint. Errors: `NON_FINITE` naming step and clips, after the last good state was saved; `DISK_FULL`,
- * `WRITE_FAILED`.
+ * Trains from `firstStep` to the end of the course, until an epoch's end says that it is enough, or until the signal,
+ * which is heard between steps and leaves a save. Returns the completed steps and whether the signal ended it. Errors:
+ * numeric ones with the words of `failed`, and whatever the training throws.
  */
-export async function train(run: OpenRun, firstStep: number, signal?: AbortSignal): Promise<LoopEnd> {
-  const { config, itinerary, log, saver, tell } = run;
-  const pace = new Pace(itinerary.steps - firstStep);
-  let loss: number | null = null;
+export async function train(
+  training: Training,
+  firstStep: number,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly step: number; readonly stopped: boolean }> {
+  const { course, config } = training;
   let step = firstStep;
-  while (step < itinerary.steps) {
-    const epoch = itinerary.epochOf(step);
-    const learningRate = rateOf(step, config, itinerary);
-    const result = await makeStep(run, step, epoch, learningRate);
+  while (step < course.steps) {
+    const now = { step, epoch: Math.floor(step / course.stepsPerEpoch) };
+    try {
+      await training.step(now, learningRateAt(now, course, config));
+    } catch (thrown) {
+      if (!(thrown instanceof UsclError) || thrown.kind !== 'numeric') throw thrown;
+      const { code, message } = thrown;
+      const said = training.failed(thrown, now);
+      throw new UsclError({ kind: 'numeric', code, message, ...said, cause: thrown });
+    }
     step += 1;
-    loss = result.losses.loss;
-    const entry = stepEntry(result, { step, epoch, learningRate, seconds: pace.lap() });
-    log.append(entry);
-    tell({ kind: 'step', entry, steps: itinerary.steps, secondsLeft: pace.secondsLeft() });
-
-    let saved = false;
-    if (itinerary.ends(step - 1)) {
-      saved = await endEpoch(run, step, epoch);
-      pace.skip();
-    }
+    const ends = step % course.stepsPerEpoch === 0 || step === course.steps;
+    const end = ends ? await training.endEpoch(now.epoch, step) : 'not saved';
+    if (end === 'enough') break;
     await setImmediate();
-    if (signal?.aborted === true && step < itinerary.steps) {
-      if (!saved) saver.last(step, epoch);
-      break;
-    }
+    const stopped = signal?.aborted === true && step < course.steps;
+    if (end !== 'saved' && (stopped || training.isSaveDue())) training.save(step, now.epoch);
+    if (stopped) return { step, stopped };
   }
-  return { step, loss };
+  return { step, stopped: false };
 }
 
-function rateOf(step: number, config: Config, itinerary: Itinerary): number {
-  return learningRateAt(
-    { epoch: itinerary.epochOf(step), step },
-    { epoch: itinerary.epochs, step: itinerary.steps },
-    config.schedule,
-    config.optimizer.learningRate,
-  );
-}
-
-async function makeStep(
-  { config, itinerary, learner, feed, saver }: OpenRun,
-  step: number,
-  epoch: number,
-  learningRate: number,
-): Promise<StepResult> {
-  const next = (): Promise<StepBatch> => feed.next();
-  try {
-    return await learner.step(next, itinerary.batchesIn(step), learningRate, config.training.clipNorm);
-  } catch (thrown) {
-    if (!(thrown instanceof UsclError) || thrown.kind !== 'numeric') throw thrown;
-    // A finite gradient can still have thrown the weights out of range; then the checkpoint before is the last good one.
-    const sound = learner.parameters.values.every((value) => Number.isFinite(value));
-    if (sound) saver.last(step, epoch);
-    throw atStep(thrown, step, epoch, sound);
-  }
-}
-
-/** Scores and saves what is due. Whether `last` was saved. */
-async function endEpoch(
-  { config, itinerary, log, scorer, saver, tell }: OpenRun,
-  step: number,
-  epoch: number,
-): Promise<boolean> {
-  const final = step === itinerary.steps;
-  for (const { entry, best } of await scorer.scoreEpoch(epoch, step, final)) {
-    log.append(entry);
-    tell({ kind: 'score', entry, best });
-    if (best) saver.best(step, epoch);
-  }
-  const { every, keep } = config.checkpoint;
-  if (keep > 0 && (epoch + 1) % keep === 0) saver.keep(step, epoch);
-  if ((epoch + 1) % every !== 0 && !final) return false;
-  saver.last(step, epoch);
-  return true;
-}
-
-function stepEntry(
-  result: StepResult,
-  at: {
-    readonly step: number;
-    readonly epoch: number;
-    readonly learningRate: number;
-    readonly seconds: number;
-  },
-): StepEntry {
-  const { losses, gradientNorm, pairs } = result;
-  const { seconds } = at;
-  return {
-    kind: 'step',
-    step: at.step,
-    epoch: at.epoch,
-    time: Date.now() / 1000,
-    loss: losses.loss,
-    contrastive: losses.contrastive,
-    supervised: losses.supervised,
-    labelled: losses.labelled,
-    correct: losses.correct,
-    alignment: losses.alignment,
-    uniformity: losses.uniformity,
-    pairAccuracy: losses.accuracy,
-    learningRate: at.learningRate,
-    gradientNorm,
-    pairs,
-    seconds,
-    pairsPerSecond: pairs / seconds,
-    dataWaitShare: Math.min(1, result.seconds.data / seconds),
-    memory: process.memoryUsage.rss(),
-  };
-}
-
-function atStep(error: UsclError, step: number, epoch: number, saved: boolean): UsclError {
-  return new UsclError({
-    kind: error.kind,
-    code: error.code,
-    message: error.message,
-    where: `step ${step + 1}, epoch ${epoch}, ${error.where ?? ''}`,
-    remedy:
-      error.remedy +
-      (saved
-        ? ' The state before that step is saved; --resume would meet the same batch again.'
-        : ' The weights had left the range of numbers before; the checkpoints of earlier epochs are untouched.'),
-    cause: error,
-  });
+/**
+ * Learning rate at a step and its epoch (both from 0) of a run of `total` epochs and steps: warm-up, then constant or
+ * cosine (closed form of PyTorch's `CosineAnnealingLR` with η_min = 0), changing once an epoch or once a step.
+ *
+ * With t the epoch (or step), w the warm-up length, H the horizon and η the optimizer's learning rate:
+ * - `linear` warm-up: η·(t + 1)/w for t < w; `hold`: η for t < w;
+ * - then `constant`: η; `cosine`: η·(1 + cos(π·min(1, (t − w)/H)))/2.
+ */
+export function learningRateAt(
+  now: RunTime,
+  total: Pick<Course, 'epochs' | 'steps'>,
+  {
+    schedule,
+    optimizer,
+  }: Pick<Config, 'schedule'> & { readonly optimizer: { readonly learningRate: number } },
+): number {
+  const { kind, unit, warmup } = schedule;
+  const { learningRate: peak } = optimizer;
+  const time = now[unit];
+  const warm = warmup === 'none' ? 0 : schedule.warmupLength;
+  if (time < warm) return warmup === 'linear' ? (peak * (time + 1)) / warm : peak;
+  if (kind === 'constant') return peak;
+  const length = unit === 'epoch' ? total.epochs : total.steps;
+  const horizon = schedule.horizon ?? Math.max(1, length - warm);
+  return (peak * (1 + Math.cos(Math.PI * Math.min(1, (time - warm) / horizon)))) / 2;
 }

@@ -14,8 +14,9 @@ import type { PretrainEvent, RunSummary } from './events.ts';
 import { openFeed } from './feed.ts';
 import { Itinerary } from './itinerary.ts';
 import { Learner, methodOf } from './learner.ts';
-import { RunLog } from './log.ts';
+import { openLog } from './log.ts';
 import { train } from './loop.ts';
+import { Pretraining } from './pretraining.ts';
 import { recordProvenance, requireSameClips } from './provenance.ts';
 import { requireSameConfig, restoreRun, resultConfig } from './resume.ts';
 import { type ConfigSources, resolveConfig } from './resolve.ts';
@@ -29,7 +30,6 @@ import {
   RunLock,
   writeRunFile,
 } from './run-folder.ts';
-import { Saver } from './saver.ts';
 import { Scorer } from './scorer.ts';
 import { settled } from './settle.ts';
 import { type Split, splitClips, withoutLabels } from './splits.ts';
@@ -95,8 +95,7 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
   // Last: a folder counts as a run once it has its configuration.
   writeRunFile(run, RUN_FILES.config, config);
 
-  using log = new RunLog(run, firstStep);
-  const saver = new Saver({ run, config, ...hashes, learner, scorer, log, tell });
+  using log = openLog(run, firstStep);
   for (const text of remarks(config, itinerary, split)) tell({ kind: 'note', text });
   tell({
     kind: 'start',
@@ -110,7 +109,9 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
     precision: config.precision,
   });
   await using feed = openFeed(dataset, split, config, itinerary, firstStep);
-  const end = await train({ config, itinerary, learner, feed, scorer, saver, log, tell }, firstStep, signal);
+  const open = { run, config, ...hashes, course: itinerary, learner, feed, scorer, log, tell };
+  const training = new Pretraining(open, firstStep);
+  const end = await train(training, firstStep, signal);
   log.close();
 
   const folder = join(run, RUN_FILES.checkpoints);
@@ -120,7 +121,7 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
     step: end.step,
     steps: itinerary.steps,
     epochs: itinerary.epochs,
-    loss: end.loss,
+    loss: training.loss,
     best: scorer.best === null ? null : { ...scorer.best, by: scorer.by },
     checkpoints: {
       last: join(folder, CHECKPOINTS.last),

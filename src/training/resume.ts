@@ -12,7 +12,7 @@ import type { Config } from './config.ts';
 import { Itinerary } from './itinerary.ts';
 import type { Learner } from './learner.ts';
 import { RUN_FILES } from './run-folder.ts';
-import { learningRateAt } from './schedules.ts';
+import { learningRateAt } from './loop.ts';
 import type { Split } from './splits.ts';
 
 type Tell = (event: { readonly kind: 'note'; readonly text: string }) => void;
@@ -93,12 +93,7 @@ export function requireSameConfig(
   if (length === undefined) return;
   const before = new Itinerary(at.dataset.clips, at.split, saved);
   const rate = (config_: Config, itinerary: Itinerary, step: number): number =>
-    learningRateAt(
-      { epoch: itinerary.epochOf(step), step },
-      { epoch: itinerary.epochs, step: itinerary.steps },
-      config_.schedule,
-      config_.optimizer.learningRate,
-    );
+    learningRateAt({ epoch: itinerary.epochOf(step), step }, itinerary, config_);
   for (let step = 0; step < Math.min(at.step, at.itinerary.steps); step++)
     if (rate(saved, before, step) !== rate(config, at.itinerary, step))
       throw changedKey(

@@ -24,7 +24,7 @@ export const RUN_FILES = {
   lock: 'run.lock',
 } as const;
 
-/** What else is in the folder of a fine-tuning run; `finetune/run-files.ts` says what each is. */
+/** What else is in the folder of a fine-tuning run; `finetune/cells.ts` says what each is. */
 export const FINETUNE_FILES = {
   source: 'source.json',
   folds: 'folds.json',

@@ -1,20 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { resolveConfig } from '../../src/training/resolve.ts';
-import { learningRateAt } from '../../src/training/schedules.ts';
+import { learningRateAt } from '../../src/training/loop.ts';
 import { readCosineGolden } from '../golden/tables.ts';
 
 const golden = readCosineGolden();
 
 /** Rates at the first step of every epoch of a run of ten steps an epoch. */
 function ratesByEpoch(set: readonly string[], epochs: number): number[] {
-  const { schedule, optimizer } = resolveConfig({ set });
+  const config = resolveConfig({ set });
   return Array.from({ length: epochs }, (_, epoch) =>
-    learningRateAt(
-      { epoch, step: 10 * epoch },
-      { epoch: epochs, step: 10 * epochs },
-      schedule,
-      optimizer.learningRate,
-    ),
+    learningRateAt({ epoch, step: 10 * epoch }, { epochs, steps: 10 * epochs }, config),
   );
 }
 
@@ -31,11 +26,11 @@ describe('against PyTorch', () => {
   });
 
   test('the preset reference has the rates of the published code', () => {
-    const { schedule, optimizer } = resolveConfig({ preset: 'reference' });
-    expect(optimizer.learningRate).toBe(golden.base);
-    const total = { epoch: golden.epochs, step: 27 * golden.epochs };
+    const config = resolveConfig({ preset: 'reference' });
+    expect(config.optimizer.learningRate).toBe(golden.base);
+    const total = { epochs: golden.epochs, steps: 27 * golden.epochs };
     const rates = golden.reference.map((_, epoch) =>
-      learningRateAt({ epoch, step: 27 * epoch + 5 }, total, schedule, optimizer.learningRate),
+      learningRateAt({ epoch, step: 27 * epoch + 5 }, total, config),
     );
     expectClose(rates, golden.reference);
   });
@@ -66,7 +61,8 @@ describe('shape', () => {
   test('by step the rate changes within an epoch, by epoch it does not', () => {
     const at = (unit: string, step: number): number => {
       const { schedule } = resolveConfig({ set: [`schedule.unit=${unit}`, 'schedule.warmup=none'] });
-      return learningRateAt({ epoch: Math.floor(step / 10), step }, { epoch: 3, step: 30 }, schedule, 1);
+      const config = { schedule, optimizer: { learningRate: 1 } };
+      return learningRateAt({ epoch: Math.floor(step / 10), step }, { epochs: 3, steps: 30 }, config);
     };
     expect(at('epoch', 10)).toBe(at('epoch', 19));
     expect(at('step', 19)).toBeLessThan(at('step', 10));

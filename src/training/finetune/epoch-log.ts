@@ -2,14 +2,11 @@
  * What a fine-tuning run says while it goes: an entry an epoch of every fold in `log.jsonl`, and the same numbers as
  * TensorBoard events. A run that is resumed says every epoch once.
  */
-import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { guardWrites, writeFileAtomic } from '../../base/files.ts';
-import { EventWriter } from '../../formats/tensorboard.ts';
-import { readEntries } from '../log.ts';
+import { EntryLog, readEntries } from '../log.ts';
 import { RUN_FILES } from '../run-folder.ts';
-import { type CellKey, cellName } from './run-files.ts';
+import { type CellKey, cellName } from './cells.ts';
 
 const entrySchema = z.object({
   kind: z.literal('epoch'),
@@ -59,54 +56,30 @@ export function isOf(entry: CellKey, key: CellKey): boolean {
   return entry.labelRate === key.labelRate && entry.seed === key.seed && entry.fold === key.fold;
 }
 
-export class EpochLog implements Disposable {
-  readonly #path: string;
-  readonly #events: EventWriter;
+const EVENTS = ['trainLoss', 'trainAccuracy', 'innerLoss', 'innerBalancedAccuracy', 'learningRate'] as const;
+
+export class EpochLog extends EntryLog<EpochEntry> {
   #step: number;
 
   /** Goes on after the entries of earlier calls that `keep` says are still true. */
   constructor(run: string, keep: (entry: EpochEntry) => boolean) {
-    this.#path = join(run, RUN_FILES.log);
     const kept = readEpochLog(run)
       .filter(keep)
       .map((entry, i) => ({ ...entry, step: i + 1 }));
-    writeFileAtomic(this.#path, [kept.map((entry) => `${JSON.stringify(entry)}\n`).join('')]);
+    super(run, kept.length, kept, (entry) =>
+      EVENTS.flatMap((name) => {
+        const value = entry[name];
+        return value === null ? [] : [[`${name}/${cellName(entry)}`, value] as const];
+      }),
+    );
     this.#step = kept.length;
-    this.#events = EventWriter.open(run, { fromStep: this.#step + 1 });
   }
 
-  append(values: Omit<EpochEntry, 'step' | 'kind' | 'time'>): EpochEntry {
+  /** Appends an entry with these values, and returns it. */
+  add(values: Omit<EpochEntry, 'step' | 'kind' | 'time'>): EpochEntry {
     this.#step += 1;
     const entry: EpochEntry = { kind: 'epoch', step: this.#step, time: Date.now() / 1000, ...values };
-    guardWrites(this.#path, () => {
-      appendFileSync(this.#path, `${JSON.stringify(entry)}\n`);
-    });
-    const cell = cellName(entry);
-    for (const name of EVENTS) {
-      const value = entry[name];
-      if (value !== null) this.#events.scalar(`${name}/${cell}`, value, this.#step, entry.time);
-    }
+    this.append(entry);
     return entry;
   }
-
-  /** Hands everything to the system; before each save, so that no epoch up to it is missing after a crash. */
-  flush(): void {
-    this.#events.flush();
-  }
-
-  /** Ends the log. Errors: `DISK_FULL`, `WRITE_FAILED`. */
-  close(): void {
-    this.#events.close();
-  }
-
-  /** Runs while an error may be on its way up, so it adds none. */
-  [Symbol.dispose](): void {
-    try {
-      this.#events.close();
-    } catch {
-      return;
-    }
-  }
 }
-
-const EVENTS = ['trainLoss', 'trainAccuracy', 'innerLoss', 'innerBalancedAccuracy', 'learningRate'] as const;

@@ -1,7 +1,7 @@
 /** What a fine-tuning tells whoever watches it, and what it says at its end. */
 import type { Evaluation } from '../../evaluation/evaluation-result.ts';
 import type { EpochEntry } from './epoch-log.ts';
-import type { CellKey } from './run-files.ts';
+import type { CellKey } from './cells.ts';
 
 export type FinetuneEvent =
   | {

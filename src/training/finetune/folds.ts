@@ -10,7 +10,7 @@ import type { Dataset } from '../../dataset/reader.ts';
 import { evenParts, partOfClips, readSplit } from '../../dataset/splits.ts';
 import { splitLeaks } from '../leaks.ts';
 import { type FinetuneConfig, seedsOf } from './config.ts';
-import type { CellKey } from './run-files.ts';
+import type { CellKey } from './cells.ts';
 import { type Task, taskFor } from './task.ts';
 
 /** Fold of a clip that always trains. */

@@ -2,11 +2,10 @@
  * What of a network trains: which parameters, with which learning rate and weight decay, and which batch norms stand
  * still. Everything follows from names.
  */
-import { UsclError } from '../../base/errors.ts';
 import { type Network, parameterSpecs } from '../../engine/network.ts';
 import type { ParameterGroup } from '../../engine/optimizer.ts';
 import { OUTPUTS } from '../../models/heads.ts';
-import { globPattern, parameterGroups } from '../learner.ts';
+import { namesLike, parameterGroups } from '../trained-network.ts';
 import type { FinetuneConfig } from './config.ts';
 
 export interface TrainedLayers {
@@ -41,7 +40,7 @@ function chosenNames(
   layers: FinetuneConfig['layers'],
 ): ReadonlySet<string> {
   const patterns = [`${OUTPUTS.logits}.*`, ...patternsOf(network, layers)];
-  return new Set(patterns.flatMap((pattern) => fitting(names, pattern, 'layers')));
+  return new Set(patterns.flatMap((pattern) => namesLike(names, pattern, 'layers')));
 }
 
 function patternsOf(network: Network, layers: FinetuneConfig['layers']): readonly string[] {
@@ -66,7 +65,7 @@ function groupsOf(
 ): readonly ParameterGroup[] {
   const factors = new Map<string, number>();
   for (const [pattern, factor] of Object.entries(layerRates))
-    for (const name of fitting(names, pattern, 'layerRates')) factors.set(name, factor);
+    for (const name of namesLike(names, pattern, 'layerRates')) factors.set(name, factor);
   const kept = new Set(trained);
   return parameterGroups(names, optimizer).flatMap((group) => {
     const parameters = group.parameters.filter((name) => kept.has(name));
@@ -76,18 +75,5 @@ function groupsOf(
       learningRateFactor: factor,
       weightDecay: group.weightDecay,
     }));
-  });
-}
-
-function fitting(names: readonly string[], pattern: string, key: string): readonly string[] {
-  const glob = globPattern(pattern);
-  const found = names.filter((name) => glob.test(name));
-  if (found.length > 0) return found;
-  throw new UsclError({
-    kind: 'usage',
-    code: 'CONFIG_INVALID',
-    message: `No parameter has a name like "${pattern}".`,
-    where: `key ${key}`,
-    remedy: `Names look like ${names[0] ?? ''}, ${names.at(-4) ?? ''}, ${names.at(-1) ?? ''}; * stands for any letters.`,
   });
 }

@@ -5,11 +5,17 @@
 import { existsSync, rmSync } from 'node:fs';
 import { z } from 'zod';
 import { guardWrites } from '../../base/files.ts';
-import { readSafetensors, writeSafetensors } from '../../formats/safetensors.ts';
-import { digest, type NamedArray, namedTensors } from '../checkpoint.ts';
-import { CELL_FILES, type CellKey, cellName } from './run-files.ts';
-import type { EpochScore } from './scoring.ts';
-import type { Snapshot, Tuner } from './tuner.ts';
+import {
+  jsonText,
+  type NamedArray,
+  namedTensors,
+  numberText,
+  readTensors,
+  writeTensors,
+} from '../checkpoint.ts';
+import { CELL_FILES, type CellKey, cellName, type EpochScore, epochScoreSchema } from './cells.ts';
+import type { OpenRun } from './scoring.ts';
+import type { Snapshot } from './tuner.ts';
 
 /** The best epoch so far. */
 export interface BestEpoch {
@@ -26,13 +32,18 @@ const sumsSchema = z.strictObject({
   correct: z.int().min(0),
   gradientNorm: z.number(),
 });
-export type EpochSums = Readonly<z.infer<typeof sumsSchema>>;
+export const NO_SUMS: Readonly<z.infer<typeof sumsSchema>> = {
+  steps: 0,
+  loss: 0,
+  correct: 0,
+  gradientNorm: 0,
+};
 
 /** Where a fold stands: whole epochs, the best of them, and what was done of the next. */
 export interface CellProgress {
   readonly epochs: number;
   readonly best: BestEpoch | null;
-  readonly sums: EpochSums;
+  readonly sums: typeof NO_SUMS;
 }
 
 const metadataSchema = z.object({
@@ -40,40 +51,19 @@ const metadataSchema = z.object({
   version: z.literal('1'),
   cell: z.string(),
   configHash: z.string(),
-  epochs: z.coerce.number().pipe(z.int().min(0)),
-  sums: z
-    .string()
-    .transform((text): unknown => JSON.parse(text))
-    .pipe(sumsSchema),
-  optimizerSteps: z.coerce.number().pipe(z.int().min(0)),
-  best: z
-    .string()
-    .transform((text): unknown => JSON.parse(text))
-    .pipe(
-      z
-        .strictObject({
-          epoch: z.int().min(0),
-          score: z.strictObject({
-            loss: z.number(),
-            frameAccuracy: z.number(),
-            balancedAccuracy: z.number(),
-          }),
-        })
-        .nullable(),
-    ),
+  epochs: numberText,
+  sums: jsonText.pipe(sumsSchema),
+  optimizerSteps: numberText,
+  best: jsonText.pipe(z.strictObject({ epoch: z.int().min(0), score: epochScoreSchema }).nullable()),
   sha256: z.string(),
 });
 
 const BEST = { values: 'best.values', statistics: 'best.statistics' } as const;
 
+type Cell = Pick<OpenRun, 'run' | 'configHash' | 'tuner'> & { readonly key: CellKey };
+
 /** Writes where the fold stands, whole or not at all. Errors: `DISK_FULL`, `WRITE_FAILED`. */
-export function savePartial(
-  run: string,
-  key: CellKey,
-  progress: CellProgress,
-  tuner: Tuner,
-  configHash: string,
-): void {
+export function savePartial({ run, key, configHash, tuner }: Cell, progress: CellProgress): void {
   const { best } = progress;
   const flat = (name: string, data: Float32Array): NamedArray => ({ name, shape: [data.length], data });
   const tensors = [
@@ -82,7 +72,7 @@ export function savePartial(
       ? []
       : [flat(BEST.values, best.weights.values), flat(BEST.statistics, best.weights.statistics)]),
   ];
-  writeSafetensors(CELL_FILES.partial(run), tensors, {
+  writeTensors(CELL_FILES.partial(run), tensors, {
     format: 'uscl-finetune-partial',
     version: '1',
     cell: cellName(key),
@@ -91,22 +81,20 @@ export function savePartial(
     sums: JSON.stringify(progress.sums),
     optimizerSteps: String(tuner.optimizer.steps),
     best: JSON.stringify(best === null ? null : { epoch: best.epoch, score: best.score }),
-    sha256: digest(tensors),
   });
 }
 
 /** Puts the tuner where the fold stood; null where nothing usable was saved of this fold. `note` says why, if known. */
 export function restorePartial(
-  run: string,
-  key: CellKey,
-  tuner: Tuner,
-  configHash: string,
+  { run, key, configHash, tuner }: Cell,
   note: (text: string) => void,
 ): CellProgress | null {
   const path = CELL_FILES.partial(run);
   if (!existsSync(path)) return null;
-  const found = readPartial(path);
-  if (found === null) {
+  let found;
+  try {
+    found = readTensors(path, metadataSchema);
+  } catch {
     note(`The state of the unfinished fold is damaged; ${cellName(key)} starts over.`);
     return null;
   }
@@ -130,20 +118,4 @@ export function removePartial(run: string): void {
   guardWrites(path, () => {
     rmSync(path, { force: true });
   });
-}
-
-function readPartial(path: string): {
-  readonly metadata: z.infer<typeof metadataSchema>;
-  readonly tensors: ReadonlyMap<string, NamedArray>;
-} | null {
-  try {
-    const file = readSafetensors(path);
-    const metadata = metadataSchema.parse(file.metadata);
-    const tensors = new Map<string, NamedArray>();
-    for (const [name, { shape, data }] of file.tensors)
-      if (data instanceof Float32Array) tensors.set(name, { name, shape, data });
-    return digest([...tensors.values()]) === metadata.sha256 ? { metadata, tensors } : null;
-  } catch {
-    return null;
-  }
 }

@@ -6,6 +6,7 @@ import { randomAt } from '../../base/random.ts';
 import type { ClipRecord } from '../../dataset/types.ts';
 import { uniformFrames } from '../../evaluation/embeddings.ts';
 import type { FrameRow } from '../../views/frames.ts';
+import type { Course } from '../loop.ts';
 import type { FinetuneConfig } from './config.ts';
 
 /** Which draw of images an epoch uses: the address of its frames and of their augmentation. */
@@ -23,10 +24,12 @@ export function drawOf(config: Pick<FinetuneConfig, 'seed' | 'view'>, seed: numb
   return variants === null ? { seed, number: epoch } : { seed: config.seed, number: epoch % variants };
 }
 
-export class CellRows {
+export class CellRows implements Course {
   /** Images in every batch. */
   readonly size: number;
   readonly stepsPerEpoch: number;
+  readonly epochs: number;
+  readonly steps: number;
   readonly #clips: readonly ClipRecord[];
   readonly #training: readonly number[];
   readonly #config: Pick<FinetuneConfig, 'framesPerClip' | 'seed' | 'view'>;
@@ -36,7 +39,7 @@ export class CellRows {
   constructor(
     clips: readonly ClipRecord[],
     training: readonly number[],
-    config: Pick<FinetuneConfig, 'batch' | 'framesPerClip' | 'seed' | 'view'>,
+    config: Pick<FinetuneConfig, 'batch' | 'epochs' | 'framesPerClip' | 'seed' | 'view'>,
     seed: number,
   ) {
     this.#clips = clips;
@@ -45,6 +48,8 @@ export class CellRows {
     this.#seed = seed;
     const rows = training.reduce((sum, clip) => sum + this.#taken(clips[clip]!), 0);
     this.stepsPerEpoch = Math.ceil(rows / config.batch);
+    this.epochs = config.epochs;
+    this.steps = config.epochs * this.stepsPerEpoch;
     this.size = Math.ceil(rows / this.stepsPerEpoch);
   }
 

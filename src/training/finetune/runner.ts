@@ -4,41 +4,29 @@
  */
 import { join } from 'node:path';
 import { Pace } from '../../base/pace.ts';
-import type { Dataset } from '../../dataset/reader.ts';
 import { CHECKPOINTS, saveCheckpoint } from '../checkpoint.ts';
 import { ingestedAs } from '../ingested.ts';
 import { datasetHash, RUN_FILES } from '../run-folder.ts';
-import { type CellEnd, NEW_CELL, type OpenCell, stepsOf, trainCell } from './cell.ts';
-import { writeCell } from './cells.ts';
-import { type FinetuneConfig, viewOf } from './config.ts';
+import { type CellEnd, trainCell } from './cell.ts';
+import { CELL_FILES, type CellKey, cellName, writeCell } from './cells.ts';
+import { viewOf } from './config.ts';
 import { type EpochEntry, type EpochLog, isOf } from './epoch-log.ts';
-import type { FinetuneEvent } from './events.ts';
-import { type CellClips, cellClips, type FoldPlan } from './folds.ts';
-import type { FrozenPart } from './frozen-part.ts';
-import { type CellProgress, removePartial, restorePartial, savePartial } from './partial.ts';
-import { CELL_FILES, type CellKey, cellName } from './run-files.ts';
-import type { Tuner } from './tuner.ts';
+import { type CellClips, cellClips } from './folds.ts';
+import { type CellProgress, NO_SUMS, removePartial, restorePartial } from './partial.ts';
+import { CellRows } from './rows.ts';
+import type { OpenRun } from './scoring.ts';
 
-export interface RunnerParts {
-  readonly run: string;
-  readonly dataset: Dataset;
-  readonly config: FinetuneConfig;
-  readonly configHash: string;
-  readonly plan: FoldPlan;
-  readonly tuner: Tuner;
-  readonly frozen: FrozenPart;
+export interface RunnerParts extends OpenRun {
   readonly keys: readonly CellKey[];
   /** Of `keys`, those that an earlier call has made. */
   readonly done: readonly CellKey[];
-  readonly tell: (event: FinetuneEvent) => void;
-  readonly signal: AbortSignal | undefined;
 }
 
 export class Runner {
   readonly #parts: RunnerParts;
   readonly #todo: readonly CellKey[];
   /** Of the first training to be made. */
-  readonly #from: CellProgress;
+  readonly #from: CellProgress | null;
   readonly #total: number;
   /** Steps of trainings that have ended; those that early stopping spared count as made. */
   #before: number;
@@ -51,12 +39,10 @@ export class Runner {
     const { keys, done, tell } = parts;
     this.#todo = keys.filter((key) => !done.includes(key));
     const first = this.#todo[0];
-    this.#from =
-      first === undefined
-        ? NEW_CELL
-        : this.#start(first, (text) => {
-            tell({ kind: 'note', text });
-          });
+    const note = (text: string): void => {
+      tell({ kind: 'note', text });
+    };
+    this.#from = first === undefined ? null : this.#start(first, note);
     const sum = (some: readonly CellKey[]): number =>
       some.reduce((total, key) => total + this.#stepsOf(key), 0);
     this.#total = sum(keys);
@@ -66,8 +52,8 @@ export class Runner {
 
   /** Whether a log entry is of the training that is gone on with, and not beyond where it stands. */
   keeps(entry: EpochEntry): boolean {
-    const first = this.#todo[0];
-    return first !== undefined && isOf(entry, first) && entry.epoch < this.#from.epochs;
+    const [first] = this.#todo;
+    return first !== undefined && isOf(entry, first) && entry.epoch < (this.#from?.epochs ?? 0);
   }
 
   /** Trains until all is done or the signal is heard. */
@@ -76,9 +62,10 @@ export class Runner {
     for (const [i, key] of this.#todo.entries()) {
       if (signal?.aborted === true) return;
       const began = performance.now();
-      const from = i === 0 ? this.#from : this.#start(key, () => undefined);
+      const from = (i === 0 ? this.#from : null) ?? this.#start(key, () => undefined);
       const clips = this.#clipsOf(key);
-      const end = await trainCell(this.#open(key, clips, log), from);
+      const onStep = this.#tellStep.bind(this);
+      const end = await trainCell({ ...this.#parts, key, clips, log, onStep }, from);
       log.flush();
       if (end === null) return;
       const seconds = (performance.now() - began) / 1000;
@@ -93,56 +80,34 @@ export class Runner {
   }
 
   #start(key: CellKey, note: (text: string) => void): CellProgress {
-    const { tuner, frozen, run, configHash } = this.#parts;
+    const { tuner, frozen } = this.#parts;
     if (tuner.start(key.seed).belowChanged) frozen.clear();
-    return restorePartial(run, key, tuner, configHash, note) ?? NEW_CELL;
+    return restorePartial({ ...this.#parts, key }, note) ?? { epochs: 0, best: null, sums: NO_SUMS };
   }
 
-  #open(key: CellKey, clips: CellClips, log: EpochLog): OpenCell {
-    const { run, dataset, config, configHash, plan, tuner, frozen, tell, signal } = this.#parts;
-    let saved = performance.now();
-    return {
-      ...{ key, dataset, config, plan, clips, tuner, frozen, log, signal },
-      onStep: (step, images) => {
-        const done = this.#before + step;
-        this.#pace.lap(done);
-        tell({
-          kind: 'step',
-          ...{ done, total: this.#total, secondsLeft: this.#pace.secondsLeft() },
-          imagesPerSecond: images / this.#pace.secondsAStep(),
-        });
-      },
-      onEpoch: (entry) => {
-        tell({ kind: 'epoch', key, entry });
-      },
-      isSaveDue: () => performance.now() - saved >= 1000 * config.saveSeconds,
-      save: (progress) => {
-        // The log goes first, so that it is never behind.
-        log.flush();
-        savePartial(run, key, progress, tuner, configHash);
-        saved = performance.now();
-      },
-    };
+  #tellStep(step: number, images: number): void {
+    const done = this.#before + step;
+    this.#pace.lap(done);
+    const [secondsLeft, seconds] = [this.#pace.secondsLeft(), this.#pace.secondsAStep()];
+    const imagesPerSecond = images / seconds;
+    this.#parts.tell({ kind: 'step', done, total: this.#total, secondsLeft, imagesPerSecond });
   }
 
   #finish(key: CellKey, clips: CellClips, end: CellEnd, seconds: number): void {
     const { run, config, configHash } = this.#parts;
-    const legacyTest = config.protocol === 'legacy' && key.fold !== null;
+    const { rows, ...said } = end;
     // Weights first: a training is done once its file is there.
     if (key.fold === null) this.#saveModel(join(run, RUN_FILES.checkpoints, CHECKPOINTS.best), end);
     else if (config.keepModels) this.#saveModel(CELL_FILES.model(run, key), end);
     writeCell(run, {
       ...key,
       configHash,
-      epoch: end.epoch,
-      epochs: end.epochs,
-      chosenOn: end.score === null ? 'nothing' : legacyTest ? 'test' : 'inner',
-      score: end.score,
+      ...said,
       trainingClips: clips.training.length,
       innerClips: clips.inner.length,
       testClips: clips.test.length,
       seconds,
-      rows: [...end.rows],
+      rows: [...rows],
     });
   }
 
@@ -179,6 +144,6 @@ export class Runner {
 
   #stepsOf(key: CellKey): number {
     const { dataset, config } = this.#parts;
-    return stepsOf(dataset, this.#clipsOf(key), config, key.seed);
+    return new CellRows(dataset.clips, this.#clipsOf(key).training, config, key.seed).steps;
   }
 }

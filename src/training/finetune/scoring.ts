@@ -1,40 +1,76 @@
 /** What a network in training says about whole frames: probabilities, and the scores that choose an epoch. */
 import { setImmediate } from 'node:timers/promises';
+import { groupBy } from '../../base/collect.ts';
+import { largestAt } from '../../evaluation/knn.ts';
+import type { Dataset } from '../../dataset/reader.ts';
 import { balancedAccuracy } from '../../evaluation/metrics.ts';
+import type { PredictedClip } from '../../evaluation/predictions.ts';
 import { OUTPUTS } from '../../models/heads.ts';
 import type { FrameRow } from '../../views/frames.ts';
+import type { EpochScore } from './cells.ts';
+import type { FinetuneConfig } from './config.ts';
+import type { EpochEntry } from './epoch-log.ts';
+import type { FinetuneEvent } from './events.ts';
+import type { FoldPlan } from './folds.ts';
 import type { FrozenPart } from './frozen-part.ts';
 import { softmaxRows } from './model.ts';
+import { scoredRows } from './rows.ts';
 import type { Tuner } from './tuner.ts';
 
-/** Probabilities [rows, classes] of whole frames, in batches of `batch`. Error: `NON_FINITE`. */
+/** What all trainings of a run work with, open. */
+export interface OpenRun {
+  readonly run: string;
+  readonly dataset: Dataset;
+  readonly config: FinetuneConfig;
+  readonly configHash: string;
+  readonly plan: FoldPlan;
+  readonly tuner: Tuner;
+  readonly frozen: FrozenPart;
+  readonly tell: (event: FinetuneEvent) => void;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Probabilities [rows, classes] of whole frames. Error: `NON_FINITE`. */
 export async function probabilitiesOf(
   rows: readonly FrameRow[],
-  tuner: Tuner,
-  frozen: FrozenPart,
-  batch: number,
-  classes: number,
+  { config: { batch }, frozen, plan: { classes }, tuner }: OpenRun,
 ): Promise<Float32Array> {
-  const result = new Float32Array(rows.length * classes);
+  const result = new Float32Array(rows.length * classes.length);
   const plan = tuner.scoring(batch);
   for (let from = 0; from < rows.length; from += batch) {
     const part = rows.slice(from, from + batch);
     frozen.fill(part, 'whole', plan.input.subarray(0, part.length * tuner.cutLength));
     plan.forward();
-    result.set(softmaxRows(plan.output(OUTPUTS.logits), part.length, classes), from * classes);
+    const scores = softmaxRows(plan.output(OUTPUTS.logits), part.length, classes.length);
+    result.set(scores, from * classes.length);
     // Lets a signal be heard.
     await setImmediate();
   }
   return result;
 }
 
-export interface EpochScore {
-  /** Mean over frames of −ln of the probability of the label. */
-  readonly loss: number;
-  /** Share of frames predicted right. */
-  readonly frameAccuracy: number;
-  /** Balanced accuracy of clips by mean probability, over the classes that occur. */
-  readonly balancedAccuracy: number;
+/** Frame probabilities of every one of these clips. */
+export async function predictClips(
+  clips: readonly number[],
+  run: OpenRun,
+): Promise<readonly PredictedClip[]> {
+  const { config, dataset, plan } = run;
+  const classes = plan.classes.length;
+  const rows = scoredRows(dataset.clips, clips, config.framesPerClip.test);
+  const all = rows.length === 0 ? null : await probabilitiesOf(rows, run);
+  const places = [...rows.keys()];
+  return [...groupBy(places, (i) => rows[i]!.clip)].map(([clip, own]) => ({
+    clip,
+    frames: own.map((i) => rows[i]!.frame),
+    probabilities: own.map((i) => [...all!.subarray(i * classes, (i + 1) * classes)]),
+  }));
+}
+
+/** The published code looks at frame accuracy alone; otherwise equal balanced accuracies are told apart by the loss. */
+export function isBetter(score: EpochScore, than: EpochScore, chosenOn: EpochEntry['chosenOn']): boolean {
+  if (chosenOn === 'test') return score.frameAccuracy > than.frameAccuracy;
+  if (score.balancedAccuracy !== than.balancedAccuracy) return score.balancedAccuracy > than.balancedAccuracy;
+  return score.loss < than.loss;
 }
 
 /** Scores of probabilities [rows, classes] against the labels of the rows' clips. */
@@ -53,19 +89,13 @@ export function scoreRows(
     means.set(clip, mean);
     for (let c = 0; c < classes; c++) mean[c]! += ofRow[c]!;
     loss -= Math.log(Math.max(ofRow[labels[clip]!]!, 1e-12));
-    if (largest(ofRow) === labels[clip]) right++;
+    if (largestAt(ofRow, 0, classes) === labels[clip]) right++;
   }
   const truth = [...means.keys()].map((clip) => labels[clip]!);
-  const predicted = [...means.values()].map(largest);
+  const predicted = [...means.values()].map((mean) => largestAt(mean, 0, classes));
   return {
     loss: loss / rows.length,
     frameAccuracy: right / rows.length,
     balancedAccuracy: balancedAccuracy(truth, predicted, classes),
   };
-}
-
-function largest(values: ArrayLike<number>): number {
-  let best = 0;
-  for (let c = 1; c < values.length; c++) if (values[c]! > values[best]!) best = c;
-  return best;
 }

@@ -29,7 +29,7 @@ describe('a step', () => {
   const PLAIN = ['optimizer={kind: sgd, momentum: 0, weightDecay: 0}', 'layerRates={"classifier.*": 1}'];
 
   /** Weights before and after a step at rate 0.1, and the gradient of what trains. */
-  function stepped(set: readonly string[]) {
+  async function stepped(set: readonly string[]) {
     using backend = openBackend({ kind: 'reference' });
     const config = resolveFinetune({ set: [...TUNE, ...PLAIN, ...set] });
     using tuner = new Tuner(backend, config, readSource('random', 1), 2);
@@ -39,7 +39,8 @@ describe('a step', () => {
     for (let i = 0; i < input.length; i++) input[i] = random.normal();
     const before = tuner.parameters.values.slice();
     const targets = softTargets(Int32Array.of(0, 1, 1, 0), 2);
-    const { gradientNorm } = tuner.step({ clipIds: ['a', 'b', 'c', 'd'], targets, weights: null }, 0.1);
+    const batch = { clipIds: ['a', 'b', 'c', 'd'], targets, weights: null };
+    const { gradientNorm } = await tuner.step(() => Promise.resolve(batch), 1, 0.1, config.clipNorm);
     const { specs, values, gradients } = tuner.parameters;
     const gradient = new Float64Array(values.length);
     for (const { name, offset, length } of specs)
@@ -49,8 +50,8 @@ describe('a step', () => {
 
   test.each(['layers=all', 'layers=last-block', 'layers=head'])(
     'goes against the gradient, as far as the rate says and clipNorm lets it (%s)',
-    (layers) => {
-      const free = stepped([layers]);
+    async (layers) => {
+      const free = await stepped([layers]);
       const norm = Math.hypot(...free.gradient);
       expect(free.gradientNorm).toBeCloseTo(norm, 5);
       for (const [clipNorm, scale] of [
@@ -58,7 +59,7 @@ describe('a step', () => {
         [2 * norm, 1],
         [norm / 4, 1 / 4],
       ] as const) {
-        const { before, after, gradient, gradientNorm } = stepped([layers, `clipNorm=${clipNorm}`]);
+        const { before, after, gradient, gradientNorm } = await stepped([layers, `clipNorm=${clipNorm}`]);
         expect(gradientNorm).toBeCloseTo(norm, 5);
         let [moved, missed] = [0, 0];
         after.forEach((value, i) => {

@@ -1,0 +1,143 @@
+/** A pretraining around its steps: what of each is logged, what an epoch's end scores, and which checkpoints are written. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { UsclError } from '../base/errors.ts';
+import { guardWrites } from '../base/files.ts';
+import { Pace } from '../base/pace.ts';
+import { CHECKPOINTS, type CheckpointState, saveCheckpoint, saveLast } from './checkpoint.ts';
+import type { Config } from './config.ts';
+import type { PretrainEvent } from './events.ts';
+import type { Feed } from './feed.ts';
+import type { Itinerary } from './itinerary.ts';
+import { type Learner, meanLosses } from './learner.ts';
+import type { EntryLog, LogEntry, StepEntry } from './log.ts';
+import type { RunTime, Training } from './loop.ts';
+import { RUN_FILES } from './run-folder.ts';
+import type { Scorer } from './scorer.ts';
+
+/** Everything a pretraining works with, open. */
+export interface OpenRun {
+  readonly run: string;
+  readonly config: Config;
+  readonly configHash: string;
+  readonly datasetHash: string;
+  readonly course: Itinerary;
+  readonly learner: Learner;
+  readonly feed: Feed;
+  readonly scorer: Scorer;
+  readonly log: EntryLog<LogEntry>;
+  readonly tell: (event: PretrainEvent) => void;
+}
+
+export class Pretraining implements Training {
+  readonly course: Itinerary;
+  readonly config: Config;
+  /** Of the last step made; null when none was. */
+  loss: number | null = null;
+  readonly #open: OpenRun;
+  readonly #folder: string;
+  readonly #pace: Pace;
+
+  /** Makes the folder for checkpoints. */
+  constructor(open: OpenRun, firstStep: number) {
+    this.course = open.course;
+    this.config = open.config;
+    this.#open = open;
+    this.#folder = join(open.run, RUN_FILES.checkpoints);
+    this.#pace = new Pace(open.course.steps - firstStep);
+    guardWrites(this.#folder, () => mkdirSync(this.#folder, { recursive: true }));
+  }
+
+  async step({ step, epoch }: RunTime, learningRate: number): Promise<void> {
+    const { config, course, learner, feed, log, tell } = this.#open;
+    const result = await learner.step(
+      () => feed.next(),
+      course.batchesIn(step),
+      learningRate,
+      config.training.clipNorm,
+    );
+    const { loss, accuracy, ...losses } = meanLosses(result.losses);
+    const seconds = this.#pace.lap();
+    this.loss = loss;
+    const entry: StepEntry = {
+      kind: 'step',
+      ...{ step: step + 1, epoch, time: Date.now() / 1000 },
+      loss,
+      contrastive: losses.contrastive,
+      supervised: losses.supervised,
+      labelled: losses.labelled,
+      correct: losses.correct,
+      alignment: losses.alignment,
+      uniformity: losses.uniformity,
+      pairAccuracy: accuracy,
+      learningRate,
+      gradientNorm: result.gradientNorm,
+      pairs: result.rows,
+      seconds,
+      pairsPerSecond: result.rows / seconds,
+      dataWaitShare: Math.min(1, result.seconds.data / seconds),
+      memory: process.memoryUsage.rss(),
+    };
+    log.append(entry);
+    tell({ kind: 'step', entry, steps: course.steps, secondsLeft: this.#pace.secondsLeft() });
+  }
+
+  failed({ where = '', remedy }: UsclError, { step, epoch }: RunTime): { where: string; remedy: string } {
+    // A finite gradient can still have thrown the weights out of range; then the checkpoint before is the last good one.
+    const sound = this.#open.learner.parameters.values.every((value) => Number.isFinite(value));
+    if (sound) this.save(step, epoch);
+    return {
+      where: `step ${step + 1}, epoch ${epoch}, ${where}`,
+      remedy:
+        remedy +
+        (sound
+          ? ' The state before that step is saved; --resume would meet the same batch again.'
+          : ' The weights had left the range of numbers before; the checkpoints of earlier epochs are untouched.'),
+    };
+  }
+
+  async endEpoch(epoch: number, step: number): Promise<'saved' | 'not saved'> {
+    const { config, course, log, scorer, tell } = this.#open;
+    const final = step === course.steps;
+    for (const { entry, best } of await scorer.scoreEpoch(epoch, step, final)) {
+      log.append(entry);
+      tell({ kind: 'score', entry, best });
+      if (best) this.#saveWeights(CHECKPOINTS.best, step, epoch);
+    }
+    const { every, keep } = config.checkpoint;
+    if (keep > 0 && (epoch + 1) % keep === 0) this.#saveWeights(CHECKPOINTS.kept(epoch + 1), step, epoch);
+    const due = (epoch + 1) % every === 0 || final;
+    if (due) this.save(step, epoch);
+    this.#pace.skip();
+    return due ? 'saved' : 'not saved';
+  }
+
+  isSaveDue(): boolean {
+    return false;
+  }
+
+  /** Everything that resuming needs. The log goes first, so that it is never behind. */
+  save(step: number, epoch: number): void {
+    const { learner, log, tell } = this.#open;
+    log.flush();
+    saveLast(this.#folder, this.#state(step, epoch), learner.parameters, learner.optimizer);
+    tell({ kind: 'checkpoint', path: join(this.#folder, CHECKPOINTS.last) });
+  }
+
+  #saveWeights(name: string, step: number, epoch: number): void {
+    const { parameters } = this.#open.learner;
+    saveCheckpoint(join(this.#folder, name), this.#state(step, epoch), parameters, null);
+  }
+
+  #state(step: number, epoch: number): CheckpointState {
+    const { config, configHash, datasetHash, learner, scorer } = this.#open;
+    const { backbone, width } = config.model;
+    const { channels, size } = config.view;
+    return {
+      ...{ step, epoch, configHash, datasetHash },
+      optimizerSteps: learner.optimizer.steps,
+      best: scorer.best,
+      model: { backbone, width, channels, size },
+    };
+  }
+}
