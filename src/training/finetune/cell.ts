@@ -2,7 +2,7 @@
  * One training: a label rate, a seed and a fold. A score after each epoch, the best one kept, and at the end what that
  * one says about the test clips.
  */
-import { UsclError } from '../../base/errors.ts';
+import type { UsclError } from '../../base/errors.ts';
 import { INPUT } from '../../engine/network.ts';
 import type { PredictedClip } from '../../evaluation/predictions.ts';
 import { classWeights, rowWeights, softTargets } from '../../objectives/targets.ts';
