@@ -1,9 +1,9 @@
 /**
- * Finds the clips in a folder: videos, still pictures, DICOM files by their content, and folders of frames (USCL's
- * layout: one folder a video, with or without a level of class folders above; or frames of several videos in a folder,
- * told apart by their names). Whatever is no file that may be read is
- * named with its reason, and the rest goes on. Links to folders and links out of the source are not followed, pipes
- * and devices are not opened. A source of a million files fits into a few hundred megabytes.
+ * Finds the clips in a folder: videos (animated PNGs are such), still pictures, DICOM files by their content, and folders
+ * of frames (USCL's layout: one folder a video, with or without a level of class folders above; or frames of several
+ * videos in a folder, told apart by their names). Whatever is no file that may be read is named with its reason, and the
+ * rest goes on. Links to folders and links out of the source are not followed, pipes and devices are not opened. A source
+ * of a million files fits into a few hundred megabytes.
  */
 import { statSync } from 'node:fs';
 import type { Dirent } from 'node:fs';
@@ -14,6 +14,7 @@ import { dataError, type UsclError } from '../base/errors.ts';
 import { kindComplaint } from '../base/read-bounded.ts';
 import { FILES } from '../dataset/types.ts';
 import { HEAD_BYTES, isDicom } from '../formats/dicom/read.ts';
+import { isAnimatedPng } from './apng.ts';
 import { readFrameNames } from './frame-names.ts';
 import {
   accessComplaint,
@@ -95,7 +96,7 @@ export async function discover(root: string, options: DiscoverOptions): Promise<
   if (statSync(root).isFile()) {
     const walk = new Walk(dirname(root), options);
     const path = basename(root);
-    if (isPicture(path)) walk.items.push({ kind: 'still', path });
+    if (isStill(root)) walk.items.push({ kind: 'still', path });
     else walk.file(path);
     return walk.result();
   }
@@ -147,7 +148,7 @@ class Walk {
     }
   }
 
-  /** A file that is no picture by its name: DICOM by its content, otherwise something to try as a video. */
+  /** A file that is no still: DICOM by its content, otherwise something to try as a video. */
   file(path: string): void {
     const head = readHead(this.#root, path, this.#head);
     if (typeof head === 'string') this.#reject(path, head);
@@ -198,7 +199,7 @@ class Walk {
           ? fileComplaint(this.#root, path)
           : kindComplaint(entry);
       if (complaint !== undefined) this.#reject(path, complaint);
-      else if (isPicture(name)) listed.pictures.push(path);
+      else if (isStill(join(this.#root, path))) listed.pictures.push(path);
       else listed.others.push(path);
     }
   }
@@ -291,12 +292,14 @@ class Walk {
 interface Listed {
   readonly pictures: string[];
   readonly folders: string[];
-  /** Files that are neither pictures nor known to be something else. */
+  /** Files that are neither stills nor known to be something else. */
   readonly others: string[];
 }
 
-function isPicture(name: string): boolean {
-  return PICTURES.includes(extensionOf(name));
+/** A picture by its name; of PNGs, which may be clips, by what is in them too. */
+function isStill(path: string): boolean {
+  const extension = extensionOf(path);
+  return PICTURES.includes(extension) && !(extension === 'png' && isAnimatedPng(path));
 }
 
 function unreadable(root: string, reason: string, cause: unknown): UsclError {

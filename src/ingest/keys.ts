@@ -18,7 +18,7 @@ import { digestOfFile } from './paths.ts';
 import type { PlannedClip } from './plan.ts';
 
 /** To be raised with every change of what an ingest stores of the same source under the same settings. */
-const PIPELINE = 4;
+const PIPELINE = 5;
 
 /** Digest of the clip's source and settings, 64 hex digits. */
 export async function keyOf(

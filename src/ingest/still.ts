@@ -7,6 +7,7 @@ import type { Metadata } from 'sharp';
 import sharp from 'sharp';
 import { dataError, messageOf, type UsclError } from '../base/errors.ts';
 import { withChannels } from '../dataset/channels.ts';
+import { holdsAnimatedPng } from './apng.ts';
 import type { Size } from './geometry.ts';
 import { MAX_PIXELS, sizeComplaint } from './geometry.ts';
 import { readStart } from './paths.ts';
@@ -55,7 +56,7 @@ export async function openStill(path: string): Promise<Still> {
   }
   const { format, pages = 1, autoOrient, depth, channels, hasAlpha, space } = metadata;
   if (!FORMATS.includes(format)) throw unreadable(`it is a picture in the format ${format}`);
-  if (pages > 1 || isAnimatedPng(bytes))
+  if (pages > 1 || holdsAnimatedPng(bytes))
     throw unreadable('it holds several pictures; save them as separate files or as a video');
   const { width, height } = autoOrient;
   const complaint = sizeComplaint({ width, height });
@@ -162,18 +163,6 @@ function toBytes(data: Buffer, depth: Depth, { factor }: Scale): Uint8Array {
   return Uint8Array.from({ length: data.length / 4 }, (_, i) =>
     Math.min(255, Math.max(0, Math.round(view.getFloat32(4 * i, true) * factor))),
   );
-}
-
-/** Whether a PNG has a chunk `acTL` before its pixels; the picture library shows the first picture only. */
-function isAnimatedPng(bytes: Buffer): boolean {
-  if (bytes.length < 8 || bytes.readUInt32BE(0) !== 0x89504e47) return false;
-  for (let at = 8; at + 8 <= bytes.length;) {
-    const type = bytes.toString('latin1', at + 4, at + 8);
-    if (type === 'acTL') return true;
-    if (type === 'IDAT') return false;
-    at += 12 + bytes.readUInt32BE(at);
-  }
-  return false;
 }
 
 function unreadable(reason: string, cause?: unknown): UsclError {

@@ -6,6 +6,7 @@
 import { StringDecoder } from 'node:string_decoder';
 import { z } from 'zod';
 import { UsclError } from '../base/errors.ts';
+import { isAnimatedPng } from './apng.ts';
 import { captureOutput, drainOutputs, FIRST_PIPE, MAX_COMPLAINTS, streamOutput } from './command.ts';
 import { fileUrl, PROBE_SECONDS, PROTOCOLS, reasonIn, unreadable } from './ffmpeg.ts';
 import type { Size } from './geometry.ts';
@@ -31,8 +32,15 @@ export interface VideoInfo extends Size {
   readonly fps: number | null;
   /** Coded pictures that are shown (at least 1): those that an edit list cuts off are not counted. */
   readonly frames: number;
+  /** The reader that ffmpeg is told to use, where by itself it would take another one. */
+  readonly reader?: 'apng' | undefined;
   /** What a person should know of how the file was read, as sentences without names. */
   readonly remarks: readonly string[];
+}
+
+/** How ffmpeg and ffprobe are told of a reader, before the file. */
+export function readerOptions({ reader }: Pick<VideoInfo, 'reader'>): string[] {
+  return reader === undefined ? [] : ['-f', reader];
 }
 
 /** Tells of the video at a path. */
@@ -69,12 +77,14 @@ const ENTRIES = [
   'stream=index,codec_name,width,height,sample_aspect_ratio,avg_frame_rate,duration',
   'stream_disposition=attached_pic',
   'stream_side_data=rotation',
-  'packet=stream_index,flags',
+  'packet=stream_index,duration_time,flags',
 ];
 
 /** Reads a file's streams. Errors: `VIDEO_UNREADABLE` with ffprobe's reason, `TOOL_MISSING`, `TOOL_SILENT`. */
 export async function probeVideo(path: string, signal?: AbortSignal): Promise<VideoInfo> {
-  const { code, complaints, output, shown } = await askFfprobe(path, signal);
+  // Behind long texts or colour profiles ffmpeg does not look for an animation, and takes a still.
+  const reader = isAnimatedPng(path) ? 'apng' : undefined;
+  const { code, complaints, output, shown } = await askFfprobe(path, reader, signal);
   if (code !== 0) throw unreadable(reasonIn(complaints, path) ?? `ffprobe ended with code ${code}`);
   const probed = probeSchema.safeParse(parseJson(output));
   if (!probed.success) throw unreadable('ffprobe does not understand it');
@@ -95,20 +105,21 @@ export async function probeVideo(path: string, signal?: AbortSignal): Promise<Vi
       reasonIn(complaints, path) ?? `its ${stream.codec_name ?? 'video'} stream has no picture size`,
     );
   }
-  const frames = shown.get(stream.index) ?? 0;
+  const { frames, seconds: lasting } = shown.get(stream.index) ?? NONE;
   if (frames === 0) throw unreadable('it holds no pictures');
   const rotation = stream.side_data_list?.find((data) => data.rotation !== undefined)?.rotation ?? 0;
   const coded = { width: stream.width, height: stream.height };
   const size = displaySize(coded, stream.sample_aspect_ratio ?? 1, rotation);
   const complaint = sizeComplaint(size);
   if (complaint !== undefined) throw unreadable(complaint);
-  const seconds = stream.duration ?? format.duration;
+  const seconds = stream.duration ?? format.duration ?? (lasting > 0 ? lasting : undefined);
   const fps = stream.avg_frame_rate ?? (seconds === undefined ? null : frames / seconds);
   return {
     stream: isOnly ? 'V' : String(stream.index),
     ...size,
     fps: frames > 1 ? fps : null,
     frames,
+    reader,
     remarks: isOnly ? [] : [choiceIn(videos, stream, shown)],
   };
 }
@@ -118,20 +129,31 @@ interface Answer {
   readonly complaints: string;
   /** JSON without the packets. */
   readonly output: string;
-  /** Packets of each stream whose pictures are shown. */
-  readonly shown: ReadonlyMap<number, number>;
+  /** Of each stream the packets whose pictures are shown. */
+  readonly shown: ReadonlyMap<number, Shown>;
 }
+
+interface Shown {
+  readonly frames: number;
+  /** For how long, where every packet tells; else NaN. */
+  readonly seconds: number;
+}
+const NONE: Shown = { frames: 0, seconds: 0 };
 
 /** The line before the packets. */
 const PACKETS = '    "packets": [';
 
 /** A packet begins a line; D stands for one that is decoded and not shown. */
-const PACKET = /^\s*\{ "stream_index": (\d+), "flags": "([^"]*)"/;
+const PACKET = /^\s*\{ "stream_index": (\d+),(?: "duration_time": "([^"]*)",)? "flags": "([^"]*)"/;
 const MAX_OUTPUT = 2 ** 20;
 
 /** A long video has a million packets, so they are counted as they come. */
-async function askFfprobe(path: string, signal?: AbortSignal): Promise<Answer> {
-  const shown = new Map<number, number>();
+async function askFfprobe(
+  path: string,
+  reader: VideoInfo['reader'],
+  signal: AbortSignal | undefined,
+): Promise<Answer> {
+  const shown = new Map<number, Shown>();
   const lines = new Lines();
   let output = '';
   let isPackets = false;
@@ -141,9 +163,10 @@ async function askFfprobe(path: string, signal?: AbortSignal): Promise<Answer> {
     else if (line === '    ],') isPackets = false;
     else {
       // What a packet has beside its picture comes in lines of its own.
-      const [, index, flags] = PACKET.exec(line) ?? [];
-      if (index !== undefined && flags?.includes('D') === false)
-        shown.set(Number(index), (shown.get(Number(index)) ?? 0) + 1);
+      const [, index, duration, flags] = PACKET.exec(line) ?? [];
+      if (index === undefined || flags?.includes('D') !== false) return;
+      const { frames, seconds } = shown.get(Number(index)) ?? NONE;
+      shown.set(Number(index), { frames: frames + 1, seconds: seconds + Number(duration ?? NaN) });
     }
     if (output.length > MAX_OUTPUT) throw unreadable('ffprobe has more to say of it than a video needs');
   };
@@ -151,7 +174,8 @@ async function askFfprobe(path: string, signal?: AbortSignal): Promise<Answer> {
     'ffprobe',
     [
       ...['-v', 'error', ...PROTOCOLS, '-select_streams', 'v'],
-      ...['-show_entries', ENTRIES.join(':'), '-print_format', 'json=compact=1', fileUrl(path)],
+      ...['-show_entries', ENTRIES.join(':'), '-print_format', 'json=compact=1'],
+      ...[...readerOptions({ reader }), fileUrl(path)],
     ],
     { silenceSeconds: PROBE_SECONDS, signal },
   );
@@ -193,9 +217,9 @@ function counted(frames: number): string {
   return frames === 1 ? '1 frame' : `${frames} frames`;
 }
 
-function choiceIn(videos: readonly Stream[], chosen: Stream, shown: ReadonlyMap<number, number>): string {
+function choiceIn(videos: readonly Stream[], chosen: Stream, shown: ReadonlyMap<number, Shown>): string {
   const described = ({ index, width, height }: Stream): string =>
-    `number ${index} (${width}×${height}, ${counted(shown.get(index) ?? 0)})`;
+    `number ${index} (${width}×${height}, ${counted((shown.get(index) ?? NONE).frames)})`;
   const others = videos.filter((one) => one !== chosen).map(described);
   return `it holds ${videos.length} video streams; ${described(chosen)} was read, as ffmpeg does, not ${others.join(', ')}`;
 }

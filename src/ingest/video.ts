@@ -9,6 +9,7 @@ import { fileUrl, PROTOCOLS, reasonIn, unreadable } from './ffmpeg.ts';
 import type { Size } from './geometry.ts';
 import { MAX_PIXELS } from './geometry.ts';
 import type { VideoInfo } from './video-probe.ts';
+import { readerOptions } from './video-probe.ts';
 
 const SILENCE_SECONDS = 120;
 
@@ -39,7 +40,7 @@ export async function* decodeVideo(
 ): AsyncGenerator<Uint8Array, string | undefined, undefined> {
   const stream = streamOutput(
     'ffmpeg',
-    [...GLOBAL, ...inputOptions(path), ...outputOptions(0, info, options), 'pipe:1'],
+    [...GLOBAL, ...inputOptions(path, info), ...outputOptions(0, info, options), 'pipe:1'],
     { silenceSeconds: SILENCE_SECONDS, signal: options.signal },
   );
   const frames = new FrameCutter(options);
@@ -114,7 +115,7 @@ export async function decodeTogether(jobs: readonly VideoJob[]): Promise<Uint8Ar
   }));
   const args = [
     ...GLOBAL,
-    ...jobs.flatMap(({ path }) => inputOptions(path)),
+    ...jobs.flatMap(({ path, info }) => inputOptions(path, info)),
     ...jobs.flatMap(({ info, options }, i) => [...outputOptions(i, info, options), `pipe:${FIRST_PIPE + i}`]),
   ];
   try {
@@ -138,12 +139,12 @@ export async function decodeTogether(jobs: readonly VideoJob[]): Promise<Uint8Ar
 
 const GLOBAL = ['-nostdin', '-hide_banner', '-v', 'error', '-filter_threads', '1'];
 
-function inputOptions(path: string): string[] {
+function inputOptions(path: string, info: VideoInfo): string[] {
   return [
     ...PROTOCOLS,
     ...['-threads', '1', '-err_detect', 'explode', '-max_pixels', `${MAX_PIXELS}`],
     ...['-flags', '-output_corrupt'],
-    ...['-i', fileUrl(path)],
+    ...[...readerOptions(info), '-i', fileUrl(path)],
   ];
 }
 

@@ -8,7 +8,6 @@ import { openDataset } from '../../src/dataset/reader.ts';
 import { ingest } from '../../src/ingest/ingest.ts';
 import { decodeStill, openStill } from '../../src/ingest/still.ts';
 import { scratchFolder } from '../dataset/helpers.ts';
-import { makeWith } from './media.ts';
 
 const scratch = scratchFolder();
 const at = (name: string): string => join(scratch, name);
@@ -136,11 +135,6 @@ describe('a picture of more than 8 bits', () => {
     const frames = readFileSync(at('out-deep/frames.bin'));
     expect([...frames]).toEqual([...ramp(4095), ...ramp(1000)].map((value) => value >> 4));
   });
-});
-
-test('an animated PNG is refused as other files of several pictures are', async () => {
-  makeWith(at('loop.png'), ['-f', 'lavfi', '-i', 'testsrc2=s=48x32:r=5:d=1', '-f', 'apng']);
-  await expect(openStill(at('loop.png'))).rejects.toThrow('it holds several pictures');
 });
 
 test('what systems keep beside pictures is passed over and counted', async () => {

@@ -60,7 +60,7 @@ async function plan({ root, options, skip, signal }: RecipeContext): Promise<Rec
   const rejected: Rejection[] = [...found.rejected];
   const pictures = found.items.filter(({ kind }) => kind === 'still');
   for (const { path, kind } of found.items)
-    if (kind !== 'still') rejected.push({ source: path, reason: 'it is not a picture' });
+    if (kind !== 'still') rejected.push({ source: path, reason: 'it is not a single picture' });
   const { masksOf, orphans } = pairMasks(pictures.map(({ path }) => path));
   const all = [...masksOf.values()].flat();
   if (all.length === 0)
