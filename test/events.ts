@@ -1,7 +1,7 @@
 /** TensorBoard event files, read for tests: both checksums verified, scalars as TensorBoard shows them. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { maskedCrc32c } from '../src/formats/crc32c.ts';
+import { maskedCrc32c } from '../src/formats/tensorboard.ts';
 
 interface ScalarEvent {
   readonly wallTime: number;

@@ -16,12 +16,12 @@ export interface ErrorDetails {
   /** One sentence that names the offending value. */
   readonly message: string;
   /** File and byte, clip id, config key, URL-less place where it was found. */
-  readonly where?: string;
+  readonly where?: string | undefined;
   /** What the person can do about it. */
   readonly remedy: string;
   readonly cause?: unknown;
   /** What programs get beside the error with `--json`. */
-  readonly facts?: Readonly<Record<string, unknown>>;
+  readonly facts?: Readonly<Record<string, unknown>> | undefined;
 }
 
 export class UsclError extends Error {

@@ -10,26 +10,9 @@
 /** One part of an address. Numbers and strings never collide (`1` ≠ `'1'`). */
 export type AddressPart = number | string;
 
-export interface Random {
-  /** Uniform in [0, 1), 32 bits. */
-  uniform(): number;
-  /** Uniform in [low, high). */
-  between(low: number, high: number): number;
-  /** Uniform integer in [0, bound); bound ≥ 1. */
-  integer(bound: number): number;
-  /** Standard normal (Box–Muller). */
-  normal(): number;
-  /** Gamma(shape, 1), shape > 0 (Marsaglia & Tsang 2000). */
-  gamma(shape: number): number;
-  /** Beta(a, b), a and b > 0, from two gammas. */
-  beta(a: number, b: number): number;
-  /** A new array with the items in random order (Fisher–Yates). */
-  shuffled<T>(items: readonly T[]): T[];
-}
-
 /** The stream at an address. The first part is by convention the seed, the second the purpose. */
 export function randomAt(seed: number, purpose: string, ...address: readonly AddressPart[]): Random {
-  return new Sfc32(hashAddress([seed, purpose, ...address]));
+  return new Random(hashAddress([seed, purpose, ...address]));
 }
 
 const scratch = new DataView(new ArrayBuffer(8));
@@ -71,7 +54,7 @@ function finalMix(word: number): number {
   return (h ^ (h >>> 16)) >>> 0;
 }
 
-class Sfc32 implements Random {
+export class Random {
   #a: number;
   #b: number;
   #c: number;
@@ -95,20 +78,24 @@ class Sfc32 implements Random {
     return t >>> 0;
   }
 
+  /** Uniform in [0, 1), 32 bits. */
   uniform(): number {
     return this.#next() / 0x1_0000_0000;
   }
 
+  /** Uniform in [low, high). */
   between(low: number, high: number): number {
     return low + (high - low) * this.uniform();
   }
 
+  /** Uniform integer in [0, bound); bound ≥ 1. */
   integer(bound: number): number {
     if (!Number.isInteger(bound) || bound < 1)
       throw new RangeError(`integer bound must be ≥ 1, got ${bound}`);
     return Math.floor(this.uniform() * bound);
   }
 
+  /** Standard normal (Box–Muller). */
   normal(): number {
     if (this.#spare !== undefined) {
       const value = this.#spare;
@@ -121,6 +108,7 @@ class Sfc32 implements Random {
     return radius * Math.cos(angle);
   }
 
+  /** Gamma(shape, 1), shape > 0 (Marsaglia & Tsang 2000). */
   gamma(shape: number): number {
     if (!(shape > 0)) throw new RangeError(`gamma shape must be > 0, got ${shape}`);
     // Below 1: Gamma(a) = Gamma(a + 1) · U^(1/a).
@@ -135,6 +123,7 @@ class Sfc32 implements Random {
     }
   }
 
+  /** Beta(a, b), a and b > 0, from two gammas. */
   beta(a: number, b: number): number {
     const x = this.gamma(a);
     const y = this.gamma(b);
@@ -143,6 +132,7 @@ class Sfc32 implements Random {
     return x / (x + y);
   }
 
+  /** A new array with the items in random order (Fisher–Yates). */
   shuffled<T>(items: readonly T[]): T[] {
     const result = [...items];
     for (let i = result.length - 1; i > 0; i--) {

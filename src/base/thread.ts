@@ -26,10 +26,7 @@ export type PortableError =
 export function toPortable(thrown: unknown): PortableError {
   if (thrown instanceof UsclError) {
     const { kind, code, message, where, remedy } = thrown;
-    return {
-      known: true,
-      details: { kind, code, message, remedy, ...(where === undefined ? {} : { where }) },
-    };
+    return { known: true, details: { kind, code, message, where, remedy } };
   }
   if (thrown instanceof Error) return { known: false, message: thrown.message, stack: thrown.stack ?? '' };
   return { known: false, message: String(thrown), stack: '' };

@@ -7,23 +7,23 @@
  */
 import { UsclError } from '../base/errors.ts';
 
-/** Bytes an element takes, of the dtypes that are read and written. */
-export const ELEMENT_BYTES = {
-  F64: 8,
-  I64: 8,
-  U64: 8,
-  F32: 4,
-  I32: 4,
-  U32: 4,
-  F16: 2,
-  BF16: 2,
-  I16: 2,
-  U16: 2,
-  I8: 1,
-  U8: 1,
-  BOOL: 1,
+/** The array that holds each dtype; of an array's own dtypes the first. F16 and BF16 are their 16 bits, BOOL bytes. */
+export const ARRAYS = {
+  F64: Float64Array,
+  I64: BigInt64Array,
+  U64: BigUint64Array,
+  F32: Float32Array,
+  I32: Int32Array,
+  U32: Uint32Array,
+  I16: Int16Array,
+  U16: Uint16Array,
+  F16: Uint16Array,
+  BF16: Uint16Array,
+  I8: Int8Array,
+  U8: Uint8Array,
+  BOOL: Uint8Array,
 } as const;
-export type Dtype = keyof typeof ELEMENT_BYTES;
+export type Dtype = keyof typeof ARRAYS;
 
 /** The first eight bytes of a file: the length of the header, little-endian. */
 export const LENGTH_BYTES = 8;
@@ -209,13 +209,13 @@ class HeaderParser {
     this.#skipSpaces();
     const at = this.#at;
     const name = this.#string();
-    if (isDtype(name)) return name;
+    if (Object.hasOwn(ARRAYS, name)) return name as Dtype;
     throw new UsclError({
       kind: 'data',
       code: 'SAFETENSORS_DTYPE',
       message: `${this.#source}: tensor ${quoted(tensor)} has the dtype ${quoted(name)}, which is not supported.`,
       where: `${this.#source}, byte ${LENGTH_BYTES + at}`,
-      remedy: `Convert it to one of ${Object.keys(ELEMENT_BYTES).join(', ')} first.`,
+      remedy: `Convert it to one of ${Object.keys(ARRAYS).join(', ')} first.`,
     });
   }
 
@@ -269,7 +269,7 @@ class HeaderParser {
 
 /** Bytes of a tensor; Infinity where a product leaves the exact integers. */
 export function byteLength(dtype: Dtype, shape: readonly number[]): number {
-  let bytes: number = ELEMENT_BYTES[dtype];
+  let bytes: number = ARRAYS[dtype].BYTES_PER_ELEMENT;
   for (const side of shape) {
     bytes *= side;
     // Checked on the way, as the reference does: a later 0 does not excuse an overflow.
@@ -281,10 +281,6 @@ export function byteLength(dtype: Dtype, shape: readonly number[]): number {
 /** Such text has no UTF-8 form: a name like that could not be written back. */
 export function hasLoneSurrogate(text: string): boolean {
   return /\p{Surrogate}/u.test(text);
-}
-
-function isDtype(name: string): name is Dtype {
-  return Object.hasOwn(ELEMENT_BYTES, name);
 }
 
 function isDigit(byte: number | undefined): boolean {

@@ -4,12 +4,12 @@
  * format is checked before memory is allocated, and no more is allocated than the file is long. The writer makes files
  * whole or not at all and streams the callers' arrays without copying them. Little-endian hosts only.
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync } from 'node:fs';
 import { messageOf, systemCode, UsclError } from '../base/errors.ts';
-import { writeFileAtomic } from '../base/files.ts';
+import { readAll, writeFileAtomic } from '../base/files.ts';
 import {
+  ARRAYS,
   byteLength,
-  ELEMENT_BYTES,
   formatHeader,
   hasLoneSurrogate,
   HEADER_LIMIT,
@@ -25,17 +25,7 @@ import {
 export type { SafetensorsHeader } from './safetensors-header.ts';
 
 /** Raw elements; F16 and BF16 as their 16 bits, BOOL as bytes. */
-type TensorData =
-  | Float64Array
-  | Float32Array
-  | BigInt64Array
-  | BigUint64Array
-  | Int32Array
-  | Uint32Array
-  | Int16Array
-  | Uint16Array
-  | Int8Array
-  | Uint8Array;
+type TensorData = Exclude<NodeJS.TypedArray, Uint8ClampedArray>;
 
 interface Tensor {
   readonly dtype: Dtype;
@@ -71,7 +61,7 @@ export function writeSafetensors(
 ): void {
   const seen = new Set<string>();
   const typed = tensors.map((tensor) => ({ ...tensor, dtype: dtypeToWrite(tensor, seen) }));
-  typed.sort((a, b) => ELEMENT_BYTES[b.dtype] - ELEMENT_BYTES[a.dtype]);
+  typed.sort((a, b) => b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT);
   for (const [key, value] of Object.entries(metadata))
     if (hasLoneSurrogate(key) || hasLoneSurrogate(value))
       throw unwritable(METADATA_KEY, `has text at ${JSON.stringify(key)} that is not Unicode`);
@@ -86,19 +76,8 @@ export function writeSafetensors(
     throw unwritable(METADATA_KEY, `makes a header of ${header.length} bytes, more than ${HEADER_LIMIT}`);
   const length = Buffer.alloc(LENGTH_BYTES);
   length.writeBigUInt64LE(BigInt(header.length));
-  writeFileAtomic(path, [length, header, ...typed.flatMap(({ data }) => pieces(data))]);
-}
-
-/** One write call takes less than 2 GiB. */
-const PIECE_BYTES = 2 ** 28;
-
-function pieces(data: TensorData): Uint8Array[] {
-  const result: Uint8Array[] = [];
-  for (let start = 0; start < data.byteLength; start += PIECE_BYTES)
-    result.push(
-      new Uint8Array(data.buffer, data.byteOffset + start, Math.min(PIECE_BYTES, data.byteLength - start)),
-    );
-  return result;
+  const raw = typed.map(({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  writeFileAtomic(path, [length, header, ...raw]);
 }
 
 function dtypeToWrite(tensor: NamedTensor, seen: Set<string>): Dtype {
@@ -107,7 +86,7 @@ function dtypeToWrite(tensor: NamedTensor, seen: Set<string>): Dtype {
   if (hasLoneSurrogate(name)) throw unwritable(name, 'has a name that is not Unicode');
   if (seen.has(name)) throw unwritable(name, 'is given twice');
   seen.add(name);
-  const dtype = tensor.dtype ?? ownDtype(data);
+  const dtype = tensor.dtype ?? DTYPES.find((own) => data instanceof ARRAYS[own]) ?? 'U8';
   if (!(data instanceof ARRAYS[dtype]))
     throw unwritable(name, `is ${dtype} but its data are a ${data.constructor.name}`);
   if (
@@ -118,34 +97,7 @@ function dtypeToWrite(tensor: NamedTensor, seen: Set<string>): Dtype {
   return dtype;
 }
 
-function ownDtype(data: TensorData): Dtype {
-  if (data instanceof Float32Array) return 'F32';
-  if (data instanceof Float64Array) return 'F64';
-  if (data instanceof BigInt64Array) return 'I64';
-  if (data instanceof BigUint64Array) return 'U64';
-  if (data instanceof Int32Array) return 'I32';
-  if (data instanceof Uint32Array) return 'U32';
-  if (data instanceof Int16Array) return 'I16';
-  if (data instanceof Uint16Array) return 'U16';
-  return data instanceof Int8Array ? 'I8' : 'U8';
-}
-
-/** The array type that holds each dtype. */
-const ARRAYS = {
-  F64: Float64Array,
-  I64: BigInt64Array,
-  U64: BigUint64Array,
-  F32: Float32Array,
-  I32: Int32Array,
-  U32: Uint32Array,
-  F16: Uint16Array,
-  BF16: Uint16Array,
-  I16: Int16Array,
-  U16: Uint16Array,
-  I8: Int8Array,
-  U8: Uint8Array,
-  BOOL: Uint8Array,
-} as const;
+const DTYPES = Object.keys(ARRAYS) as Dtype[];
 
 /**
  * Reads a whole safetensors file, or bytes of one. Each tensor gets its own memory.
@@ -170,7 +122,7 @@ export function readSafetensors(source: string | Uint8Array): Safetensors {
 
 function allocate(source: string, name: string, dtype: Dtype, bytes: number): TensorData {
   try {
-    return new ARRAYS[dtype](bytes / ELEMENT_BYTES[dtype]);
+    return new ARRAYS[dtype](bytes / ARRAYS[dtype].BYTES_PER_ELEMENT);
   } catch (thrown) {
     throw new UsclError({
       kind: 'resource',
@@ -235,7 +187,9 @@ function withInput<T>(source: string | Uint8Array, action: (input: Input) => T):
     const file = openSync(source, 'r');
     try {
       const read = (target: Uint8Array, position: number): void => {
-        readFully(file, source, target, position);
+        const count = readAll(file, target, position);
+        if (count < target.byteLength)
+          throw truncated(source, position + count, 'it became shorter while it was read');
       };
       return action({ name: source, size: fstatSync(file).size, read });
     } finally {
@@ -251,16 +205,6 @@ function withInput<T>(source: string | Uint8Array, action: (input: Input) => T):
       remedy: 'Check the path and your rights to read it.',
       cause: thrown,
     });
-  }
-}
-
-function readFully(file: number, path: string, target: Uint8Array, position: number): void {
-  let done = 0;
-  while (done < target.byteLength) {
-    const wanted = Math.min(PIECE_BYTES, target.byteLength - done);
-    const count = readSync(file, target, done, wanted, position + done);
-    if (count === 0) throw truncated(path, position + done, 'it became shorter while it was read');
-    done += count;
   }
 }
 

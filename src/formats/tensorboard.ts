@@ -11,8 +11,6 @@
 import { closeSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { guardWrites, writeAll } from '../base/files.ts';
-import { maskedCrc32c } from './crc32c.ts';
-import { bytesField, doubleField, floatField, varintField } from './protobuf.ts';
 
 /** Field numbers of TensorFlow's event.proto and summary.proto. */
 const EVENT = { wallTime: 1, step: 2, fileVersion: 3, summary: 5, sessionLog: 7 } as const;
@@ -57,17 +55,10 @@ export class EventWriter implements Disposable {
     guardWrites(folder, () => mkdirSync(folder, { recursive: true }));
     const writer = new EventWriter(join(folder, nextFileName(folder, now)));
     try {
-      writer.#append(
-        Buffer.concat([doubleField(EVENT.wallTime, now), bytesField(EVENT.fileVersion, FILE_VERSION)]),
-      );
+      writer.#append(now, bytesField(EVENT.fileVersion, FILE_VERSION));
       if (options.fromStep !== undefined) {
-        writer.#append(
-          Buffer.concat([
-            doubleField(EVENT.wallTime, now),
-            varintField(EVENT.step, options.fromStep),
-            bytesField(EVENT.sessionLog, varintField(SESSION_STATUS, SESSION_START)),
-          ]),
-        );
+        const session = bytesField(EVENT.sessionLog, varintField(SESSION_STATUS, SESSION_START));
+        writer.#append(now, varintField(EVENT.step, options.fromStep), session);
       }
       writer.flush();
     } catch (thrown) {
@@ -84,13 +75,8 @@ export class EventWriter implements Disposable {
    */
   scalar(tag: string, value: number, step: number, wallTime = Date.now() / 1000): void {
     const point = Buffer.concat([bytesField(VALUE.tag, tag), floatField(VALUE.simpleValue, value)]);
-    this.#append(
-      Buffer.concat([
-        doubleField(EVENT.wallTime, wallTime),
-        varintField(EVENT.step, step),
-        bytesField(EVENT.summary, bytesField(SUMMARY_VALUE, point)),
-      ]),
-    );
+    const summary = bytesField(EVENT.summary, bytesField(SUMMARY_VALUE, point));
+    this.#append(wallTime, varintField(EVENT.step, step), summary);
     if (this.#pendingBytes >= BUFFER_LIMIT) this.flush();
   }
 
@@ -134,9 +120,9 @@ export class EventWriter implements Disposable {
     this.close();
   }
 
-  #append(event: Uint8Array): void {
+  #append(wallTime: number, ...fields: readonly Uint8Array[]): void {
     this.#requireOpen();
-    const bytes = record(event);
+    const bytes = record(Buffer.concat([doubleField(EVENT.wallTime, wallTime), ...fields]));
     this.#pending.push(bytes);
     this.#pendingBytes += bytes.length;
   }
@@ -168,4 +154,75 @@ function nextFileName(folder: string, now: number): string {
     if (Number.isSafeInteger(taken)) seconds = Math.max(seconds, taken + 1);
   }
   return `${FILE_PREFIX}${String(seconds).padStart(10, '0')}.uscl.${process.pid}.0`;
+}
+
+// As much of the Protocol Buffers wire format as events need: fields of the four live wire types.
+
+const WIRE = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
+
+/** Field with a non-negative integer below 2⁵³. */
+function varintField(field: number, value: number): Uint8Array {
+  return Uint8Array.of(...varint(field * 8 + WIRE.varint), ...varint(value));
+}
+
+/** Field with a little-endian double. */
+function doubleField(field: number, value: number): Uint8Array {
+  const payload = new Uint8Array(8);
+  new DataView(payload.buffer).setFloat64(0, value, true);
+  return Uint8Array.of(...varint(field * 8 + WIRE.fixed64), ...payload);
+}
+
+/** Field with a little-endian float. */
+function floatField(field: number, value: number): Uint8Array {
+  const payload = new Uint8Array(4);
+  new DataView(payload.buffer).setFloat32(0, value, true);
+  return Uint8Array.of(...varint(field * 8 + WIRE.fixed32), ...payload);
+}
+
+/** Field with text (UTF-8) or an embedded message, preceded by its length. */
+function bytesField(field: number, value: string | Uint8Array): Uint8Array {
+  const payload = typeof value === 'string' ? Buffer.from(value) : value;
+  return Buffer.concat([
+    Uint8Array.from([...varint(field * 8 + WIRE.bytes), ...varint(payload.length)]),
+    payload,
+  ]);
+}
+
+function varint(value: number): number[] {
+  if (!Number.isSafeInteger(value) || value < 0) {
+    throw new RangeError(`A varint must be an integer of at least 0, got ${value}.`);
+  }
+  const bytes: number[] = [];
+  let rest = value;
+  // Division, not shifts: shifts would cut the value to 32 bits.
+  while (rest >= 0x80) {
+    bytes.push((rest % 0x80) | 0x80);
+    rest = Math.floor(rest / 0x80);
+  }
+  bytes.push(rest);
+  return bytes;
+}
+
+const POLYNOMIAL = 0x82f63b78;
+
+const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let remainder = byte;
+  for (let bit = 0; bit < 8; bit++) remainder = (remainder >>> 1) ^ (remainder & 1 ? POLYNOMIAL : 0);
+  return remainder >>> 0;
+});
+
+/** CRC-32C (Castagnoli; RFC 3720, appendix B.4) of all bytes, an unsigned 32-bit integer. */
+export function crc32c(bytes: Uint8Array): number {
+  let crc = 0xffffffff;
+  for (const byte of bytes) crc = (crc >>> 8) ^ TABLE[(crc ^ byte) & 0xff]!;
+  return ~crc >>> 0;
+}
+
+/**
+ * The checksum rotated right by 15 bits plus 0xa282ead8, modulo 2³²: stored among the data it covers, it must not be a
+ * checksum of checksums.
+ */
+export function maskedCrc32c(bytes: Uint8Array): number {
+  const crc = crc32c(bytes);
+  return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
 }

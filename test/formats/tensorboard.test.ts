@@ -12,9 +12,9 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UsclError } from '../../src/base/errors.ts';
-import { crc32c, maskedCrc32c } from '../../src/formats/crc32c.ts';
+
 import { readEvents, readScalars } from '../events.ts';
-import { EventWriter } from '../../src/formats/tensorboard.ts';
+import { crc32c, EventWriter, maskedCrc32c } from '../../src/formats/tensorboard.ts';
 
 let folder: string;
 beforeEach(() => {

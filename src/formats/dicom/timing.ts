@@ -13,13 +13,6 @@ export interface FrameTiming {
   readonly fps: number | null;
   /** Seconds from the first frame to each frame, where frames are not evenly spaced (Frame Time Vector); otherwise null. */
   readonly times: Float64Array | null;
-  readonly from:
-    | 'FrameTimeVector'
-    | 'FrameTime'
-    | 'CineRate'
-    | 'RecommendedDisplayFrameRate'
-    | 'ActualFrameDuration'
-    | null;
   /** Something was told that no scanner has, and did not count. */
   readonly isDoubted: boolean;
 }
@@ -31,43 +24,39 @@ const LONGEST_STEP_MS = 60_000;
 /** Nine hours at 30 frames a second; a longer vector would cost more memory than its text. */
 const MAX_FRAMES = 1_000_000;
 
-type Told = Pick<FrameTiming, 'fps' | 'times'>;
+type Told = Omit<FrameTiming, 'isDoubted'>;
+
+const UNKNOWN: Told = { fps: null, times: null };
 
 export function timingOf(set: DicomElements, frames: number): FrameTiming {
-  if (frames < 2) return { fps: null, times: null, from: null, isDoubted: false };
+  if (frames < 2) return { ...UNKNOWN, isDoubted: false };
   const rate = (keyword: Keyword): Told => ({ fps: numberOf(set, keyword) ?? null, times: null });
   const step = (keyword: Keyword): Told => ({ fps: 1000 / (numberOf(set, keyword) ?? NaN), times: null });
-  const ways = [
+  const ways: readonly (readonly [Keyword, (keyword: Keyword) => Told])[] = [
     ['FrameTimeVector', () => fromVector(set, frames)],
-    ['FrameTime', () => step('FrameTime')],
-    ['CineRate', () => rate('CineRate')],
-    ['RecommendedDisplayFrameRate', () => rate('RecommendedDisplayFrameRate')],
-    ['ActualFrameDuration', () => step('ActualFrameDuration')],
-  ] as const;
+    ['FrameTime', step],
+    ['CineRate', rate],
+    ['RecommendedDisplayFrameRate', rate],
+    ['ActualFrameDuration', step],
+  ];
   const pointed = numberOf(set, 'FrameIncrementPointer');
-  const isPointed = ([keyword]: (typeof ways)[number]): boolean => tagOf(keyword) === pointed;
+  const first = ways.filter(([keyword]) => tagOf(keyword) === pointed);
   let isDoubted = false;
-  for (const [keyword, tell] of [...ways.filter(isPointed), ...ways.filter((way) => !isPointed(way))]) {
+  for (const [keyword, tell] of new Set([...first, ...ways])) {
     if (!hasValue(set, keyword)) continue;
-    const { fps, times } = tell();
-    if (fps !== null && fps > SLOWEST && fps < FASTEST) return { fps, times, from: keyword, isDoubted };
+    const told = tell(keyword);
+    if (told.fps !== null && told.fps > SLOWEST && told.fps < FASTEST) return { ...told, isDoubted };
     isDoubted = true;
   }
-  return { fps: null, times: null, from: null, isDoubted };
+  return { ...UNKNOWN, isDoubted };
 }
 
 /** The vector holds the milliseconds from the frame before; its first value is 0 by the standard and not used. */
 function fromVector(set: DicomElements, frames: number): Told {
-  const unknown = { fps: null, times: null };
-  if (frames > MAX_FRAMES) return unknown;
-  const steps = numbersOf(set, 'FrameTimeVector', frames);
-  if (steps.length < frames) return unknown;
+  const steps = frames > MAX_FRAMES ? [] : numbersOf(set, 'FrameTimeVector', frames).slice(1);
+  if (steps.length < frames - 1 || !steps.every((step) => step >= 0 && step <= LONGEST_STEP_MS))
+    return UNKNOWN;
   const times = new Float64Array(frames);
-  for (let i = 1; i < frames; i++) {
-    const step = steps[i]!;
-    if (!(step >= 0) || step > LONGEST_STEP_MS) return unknown;
-    times[i] = times[i - 1]! + step / 1000;
-  }
-  const total = times[frames - 1]!;
-  return total > 0 ? { fps: (frames - 1) / total, times } : unknown;
+  for (const [i, step] of steps.entries()) times[i + 1] = times[i]! + step / 1000;
+  return { fps: (frames - 1) / times[frames - 1]!, times };
 }

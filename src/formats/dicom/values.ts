@@ -30,11 +30,6 @@ export function textOf(set: DicomElements, keyword: Keyword): string | undefined
   return text === '' ? undefined : text;
 }
 
-/** The values of an attribute of several texts, each without its padding. */
-export function textsOf(set: DicomElements, keyword: Keyword): readonly string[] {
-  return (textOf(set, keyword)?.split('\\') ?? []).map((text) => text.replace(/^[\0 ]+|[\0 ]+$/g, ''));
-}
-
 /** First number of an attribute; undefined where it is absent, empty or not a number. */
 export function numberOf(set: DicomElements, keyword: Keyword): number | undefined {
   const value = numbersOf(set, keyword, 1)[0];

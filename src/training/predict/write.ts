@@ -1,6 +1,6 @@
 /** Predictions of files into a file: comma-separated rows as they come, or one JSON object; whole or not at all. */
 import { statSync } from 'node:fs';
-import { AtomicFile } from '../../base/atomic-file.ts';
+import { AtomicFile } from '../../base/files.ts';
 import { UsclError } from '../../base/errors.ts';
 import type { FailedFile, FilePrediction } from './answers.ts';
 import type { Predictor, PredictOptions, PredictVisitor } from './predict.ts';
