@@ -10,7 +10,7 @@ import { packedBytes } from './native.ts';
 import { decodeJpeg2000 } from './jpeg-2000.ts';
 import { decodeJpeg } from './jpeg.ts';
 import { decodeRle } from './rle.ts';
-import type { Samples } from './samples.ts';
+import { wordsOf, type Samples } from './samples.ts';
 
 export interface DecodedFrame {
   readonly width: number;
@@ -75,14 +75,6 @@ function nativeSamples(image: DicomFrames, bytes: Uint8Array, swapped: boolean, 
     colour: 'declared',
     shift: image.shift,
   };
-}
-
-function wordsOf(bytes: Uint8Array, swapped: boolean): Uint16Array {
-  const high = swapped ? 0 : 1;
-  const low = 1 - high;
-  const words = new Uint16Array(bytes.length >> 1);
-  for (let i = 0; i < words.length; i++) words[i] = (bytes[2 * i + high]! << 8) | bytes[2 * i + low]!;
-  return words;
 }
 
 /** Bytes of a frame out of words whose bytes are exchanged; words count from the start of the pixel data. */

@@ -56,20 +56,11 @@ const MAX_ELEMENTS = 100_000;
 /** Headers looked at while one data set is read, nested ones included. */
 const MAX_STEPS = 2_000_000;
 
-/** The elements of one data set or item while they are read. */
-class Collected {
-  readonly elements = new Map<number, DicomElement>();
-  readonly repeated: DicomElement[] = [];
-  #count = 0;
-
-  /** Whether the element is the first of its tag. */
-  add(element: DicomElement): boolean {
-    if (++this.#count > MAX_ELEMENTS) throw tooMany(element.start);
-    const first = this.elements.get(element.tag);
-    if (first === undefined || first.end <= first.start) this.elements.set(element.tag, element);
-    else this.repeated.push(element);
-    return first === undefined;
-  }
+/** A data set or item while it is read. */
+interface Found extends DicomElements {
+  readonly elements: Map<number, DicomElement>;
+  readonly repeated: DicomElement[];
+  count: number;
 }
 
 /** Walks elements of `bytes`. One reader reads one data set or sequence; its steps are counted together. */
@@ -95,30 +86,23 @@ export class ElementReader {
    */
   dataSet(start: number, coding: Coding, open = false): DicomElements {
     const end = this.#bytes.length;
-    const found = new Collected();
+    const found = this.#begin(coding, 0);
     let at = start;
     while (at < end) {
       if (isPadding(this.#bytes, at)) break;
       const head = this.#head(at, end, coding);
       if (head.tag === PIXEL_DATA && open) {
-        const undefinedLength = head.length === UNDEFINED;
-        const { tag, vr, next } = head;
-        this.#add(found, {
-          tag,
-          vr,
-          start: next,
-          // Beyond any bytes: nobody can take it for whole.
-          end: undefinedLength ? Infinity : next + head.length,
-          undefinedLength,
-        });
+        const { tag, vr, next, length } = head;
+        const undefinedLength = length === UNDEFINED;
+        // Beyond any bytes: nobody can take it for whole.
+        const stop = undefinedLength ? Infinity : next + length;
+        this.#add(found, { tag, vr, start: next, end: stop, undefinedLength });
         break;
       }
-      const element = this.#element(head, end, coding, 0);
-      this.#add(found, element);
-      at = element.undefinedLength ? element.end + 8 : element.end;
+      at = this.#add(found, this.#element(head, end, coding, 0));
       if (head.tag === PIXEL_DATA) break;
     }
-    return this.#set(found, coding, 0);
+    return found;
   }
 
   /**
@@ -128,17 +112,15 @@ export class ElementReader {
   metaGroup(start: number): { meta: DicomElements; end: number } {
     const coding: Coding = { implicit: false, bigEndian: false };
     const end = this.#bytes.length;
-    const found = new Collected();
+    const found = this.#begin(coding, 0);
     let at = start;
     while (at + 8 <= end) {
       const group = this.#view.getUint16(at, true);
       if (group !== 2 && (group !== 0 || found.elements.size === 0 || isPadding(this.#bytes, at))) break;
       const own = group === 0 ? { ...coding, implicit: true } : coding;
-      const element = this.#element(this.#head(at, end, own), end, own, 0);
-      this.#add(found, element);
-      at = element.undefinedLength ? element.end + 8 : element.end;
+      at = this.#add(found, this.#element(this.#head(at, end, own), end, own, 0));
     }
-    return { meta: this.#set(found, coding, 0), end: at };
+    return { meta: found, end: at };
   }
 
   /** The items of a sequence element. */
@@ -154,19 +136,17 @@ export class ElementReader {
       const end = length === UNDEFINED ? element.end : next + length;
       if (end > element.end) throw overrun(at, tag, length, element.end - next);
       const own = this.#codingAt(next, end, coding);
-      const found = new Collected();
+      const found = this.#begin(own, depth + 1);
       at = next;
       while (at < end) {
         const head = this.#head(at, end, own);
         if (head.tag === ITEM_END) break;
         if (++count > MAX_ELEMENTS) throw tooMany(at);
-        const inner = this.#element(head, end, own, depth + 1);
-        this.#add(found, inner);
-        at = inner.undefinedLength ? inner.end + 8 : inner.end;
+        at = this.#add(found, this.#element(head, end, own, depth + 1));
       }
       if (length === UNDEFINED) at += 8;
       if (++count > MAX_ELEMENTS) throw tooMany(at);
-      items.push(this.#set(found, own, depth + 1));
+      items.push(found);
     }
     return items;
   }
@@ -188,12 +168,27 @@ export class ElementReader {
     return ranges;
   }
 
-  #add(found: Collected, element: DicomElement): void {
-    if (!found.add(element)) this.#slips.add('doubled-elements');
+  #begin(coding: Coding, depth: number): Found {
+    return {
+      bytes: this.#bytes,
+      coding,
+      elements: new Map(),
+      repeated: [],
+      slips: this.#slips,
+      depth,
+      count: 0,
+    };
   }
 
-  #set({ elements, repeated }: Collected, coding: Coding, depth: number): DicomElements {
-    return { bytes: this.#bytes, coding, elements, repeated, slips: this.#slips, depth };
+  /** Takes an element in; returns where the next one stands. */
+  #add(found: Found, element: DicomElement): number {
+    const { elements, repeated } = found;
+    if (++found.count > MAX_ELEMENTS) throw tooMany(element.start);
+    const first = elements.get(element.tag);
+    if (first !== undefined) this.#slips.add('doubled-elements');
+    if (first === undefined || first.end <= first.start) elements.set(element.tag, element);
+    else repeated.push(element);
+    return behind(element);
   }
 
   #head(at: number, end: number, coding: Coding): Head {
@@ -235,8 +230,7 @@ export class ElementReader {
       for (;;) {
         const head = this.#head(at, end, own);
         if (head.tag === ITEM_END) break;
-        const element = this.#element(head, end, own, depth);
-        at = element.undefinedLength ? element.end + 8 : element.end;
+        at = behind(this.#element(head, end, own, depth));
       }
       at += 8;
     }
@@ -248,6 +242,11 @@ export class ElementReader {
       return coding;
     return representationAt(this.#bytes, at + 4) === undefined ? { ...coding, implicit: true } : coding;
   }
+}
+
+/** Where what follows an element stands. */
+function behind({ end, undefinedLength }: DicomElement): number {
+  return undefinedLength ? end + 8 : end;
 }
 
 /** A sequence whose representation is unknown is coded implicitly, little-endian (PS3.5 clause 6.2.2). */

@@ -28,14 +28,26 @@ export type DicomErrorCode = keyof typeof REMEDIES;
 
 /** @param where `byte 132`, `frame 3`, a keyword. */
 export function dicomError(code: DicomErrorCode, message: string, where: string, cause?: unknown): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code,
-    message,
-    where,
-    remedy: REMEDIES[code],
-    ...(cause === undefined ? {} : { cause }),
-  });
+  return new UsclError({ kind: 'data', code, message, where, remedy: REMEDIES[code], cause });
+}
+
+/**
+ * Decoding must not take more memory than the file justifies.
+ *
+ * @throws UsclError `DICOM_TOO_LARGE`.
+ */
+export function checkWorking(bytes: number, limit: number, where: string): void {
+  if (bytes > limit)
+    throw dicomError(
+      'DICOM_TOO_LARGE',
+      `Decoding one frame would take ${Math.round(bytes)} bytes of memory; a file of this length may take ${Math.max(0, limit)}.`,
+      where,
+    );
+}
+
+/** What is wrong with the codestream of a frame. */
+export function damaged(complaint: string, where: string): Error {
+  return dicomError('DICOM_CODESTREAM', `The compressed frame ${complaint}.`, where);
 }
 
 /** `(0018,6011)`. */

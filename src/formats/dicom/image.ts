@@ -1,15 +1,13 @@
 /**
  * What a DICOM object says of its pictures, checked against the bytes it has before anything is allocated for them:
  * size, frames, samples, colour, bits, tables, timing, and where each frame's bytes are. What this accepts can be
- * decoded one frame at a time within memory that follows from the file's length (memory.ts).
+ * decoded one frame at a time within memory that follows from the file's length.
  */
 import { ElementReader, type DicomElement } from './elements.ts';
-import { dicomError } from './errors.ts';
-import { codestreamAt } from './codestreams.ts';
-import { frameLength, framesOfFragments, oneStream, type FrameFragments } from './fragments.ts';
+import { checkWorking, dicomError } from './errors.ts';
+import { codestreamAt, frameLength, framesOfFragments, oneStream, type FrameFragments } from './fragments.ts';
 import { colourTable, monochromeTable, paletteTable } from './lookup.ts';
 import { tagOf, type Keyword } from './dictionary.ts';
-import { checkWorking, workingLimit } from './memory.ts';
 import { nativeLayout, type Packing } from './native.ts';
 import type { DicomObject } from './read.ts';
 import type { PixelCoding } from './syntaxes.ts';
@@ -93,6 +91,13 @@ export interface DicomVideo extends Picture {
   readonly fragments: FrameFragments;
 }
 
+/**
+ * How much memory decoding may take: with the file itself in memory this keeps the whole below four times the file and
+ * 64 MB, whatever sizes the file declares.
+ */
+const WORKING_FACTOR = 3;
+const WORKING_FLOOR = 56 * 2 ** 20;
+
 export type DicomImage = DicomFrames | DicomVideo;
 
 /**
@@ -130,7 +135,7 @@ export function imageOf(object: DicomObject): DicomImage {
   const coding = codingOf(object, ranges);
   const workingBytes = workingBytesOf(coding, format, rows * columns);
   const inflated = object.syntax.deflated ? object.bytes.length : 0;
-  const limit = workingLimit(object.fileBytes, inflated);
+  const limit = WORKING_FACTOR * object.fileBytes + WORKING_FLOOR - inflated;
   checkWorking(workingBytes, limit, 'Rows, Columns');
   const place =
     ranges === undefined

@@ -2,8 +2,7 @@
  * The headers of a JPEG 2000 codestream (ITU-T T.800 annex A): size, tiles and coding parameters. A few bytes there can
  * ask a decoder for gigabytes or hours, so that everything that its memory and time depend on is bounded before it runs.
  */
-import { dicomError } from './errors.ts';
-import { damaged } from './jpeg-header.ts';
+import { damaged, dicomError } from './errors.ts';
 
 export interface Jpeg2000Header {
   readonly width: number;

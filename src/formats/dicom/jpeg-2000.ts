@@ -2,9 +2,8 @@
 import type { Jpeg2000Module } from '@cornerstonejs/codec-openjpeg/decodewasmjs';
 import type { DicomFrames } from './image.ts';
 import { codestreamOf, readJpeg2000Header } from './jpeg-2000-header.ts';
-import { damaged } from './jpeg-header.ts';
-import { checkWorking } from './memory.ts';
-import { codedShift, copySamples, type Samples } from './samples.ts';
+import { checkWorking, damaged } from './errors.ts';
+import { checkDeclared, codedShift, copySamples, type Samples } from './samples.ts';
 import { Codec } from './wasm.ts';
 
 const codec = new Codec<Jpeg2000Module>('JPEG 2000', async (options) => {
@@ -22,17 +21,7 @@ export async function decodeJpeg2000(coded: Uint8Array, image: DicomFrames, wher
   const codestream = codestreamOf(coded, where);
   const header = readJpeg2000Header(codestream, where);
   const { width, height, components, precision } = header;
-  if (width !== image.columns || height !== image.rows || components !== image.samples)
-    throw damaged(
-      `is ${width}×${height} with ${components} components, ` +
-        `where the object declares ${image.columns}×${image.rows} with ${image.samples}`,
-      where,
-    );
-  if (precision > image.bitsAllocated)
-    throw damaged(
-      `has samples of ${precision} bits, where the object allocates ${image.bitsAllocated}`,
-      where,
-    );
+  checkDeclared(header, image, where);
   checkWorking(image.workingBytes + header.tableBytes, image.workingLimit, where);
   return codec.run(
     (module) => new module.J2KDecoder(),

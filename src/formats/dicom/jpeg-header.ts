@@ -2,7 +2,7 @@
  * The markers of a JPEG or JPEG-LS codestream up to its first scan: enough to know the process, the size and the
  * colours before a decoder is let near it. Follows ITU-T T.81 annex B, and T.87 for JPEG-LS.
  */
-import { dicomError } from './errors.ts';
+import { damaged, dicomError } from './errors.ts';
 
 export interface JpegComponent {
   readonly id: number;
@@ -44,46 +44,44 @@ export const MARKER = {
   APP14: 0xee,
 } as const;
 
+/**
+ * The next marker with a payload, from byte `from` on.
+ *
+ * @param wanted what is still to come: of a codestream that ends before it.
+ */
+export function nextSegment(bytes: Uint8Array, from: number, wanted: string, where: string): JpegSegment {
+  for (let at = from; ;) {
+    // Fill bytes may stand before a marker; anything else between segments is skipped, as decoders do.
+    while (at < bytes.length && bytes[at] !== 0xff) at++;
+    while (bytes[at] === 0xff) at++;
+    const marker = bytes[at++];
+    if (marker === 0 || marker === 1 || (marker !== undefined && marker >= 0xd0 && marker <= 0xd7)) continue;
+    if (marker === undefined || marker === MARKER.EOI || marker === MARKER.SOI || at + 2 > bytes.length)
+      throw damaged(`ends before ${wanted}`, where);
+    const length = bytes[at]! * 256 + bytes[at + 1]!;
+    if (length < 2 || at + length > bytes.length) throw damaged('has a segment that is cut short', where);
+    return { marker, start: at + 2, end: at + length };
+  }
+}
+
 /** @throws UsclError `DICOM_CODESTREAM`, `DICOM_UNSUPPORTED`. */
 export function readJpegHeader(bytes: Uint8Array, where: string): JpegHeader {
   if (bytes[0] !== 0xff || bytes[1] !== MARKER.SOI) throw damaged('does not begin like a JPEG', where);
   const segments: JpegSegment[] = [];
-  let at = 2;
-  for (;;) {
-    // Fill bytes may stand before a marker; anything else between segments is skipped, as decoders do.
-    while (at < bytes.length && bytes[at] !== 0xff) at++;
-    while (bytes[at] === 0xff) at++;
-    const marker = bytes[at];
-    if (marker === undefined) throw damaged('ends before its first scan', where);
-    at++;
-    if (marker === 0 || marker === 1 || (marker >= 0xd0 && marker <= 0xd7)) continue;
-    if (marker === MARKER.EOI || marker === MARKER.SOI) throw damaged('ends before its first scan', where);
-    if (at + 2 > bytes.length) throw damaged('ends before its first scan', where);
-    const length = bytes[at]! * 256 + bytes[at + 1]!;
-    if (length < 2 || at + length > bytes.length) throw damaged('has a segment that is cut short', where);
-    segments.push({ marker, start: at + 2, end: at + length });
-    if (marker === MARKER.SOS) break;
-    at += length;
-  }
+  do segments.push(nextSegment(bytes, segments.at(-1)?.end ?? 2, 'its first scan', where));
+  while (segments.at(-1)!.marker !== MARKER.SOS);
   const frame = segments.find(({ marker }) => isFrameMarker(marker));
   if (frame === undefined) throw damaged('has no frame header', where);
-  const app0 = segments.some(
-    (segment) => segment.marker === MARKER.APP0 && startsWith(bytes, segment, 'JFIF\0'),
-  );
-  const adobe = segments.find(
-    (segment) =>
-      segment.marker === MARKER.APP14 &&
-      startsWith(bytes, segment, 'Adobe') &&
-      segment.end - segment.start >= 12,
-  );
-  const scan = segments.at(-1)!;
+  const own = (marker: number, text: string): JpegSegment[] =>
+    segments.filter((segment) => segment.marker === marker && startsWith(bytes, segment, text));
+  const adobe = own(MARKER.APP14, 'Adobe').find(({ start, end }) => end - start >= 12);
   return {
     ...frameHeader(bytes, frame, where),
-    jfif: app0,
+    jfif: own(MARKER.APP0, 'JFIF\0').length > 0,
     adobeTransform: adobe === undefined ? undefined : bytes[adobe.start + 11],
     segments,
     // Before the payload: two bytes of length, two of marker.
-    scanAt: scan.start - 4,
+    scanAt: segments.at(-1)!.start - 4,
   };
 }
 
@@ -118,9 +116,4 @@ function frameHeader(
 
 function startsWith(bytes: Uint8Array, { start, end }: JpegSegment, text: string): boolean {
   return Buffer.from(bytes.subarray(start, Math.min(end, start + text.length))).toString('latin1') === text;
-}
-
-/** What is wrong with the codestream of a frame. */
-export function damaged(complaint: string, where: string): Error {
-  return dicomError('DICOM_CODESTREAM', `The compressed frame ${complaint}.`, where);
 }

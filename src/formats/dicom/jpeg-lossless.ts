@@ -4,8 +4,8 @@
  * Work and memory are those of the declared samples, whatever the codestream holds.
  */
 import type { DicomFrames } from './image.ts';
-import { dicomError } from './errors.ts';
-import { damaged, MARKER, type JpegHeader } from './jpeg-header.ts';
+import { damaged, dicomError } from './errors.ts';
+import { MARKER, nextSegment, type JpegHeader } from './jpeg-header.ts';
 import { codedShift, type Samples } from './samples.ts';
 
 /**
@@ -27,7 +27,7 @@ export function decodeJpegLossless(
     );
   const count = width * height * components.length;
   const data = precision <= 8 ? new Uint8Array(count) : new Uint16Array(count);
-  new LosslessDecoder(coded, header, data, where).decode();
+  decodeScans(coded, header, data, where);
   return {
     data,
     owned: true,
@@ -46,111 +46,78 @@ interface Scan {
   readonly pointTransform: number;
 }
 
-class LosslessDecoder {
-  readonly #bytes: Uint8Array;
-  readonly #header: JpegHeader;
-  readonly #data: Uint8Array | Uint16Array;
-  readonly #where: string;
-  readonly #tables = new Map<number, HuffmanTable>();
-  #restartRows = 0;
-  #tablesRead = 0;
-
-  constructor(bytes: Uint8Array, header: JpegHeader, data: Uint8Array | Uint16Array, where: string) {
-    this.#bytes = bytes;
-    this.#header = header;
-    this.#data = data;
-    this.#where = where;
-  }
-
-  decode(): void {
-    const seen = new Set<number>();
-    let at = 2;
-    while (seen.size < this.#header.components.length) {
-      const { marker, start, end } = this.#nextSegment(at);
-      at = end;
-      if (marker === MARKER.DHT) this.#readTables(start, end);
-      else if (marker === MARKER.DRI) this.#readRestart(start, end);
-      else if (marker === MARKER.SOS) {
-        const scan = this.#readScan(start, end);
-        for (const { index } of scan.components) {
-          if (seen.has(index)) throw this.#damaged('has a component twice');
-          seen.add(index);
-        }
-        at = this.#decodeScan(scan, end);
+/** Decodes all scans of a codestream into `data`. */
+function decodeScans(
+  bytes: Uint8Array,
+  header: JpegHeader,
+  data: Uint8Array | Uint16Array,
+  where: string,
+): void {
+  const { width, height, precision, components: all } = header;
+  const tables = new Map<number, HuffmanTable>();
+  const seen = new Set<number>();
+  let restartRows = 0;
+  let tablesRead = 0;
+  for (let at = 2; seen.size < all.length;) {
+    const { marker, start, end } = nextSegment(bytes, at, 'all of its components', where);
+    at = end;
+    if (marker === MARKER.DHT) readTables(start, end);
+    else if (marker === MARKER.DRI) {
+      if (end - start !== 2) throw damaged('has a damaged restart interval', where);
+      const interval = bytes[start]! * 256 + bytes[start + 1]!;
+      // In lossless processes an interval is a whole number of lines.
+      if (interval % width !== 0) throw damaged('restarts within a line', where);
+      restartRows = interval / width;
+    } else if (marker === MARKER.SOS) {
+      const scan = readScan(start, end);
+      for (const { index } of scan.components) {
+        if (seen.has(index)) throw damaged('has a component twice', where);
+        seen.add(index);
       }
+      at = decodeScan(scan, end);
     }
   }
 
-  #nextSegment(from: number): { marker: number; start: number; end: number } {
-    const bytes = this.#bytes;
-    let at = from;
-    for (;;) {
-      while (at < bytes.length && bytes[at] !== 0xff) at++;
-      while (bytes[at] === 0xff) at++;
-      const marker = bytes[at++];
-      if (marker === undefined || marker === MARKER.EOI)
-        throw this.#damaged('ends before all of its components');
-      if (marker === 0 || marker === 1 || (marker >= 0xd0 && marker <= 0xd8)) continue;
-      const length = (bytes[at] ?? 0) * 256 + (bytes[at + 1] ?? 0);
-      if (length < 2 || at + length > bytes.length) throw this.#damaged('has a segment that is cut short');
-      return { marker, start: at + 2, end: at + length };
-    }
-  }
-
-  #readTables(start: number, end: number): void {
+  function readTables(start: number, end: number): void {
     for (let at = start; at < end;) {
-      const id = this.#bytes[at]!;
-      const counts = this.#bytes.subarray(at + 1, at + 17);
+      const id = bytes[at]!;
+      const counts = bytes.subarray(at + 1, at + 17);
       const total = counts.reduce((sum, count) => sum + count, 0);
-      if (at + 17 + total > end || id > 3) throw this.#damaged('has a damaged Huffman table');
-      if (++this.#tablesRead > MAX_TABLES) throw this.#damaged('has too many Huffman tables');
-      this.#tables.set(
-        id,
-        new HuffmanTable(counts, this.#bytes.subarray(at + 17, at + 17 + total), this.#where),
-      );
+      if (at + 17 + total > end || id > 3) throw damaged('has a damaged Huffman table', where);
+      if (++tablesRead > MAX_TABLES) throw damaged('has too many Huffman tables', where);
+      tables.set(id, new HuffmanTable(counts, bytes.subarray(at + 17, at + 17 + total), where));
       at += 17 + total;
     }
   }
 
-  #readRestart(start: number, end: number): void {
-    if (end - start !== 2) throw this.#damaged('has a damaged restart interval');
-    const interval = this.#bytes[start]! * 256 + this.#bytes[start + 1]!;
-    // In lossless processes an interval is a whole number of lines.
-    if (interval % this.#header.width !== 0) throw this.#damaged('restarts within a line');
-    this.#restartRows = interval / this.#header.width;
-  }
-
-  #readScan(start: number, end: number): Scan {
-    const bytes = this.#bytes;
+  function readScan(start: number, end: number): Scan {
     const count = bytes[start] ?? 0;
-    if (end - start !== 4 + 2 * count || count < 1) throw this.#damaged('has a damaged scan header');
+    if (end - start !== 4 + 2 * count || count < 1) throw damaged('has a damaged scan header', where);
     const components = Array.from({ length: count }, (_, i) => {
       const id = bytes[start + 1 + 2 * i];
-      const index = this.#header.components.findIndex((component) => component.id === id);
-      const table = this.#tables.get(bytes[start + 2 + 2 * i]! >> 4);
+      const index = all.findIndex((component) => component.id === id);
+      const table = tables.get(bytes[start + 2 + 2 * i]! >> 4);
       if (index < 0 || table === undefined)
-        throw this.#damaged('has a scan of an unknown component or table');
+        throw damaged('has a scan of an unknown component or table', where);
       return { index, table };
     });
     const predictor = bytes[start + 1 + 2 * count]!;
     const pointTransform = bytes[start + 3 + 2 * count]! & 15;
-    if (predictor < 1 || predictor > 7 || pointTransform >= this.#header.precision)
-      throw this.#damaged('has a damaged scan header');
+    if (predictor < 1 || predictor > 7 || pointTransform >= precision)
+      throw damaged('has a damaged scan header', where);
     return { components, predictor, pointTransform };
   }
 
   /** Decodes a scan whose data begin at `from`; returns where they end. */
-  #decodeScan({ components, predictor, pointTransform }: Scan, from: number): number {
-    const { width, height, precision, components: all } = this.#header;
-    const data = this.#data;
+  function decodeScan({ components, predictor, pointTransform }: Scan, from: number): number {
     const step = all.length;
     const line = width * step;
     const middle = 2 ** (precision - pointTransform - 1);
-    const reader = new BitReader(this.#bytes, from);
+    const reader = new BitReader(bytes, from);
     let firstRow = 0;
     for (let y = 0; y < height; y++) {
-      if (this.#restartRows > 0 && y > 0 && y % this.#restartRows === 0) {
-        if (!reader.restart()) throw this.#damaged('lacks a restart');
+      if (restartRows > 0 && y > 0 && y % restartRows === 0) {
+        if (!reader.restart()) throw damaged('lacks a restart', where);
         firstRow = y;
       }
       for (let x = 0; x < width; x++) {
@@ -169,16 +136,12 @@ class LosslessDecoder {
         }
       }
       // Once a line is often enough: after its end a reader gives zeros.
-      if (reader.exhausted) throw this.#damaged('ends early');
+      if (reader.exhausted) throw damaged('ends early', where);
     }
     if (pointTransform > 0)
       for (const { index } of components)
         for (let i = index; i < data.length; i += step) data[i] = data[i]! << pointTransform;
     return reader.position;
-  }
-
-  #damaged(complaint: string): Error {
-    return damaged(complaint, this.#where);
   }
 }
 

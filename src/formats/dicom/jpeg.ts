@@ -7,18 +7,22 @@
  * in real files: exports that declare RGB around an ordinary JFIF picture are common. The codestream wins; where it says
  * nothing and RGB is declared, halved colours or the samples themselves decide.
  */
+import type { JpegLsModule } from '@cornerstonejs/codec-charls/decodewasmjs';
 import type { JpegModule } from '@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs';
-import { dicomError } from './errors.ts';
+import { checkWorking, damaged, dicomError } from './errors.ts';
 import type { DicomFrames } from './image.ts';
-import { damaged, MARKER, readJpegHeader, type JpegHeader } from './jpeg-header.ts';
+import { MARKER, readJpegHeader, type JpegHeader } from './jpeg-header.ts';
 import { decodeJpegLossless } from './jpeg-lossless.ts';
-import { decodeJpegLs } from './jpeg-ls.ts';
-import { checkWorking } from './memory.ts';
-import type { Samples } from './samples.ts';
+import { checkDeclared, codedShift, copySamples, type Samples } from './samples.ts';
 import { Codec } from './wasm.ts';
 
 const codec = new Codec<JpegModule>('JPEG', async (options) => {
   const { default: open } = await import('@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs');
+  return open(options);
+});
+
+const lsCodec = new Codec<JpegLsModule>('JPEG-LS', async (options) => {
+  const { default: open } = await import('@cornerstonejs/codec-charls/decodewasmjs');
   return open(options);
 });
 
@@ -28,7 +32,9 @@ const MAX_SCANS = 100;
 /** @throws UsclError `DICOM_CODESTREAM`, `DICOM_UNSUPPORTED`, `DICOM_TOO_LARGE`. */
 export async function decodeJpeg(coded: Uint8Array, image: DicomFrames, where: string): Promise<Samples> {
   const header = readJpegHeader(coded, where);
-  checkSize(header, image, where);
+  checkDeclared({ ...header, components: header.components.length }, image, where);
+  if (header.precision < 2)
+    throw damaged(`has samples of ${header.precision} bits, where JPEG has 2 at least`, where);
   if (header.process === 'lossless') return decodeJpegLossless(coded, header, image, where);
   if (header.process === 'ls') return decodeJpegLs(coded, header, image, where);
   if (header.precision !== 8)
@@ -60,21 +66,6 @@ export async function decodeJpeg(coded: Uint8Array, image: DicomFrames, where: s
 }
 
 const OWN = { owned: true, layout: 'interleaved', shift: 0 } as const;
-
-function checkSize(header: JpegHeader, image: DicomFrames, where: string): void {
-  const { width, height, components, precision } = header;
-  if (width !== image.columns || height !== image.rows || components.length !== image.samples)
-    throw damaged(
-      `is ${width}×${height} with ${components.length} components, ` +
-        `where the object declares ${image.columns}×${image.rows} with ${image.samples}`,
-      where,
-    );
-  if (precision < 2 || precision > image.bitsAllocated)
-    throw damaged(
-      `has samples of ${precision} bits, where the object allocates ${image.bitsAllocated}`,
-      where,
-    );
-}
 
 /** What the three components of a DCT frame are; `unclear` where only the samples can tell. */
 function colourOf(header: JpegHeader, image: DicomFrames): 'rgb' | 'ybr' | 'unclear' {
@@ -142,10 +133,7 @@ async function decodeDct(
     coded,
     (decoder) => {
       decoder.readHeader();
-      const { width, height, componentCount } = decoder.getFrameInfo();
-      // The decoder's own reading, in case it sees another header than the one above.
-      if (width !== header.width || height !== header.height || componentCount !== header.components.length)
-        throw damaged('has two frame headers', where);
+      checkInfo(decoder.getFrameInfo(), header, where);
       decoder.decode();
       const data = decoder.getDecodedBuffer();
       if (data.length !== image.rows * image.columns * image.samples)
@@ -154,4 +142,33 @@ async function decodeDct(
     },
     where,
   );
+}
+
+/** JPEG-LS (ITU-T T.87), lossless and near-lossless, through CharLS. */
+async function decodeJpegLs(
+  coded: Uint8Array,
+  header: JpegHeader,
+  image: DicomFrames,
+  where: string,
+): Promise<Samples> {
+  return lsCodec.run(
+    (module) => new module.JpegLSDecoder(),
+    coded,
+    (decoder) => {
+      decoder.decode();
+      checkInfo(decoder.getFrameInfo(), header, where);
+      const count = image.rows * image.columns * image.samples;
+      const data = copySamples(decoder.getDecodedBuffer(), count, header.precision, where);
+      const planar = image.samples === 3 && decoder.getInterleaveMode() === 0;
+      const layout = planar ? 'planar' : 'interleaved';
+      return { data, owned: true, layout, colour: 'declared', shift: codedShift(header.precision, image) };
+    },
+    where,
+  );
+}
+
+/** The decoder's own reading, in case it sees another header than the one that was checked. */
+function checkInfo(info: CodecFrameInfo, { width, height, components }: JpegHeader, where: string): void {
+  if (info.width !== width || info.height !== height || info.componentCount !== components.length)
+    throw damaged('has two frame headers', where);
 }

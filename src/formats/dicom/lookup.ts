@@ -7,6 +7,7 @@ import type { DicomElements } from './elements.ts';
 import { UsclError } from '../../base/errors.ts';
 import { dicomError } from './errors.ts';
 import type { Keyword } from './dictionary.ts';
+import { wordsOf } from './samples.ts';
 import { hasValue, itemsOf, numberOf, numbersOf, textOf, valueOf } from './values.ts';
 
 /** How a sample lies in its bits. */
@@ -142,7 +143,7 @@ function readTable(
     ? segmentedEntries(bytes, { entries, bits, swap }, data)
     : isPacked(bytes.length, entries, bits, 2 ** indexed.bitsStored)
       ? packed(bytes.subarray(0, entries), swap)
-      : words(bytes.subarray(0, 2 * entries), swap);
+      : wordsOf(bytes.subarray(0, 2 * entries), swap);
   return { values, first, bits: usedBits(values, bits) };
 }
 
@@ -167,14 +168,6 @@ function packed(bytes: Uint8Array, swap: boolean): Uint16Array {
   return Uint16Array.from({ length: bytes.length }, (_, i) => bytes[swap ? i ^ 1 : i] ?? 0);
 }
 
-function words(bytes: Uint8Array, bigEndian: boolean): Uint16Array {
-  const high = bigEndian ? 0 : 1;
-  return Uint16Array.from(
-    { length: bytes.length >> 1 },
-    (_, i) => (bytes[2 * i + high]! << 8) | bytes[2 * i + 1 - high]!,
-  );
-}
-
 /** Each entry as a segment of its own takes three words; nothing sensible takes more. */
 const MAX_SEGMENT_BYTES = 6 * 0x10000;
 const MAX_SEGMENTS = 2 * 0x10000;
@@ -189,7 +182,7 @@ interface Segmented {
 /** Segments of words, or of bytes where the table has eight bits: of the two the one that gives the declared entries. */
 function segmentedEntries(bytes: Uint8Array, { entries, bits, swap }: Segmented, data: Keyword): Uint16Array {
   const own = bytes.subarray(0, MAX_SEGMENT_BYTES);
-  const asWords = (): Uint16Array => expand(words(own, swap), 2, data);
+  const asWords = (): Uint16Array => expand(wordsOf(own, swap), 2, data);
   const asBytes = (): Uint16Array => expand(packed(own, swap), 1, data);
   const readings = bits > 8 ? [asWords, asBytes] : [asBytes, asWords];
   const expanded: Uint16Array[] = [];

@@ -1,6 +1,6 @@
 /** Samples of a frame before they are display values: patterns of stored bits, and how they lie. */
 import type { DicomFrames } from './image.ts';
-import { damaged } from './jpeg-header.ts';
+import { damaged } from './errors.ts';
 
 export interface Samples {
   /** As many as rows × columns × samples, or for `halved` ones as the layout needs. */
@@ -13,6 +13,25 @@ export interface Samples {
   readonly colour: 'declared' | 'rgb' | 'ybr';
   /** Bits to the right of the stored ones. */
   readonly shift: number;
+}
+
+/** A codestream has the size, the components and no more bits than the object declares. Errors: `DICOM_CODESTREAM`. */
+export function checkDeclared(
+  { width, height, components, precision }: Record<'width' | 'height' | 'components' | 'precision', number>,
+  image: DicomFrames,
+  where: string,
+): void {
+  if (width !== image.columns || height !== image.rows || components !== image.samples)
+    throw damaged(
+      `is ${width}×${height} with ${components} components, ` +
+        `where the object declares ${image.columns}×${image.rows} with ${image.samples}`,
+      where,
+    );
+  if (precision > image.bitsAllocated)
+    throw damaged(
+      `has samples of ${precision} bits, where the object allocates ${image.bitsAllocated}`,
+      where,
+    );
 }
 
 /** Codestreams of no more than the stored bits hold those alone; wider ones hold the whole sample. */
@@ -34,7 +53,13 @@ export function copySamples(
   const bytes = precision <= 8 ? 1 : 2;
   if (decoded.length !== count * bytes) throw damaged('decodes to another size than it declares', where);
   if (bytes === 1) return Uint8Array.from(decoded);
-  const words = new Uint16Array(count);
-  for (let i = 0; i < count; i++) words[i] = decoded[2 * i]! | (decoded[2 * i + 1]! << 8);
+  return wordsOf(decoded, false);
+}
+
+/** 16-bit words out of pairs of bytes; a byte at the end that has no other is left out. */
+export function wordsOf(bytes: Uint8Array, bigEndian: boolean): Uint16Array {
+  const high = bigEndian ? 0 : 1;
+  const words = new Uint16Array(bytes.length >> 1);
+  for (let i = 0; i < words.length; i++) words[i] = (bytes[2 * i + high]! << 8) | bytes[2 * i + 1 - high]!;
   return words;
 }
