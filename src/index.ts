@@ -4,17 +4,12 @@
  */
 
 // Errors: every failure a caller can meet. Randomness by address.
-export { UsclError, type ErrorDetails, type ErrorKind } from './base/errors.ts';
-export { randomAt, type AddressPart, type Random } from './base/random.ts';
+export { UsclError } from './base/errors.ts';
+export { randomAt, type Random } from './base/random.ts';
 
 // Formats.
-export {
-  readSafetensors,
-  writeSafetensors,
-  type NamedTensor,
-  type Safetensors,
-} from './formats/safetensors.ts';
-export { EventWriter, type EventWriterOptions } from './formats/tensorboard.ts';
+export { readSafetensors, writeSafetensors } from './formats/safetensors.ts';
+export { EventWriter } from './formats/tensorboard.ts';
 
 // Engine: networks as data, backends, optimizers.
 export type {
@@ -41,22 +36,10 @@ export {
 } from './engine/optimizer.ts';
 
 // Objectives: value and gradient.
-export { alignmentUniformity, type AlignmentUniformity } from './objectives/alignment-uniformity.ts';
-export {
-  crossEntropy,
-  type CrossEntropyReduction,
-  type CrossEntropyResult,
-} from './objectives/cross-entropy.ts';
-export { ntXent, type NtXentResult } from './objectives/nt-xent.ts';
-export { softCrossEntropy, type SoftCrossEntropyResult } from './objectives/soft-cross-entropy.ts';
-export {
-  classWeights,
-  rowWeights,
-  softTargets,
-  type ClassWeighting,
-  type RowMixing,
-  type TargetOptions,
-} from './objectives/targets.ts';
+export { crossEntropy } from './objectives/cross-entropy.ts';
+export { ntXent } from './objectives/nt-xent.ts';
+export { softCrossEntropy } from './objectives/soft-cross-entropy.ts';
+export { classWeights, rowWeights, softTargets } from './objectives/targets.ts';
 
 // Datasets and models.
 export { openDataset, type Dataset } from './dataset/reader.ts';
@@ -67,25 +50,17 @@ export {
   type ClipRecord,
   type Manifest,
 } from './dataset/types.ts';
-export { createDataset, type DatasetStart, type DatasetWriter } from './dataset/writer.ts';
-export {
-  auditDatasets,
-  type AuditedClip,
-  type AuditOptions,
-  type AuditReason,
-  type AuditResult,
-  type SuspectedPair,
-} from './dataset/audit.ts';
-export { auditSheet, type AuditSheetOptions } from './dataset/audit-sheet.ts';
+export { createDataset, type DatasetWriter } from './dataset/writer.ts';
+export { auditDatasets, type AuditResult } from './dataset/audit.ts';
+export { auditSheet } from './dataset/audit-sheet.ts';
 export { ALIKE_DISTANCE, findAlike, hashDistance, unitsOf } from './dataset/near-duplicates.ts';
-export type { AlikePair, ComparedClip, Units } from './dataset/near-duplicates.ts';
-export { hashesOfClip, perceptualHash } from './dataset/perceptual-hash.ts';
-export { mergeDatasets, type MergedPart, type MergeOptions, type MergeSummary } from './dataset/merge.ts';
-export { leaksBetween, makeSplit, readSplit, writeSplit } from './dataset/splits.ts';
-export type { NamedSplit, SplitLeak, SplitRequest } from './dataset/splits.ts';
-export { OUTPUTS, withHeads, type Heads, type ProjectionHead } from './models/heads.ts';
+export { perceptualHash } from './dataset/perceptual-hash.ts';
+export { mergeDatasets, type MergeSummary } from './dataset/merge.ts';
+export { leaksBetween, makeSplit, readSplit, writeSplit, type NamedSplit } from './dataset/splits.ts';
+export { groupedFolds } from './dataset/folds.ts';
+export { OUTPUTS, withHeads } from './models/heads.ts';
 export { initialise } from './models/initialise.ts';
-export { resnet, type ResNetOptions } from './models/resnet.ts';
+export { resnet } from './models/resnet.ts';
 
 // From sources to datasets.
 export type { DropCounts } from './ingest/clean.ts';
@@ -101,7 +76,7 @@ export type { AlikeReport, CropReport } from './ingest/summary.ts';
 export { inspectDataset, type Inspection, type Problem } from './ingest/inspect.ts';
 export type { Rejection } from './ingest/plan.ts';
 export { type Recipe, type RecipeName, type RecipeOptions, recipeOf, RECIPES } from './ingest/recipes.ts';
-export { makePhantom, type PhantomOptions } from './phantom/phantom.ts';
+export { makePhantom } from './phantom/phantom.ts';
 
 // Views.
 export { epochBatches } from './views/batches.ts';
@@ -109,19 +84,11 @@ export {
   batchSchema,
   frameViewSchema,
   viewSchema,
-  type BatchConfig,
   type FrameViewConfig,
   type ViewConfig,
 } from './views/config.ts';
-export {
-  FrameLoader,
-  type FrameBatch,
-  type FrameLoaderOptions,
-  type FrameRequest,
-} from './views/frame-loader.ts';
-export { fillFrameImages, type FrameRow } from './views/frames.ts';
-export { PairLoader, type BatchRequest, type PairBatch, type PairLoaderOptions } from './views/loader.ts';
-export { drawMixing, type Mixing } from './views/mixup.ts';
+export { FrameLoader, PairLoader } from './views/loaders.ts';
+export { drawMixing } from './views/mixup.ts';
 export { fillPairImages } from './views/pairs.ts';
 export { fillWholeView } from './views/whole.ts';
 
@@ -133,7 +100,6 @@ export {
   type Embedder,
   type EmbedOptions,
 } from './evaluation/embeddings.ts';
-export { groupedFolds } from './dataset/folds.ts';
 export { knnScore, type KnnScore, type KnnScoreOptions } from './evaluation/knn-score.ts';
 export { auroc, averagePrecision } from './evaluation/ranking.ts';
 export { brierScore, expectedCalibrationError, reliabilityBins } from './evaluation/calibration.ts';
@@ -175,8 +141,8 @@ export { HEAT_COLOURS, overlayHeat } from './evaluation/heat-colours.ts';
 export { comparableRows, nearestClips, type Neighbour } from './evaluation/retrieval.ts';
 
 // Methods.
-export type { Losses, Method, PairLabels, PlanOutputs } from './methods/method.ts';
-export { uscl, type UsclOptions } from './methods/uscl.ts';
+export type { Losses, Method, PairLabels } from './methods/method.ts';
+export { uscl } from './methods/uscl.ts';
 
 // Training.
 export {

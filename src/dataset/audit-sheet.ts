@@ -1,6 +1,7 @@
 /** The pairs of an audit as a picture: the two frames that look alike, side by side, a pair a cell, for a person to judge. */
 import sharp, { type OverlayOptions } from 'sharp';
 import { writeFileAtomic } from '../base/files.ts';
+import { escapeXml } from '../charts/markup.ts';
 import type { AuditedClip, AuditResult, SuspectedPair } from './audit.ts';
 import type { Dataset } from './reader.ts';
 
@@ -93,12 +94,4 @@ function captions(
 function fit(text: string, width: number): string {
   const room = Math.floor(width / LETTER);
   return text.length <= room ? text : `…${text.slice(text.length - room + 1)}`;
-}
-
-function escapeXml(text: string): string {
-  return text
-    .replaceAll(/[\p{Cc}\p{Cs}\uFFFE\uFFFF]/gu, '�')
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;');
 }

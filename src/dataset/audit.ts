@@ -4,6 +4,7 @@
  * were cut, written on or mirrored), and by name of the
  * source file. It suspects; a person judges, by the frames that `auditSheet` puts side by side.
  */
+import { groupBy } from '../base/collect.ts';
 import { CUTS, findAligned } from './audit-alignment.ts';
 import { ALIKE_DISTANCE, type ComparedClip, findAlike } from './near-duplicates.ts';
 import { hashPositions, perceptualHash } from './perceptual-hash.ts';
@@ -112,7 +113,23 @@ export function auditDatasets(
   const hints: SuspectedPair[] = [];
   let leaks = 0;
   let suspected = 0;
-  const add = (pair: SuspectedPair): void => {
+  /** A pair of clips for the reasons given, and for its name where that is the same. */
+  const add = (
+    a: number,
+    b: number,
+    given: readonly AuditReason[],
+    found: Partial<SuspectedPair> = {},
+    at: readonly [number, number] | null = null,
+  ): void => {
+    const reasons = [...given, ...(named.delete(`${a} ${b}`) ? (['same name'] as const) : [])];
+    const pair: SuspectedPair = {
+      a: audited(first.clips[a]!, a, at?.[0], everyFrame),
+      b: audited(other.clips[b]!, b, at?.[1], everyFrame),
+      reasons,
+      ...{ distance: null, matches: 0, correlation: null, mirrored: false },
+      ...found,
+      sameGroup: second === null && first.clips[a]!.group === first.clips[b]!.group,
+    };
     suspected += 1;
     for (const reason of pair.reasons) counts[reason] += 1;
     const leak = !pair.sameGroup && pair.reasons[0] !== 'same name';
@@ -122,22 +139,12 @@ export function auditDatasets(
   };
   const seen = new Set<string>();
   findAlike(left, right, distance, ({ a, b, sameContent, distance: bits, at, matches }) => {
-    const key = `${a} ${b}`;
-    seen.add(key);
-    add({
-      a: audited(first.clips[a]!, a, at?.[0], everyFrame),
-      b: audited(other.clips[b]!, b, at?.[1], everyFrame),
-      reasons: [
-        ...(sameContent ? (['same content'] as const) : []),
-        ...(bits === null ? [] : (['same picture'] as const)),
-        ...(named.delete(key) ? (['same name'] as const) : []),
-      ],
-      distance: bits,
-      matches,
-      correlation: null,
-      mirrored: false,
-      sameGroup: second === null && first.clips[a]!.group === first.clips[b]!.group,
-    });
+    seen.add(`${a} ${b}`);
+    const reasons: AuditReason[] = [
+      ...(sameContent ? (['same content'] as const) : []),
+      ...(bits === null ? [] : (['same picture'] as const)),
+    ];
+    add(a, b, reasons, { distance: bits, matches }, at);
   });
   let skipped = 0;
   if (changed) {
@@ -160,31 +167,11 @@ export function auditDatasets(
       signal: options.signal,
     });
     skipped = aligned.skipped;
-    for (const { a, b, at, distance: bits, matches, mirrored, correlation } of aligned.pairs) {
-      add({
-        a: audited(first.clips[a]!, a, at[0], everyFrame),
-        b: audited(other.clips[b]!, b, at[1], everyFrame),
-        reasons: ['changed picture', ...(named.delete(`${a} ${b}`) ? (['same name'] as const) : [])],
-        distance: bits,
-        matches,
-        correlation,
-        mirrored,
-        sameGroup: second === null && first.clips[a]!.group === first.clips[b]!.group,
-      });
-    }
+    for (const { a, b, at, ...found } of aligned.pairs) add(a, b, ['changed picture'], found, at);
   }
-  for (const key of named) {
+  for (const key of [...named]) {
     const [a = 0, b = 0] = key.split(' ').map(Number);
-    add({
-      a: audited(first.clips[a]!, a, undefined, everyFrame),
-      b: audited(other.clips[b]!, b, undefined, everyFrame),
-      reasons: ['same name'],
-      distance: null,
-      matches: 0,
-      correlation: null,
-      mirrored: false,
-      sameGroup: false,
-    });
+    add(a, b, []);
   }
   const head = ({ folder, manifest, clips }: Dataset): AuditResult['first'] => ({
     folder,
@@ -266,8 +253,8 @@ function sameNames(first: readonly ClipRecord[], second: readonly ClipRecord[]):
     [name, true],
     [path, false],
   ] as const) {
-    const left = byKey(first, keyOf);
-    const right = byKey(second, keyOf);
+    const left = groupBy([...first.keys()], (i) => keyOf(first[i]!));
+    const right = groupBy([...second.keys()], (i) => keyOf(second[i]!));
     for (const [key, mine] of left) {
       const theirs = right.get(key) ?? [];
       if (key === '' || mine.length > 1 || theirs.length !== 1) {
@@ -277,15 +264,4 @@ function sameNames(first: readonly ClipRecord[], second: readonly ClipRecord[]):
     }
   }
   return [...pairs];
-}
-
-function byKey(clips: readonly ClipRecord[], keyOf: (clip: ClipRecord) => string): Map<string, number[]> {
-  const groups = new Map<string, number[]>();
-  for (const [i, clip] of clips.entries()) {
-    const key = keyOf(clip);
-    const members = groups.get(key);
-    if (members === undefined) groups.set(key, [i]);
-    else members.push(i);
-  }
-  return groups;
 }

@@ -27,7 +27,8 @@ export function groupedFolds(clips: readonly LabelledClip[], folds: number, seed
   }
   const labels = [...new Set(clips.flatMap((clip) => clip.label ?? []))].sort();
   const groups = [...new Set(clips.filter((clip) => clip.label !== null).map((clip) => clip.group))].sort();
-  const counts = countLabels(clips, groups, labels);
+  const groupOf = clips.map(({ group }) => group);
+  const counts = countLabels(clips, groupOf, groups, labels);
   requireGroups(counts, groups, labels, folds);
 
   const order = randomAt(seed, 'folds', folds).shuffled(groups.map((_, i) => i));
@@ -101,16 +102,19 @@ function deviation(values: Float64Array): number {
   return Math.sqrt(square / values.length);
 }
 
-function countLabels(
-  clips: readonly LabelledClip[],
+/** Clips by group and label, [group][label]; clip i is of `groupOf[i]`, and labels that are not listed do not count. */
+export function countLabels(
+  clips: readonly Pick<ClipRecord, 'label'>[],
+  groupOf: readonly string[],
   groups: readonly string[],
-  labels: readonly string[],
+  labels: readonly (string | null)[],
 ): Float64Array[] {
   const groupAt = new Map(groups.map((name, i) => [name, i]));
   const labelAt = new Map(labels.map((name, i) => [name, i]));
   const counts = groups.map(() => new Float64Array(labels.length));
-  for (const clip of clips) {
-    if (clip.label !== null) counts[groupAt.get(clip.group)!]![labelAt.get(clip.label)!]! += 1;
+  for (const [i, { label }] of clips.entries()) {
+    const at = labelAt.get(label);
+    if (at !== undefined) counts[groupAt.get(groupOf[i]!)!]![at]! += 1;
   }
   return counts;
 }

@@ -43,30 +43,21 @@ export interface JournalEntry {
   readonly record: ClipRecord | null;
 }
 
-/** Appends to the journal and the clip list of a dataset that is being written. */
-export class Journal {
-  readonly #folder: string;
+/** Appends to the journal and the clip list of a folder. The record first: a line without one is not believed. */
+export function addToJournal(folder: string, line: JournalLine, record: ClipRecord | null): void {
+  guardWrites(folder, () => {
+    if (record !== null) appendFileSync(join(folder, FILES.clips), `${JSON.stringify(record)}\n`);
+    appendFileSync(join(folder, FILES.journal), `${JSON.stringify(line)}\n`);
+  });
+}
 
-  constructor(folder: string) {
-    this.#folder = folder;
-  }
-
-  /** The record first: a line without one is not believed. */
-  add(line: JournalLine, record: ClipRecord | null): void {
-    guardWrites(this.#folder, () => {
-      if (record !== null) appendFileSync(join(this.#folder, FILES.clips), `${JSON.stringify(record)}\n`);
-      appendFileSync(join(this.#folder, FILES.journal), `${JSON.stringify(line)}\n`);
-    });
-  }
-
-  /** Makes the journal durable. */
-  sync(): void {
-    const file = openSync(join(this.#folder, FILES.journal), 'a');
-    try {
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
+/** Makes the journal durable. */
+export function syncJournal(folder: string): void {
+  const file = openSync(join(folder, FILES.journal), 'a');
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
   }
 }
 
@@ -83,18 +74,14 @@ export function readJournal(folder: string): readonly JournalEntry[] {
   return entries;
 }
 
-/** Cuts journal and clip list behind the first `count` entries, so that more can be appended. */
+/** Cuts journal and clip list behind these entries, so that more can be appended. */
 export function cutJournal(folder: string, entries: readonly JournalEntry[]): void {
-  const clips = entries.filter(({ record }) => record !== null).length;
-  const ends = [
-    [join(folder, FILES.clips), linesOf(join(folder, FILES.clips), clipSchema)[clips - 1]?.end ?? 0],
-    [
-      join(folder, FILES.journal),
-      linesOf(join(folder, FILES.journal), lineSchema)[entries.length - 1]?.end ?? 0,
-    ],
-  ] as const;
-  for (const [path, end] of ends)
+  const cut = <T>(path: string, schema: z.ZodType<T>, lines: number): void => {
+    const end = linesOf(path, schema)[lines - 1]?.end ?? 0;
     if (statSync(path, { throwIfNoEntry: false }) !== undefined) truncateSync(path, end);
+  };
+  cut(join(folder, FILES.clips), clipSchema, entries.filter(({ record }) => record !== null).length);
+  cut(join(folder, FILES.journal), lineSchema, entries.length);
 }
 
 /** The lines of a file up to the first that is torn or not of the schema, with the byte behind each. */

@@ -4,7 +4,8 @@
  * datasets never become one and their groups never meet by chance. What the datasets say of licence and citation is
  * kept side by side.
  */
-import { realpathSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
+import { groupBy } from '../base/collect.ts';
 import { UsclError } from '../base/errors.ts';
 import { withChannels } from './channels.ts';
 import { ALIKE_DISTANCE, findAlike } from './near-duplicates.ts';
@@ -257,26 +258,12 @@ function summarise(
     sharedClasses: manifest.classes.filter(
       (name) => parts.filter(({ dataset }) => dataset.manifest.classes.includes(name)).length > 1,
     ),
-    sharedGroups: inSeveral(merged, ({ group }) => group),
+    sharedGroups: [...groupBy(merged, ({ record }) => record.group)].flatMap(([group, clips]) =>
+      clips.some(({ part }) => part !== clips[0]!.part) ? [group] : [],
+    ),
     sizes: sizes.length > 1 ? sizes : [],
     alike: { count, pairs },
   };
-}
-
-/** Keys that clips of more than one part have. */
-function inSeveral(
-  merged: readonly { readonly record: ClipRecord; readonly part: number }[],
-  keyOf: (record: ClipRecord) => string,
-): string[] {
-  const first = new Map<string, number>();
-  const several = new Set<string>();
-  for (const { record, part } of merged) {
-    const key = keyOf(record);
-    const seen = first.get(key);
-    if (seen === undefined) first.set(key, part);
-    else if (seen !== part) several.add(key);
-  }
-  return [...several];
 }
 
 function requireFolders(folders: readonly string[]): void {
@@ -342,7 +329,7 @@ function channelsOf(datasets: readonly Dataset[], wanted: 1 | 3 | undefined): 1 
 
 /** The output must be none of the inputs: replacing what is being read is never what was meant. */
 function requireOtherFolder(out: string, datasets: readonly Dataset[]): void {
-  const target = realPath(out);
+  const target = existsSync(out) ? realpathSync(out) : null;
   const input = datasets.find(({ folder }) => realpathSync(folder) === target);
   if (input === undefined) return;
   throw new UsclError({
@@ -352,12 +339,4 @@ function requireOtherFolder(out: string, datasets: readonly Dataset[]): void {
     where: out,
     remedy: 'Choose another output folder.',
   });
-}
-
-function realPath(path: string): string | null {
-  try {
-    return realpathSync(path);
-  } catch {
-    return null;
-  }
 }

@@ -26,57 +26,14 @@ export function perceptualHash(frame: Uint8Array, width: number, height: number,
 }
 
 /**
- * Chooses and hashes the frames of one clip as they stream by: at most `HASHES_PER_CLIP`, evenly over the clip's
- * length, whatever that turns out to be. Hashes few more frames than it keeps.
+ * Which frames of a clip of `frames` frames are hashed: at most `HASHES_PER_CLIP`, ascending, evenly over its length.
  */
-export class ClipHasher {
-  readonly #width: number;
-  readonly #height: number;
-  readonly #channels: 1 | 3;
-  #kept: string[] = [];
-  #stride = 1;
-  #frames = 0;
-
-  constructor(width: number, height: number, channels: 1 | 3) {
-    this.#width = width;
-    this.#height = height;
-    this.#channels = channels;
-  }
-
-  /** Takes the next frame of the clip; its buffer may be reused. */
-  add(frame: Uint8Array): void {
-    if (this.#frames++ % this.#stride !== 0) return;
-    this.#kept.push(perceptualHash(frame, this.#width, this.#height, this.#channels));
-    if (this.#kept.length < 2 * HASHES_PER_CLIP) return;
-    this.#kept = this.#kept.filter((_, index) => index % 2 === 0);
-    this.#stride *= 2;
-  }
-
-  /** The hashes of the frames so far, in order of time: those at `hashPositions`. */
-  hashes(): readonly string[] {
-    return hashPositions(this.#frames).map((position) => this.#kept[position / this.#stride]!);
-  }
-}
-
-/** Which frames of a clip of `frames` frames are hashed: at most `HASHES_PER_CLIP`, ascending. */
 export function hashPositions(frames: number): readonly number[] {
   let stride = 1;
   while (Math.ceil(frames / stride) >= 2 * HASHES_PER_CLIP) stride *= 2;
   const kept = Math.ceil(frames / stride);
   const count = Math.min(HASHES_PER_CLIP, kept);
   return Array.from({ length: count }, (_, i) => stride * Math.floor(((i + 0.5) * kept) / count));
-}
-
-/** Hashes of a clip's frames, as `ClipHasher` chooses them. */
-export function hashesOfClip(
-  frames: Iterable<Uint8Array>,
-  width: number,
-  height: number,
-  channels: 1 | 3,
-): readonly string[] {
-  const hasher = new ClipHasher(width, height, channels);
-  for (const frame of frames) hasher.add(frame);
-  return hasher.hashes();
 }
 
 /** Frequencies of the cosine transform (half waves down, across) that give the bits. */

@@ -2,30 +2,14 @@
  * Opens a clip dataset for reading. Opening is cheap (manifest, clip list and the size of the store are checked, no
  * frame is read); a frame is one positioned read, so readers share nothing and need no order.
  */
-import { closeSync, existsSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, systemCode, UsclError } from '../base/errors.ts';
+import { readAll } from '../base/files.ts';
 import { readBounded } from '../base/read-bounded.ts';
 import { corrupt, LIMITS, maskBytes, parseClips, parseManifest, storeBytes } from './parse.ts';
 import type { ClipRecord, Manifest } from './types.ts';
 import { FILES, frameBytes } from './types.ts';
-
-export interface Dataset extends Disposable {
-  readonly folder: string;
-  readonly manifest: Manifest;
-  readonly clips: readonly ClipRecord[];
-  /**
-   * Frame `frame` (0-based) of a clip of this dataset as [height, width, channels], 8 bits. Written to the start of
-   * `target` where one is given (at least a frame long; a view of exactly the frame is returned), else to a new array.
-   * Throws `RangeError` for a frame the clip does not have, `DATASET_CORRUPT` when the store shrank after opening.
-   */
-  readFrame(clip: ClipRecord, frame: number, target?: Uint8Array): Uint8Array;
-  /**
-   * The segmentation mask of a frame as [height, width], 0 outside and 1 inside; null where the clip has none. Target
-   * and errors as for `readFrame`.
-   */
-  readMask(clip: ClipRecord, frame: number, target?: Uint8Array): Uint8Array | null;
-}
 
 /**
  * Opens the dataset in `folder`. Dispose of it (`using`) to close the store.
@@ -47,10 +31,10 @@ export function openDataset(folder: string): Dataset {
       remedy: 'Ingest a source with at least one readable clip.',
     });
   }
-  return new StoredDataset(folder, manifest, clips);
+  return new Dataset(folder, manifest, clips);
 }
 
-class StoredDataset implements Dataset {
+export class Dataset implements Disposable {
   readonly folder: string;
   readonly manifest: Manifest;
   readonly clips: readonly ClipRecord[];
@@ -71,11 +55,20 @@ class StoredDataset implements Dataset {
     }
   }
 
+  /**
+   * Frame `frame` (0-based) of a clip of this dataset as [height, width, channels], 8 bits. Written to the start of
+   * `target` where one is given (at least a frame long; a view of exactly the frame is returned), else to a new array.
+   * Throws `RangeError` for a frame the clip does not have, `DATASET_CORRUPT` when the store shrank after opening.
+   */
   readFrame(clip: ClipRecord, frame: number, target?: Uint8Array): Uint8Array {
     const length = frameBytes(clip, this.manifest.channels);
     return this.#frames.read(clip, frame, clip.offset, length, target);
   }
 
+  /**
+   * The segmentation mask of a frame as [height, width], 0 outside and 1 inside; null where the clip has none. Target
+   * and errors as for `readFrame`.
+   */
   readMask(clip: ClipRecord, frame: number, target?: Uint8Array): Uint8Array | null {
     if (clip.mask === null) return null;
     if (this.#masks === null) throw new RangeError(`Clip ${clip.id} is not a clip of ${this.folder}.`);
@@ -120,21 +113,18 @@ class PackedFile implements Disposable {
     if (bytes.length < length)
       throw new RangeError(`A frame of clip ${clip.id} has ${length} bytes; the target ${bytes.length}.`);
     const position = offset + frame * length;
-    for (let done = 0; done < length;) {
-      const got = this.#read(bytes, done, length - done, position + done);
-      if (got === 0)
-        throw corrupt(
-          `${this.#path}, byte ${position + done}`,
-          `The store ends inside clip ${clip.id}; it was cut off while open.`,
-        );
-      done += got;
-    }
-    return bytes.length === length ? bytes : bytes.subarray(0, length);
+    const whole = bytes.length === length ? bytes : bytes.subarray(0, length);
+    const got = this.#read(this.#file, whole, position);
+    if (got === length) return whole;
+    throw corrupt(
+      `${this.#path}, byte ${position + got}`,
+      `The store ends inside clip ${clip.id}; it was cut off while open.`,
+    );
   }
 
-  #read(bytes: Uint8Array, at: number, length: number, position: number): number {
+  #read(file: number, bytes: Uint8Array, position: number): number {
     try {
-      return readSync(this.#file ?? -1, bytes, at, length, position);
+      return readAll(file, bytes, position);
     } catch (thrown) {
       throw unreadable(this.#path, messageOf(thrown), thrown);
     }

@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { UsclError } from '../base/errors.ts';
 import { writeFileAtomic } from '../base/files.ts';
 import { randomAt } from '../base/random.ts';
-import { assignGroups } from './folds.ts';
+import { assignGroups, countLabels } from './folds.ts';
 import { ALIKE_DISTANCE, findAlike, unitsOf } from './near-duplicates.ts';
 import type { Dataset } from './reader.ts';
 import { type ClipRecord, SPLITS } from './types.ts';
@@ -59,10 +59,7 @@ export function makeSplit(
   const labels = [...new Set(clips.map(({ label }) => label))];
   const named = labels.filter((label) => label !== null).sort();
   const classes = labels.includes(null) ? [...named, null] : named;
-  const counts = units.map(() => new Float64Array(classes.length));
-  const unitAt = new Map(units.map((unit, i) => [unit, i]));
-  const classAt = new Map(classes.map((label, c) => [label, c]));
-  for (const [i, { label }] of clips.entries()) counts[unitAt.get(unitOf[i]!)!]![classAt.get(label)!]! += 1;
+  const counts = countLabels(clips, unitOf, units, classes);
   requireUnits(counts, classes, parts.length, joined.length);
 
   const best = evenParts(
@@ -79,7 +76,7 @@ export function makeSplit(
       remedy: 'Ask for fewer folds or larger shares, or label clips of more groups.',
     });
   }
-  const { partOf } = best;
+  const partOf = new Map(units.map((unit, i) => [unit, best.partOf[i]]));
   return {
     format: 'uscl-split',
     version: 1,
@@ -90,7 +87,7 @@ export function makeSplit(
     joined: joined.map((groups) => [...groups]),
     parts: parts.map((part, p) => ({
       name: part.name,
-      clips: clips.filter((_, i) => partOf[unitAt.get(unitOf[i]!)!] === p).map(({ id }) => id),
+      clips: clips.filter((_, i) => partOf.get(unitOf[i]!) === p).map(({ id }) => id),
     })),
   };
 }

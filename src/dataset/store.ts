@@ -2,9 +2,9 @@
  * The packed files of a dataset that is being written: frames, and masks where there are any. Appending is all that
  * happens to them, and taking back what was appended last.
  */
-import { closeSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, ftruncateSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { guardWrites } from '../base/files.ts';
+import { guardWrites, readAll, writeAll } from '../base/files.ts';
 import { FILES } from './types.ts';
 
 export class Store {
@@ -33,12 +33,8 @@ export class Store {
 
   append(to: 'frames' | 'masks', bytes: Uint8Array): void {
     guardWrites(this.#shown, () => {
-      const file = this.#open(to);
-      for (let done = 0; done < bytes.length;) {
-        const written = writeSync(file, bytes, done, bytes.length - done, this.#bytes[to]);
-        done += written;
-        this.#bytes[to] += written;
-      }
+      writeAll(this.#open(to), bytes, this.#bytes[to]);
+      this.#bytes[to] += bytes.length;
     });
   }
 
@@ -60,11 +56,8 @@ export class Store {
   /** Bytes of frames that were appended, read back. */
   readFrames(offset: number, length: number): Uint8Array {
     const bytes = new Uint8Array(length);
-    for (let done = 0; done < length;) {
-      const got = readSync(this.#open('frames'), bytes, done, length - done, offset + done);
-      if (got === 0) throw new Error('The store is shorter than what was written to it.');
-      done += got;
-    }
+    if (readAll(this.#open('frames'), bytes, offset) < length)
+      throw new Error('The store is shorter than what was written to it.');
     return bytes;
   }
 

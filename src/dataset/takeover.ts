@@ -4,22 +4,31 @@
  * them. From other leftovers, and from the dataset that is replaced, clips are copied. Without keys nothing is looked
  * for and no journal is kept.
  */
+import { closeSync, openSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { crc32 } from 'node:zlib';
 import { guardWrites } from '../base/files.ts';
+import { addToJournal, cutJournal, readJournal, syncJournal } from './journal.ts';
 import type { JournalEntry, JournalLine } from './journal.ts';
-import { cutJournal, Journal, readJournal } from './journal.ts';
-import type { PreviousClip } from './previous.ts';
-import { PreviousClips } from './previous.ts';
 import type { Store } from './store.ts';
-import type { Target } from './target.ts';
-import { dropTarget, openTarget } from './target.ts';
-import type { ClipRecord } from './types.ts';
+import { dropTarget, openTarget, type Target } from './target.ts';
+import { FILES, frameBytes, type ClipRecord } from './types.ts';
+
+/** One piece of bytes is read before others get their turn. */
+const PIECE = 4 * 2 ** 20;
+
+/** A clip or refusal that an earlier writer noted, and the folder it is in. */
+export interface PreviousClip extends JournalEntry {
+  readonly folder: string;
+}
 
 /** A clip of an earlier writer, not a refusal. */
-export type TakenClip = PreviousClip & { readonly record: ClipRecord };
+type TakenClip = PreviousClip & { readonly record: ClipRecord };
 
 export class Takeover implements Disposable {
   readonly target: Target;
-  readonly #journal: Journal | null;
+  readonly #keepsJournal: boolean;
   readonly #previous = new PreviousClips();
   /** Entries of the adopted folder; those behind the first `#noted` are still to be asked for. */
   #adopted: readonly JournalEntry[] = [];
@@ -39,6 +48,7 @@ export class Takeover implements Disposable {
         return true;
       },
     });
+    this.#keepsJournal = keys !== undefined;
     try {
       const { temporary, leftovers } = this.target;
       guardWrites(folder, () => {
@@ -49,8 +59,10 @@ export class Takeover implements Disposable {
       for (const leftover of leftovers) this.#previous.add(leftover);
       // What was refused then may be taken now: a disk mended, a tool installed.
       if (overwrite && keys !== undefined && reuse)
-        this.#previous.add(this.target.folder, clipsOf(this.target.folder));
-      this.#journal = keys === undefined ? null : new Journal(temporary);
+        this.#previous.add(
+          this.target.folder,
+          readJournal(this.target.folder).filter(({ record }) => record !== null),
+        );
     } catch (thrown) {
       dropTarget(this.target);
       throw thrown;
@@ -95,7 +107,7 @@ export class Takeover implements Disposable {
 
   /** Appends to the journal. */
   note(line: JournalLine, record: ClipRecord | null): void {
-    this.#journal?.add(line, record);
+    if (this.#keepsJournal) addToJournal(this.target.temporary, line, record);
     this.#noted++;
   }
 
@@ -121,12 +133,12 @@ export class Takeover implements Disposable {
 
   /** Whether there is something for the next writer. */
   get isWorthLeaving(): boolean {
-    return this.#journal !== null && this.#noted > 0;
+    return this.#keepsJournal && this.#noted > 0;
   }
 
   /** Makes the journal durable. */
   sync(): void {
-    this.#journal?.sync();
+    if (this.#keepsJournal) syncJournal(this.target.temporary);
   }
 
   #isNext(key: string): boolean {
@@ -138,6 +150,68 @@ export class Takeover implements Disposable {
   }
 }
 
-function clipsOf(dataset: string): readonly JournalEntry[] {
-  return readJournal(dataset).filter(({ record }) => record !== null);
+/** Clips that earlier writers left, found by their key; their bytes are checked against the journal before they are believed. */
+class PreviousClips implements Disposable {
+  readonly #entries = new Map<string, PreviousClip>();
+  readonly #files = new Map<string, number>();
+
+  /** Takes in the entries of a folder; those known already stay. */
+  add(folder: string, entries = readJournal(folder)): void {
+    for (const entry of entries)
+      if (!this.#entries.has(entry.line.key)) this.#entries.set(entry.line.key, { ...entry, folder });
+  }
+
+  find(key: string): PreviousClip | undefined {
+    return this.#entries.get(key);
+  }
+
+  /** After a folder was renamed, or its bytes turned out to be wrong (`to` null). */
+  forget(folder: string): void {
+    for (const [key, entry] of this.#entries) if (entry.folder === folder) this.#entries.delete(key);
+  }
+
+  /**
+   * The clip's frames, then its masks, in pieces; a piece is overwritten by the next. The last step says whether all
+   * bytes were there and fit the checksum.
+   */
+  async *bytes(
+    { folder, record, line }: TakenClip,
+    channels: number,
+  ): AsyncGenerator<{ readonly of: 'frames' | 'masks'; readonly bytes: Uint8Array }, boolean, undefined> {
+    const buffer = new Uint8Array(PIECE);
+    let crc = 0;
+    const parts: ['frames' | 'masks', number, number][] = [
+      ['frames', record.offset, record.frames * frameBytes(record, channels)],
+    ];
+    if (record.mask !== null) parts.push(['masks', record.mask, record.frames * frameBytes(record, 1)]);
+    for (const [of, offset, length] of parts) {
+      for (let done = 0; done < length;) {
+        const wanted = Math.min(PIECE, length - done);
+        const count = this.#read(join(folder, FILES[of]), buffer, wanted, offset + done);
+        if (count === 0) return false;
+        const bytes = buffer.subarray(0, count);
+        crc = crc32(bytes, crc);
+        yield { of, bytes };
+        done += count;
+        await setImmediate();
+      }
+    }
+    return 'crc' in line && line.crc === crc;
+  }
+
+  #read(path: string, buffer: Uint8Array, length: number, position: number): number {
+    try {
+      const file = this.#files.get(path) ?? openSync(path, 'r');
+      this.#files.set(path, file);
+      return readSync(file, buffer, 0, length, position);
+    } catch {
+      return 0;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const file of this.#files.values()) closeSync(file);
+    this.#files.clear();
+    this.#entries.clear();
+  }
 }

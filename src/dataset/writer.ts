@@ -8,13 +8,11 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { UsclError } from '../base/errors.ts';
 import { guardWrites, writeAll } from '../base/files.ts';
-import type { CarriedSplits } from './carried-splits.ts';
-import { carrySplits } from './carried-splits.ts';
+import { carrySplits, type CarriedSplits } from './carried-splits.ts';
 import { hashPositions, perceptualHash } from './perceptual-hash.ts';
 import type { ClipNote } from './journal.ts';
-import type { PreviousClip } from './previous.ts';
 import { Store } from './store.ts';
-import { Takeover } from './takeover.ts';
+import { Takeover, type PreviousClip } from './takeover.ts';
 import { commitTarget, dropTarget, leaveTarget } from './target.ts';
 import type { ClipDraft, ClipRecord, Manifest } from './types.ts';
 import { clipSchema, FILES, FORMAT_VERSION, frameBytes, manifestSchema } from './types.ts';
@@ -24,45 +22,6 @@ export type DatasetStart = Pick<
   Manifest,
   'name' | 'licence' | 'citation' | 'homepage' | 'classes' | 'structures' | 'channels' | 'size' | 'made'
 >;
-
-export interface DatasetWriter extends Disposable {
-  /**
-   * Appends a clip. `clip` may be a function: it is called after the last frame, for facts that only the frames show
-   * (how many were dropped). Frames are [height, width, channels] u8 arrays of one size; each is written before the
-   * next is asked for, so its buffer may be reused. One clip at a time.
-   *
-   * If `frames` throws, nothing of the clip stays and the writer goes on. Errors: `CLIP_EMPTY` (no frame),
-   * `CLIP_DUPLICATE` (id taken), `CLIP_LABEL` (no such class), `CLIP_FRAME_SIZE`, `CLIP_MASK`, `DISK_FULL`,
-   * `WRITE_FAILED`.
-   */
-  addClip(
-    clip: ClipDraft | (() => ClipDraft),
-    frames: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
-    extras?: ClipExtras,
-  ): Promise<ClipRecord>;
-  /** The clip or refusal that an earlier writer noted under a key. */
-  previous(key: string): PreviousClip | undefined;
-  /**
-   * Appends a clip of an earlier writer with what the plan says of it now. Null, with nothing appended, when its bytes
-   * are not what the journal says. Errors: as `addClip`.
-   */
-  reuse(previous: PreviousClip, plan: PlannedFacts): Promise<ClipRecord | null>;
-  /** Notes a source that did not become a clip. */
-  reject(source: string, reason: string): void;
-  /** Notes in the journal that the source under `key` is refused; not in the manifest. */
-  noteRefusal(key: string, reason: string): void;
-  /**
-   * Makes everything durable and puts the folder in place, with the splits of a replaced dataset that still fit. Throws
-   * `DATASET_EMPTY` when no clip was added.
-   */
-  finish(): Manifest;
-  /** What became of the splits of a replaced dataset; empty before `finish`. */
-  readonly splits: CarriedSplits;
-  /** Leaves no trace. Also what disposing of an unfinished writer does. */
-  abort(): void;
-  /** Stops and leaves what there is for the next writer of the same folder; like `abort` where there is no journal. */
-  suspend(): void;
-}
 
 export interface ClipExtras {
   /** Masks of all frames, [frames, height, width] u8: 0 outside, else the structure; asked for after the last frame. */
@@ -94,10 +53,10 @@ export function createDataset(
   start: DatasetStart,
   options: DatasetOptions = {},
 ): DatasetWriter {
-  return new StoreWriter(folder, start, options);
+  return new DatasetWriter(folder, start, options);
 }
 
-class StoreWriter implements DatasetWriter {
+export class DatasetWriter implements Disposable {
   readonly #start: DatasetStart;
   readonly #overwrite: boolean;
   readonly #takeover: Takeover;
@@ -106,7 +65,8 @@ class StoreWriter implements DatasetWriter {
   readonly #ids = new Set<string>();
   readonly #rejected: { source: string; reason: string }[] = [];
   #state: 'open' | 'adding' | 'closed' = 'open';
-  #splits: CarriedSplits = { carried: [], dropped: [] };
+  /** What became of the splits of a replaced dataset; empty before `finish`. */
+  splits: CarriedSplits = { carried: [], dropped: [] };
 
   constructor(
     folder: string,
@@ -125,6 +85,15 @@ class StoreWriter implements DatasetWriter {
     }
   }
 
+  /**
+   * Appends a clip. `clip` may be a function: it is called after the last frame, for facts that only the frames show
+   * (how many were dropped). Frames are [height, width, channels] u8 arrays of one size; each is written before the
+   * next is asked for, so its buffer may be reused. One clip at a time.
+   *
+   * If `frames` throws, nothing of the clip stays and the writer goes on. Errors: `CLIP_EMPTY` (no frame),
+   * `CLIP_DUPLICATE` (id taken), `CLIP_LABEL` (no such class), `CLIP_FRAME_SIZE`, `CLIP_MASK`, `DISK_FULL`,
+   * `WRITE_FAILED`.
+   */
   async addClip(
     clip: ClipDraft | (() => ClipDraft),
     frames: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
@@ -153,25 +122,14 @@ class StoreWriter implements DatasetWriter {
       }
       const draft = typeof clip === 'function' ? clip() : clip;
       if (length === undefined) throw dataError('CLIP_EMPTY', `Clip ${draft.id} has no frames.`);
-      const record = clipSchema.parse({
-        field: null,
-        ...draft,
-        offset,
-        frames: count,
-        hashes: [],
-        mask: null,
-      });
+      const own = { offset, frames: count, hashes: [], mask: null };
+      const record = clipSchema.parse({ field: null, ...draft, ...own });
       this.#requireFit(record, length);
-      const bytesEach = length;
-      const { width, height } = record;
-      const hashes = hashPositions(count).map((position) =>
-        perceptualHash(
-          store.readFrames(offset + position * bytesEach, bytesEach),
-          width,
-          height,
-          this.#start.channels,
-        ),
-      );
+      const bytes = length;
+      const hashes = hashPositions(count).map((position) => {
+        const frame = store.readFrames(offset + position * bytes, bytes);
+        return perceptualHash(frame, record.width, record.height, this.#start.channels);
+      });
       const pixels = masks?.() ?? null;
       if (pixels !== null) {
         requireMasks(pixels, record, this.#start.structures?.length ?? 1);
@@ -187,10 +145,15 @@ class StoreWriter implements DatasetWriter {
     });
   }
 
+  /** The clip or refusal that an earlier writer noted under a key. */
   previous(key: string): PreviousClip | undefined {
     return this.#takeover.find(key);
   }
 
+  /**
+   * Appends a clip of an earlier writer with what the plan says of it now. Null, with nothing appended, when its bytes
+   * are not what the journal says. Errors: as `addClip`.
+   */
   async reuse(previous: PreviousClip, plan: PlannedFacts): Promise<ClipRecord | null> {
     const { record: old, line } = previous;
     if (old === null || !('crc' in line)) throw new Error('A refusal was taken for a clip.');
@@ -225,7 +188,7 @@ class StoreWriter implements DatasetWriter {
 
   /** Runs what appends one clip; when it fails, nothing of the clip stays. */
   async #adding(action: () => Promise<ClipRecord>): Promise<ClipRecord> {
-    this.#require('open');
+    this.#requireOpen();
     this.#state = 'adding';
     const { frames, masks } = this.#store;
     try {
@@ -241,23 +204,35 @@ class StoreWriter implements DatasetWriter {
     }
   }
 
+  /** Notes a source that did not become a clip. */
   reject(source: string, reason: string): void {
     this.#rejected.push({ source, reason });
   }
 
+  /** Notes in the journal that the source under `key` is refused; not in the manifest. */
   noteRefusal(key: string, reason: string): void {
     this.#takeover.noteRefusal(key, reason);
   }
 
+  /**
+   * Makes everything durable and puts the folder in place, with the splits of a replaced dataset that still fit. Throws
+   * `DATASET_EMPTY` when no clip was added.
+   */
   finish(): Manifest {
-    this.#require('open');
+    this.#requireOpen();
+    const { folder, temporary } = this.#takeover.target;
     if (this.#clips.length === 0) {
       this.abort();
+      const [first] = this.#rejected;
+      const rejected =
+        first === undefined
+          ? ''
+          : ` (${this.#rejected.length} sources were rejected, the first, ${first.source}, because: ${first.reason})`;
       throw new UsclError({
         kind: 'data',
         code: 'DATASET_EMPTY',
-        message: `Not one clip was found for ${this.#takeover.target.folder}${this.#firstRejection()}; nothing was written.`,
-        where: this.#takeover.target.folder,
+        message: `Not one clip was found for ${folder}${rejected}; nothing was written.`,
+        where: folder,
         remedy: 'Check that the source holds readable videos, images or frame folders.',
       });
     }
@@ -272,15 +247,14 @@ class StoreWriter implements DatasetWriter {
       });
       this.#takeover.forgetRest();
       this.#store.finish();
-      guardWrites(this.#takeover.target.folder, () => {
-        const { temporary } = this.#takeover.target;
+      guardWrites(folder, () => {
         writeDurably(
           join(temporary, FILES.clips),
           this.#clips.map((clip) => `${JSON.stringify(clip)}\n`),
         );
         this.#takeover.sync();
         writeDurably(join(temporary, FILES.manifest), [`${JSON.stringify(manifest, null, 2)}\n`]);
-        this.#splits = carrySplits(this.#takeover.target.folder, temporary, this.#clips);
+        this.splits = carrySplits(folder, temporary, this.#clips);
       });
       commitTarget(this.#takeover.target, this.#overwrite);
       this.#close();
@@ -291,16 +265,14 @@ class StoreWriter implements DatasetWriter {
     }
   }
 
-  get splits(): CarriedSplits {
-    return this.#splits;
-  }
-
+  /** Leaves no trace. Also what disposing of an unfinished writer does. */
   abort(): void {
     if (this.#state === 'closed') return;
     this.#close();
     dropTarget(this.#takeover.target);
   }
 
+  /** Stops and leaves what there is for the next writer of the same folder; like `abort` where there is no journal. */
   suspend(): void {
     if (!this.#takeover.isWorthLeaving) {
       this.abort();
@@ -346,17 +318,9 @@ class StoreWriter implements DatasetWriter {
     return this.#state === 'adding';
   }
 
-  #require(state: 'open'): void {
-    if (this.#state === state) return;
-    throw new Error(
-      this.#state === 'adding' ? 'A clip is still being added.' : 'The dataset writer is closed.',
-    );
-  }
-
-  #firstRejection(): string {
-    const first = this.#rejected[0];
-    if (first === undefined) return '';
-    return ` (${this.#rejected.length} sources were rejected, the first, ${first.source}, because: ${first.reason})`;
+  #requireOpen(): void {
+    if (this.#state === 'adding') throw new Error('A clip is still being added.');
+    if (this.#state === 'closed') throw new Error('The dataset writer is closed.');
   }
 }
 

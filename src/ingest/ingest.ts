@@ -11,7 +11,7 @@ import type { ClipRecord, Manifest } from '../dataset/types.ts';
 import { carryNotes } from '../dataset/carried-splits.ts';
 import type { DatasetWriter } from '../dataset/writer.ts';
 import { createDataset } from '../dataset/writer.ts';
-import type { PreviousClip } from '../dataset/previous.ts';
+import type { PreviousClip } from '../dataset/takeover.ts';
 import { inOrder } from './ahead.ts';
 import type { DecodeSettings } from './clip.ts';
 import { ClipDecoding, namesOf } from './clip.ts';

@@ -4,7 +4,7 @@
  * classifier from z instead. Both are a field here.
  */
 import { inferShapes, type Network, type Node } from '../engine/network.ts';
-import { FEATURES, modelError } from './resnet.ts';
+import { FEATURES, modelError, requireInteger } from './resnet.ts';
 
 /** Names of the values that a plan exposes to the host. */
 export const OUTPUTS = {
@@ -36,9 +36,6 @@ export interface Heads {
   readonly classifier: ClassifierHead | null;
 }
 
-/** The heads USCL trains with, without a classifier. */
-export const USCL_PROJECTION: ProjectionHead = { hidden: 512, dim: 256 };
-
 /**
  * The network with heads on its `features`. Outputs: `features`, then those of `OUTPUTS` that the heads make.
  *
@@ -52,8 +49,8 @@ export function withHeads(trunk: Network, heads: Heads): Network {
   const nodes: Node[] = [...trunk.nodes];
   const outputs: string[] = [FEATURES];
   if (projection !== null) {
-    requireWidth('projection.hidden', projection.hidden);
-    requireWidth('projection.dim', projection.dim);
+    requireInteger('projection.hidden', projection.hidden, 1);
+    requireInteger('projection.dim', projection.dim, 1);
     nodes.push(
       { kind: 'linear', name: 'projection.0', input: FEATURES, features: projection.hidden },
       { kind: 'relu', name: 'projection.1', input: 'projection.0' },
@@ -62,7 +59,7 @@ export function withHeads(trunk: Network, heads: Heads): Network {
     outputs.push(OUTPUTS.projection);
   }
   if (classifier !== null) {
-    requireWidth('classifier.classes', classifier.classes);
+    requireInteger('classifier.classes', classifier.classes, 1);
     if (classifier.input === 'projection' && projection === null)
       throw modelError(
         'classifier.input',
@@ -76,9 +73,4 @@ export function withHeads(trunk: Network, heads: Heads): Network {
   const network: Network = { input: trunk.input, nodes, outputs };
   inferShapes(network);
   return network;
-}
-
-function requireWidth(what: string, value: number): void {
-  if (!Number.isInteger(value) || value < 1)
-    throw modelError(what, `is ${value}`, 'Give a whole number of at least 1.');
 }

@@ -127,7 +127,8 @@ function requireOneOf(what: string, value: number, allowed: readonly number[]): 
   if (!allowed.includes(value)) throw modelError(what, `is ${value}`, `Choose one of ${allowed.join(', ')}.`);
 }
 
-function requireInteger(what: string, value: number, least: number): void {
+/** `MODEL_INVALID` for a number that is not whole or too small. */
+export function requireInteger(what: string, value: number, least: number): void {
   if (!Number.isInteger(value) || value < least)
     throw modelError(what, `is ${value}`, `Give a whole number of at least ${least}.`);
 }

@@ -3,8 +3,6 @@
  * A row shorter than `LEAST_NORM` has no direction: it counts as the zero vector, similar to nothing (cosine 0, its
  * own included), and gets no gradient. A non-finite row makes everything it touches NaN, which is never hidden.
  */
-import { UsclError } from '../base/errors.ts';
-
 /** Below this norm a row has no direction (the ε of PyTorch's `cosine_similarity`). */
 const LEAST_NORM = 1e-8;
 
@@ -108,15 +106,4 @@ export function backThroughCosines(
     const inverse = inverseNorms[i]!;
     for (let d = 0; d < dim; d++) gradient[start + d] = (toUnit[d]! - radial * units[start + d]!) * inverse;
   }
-}
-
-/** `OBJECTIVE_INVALID` about an argument of an objective. */
-export function objectiveError(argument: string, complaint: string, remedy: string): UsclError {
-  return new UsclError({
-    kind: 'usage',
-    code: 'OBJECTIVE_INVALID',
-    message: `The objective's ${argument} ${complaint}.`,
-    where: argument,
-    remedy,
-  });
 }

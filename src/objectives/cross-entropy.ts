@@ -7,10 +7,7 @@
  * A batch without a single label is ordinary at low label rates: its loss and gradient are 0, never NaN.
  * Accumulated in float64. A non-finite score of a labelled row makes the loss NaN, which is never hidden.
  */
-import { objectiveError } from './cosine.ts';
-
-/** Label of a clip that has none. */
-export const UNLABELLED = -1;
+import { objectiveError, requireLabels, requireLength, UNLABELLED } from './arguments.ts';
 
 /**
  * `mean`: average over all labelled rows of all views, the paper's L_sup.
@@ -40,7 +37,16 @@ export function crossEntropy(
   gradient: Float32Array,
   { reduction }: { readonly reduction: CrossEntropyReduction },
 ): CrossEntropyResult {
-  const views = requireArguments(logits, labels, classes, gradient);
+  requireLabels(labels, classes, true);
+  const views = logits.length / (labels.length * classes);
+  if (!Number.isInteger(views) || views < 1)
+    throw objectiveError(
+      'logits',
+      `has ${logits.length} numbers, no multiple of ${labels.length} clips × ${classes} classes`,
+      'Pass one row a view of each clip: [views·clips, classes].',
+    );
+  const needed = `the logits have ${logits.length}`;
+  requireLength({ gradient }, logits.length, needed, 'Make it as long as the logits.');
   const labelledClips = labels.reduce((count, label) => (label === UNLABELLED ? count : count + 1), 0);
   gradient.fill(0);
   if (labelledClips === 0) return { loss: 0, correct: 0, labelled: 0 };
@@ -64,38 +70,4 @@ export function crossEntropy(
     if (best === label) correct++;
   }
   return { loss: weight * sum, correct, labelled: views * labelledClips };
-}
-
-/** Checks sizes and labels; returns the number of views. */
-function requireArguments(
-  logits: Float32Array,
-  labels: Int32Array,
-  classes: number,
-  gradient: Float32Array,
-): number {
-  if (!Number.isInteger(classes) || classes < 1)
-    throw objectiveError('classes', `is ${classes}`, 'Give the number of classes, at least 1.');
-  if (labels.length === 0)
-    throw objectiveError('labels', 'is empty', `Give one label a clip, ${UNLABELLED} for none.`);
-  const views = logits.length / (labels.length * classes);
-  if (!Number.isInteger(views) || views < 1)
-    throw objectiveError(
-      'logits',
-      `has ${logits.length} numbers, no multiple of ${labels.length} clips × ${classes} classes`,
-      'Pass one row a view of each clip: [views·clips, classes].',
-    );
-  if (gradient.length !== logits.length)
-    throw objectiveError(
-      'gradient',
-      `has ${gradient.length} numbers where the logits have ${logits.length}`,
-      'Make it as long as the logits.',
-    );
-  const wrong = labels.findIndex((label) => label !== UNLABELLED && (label < 0 || label >= classes));
-  if (wrong !== -1)
-    throw objectiveError(
-      `labels[${wrong}]`,
-      `is ${labels[wrong]!}, no class of ${classes}`,
-      `Labels count from 0 to ${classes - 1}; ${UNLABELLED} means none.`,
-    );
-  return views;
 }

@@ -12,11 +12,23 @@
  *
  * Accumulated in float64. Rows with no direction, non-finite rows: see `cosine.ts`.
  */
-import { spreadOf, type AlignmentUniformity } from './alignment-uniformity.ts';
-import { backThroughCosines, objectiveError, unitRows } from './cosine.ts';
+import { objectiveError, requireCount, requireLength } from './arguments.ts';
+import { backThroughCosines, unitRows, type UnitRows } from './cosine.ts';
 
-export interface NtXentResult extends AlignmentUniformity {
+/**
+ * `alignment` and `uniformity` say how the embedding is spread on the sphere (Wang & Isola, ICML 2020, "Understanding
+ * Contrastive Representation Learning through Alignment and Uniformity on the Hypersphere"). Watched during training,
+ * not trained on: a collapse shows as alignment near 0 together with uniformity near 0.
+ */
+export interface NtXentResult {
   readonly loss: number;
+  /** Mean ‖u − u⁺‖² over positive pairs (their α = 2): 0 when views agree, 2 when they are unrelated, at most 4. */
+  readonly alignment: number;
+  /**
+   * log mean exp(−2‖u − v‖²) over pairs of different clips within a view, averaged over both views (their t = 2):
+   * 0 when all is one point, about −4 when evenly spread, never below −8. With one pair there is nothing to spread: 0.
+   */
+  readonly uniformity: number;
   /** Share of views whose other view is strictly the most similar of all others; 0 when all is one point. */
   readonly accuracy: number;
 }
@@ -34,7 +46,12 @@ export function ntXent(
   temperature: number,
   gradient: Float32Array,
 ): NtXentResult {
-  requireArguments(embeddings, pairs, dim, temperature, gradient);
+  requireCount('pairs', pairs, 'Give at least one pair of views.');
+  requireCount('dim', dim, 'Give the width of the projection, at least 1.');
+  if (!(temperature > 0 && Number.isFinite(temperature)))
+    throw objectiveError('temperature', `is ${temperature}`, 'Give a number above 0; USCL uses 0.5.');
+  const needed = `2 × ${pairs} × ${dim} are needed`;
+  requireLength({ embeddings, gradient }, 2 * pairs * dim, needed, 'Pass one row a view: [2·pairs, dim].');
   const rows = 2 * pairs;
   const unit = unitRows(embeddings, rows, dim);
   const { cosines } = unit;
@@ -79,28 +96,25 @@ function symmetrised(matrix: Float64Array, rows: number, factor: number): Float6
   return matrix;
 }
 
-function requireArguments(
-  embeddings: Float32Array,
+/** Alignment and uniformity of rows. */
+function spreadOf(
+  { rows, cosines }: UnitRows,
   pairs: number,
-  dim: number,
-  temperature: number,
-  gradient: Float32Array,
-): void {
-  if (!Number.isInteger(pairs) || pairs < 1)
-    throw objectiveError('pairs', `is ${pairs}`, 'Give at least one pair of views.');
-  if (!Number.isInteger(dim) || dim < 1)
-    throw objectiveError('dim', `is ${dim}`, 'Give the width of the projection, at least 1.');
-  if (!(temperature > 0 && Number.isFinite(temperature)))
-    throw objectiveError('temperature', `is ${temperature}`, 'Give a number above 0; USCL uses 0.5.');
-  const length = 2 * pairs * dim;
-  for (const [name, array] of [
-    ['embeddings', embeddings],
-    ['gradient', gradient],
-  ] as const)
-    if (array.length !== length)
-      throw objectiveError(
-        name,
-        `has ${array.length} numbers where 2 × ${pairs} × ${dim} are needed`,
-        'Pass one row a view: [2·pairs, dim].',
-      );
+): Pick<NtXentResult, 'alignment' | 'uniformity'> {
+  const squaredDistance = (i: number, j: number): number =>
+    // Rounding can leave a cosine a hair above 1. A row without direction has cosine 0 with itself.
+    Math.max(0, cosines[i * rows + i]! + cosines[j * rows + j]! - 2 * cosines[i * rows + j]!);
+
+  let alignment = 0;
+  for (let i = 0; i < pairs; i++) alignment += squaredDistance(i, i + pairs);
+  if (pairs === 1) return { alignment, uniformity: 0 };
+
+  let uniformity = 0;
+  for (const first of [0, pairs]) {
+    let sum = 0;
+    for (let i = first; i < first + pairs; i++)
+      for (let j = i + 1; j < first + pairs; j++) sum += Math.exp(-2 * squaredDistance(i, j));
+    uniformity += Math.log((2 * sum) / (pairs * (pairs - 1)));
+  }
+  return { alignment: alignment / pairs, uniformity: uniformity / 2 };
 }

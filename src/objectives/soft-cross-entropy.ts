@@ -7,7 +7,7 @@
  *
  * Accumulated in float64. A non-finite score makes the loss NaN, which is never hidden.
  */
-import { objectiveError } from './cosine.ts';
+import { objectiveError, requireClasses, requireLength } from './arguments.ts';
 
 export interface SoftCrossEntropyResult {
   /** Weighted mean over rows; 0, with a zero gradient, where all weights are 0. */
@@ -78,8 +78,7 @@ function requireArguments(
   rowWeights: ArrayLike<number> | null,
   gradient: Float32Array,
 ): number {
-  if (!Number.isInteger(classes) || classes < 1)
-    throw objectiveError('classes', `is ${classes}`, 'Give the number of classes, at least 1.');
+  requireClasses(classes);
   const rows = logits.length / classes;
   if (!Number.isInteger(rows) || rows < 1)
     throw objectiveError(
@@ -87,23 +86,9 @@ function requireArguments(
       `has ${logits.length} numbers, no rows of ${classes} classes`,
       'Pass one row an image: [N, classes].',
     );
-  for (const [name, array] of [
-    ['targets', targets],
-    ['gradient', gradient],
-  ] as const) {
-    if (array.length === logits.length) continue;
-    throw objectiveError(
-      name,
-      `has ${array.length} numbers where the logits have ${logits.length}`,
-      'Make it as long as the logits.',
-    );
-  }
-  if (rowWeights !== null && rowWeights.length !== rows)
-    throw objectiveError(
-      'rowWeights',
-      `has ${rowWeights.length} numbers for ${rows} rows`,
-      'Give one a row.',
-    );
+  const needed = `the logits have ${logits.length}`;
+  requireLength({ targets, gradient }, logits.length, needed, 'Make it as long as the logits.');
+  if (rowWeights !== null) requireLength({ rowWeights }, rows, `there are ${rows} rows`, 'Give one a row.');
   for (let row = 0; row < rows; row++) {
     const weight = rowWeights?.[row] ?? 1;
     if (!(weight >= 0 && weight < Infinity))

@@ -2,8 +2,7 @@
  * From labels to what a classifier is trained towards: distributions over classes (label smoothing, mixup) and weights
  * of classes and rows.
  */
-import { objectiveError } from './cosine.ts';
-import { UNLABELLED } from './cross-entropy.ts';
+import { objectiveError, requireLabels, UNLABELLED } from './arguments.ts';
 
 /** How rows were mixed with others of their batch (mixup). */
 export interface RowMixing {
@@ -34,7 +33,7 @@ export function softTargets(
   classes: number,
   { smoothing = 0, mixing = null }: TargetOptions = {},
 ): Float32Array {
-  requireLabels(labels, classes);
+  requireLabels(labels, classes, false);
   if (!(smoothing >= 0 && smoothing <= 1))
     throw objectiveError('smoothing', `is ${smoothing}`, 'Give a share from 0 to 1; 0.1 is usual.');
   if (mixing !== null) requireMixing(mixing, labels.length);
@@ -65,7 +64,7 @@ export function classWeights(labels: Int32Array, classes: number, weighting: Cla
   const labelled = labels.filter((label) => label !== UNLABELLED);
   if (weighting === 'none') return new Float64Array(classes).fill(1);
   if (weighting !== 'balanced') return givenWeights(weighting, classes);
-  requireLabels(labelled, classes);
+  requireLabels(labelled, classes, false);
   const counts = new Float64Array(classes);
   for (const label of labelled) counts[label]!++;
   const occurring = counts.filter((count) => count > 0).length;
@@ -82,7 +81,7 @@ export function rowWeights(
   weights: Float64Array,
   mixing: RowMixing | null = null,
 ): Float64Array {
-  requireLabels(labels, weights.length);
+  requireLabels(labels, weights.length, false);
   if (mixing !== null) requireMixing(mixing, labels.length);
   return Float64Array.from(labels, (label, row) => {
     const own = mixing?.weight[row] ?? 1;
@@ -108,19 +107,6 @@ function givenWeights(weights: readonly number[], classes: number): Float64Array
   if (weights.every((weight) => weight === 0))
     throw objectiveError('class weights', 'are all 0', 'Give at least one class a weight above 0.');
   return Float64Array.from(weights);
-}
-
-function requireLabels(labels: Int32Array, classes: number): void {
-  if (!Number.isInteger(classes) || classes < 1)
-    throw objectiveError('classes', `is ${classes}`, 'Give the number of classes, at least 1.');
-  if (labels.length === 0) throw objectiveError('labels', 'have no labelled row', 'Give one label a row.');
-  const wrong = labels.findIndex((label) => label < 0 || label >= classes);
-  if (wrong !== -1)
-    throw objectiveError(
-      `labels[${wrong}]`,
-      `is ${labels[wrong]!}, no class of ${classes}`,
-      `Labels count from 0 to ${classes - 1}; leave rows without a label out.`,
-    );
 }
 
 function requireMixing({ partner, weight }: RowMixing, rows: number): void {

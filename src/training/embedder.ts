@@ -4,7 +4,7 @@ import { type ClipEmbeddings, type Embedder, embedRows, frameRows } from '../eva
 import { OUTPUTS } from '../models/heads.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import type { ViewConfig } from '../views/config.ts';
-import { FrameLoader } from '../views/frame-loader.ts';
+import { FrameLoader } from '../views/loaders.ts';
 
 /** The representation r of an inference plan. */
 export function embedderOf(plan: Plan): Embedder {

@@ -3,7 +3,7 @@
  * those of the split and no others; `splits.ts` decides which may be seen.
  */
 import type { Dataset } from '../dataset/reader.ts';
-import { PairLoader } from '../views/loader.ts';
+import { PairLoader } from '../views/loaders.ts';
 import type { Config } from './config.ts';
 import type { Itinerary } from './itinerary.ts';
 import type { StepBatch } from './learner.ts';

@@ -5,7 +5,7 @@
  */
 import type { ClipRecord } from '../dataset/types.ts';
 import { epochBatches } from '../views/batches.ts';
-import type { BatchRequest } from '../views/loader.ts';
+import type { BatchRequest } from '../views/loaders.ts';
 import type { Config } from './config.ts';
 import { epochClips, type Split } from './splits.ts';
 

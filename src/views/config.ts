@@ -7,9 +7,6 @@ import { z } from 'zod';
 
 const probability = z.number().min(0).max(1);
 
-/** Off unless the configuration says otherwise. */
-const offProbability = probability.default(0).describe('Probability that a view gets it; 0: off.');
-
 /** [low, high] with low ≤ high, both within the given bounds. */
 function range(low: number, high: number) {
   const side = z.number().min(low).max(high);
@@ -61,131 +58,105 @@ const spgSchema = z.strictObject({
     .describe('Longest time between the drawn frames in seconds. null: the whole clip.'),
 });
 
-/** Defaults that pairs and single frames do not share. */
-interface ToneDefaults {
-  readonly brightness: number;
-  readonly contrast: number;
-  readonly saturation: number;
-  readonly hue: number;
+/** One operation on an image, off unless the configuration gives it a probability. */
+function operation<Shape extends z.core.$ZodLooseShape>(description: string, shape: Shape) {
+  const off = probability.default(0).describe('Probability that a view gets it; 0: off.');
+  // All of a shape's keys have defaults, which its generic type does not say.
+  return z
+    .strictObject({ probability: off, ...shape })
+    .prefault({} as never)
+    .describe(description);
 }
 
-const augmentation = (tone: ToneDefaults) =>
+/** Width of a range around 1 from which a factor is drawn. */
+function strength(value: number) {
+  return z.number().min(0).max(10).default(value);
+}
+
+/** Strengths of the colour jitter are by default what pairs and single frames do not share. */
+const augmentation = (jitter: number, hue: number) =>
   z.strictObject({
     cropScale: range(0.001, 1).default([0.8, 1]).describe('Area of the crop as a share of the frame.'),
     cropRatio: range(0.01, 100).default([0.8, 1.25]).describe('Width over height of the crop.'),
     flip: probability.default(0.5).describe('Probability of a left–right flip.'),
-    brightness: z
-      .number()
-      .min(0)
-      .max(10)
-      .default(tone.brightness)
-      .describe('The factor is uniform in [max(0, 1 − value), 1 + value].'),
-    contrast: z
-      .number()
-      .min(0)
-      .max(10)
-      .default(tone.contrast)
-      .describe('As brightness, about the mean of the view.'),
-    saturation: z
-      .number()
-      .min(0)
-      .max(10)
-      .default(tone.saturation)
-      .describe('As brightness; no effect on grey frames.'),
+    brightness: strength(jitter).describe('The factor is uniform in [max(0, 1 − value), 1 + value].'),
+    contrast: strength(jitter).describe('As brightness, about the mean of the view.'),
+    saturation: strength(jitter).describe('As brightness; no effect on grey frames.'),
     hue: z
       .number()
       .min(0)
       .max(0.5)
-      .default(tone.hue)
+      .default(hue)
       .describe('The hue circle turns by a share uniform in [−value, value]; no effect on grey frames.'),
-    blur: z
-      .strictObject({
-        probability: offProbability,
-        sigma: range(0.01, 50).default([0.1, 2]).describe('Standard deviation in pixels of the view.'),
-        kernel: z
-          .number()
-          .positive()
-          .max(0.5)
-          .default(0.05)
-          .describe('Side of the kernel as a share of the view; the next odd number below, at least 3.'),
-      })
-      .prefault({})
-      .describe('Gaussian blur.'),
-    rotation: z
-      .strictObject({
-        probability: offProbability,
-        degrees: z.number().min(0).max(180).default(10).describe('Uniform in [−degrees, degrees].'),
-      })
-      .prefault({})
-      .describe('Rotation about the centre; corners turn black.'),
-    affine: z
-      .strictObject({
-        probability: offProbability,
-        degrees: z.number().min(0).max(180).default(0).describe('Rotation, uniform in [−degrees, degrees].'),
-        translate: z
-          .tuple([probability, probability])
-          .readonly()
-          .default([0.1, 0.1])
-          .describe('Largest shift to the side and down, as a share of the view.'),
-        scale: range(0.1, 10).default([1, 1]).describe('Zoom.'),
-        shear: z.number().min(0).max(80).default(0).describe('Along x, uniform in [−shear, shear] degrees.'),
-      })
-      .prefault({})
-      .describe('Rotation, shift, zoom and shear in one; what is uncovered turns black.'),
-    cutout: z
-      .strictObject({
-        probability: offProbability,
-        holes: z.int().min(1).max(100).default(3),
-        side: z.number().positive().max(1).default(0.143).describe('Side of a hole as a share of the view.'),
-      })
-      .prefault({})
-      .describe('Black squares anywhere in the view (DeVries & Taylor 2017).'),
-    outPainting: z
-      .strictObject({
-        probability: offProbability,
-        windows: z.int().min(1).max(100).default(5).describe('Windows of 3/7 to 4/7 of a side that stay.'),
-      })
-      .prefault({})
-      .describe('Uniform noise outside of the windows (Models Genesis, Zhou et al. 2019).'),
-    nonLinearIntensity: z
-      .strictObject({ probability: offProbability })
-      .prefault({})
-      .describe('Intensities through a random Bézier curve, inverted half of the time (Models Genesis).'),
-    sharpen: z
-      .strictObject({
-        probability: offProbability,
-        degree: z
-          .int()
-          .min(-1)
-          .max(5)
-          .default(3)
-          .describe('3×3 kernels of the published code: −1 softens, 0 does nothing, 5 is strongest.'),
-      })
-      .prefault({})
-      .describe('Sharpening.'),
+    blur: operation('Gaussian blur.', {
+      sigma: range(0.01, 50).default([0.1, 2]).describe('Standard deviation in pixels of the view.'),
+      kernel: z
+        .number()
+        .positive()
+        .max(0.5)
+        .default(0.05)
+        .describe('Side of the kernel as a share of the view; the next odd number below, at least 3.'),
+    }),
+    rotation: operation('Rotation about the centre; corners turn black.', {
+      degrees: z.number().min(0).max(180).default(10).describe('Uniform in [−degrees, degrees].'),
+    }),
+    affine: operation('Rotation, shift, zoom and shear in one; what is uncovered turns black.', {
+      degrees: z.number().min(0).max(180).default(0).describe('Rotation, uniform in [−degrees, degrees].'),
+      translate: z
+        .tuple([probability, probability])
+        .readonly()
+        .default([0.1, 0.1])
+        .describe('Largest shift to the side and down, as a share of the view.'),
+      scale: range(0.1, 10).default([1, 1]).describe('Zoom.'),
+      shear: z.number().min(0).max(80).default(0).describe('Along x, uniform in [−shear, shear] degrees.'),
+    }),
+    cutout: operation('Black squares anywhere in the view (DeVries & Taylor 2017).', {
+      holes: z.int().min(1).max(100).default(3),
+      side: z.number().positive().max(1).default(0.143).describe('Side of a hole as a share of the view.'),
+    }),
+    outPainting: operation('Uniform noise outside of the windows (Models Genesis, Zhou et al. 2019).', {
+      windows: z.int().min(1).max(100).default(5).describe('Windows of 3/7 to 4/7 of a side that stay.'),
+    }),
+    nonLinearIntensity: operation(
+      'Intensities through a random Bézier curve, inverted half of the time (Models Genesis).',
+      {},
+    ),
+    sharpen: operation('Sharpening.', {
+      degree: z
+        .int()
+        .min(-1)
+        .max(5)
+        .default(3)
+        .describe('3×3 kernels of the published code: −1 softens, 0 does nothing, 5 is strongest.'),
+    }),
   });
 
-const normaliseSchema = z.strictObject({
-  mean: perChannel(z.number()).default(0.5),
-  std: perChannel(z.number().positive()).default(0.25),
-});
-
-const sizeSchema = z.int().min(16).max(1024).default(224).describe('Side of the square view in pixels.');
-const channelsSchema = z
-  .union([z.literal(1), z.literal(3)])
-  .default(1)
-  .describe('Channels the network sees. Grey frames are repeated, colour frames reduced to luma.');
-const resizeSchema = z
-  .enum(['square', 'shorter-side'])
-  .default('square')
-  .describe(
-    'The grid that crops are drawn on: the frame stretched to a square (published code; the evaluation view is ' +
-      'the same stretch), or with its own proportions and its shorter side the size of the view.',
-  );
+/** What views of pairs and of single frames share, but for `normalise`, which comes last. */
+const grid = {
+  size: z.int().min(16).max(1024).default(224).describe('Side of the square view in pixels.'),
+  channels: z
+    .union([z.literal(1), z.literal(3)])
+    .default(1)
+    .describe('Channels the network sees. Grey frames are repeated, colour frames reduced to luma.'),
+  resize: z
+    .enum(['square', 'shorter-side'])
+    .default('square')
+    .describe(
+      'The grid that crops are drawn on: the frame stretched to a square (published code; the evaluation view is ' +
+        'the same stretch), or with its own proportions and its shorter side the size of the view.',
+    ),
+};
+const normalise = z
+  .strictObject({
+    mean: perChannel(z.number()).default(0.5),
+    std: perChannel(z.number().positive()).default(0.25),
+  })
+  .prefault({})
+  .describe('(x − mean) / std of intensities in 0…1.');
 
 /** Three values of a mean or deviation need three channels. */
 function requireChannels(
-  view: { readonly channels: number; readonly normalise: z.infer<typeof normaliseSchema> },
+  view: { readonly channels: number; readonly normalise: z.infer<typeof normalise> },
   context: z.RefinementCtx,
 ): void {
   for (const key of ['mean', 'std'] as const) {
@@ -200,14 +171,10 @@ function requireChannels(
 
 export const viewSchema = z
   .strictObject({
-    size: sizeSchema,
-    channels: channelsSchema,
-    resize: resizeSchema,
+    ...grid,
     spg: spgSchema.prefault({}).describe('How frames become a pair.'),
-    augment: augmentation({ brightness: 0.8, contrast: 0.8, saturation: 0.8, hue: 0.2 })
-      .prefault({})
-      .describe('What happens to each image.'),
-    normalise: normaliseSchema.prefault({}).describe('(x − mean) / std of intensities in 0…1.'),
+    augment: augmentation(0.8, 0.2).prefault({}).describe('What happens to each image.'),
+    normalise,
   })
   .superRefine(requireChannels)
   .readonly();
@@ -221,14 +188,12 @@ export type SpgConfig = ViewConfig['spg'];
  */
 export const frameViewSchema = z
   .strictObject({
-    size: sizeSchema,
-    channels: channelsSchema,
-    resize: resizeSchema,
-    augment: augmentation({ brightness: 0, contrast: 0, saturation: 0, hue: 0 })
+    ...grid,
+    augment: augmentation(0, 0)
       .nullable()
       .prefault({})
       .describe('What happens to each image. null: nothing, the whole frame as in evaluation.'),
-    normalise: normaliseSchema.prefault({}).describe('(x − mean) / std of intensities in 0…1.'),
+    normalise,
   })
   .superRefine(requireChannels)
   .readonly();

@@ -9,8 +9,8 @@ import { messageOf, UsclError } from '../base/errors.ts';
 import { fromPortable, startThread } from '../base/thread.ts';
 import { openDataset, type Dataset } from '../dataset/reader.ts';
 import { imageLength } from './config.ts';
-import { finished, type FromWorker, type ToWorker, type WorkerStart } from './protocol.ts';
-import { imagesOf, openPainter, type Painter, type Task, type Work } from './work.ts';
+import { finished, imagesOf, openPainter, type FromWorker, type Painter } from './work.ts';
+import type { Task, ToWorker, Work, WorkerStart } from './work.ts';
 
 /** What callers of every loader choose. */
 export interface LoaderOptions<Request> {
@@ -32,7 +32,7 @@ export interface LoaderKind<Request, Batch> {
   /** The work of a request; throws `RangeError` for one that does not fit. */
   readonly taskOf: (request: Request, step: number) => Task;
   /** What the caller gets of it; `images` [images, channels, size, size] are those of the task. */
-  readonly batchOf: (request: Request, task: Task, images: Float32Array, dataset: Dataset) => Batch;
+  readonly batchOf: (request: Request, task: Task, images: Float32Array) => Batch;
 }
 
 interface Pending<Request> {
@@ -141,7 +141,7 @@ export class ImageLoader<Request, Batch> implements AsyncDisposable {
       this.#step--;
       throw thrown;
     }
-    return this.#kind.batchOf(next.request, next.task, images, this.#dataset);
+    return this.#kind.batchOf(next.request, next.task, images);
   }
 
   async #fromWorkers(): Promise<Batch> {
@@ -161,7 +161,7 @@ export class ImageLoader<Request, Batch> implements AsyncDisposable {
       throw pending.error ?? this.#failure ?? new Error('A batch was answered but not made.');
     this.#queue.shift();
     const { request, task, slot } = pending;
-    return this.#kind.batchOf(request, task, this.#images(task, slot), this.#dataset);
+    return this.#kind.batchOf(request, task, this.#images(task, slot));
   }
 
   #images(task: Task, slot: number): Float32Array {
@@ -190,7 +190,7 @@ export class ImageLoader<Request, Batch> implements AsyncDisposable {
     const job = this.#jobs++;
     const slot = job % this.#slots.length;
     this.#queue.push({ ...next, job, slot, error: null, wake: null });
-    const message: ToWorker = { kind: 'paint', job, slot, task: next.task };
+    const message: ToWorker = { job, slot, task: next.task };
     this.#workers[job % this.#workers.length]!.postMessage(message);
   }
 
@@ -247,8 +247,7 @@ export class ImageLoader<Request, Batch> implements AsyncDisposable {
 
   async #close(): Promise<void> {
     for (const pending of this.#queue) pending.wake?.();
-    const message: ToWorker = { kind: 'close' };
-    for (const worker of this.#workers) worker.postMessage(message);
+    for (const worker of this.#workers) worker.postMessage(null satisfies ToWorker);
     await this.#keepingAlive(Promise.all(this.#exits));
     this.#dataset[Symbol.dispose]();
   }

@@ -21,6 +21,19 @@ import { fillGreyTable, toneColour } from './tone.ts';
 /** What a painter needs of a dataset. */
 export type FrameSource = Pick<Dataset, 'manifest' | 'clips' | 'readFrame'>;
 
+/** `RangeError` for a clip that is not there. */
+export function clipAt({ clips }: FrameSource, index: number): ClipRecord {
+  const clip = clips[index];
+  if (clip !== undefined) return clip;
+  throw new RangeError(`There is no clip ${index}; the dataset has ${clips.length}.`);
+}
+
+/** `RangeError` for a target of another length than what is painted into it. */
+export function requireTarget(target: Float32Array, length: number, what: string): void {
+  if (target.length !== length)
+    throw new RangeError(`The target of ${what} must have ${length} elements, not ${target.length}.`);
+}
+
 /** An augmented image before mixing. */
 export interface Image {
   /** [channels, size, size] after the geometric operations. */

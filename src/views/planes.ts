@@ -71,15 +71,15 @@ export function scaleTable(
   for (let value = 0; value < 256; value++) target[value] = (weight * (intensities[value]! - mean)) / std;
 }
 
-/** target[offset + i] ← table[pixels[i]]. */
+/** target[offset + i] ← table[pixels[i]]; four pixels a read where they begin on a word. */
 export function writeTable(
   pixels: Uint8Array,
   table: Float64Array,
   target: Float32Array,
   offset: number,
 ): void {
-  const whole = pixels.length >>> 2;
-  const words = new Uint32Array(pixels.buffer, pixels.byteOffset, whole);
+  const whole = pixels.byteOffset % 4 === 0 ? pixels.length >>> 2 : 0;
+  const words = new Uint32Array(pixels.buffer, whole === 0 ? 0 : pixels.byteOffset, whole);
   let o = offset;
   for (let i = 0; i < whole; i++) {
     const word = words[i]!;

@@ -5,6 +5,7 @@
  */
 import { LUMA } from '../dataset/channels.ts';
 import type { Tone } from './draw.ts';
+import { writeTable } from './planes.ts';
 
 /**
  * Fills `table` with the intensity 0…1 that each 8-bit value of the grey view `pixels` becomes. The whole view is
@@ -60,7 +61,7 @@ export function toneColour(pixels: Uint8Array, tone: Tone, table: Float64Array, 
       scaleAbout(table, tone.contrast, mean);
     }
   }
-  throughTable(pixels, table, planes);
+  writeTable(pixels, table, planes, 0);
   const bits = new Int32Array(planes.buffer, planes.byteOffset, planes.length);
   for (; done < 4; done++) {
     const operation = tone.order[done];
@@ -70,20 +71,6 @@ export function toneColour(pixels: Uint8Array, tone: Tone, table: Float64Array, 
     else turnHue(planes, bits, tone.hue);
   }
   if (tone.curve !== null) throughCurve(planes, curveTable(tone.curve));
-}
-
-/** planes[i] ← table[pixels[i]]; four pixels a read where they begin on a word. */
-function throughTable(pixels: Uint8Array, table: Float64Array, planes: Float32Array): void {
-  const whole = pixels.byteOffset % 4 === 0 ? pixels.length >>> 2 : 0;
-  const words = new Uint32Array(pixels.buffer, whole === 0 ? 0 : pixels.byteOffset, whole);
-  for (let i = 0, o = 0; i < whole; i++, o += 4) {
-    const word = words[i]!;
-    planes[o] = table[word & 255]!;
-    planes[o + 1] = table[(word >>> 8) & 255]!;
-    planes[o + 2] = table[(word >>> 16) & 255]!;
-    planes[o + 3] = table[word >>> 24]!;
-  }
-  for (let i = whole * 4; i < pixels.length; i++) planes[i] = table[pixels[i]!]!;
 }
 
 // What follows looks at the bits of f32 numbers, `bits` being those of `planes`: numbers from 0 up are ordered as their

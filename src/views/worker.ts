@@ -4,10 +4,10 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { toPortable } from '../base/thread.ts';
-import { openDataset } from '../dataset/reader.ts';
+import { openDataset, type Dataset } from '../dataset/reader.ts';
 import { imageLength } from './config.ts';
-import { finished, type FromWorker, type ToWorker, type WorkerStart } from './protocol.ts';
-import { imagesOf, openPainter, type Painter } from './work.ts';
+import { finished, imagesOf, openPainter, type FromWorker } from './work.ts';
+import type { Painter, ToWorker, WorkerStart } from './work.ts';
 
 /** The loader is the only one who starts this file, with these data. */
 const start = workerData as WorkerStart;
@@ -15,23 +15,19 @@ const port = parentPort;
 if (port === null) throw new Error('This module runs in a worker thread only.');
 
 const states = new Int32Array(start.states);
-let painter: Painter | undefined;
-let close: (() => void) | undefined;
+let open: { readonly dataset: Dataset; readonly paint: Painter } | undefined;
 
 function ready(): Painter {
-  if (painter === undefined) {
+  if (open === undefined) {
     const dataset = openDataset(start.folder);
-    close = () => {
-      dataset[Symbol.dispose]();
-    };
-    painter = openPainter(dataset, start.work);
+    open = { dataset, paint: openPainter(dataset, start.work) };
   }
-  return painter;
+  return open.paint;
 }
 
 port.on('message', (message: ToWorker) => {
-  if (message.kind === 'close') {
-    close?.();
+  if (message === null) {
+    open?.dataset[Symbol.dispose]();
     port.close();
     return;
   }

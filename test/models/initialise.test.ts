@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parameterSpecs, statisticSpecs, type Network } from '../../src/engine/network.ts';
-import { USCL_PROJECTION, withHeads } from '../../src/models/heads.ts';
+import { withHeads } from '../../src/models/heads.ts';
 import { initialise } from '../../src/models/initialise.ts';
 import { resnet } from '../../src/models/resnet.ts';
 
@@ -42,7 +42,7 @@ function moments(values: Float32Array): { mean: number; deviation: number } {
 
 const trunk = resnet(18, { channels: 3, size: 64 });
 const network = withHeads(trunk, {
-  projection: USCL_PROJECTION,
+  projection: { hidden: 512, dim: 256 },
   classifier: { classes: 3, input: 'representation' },
 });
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { inferShapes, parameterSpecs, statisticSpecs, type Network } from '../../src/engine/network.ts';
-import { OUTPUTS, USCL_PROJECTION, withHeads } from '../../src/models/heads.ts';
+import { OUTPUTS, withHeads } from '../../src/models/heads.ts';
 import { resnet, RESNET_DEPTHS } from '../../src/models/resnet.ts';
 import { codeOf } from '../failures.ts';
 
@@ -12,6 +12,9 @@ const torchvisionNames = z
 
 const parameterCount = (network: Network): number =>
   parameterSpecs(network).reduce((sum, spec) => sum + spec.length, 0);
+
+/** The heads that USCL trains with. */
+const projection = { hidden: 512, dim: 256 };
 
 describe('resnet', () => {
   it.each([
@@ -91,7 +94,7 @@ describe('withHeads', () => {
   const trunk = resnet(18, { channels: 3, size: 64 });
 
   it('adds the projection head of USCL and exposes its embedding', () => {
-    const network = withHeads(trunk, { projection: USCL_PROJECTION, classifier: null });
+    const network = withHeads(trunk, { projection, classifier: null });
     const shapes = inferShapes(network);
     expect(network.outputs).toEqual([OUTPUTS.features, OUTPUTS.projection]);
     expect(shapes.get(OUTPUTS.projection)).toEqual([256]);
@@ -102,7 +105,7 @@ describe('withHeads', () => {
     ['representation', 512],
     ['projection', 256],
   ] as const)('branches the classifier from the %s', (input, inputs) => {
-    const network = withHeads(trunk, { projection: USCL_PROJECTION, classifier: { classes: 4, input } });
+    const network = withHeads(trunk, { projection, classifier: { classes: 4, input } });
     const weight = parameterSpecs(network).find(({ name }) => name === 'classifier.weight')!;
     expect(weight.shape).toEqual([4, inputs]);
     expect(network.outputs).toEqual([OUTPUTS.features, OUTPUTS.projection, OUTPUTS.logits]);
@@ -110,7 +113,7 @@ describe('withHeads', () => {
 
   it('leaves the trunk as it was', () => {
     const before = JSON.stringify(trunk);
-    withHeads(trunk, { projection: USCL_PROJECTION, classifier: { classes: 2, input: 'representation' } });
+    withHeads(trunk, { projection, classifier: { classes: 2, input: 'representation' } });
     expect(JSON.stringify(trunk)).toBe(before);
   });
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
+import { UNLABELLED } from '../../src/objectives/arguments.ts';
 import {
   crossEntropy,
-  UNLABELLED,
   type CrossEntropyReduction,
   type CrossEntropyResult,
 } from '../../src/objectives/cross-entropy.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { frameViewSchema, imageLength, type FrameViewConfig } from '../../src/views/config.ts';
-import { fillFrameImages, FramePainter, type FrameRow } from '../../src/views/frames.ts';
+import { framePainter, type FrameRow } from '../../src/views/frames.ts';
 import type { FrameSource } from '../../src/views/image.ts';
 import { fillWholeView } from '../../src/views/whole.ts';
 import { frameViewOf, memoryDataset, type FrameViewInput } from './helpers.ts';
@@ -35,7 +35,7 @@ function paint(
   epoch = 2,
 ): Float32Array {
   const target = new Float32Array(rows.length * imageLength(view)).fill(NaN);
-  fillFrameImages(dataset, rows, view, seed, epoch, target);
+  framePainter(dataset, view)(rows, seed, epoch, target);
   return target;
 }
 
@@ -70,10 +70,10 @@ describe('augmented frames', () => {
 
   it('do not depend on the batch, its order, or what a painter painted before', () => {
     const view = frameViewOf({ augment: JITTER });
-    const painter = new FramePainter(dataset, view);
+    const paintRows = framePainter(dataset, view);
     const together = new Float32Array(5 * 256);
-    painter.paint([...ROWS].reverse(), 5, 2, together);
-    painter.paint(ROWS, 5, 2, together);
+    paintRows([...ROWS].reverse(), 5, 2, together);
+    paintRows(ROWS, 5, 2, together);
     for (const [i, row] of ROWS.entries())
       expect(together.subarray(256 * i, 256 * (i + 1))).toEqual(paint(dataset, [row], view));
   });
@@ -115,7 +115,7 @@ describe('what cannot be painted', () => {
     const view = frameViewOf();
     expect(() => paint(dataset, [{ clip: 4, frame: 0 }], view)).toThrow('There is no clip 4');
     expect(() => {
-      fillFrameImages(dataset, [{ clip: 0, frame: 0 }], view, 1, 1, new Float32Array(255));
+      framePainter(dataset, view)([{ clip: 0, frame: 0 }], 1, 1, new Float32Array(255));
     }).toThrow('must have 256 elements');
   });
 });

@@ -7,7 +7,7 @@ import { UsclError } from '../../src/base/errors.ts';
 import { FILES } from '../../src/dataset/types.ts';
 import { epochBatches } from '../../src/views/batches.ts';
 import { batchSchema, imageLength } from '../../src/views/config.ts';
-import { PairLoader, type BatchRequest, type PairLoaderOptions } from '../../src/views/loader.ts';
+import { PairLoader, type BatchRequest, type PairLoaderOptions } from '../../src/views/loaders.ts';
 import { fillPairImages } from '../../src/views/pairs.ts';
 import { memoryDataset, storeDataset, viewOf } from './helpers.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { imageLength } from '../../src/views/config.ts';
 import type { FrameSource } from '../../src/views/image.ts';
-import { fillPairImages, PairPainter } from '../../src/views/pairs.ts';
+import { fillPairImages, pairPainter } from '../../src/views/pairs.ts';
 import { drawPair } from '../../src/views/sampling.ts';
 import { fillWholeView } from '../../src/views/whole.ts';
 import { memoryDataset, PLAIN, viewOf, type ViewInput } from './helpers.ts';
@@ -157,10 +157,10 @@ describe('what is painted', () => {
 
   it('does not depend on the batch, its order, or what a painter painted before', () => {
     const view = viewOf();
-    const painter = new PairPainter(dataset, view);
+    const paintPairs = pairPainter(dataset, view);
     const together = new Float32Array(2 * 5 * 256);
-    painter.paint([4, 3, 2, 1, 0], 5, 2, together);
-    painter.paint([0, 1, 2, 3, 4], 5, 2, together);
+    paintPairs([4, 3, 2, 1, 0], 5, 2, together);
+    paintPairs([0, 1, 2, 3, 4], 5, 2, together);
     for (let clip = 0; clip < 5; clip++) {
       const alone = paint(dataset, [clip], {});
       expect(together.subarray(256 * clip, 256 * (clip + 1))).toEqual(alone.subarray(0, 256));

@@ -6,7 +6,7 @@ import type { UsclError } from '../../base/errors.ts';
 import { INPUT } from '../../engine/network.ts';
 import type { PredictedClip } from '../../evaluation/predictions.ts';
 import { classWeights, rowWeights, softTargets } from '../../objectives/targets.ts';
-import { FrameLoader } from '../../views/frame-loader.ts';
+import { FrameLoader } from '../../views/loaders.ts';
 import type { FrameRow } from '../../views/frames.ts';
 import type { Mixing } from '../../views/mixup.ts';
 import { learningRateAt, type RunTime, train, type Training } from '../loop.ts';

@@ -5,7 +5,7 @@
  */
 import type { Dataset } from '../../dataset/reader.ts';
 import { imageLength } from '../../views/config.ts';
-import { FramePainter, type FrameRow } from '../../views/frames.ts';
+import { framePainter, type FrameRow } from '../../views/frames.ts';
 import { type FinetuneConfig, viewOf } from './config.ts';
 import type { Tuner } from './tuner.ts';
 
@@ -17,8 +17,8 @@ export class FrozenPart {
   readonly #seed: number;
   readonly #batch: number;
   readonly #imageLength: number;
-  readonly #whole: FramePainter;
-  readonly #augmented: FramePainter;
+  readonly #whole: ReturnType<typeof framePainter>;
+  readonly #augmented: ReturnType<typeof framePainter>;
   readonly #kept = new Map<string, Float32Array>();
   readonly #budget: number;
   readonly #images: Float32Array;
@@ -30,8 +30,8 @@ export class FrozenPart {
     this.#seed = config.seed;
     this.#batch = config.batch;
     this.#imageLength = imageLength(view);
-    this.#whole = new FramePainter(dataset, { ...view, augment: null });
-    this.#augmented = new FramePainter(dataset, view);
+    this.#whole = framePainter(dataset, { ...view, augment: null });
+    this.#augmented = framePainter(dataset, view);
     this.#budget = config.cacheMegabytes * 2 ** 20;
     this.#images = new Float32Array(this.#batch * this.#imageLength);
   }
@@ -81,8 +81,8 @@ export class FrozenPart {
 
   #compute(rows: readonly FrameRow[], variant: Variant): Float32Array {
     const images = this.#images.subarray(0, rows.length * this.#imageLength);
-    if (variant === 'whole') this.#whole.paint(rows, 0, 0, images);
-    else this.#augmented.paint(rows, this.#seed, variant, images);
+    if (variant === 'whole') this.#whole(rows, 0, 0, images);
+    else this.#augmented(rows, this.#seed, variant, images);
     return this.pass(images, rows.length);
   }
 

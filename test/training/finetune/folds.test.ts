@@ -84,7 +84,8 @@ describe('honest folds', () => {
     const [one, two] = plan.foldings;
     expect([...one!.fold]).not.toEqual([...two!.fold]);
     const order = [...dataset.clips.keys()].reverse();
-    const turned = { ...dataset, clips: order.map((i) => dataset.clips[i]!) };
+    const clips = order.map((i) => dataset.clips[i]!);
+    const turned = { ...dataset, clips } as unknown as Dataset;
     const again = planFolds(turned, settings);
     expect([...again.foldings[0]!.fold].reverse()).toEqual([...one!.fold]);
   });

@@ -1,8 +1,9 @@
 /**
- * Batches of single frames for training on labels, made ahead by worker threads; see `image-loader.ts` for what that
- * promises. Which frames, and what their targets are, is the caller's.
+ * Batches of view pairs, and of single frames for training on labels, made ahead by worker threads; see
+ * `image-loader.ts` for what that promises. Labels are none of their business: which of them may be seen, which frames
+ * are asked for and what their targets are is the caller's.
  */
-import type { FrameViewConfig } from './config.ts';
+import type { FrameViewConfig, ViewConfig } from './config.ts';
 import type { FrameRow } from './frames.ts';
 import {
   ImageLoader,
@@ -12,6 +13,47 @@ import {
   type LoaderOptions,
 } from './image-loader.ts';
 import { drawMixing, type Mixing } from './mixup.ts';
+
+/** What a batch is made of. */
+export interface BatchRequest {
+  readonly epoch: number;
+  /** Number of the batch in its epoch; handed through. */
+  readonly index: number;
+  /** Indices into the dataset's clips; from one to `pairs` of them. */
+  readonly clips: readonly number[];
+}
+
+export interface PairBatch extends BatchRequest {
+  /** [2N, channels, size, size], view 0 of all clips, then view 1; normalised. Overwritten after the next `next()`. */
+  readonly images: Float32Array;
+}
+
+export interface PairLoaderOptions extends LoaderOptions<BatchRequest> {
+  readonly seed: number;
+  /** Most clips in a batch. */
+  readonly pairs: number;
+}
+
+export class PairLoader extends ImageLoader<BatchRequest, PairBatch> {
+  /**
+   * Opens the dataset and starts the workers, which begin at once with the first batches.
+   * Errors: those of `openDataset`; `LOADER_MEMORY`; `RangeError` for counts that make no sense.
+   */
+  static open(folder: string, view: ViewConfig, options: PairLoaderOptions): PairLoader {
+    const { seed, pairs } = options;
+    requireCount('pairs', pairs, 1, 65536);
+    const kind: LoaderKind<BatchRequest, PairBatch> = {
+      work: { kind: 'pairs', seed, view },
+      capacity: 2 * pairs,
+      taskOf: ({ epoch, clips }, step) => {
+        requireFit(clips.length, pairs, 'pairs', step);
+        return { kind: 'pairs', epoch, clips };
+      },
+      batchOf: ({ epoch, index, clips }, _task, images) => ({ epoch, index, clips, images }),
+    };
+    return new PairLoader(folder, kind, options).begin();
+  }
+}
 
 /** What a batch of frames is made of. */
 export interface FrameRequest {
