@@ -37,7 +37,8 @@ export function requireLength(
 /** Labels are classes; with `allowsNone` they may be `UNLABELLED` too. */
 export function requireLabels(labels: Int32Array, classes: number, allowsNone: boolean): void {
   requireClasses(classes);
-  if (labels.length === 0) throw objectiveError('labels', 'have no labelled row', 'Give one label a row.');
+  if (labels.length === 0)
+    throw objectiveError('labels', allowsNone ? 'is empty' : 'have no labelled row', 'Give one label a row.');
   const wrong = labels.findIndex(
     (label) => !(allowsNone && label === UNLABELLED) && (label < 0 || label >= classes),
   );

@@ -85,7 +85,7 @@ describe('honest folds', () => {
     expect([...one!.fold]).not.toEqual([...two!.fold]);
     const order = [...dataset.clips.keys()].reverse();
     const clips = order.map((i) => dataset.clips[i]!);
-    const turned = { ...dataset, clips } as unknown as Dataset;
+    const turned = { folder: dataset.folder, manifest: dataset.manifest, clips } as unknown as Dataset;
     const again = planFolds(turned, settings);
     expect([...again.foldings[0]!.fold].reverse()).toEqual([...one!.fold]);
   });
