@@ -98,7 +98,9 @@ describe('softCrossEntropy', () => {
     expect(messageOf(() => run(logits, targets, null, 0))).toMatch(/classes is 0/);
     expect(messageOf(() => run(logits.slice(1), targets))).toMatch(/logits has 19 numbers/);
     expect(messageOf(() => run(logits, targets.slice(4)))).toMatch(/targets has 16 numbers/);
-    expect(messageOf(() => run(logits, targets, [1]))).toMatch(/rowWeights has 1 numbers where there are 5 rows/);
+    expect(messageOf(() => run(logits, targets, [1]))).toMatch(
+      /rowWeights has 1 numbers where there are 5 rows/,
+    );
     expect(messageOf(() => run(logits, targets, [1, 1, -1, 1, 1]))).toMatch(/rowWeights\[2\] is -1/);
     expect(messageOf(() => run(logits, targets, [1, NaN, 1, 1, 1]))).toMatch(/rowWeights\[1\] is NaN/);
     expect(
