@@ -53,14 +53,16 @@ export class UsclError extends Error {
   }
 }
 
+type More = Pick<ErrorDetails, 'where' | 'cause' | 'facts'>;
+
 /** An error of the kind `data`: something that was read cannot be used. */
-export function dataError(
-  code: string,
-  message: string,
-  remedy: string,
-  more: Pick<ErrorDetails, 'where' | 'cause' | 'facts'> = {},
-): UsclError {
+export function dataError(code: string, message: string, remedy: string, more: More = {}): UsclError {
   return new UsclError({ kind: 'data', code, message, remedy, ...more });
+}
+
+/** An error of the kind `usage`: what was asked for cannot be done. */
+export function usageError(code: string, message: string, remedy: string, more: More = {}): UsclError {
+  return new UsclError({ kind: 'usage', code, message, remedy, ...more });
 }
 
 /** Whether something that was read is to blame, so that the rest can go on. */

@@ -5,7 +5,7 @@
  * equally uneven groups is drawn from the seed. Folds depend on group names, labels and the seed, not on the
  * order of the clips.
  */
-import { UsclError } from '../base/errors.ts';
+import { dataError, usageError, type UsclError } from '../base/errors.ts';
 import { randomAt } from '../base/random.ts';
 import type { ClipRecord } from './types.ts';
 
@@ -18,12 +18,11 @@ type LabelledClip = Pick<ClipRecord, 'id' | 'group' | 'label'>;
  */
 export function groupedFolds(clips: readonly LabelledClip[], folds: number, seed: number): Int32Array {
   if (!Number.isInteger(folds) || folds < 2) {
-    throw new UsclError({
-      kind: 'usage',
-      code: 'FOLDS_COUNT',
-      message: `Cross-validation needs a whole number of folds, at least 2, not ${folds}.`,
-      remedy: 'Ask for 5 folds, or for as many as the smallest class has groups.',
-    });
+    throw usageError(
+      'FOLDS_COUNT',
+      `Cross-validation needs a whole number of folds, at least 2, not ${folds}.`,
+      'Ask for 5 folds, or for as many as the smallest class has groups.',
+    );
   }
   const labels = [...new Set(clips.flatMap((clip) => clip.label ?? []))].sort();
   const groups = [...new Set(clips.filter((clip) => clip.label !== null).map((clip) => clip.group))].sort();
@@ -127,12 +126,11 @@ function requireGroups(
 ): void {
   if (labels.length < 2) {
     const found = labels.length === 0 ? 'no labelled clip' : `only the class '${labels[0]}'`;
-    throw new UsclError({
-      kind: 'data',
-      code: 'FOLDS_ONE_CLASS',
-      message: `Cross-validation needs at least two classes, and there is ${found}.`,
-      remedy: 'Label clips of a second class.',
-    });
+    throw dataError(
+      'FOLDS_ONE_CLASS',
+      `Cross-validation needs at least two classes, and there is ${found}.`,
+      'Label clips of a second class.',
+    );
   }
   if (groups.length === 1) {
     throw tooFewGroups(
@@ -154,5 +152,5 @@ function requireGroups(
 }
 
 function tooFewGroups(message: string, remedy: string): UsclError {
-  return new UsclError({ kind: 'data', code: 'FOLDS_TOO_FEW_GROUPS', message, remedy });
+  return dataError('FOLDS_TOO_FEW_GROUPS', message, remedy);
 }

@@ -6,7 +6,7 @@
  */
 import { existsSync, realpathSync } from 'node:fs';
 import { groupBy } from '../base/collect.ts';
-import { UsclError } from '../base/errors.ts';
+import { usageError, type UsclError } from '../base/errors.ts';
 import { withChannels } from './channels.ts';
 import { ALIKE_DISTANCE, findAlike } from './near-duplicates.ts';
 import { openDataset, type Dataset } from './reader.ts';
@@ -268,25 +268,23 @@ function summarise(
 
 function requireFolders(folders: readonly string[]): void {
   if (folders.length >= 2) return;
-  throw new UsclError({
-    kind: 'usage',
-    code: 'MERGE_FEW',
-    message: `There is nothing to merge: ${folders.length} dataset was given.`,
-    remedy: 'Give two datasets or more.',
-  });
+  throw usageError(
+    'MERGE_FEW',
+    `There is nothing to merge: ${folders.length} dataset was given.`,
+    'Give two datasets or more.',
+  );
 }
 
 function withPrefixes(datasets: readonly Dataset[], given: readonly string[] | undefined): readonly Part[] {
   const real = datasets.map(({ folder }) => realpathSync(folder));
   const twice = real.findIndex((folder, i) => real.indexOf(folder) !== i);
   if (twice !== -1) {
-    throw new UsclError({
-      kind: 'usage',
-      code: 'MERGE_TWICE',
-      message: `The dataset ${datasets[twice]!.folder} was given twice.`,
-      where: datasets[twice]!.folder,
-      remedy: 'Give every dataset once.',
-    });
+    throw usageError(
+      'MERGE_TWICE',
+      `The dataset ${datasets[twice]!.folder} was given twice.`,
+      'Give every dataset once.',
+      { where: datasets[twice]!.folder },
+    );
   }
   if (given !== undefined && given.length !== datasets.length)
     throw prefixError(`There are ${given.length} prefixes for ${datasets.length} datasets.`);
@@ -304,13 +302,12 @@ function withPrefixes(datasets: readonly Dataset[], given: readonly string[] | u
 }
 
 function prefixError(message: string): UsclError {
-  return new UsclError({
-    kind: 'usage',
-    code: 'MERGE_PREFIX',
+  return usageError(
+    'MERGE_PREFIX',
     message,
-    where: '--prefixes',
-    remedy: 'Give one name a dataset, all different, such as --prefixes first,second.',
-  });
+    'Give one name a dataset, all different, such as --prefixes first,second.',
+    { where: '--prefixes' },
+  );
 }
 
 function channelsOf(datasets: readonly Dataset[], wanted: 1 | 3 | undefined): 1 | 3 {
@@ -318,13 +315,12 @@ function channelsOf(datasets: readonly Dataset[], wanted: 1 | 3 | undefined): 1 
   if (wanted !== undefined) return wanted;
   const other = datasets.find(({ manifest }) => manifest.channels !== channels);
   if (other === undefined) return channels;
-  throw new UsclError({
-    kind: 'usage',
-    code: 'MERGE_CHANNELS',
-    message: `${datasets[0]!.folder} has ${channels} channel${channels === 1 ? '' : 's'} and ${other.folder} has ${other.manifest.channels}.`,
-    where: other.folder,
-    remedy: 'Say --channels 1 to make colour grey, or --channels 3 to repeat grey three times.',
-  });
+  throw usageError(
+    'MERGE_CHANNELS',
+    `${datasets[0]!.folder} has ${channels} channel${channels === 1 ? '' : 's'} and ${other.folder} has ${other.manifest.channels}.`,
+    'Say --channels 1 to make colour grey, or --channels 3 to repeat grey three times.',
+    { where: other.folder },
+  );
 }
 
 /** The output must be none of the inputs: replacing what is being read is never what was meant. */
@@ -332,11 +328,10 @@ function requireOtherFolder(out: string, datasets: readonly Dataset[]): void {
   const target = existsSync(out) ? realpathSync(out) : null;
   const input = datasets.find(({ folder }) => realpathSync(folder) === target);
   if (input === undefined) return;
-  throw new UsclError({
-    kind: 'usage',
-    code: 'MERGE_INTO_ITSELF',
-    message: `${out} is one of the datasets to merge.`,
-    where: out,
-    remedy: 'Choose another output folder.',
-  });
+  throw usageError(
+    'MERGE_INTO_ITSELF',
+    `${out} is one of the datasets to merge.`,
+    'Choose another output folder.',
+    { where: out },
+  );
 }

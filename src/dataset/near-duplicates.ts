@@ -5,7 +5,7 @@
  * some 30 bytes a hash; pairs are handed on as they are found and not kept.
  */
 import { groupBy } from '../base/collect.ts';
-import { UsclError } from '../base/errors.ts';
+import { usageError } from '../base/errors.ts';
 import { FLAT_HASH } from './perceptual-hash.ts';
 import type { ClipRecord } from './types.ts';
 
@@ -53,12 +53,11 @@ export function findAlike(
   visit: (pair: AlikePair) => void,
 ): void {
   if (!Number.isInteger(distance) || distance < 0 || distance > MAX_DISTANCE) {
-    throw new UsclError({
-      kind: 'usage',
-      code: 'DISTANCE_INVALID',
-      message: `The distance of hashes must be a whole number from 0 to ${MAX_DISTANCE}, not ${distance}.`,
-      remedy: `Use ${ALIKE_DISTANCE}; docs/audit.md says what it finds.`,
-    });
+    throw usageError(
+      'DISTANCE_INVALID',
+      `The distance of hashes must be a whole number from 0 to ${MAX_DISTANCE}, not ${distance}.`,
+      `Use ${ALIKE_DISTANCE}; docs/audit.md says what it finds.`,
+    );
   }
   const others = second ?? first;
   const index = new HashIndex(others);

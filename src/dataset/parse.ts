@@ -3,7 +3,7 @@
  * anything is allocated, and every complaint names the file, the line and the key. Knows nothing of file handles.
  */
 import type { z } from 'zod';
-import { messageOf, UsclError } from '../base/errors.ts';
+import { dataError, messageOf, type UsclError } from '../base/errors.ts';
 import type { ClipRecord, Manifest } from './types.ts';
 import { clipSchema, FILES, FORMAT_VERSION, frameBytes, manifestSchema } from './types.ts';
 
@@ -14,7 +14,7 @@ const REMAKE = 'Make the dataset again with `uscl ingest` or `uscl phantom`, or 
 
 /** A `data` error about a dataset that cannot be used as it is. */
 export function corrupt(where: string, message: string, cause?: unknown): UsclError {
-  return new UsclError({ kind: 'data', code: 'DATASET_CORRUPT', message, where, remedy: REMAKE, cause });
+  return dataError('DATASET_CORRUPT', message, REMAKE, { where, cause });
 }
 
 /** Parses `dataset.json`. Throws `DATASET_CORRUPT`, `DATASET_NOT_A_DATASET` or `DATASET_VERSION`. */
@@ -23,23 +23,21 @@ export function parseManifest(bytes: Uint8Array, path: string): Manifest {
   const header = typeof value === 'object' && value !== null ? value : {};
   const format = 'format' in header ? header.format : undefined;
   if (format !== 'uscl-dataset') {
-    throw new UsclError({
-      kind: 'data',
-      code: 'DATASET_NOT_A_DATASET',
-      message: `${path} is not the manifest of a clip dataset: its "format" is ${show(format)}, not "uscl-dataset".`,
-      where: path,
-      remedy: 'Give the folder that `uscl ingest` or `uscl phantom` wrote.',
-    });
+    throw dataError(
+      'DATASET_NOT_A_DATASET',
+      `${path} is not the manifest of a clip dataset: its "format" is ${show(format)}, not "uscl-dataset".`,
+      'Give the folder that `uscl ingest` or `uscl phantom` wrote.',
+      { where: path },
+    );
   }
   const version = 'version' in header ? header.version : undefined;
   if (version !== FORMAT_VERSION) {
-    throw new UsclError({
-      kind: 'data',
-      code: 'DATASET_VERSION',
-      message: `The dataset has format version ${show(version)}; this program reads version ${FORMAT_VERSION}.`,
-      where: path,
-      remedy: 'Ingest the source again with this version, or use the version that made the dataset.',
-    });
+    throw dataError(
+      'DATASET_VERSION',
+      `The dataset has format version ${show(version)}; this program reads version ${FORMAT_VERSION}.`,
+      'Ingest the source again with this version, or use the version that made the dataset.',
+      { where: path },
+    );
   }
   return validate(manifestSchema, value, path);
 }

@@ -4,7 +4,7 @@
  */
 import { closeSync, existsSync, fstatSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { messageOf, systemCode, UsclError } from '../base/errors.ts';
+import { dataError, messageOf, systemCode, type UsclError } from '../base/errors.ts';
 import { readAll } from '../base/files.ts';
 import { readBounded } from '../base/read-bounded.ts';
 import { corrupt, LIMITS, maskBytes, parseClips, parseManifest, storeBytes } from './parse.ts';
@@ -23,13 +23,12 @@ export function openDataset(folder: string): Dataset {
   const manifest = parseManifest(partOf(manifestPath, LIMITS.manifest), manifestPath);
   const clips = parseClips(partOf(clipsPath, LIMITS.clips), clipsPath, manifest);
   if (clips.length === 0) {
-    throw new UsclError({
-      kind: 'data',
-      code: 'DATASET_EMPTY',
-      message: `The dataset ${folder} has no clips.`,
-      where: clipsPath,
-      remedy: 'Ingest a source with at least one readable clip.',
-    });
+    throw dataError(
+      'DATASET_EMPTY',
+      `The dataset ${folder} has no clips.`,
+      'Ingest a source with at least one readable clip.',
+      { where: clipsPath },
+    );
   }
   return new Dataset(folder, manifest, clips);
 }
@@ -92,14 +91,12 @@ class PackedFile implements Disposable {
     const size = fstatSync(file).size;
     if (size !== expected) {
       closeSync(file);
-      throw new UsclError({
-        kind: 'data',
-        code: 'DATASET_TRUNCATED',
-        message: `${path} has ${size} bytes; the clip list needs ${expected}.`,
-        where: path,
-        remedy:
-          'The copy is incomplete or mixed with another dataset: copy the whole folder again or ingest again.',
-      });
+      throw dataError(
+        'DATASET_TRUNCATED',
+        `${path} has ${size} bytes; the clip list needs ${expected}.`,
+        'The copy is incomplete or mixed with another dataset: copy the whole folder again or ingest again.',
+        { where: path },
+      );
     }
     this.#file = file;
   }
@@ -140,18 +137,16 @@ class PackedFile implements Disposable {
 function requireFolder(folder: string): void {
   const isFolder = statSync(folder, { throwIfNoEntry: false })?.isDirectory();
   if (isFolder === true && existsSync(join(folder, FILES.manifest))) return;
-  throw new UsclError({
-    kind: 'data',
-    code: isFolder === true ? 'DATASET_NOT_A_DATASET' : 'DATASET_MISSING',
-    message:
-      isFolder === undefined
-        ? `There is no dataset at ${folder}.`
-        : isFolder
-          ? `The folder ${folder} is not a clip dataset: it has no ${FILES.manifest}.`
-          : `${folder} is a file; a clip dataset is a folder.`,
-    where: folder,
-    remedy: 'Give the folder that `uscl ingest SOURCE --out FOLDER` or `uscl phantom --out FOLDER` wrote.',
-  });
+  throw dataError(
+    isFolder === true ? 'DATASET_NOT_A_DATASET' : 'DATASET_MISSING',
+    isFolder === undefined
+      ? `There is no dataset at ${folder}.`
+      : isFolder
+        ? `The folder ${folder} is not a clip dataset: it has no ${FILES.manifest}.`
+        : `${folder} is a file; a clip dataset is a folder.`,
+    'Give the folder that `uscl ingest SOURCE --out FOLDER` or `uscl phantom --out FOLDER` wrote.',
+    { where: folder },
+  );
 }
 
 function partOf(path: string, limit: number): Uint8Array {
@@ -176,12 +171,10 @@ function missingOr(path: string, thrown: unknown): UsclError {
 }
 
 function unreadable(path: string, reason: string, cause?: unknown): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'DATASET_UNREADABLE',
-    message: `Cannot read ${path}: ${reason}.`,
-    where: path,
-    remedy: 'Check the permissions of the folder and the health of the disk.',
-    cause,
-  });
+  return dataError(
+    'DATASET_UNREADABLE',
+    `Cannot read ${path}: ${reason}.`,
+    'Check the permissions of the folder and the health of the disk.',
+    { where: path, cause },
+  );
 }

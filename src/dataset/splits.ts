@@ -6,7 +6,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { UsclError } from '../base/errors.ts';
+import { dataError, usageError, UsclError } from '../base/errors.ts';
 import { writeFileAtomic } from '../base/files.ts';
 import { randomAt } from '../base/random.ts';
 import { assignGroups, countLabels } from './folds.ts';
@@ -69,12 +69,11 @@ export function makeSplit(
     (attempt) => randomAt(seed, 'split', parts.length, attempt).shuffled([...units.keys()]),
   );
   if (!best.complete) {
-    throw new UsclError({
-      kind: 'data',
-      code: 'SPLIT_UNEVEN',
-      message: `In ${ATTEMPTS} attempts no way was found to give each of ${parts.map((part) => part.name).join(', ')} clips of every class without cutting a group in two.`,
-      remedy: 'Ask for fewer folds or larger shares, or label clips of more groups.',
-    });
+    throw dataError(
+      'SPLIT_UNEVEN',
+      `In ${ATTEMPTS} attempts no way was found to give each of ${parts.map((part) => part.name).join(', ')} clips of every class without cutting a group in two.`,
+      'Ask for fewer folds or larger shares, or label clips of more groups.',
+    );
   }
   const partOf = new Map(units.map((unit, i) => [unit, best.partOf[i]]));
   return {
@@ -125,16 +124,14 @@ export function evenParts(
 export function writeSplit(folder: string, split: NamedSplit, overwrite = false, out?: string): string {
   const path = out ?? splitPath(folder, split.name);
   if (existsSync(path) && !overwrite) {
-    throw new UsclError({
-      kind: 'usage',
-      code: 'SPLIT_EXISTS',
-      message:
-        out === undefined
-          ? `The dataset already has a split named ${split.name}.`
-          : `There is already something at ${out}.`,
-      where: path,
-      remedy: `Give another ${out === undefined ? '--name' : '--out'}, or say --overwrite to replace it.`,
-    });
+    throw usageError(
+      'SPLIT_EXISTS',
+      out === undefined
+        ? `The dataset already has a split named ${split.name}.`
+        : `There is already something at ${out}.`,
+      `Give another ${out === undefined ? '--name' : '--out'}, or say --overwrite to replace it.`,
+      { where: path },
+    );
   }
   try {
     writeFileAtomic(path, [`${JSON.stringify(split, null, 1)}\n`]);
@@ -166,17 +163,16 @@ export function readSplit(dataset: Dataset, nameOrPath: string): NamedSplit {
   const name = nameOrPath;
   if (!existsSync(path)) {
     const known = splitNames(dataset.folder);
-    throw new UsclError({
-      kind: 'usage',
-      code: 'SPLIT_MISSING',
-      message: isPath ? `There is no split at ${name}.` : `The dataset has no split named ${name}.`,
-      where: path,
-      remedy: isPath
+    throw usageError(
+      'SPLIT_MISSING',
+      isPath ? `There is no split at ${name}.` : `The dataset has no split named ${name}.`,
+      isPath
         ? `Make it: uscl split ${dataset.folder} --folds 5 --out ${name}`
         : known.length === 0
           ? `Make it: uscl split ${dataset.folder} --folds 5 --name ${name}`
           : `It has ${known.join(', ')}.`,
-    });
+      { where: path },
+    );
   }
   const split = parseSplit(path);
   const ids = split.parts.flatMap(({ clips }) => clips);
@@ -189,13 +185,12 @@ export function readSplit(dataset: Dataset, nameOrPath: string): NamedSplit {
       : stranger === undefined
         ? `names ${ids.length} of the ${there.size} clips`
         : `names a clip that is not there, ${JSON.stringify(stranger)}`;
-    throw new UsclError({
-      kind: 'data',
-      code: 'SPLIT_STALE',
-      message: `The split ${name} does not fit the dataset: it ${reason}.`,
-      where: path,
-      remedy: 'The dataset has changed since: make the split again with `uscl split … --overwrite`.',
-    });
+    throw dataError(
+      'SPLIT_STALE',
+      `The split ${name} does not fit the dataset: it ${reason}.`,
+      'The dataset has changed since: make the split again with `uscl split … --overwrite`.',
+      { where: path },
+    );
   }
   return split;
 }
@@ -288,16 +283,15 @@ function requireUnits(
   const note =
     joined === 0 ? '' : ` (groups that share pictures count as one; there are ${joined} such cases)`;
   const complain = (what: string, has: number): UsclError =>
-    new UsclError({
-      kind: 'data',
-      code: 'SPLIT_TOO_FEW_GROUPS',
-      message: `${what} in ${has} ${has === 1 ? 'group' : 'groups'}${note}, too few for ${parts} parts.`,
-      remedy: `${
+    dataError(
+      'SPLIT_TOO_FEW_GROUPS',
+      `${what} in ${has} ${has === 1 ? 'group' : 'groups'}${note}, too few for ${parts} parts.`,
+      `${
         has >= 2
           ? `Ask for at most ${has} parts, or add clips of other groups.`
           : 'Add clips of other groups; a group is never cut in two.'
       } If one group holds several patients, because one Patient ID or one folder stands for all of them, ingest again with --labels and name the patients in its column group.`,
-    });
+    );
   if (counts.length < parts) throw complain('The clips are', counts.length);
   for (const [c, label] of classes.entries()) {
     const has = counts.filter((unit) => unit[c]! > 0).length;
@@ -345,14 +339,12 @@ function parseSplit(path: string): NamedSplit {
       reason = 'it is no JSON';
     }
   }
-  throw new UsclError({
-    kind: 'data',
-    code: 'SPLIT_DAMAGED',
-    message: `The split cannot be read: ${reason}.`,
-    where: path,
-    remedy: 'Make it again with `uscl split … --overwrite`.',
-    cause,
-  });
+  throw dataError(
+    'SPLIT_DAMAGED',
+    `The split cannot be read: ${reason}.`,
+    'Make it again with `uscl split … --overwrite`.',
+    { where: path, cause },
+  );
 }
 
 function splitPath(folder: string, name: string): string {
@@ -368,5 +360,5 @@ function requireName(name: string): void {
 }
 
 function optionError(message: string, remedy: string): UsclError {
-  return new UsclError({ kind: 'usage', code: 'SPLIT_OPTION', message, remedy });
+  return usageError('SPLIT_OPTION', message, remedy);
 }

@@ -8,7 +8,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, s
 import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { guardWrites, syncFolder } from '../base/files.ts';
-import { systemCode, UsclError } from '../base/errors.ts';
+import { systemCode, usageError, UsclError } from '../base/errors.ts';
 import { AUDIT_SHEET, CONTACT_SHEET, FILES, SPLITS } from './types.ts';
 
 export interface Target {
@@ -134,13 +134,12 @@ function requireWritable(folder: string, overwrite: boolean): void {
     );
   }
   if (overwrite) return;
-  throw new UsclError({
-    kind: 'usage',
-    code: 'DATASET_EXISTS',
-    message: `There is already a dataset at ${folder}.`,
-    where: folder,
-    remedy: 'Choose another output folder, or say --overwrite to replace it.',
-  });
+  throw usageError(
+    'DATASET_EXISTS',
+    `There is already a dataset at ${folder}.`,
+    'Choose another output folder, or say --overwrite to replace it.',
+    { where: folder },
+  );
 }
 
 /** `mkdir` under a file fails with different codes on different systems; here it is one sentence. */
@@ -158,13 +157,12 @@ function requireFolders(path: string): void {
 }
 
 function refuse(folder: string, reason: string): UsclError {
-  return new UsclError({
-    kind: 'usage',
-    code: 'OUTPUT_NOT_OURS',
-    message: `Will not write a dataset to ${folder}: ${reason}.`,
-    where: folder,
-    remedy: 'Choose another output folder, or move away what is there.',
-  });
+  return usageError(
+    'OUTPUT_NOT_OURS',
+    `Will not write a dataset to ${folder}: ${reason}.`,
+    'Choose another output folder, or move away what is there.',
+    { where: folder },
+  );
 }
 
 /** Start of the names of temporary siblings; names the host, because process ids mean nothing across hosts. */

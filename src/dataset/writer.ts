@@ -6,7 +6,7 @@
 import { closeSync, fsyncSync, openSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { UsclError } from '../base/errors.ts';
+import { dataError, type UsclError } from '../base/errors.ts';
 import { guardWrites, writeAll } from '../base/files.ts';
 import { carrySplits, type CarriedSplits } from './carried-splits.ts';
 import { hashPositions, perceptualHash } from './perceptual-hash.ts';
@@ -110,7 +110,7 @@ export class DatasetWriter implements Disposable {
       for await (const frame of frames) {
         length ??= frame.length;
         if (frame.length !== length) {
-          throw dataError(
+          throw clipError(
             'CLIP_FRAME_SIZE',
             `Frame ${count} has ${frame.length} bytes; the first has ${length}.`,
           );
@@ -121,7 +121,7 @@ export class DatasetWriter implements Disposable {
         count++;
       }
       const draft = typeof clip === 'function' ? clip() : clip;
-      if (length === undefined) throw dataError('CLIP_EMPTY', `Clip ${draft.id} has no frames.`);
+      if (length === undefined) throw clipError('CLIP_EMPTY', `Clip ${draft.id} has no frames.`);
       const own = { offset, frames: count, hashes: [], mask: null };
       const record = clipSchema.parse({ field: null, ...draft, ...own });
       this.#requireFit(record, length);
@@ -228,13 +228,12 @@ export class DatasetWriter implements Disposable {
         first === undefined
           ? ''
           : ` (${this.#rejected.length} sources were rejected, the first, ${first.source}, because: ${first.reason})`;
-      throw new UsclError({
-        kind: 'data',
-        code: 'DATASET_EMPTY',
-        message: `Not one clip was found for ${folder}${rejected}; nothing was written.`,
-        where: folder,
-        remedy: 'Check that the source holds readable videos, images or frame folders.',
-      });
+      throw dataError(
+        'DATASET_EMPTY',
+        `Not one clip was found for ${folder}${rejected}; nothing was written.`,
+        'Check that the source holds readable videos, images or frame folders.',
+        { where: folder },
+      );
     }
     try {
       const manifest = manifestSchema.parse({
@@ -296,13 +295,13 @@ export class DatasetWriter implements Disposable {
   /** Errors of a clip that cannot be in this dataset. */
   #requireFit(record: ClipRecord, length: number): void {
     const { id, label } = record;
-    if (this.#ids.has(id)) throw dataError('CLIP_DUPLICATE', `There are two clips with the id ${id}.`);
+    if (this.#ids.has(id)) throw clipError('CLIP_DUPLICATE', `There are two clips with the id ${id}.`);
     if (label !== null && !this.#start.classes.includes(label)) {
-      throw dataError('CLIP_LABEL', `Clip ${id} has the label ${label}, which is not among the classes.`);
+      throw clipError('CLIP_LABEL', `Clip ${id} has the label ${label}, which is not among the classes.`);
     }
     const expected = frameBytes(record, this.#start.channels);
     if (length !== expected) {
-      throw dataError(
+      throw clipError(
         'CLIP_FRAME_SIZE',
         `Frames of clip ${id} have ${length} bytes, not height × width × channels = ${expected}.`,
       );
@@ -329,19 +328,19 @@ class DamagedClip extends Error {}
 
 function requireMasks(pixels: Uint8Array, { id, frames, width, height }: ClipRecord, most: number): void {
   if (pixels.length !== frames * width * height)
-    throw dataError(
+    throw clipError(
       'CLIP_MASK',
       `The masks of clip ${id} have ${pixels.length} bytes, not frames × height × width = ${frames * width * height}.`,
     );
   if (pixels.some((value) => value > most))
-    throw dataError(
+    throw clipError(
       'CLIP_MASK',
       `The masks of clip ${id} hold other values than 0 ${most === 1 ? 'and' : 'to'} ${most}.`,
     );
 }
 
-function dataError(code: string, message: string): UsclError {
-  return new UsclError({ kind: 'data', code, message, remedy: 'Mend or leave out this clip.' });
+function clipError(code: string, message: string): UsclError {
+  return dataError(code, message, 'Mend or leave out this clip.');
 }
 
 /** In place of what a journal left there, whole or not at all. */

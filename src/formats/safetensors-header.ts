@@ -5,7 +5,7 @@
  * only the header is checked here, before anything is allocated for tensors: names unique, dtype known, shape × dtype =
  * offsets, offsets contiguous from 0 without holes or overlap. Errors name the byte in the file.
  */
-import { UsclError } from '../base/errors.ts';
+import { dataError, type UsclError } from '../base/errors.ts';
 
 /** The array that holds each dtype; of an array's own dtypes the first. F16 and BF16 are their 16 bits, BOOL bytes. */
 export const ARRAYS = {
@@ -50,13 +50,12 @@ export interface SafetensorsHeader {
 
 /** A broken rule of the format at a byte of a file. */
 export function invalidFile(source: string, byte: number, complaint: string): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'SAFETENSORS_INVALID',
-    message: `${source} is not a valid safetensors file: ${complaint}.`,
-    where: `${source}, byte ${byte}`,
-    remedy: 'Make or copy the file again; nothing was read from it.',
-  });
+  return dataError(
+    'SAFETENSORS_INVALID',
+    `${source} is not a valid safetensors file: ${complaint}.`,
+    'Make or copy the file again; nothing was read from it.',
+    { where: `${source}, byte ${byte}` },
+  );
 }
 
 /**
@@ -210,13 +209,12 @@ class HeaderParser {
     const at = this.#at;
     const name = this.#string();
     if (Object.hasOwn(ARRAYS, name)) return name as Dtype;
-    throw new UsclError({
-      kind: 'data',
-      code: 'SAFETENSORS_DTYPE',
-      message: `${this.#source}: tensor ${quoted(tensor)} has the dtype ${quoted(name)}, which is not supported.`,
-      where: `${this.#source}, byte ${LENGTH_BYTES + at}`,
-      remedy: `Convert it to one of ${Object.keys(ARRAYS).join(', ')} first.`,
-    });
+    throw dataError(
+      'SAFETENSORS_DTYPE',
+      `${this.#source}: tensor ${quoted(tensor)} has the dtype ${quoted(name)}, which is not supported.`,
+      `Convert it to one of ${Object.keys(ARRAYS).join(', ')} first.`,
+      { where: `${this.#source}, byte ${LENGTH_BYTES + at}` },
+    );
   }
 
   /** A non-negative integer in JSON's spelling: no sign, fraction, exponent or leading zero. */

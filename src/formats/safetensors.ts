@@ -5,7 +5,7 @@
  * whole or not at all and streams the callers' arrays without copying them. Little-endian hosts only.
  */
 import { closeSync, fstatSync, openSync } from 'node:fs';
-import { messageOf, systemCode, UsclError } from '../base/errors.ts';
+import { dataError, messageOf, systemCode, usageError, UsclError } from '../base/errors.ts';
 import { readAll, writeFileAtomic } from '../base/files.ts';
 import {
   ARRAYS,
@@ -197,33 +197,29 @@ function withInput<T>(source: string | Uint8Array, action: (input: Input) => T):
     }
   } catch (thrown) {
     if (systemCode(thrown) === undefined || thrown instanceof UsclError) throw thrown;
-    throw new UsclError({
-      kind: 'data',
-      code: 'FILE_UNREADABLE',
-      message: `Cannot read ${source}: ${messageOf(thrown)}.`,
-      where: source,
-      remedy: 'Check the path and your rights to read it.',
-      cause: thrown,
-    });
+    throw dataError(
+      'FILE_UNREADABLE',
+      `Cannot read ${source}: ${messageOf(thrown)}.`,
+      'Check the path and your rights to read it.',
+      { where: source, cause: thrown },
+    );
   }
 }
 
 function truncated(source: string, size: number, complaint: string): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'SAFETENSORS_TRUNCATED',
-    message: `${source} is cut short at byte ${size}: ${complaint}.`,
-    where: `${source}, byte ${size}`,
-    remedy: 'Copy or download the file again, or use an earlier checkpoint; nothing was read from it.',
-  });
+  return dataError(
+    'SAFETENSORS_TRUNCATED',
+    `${source} is cut short at byte ${size}: ${complaint}.`,
+    'Copy or download the file again, or use an earlier checkpoint; nothing was read from it.',
+    { where: `${source}, byte ${size}` },
+  );
 }
 
 function unwritable(name: string, complaint: string): UsclError {
-  return new UsclError({
-    kind: 'usage',
-    code: 'SAFETENSORS_TENSOR',
-    message: `The tensor "${name}" cannot be written: it ${complaint}.`,
-    where: `tensor ${name}`,
-    remedy: 'Correct the tensor; no file was written.',
-  });
+  return usageError(
+    'SAFETENSORS_TENSOR',
+    `The tensor "${name}" cannot be written: it ${complaint}.`,
+    'Correct the tensor; no file was written.',
+    { where: `tensor ${name}` },
+  );
 }

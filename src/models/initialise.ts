@@ -2,7 +2,7 @@
  * Starting values as torchvision and PyTorch choose them. Each parameter draws from its own stream, addressed by
  * (seed, 'init', name): adding a head or changing the order of layers leaves every other parameter's start as it was.
  */
-import { UsclError } from '../base/errors.ts';
+import { usageError } from '../base/errors.ts';
 import { randomAt } from '../base/random.ts';
 import type { Parameters } from '../engine/backend.ts';
 import type { ParameterSpec } from '../engine/network.ts';
@@ -63,12 +63,11 @@ function linearInputs(spec: ParameterSpec, shapes: ReadonlyMap<string, readonly 
   const weight = spec.name.replace(/\.bias$/, '.weight');
   const inputs = shapes.get(weight)?.[1];
   if (inputs === undefined)
-    throw new UsclError({
-      kind: 'usage',
-      code: 'MODEL_INVALID',
-      message: `The bias ${spec.name} has no weight beside it, so its starting range is unknown.`,
-      where: spec.name,
-      remedy: 'Initialise the whole network at once, weights and biases together.',
-    });
+    throw usageError(
+      'MODEL_INVALID',
+      `The bias ${spec.name} has no weight beside it, so its starting range is unknown.`,
+      'Initialise the whole network at once, weights and biases together.',
+      { where: spec.name },
+    );
   return inputs;
 }

@@ -4,7 +4,7 @@
  * torchvision's order; the stride of a bottleneck sits on its 3×3 convolution, as in torchvision ("ResNet v1.5").
  * No weights here: see `initialise`.
  */
-import { UsclError } from '../base/errors.ts';
+import { usageError, type UsclError } from '../base/errors.ts';
 import { inferShapes, INPUT, type Network, type Node } from '../engine/network.ts';
 
 export const RESNET_DEPTHS = [18, 34, 50] as const;
@@ -135,11 +135,5 @@ export function requireInteger(what: string, value: number, least: number): void
 
 /** `MODEL_INVALID` about one option of a model. */
 export function modelError(what: string, complaint: string, remedy: string): UsclError {
-  return new UsclError({
-    kind: 'usage',
-    code: 'MODEL_INVALID',
-    message: `The model's ${what} ${complaint}.`,
-    where: what,
-    remedy,
-  });
+  return usageError('MODEL_INVALID', `The model's ${what} ${complaint}.`, remedy, { where: what });
 }

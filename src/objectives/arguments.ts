@@ -1,16 +1,12 @@
 /** Complaints about what an objective is given, all of them `OBJECTIVE_INVALID`. */
-import { UsclError } from '../base/errors.ts';
+import { usageError, type UsclError } from '../base/errors.ts';
 
 /** Label of a clip that has none. */
 export const UNLABELLED = -1;
 
 export function objectiveError(argument: string, complaint: string, remedy: string): UsclError {
-  return new UsclError({
-    kind: 'usage',
-    code: 'OBJECTIVE_INVALID',
-    message: `The objective's ${argument} ${complaint}.`,
+  return usageError('OBJECTIVE_INVALID', `The objective's ${argument} ${complaint}.`, remedy, {
     where: argument,
-    remedy,
   });
 }
 

@@ -4,7 +4,7 @@
  * one class, as real examination points do. Same options, same bytes.
  */
 import { setImmediate } from 'node:timers/promises';
-import { UsclError } from '../base/errors.ts';
+import { usageError } from '../base/errors.ts';
 import { randomAt } from '../base/random.ts';
 import type { Manifest } from '../dataset/types.ts';
 import { createDataset } from '../dataset/writer.ts';
@@ -162,13 +162,12 @@ function checkOptions(options: PhantomOptions): Plan {
 
 function checkInteger(name: string, value: number, lowest: number, highest: number): number {
   if (Number.isInteger(value) && value >= lowest && value <= highest) return value;
-  throw new UsclError({
-    kind: 'usage',
-    code: 'PHANTOM_OPTION',
-    message: `The phantom's ${name} cannot be ${value}.`,
-    where: name,
-    remedy: `Give a whole number from ${lowest} to ${highest}.`,
-  });
+  throw usageError(
+    'PHANTOM_OPTION',
+    `The phantom's ${name} cannot be ${value}.`,
+    `Give a whole number from ${lowest} to ${highest}.`,
+    { where: name },
+  );
 }
 
 function checkClasses(names: readonly string[]): PhantomClass[] {
@@ -184,11 +183,7 @@ function checkClasses(names: readonly string[]): PhantomClass[] {
       : twice !== undefined
         ? `The class ${JSON.stringify(twice)} is asked for twice.`
         : 'The phantom needs at least one class.';
-  throw new UsclError({
-    kind: 'usage',
-    code: 'PHANTOM_CLASS',
-    message: complaint,
+  throw usageError('PHANTOM_CLASS', complaint, `Choose among ${PHANTOM_CLASSES.join(', ')}.`, {
     where: 'classes',
-    remedy: `Choose among ${PHANTOM_CLASSES.join(', ')}.`,
   });
 }

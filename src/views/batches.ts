@@ -3,7 +3,7 @@
  * epoch. Optionally no two clips of one group (patient) share a batch. The number and the sizes of the batches depend
  * on the clips and the config, never on the epoch.
  */
-import { UsclError } from '../base/errors.ts';
+import { dataError, type UsclError } from '../base/errors.ts';
 import { randomAt, type Random } from '../base/random.ts';
 import type { ClipRecord } from '../dataset/types.ts';
 import type { BatchConfig } from './config.ts';
@@ -119,14 +119,12 @@ function nothing(clips: readonly Pick<ClipRecord, 'group'>[], config: BatchConfi
   const groups = new Set(clips.map((clip) => clip.group)).size;
   const have = config.distinctGroups ? `${groups} groups` : `${clips.length} clips`;
   const need = config.lastBatch === 'drop' ? config.pairs : 2;
-  return new UsclError({
-    kind: 'data',
-    code: 'BATCHES_EMPTY',
-    message: `No batch can be made of ${have}: a batch needs ${need}.`,
-    where: 'batch',
-    remedy:
-      config.lastBatch === 'drop'
-        ? 'Use fewer batch.pairs, batch.lastBatch=keep, or more clips.'
-        : 'Contrast needs two clips (of two groups with distinctGroups); add clips.',
-  });
+  return dataError(
+    'BATCHES_EMPTY',
+    `No batch can be made of ${have}: a batch needs ${need}.`,
+    config.lastBatch === 'drop'
+      ? 'Use fewer batch.pairs, batch.lastBatch=keep, or more clips.'
+      : 'Contrast needs two clips (of two groups with distinctGroups); add clips.',
+    { where: 'batch' },
+  );
 }

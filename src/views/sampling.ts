@@ -3,7 +3,7 @@
  * MICCAI 2021). x̃1 = ξ1·x1 + (1 − ξ1)·x2 and x̃3 = ξ2·x3 + (1 − ξ2)·x2 with x2 the anchor and ξ ~ Beta(a, b).
  * The draw is a function of (seed, epoch, clip id) and nothing else.
  */
-import { UsclError } from '../base/errors.ts';
+import { dataError } from '../base/errors.ts';
 import { randomAt, type Random } from '../base/random.ts';
 import type { ClipRecord } from '../dataset/types.ts';
 import type { SpgConfig } from './config.ts';
@@ -58,13 +58,12 @@ function framesInReach(
 ): number {
   if (windowSeconds === null || clip.frames === 1) return clip.frames;
   if (clip.fps === null) {
-    throw new UsclError({
-      kind: 'data',
-      code: 'VIEW_WINDOW_WITHOUT_RATE',
-      message: `Clip ${clip.id} has ${clip.frames} frames but no frame rate, so spg.windowSeconds = ${windowSeconds} means nothing for it.`,
-      where: `clip ${clip.id}`,
-      remedy: 'Ingest the clip with --fps, or set view.spg.windowSeconds=null.',
-    });
+    throw dataError(
+      'VIEW_WINDOW_WITHOUT_RATE',
+      `Clip ${clip.id} has ${clip.frames} frames but no frame rate, so spg.windowSeconds = ${windowSeconds} means nothing for it.`,
+      'Ingest the clip with --fps, or set view.spg.windowSeconds=null.',
+      { where: `clip ${clip.id}` },
+    );
   }
   // The tolerance keeps a window of exactly n frame intervals at n + 1 frames whatever the division rounds to.
   return Math.min(clip.frames, Math.floor(windowSeconds * clip.fps + 1e-6) + 1);

@@ -2,7 +2,7 @@
  * Complaints about DICOM bytes. Messages name bytes, sizes and attributes' keywords, never the text of an attribute:
  * that text may name a patient, and messages end up on screens and in logs.
  */
-import { UsclError } from '../../base/errors.ts';
+import { dataError, type UsclError } from '../../base/errors.ts';
 
 const REMEDIES = {
   /** Not DICOM at all. */
@@ -28,7 +28,7 @@ export type DicomErrorCode = keyof typeof REMEDIES;
 
 /** @param where `byte 132`, `frame 3`, a keyword. */
 export function dicomError(code: DicomErrorCode, message: string, where: string, cause?: unknown): UsclError {
-  return new UsclError({ kind: 'data', code, message, where, remedy: REMEDIES[code], cause });
+  return dataError(code, message, REMEDIES[code], { where, cause });
 }
 
 /**
