@@ -10,7 +10,8 @@ import { packedBytes } from './native.ts';
 import { decodeJpeg2000 } from './jpeg-2000.ts';
 import { decodeJpeg } from './jpeg.ts';
 import { decodeRle } from './rle.ts';
-import { wordsOf, type Samples } from './samples.ts';
+import type { Samples } from './samples.ts';
+import { wordsOf } from './values.ts';
 
 export interface DecodedFrame {
   readonly width: number;

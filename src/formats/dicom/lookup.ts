@@ -7,8 +7,7 @@ import type { DicomElements } from './elements.ts';
 import { UsclError } from '../../base/errors.ts';
 import { dicomError } from './errors.ts';
 import type { Keyword } from './dictionary.ts';
-import { wordsOf } from './samples.ts';
-import { hasValue, itemsOf, numberOf, numbersOf, textOf, valueOf } from './values.ts';
+import { hasValue, itemsOf, numberOf, numbersOf, textOf, valueOf, wordsOf } from './values.ts';
 
 /** How a sample lies in its bits. */
 export interface StoredBits {

@@ -1,5 +1,6 @@
 /** Samples of a frame before they are display values: patterns of stored bits, and how they lie. */
 import type { DicomFrames } from './image.ts';
+import { wordsOf } from './values.ts';
 import { damaged } from './errors.ts';
 
 export interface Samples {
@@ -54,12 +55,4 @@ export function copySamples(
   if (decoded.length !== count * bytes) throw damaged('decodes to another size than it declares', where);
   if (bytes === 1) return Uint8Array.from(decoded);
   return wordsOf(decoded, false);
-}
-
-/** 16-bit words out of pairs of bytes; a byte at the end that has no other is left out. */
-export function wordsOf(bytes: Uint8Array, bigEndian: boolean): Uint16Array {
-  const high = bigEndian ? 0 : 1;
-  const words = new Uint16Array(bytes.length >> 1);
-  for (let i = 0; i < words.length; i++) words[i] = (bytes[2 * i + high]! << 8) | bytes[2 * i + 1 - high]!;
-  return words;
 }

@@ -121,3 +121,11 @@ function decodeText(bytes: Uint8Array): string {
     return Buffer.from(bytes).toString('latin1');
   }
 }
+
+/** 16-bit words out of pairs of bytes; a byte at the end that has no other is left out. */
+export function wordsOf(bytes: Uint8Array, bigEndian: boolean): Uint16Array {
+  const high = bigEndian ? 0 : 1;
+  const words = new Uint16Array(bytes.length >> 1);
+  for (let i = 0; i < words.length; i++) words[i] = (bytes[2 * i + high]! << 8) | bytes[2 * i + 1 - high]!;
+  return words;
+}
