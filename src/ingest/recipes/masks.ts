@@ -16,6 +16,7 @@ import { type MaskReading, type Rejection, said, type SourceItem } from '../plan
 import { lookAlikes } from './look-alikes.ts';
 import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
 import { contentsOf, folderError, requireFolder, sorted } from './recipe.ts';
+import { tableNotes } from './seen-tables.ts';
 
 const EXPECTED = 'pictures and, beside them, masks called X_mask, X_Annotation or X in a folder masks/';
 
@@ -102,6 +103,11 @@ async function plan({ root, options, skip, signal }: RecipeContext): Promise<Rec
           ? 'Groups are the numbers in the names.'
           : 'Groups were found by looks. Patients are not known.',
       ),
+      ...(await tableNotes(
+        root,
+        items.map(({ path }) => path),
+        options.labels,
+      )),
     ],
   };
 }

@@ -146,6 +146,17 @@ test('the values of a mask are read as they are stored: palette, 8 and 16 bits, 
   expect([...wide.codes.slice(0, WIDTH)]).toEqual([...deep.slice(0, WIDTH)]);
 });
 
+/** As it is published, but for a picture that is not there and one without a row. */
+const TABLE = [
+  'filename,pixel size(mm),head circumference (mm)',
+  '001_HC.png,0.069136,44.3',
+  '010_HC.png,0.0896,56.81',
+  '010_2HC.png,0.06,68.75',
+  '805_HC.png,0.157,199.4',
+]
+  .map((line) => `${line}\r\n`)
+  .join('');
+
 describe('masks', () => {
   async function hc18(): Promise<string> {
     const root = newFolder();
@@ -156,7 +167,7 @@ describe('masks', () => {
       );
     }
     await makePicture(join(root, '002_HC.png'), 9);
-    layOut(root, { 'training_set_pixel_size_and_HC.csv': '' });
+    layOut(root, { 'training_set_pixel_size_and_HC.csv': TABLE });
     return root;
   }
 
@@ -169,6 +180,9 @@ describe('masks', () => {
       'Masks are outlines (3 of 3); they were filled.',
       '1 pictures have no mask.',
       'Groups are the numbers in the names.',
+      'training_set_pixel_size_and_HC.csv names 3 of 4 pictures in its column "filename"; not taken: "pixel size(mm)", ' +
+        '"head circumference (mm)". A dataset has no place for measures; labels and groups are read from the table given ' +
+        'with --labels.',
     ]);
     using dataset = openDataset(out);
     expect(dataset.manifest).toMatchObject({ name: 'hc18', licence: 'CC BY 4.0' });
@@ -179,6 +193,42 @@ describe('masks', () => {
       if (clip.id === '002_HC.png') expect(mask).toBeNull();
       else expect(mask).toEqual(disc);
     }
+  });
+
+  test('tables beside the pictures or above them are told of, whatever separates their cells, but not the labels', async () => {
+    const root = newFolder();
+    for (const name of ['a', 'b']) {
+      await makePicture(join(root, `set/images/${name}.png`), name.charCodeAt(0));
+      await writeGrey(join(root, `set/masks/${name}.png`), (x) => Number(x < 7));
+    }
+    layOut(root, {
+      'labels.csv': 'clip,label\na,benign\n',
+      'measures.csv': 'image;depth (mm);probe\nimages/a.png;40;l\nset/images/b.png;50;c\n',
+      'set/images/names.tsv': 'name\tage\na\t3\n',
+      'set/images/.hidden.csv': 'name,age\na,3\n',
+      'set/ragged.csv': 'a,b\n1\n',
+      'set/empty.csv': 'image\n',
+    });
+    const labels = join(root, 'labels.csv');
+    const { notes } = await planRecipe('masks', root, { labels });
+    const end =
+      '. A dataset has no place for measures; labels and groups are read from the table given with --labels.';
+    expect(notes).toEqual([
+      `measures.csv names 1 of 2 pictures in its column "image"; not taken: "depth (mm)", "probe"${end}`,
+      'set/empty.csv lies beside the pictures and names none of them; nothing of it was taken.',
+      `set/images/names.tsv names 1 of 2 pictures in its column "name"; not taken: "age"${end}`,
+      'set/ragged.csv lies beside the pictures and was not read: The row has 1 cells; the header has 2.',
+    ]);
+  });
+
+  test('of many tables the first are looked at and the others counted', async () => {
+    const root = newFolder();
+    await makePicture(join(root, 'a.png'));
+    await writeGrey(join(root, 'a_mask.png'), (x) => Number(x < 7));
+    for (let i = 0; i < 11; i++) layOut(root, { [`t${i}.csv`]: 'picture,age\na,3\n' });
+    const tables = (await planRecipe('masks', root)).notes.filter((note) => note.includes('table'));
+    expect(tables).toHaveLength(9);
+    expect(tables.at(-1)).toBe('3 more tables lie beside the pictures and were not looked at.');
   });
 
   test('an outline that is open costs its picture, with the reason', async () => {
