@@ -37,12 +37,12 @@ export async function besideBusy(
       }
       const [alone, beside] = [contestant.seconds(2 * round), contestant.seconds(2 * round + 1)];
       console.error(
-        `round ${round + 1}/${rounds}: ${contestant.version()}: ${alone.toFixed(3)} s alone, ${beside.toFixed(3)} s beside a busy process`,
+        `round ${round + 1}/${rounds}: ${contestant.version()}, ${contestant.name}: ${alone.toFixed(3)} s alone, ${beside.toFixed(3)} s beside a busy process`,
       );
     }
   for (const contestant of contestants) contestant.stop();
   return contestants.map((contestant) => ({
-    name: contestant.version(),
+    name: `${contestant.version()}, ${contestant.name}`,
     kept: overRounds(rounds, (round) => contestant.seconds(2 * round) / contestant.seconds(2 * round + 1)),
     about: contestant.about,
     seconds: contestant.rounds,

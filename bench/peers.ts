@@ -52,6 +52,20 @@ const peer = (python: string, form: string, ...more: string[]): readonly [string
   [join(here, 'peers', 'uscl_step.py'), '--form', form, '--threads', '2', ...more],
 ];
 
+/** The best form in both precisions: which one is faster depends on the processor. */
+const both = (
+  key: string,
+  steps: number,
+  python: string,
+  seen: readonly string[],
+): Readonly<Record<string, Entry>> =>
+  Object.fromEntries(
+    (['bf16', 'f32'] as const).map((precision) => [
+      `${key} ${precision}`,
+      [`best form, ${precision}`, steps, steps, ...peer(python, 'best', '--precision', precision, ...seen)],
+    ]),
+  );
+
 function programs(count: number): Record<string, Entry> {
   const set = `view.channels=${count}`;
   const seen = ['--channels', String(count)];
@@ -61,10 +75,10 @@ function programs(count: number): Record<string, Entry> {
     ...(flags.colour && count === 3
       ? { colour: ['with loader, frames in colour', 4, 2, ...ours('colour', set)] }
       : {}),
-    best: ['best form', 2, 2, ...peer(newest, 'best', ...seen)],
+    ...both('best', 2, newest, seen),
     ...(flags.compile ? { compiled: ['torch.compile', 2, 2, ...peer(newest, 'compiled', ...seen)] } : {}),
     published: ['as published', 1, 1, ...peer(newest, 'published', ...seen)],
-    ...(debian === null ? {} : { debianBest: ['best form', 1, 1, ...peer(debian, 'best', ...seen)] }),
+    ...(debian === null ? {} : both('debian', 1, debian, seen)),
   };
 }
 
@@ -95,11 +109,16 @@ async function measure(count: number): Promise<Measured> {
 
 function summary(contestants: ReadonlyMap<string, Contestant>): Omit<Measured, 'channels'> {
   const one = (key: string): Contestant => contestants.get(key)!;
+  const quicker = (key: string): string => {
+    const [bf16, f32] = [`${key} bf16`, `${key} f32`];
+    return one(bf16).seconds() < one(f32).seconds() ? bf16 : f32;
+  };
   const ratio = (a: string, b: string): Ratio =>
     overRounds(rounds, (round) => one(a).seconds(round) / one(b).seconds(round));
-  const newestName = one('best').version();
+  const best = quicker('best');
+  const newestName = one(best).version();
   const ratios: Record<string, Ratio> = {
-    [`${newestName}, best form / uscl with loader`]: ratio('best', 'loader'),
+    [`${newestName}, ${one(best).name} / uscl with loader`]: ratio(best, 'loader'),
     [`${newestName}, as published / uscl with loader`]: ratio('published', 'loader'),
     'uscl with loader / uscl constant': ratio('loader', 'constant'),
   };
@@ -107,8 +126,10 @@ function summary(contestants: ReadonlyMap<string, Contestant>): Omit<Measured, '
     ratios['uscl with loader, colour / uscl constant'] = ratio('colour', 'constant');
   if (contestants.has('compiled'))
     ratios[`${newestName}, torch.compile / uscl with loader`] = ratio('compiled', 'loader');
-  if (contestants.has('debianBest'))
-    ratios[`${one('debianBest').version()}, best form / uscl with loader`] = ratio('debianBest', 'loader');
+  if (contestants.has('debian f32')) {
+    const old = quicker('debian');
+    ratios[`${one(old).version()}, ${one(old).name} / uscl with loader`] = ratio(old, 'loader');
+  }
   const total = (parts: Contestant['parts'][number]): number =>
     Object.values(parts).reduce((sum, part) => sum + part, 0);
   return {
@@ -142,8 +163,11 @@ if (flags.busy) {
   const small = ['--size', '112', '--pairs', '16', '--channels', '1'];
   const kept = await besideBusy(
     [
-      ['uscl', ...ours('constant', 'view.size=112', 'batch.pairs=16')],
-      ['PyTorch', ...peer(newest, 'best', ...small)],
+      ['constant batch', ...ours('constant', 'view.size=112', 'batch.pairs=16')],
+      ...(['bf16', 'f32'] as const).map(
+        (precision) =>
+          [`best form, ${precision}`, ...peer(newest, 'best', '--precision', precision, ...small)] as const,
+      ),
     ],
     rounds,
   );

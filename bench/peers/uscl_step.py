@@ -8,8 +8,8 @@ published   The step as the published code runs it: the model is called four tim
             again inside the contrastive step), float32, NCHW, NT-Xent over a broadcast [2N, 2N, C] tensor, classifier
             on the projection, CE of both views added, Adam with weight decay.
 two-pass    The same with one forward pass a view and NT-Xent as a matrix product.
-best        two-pass in bfloat16 (CPU autocast), channels_last, Adam fused into one kernel where PyTorch has it: the fastest
-            form PyTorch offers on this work.
+best        two-pass, channels_last, Adam fused into one kernel where PyTorch has it, in bfloat16 (CPU autocast) or float32
+            (--precision): the faster of the two is the fastest form PyTorch offers on this work.
 compiled    best, its network through torch.compile (2.x, with a C++ compiler).
 """
 import argparse
@@ -94,15 +94,15 @@ class Published:
 
 
 class TwoPass:
-    def __init__(self, options, bfloat16: bool, compiled: bool = False):
-        self.bfloat16 = bfloat16
-        memory_format = torch.channels_last if bfloat16 else torch.contiguous_format
+    def __init__(self, options, best: bool, compiled: bool = False):
+        self.bfloat16 = best and options.precision == "bf16"
+        memory_format = torch.channels_last if best else torch.contiguous_format
         self.network = UsclNetwork(options.depth, options.channels).train().to(memory_format=memory_format)
         first, second, self.labels = constant_batch(options)
         self.first = first.to(memory_format=memory_format)
         self.second = second.to(memory_format=memory_format)
         # One kernel for all of Adam, where PyTorch has it on the processor (from 2.4).
-        fused = {"fused": True} if bfloat16 and torch.__version__ >= "2" else {}
+        fused = {"fused": True} if best and torch.__version__ >= "2" else {}
         self.optimizer = torch.optim.Adam(
             self.network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, **fused
         )
@@ -125,9 +125,9 @@ class TwoPass:
 
 FORMS = {
     "published": Published,
-    "two-pass": lambda options: TwoPass(options, bfloat16=False),
-    "best": lambda options: TwoPass(options, bfloat16=True),
-    "compiled": lambda options: TwoPass(options, bfloat16=True, compiled=True),
+    "two-pass": lambda options: TwoPass(options, best=False),
+    "best": lambda options: TwoPass(options, best=True),
+    "compiled": lambda options: TwoPass(options, best=True, compiled=True),
 }
 
 
@@ -146,13 +146,14 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=32)
     parser.add_argument("--channels", type=int, choices=(1, 3), default=3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--precision", choices=("bf16", "f32"), default="bf16", help="of best and compiled")
     options = parser.parse_args()
     torch.manual_seed(0)
     torch.set_num_threads(options.threads)
     work = FORMS[options.form](options)
     about = {
         **vars(options),
-        "precision": "bf16" if options.form in ("best", "compiled") else "f32",
+        "precision": options.precision if options.form in ("best", "compiled") else "f32",
         "parameters": sum(parameter.numel() for parameter in work.network.parameters()),
     }
     serve(about, work.step)

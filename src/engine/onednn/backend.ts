@@ -1,12 +1,13 @@
 /** The oneDNN backend: vendor kernels on the processor's cores, f32 and (where the hardware has it) bf16. */
-import type { AdamStep, Backend, Parameters, PlanOptions, Precision, SgdStep, Vector } from '../backend.ts';
+import type { AdamStep, Backend, Parameters, PlanOptions, SgdStep, Vector } from '../backend.ts';
 import type { Network } from '../network.ts';
 import { sumOfSquares } from '../reference/updates.ts';
 import { Context } from './context.ts';
-import { loadLibrary, type Library } from './library.ts';
+import { loadLibrary } from './library.ts';
 import { allocateBlock, floatView } from './memory.ts';
 import { createNativeParameters, type NativeParameters } from './parameters.ts';
 import { compileOneDnn } from './plan.ts';
+import { fastPrecisions } from './precision.ts';
 import { VectorUpdates } from './updates.ts';
 
 export function openOneDnn(threads: number | undefined, profile: boolean): Backend {
@@ -20,7 +21,7 @@ export function openOneDnn(threads: number | undefined, profile: boolean): Backe
       library: `oneDNN ${library.version}`,
       instructionSet: library.instructionSet,
       threads: library.threads,
-      precisions: fastPrecisions(library),
+      precisions: fastPrecisions(context),
     }),
     createParameters(network: Network): Parameters {
       const parameters = createNativeParameters(network);
@@ -53,9 +54,4 @@ export function openOneDnn(threads: number | undefined, profile: boolean): Backe
       context[Symbol.dispose]();
     },
   };
-}
-
-/** bf16 arithmetic exists from avx512_core_bf16 on; below it oneDNN emulates, which is slower than f32. */
-function fastPrecisions(library: Library): readonly Precision[] {
-  return /bf16|amx/.test(library.instructionSet) ? ['bf16', 'f32'] : ['f32'];
 }
