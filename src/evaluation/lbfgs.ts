@@ -13,6 +13,8 @@ export interface MinimiseOptions {
   readonly maxIterations: number;
   /** Pairs of past steps kept. Default 10. */
   readonly memory?: number;
+  /** Multiplies a vector, in place, by a guess at the inverse Hessian that holds everywhere. Default: leaves it. */
+  readonly precondition?: (vector: Float64Array) => void;
 }
 
 export interface Minimum {
@@ -29,6 +31,14 @@ const SUFFICIENT_DECREASE = 1e-4;
 const CURVATURE = 0.9;
 const LINE_STEPS = 25;
 
+/** A past step and what it did to the gradient. */
+interface Pair {
+  readonly s: Float64Array;
+  readonly y: Float64Array;
+  /** 1 / sᵀy. */
+  readonly inverse: number;
+}
+
 interface Point {
   readonly step: number;
   readonly value: number;
@@ -38,32 +48,32 @@ interface Point {
 /** Minimises `objective` from `start` (not modified). */
 export function minimise(objective: Objective, start: Float64Array, options: MinimiseOptions): Minimum {
   const size = start.length;
-  const memory = options.memory ?? 10;
+  const { memory = 10, precondition } = options;
   let x = Float64Array.from(start);
   let gradient = new Float64Array(size);
   let value = objective(x, gradient);
   let trialX = new Float64Array(size);
   let trialGradient = new Float64Array(size);
   const direction = new Float64Array(size);
-  const history: { s: Float64Array; y: Float64Array; inverse: number }[] = [];
+  const history: Pair[] = [];
 
   let iterations = 0;
   while (iterations < options.maxIterations) {
     const largest = largestEntry(gradient);
     if (largest <= options.tolerance) break;
-    quasiNewtonDirection(gradient, history, direction);
+    quasiNewtonDirection(gradient, history, direction, precondition);
     let slope = inner(gradient, direction);
     if (!(slope < 0)) {
       // Rounding spoilt the memory: forget it and go downhill.
       history.length = 0;
-      quasiNewtonDirection(gradient, history, direction);
+      quasiNewtonDirection(gradient, history, direction, precondition);
       slope = inner(gradient, direction);
     }
     const evaluate = (step: number): Point => {
       for (let i = 0; i < size; i++) trialX[i] = x[i]! + step * direction[i]!;
       return { step, value: objective(trialX, trialGradient), slope: inner(trialGradient, direction) };
     };
-    const first = history.length === 0 ? Math.min(1, 1 / Math.sqrt(-slope)) : 1;
+    const first = history.length > 0 || precondition !== undefined ? 1 : Math.min(1, 1 / Math.sqrt(-slope));
     const found = wolfeStep({ step: 0, value, slope }, first, evaluate);
     if (found === undefined) {
       if (history.length === 0) break;
@@ -88,11 +98,12 @@ export function minimise(objective: Objective, start: Float64Array, options: Min
   return { x, value, iterations, gradientMax, converged: gradientMax <= options.tolerance };
 }
 
-/** direction = −H·gradient by the two-loop recursion, H₀ scaled by the newest pair (eq. 7.20). */
+/** direction = −H·gradient by the two-loop recursion, H₀ scaled by the newest pair (eq. 7.20) or as it is given. */
 function quasiNewtonDirection(
   gradient: Float64Array,
-  history: readonly { s: Float64Array; y: Float64Array; inverse: number }[],
+  history: readonly Pair[],
   direction: Float64Array,
+  precondition: MinimiseOptions['precondition'],
 ): void {
   for (let i = 0; i < gradient.length; i++) direction[i] = -gradient[i]!;
   const weights = new Float64Array(history.length);
@@ -103,7 +114,8 @@ function quasiNewtonDirection(
     addScaled(direction, y, -weight);
   }
   const newest = history.at(-1);
-  if (newest !== undefined) {
+  if (precondition !== undefined) precondition(direction);
+  else if (newest !== undefined) {
     const scale = 1 / (newest.inverse * inner(newest.y, newest.y));
     for (let i = 0; i < direction.length; i++) direction[i]! *= scale;
   }

@@ -9,7 +9,15 @@
  */
 import { UsclError } from '../base/errors.ts';
 import { minimise } from './lbfgs.ts';
-import { columnStatistics, standardise, type ColumnStatistics } from './matrix.ts';
+import {
+  columnStatistics,
+  factorise,
+  gram,
+  solve,
+  standardise,
+  takeRows,
+  type ColumnStatistics,
+} from './matrix.ts';
 
 export interface LogisticOptions {
   /** Inverse strength of the L2 penalty. Default 1. */
@@ -71,8 +79,9 @@ export function fitLogisticRegression(
     });
   }
   const columns = (options.standardise ?? true) ? columnStatistics(features, dim) : null;
+  const standardised = columns === null ? features : standardise(features, dim, columns);
   // As f64, which f32 fits into: converted once and not in every evaluation.
-  const x = Float64Array.from(columns === null ? features : standardise(features, dim, columns));
+  const x = Float64Array.from(standardised);
   const outputOf = new Int32Array(classes);
   present.forEach((c, output) => (outputOf[c] = output));
   const target = Int32Array.from(labels, (label) => outputOf[label]!);
@@ -88,6 +97,9 @@ export function fitLogisticRegression(
     {
       tolerance,
       maxIterations,
+      ...(rows < WORTH_PRECONDITIONING * dim
+        ? {}
+        : { precondition: inverseCurvature(standardised, dim, outputs, 1 / (C * objective.total)) }),
     },
   );
   return {
@@ -99,6 +111,39 @@ export function fitLogisticRegression(
     intercepts: found.x.slice(size),
     iterations: found.iterations,
     converged: found.converged,
+  };
+}
+
+/** Rows a column from which one factorisation costs less than the hundreds of iterations it saves. */
+const WORTH_PRECONDITIONING = 2;
+
+/**
+ * Multiplication by the inverse of the Hessian that the objective would have if every row were undecided: per output,
+ * p(1 − p)·XᵀX / rows + penalty, p = 1 / classes; and of the intercepts alone. Of many rows some, evenly spaced, stand for all:
+ * it shortens the way to the minimum and does not move it.
+ */
+function inverseCurvature(
+  x: Float32Array,
+  dim: number,
+  outputs: number,
+  penalty: number,
+): (vector: Float64Array) => void {
+  const p = 1 / Math.max(2, outputs);
+  const spread = p * (1 - p);
+  const all = x.length / dim;
+  const taken = Math.min(all, WORTH_PRECONDITIONING * dim);
+  const chosen = takeRows(
+    x,
+    dim,
+    Array.from({ length: taken }, (_, i) => Math.floor((i * all) / taken)),
+  );
+  const curvature = gram(chosen, dim);
+  for (let i = 0; i < curvature.length; i++) curvature[i]! *= spread / taken;
+  for (let d = 0; d < dim; d++) curvature[d * (dim + 1)]! += penalty;
+  factorise(curvature, dim);
+  return (vector) => {
+    for (let c = 0; c < outputs; c++) solve(curvature, dim, vector.subarray(c * dim, (c + 1) * dim));
+    for (let c = outputs * dim; c < vector.length; c++) vector[c]! /= spread;
   };
 }
 
@@ -128,6 +173,8 @@ export function predictLogistic(model: LogisticModel, features: Float32Array): F
 
 /** Value and gradient of the objective; rows are taken four at a time so that weights are read once for four. */
 class LogisticObjective {
+  /** Sum of the rows' weights. */
+  readonly total: number;
   readonly #x: Float64Array;
   readonly #target: Int32Array;
   readonly #weight: Float64Array;
@@ -146,6 +193,7 @@ class LogisticObjective {
   ) {
     let total = 0;
     for (const value of weight) total += value;
+    this.total = total;
     this.#x = x;
     this.#target = target;
     this.#weight = weight.map((value) => value / total);

@@ -129,6 +129,55 @@ export function timesTransposed(
   }
 }
 
+/** XᵀX [dim, dim] of X [rows, dim]; the lower triangle. */
+export function gram(x: Float32Array, dim: number): Float64Array {
+  const rows = x.length / dim;
+  const columns = new Float32Array(x.length);
+  for (let i = 0; i < rows; i++) for (let j = 0; j < dim; j++) columns[j * rows + i] = x[i * dim + j]!;
+  const result = new Float64Array(dim * dim);
+  const some = new Float64Array(BAND * dim);
+  for (let from = 0; from < dim; from += BAND) {
+    const to = Math.min(dim, from + BAND);
+    timesTransposed(columns, columns.subarray(0, to * rows), rows, from, to, some);
+    for (let i = from; i < to; i++)
+      result.set(some.subarray((i - from) * to, (i - from) * to + i + 1), i * dim);
+  }
+  return result;
+}
+
+/** Rows of a product made at once. */
+const BAND = 64;
+
+/**
+ * Cholesky factor L of a symmetric positive definite matrix [dim, dim], L·Lᵀ, over its lower triangle. A pivot that
+ * rounding has made no larger than 0 is 1.
+ */
+export function factorise(matrix: Float64Array, dim: number): void {
+  for (let i = 0; i < dim; i++) {
+    const row = i * dim;
+    for (let j = 0; j <= i; j++) {
+      const other = j * dim;
+      let sum = matrix[row + j]!;
+      for (let k = 0; k < j; k++) sum -= matrix[row + k]! * matrix[other + k]!;
+      matrix[row + j] = j < i ? sum / matrix[other + j]! : sum > 0 ? Math.sqrt(sum) : 1;
+    }
+  }
+}
+
+/** Solves L·Lᵀ·x = vector in place, with a factor of `factorise`. */
+export function solve(factor: Float64Array, dim: number, vector: Float64Array): void {
+  for (let i = 0; i < dim; i++) {
+    let sum = vector[i]!;
+    for (let k = 0; k < i; k++) sum -= factor[i * dim + k]! * vector[k]!;
+    vector[i] = sum / factor[i * dim + i]!;
+  }
+  for (let i = dim - 1; i >= 0; i--) {
+    const value = vector[i]! / factor[i * dim + i]!;
+    vector[i] = value;
+    for (let k = 0; k < i; k++) vector[k]! -= factor[i * dim + k]! * value;
+  }
+}
+
 /** Inner product of two rows given by their start offsets. */
 function dot(a: Float32Array, startA: number, b: Float32Array, startB: number, dim: number): number {
   let sum = 0;
