@@ -1,5 +1,5 @@
 /** `uscl audit DATASET [OTHER]`. */
-import { realpathSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { auditDatasets, type AuditResult } from '../dataset/audit.ts';
@@ -51,8 +51,7 @@ groups). A name alone is listed and does not count. Where the picture cannot be 
   return withJson(command).action((folder: string, other: string | undefined, options: Options) =>
     runCommand(options, async (output, signal) => {
       using first = openDataset(folder);
-      using second =
-        other === undefined || realpathSync(other) === realpathSync(folder) ? null : openDataset(other);
+      using second = other === undefined || isSame(folder, other) ? null : openDataset(other);
       const { distance, limit, changed, everyFrame = false } = options;
       const result = await output.during('audit', 'frames', ({ onProgress }) =>
         auditDatasets(first, second, { distance, limit, changed, everyFrame, signal, onProgress }),
@@ -68,6 +67,11 @@ groups). A name alone is listed and does not count. Where the picture cannot be 
       if (result.leaks > 0) process.exitCode = LEAKS;
     }),
   );
+}
+
+/** Whether two paths lead to one folder; one that leads nowhere is for `openDataset` to refuse. */
+function isSame(folder: string, other: string): boolean {
+  return existsSync(other) && realpathSync(other) === realpathSync(folder);
 }
 
 function describe(result: AuditResult, sheet: string | null): string {

@@ -296,6 +296,8 @@ describe('the way of a clip', () => {
     expect(between.code).toBe(3);
     expect(between.stdout).toContain('24 pairs leak');
     expect(existsSync(join(one, 'audit.png'))).toBe(true);
+    const absent = await uscl(['audit', one, join(scratch, 'absent')]);
+    expect([absent.code, absent.stderr]).toEqual([3, expect.stringMatching(/^error: .*absent/)]);
 
     const made = await uscl(['split', one, '--test', '0.4', '--name', 'main', '--json']);
     expect(made.code).toBe(0);

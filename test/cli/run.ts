@@ -19,9 +19,13 @@ export function compileProgram(): void {
   execFileSync('sh', [join(ROOT, 'scripts', 'setup.sh')], { stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
-/** Starts `uscl ARGS`. */
-export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcessWithoutNullStreams {
-  return spawn(process.execPath, [MAIN, ...args], { env: { ...process.env, ...env } });
+/** Starts `uscl ARGS`, in the folder `cwd` where one is given. */
+export function start(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  cwd?: string,
+): ChildProcessWithoutNullStreams {
+  return spawn(process.execPath, [MAIN, ...args], { env: { ...process.env, ...env }, cwd });
 }
 
 /** Waits for the end of a program. */
@@ -37,8 +41,8 @@ export function finished(child: ChildProcessWithoutNullStreams): Promise<Finishe
 }
 
 /** Runs `uscl ARGS` to its end. */
-export function uscl(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Finished> {
-  return finished(start(args, env));
+export function uscl(args: readonly string[], env: NodeJS.ProcessEnv = {}, cwd?: string): Promise<Finished> {
+  return finished(start(args, env, cwd));
 }
 
 /** When to kill: so many milliseconds after something has come to be. */
