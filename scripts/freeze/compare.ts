@@ -49,9 +49,20 @@ function leavesOf(value: Value): ReadonlyMap<string, string> {
   return leaves;
 }
 
+/** A chapter that only one of them has is one difference. */
+function byChapter(before: Tree, after: Tree): readonly Difference[] {
+  const whole = (values: Tree, name: string): string | undefined =>
+    Object.hasOwn(values, name) ? '(a chapter)' : undefined;
+  return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((name) => {
+    const one = { name, before: whole(before, name), after: whole(after, name) };
+    if (one.before !== one.after) return [one];
+    return differences({ [name]: before[name]! }, { [name]: after[name]! });
+  });
+}
+
 /** What a person reads: the machines where they differ, every difference, and how many there are in each chapter. */
 export function comparison(before: Freeze, after: Freeze): { readonly text: string; readonly same: boolean } {
-  const found = differences(before.values, after.values);
+  const found = byChapter(before.values, after.values);
   const machines = differences(before.machine, after.machine).map(described);
   const chapters = new Map<string, number>();
   for (const { name } of found) {

@@ -1,8 +1,8 @@
 /** What is done with datasets: looked over, audited, split, merged; and simulated ones. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { datasetOf, folderOf } from './digests.ts';
 import { INGESTED, setAt } from './ingests.ts';
-import { sha } from './record.ts';
+import { sha, type Value } from './record.ts';
 import type { Stage } from './stage.ts';
 
 /** Simulated datasets for training: their names, and what is asked of `uscl phantom`. */
@@ -36,13 +36,14 @@ export function simulationChapter(stage: Stage): void {
 }
 
 /** Of a picture that a command wrote. */
-const pictureAt = (stage: Stage, name: string): string => sha(readFileSync(stage.at(name)));
+const pictureAt = (stage: Stage, name: string): Value =>
+  existsSync(stage.at(name)) ? sha(readFileSync(stage.at(name))) : null;
 
 export function datasetChapter(stage: Stage): void {
   stage.chapter('datasets');
   for (const [i, name] of INGESTED.entries()) {
     const json = i % 2 === 0 ? ['--json'] : [];
-    stage.call(`inspect ${name}`, ['inspect', setAt(name), '--sheet', `${name}.png`, ...json]);
+    stage.call(`inspect ${name}`, ['inspect', setAt(name), '--sheet', `${name}.png`, ...json], { depth: 1 });
     stage.put(`sheet of ${name}`, pictureAt(stage, `${name}.png`));
   }
   for (const [name, source] of [

@@ -42,14 +42,14 @@ function numberAt(value: unknown, key: string): number {
 export function machineOf(run: string): Tree {
   const path = join(run, 'environment.json');
   if (!existsSync(path)) return {};
-  const { cpu, system, backend, uscl } = JSON.parse(readFileSync(path, 'utf8')) as Record<string, Value>;
-  return { uscl: uscl ?? null, cpu: cpu ?? null, system: system ?? null, backend: backend ?? null };
+  const { cpu, backend, uscl } = JSON.parse(readFileSync(path, 'utf8')) as Record<string, Value>;
+  return { uscl: uscl ?? null, cpu: cpu ?? null, backend: backend ?? null };
 }
 
 export interface FolderOptions {
   /** Checkpoints whose tensors are named one by one; of others there is one digest over all tensors. */
   readonly tensors?: readonly string[];
-  /** Of a log the losses and a digest of each entry, in place of the entry. */
+  /** Of a log the losses and a digest of each entry, in place of the entry; of JSON the first level by name. */
   readonly brief?: boolean;
 }
 
@@ -74,7 +74,8 @@ function fileOf(path: string, name: string, options: FolderOptions): Value {
   const bytes = readFileSync(path);
   if (name.endsWith('.safetensors')) return tensorsOf(bytes, options.tensors?.includes(name) ?? false);
   if (name.endsWith('.jsonl')) return logOf(bytes.toString('utf8'), options.brief ?? false);
-  if (name.endsWith('.json')) return outline(JSON.parse(bytes.toString('utf8')));
+  if (name.endsWith('.json'))
+    return outline(JSON.parse(bytes.toString('utf8')), { depth: options.brief === true ? 1 : 2 });
   return `${bytes.length} bytes, ${sha(bytes)}`;
 }
 

@@ -33,6 +33,8 @@ describe('differences', () => {
     expect(same).toBe(false);
     expect(text).toContain('cpu: "one" → "other"');
     expect(text).toContain('a/c/d: 2 → 4\na/c/e: 3 → 5\n\n2 in a/c\n2 values differ.');
+    const part = comparison(freeze({ a: { b: 1 }, c: { d: 1, e: 2 } }), freeze({ a: { b: 1 } }));
+    expect(part.text).toBe('c: (a chapter) → (not there)\n\n1 in c\n1 values differ.');
     const alike = comparison(
       freeze({ a: { b: 1 } }, { cpu: 'one' }),
       freeze({ a: { b: 1 } }, { cpu: 'two' }),
