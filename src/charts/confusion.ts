@@ -1,5 +1,5 @@
 /** A confusion matrix: a row for each true class, shaded by the share of that row, counts in the cells. */
-import { px, tickText } from './axes.ts';
+import { px, tickText } from './plot.ts';
 import { type Html, html } from './markup.ts';
 import { heatStep } from './palette.ts';
 

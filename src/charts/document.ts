@@ -4,8 +4,7 @@
  */
 import { drawnLegend, type LegendEntry } from './legend.ts';
 import { type Html, html, trusted } from './markup.ts';
-import { DARK, LIGHT, type Scheme } from './palette.ts';
-import { CHART_RULES, colourTokens } from './style.ts';
+import { CHART_RULES, colourTokens, DARK, LIGHT, type Scheme } from './palette.ts';
 
 export interface DocumentPanel {
   readonly title: string;

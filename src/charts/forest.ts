@@ -1,5 +1,5 @@
 /** A forest plot: estimates with their intervals, one below the other, about a line of no difference. */
-import { niceTicks, px, rangeOf, tickText } from './axes.ts';
+import { niceTicks, px, rangeOf, tickText } from './plot.ts';
 import { type Html, html } from './markup.ts';
 import { mark } from './marks.ts';
 

@@ -1,10 +1,9 @@
 /** Lines over one pair of axes: learning curves, ROC, label efficiency. With bands, marks and a diagonal where asked. */
-import { px } from './axes.ts';
 import type { LegendEntry } from './legend.ts';
 import { mark } from './marks.ts';
 import { type Html, html, type Part } from './markup.ts';
 import { DASHES } from './palette.ts';
-import { type Frame, path, plot, type Scales } from './plot.ts';
+import { type Frame, path, plot, type Scales, px } from './plot.ts';
 
 type Point = readonly [x: number, y: number];
 

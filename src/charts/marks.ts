@@ -1,5 +1,5 @@
 /** Marks of points. The first six styles have a shape and a colour each, so that no one has to tell colours apart. */
-import { px } from './axes.ts';
+import { px } from './plot.ts';
 import { type Html, html } from './markup.ts';
 
 /** Styles whose marks differ: six shapes, each in six colours. */

@@ -1,8 +1,7 @@
 /** A reliability diagram: how often answers of some confidence were right, over how many answers there were. */
-import { px } from './axes.ts';
 import { type Html, html } from './markup.ts';
 import { mark } from './marks.ts';
-import { path, plot, shareAxis } from './plot.ts';
+import { path, plot, shareAxis, px } from './plot.ts';
 
 export interface ReliabilityBin {
   readonly low: number;

@@ -1,5 +1,5 @@
 /** Points of several kinds on a plane without axes: a map of clips. Kinds differ in colour and shape. */
-import { rangeOf } from './axes.ts';
+import { rangeOf } from './plot.ts';
 import type { LegendEntry } from './legend.ts';
 import { mark, STYLES } from './marks.ts';
 import { type Html, html } from './markup.ts';

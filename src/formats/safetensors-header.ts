@@ -65,7 +65,159 @@ export function invalidFile(source: string, byte: number, complaint: string): Us
  * @throws UsclError `SAFETENSORS_INVALID` naming the rule and the byte; `SAFETENSORS_DTYPE` for a dtype not listed above.
  */
 export function parseHeader(bytes: Uint8Array, source: string): SafetensorsHeader {
-  return new HeaderParser(bytes, source).parse();
+  const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  const tensors: TensorEntry[] = [];
+  let metadata: Readonly<Record<string, string>> = {};
+  let at = 0;
+  // The format wants the brace first; spaces may only follow.
+  if (!stands('{')) throw invalid('the header does not begin with "{"', 0);
+  object((key, place) => {
+    if (key === METADATA_KEY) metadata = stringMap();
+    else tensors.push(tensor(key, place));
+  });
+  skipSpaces();
+  if (at !== bytes.length) throw invalid('there is more after the header\'s closing "}"');
+  return { tensors, metadata, dataBytes: contiguousBytes() };
+
+  function tensor(name: string, place: number): TensorEntry {
+    let dtype: Dtype | undefined;
+    let shape: readonly number[] | undefined;
+    let offsets: readonly number[] | undefined;
+    object((key, keyAt) => {
+      if (key === 'dtype') dtype = dtypeOf(name);
+      else if (key === 'shape') shape = integers();
+      else if (key === 'data_offsets') offsets = integers();
+      else throw invalid(`tensor ${quoted(name)} has the unknown field ${quoted(key)}`, keyAt);
+    });
+    if (dtype === undefined || shape === undefined || offsets === undefined)
+      throw invalid(`tensor ${quoted(name)} lacks dtype, shape or data_offsets`, place);
+    const [start, end, surplus] = offsets;
+    if (start === undefined || end === undefined || surplus !== undefined || end < start)
+      throw invalid(`data_offsets of tensor ${quoted(name)} are no range: [${offsets.join(', ')}]`, place);
+    if (byteLength(dtype, shape) !== end - start)
+      throw invalid(
+        `tensor ${quoted(name)} is ${dtype} [${shape.join(', ')}] but its offsets hold ${end - start} bytes`,
+        place,
+      );
+    return { name, dtype, shape, start, end };
+  }
+
+  /** Checks that the tensors cover the data section from 0 without hole or overlap; returns its length. */
+  function contiguousBytes(): number {
+    let next = 0;
+    for (const { name, start, end } of [...tensors].sort((a, b) => a.start - b.start || a.end - b.end)) {
+      if (start !== next)
+        throw invalid(
+          `tensor ${quoted(name)} starts at data byte ${start} where ${next} is next ` +
+            `(${start > next ? 'a hole' : 'an overlap'})`,
+          0,
+        );
+      next = end;
+    }
+    return next;
+  }
+
+  /** `{ "key": value, … }`; `readValue` consumes each value. Duplicate keys are errors. */
+  function object(readValue: (key: string, place: number) => void): void {
+    const seen = new Set<string>();
+    list('{', '}', () => {
+      const place = at;
+      const key = string();
+      if (seen.has(key)) throw invalid(`the key ${quoted(key)} appears twice`, place);
+      seen.add(key);
+      expect(':');
+      readValue(key, place);
+    });
+  }
+
+  function stringMap(): Readonly<Record<string, string>> {
+    const entries: [string, string][] = [];
+    object((key) => {
+      entries.push([key, string()]);
+    });
+    return Object.fromEntries(entries);
+  }
+
+  function integers(): readonly number[] {
+    const values: number[] = [];
+    list('[', ']', () => values.push(integer()));
+    return values;
+  }
+
+  function list(open: string, close: string, readItem: () => void): void {
+    expect(open);
+    skipSpaces();
+    if (!stands(close))
+      for (;;) {
+        readItem();
+        skipSpaces();
+        if (stands(close)) break;
+        expect(',');
+        skipSpaces();
+      }
+    at++;
+  }
+
+  function dtypeOf(name: string): Dtype {
+    skipSpaces();
+    const place = at;
+    const dtype = string();
+    if (Object.hasOwn(ARRAYS, dtype)) return dtype as Dtype;
+    throw dataError(
+      'SAFETENSORS_DTYPE',
+      `${source}: tensor ${quoted(name)} has the dtype ${quoted(dtype)}, which is not supported.`,
+      `Convert it to one of ${Object.keys(ARRAYS).join(', ')} first.`,
+      { where: `${source}, byte ${LENGTH_BYTES + place}` },
+    );
+  }
+
+  /** A non-negative integer in JSON's spelling: no sign, fraction, exponent or leading zero. */
+  function integer(): number {
+    skipSpaces();
+    const first = at;
+    while (bytes[at]! >= 0x30 && bytes[at]! <= 0x39) at++;
+    const text = Buffer.from(bytes.subarray(first, Math.min(at, first + 20))).toString('latin1');
+    const value = Number(text);
+    if (!/^(0|[1-9]\d*)$/.test(text) || !Number.isSafeInteger(value))
+      throw invalid('expected a non-negative integer below 2^53', first);
+    return value;
+  }
+
+  function string(): string {
+    expect('"');
+    const first = at - 1;
+    while (!stands('"')) {
+      if (at >= bytes.length) throw invalid('a string does not end', first);
+      at += stands('\\') ? 2 : 1;
+    }
+    at++;
+    try {
+      // Decodes escapes and refuses bare control characters; a string literal cannot become anything but a string.
+      const value: unknown = JSON.parse(utf8.decode(bytes.subarray(first, at)));
+      if (typeof value === 'string' && !hasLoneSurrogate(value)) return value;
+    } catch {
+      // Falls through to the complaint below.
+    }
+    throw invalid('a string is malformed', first);
+  }
+
+  function expect(mark: string): void {
+    skipSpaces();
+    if (!stands(mark)) throw invalid(`expected ${quoted(mark)} in the header`);
+    at++;
+  }
+
+  function stands(mark: string): boolean {
+    return bytes[at] === mark.charCodeAt(0);
+  }
+
+  function skipSpaces(): void {
+    while (SPACES.has(bytes[at] ?? 0)) at++;
+  }
+
+  function invalid(complaint: string, place = at): UsclError {
+    return invalidFile(source, LENGTH_BYTES + place, complaint);
+  }
 }
 
 /** Header of tensors laid out back to back in the order given, padded with spaces to a multiple of 8 bytes. */
@@ -83,187 +235,7 @@ export function formatHeader(
   return padded;
 }
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
-const OPEN_BRACKET = 0x5b;
-const CLOSE_BRACKET = 0x5d;
-const COMMA = 0x2c;
-const COLON = 0x3a;
-const ZERO = 0x30;
-const NINE = 0x39;
 const SPACES = new Set([0x20, 0x09, 0x0a, 0x0d]);
-
-class HeaderParser {
-  readonly #bytes: Uint8Array;
-  readonly #source: string;
-  readonly #utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-  #at = 0;
-
-  constructor(bytes: Uint8Array, source: string) {
-    this.#bytes = bytes;
-    this.#source = source;
-  }
-
-  parse(): SafetensorsHeader {
-    const tensors: TensorEntry[] = [];
-    let metadata: Readonly<Record<string, string>> = {};
-    // The format wants the brace first; spaces may only follow.
-    if (this.#bytes[0] !== OPEN_BRACE) throw this.#invalid('the header does not begin with "{"', 0);
-    this.#object((key, at) => {
-      if (key === METADATA_KEY) metadata = this.#stringMap();
-      else tensors.push(this.#tensor(key, at));
-    });
-    this.#skipSpaces();
-    if (this.#at !== this.#bytes.length) throw this.#invalid('there is more after the header\'s closing "}"');
-    return { tensors, metadata, dataBytes: this.#contiguousBytes(tensors) };
-  }
-
-  #tensor(name: string, at: number): TensorEntry {
-    let dtype: Dtype | undefined;
-    let shape: readonly number[] | undefined;
-    let offsets: readonly number[] | undefined;
-    this.#object((key, keyAt) => {
-      if (key === 'dtype') dtype = this.#dtype(name);
-      else if (key === 'shape') shape = this.#integers();
-      else if (key === 'data_offsets') offsets = this.#integers();
-      else throw this.#invalid(`tensor ${quoted(name)} has the unknown field ${quoted(key)}`, keyAt);
-    });
-    if (dtype === undefined || shape === undefined || offsets === undefined)
-      throw this.#invalid(`tensor ${quoted(name)} lacks dtype, shape or data_offsets`, at);
-    const [start, end, surplus] = offsets;
-    if (start === undefined || end === undefined || surplus !== undefined || end < start)
-      throw this.#invalid(`data_offsets of tensor ${quoted(name)} are no range: [${offsets.join(', ')}]`, at);
-    const bytes = byteLength(dtype, shape);
-    if (bytes !== end - start)
-      throw this.#invalid(
-        `tensor ${quoted(name)} is ${dtype} [${shape.join(', ')}] but its offsets hold ${end - start} bytes`,
-        at,
-      );
-    return { name, dtype, shape, start, end };
-  }
-
-  /** Checks that the tensors cover the data section from 0 without hole or overlap; returns its length. */
-  #contiguousBytes(tensors: readonly TensorEntry[]): number {
-    const ordered = [...tensors].sort((a, b) => a.start - b.start || a.end - b.end);
-    let end = 0;
-    for (const tensor of ordered) {
-      if (tensor.start !== end)
-        throw this.#invalid(
-          `tensor ${quoted(tensor.name)} starts at data byte ${tensor.start} where ${end} is next ` +
-            `(${tensor.start > end ? 'a hole' : 'an overlap'})`,
-          0,
-        );
-      end = tensor.end;
-    }
-    return end;
-  }
-
-  /** `{ "key": value, … }`; `readValue` consumes each value. Duplicate keys are errors. */
-  #object(readValue: (key: string, at: number) => void): void {
-    const seen = new Set<string>();
-    this.#list(OPEN_BRACE, CLOSE_BRACE, () => {
-      const at = this.#at;
-      const key = this.#string();
-      if (seen.has(key)) throw this.#invalid(`the key ${quoted(key)} appears twice`, at);
-      seen.add(key);
-      this.#expect(COLON);
-      readValue(key, at);
-    });
-  }
-
-  #stringMap(): Readonly<Record<string, string>> {
-    const entries: [string, string][] = [];
-    this.#object((key) => {
-      entries.push([key, this.#string()]);
-    });
-    return Object.fromEntries(entries);
-  }
-
-  #integers(): readonly number[] {
-    const values: number[] = [];
-    this.#list(OPEN_BRACKET, CLOSE_BRACKET, () => values.push(this.#integer()));
-    return values;
-  }
-
-  #list(open: number, close: number, readItem: () => void): void {
-    this.#expect(open);
-    this.#skipSpaces();
-    if (this.#bytes[this.#at] === close) {
-      this.#at++;
-      return;
-    }
-    for (;;) {
-      this.#skipSpaces();
-      readItem();
-      this.#skipSpaces();
-      if (this.#bytes[this.#at] === close) break;
-      this.#expect(COMMA);
-    }
-    this.#at++;
-  }
-
-  #dtype(tensor: string): Dtype {
-    this.#skipSpaces();
-    const at = this.#at;
-    const name = this.#string();
-    if (Object.hasOwn(ARRAYS, name)) return name as Dtype;
-    throw dataError(
-      'SAFETENSORS_DTYPE',
-      `${this.#source}: tensor ${quoted(tensor)} has the dtype ${quoted(name)}, which is not supported.`,
-      `Convert it to one of ${Object.keys(ARRAYS).join(', ')} first.`,
-      { where: `${this.#source}, byte ${LENGTH_BYTES + at}` },
-    );
-  }
-
-  /** A non-negative integer in JSON's spelling: no sign, fraction, exponent or leading zero. */
-  #integer(): number {
-    this.#skipSpaces();
-    const first = this.#at;
-    while (isDigit(this.#bytes[this.#at])) this.#at++;
-    const digits = this.#at - first;
-    const text = Buffer.from(this.#bytes.subarray(first, Math.min(this.#at, first + 20))).toString('latin1');
-    const value = Number(text);
-    if (digits === 0 || (digits > 1 && this.#bytes[first] === ZERO) || !Number.isSafeInteger(value))
-      throw this.#invalid('expected a non-negative integer below 2^53', first);
-    return value;
-  }
-
-  #string(): string {
-    this.#expect(QUOTE);
-    const first = this.#at - 1;
-    for (;;) {
-      const byte = this.#bytes[this.#at];
-      if (byte === undefined) throw this.#invalid('a string does not end', first);
-      this.#at += byte === BACKSLASH ? 2 : 1;
-      if (byte === QUOTE) break;
-    }
-    try {
-      // Decodes escapes and refuses bare control characters; a string literal cannot become anything but a string.
-      const value: unknown = JSON.parse(this.#utf8.decode(this.#bytes.subarray(first, this.#at)));
-      if (typeof value === 'string' && !hasLoneSurrogate(value)) return value;
-    } catch {
-      // Falls through to the complaint below.
-    }
-    throw this.#invalid('a string is malformed', first);
-  }
-
-  #expect(byte: number): void {
-    this.#skipSpaces();
-    if (this.#bytes[this.#at] !== byte)
-      throw this.#invalid(`expected ${quoted(String.fromCharCode(byte))} in the header`);
-    this.#at++;
-  }
-
-  #skipSpaces(): void {
-    while (SPACES.has(this.#bytes[this.#at] ?? 0)) this.#at++;
-  }
-
-  #invalid(complaint: string, at = this.#at): UsclError {
-    return invalidFile(this.#source, LENGTH_BYTES + at, complaint);
-  }
-}
 
 /** Bytes of a tensor; Infinity where a product leaves the exact integers. */
 export function byteLength(dtype: Dtype, shape: readonly number[]): number {
@@ -279,10 +251,6 @@ export function byteLength(dtype: Dtype, shape: readonly number[]): number {
 /** Such text has no UTF-8 form: a name like that could not be written back. */
 export function hasLoneSurrogate(text: string): boolean {
   return /\p{Surrogate}/u.test(text);
-}
-
-function isDigit(byte: number | undefined): boolean {
-  return byte !== undefined && byte >= ZERO && byte <= NINE;
 }
 
 /** For messages: cut, so that a megabyte of name does not fill the screen. */

@@ -4,8 +4,7 @@
  * real machine would have it. Separable in beam coordinates: axial once for all rows, lateral with a width per row.
  */
 import type { BeamGrid } from './geometry.ts';
-import type { ProbeParameters } from './parameters.ts';
-import { SOUND_MM_PER_US } from './parameters.ts';
+import { SOUND_MM_PER_US, type ProbeParameters } from './parameters.ts';
 import { beamSpacingMm, type EchoField } from './scatterers.ts';
 
 export interface PointSpread {
@@ -32,17 +31,11 @@ export function pointSpread(probe: ProbeParameters, grid: BeamGrid): PointSpread
     MINIMAL_SIGMA,
     (((probe.pulseCycles * wavelength) / 2) * PER_FWHM) / grid.rangeStepMm,
   );
-  const lateral: Float32Array[] = [];
-  for (let row = 0; row < grid.samples; row++) {
+  const lateral = Array.from({ length: grid.samples }, (_, row) => {
     const range = row * grid.rangeStepMm;
-    const width = beamWidthMm(probe, range) * PER_FWHM;
-    const sigma = Math.min(
-      MAXIMAL_LATERAL_SIGMA,
-      Math.max(MINIMAL_SIGMA, width / beamSpacingMm(grid, range)),
-    );
-    const half = halfKernel(sigma);
-    lateral.push(half);
-  }
+    const sigma = (beamWidthMm(probe, range) * PER_FWHM) / beamSpacingMm(grid, range);
+    return halfKernel(Math.min(MAXIMAL_LATERAL_SIGMA, Math.max(MINIMAL_SIGMA, sigma)));
+  });
   const half = halfKernel(axialSigma);
   const axial = new Float32Array(2 * half.length - 1);
   for (let i = 0; i < half.length; i++) {

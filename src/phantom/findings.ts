@@ -70,10 +70,7 @@ function drawLung(
   switch (label) {
     case 'a-lines':
       // Up to three comet tails: normal, short, and they leave the A-lines alone.
-      return {
-        ...base,
-        streaks: drawComets(random, base, visible, random.integer(4)),
-      };
+      return { ...base, streaks: drawComets(random, base, visible, random.integer(4)) };
     case 'b-lines':
       return {
         ...base,

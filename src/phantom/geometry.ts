@@ -34,7 +34,7 @@ export function beamGrid(parameters: ClipParameters): BeamGrid {
     lateralStepMm: (2 * half) / (beams - 1),
     lateralStartMm: -half,
     rangeStepMm: display.depthMm / (samples - 1),
-    radiusMm: radiusOf(probe),
+    radiusMm: probe.shape === 'linear' ? Infinity : probe.radiusMm,
     referenceMm: wall.pleuraMm,
   };
 }
@@ -88,7 +88,3 @@ export function incidence(grid: BeamGrid, pleura: (lateralMm: number) => number,
 }
 
 const SPECULAR_WIDTH = (18 * Math.PI) / 180;
-
-function radiusOf(probe: ProbeParameters): number {
-  return probe.shape === 'linear' ? Infinity : probe.radiusMm;
-}

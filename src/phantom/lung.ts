@@ -4,13 +4,9 @@
  * B-lines; Soldati, Demi et al., J Ultrasound Med 2020). Consolidated lung is tissue, and lets the sound through.
  */
 import { type Canvas, paintInterface, paintRegion } from './paint.ts';
-import type {
-  ConsolidationParameters,
-  LungParameters,
-  StreakParameters,
-  WallParameters,
-} from './parameters.ts';
 import { decibels } from './parameters.ts';
+import type { ConsolidationParameters, LungParameters } from './parameters.ts';
+import type { StreakParameters, WallParameters } from './parameters.ts';
 import { ruggedNoise, smoothNoise } from './texture.ts';
 
 const PLEURA_MM = 1.4;
@@ -35,42 +31,30 @@ export function paintAeratedLung(
     grainDb: 4,
     grainMm: 4,
   });
-  paintHaze(
-    canvas,
-    lung,
-    () => 0,
-    () => 0,
-    depthMm,
-  );
-  const images = Math.ceil((depthMm + wall.pleuraMm) / (wall.pleuraMm * 0.6));
-  for (let image = 2; image <= images; image++) {
-    const level = lung.pleuraDb - (image - 1) * lung.reverberationLossDb - lung.reverberationExtraDb;
-    if (level < FAINTEST_REVERBERATION_DB) break;
+  const flat = (): number => 0;
+  paintHaze(canvas, lung, flat, flat, depthMm);
+  const reverberation = (level: number, multiple: number, thicknessMm: number, grainMm: number): void => {
     paintInterface(canvas, {
       kind: 'lung-interface',
       ...everywhere,
       level: (lateralMm) => level - eraseDb(lung.streaks, lateralMm),
-      place: () => [image, 0, 0],
-      thicknessMm: PLEURA_MM * (1 + 0.25 * (image - 1)),
-      grainDb: 5,
-      grainMm: 7,
+      place: () => [multiple, 0, 0],
+      ...{ thicknessMm, grainDb: 5, grainMm },
     });
+  };
+  const images = Math.ceil((depthMm + wall.pleuraMm) / (wall.pleuraMm * 0.6));
+  for (let image = 2; image <= images; image++) {
+    const level = lung.pleuraDb - (image - 1) * lung.reverberationLossDb - lung.reverberationExtraDb;
+    if (level < FAINTEST_REVERBERATION_DB) break;
+    reverberation(level, image, PLEURA_MM * (1 + 0.25 * (image - 1)), 7);
     // Between the images of the pleura lie the images of the fasciae above it.
     for (const layer of wall.layers) {
       if (layer.fasciaDb === null || layer.from < 0.1) continue;
       const fascia = layer.fasciaDb - (image - 1) * lung.reverberationLossDb - lung.reverberationExtraDb - 6;
-      paintInterface(canvas, {
-        kind: 'lung-interface',
-        ...everywhere,
-        level: (lateralMm) => fascia - eraseDb(lung.streaks, lateralMm),
-        place: () => [image - 1 + layer.from, 0, 0],
-        thicknessMm: PLEURA_MM,
-        grainDb: 5,
-        grainMm: 5,
-      });
+      reverberation(fascia, image - 1 + layer.from, PLEURA_MM, 5);
     }
   }
-  for (const streak of lung.streaks) paintStreak(canvas, streak, () => 0, depthMm, random.uniform());
+  for (const streak of lung.streaks) paintStreak(canvas, streak, flat, depthMm, random.uniform());
 }
 
 /** How much a reverberation loses where a streak has taken the energy that would come back (B-lines erase A-lines). */

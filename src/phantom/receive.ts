@@ -6,9 +6,8 @@
 import type { Random } from '../base/random.ts';
 import { blurAxially, type PointSpread } from './beam.ts';
 import type { BeamGrid } from './geometry.ts';
-import type { ClipParameters, DisplayParameters } from './parameters.ts';
-import { decibels } from './parameters.ts';
-import { MARGIN_BEAMS, type EchoField } from './scatterers.ts';
+import { decibels, type ClipParameters, type DisplayParameters } from './parameters.ts';
+import { createField, MARGIN_BEAMS, type EchoField } from './scatterers.ts';
 import { smoothNoise } from './texture.ts';
 
 export interface Receiver {
@@ -128,13 +127,11 @@ function contactOf(display: DisplayParameters, grid: BeamGrid, random: Random): 
 
 /** White across beams, as wide as the pulse's band along them; unit power times `amplitude`². */
 function noiseTile(grid: BeamGrid, spread: PointSpread, amplitude: number, random: Random): EchoField {
-  const rows = grid.samples;
-  const columns = 2 * grid.beams;
-  const white = new Float32Array(rows * columns);
-  const parts = [new Float32Array(rows * columns), new Float32Array(rows * columns)] as const;
-  for (const part of parts) {
+  const noise = createField(grid.samples, 2 * grid.beams);
+  const white = new Float32Array(noise.rows * noise.columns);
+  for (const part of [noise.real, noise.imaginary]) {
     for (let i = 0; i < white.length; i++) white[i] = random.normal() * amplitude * Math.SQRT1_2;
-    blurAxially(white, part, rows, columns, spread.axial);
+    blurAxially(white, part, noise.rows, noise.columns, spread.axial);
   }
-  return { rows, columns, real: parts[0], imaginary: parts[1] };
+  return noise;
 }

@@ -2,8 +2,7 @@
  * From beams to a picture: a table computed once a clip says for every pixel of the fan which four polar samples it
  * mixes and with which weights. Pixels outside the fan are 0.
  */
-import type { BeamGrid } from './geometry.ts';
-import { beamAngle } from './geometry.ts';
+import { beamAngle, type BeamGrid } from './geometry.ts';
 import type { ClipParameters } from './parameters.ts';
 
 export interface ScanTable {

@@ -6,8 +6,7 @@
  * their own (an interface is smooth on the scale of the wavelength) and are weighted by incidence, twice where the
  * sound met the interface more than once.
  */
-import type { BeamGrid } from './geometry.ts';
-import { lateralScale } from './geometry.ts';
+import { lateralScale, type BeamGrid } from './geometry.ts';
 import { SOUND_MM_PER_US } from './parameters.ts';
 
 export interface Source {
@@ -36,40 +35,27 @@ const KIND_BITS: Readonly<Record<SourceKind, number>> = {
 
 /** Growing structure of arrays: 6 floats and a byte a source. */
 export class SourceCloud {
-  #values = new Float32Array(6 * 4096);
-  #kinds = new Uint8Array(4096);
-  #count = 0;
-
-  get count(): number {
-    return this.#count;
-  }
-  /** [count, 6]: lateral, multiple, offset, swell, amplitude, phase. */
-  get values(): Float32Array {
-    return this.#values;
-  }
-  get kinds(): Uint8Array {
-    return this.#kinds;
-  }
+  /** [count, 6]: lateral, multiple, offset, swell, amplitude, phase; longer than that. */
+  values = new Float32Array(6 * 4096);
+  kinds = new Uint8Array(4096);
+  count = 0;
 
   add(kind: SourceKind, source: Source): void {
-    if (this.#count === this.#kinds.length) this.#grow();
-    const at = 6 * this.#count;
-    this.#values[at] = source.lateralMm;
-    this.#values[at + 1] = source.multiple;
-    this.#values[at + 2] = source.offsetMm;
-    this.#values[at + 3] = source.swellMm;
-    this.#values[at + 4] = source.amplitude;
-    this.#values[at + 5] = source.phase;
-    this.#kinds[this.#count++] = KIND_BITS[kind];
-  }
-
-  #grow(): void {
-    const values = new Float32Array(2 * this.#values.length);
-    values.set(this.#values);
-    this.#values = values;
-    const kinds = new Uint8Array(2 * this.#kinds.length);
-    kinds.set(this.#kinds);
-    this.#kinds = kinds;
+    if (this.count === this.kinds.length) {
+      const { values, kinds } = this;
+      this.values = new Float32Array(2 * values.length);
+      this.values.set(values);
+      this.kinds = new Uint8Array(2 * kinds.length);
+      this.kinds.set(kinds);
+    }
+    const at = 6 * this.count;
+    this.values[at] = source.lateralMm;
+    this.values[at + 1] = source.multiple;
+    this.values[at + 2] = source.offsetMm;
+    this.values[at + 3] = source.swellMm;
+    this.values[at + 4] = source.amplitude;
+    this.values[at + 5] = source.phase;
+    this.kinds[this.count++] = KIND_BITS[kind];
   }
 }
 
@@ -84,15 +70,9 @@ export interface EchoField {
   readonly imaginary: Float32Array;
 }
 
-export function createField(grid: BeamGrid): EchoField {
-  const columns = grid.beams + 2 * MARGIN_BEAMS;
-  const length = grid.samples * columns;
-  return {
-    rows: grid.samples,
-    columns,
-    real: new Float32Array(length),
-    imaginary: new Float32Array(length),
-  };
+export function createField(rows: number, columns: number): EchoField {
+  const [real, imaginary] = [new Float32Array(rows * columns), new Float32Array(rows * columns)];
+  return { rows, columns, real, imaginary };
 }
 
 /** Lateral position of a column of the field, margin included. */

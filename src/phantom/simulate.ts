@@ -6,8 +6,7 @@ import { type Random, randomAt } from '../base/random.ts';
 import { blur, pointSpread } from './beam.ts';
 import { type BeamGrid, beamGrid, incidence, pleuraRange } from './geometry.ts';
 import { paintAeratedLung, paintConsolidation } from './lung.ts';
-import { motionOf, type Posture } from './motion.ts';
-import type { ClipParameters } from './parameters.ts';
+import type { ClipParameters, MotionParameters } from './parameters.ts';
 import { compress, createReceiver, detect, twoWayLossDb } from './receive.ts';
 import {
   addEchoes,
@@ -18,6 +17,7 @@ import {
   SourceCloud,
 } from './scatterers.ts';
 import { convert, scanTable } from './scan-convert.ts';
+import { smoothNoise } from './texture.ts';
 import { castShadows, paintWall } from './wall.ts';
 
 /** Persistence needs a past; two frames of it leave at most a quarter of the first one's weight. */
@@ -53,8 +53,9 @@ export function* simulateEnvelopes(parameters: ClipParameters, past = 0): Genera
   const pleura = pleuraRange(parameters, grid, stream('pleura'));
   const posture = motionOf(parameters.motion, stream('motion'), frames / fps);
   const cloud = buildSources(parameters, grid, pleura, stream('anatomy'));
-  const field = createField(grid);
-  const scratch = createField(grid);
+  const columns = grid.beams + 2 * MARGIN_BEAMS;
+  const field = createField(grid.samples, columns);
+  const scratch = createField(grid.samples, columns);
   const envelope = new Float32Array(grid.samples * grid.beams);
   for (let frame = -past; frame < frames; frame++) {
     const state = stateOf(parameters, grid, pleura, posture(frame / fps));
@@ -98,13 +99,11 @@ function stateOf(
 ): BeamState {
   const columns = grid.beams + 2 * MARGIN_BEAMS;
   const state = {
+    ...posture,
     pleuraMm: new Float32Array(columns),
     incidence: new Float32Array(columns),
     shadowFromMm: new Float32Array(columns),
     shadowGain: new Float32Array(columns),
-    slideMm: posture.slideMm,
-    lateralMm: posture.lateralMm,
-    breath: posture.breath,
   };
   for (let column = 0; column < columns; column++) {
     const lateral = columnLateral(grid, column) - posture.lateralMm;
@@ -113,4 +112,44 @@ function stateOf(
   }
   castShadows(grid, parameters.wall.ribs, posture.lateralMm, state);
   return state;
+}
+
+/** State of motion in one frame: breathing (lung sliding, depth of the pleura, an effusion), heart, hand. */
+interface Posture {
+  /** Shift of the lung along the chest wall. */
+  readonly slideMm: number;
+  /** Change of the pleura's depth. */
+  readonly pleuraMm: number;
+  /** Shift of everything under the probe along the skin. */
+  readonly lateralMm: number;
+  /** Phase of the breath, −0.5 (expired) to 0.5 (inspired). */
+  readonly breath: number;
+}
+
+/**
+ * Motion as a function of time in seconds. A breath rises faster than it falls (inspiration takes about 40 % of it);
+ * the heart adds a small beat; the hand wanders smoothly, with a correlation time of 0.35 s.
+ */
+function motionOf(motion: MotionParameters, random: Random, durationS: number): (timeS: number) => Posture {
+  const lateral = smoothNoise(random, 0, Math.max(durationS, 0.1), 0.35);
+  const axial = smoothNoise(random, 0, Math.max(durationS, 0.1), 0.35);
+  return (timeS) => {
+    const breath = breathAt(timeS / motion.breathPeriodS + motion.breathPhase);
+    const beat = Math.sin(2 * Math.PI * (timeS * motion.heartRateHz + motion.heartPhase));
+    return {
+      slideMm: motion.slideMm * breath,
+      pleuraMm: motion.pleuraMm * breath + motion.heartMm * beat + motion.tremorMm[1] * axial(timeS),
+      lateralMm: motion.tremorMm[0] * lateral(timeS),
+      breath,
+    };
+  };
+}
+
+const INSPIRATION = 0.4;
+
+function breathAt(phase: number): number {
+  const cycle = phase - Math.floor(phase);
+  const rising = cycle < INSPIRATION;
+  const share = rising ? cycle / INSPIRATION : (cycle - INSPIRATION) / (1 - INSPIRATION);
+  return (rising ? -0.5 : 0.5) * Math.cos(Math.PI * share);
 }

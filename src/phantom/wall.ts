@@ -4,8 +4,7 @@
  */
 import type { BeamGrid } from './geometry.ts';
 import { type Canvas, paintInterface, paintRegion } from './paint.ts';
-import type { RibParameters, WallParameters } from './parameters.ts';
-import { decibels } from './parameters.ts';
+import { decibels, type RibParameters, type WallParameters } from './parameters.ts';
 import { type BeamState, columnLateral } from './scatterers.ts';
 import { smoothNoise } from './texture.ts';
 

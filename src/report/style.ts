@@ -2,8 +2,7 @@
  * How the page looks: one column of text, sans-serif numbers that line up, hairlines and no decoration. System fonts,
  * light and dark as the reader's screen has it, always light on paper.
  */
-import { DARK, LIGHT } from '../charts/palette.ts';
-import { CHART_RULES, tokens } from '../charts/style.ts';
+import { CHART_RULES, DARK, LIGHT, tokens } from '../charts/palette.ts';
 
 /** The style sheet of the page. */
 export function styleSheet(): string {

@@ -5,7 +5,7 @@
 import type { ClipRecord } from '../dataset/types.ts';
 import { imageLength, type FrameViewConfig, type ImageConfig } from './config.ts';
 import { drawAugmentation } from './draw.ts';
-import { clipAt, ImageMaker, requireTarget, type FrameSource } from './image.ts';
+import { clipAt, imageMaker, requireTarget, type FrameSource } from './image.ts';
 import { fillWholeView } from './whole.ts';
 
 /** One frame of one clip. */
@@ -51,7 +51,7 @@ function augmentingOf(
   target: Float32Array,
   offset: number,
 ) => void {
-  const maker = new ImageMaker(dataset, view);
+  const maker = imageMaker(dataset, view);
   const [frame, image] = [maker.createFrame(), maker.createImage()];
   return (clip, number, seed, epoch, target, offset) => {
     maker.load(clip, number, frame);

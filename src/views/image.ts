@@ -14,7 +14,7 @@ import type { ClipRecord } from '../dataset/types.ts';
 import { ofChannel, type ImageConfig } from './config.ts';
 import type { Augmentation } from './draw.ts';
 import { scaleTable, toPlanes, writePlanes, writeTable, writeTwoTables } from './planes.ts';
-import { createAxis, resamplePlane, setAxis, type Axis } from './resample.ts';
+import { createAxis, resamplePlane, setAxis } from './resample.ts';
 import { blurPlanes, cutHoles, paintOutside, sharpenPlanes, warpPlane } from './spatial.ts';
 import { fillGreyTable, toneColour } from './tone.ts';
 
@@ -46,148 +46,110 @@ export interface Image {
 }
 
 /** Makes images of a dataset's frames, with buffers that live on between them and carry nothing from one to the next. */
-export class ImageMaker {
+export function imageMaker(dataset: FrameSource, view: ImageConfig) {
+  const stored = dataset.manifest.channels;
   /** Channels work is done in: 1 unless both the dataset and the network have colour. */
-  readonly channels: 1 | 3;
-  readonly #dataset: FrameSource;
-  readonly #view: ImageConfig;
-  readonly #area: number;
-  readonly #largest: number;
-  readonly #raw: Uint8Array;
-  readonly #axes: readonly [Axis, Axis];
-  readonly #middle: Uint8Array;
-  readonly #warped: Uint8Array;
-  readonly #scratch: Float32Array;
-  readonly #tables: readonly [Float64Array, Float64Array] = [new Float64Array(256), new Float64Array(256)];
+  const channels = stored === 3 && view.channels === 3 ? 3 : 1;
+  const { size, augment } = view;
+  const area = size * size;
+  let largest = 0;
+  let tallest = 0;
+  for (const clip of dataset.clips) {
+    largest = Math.max(largest, clip.width * clip.height);
+    tallest = Math.max(tallest, clip.height);
+  }
+  const { rotation, affine, blur, sharpen, cutout, outPainting } = augment;
+  const neighbours = blur.probability + sharpen.probability + cutout.probability + outPainting.probability;
+  // Whether an image may leave the 8-bit form: it has colour, or an operation that looks at neighbours.
+  const usesFloat = channels === 3 || neighbours > 0;
+  const raw = new Uint8Array(stored === 1 ? 0 : largest * stored);
+  const [x, y] = [createAxis(size), createAxis(size)];
+  const middle = new Uint8Array(tallest * size);
+  const warped = new Uint8Array(rotation.probability + affine.probability > 0 ? channels * area : 0);
+  const scratch = new Float32Array(usesFloat ? area : 0);
+  const [tableA, tableB] = [new Float64Array(256), new Float64Array(256)];
 
-  constructor(dataset: FrameSource, view: ImageConfig) {
-    this.#dataset = dataset;
-    this.#view = view;
-    const stored = dataset.manifest.channels;
-    this.channels = stored === 3 && view.channels === 3 ? 3 : 1;
-    this.#area = view.size * view.size;
-    let largest = 0;
-    let tallest = 0;
-    for (const clip of dataset.clips) {
-      largest = Math.max(largest, clip.width * clip.height);
-      tallest = Math.max(tallest, clip.height);
+  /** Calls `write` for each channel of the view, with where it begins in the image's planes and in the target. */
+  const eachChannel = (
+    offset: number,
+    write: (mean: number, std: number, from: number, at: number) => void,
+  ): void => {
+    for (let c = 0; c < view.channels; c++) {
+      const { mean, std } = view.normalise;
+      write(ofChannel(mean, c), ofChannel(std, c), channels === 3 ? c * area : 0, offset + c * area);
     }
-    this.#largest = largest;
-    this.#raw = new Uint8Array(stored === 1 ? 0 : largest * stored);
-    this.#axes = [createAxis(view.size), createAxis(view.size)];
-    this.#middle = new Uint8Array(tallest * view.size);
-    const { rotation, affine } = view.augment;
-    const warps = rotation.probability + affine.probability > 0;
-    this.#warped = new Uint8Array(warps ? this.channels * this.#area : 0);
-    this.#scratch = new Float32Array(this.#usesFloat() ? this.#area : 0);
-  }
+  };
 
-  /** A buffer that any frame of the dataset fits into. */
-  createFrame(): Uint8Array {
-    return new Uint8Array(this.#largest * this.channels);
-  }
+  return {
+    channels,
 
-  createImage(): Image {
-    const length = this.channels * this.#area;
-    return {
-      pixels: new Uint8Array(length),
+    /** A buffer that any frame of the dataset fits into. */
+    createFrame: () => new Uint8Array(largest * channels),
+
+    createImage: (): Image => ({
+      pixels: new Uint8Array(channels * area),
       table: new Float64Array(256),
-      planes: new Float32Array(this.#usesFloat() ? length : 0),
+      planes: new Float32Array(usesFloat ? channels * area : 0),
       float: false,
-    };
-  }
+    }),
 
-  /** Reads a frame as planes [channels, height, width]. Errors: those of reading the dataset. */
-  load(clip: ClipRecord, frame: number, planes: Uint8Array): void {
-    const stored = this.#dataset.manifest.channels;
-    if (stored === 1) {
-      this.#dataset.readFrame(clip, frame, planes);
-      return;
-    }
-    this.#dataset.readFrame(clip, frame, this.#raw);
-    toPlanes(this.#raw, clip.width * clip.height, stored, this.channels, planes);
-  }
+    /** Reads a frame as planes [channels, height, width]. Errors: those of reading the dataset. */
+    load(clip: ClipRecord, frame: number, planes: Uint8Array): void {
+      dataset.readFrame(clip, frame, stored === 1 ? planes : raw);
+      if (stored !== 1) toPlanes(raw, clip.width * clip.height, stored, channels, planes);
+    },
 
-  /** Augments loaded planes into `image`. */
-  render(planes: Uint8Array, clip: ClipRecord, augmentation: Augmentation, image: Image): void {
-    const { size } = this.#view;
-    const [x, y] = this.#axes;
-    const area = this.#area;
-    const { box, warp, tone } = augmentation;
-    setAxis(x, clip.width, box.left, box.right, augmentation.flipped);
-    setAxis(y, clip.height, box.top, box.bottom, false);
-    const resized = warp === null ? image.pixels : this.#warped;
-    for (let c = 0; c < this.channels; c++) {
-      const source = c * clip.width * clip.height;
-      resamplePlane(planes, source, clip.width, x, y, this.#middle, resized, c * area);
-      if (warp !== null) warpPlane(resized, image.pixels, c * area, size, warp);
-    }
-    if (this.channels === 1) {
-      fillGreyTable(image.pixels, tone, image.table);
-      image.float = false;
-    } else {
-      toneColour(image.pixels, tone, image.table, image.planes);
-      image.float = true;
-    }
-    const { blur, sharpen, holes, outPainting } = augmentation;
-    if (blur === null && sharpen === 0 && holes.length === 0 && outPainting === null) return;
-    toFloat(image);
-    if (blur !== null) blurPlanes(image.planes, size, blur.sigma, blur.kernel, this.#scratch);
-    if (sharpen !== 0) sharpenPlanes(image.planes, size, sharpen, this.#scratch);
-    cutHoles(image.planes, size, holes);
-    if (outPainting !== null) paintOutside(image.planes, size, outPainting.windows, outPainting.noise);
-  }
-
-  /** Writes an image, normalised, as [channels, size, size]. */
-  write(image: Image, target: Float32Array, offset: number): void {
-    const view = this.#view;
-    const [table] = this.#tables;
-    const area = this.#area;
-    for (let c = 0; c < view.channels; c++) {
-      const mean = ofChannel(view.normalise.mean, c);
-      const std = ofChannel(view.normalise.std, c);
-      const at = offset + c * area;
-      if (image.float) {
-        const from = this.channels === 3 ? c * area : 0;
-        writePlanes(image.planes, image.planes, 1, from, area, mean, std, target, at);
-      } else {
-        scaleTable(image.table, 1, mean, std, table);
-        writeTable(image.pixels, table, target, at);
+    /** Augments loaded planes into `image`. */
+    render(planes: Uint8Array, clip: ClipRecord, augmentation: Augmentation, image: Image): void {
+      const { box, warp, tone } = augmentation;
+      setAxis(x, clip.width, box.left, box.right, augmentation.flipped);
+      setAxis(y, clip.height, box.top, box.bottom, false);
+      const resized = warp === null ? image.pixels : warped;
+      for (let c = 0; c < channels; c++) {
+        const source = c * clip.width * clip.height;
+        resamplePlane(planes, source, clip.width, x, y, middle, resized, c * area);
+        if (warp !== null) warpPlane(resized, image.pixels, c * area, size, warp);
       }
-    }
-  }
-
-  /** Writes weight·image + (1 − weight)·anchor, normalised. */
-  writeMixture(image: Image, anchor: Image, weight: number, target: Float32Array, offset: number): void {
-    const view = this.#view;
-    const [tableA, tableB] = this.#tables;
-    const area = this.#area;
-    const float = image.float || anchor.float;
-    if (float) {
+      image.float = channels === 3;
+      if (image.float) toneColour(image.pixels, tone, image.table, image.planes);
+      else fillGreyTable(image.pixels, tone, image.table);
+      const { blur, sharpen, holes, outPainting } = augmentation;
+      if (blur === null && sharpen === 0 && holes.length === 0 && outPainting === null) return;
       toFloat(image);
-      toFloat(anchor);
-    }
-    for (let c = 0; c < view.channels; c++) {
-      const mean = ofChannel(view.normalise.mean, c);
-      const std = ofChannel(view.normalise.std, c);
-      const at = offset + c * area;
-      if (float) {
-        const from = this.channels === 3 ? c * area : 0;
-        writePlanes(image.planes, anchor.planes, weight, from, area, mean, std, target, at);
-      } else {
-        scaleTable(image.table, weight, mean, std, tableA);
-        scaleTable(anchor.table, 1 - weight, mean, std, tableB);
-        writeTwoTables(image.pixels, tableA, anchor.pixels, tableB, target, at);
-      }
-    }
-  }
+      if (blur !== null) blurPlanes(image.planes, size, blur.sigma, blur.kernel, scratch);
+      if (sharpen !== 0) sharpenPlanes(image.planes, size, sharpen, scratch);
+      cutHoles(image.planes, size, holes);
+      if (outPainting !== null) paintOutside(image.planes, size, outPainting.windows, outPainting.noise);
+    },
 
-  /** Whether an image may leave the 8-bit form: it has colour, or an operation that looks at neighbours. */
-  #usesFloat(): boolean {
-    const { blur, sharpen, cutout, outPainting } = this.#view.augment;
-    const neighbours = blur.probability + sharpen.probability + cutout.probability + outPainting.probability;
-    return this.channels === 3 || neighbours > 0;
-  }
+    /** Writes an image, normalised, as [channels, size, size]. */
+    write(image: Image, target: Float32Array, offset: number): void {
+      eachChannel(offset, (mean, std, from, at) => {
+        if (image.float) writePlanes(image.planes, image.planes, 1, from, area, mean, std, target, at);
+        else {
+          scaleTable(image.table, 1, mean, std, tableA);
+          writeTable(image.pixels, tableA, target, at);
+        }
+      });
+    },
+
+    /** Writes weight·image + (1 − weight)·anchor, normalised. */
+    writeMixture(image: Image, anchor: Image, weight: number, target: Float32Array, offset: number): void {
+      const float = image.float || anchor.float;
+      if (float) {
+        toFloat(image);
+        toFloat(anchor);
+      }
+      eachChannel(offset, (mean, std, from, at) => {
+        if (float) writePlanes(image.planes, anchor.planes, weight, from, area, mean, std, target, at);
+        else {
+          scaleTable(image.table, weight, mean, std, tableA);
+          scaleTable(anchor.table, 1 - weight, mean, std, tableB);
+          writeTwoTables(image.pixels, tableA, anchor.pixels, tableB, target, at);
+        }
+      });
+    },
+  };
 }
 
 function toFloat(image: Image): void {

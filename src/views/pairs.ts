@@ -4,17 +4,9 @@
  */
 import { imageLength, type ViewConfig } from './config.ts';
 import { drawAugmentation, type Augmentation } from './draw.ts';
-import { clipAt, ImageMaker, requireTarget, type FrameSource } from './image.ts';
+import { clipAt, imageMaker, requireTarget, type FrameSource } from './image.ts';
 import { mixBytes } from './planes.ts';
 import { drawPair } from './sampling.ts';
-
-/** Paints the pairs of clips (indices into the dataset's) of an epoch into `target` [2N, channels, size, size]. */
-export type PaintPairs = (
-  clipIndices: readonly number[],
-  seed: number,
-  epoch: number,
-  target: Float32Array,
-) => void;
 
 /**
  * Paints the pairs of `clipIndices` (into `dataset.clips`) for `epoch` into `target` [2N, channels, size, size]:
@@ -34,8 +26,11 @@ export function fillPairImages(
 }
 
 /** `fillPairImages` with buffers that live on between batches. */
-export function pairPainter(dataset: FrameSource, view: ViewConfig): PaintPairs {
-  const maker = new ImageMaker(dataset, view);
+export function pairPainter(
+  dataset: FrameSource,
+  view: ViewConfig,
+): (clipIndices: readonly number[], seed: number, epoch: number, target: Float32Array) => void {
+  const maker = imageMaker(dataset, view);
   const [first, second, middle] = [maker.createFrame(), maker.createFrame(), maker.createFrame()];
   const [image0, image1, anchor] = [maker.createImage(), maker.createImage(), maker.createImage()];
   const length = imageLength(view);

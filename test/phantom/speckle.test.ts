@@ -5,7 +5,7 @@ import { beamGrid } from '../../src/phantom/geometry.ts';
 import { paintRegion } from '../../src/phantom/paint.ts';
 import type { ClipParameters } from '../../src/phantom/parameters.ts';
 import { compress, createReceiver, detect } from '../../src/phantom/receive.ts';
-import { addEchoes, createField, SourceCloud } from '../../src/phantom/scatterers.ts';
+import { addEchoes, createField, MARGIN_BEAMS, SourceCloud } from '../../src/phantom/scatterers.ts';
 import { CONVEX, PLAIN, SECTOR } from './helpers.ts';
 
 /** Envelope of a homogeneous block of scatterers that fills the image, [samples, beams]. */
@@ -22,7 +22,7 @@ function homogeneous(parameters: ClipParameters): Float32Array {
       place: (_, depth) => [0, depth, 0],
     },
   );
-  const field = createField(grid);
+  const field = createField(grid.samples, grid.beams + 2 * MARGIN_BEAMS);
   const flat = (value: number) => new Float32Array(field.columns).fill(value);
   const state = {
     pleuraMm: flat(20),
@@ -35,7 +35,7 @@ function homogeneous(parameters: ClipParameters): Float32Array {
   };
   const spread = pointSpread(parameters.probe, grid);
   addEchoes(field, grid, cloud, state, parameters.probe.frequencyMHz);
-  blur(field, createField(grid), spread);
+  blur(field, createField(grid.samples, grid.beams + 2 * MARGIN_BEAMS), spread);
   const envelope = new Float32Array(grid.samples * grid.beams);
   detect(field, createReceiver(parameters, grid, spread, random), grid, random, envelope);
   return envelope;

@@ -7,7 +7,7 @@
 import { constants, inflateRawSync } from 'node:zlib';
 import { systemCode } from '../../base/errors.ts';
 import { ElementReader, type DicomElements, type Slip } from './elements.ts';
-import { dicomError } from './errors.ts';
+import { dicomError, type DicomErrorCode } from './errors.ts';
 import { HeadReader, isExplicitAt, isKnownRepresentation, representationAt } from './heads.ts';
 import {
   EXPLICIT_BIG_ENDIAN,
@@ -46,7 +46,7 @@ const PREAMBLE_BYTES = 128;
  * standard.
  */
 export function isDicom(head: Uint8Array): boolean {
-  return hasMagic(head) || bareStart(head) !== undefined;
+  return hasMagic(head) || isBare(head);
 }
 
 /**
@@ -58,14 +58,13 @@ export function isDicom(head: Uint8Array): boolean {
 export function readDicom(given: Uint8Array, options: ReadOptions = {}): DicomObject {
   const bytes = plain(given);
   const open = options.upTo === 'pixels';
-  const start = hasMagic(bytes) ? { at: PREAMBLE_BYTES + 4 } : bareStart(bytes);
-  if (start === undefined)
+  if (!isDicom(bytes))
     throw dicomError(
       'DICOM_NOT_DICOM',
       'This is not a DICOM file: it has neither its mark nor its elements.',
       'byte 0',
     );
-  const { meta, end } = new ElementReader(bytes, open).metaGroup(start.at);
+  const { meta, end } = new ElementReader(bytes, open).metaGroup(hasMagic(bytes) ? PREAMBLE_BYTES + 4 : 0);
   const uid = textOf(meta, 'TransferSyntaxUID');
   const declared = uid === undefined ? guessSyntax(bytes, end) : syntaxOf(uid);
   const body = declared.deflated ? plain(inflate(bytes.subarray(end), bytes.length, open)) : bytes;
@@ -90,13 +89,12 @@ function hasMagic(bytes: Uint8Array): boolean {
   return Buffer.from(bytes.subarray(PREAMBLE_BYTES, PREAMBLE_BYTES + 4)).toString('latin1') === 'DICM';
 }
 
-/** Where a file without preamble begins, if it is one. */
-function bareStart(bytes: Uint8Array): { at: number } | undefined {
-  if (bytes.length < 16) return undefined;
+/** Whether a file begins without preamble. */
+function isBare(bytes: Uint8Array): boolean {
+  if (bytes.length < 16) return false;
   const group = bytes[0]! | (bytes[1]! << 8);
   // Big-endian files come with a meta group, or not at all.
-  if ((group !== 2 && group !== 8) || !looksLikeElements(bytes.subarray(0, HEAD_BYTES))) return undefined;
-  return { at: 0 };
+  return (group === 2 || group === 8) && looksLikeElements(bytes.subarray(0, HEAD_BYTES));
 }
 
 /** Elements in ascending order, one of them a UID of the standard's root, until the bytes end. */
@@ -174,20 +172,11 @@ function inflate(deflated: Uint8Array, fileBytes: number, open: boolean): Uint8A
       ...(open ? { finishFlush: constants.Z_SYNC_FLUSH } : {}),
     });
   } catch (thrown) {
+    const fail = (code: DicomErrorCode, complaint: string): Error =>
+      dicomError(code, `The deflated data set ${complaint}.`, 'the deflated data set', thrown);
     if (systemCode(thrown) === 'ERR_BUFFER_TOO_LARGE')
-      throw dicomError(
-        'DICOM_TOO_LARGE',
-        `The deflated data set is longer than ${limit} bytes, from a file of ${fileBytes}.`,
-        'the deflated data set',
-        thrown,
-      );
-    if (systemCode(thrown) === 'Z_BUF_ERROR')
-      throw dicomError(
-        'DICOM_TRUNCATED',
-        'The deflated data set is cut short.',
-        'the deflated data set',
-        thrown,
-      );
-    throw dicomError('DICOM_INVALID', 'The deflated data set is damaged.', 'the deflated data set', thrown);
+      throw fail('DICOM_TOO_LARGE', `is longer than ${limit} bytes, from a file of ${fileBytes}`);
+    if (systemCode(thrown) === 'Z_BUF_ERROR') throw fail('DICOM_TRUNCATED', 'is cut short');
+    throw fail('DICOM_INVALID', 'is damaged');
   }
 }

@@ -60,29 +60,26 @@ const SYNTAXES: Readonly<Record<string, TransferSyntax>> = {
   '.4.202': coded('jpeg-2000', 'High-Throughput JPEG 2000 with RPCL Lossless'),
   '.4.203': coded('jpeg-2000', 'High-Throughput JPEG 2000'),
   '.4.100': coded('mpeg2', 'MPEG2 Main Profile / Main Level'),
-  '.4.100.1': coded('mpeg2', 'Fragmentable MPEG2 Main Profile / Main Level'),
   '.4.101': coded('mpeg2', 'MPEG2 Main Profile / High Level'),
-  '.4.101.1': coded('mpeg2', 'Fragmentable MPEG2 Main Profile / High Level'),
   '.4.102': coded('h264', 'MPEG-4 AVC/H.264 High Profile'),
-  '.4.102.1': coded('h264', 'Fragmentable MPEG-4 AVC/H.264 High Profile'),
   '.4.103': coded('h264', 'MPEG-4 AVC/H.264 BD-compatible High Profile'),
-  '.4.103.1': coded('h264', 'Fragmentable MPEG-4 AVC/H.264 BD-compatible High Profile'),
   '.4.104': coded('h264', 'MPEG-4 AVC/H.264 High Profile for 2D Video'),
-  '.4.104.1': coded('h264', 'Fragmentable MPEG-4 AVC/H.264 High Profile for 2D Video'),
   '.4.105': coded('h264', 'MPEG-4 AVC/H.264 High Profile for 3D Video'),
-  '.4.105.1': coded('h264', 'Fragmentable MPEG-4 AVC/H.264 High Profile for 3D Video'),
   '.4.106': coded('h264', 'MPEG-4 AVC/H.264 Stereo High Profile'),
-  '.4.106.1': coded('h264', 'Fragmentable MPEG-4 AVC/H.264 Stereo High Profile'),
   '.4.107': coded('hevc', 'HEVC/H.265 Main Profile'),
   '.4.108': coded('hevc', 'HEVC/H.265 Main 10 Profile'),
 };
 
 const ROOT = '1.2.840.10008.1.2';
+/** Video that may be in more than one fragment: the UID of that which may not, and `.1`. */
+const FRAGMENTABLE = /^(\.4\.10[0-6])\.1$/;
 
 /** The syntax of a UID. All that is not listed is explicit little endian by the standard, its pixels unknown. */
 export function syntaxOf(uid: string): TransferSyntax {
   const known = uid.startsWith(ROOT) ? uid.slice(ROOT.length) : undefined;
   if (known !== undefined && Object.hasOwn(SYNTAXES, known)) return SYNTAXES[known]!;
+  const whole = FRAGMENTABLE.exec(known ?? '')?.[1];
+  if (whole !== undefined) return { ...SYNTAXES[whole]!, name: `Fragmentable ${SYNTAXES[whole]!.name}` };
   // Registered UIDs may be shown; anything else in this place is text of unknown origin.
   const standard = /^1\.2\.840\.10008\.1\.2\.[0-9.]{1,16}$/.test(uid);
   return coded('unknown', standard ? `transfer syntax ${uid}` : 'a private transfer syntax');

@@ -7,7 +7,19 @@ import { ElementReader, nestedCoding, type DicomElement, type DicomElements } fr
 
 /** No attribute that is asked for is longer (a UID has 64 characters, LO and PN some more in wide encodings). */
 const TEXT_BYTES = 1024;
-const NUMBER_BYTES: Readonly<Record<string, number>> = { US: 2, SS: 2, UL: 4, SL: 4, FL: 4, FD: 8, AT: 4 };
+/** Bytes of a number of each representation that has them, and how it is read. */
+const NUMBERS: Readonly<
+  Record<string, readonly [bytes: number, read: (view: DataView, at: number, little: boolean) => number]>
+> = {
+  US: [2, (view, at, little) => view.getUint16(at, little)],
+  SS: [2, (view, at, little) => view.getInt16(at, little)],
+  UL: [4, (view, at, little) => view.getUint32(at, little)],
+  SL: [4, (view, at, little) => view.getInt32(at, little)],
+  FL: [4, (view, at, little) => view.getFloat32(at, little)],
+  FD: [8, (view, at, little) => view.getFloat64(at, little)],
+  // A tag, group first.
+  AT: [4, (view, at, little) => view.getUint16(at, little) * 0x10000 + view.getUint16(at + 2, little)],
+};
 const BACKSLASH = 0x5c;
 
 /** Whether the attribute is there with a value. */
@@ -66,37 +78,17 @@ export function itemsOf(set: DicomElements, keyword: Keyword): readonly DicomEle
 
 /** US, SS, UL, SL, FL, FD or AT; undefined for numbers in text. */
 function numericRepresentation(element: DicomElement): string | undefined {
-  if (Object.hasOwn(NUMBER_BYTES, element.vr)) return element.vr;
+  if (Object.hasOwn(NUMBERS, element.vr)) return element.vr;
   if (element.vr === 'DS' || element.vr === 'IS') return undefined;
   const vr = representationOf(element.tag);
-  return vr !== undefined && Object.hasOwn(NUMBER_BYTES, vr) ? vr : undefined;
+  return vr !== undefined && Object.hasOwn(NUMBERS, vr) ? vr : undefined;
 }
 
 function binaryNumbers(value: Uint8Array, vr: string, bigEndian: boolean, limit: number): number[] {
   const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
-  const step = NUMBER_BYTES[vr]!;
+  const [step, read] = NUMBERS[vr]!;
   const count = Math.min(limit, Math.floor(value.length / step));
-  return Array.from({ length: count }, (_, i) => readNumber(view, i * step, vr, !bigEndian));
-}
-
-function readNumber(view: DataView, at: number, vr: string, little: boolean): number {
-  switch (vr) {
-    case 'US':
-      return view.getUint16(at, little);
-    case 'SS':
-      return view.getInt16(at, little);
-    case 'UL':
-      return view.getUint32(at, little);
-    case 'SL':
-      return view.getInt32(at, little);
-    case 'FL':
-      return view.getFloat32(at, little);
-    case 'FD':
-      return view.getFloat64(at, little);
-    default:
-      // AT: a tag, group first.
-      return view.getUint16(at, little) * 0x10000 + view.getUint16(at + 2, little);
-  }
+  return Array.from({ length: count }, (_, i) => read(view, i * step, !bigEndian));
 }
 
 function decimals(value: Uint8Array, limit: number): number[] {
