@@ -1,6 +1,6 @@
 /** Worker threads: starting them from the built package and from its TypeScript source alike, and errors out of them. */
 import { Worker } from 'node:worker_threads';
-import { type ErrorDetails, UsclError } from './errors.ts';
+import { messageOf, type ErrorDetails, UsclError } from './errors.ts';
 
 /**
  * Starts the module `name` (`./worker`, without ending) that lies beside the module with the URL `from`: the `.js` of
@@ -19,22 +19,19 @@ export function startThread(from: string, name: string, title: string, workerDat
 }
 
 /** An error as plain data, as it goes from thread to thread; it keeps its kind, code, place and way out. */
-export type PortableError =
-  | { readonly known: true; readonly details: ErrorDetails }
-  | { readonly known: false; readonly message: string; readonly stack: string };
+export type PortableError = ErrorDetails | { readonly message: string; readonly stack: string | undefined };
 
 export function toPortable(thrown: unknown): PortableError {
   if (thrown instanceof UsclError) {
     const { kind, code, message, where, remedy } = thrown;
-    return { known: true, details: { kind, code, message, where, remedy } };
+    return { kind, code, message, where, remedy };
   }
-  if (thrown instanceof Error) return { known: false, message: thrown.message, stack: thrown.stack ?? '' };
-  return { known: false, message: String(thrown), stack: '' };
+  return { message: messageOf(thrown), stack: thrown instanceof Error ? thrown.stack : undefined };
 }
 
 export function fromPortable(error: PortableError): Error {
-  if (error.known) return new UsclError(error.details);
+  if ('kind' in error) return new UsclError(error);
   const defect = new Error(error.message);
-  if (error.stack !== '') defect.stack = error.stack;
+  if (error.stack !== undefined) defect.stack = error.stack;
   return defect;
 }

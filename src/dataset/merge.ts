@@ -81,11 +81,22 @@ interface Part {
  */
 export async function mergeDatasets(options: MergeOptions): Promise<MergeSummary> {
   const { datasets: folders, out, signal } = options;
-  requireFolders(folders);
-  using open = openAll(folders);
-  const parts = withPrefixes(open.datasets, options.prefixes);
-  requireOtherFolder(out, open.datasets);
-  const channels = channelsOf(open.datasets, options.channels);
+  if (folders.length < 2)
+    throw usageError(
+      'MERGE_FEW',
+      `There is nothing to merge: ${folders.length} dataset was given.`,
+      'Give two datasets or more.',
+    );
+  const datasets: Dataset[] = [];
+  using _open = {
+    [Symbol.dispose]: () => {
+      for (const dataset of datasets) dataset[Symbol.dispose]();
+    },
+  };
+  for (const folder of folders) datasets.push(openDataset(folder));
+  const parts = withPrefixes(datasets, options.prefixes);
+  requireOtherFolder(out, datasets);
+  const channels = channelsOf(datasets, options.channels);
   const structures = structuresOf(parts);
   const start = {
     name: options.name ?? parts.map(({ prefix }) => prefix).join('+'),
@@ -95,7 +106,7 @@ export async function mergeDatasets(options: MergeOptions): Promise<MergeSummary
     classes: classesOf(parts, options),
     ...(structures.names.length === 0 ? {} : { structures: [...structures.names] }),
     channels,
-    size: Math.max(...open.datasets.map(({ manifest }) => manifest.size)),
+    size: Math.max(...datasets.map(({ manifest }) => manifest.size)),
     made: {
       command: 'merge',
       unlabelled: options.unlabelled ?? false,
@@ -112,7 +123,7 @@ export async function mergeDatasets(options: MergeOptions): Promise<MergeSummary
     },
   };
   using writer = createDataset(out, start, { overwrite: options.overwrite ?? false });
-  const total = open.datasets.reduce((sum, { clips }) => sum + clips.length, 0);
+  const total = datasets.reduce((sum, { clips }) => sum + clips.length, 0);
   const merged: { readonly record: ClipRecord; readonly part: number }[] = [];
   for (const [number, part] of parts.entries()) {
     const { dataset, prefix } = part;
@@ -130,33 +141,10 @@ export async function mergeDatasets(options: MergeOptions): Promise<MergeSummary
   return { folder: out, manifest, ...summarise(parts, merged, manifest) };
 }
 
-interface OpenDatasets extends Disposable {
-  readonly datasets: readonly Dataset[];
-}
-
-function openAll(folders: readonly string[]): OpenDatasets {
-  const datasets: Dataset[] = [];
-  const open: OpenDatasets = {
-    datasets,
-    [Symbol.dispose]: () => {
-      for (const dataset of datasets) dataset[Symbol.dispose]();
-    },
-  };
-  try {
-    for (const folder of folders) datasets.push(openDataset(folder));
-    return open;
-  } catch (thrown) {
-    open[Symbol.dispose]();
-    throw thrown;
-  }
-}
-
 function draftOf(clip: ClipRecord, { prefix }: Part, options: MergeOptions): ClipDraft {
   const { id, group, label, source } = clip;
   return {
-    ...{ sourceSha256: clip.sourceSha256, width: clip.width, height: clip.height, fps: clip.fps },
-    ...{ original: clip.original, crop: clip.crop, field: clip.field },
-    ...{ dropped: clip.dropped, flags: clip.flags },
+    ...clip,
     id: `${prefix}/${id}`,
     group: options.keepGroups === true ? group : `${prefix}/${group}`,
     label: label === null ? null : labelOf(label, prefix, options),
@@ -264,15 +252,6 @@ function summarise(
     sizes: sizes.length > 1 ? sizes : [],
     alike: { count, pairs },
   };
-}
-
-function requireFolders(folders: readonly string[]): void {
-  if (folders.length >= 2) return;
-  throw usageError(
-    'MERGE_FEW',
-    `There is nothing to merge: ${folders.length} dataset was given.`,
-    'Give two datasets or more.',
-  );
 }
 
 function withPrefixes(datasets: readonly Dataset[], given: readonly string[] | undefined): readonly Part[] {

@@ -60,9 +60,8 @@ export function findAlike(
     );
   }
   const others = second ?? first;
-  const index = new HashIndex(others);
+  const near = hashIndex(others, distance);
   const sameBytes = groupBy([...others.keys()], (i) => others[i]!.sourceSha256);
-  const flips = flipsUpTo(Math.floor(distance / 4));
   for (const [a, clip] of first.entries()) {
     const from = second === null ? a + 1 : 0;
     const found = new Map<
@@ -70,7 +69,7 @@ export function findAlike(
       { distance: number; at: readonly [number, number]; matches: number; last: number }
     >();
     for (const [i, hash] of clip.hashes.entries()) {
-      index.near(hash, distance, flips, from, (b, j, bits) => {
+      near(hash, from, (b, j, bits) => {
         const known = found.get(b);
         if (known === undefined) found.set(b, { distance: bits, at: [i, j], matches: 1, last: i });
         else {
@@ -132,79 +131,61 @@ export function unitsOf(
   };
 }
 
-/** All hashes of a list of clips, findable by any of their quarters. */
-class HashIndex {
-  /** Halves of each hash. */
-  readonly #high: Uint32Array;
-  readonly #low: Uint32Array;
-  /** Clip of each hash and place among its hashes. */
-  readonly #clip: Uint32Array;
-  readonly #place: Uint32Array;
-  /** Of each quarter: where each value's hashes start in `items`. */
-  readonly #starts: readonly Uint32Array[];
-  readonly #items: readonly Uint32Array[];
-
-  constructor(clips: readonly ComparedClip[]) {
-    const total = clips.reduce(
-      (sum, { hashes }) => sum + hashes.filter((hash) => hash !== FLAT_HASH).length,
-      0,
-    );
-    const [high, low, clipOf, place] = [0, 1, 2, 3].map(() => new Uint32Array(total));
-    this.#high = high!;
-    this.#low = low!;
-    this.#clip = clipOf!;
-    this.#place = place!;
-    let at = 0;
-    for (const [clip, { hashes }] of clips.entries()) {
-      for (const [i, hash] of hashes.entries()) {
-        if (hash === FLAT_HASH) continue;
-        [this.#high[at], this.#low[at], this.#clip[at], this.#place[at]] = [...halves(hash), clip, i];
-        at += 1;
-      }
-    }
-    this.#starts = [0, 1, 2, 3].map(() => new Uint32Array(0x1_0001));
-    this.#items = [0, 1, 2, 3].map(() => new Uint32Array(total));
-    for (let quarter = 0; quarter < 4; quarter++) {
-      const [starts, items] = [this.#starts[quarter]!, this.#items[quarter]!];
-      const valueOf = (i: number): number => quarterOf(this.#high[i]!, this.#low[i]!, quarter);
-      for (let i = 0; i < total; i++) starts[valueOf(i) + 1]! += 1;
-      for (let value = 0; value < 0x1_0000; value++) starts[value + 1]! += starts[value]!;
-      const next = starts.slice();
-      for (let i = 0; i < total; i++) items[next[valueOf(i)]!++] = i;
+/**
+ * Makes all hashes of a list of clips findable by any of their quarters. What it returns visits every hash of a clip
+ * ≥ `from` within `distance` bits once.
+ */
+function hashIndex(clips: readonly ComparedClip[], distance: number) {
+  const total = clips.flatMap(({ hashes }) => hashes.filter((hash) => hash !== FLAT_HASH)).length;
+  /** Halves of each hash, its clip, and its place among the hashes of that. */
+  const [highs, lows, clipOf, placeOf] = [
+    new Uint32Array(total),
+    new Uint32Array(total),
+    new Uint32Array(total),
+    new Uint32Array(total),
+  ];
+  let at = 0;
+  for (const [clip, { hashes }] of clips.entries()) {
+    for (const [i, hash] of hashes.entries()) {
+      if (hash === FLAT_HASH) continue;
+      [highs[at], lows[at], clipOf[at], placeOf[at]] = [...halves(hash), clip, i];
+      at += 1;
     }
   }
-
-  /** Visits every hash of a clip ≥ `from` within `distance` bits once. */
-  near(
-    hash: string,
-    distance: number,
-    flips: readonly number[],
-    from: number,
-    visit: (clip: number, place: number, bits: number) => void,
-  ): void {
+  /** Of each quarter: where each value's hashes start in `items`. */
+  const quarters = [0, 1, 2, 3].map((quarter) => {
+    const [starts, items] = [new Uint32Array(0x1_0001), new Uint32Array(total)];
+    const valueOf = (i: number): number => quarterOf(highs[i]!, lows[i]!, quarter);
+    for (let i = 0; i < total; i++) starts[valueOf(i) + 1]! += 1;
+    for (let value = 0; value < 0x1_0000; value++) starts[value + 1]! += starts[value]!;
+    const next = starts.slice();
+    for (let i = 0; i < total; i++) items[next[valueOf(i)]!++] = i;
+    return { starts, items };
+  });
+  const reach = Math.floor(distance / 4);
+  const flips = flipsUpTo(reach);
+  return (hash: string, from: number, visit: (clip: number, place: number, bits: number) => void): void => {
     if (hash === FLAT_HASH) return;
     const [high, low] = halves(hash);
-    const reach = Math.floor(distance / 4);
-    for (let quarter = 0; quarter < 4; quarter++) {
+    for (const [quarter, { starts, items }] of quarters.entries()) {
       const value = quarterOf(high, low, quarter);
-      const [starts, items] = [this.#starts[quarter]!, this.#items[quarter]!];
       for (const flip of flips) {
         const bucket = value ^ flip;
         for (let k = starts[bucket]!; k < starts[bucket + 1]!; k++) {
           const item = items[k]!;
-          if (this.#clip[item]! < from) continue;
-          const [otherHigh, otherLow] = [this.#high[item]!, this.#low[item]!];
+          if (clipOf[item]! < from) continue;
+          const [otherHigh, otherLow] = [highs[item]!, lows[item]!];
           const bits = popcount(high ^ otherHigh) + popcount(low ^ otherLow);
           if (bits > distance) continue;
           // An earlier quarter that is as near has shown it already.
           let seen = false;
           for (let q = 0; q < quarter; q++)
             seen ||= popcount(quarterOf(high, low, q) ^ quarterOf(otherHigh, otherLow, q)) <= reach;
-          if (!seen) visit(this.#clip[item]!, this.#place[item]!, bits);
+          if (!seen) visit(clipOf[item]!, placeOf[item]!, bits);
         }
       }
     }
-  }
+  };
 }
 
 /** Bits in which two hashes (16 hex digits) differ. */

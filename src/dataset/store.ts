@@ -12,7 +12,9 @@ export class Store {
   /** Named in errors: the dataset, not the temporary folder. */
   readonly #shown: string;
   readonly #files = new Map<'frames' | 'masks', number>();
-  readonly #bytes = { frames: 0, masks: 0 };
+  /** Bytes so far. */
+  frames = 0;
+  masks = 0;
 
   /** Opens the store in a folder; what it holds already stays until it is overwritten or cut off. */
   constructor(folder: string, shown: string) {
@@ -21,35 +23,25 @@ export class Store {
     this.#open('frames');
   }
 
-  /** Bytes of frames so far. */
-  get frames(): number {
-    return this.#bytes.frames;
-  }
-
-  /** Bytes of masks so far. */
-  get masks(): number {
-    return this.#bytes.masks;
-  }
-
   append(to: 'frames' | 'masks', bytes: Uint8Array): void {
     guardWrites(this.#shown, () => {
-      writeAll(this.#open(to), bytes, this.#bytes[to]);
-      this.#bytes[to] += bytes.length;
+      writeAll(this.#open(to), bytes, this[to]);
+      this[to] += bytes.length;
     });
   }
 
   /** Takes bytes that are there already. */
   skip(of: 'frames' | 'masks', count: number): void {
     this.#open(of);
-    this.#bytes[of] += count;
+    this[of] += count;
   }
 
   /** Cuts off everything behind these lengths. */
   rewind(frames: number, masks: number): void {
-    this.#bytes.frames = frames;
-    this.#bytes.masks = masks;
+    this.frames = frames;
+    this.masks = masks;
     guardWrites(this.#shown, () => {
-      for (const [name, file] of this.#files) ftruncateSync(file, this.#bytes[name]);
+      for (const [name, file] of this.#files) ftruncateSync(file, this[name]);
     });
   }
 

@@ -7,9 +7,6 @@
 import type { Plan } from '../engine/backend.ts';
 import type { Network } from '../engine/network.ts';
 
-/** The part of a plan that a method works on. Rows 0 … N−1 are view 0 of the N clips, N … 2N−1 view 1. */
-export type PlanOutputs = Pick<Plan, 'output' | 'outputGradient'>;
-
 /** What is known of the clips of a batch. */
 export interface PairLabels {
   /** N, the number of clips. */
@@ -42,8 +39,11 @@ export interface Method {
   readonly readsLabels: boolean;
   /** The network to train: `trunk` with this method's heads. */
   network(trunk: Network): Network;
-  /** Reads the plan's outputs after `forward`, writes every output gradient for `backward`. */
-  lossAndGradients(plan: PlanOutputs, batch: PairLabels): Losses;
+  /**
+   * Reads the plan's outputs after `forward`, writes every output gradient for `backward`. Rows 0 … N−1 are view 0 of
+   * the N clips, N … 2N−1 view 1.
+   */
+  lossAndGradients(plan: Pick<Plan, 'output' | 'outputGradient'>, batch: PairLabels): Losses;
   /** The losses alone, for a plan that cannot run backward (validation). */
   losses(plan: Pick<Plan, 'output'>, batch: PairLabels): Losses;
 }

@@ -3,6 +3,7 @@
  * cluster: NT-Xent pulls the two views of a clip together and pushes views of other clips away; cross-entropy over
  * the labelled clips keeps clips of one class from being pushed too far.
  */
+import type { Plan } from '../engine/backend.ts';
 import type { Network } from '../engine/network.ts';
 import { OUTPUTS, type ProjectionHead, withHeads } from '../models/heads.ts';
 import { crossEntropy } from '../objectives/cross-entropy.ts';
@@ -26,13 +27,15 @@ export function uscl(options: UsclOptions): Method {
   const { projection, classes, temperature, supervisedWeight } = options;
   const classifier = classes === null ? null : { classes, input: options.classifierInput };
 
-  /** Buffers for gradients; of the plan in training, of no interest in validation. */
-  type Buffers = (output: string, length: number) => Float32Array;
-
-  const evaluate = (output: (name: string) => Float32Array, batch: PairLabels, buffers: Buffers): Losses => {
+  /** `gradient` gives buffers for gradients: the plan's in training, of no interest in validation. */
+  const evaluate = (
+    plan: Pick<Plan, 'output'>,
+    batch: PairLabels,
+    gradient: (output: string, length: number) => Float32Array,
+  ): Losses => {
     const { pairs, labels } = batch;
-    const z = output(OUTPUTS.projection);
-    const dz = buffers(OUTPUTS.projection, z.length);
+    const z = plan.output(OUTPUTS.projection);
+    const dz = gradient(OUTPUTS.projection, z.length);
     const con = ntXent(z, pairs, projection.dim, temperature, dz);
     const parts = {
       contrastive: con.loss,
@@ -42,8 +45,8 @@ export function uscl(options: UsclOptions): Method {
     };
     if (classes === null) return { ...parts, loss: con.loss, supervised: 0, labelled: 0, correct: 0 };
 
-    const o = output(OUTPUTS.logits);
-    const dO = buffers(OUTPUTS.logits, o.length);
+    const o = plan.output(OUTPUTS.logits);
+    const dO = gradient(OUTPUTS.logits, o.length);
     const sup = crossEntropy(o, labels, classes, dO, { reduction: options.supervisedReduction });
     for (let i = 0; i < dO.length; i++) dO[i]! *= supervisedWeight;
     const loss = con.loss + supervisedWeight * sup.loss;
@@ -57,17 +60,8 @@ export function uscl(options: UsclOptions): Method {
     lossAndGradients(plan, batch) {
       // Nothing but the heads reads the representation.
       plan.outputGradient(OUTPUTS.features).fill(0);
-      return evaluate(
-        (name) => plan.output(name),
-        batch,
-        (name) => plan.outputGradient(name),
-      );
+      return evaluate(plan, batch, (name) => plan.outputGradient(name));
     },
-    losses: (plan, batch) =>
-      evaluate(
-        (name) => plan.output(name),
-        batch,
-        (_, length) => new Float32Array(length),
-      ),
+    losses: (plan, batch) => evaluate(plan, batch, (_, length) => new Float32Array(length)),
   };
 }

@@ -16,6 +16,9 @@ export interface SoftCrossEntropyResult {
   readonly correct: number;
 }
 
+/** How far a row of targets may be from sum 1: f32 rounding of many classes. */
+const SUM_TOLERANCE = 1e-3;
+
 /**
  * @param logits [N, classes].
  * @param targets [N, classes], each row not negative with sum 1, as `softTargets` makes them.
@@ -31,7 +34,34 @@ export function softCrossEntropy(
   rowWeights: ArrayLike<number> | null,
   gradient: Float32Array,
 ): SoftCrossEntropyResult {
-  const rows = requireArguments(logits, targets, classes, rowWeights, gradient);
+  requireClasses(classes);
+  const rows = logits.length / classes;
+  if (!Number.isInteger(rows) || rows < 1)
+    throw objectiveError(
+      'logits',
+      `has ${logits.length} numbers, no rows of ${classes} classes`,
+      'Pass one row an image: [N, classes].',
+    );
+  const needed = `the logits have ${logits.length}`;
+  requireLength({ targets, gradient }, logits.length, needed, 'Make it as long as the logits.');
+  if (rowWeights !== null) requireLength({ rowWeights }, rows, `there are ${rows} rows`, 'Give one a row.');
+  for (let row = 0; row < rows; row++) {
+    const weight = rowWeights?.[row] ?? 1;
+    if (!(weight >= 0 && weight < Infinity))
+      throw objectiveError(`rowWeights[${row}]`, `is ${weight}`, 'Weights are finite and not negative.');
+    let sum = 0;
+    let least = 0;
+    for (let c = row * classes; c < (row + 1) * classes; c++) {
+      sum += targets[c]!;
+      least = Math.min(least, targets[c]!);
+    }
+    if (!(least >= 0 && Math.abs(sum - 1) <= SUM_TOLERANCE))
+      throw objectiveError(
+        `targets of row ${row}`,
+        `are no distribution (sum ${sum}, least ${least})`,
+        'Make them with softTargets.',
+      );
+  }
   let weights = 0;
   for (let row = 0; row < rows; row++) weights += rowWeights?.[row] ?? 1;
   gradient.fill(0);
@@ -66,45 +96,4 @@ function highest(values: Float32Array, start: number, classes: number): number {
   let best = 0;
   for (let c = 1; c < classes; c++) if (values[start + c]! > values[start + best]!) best = c;
   return best;
-}
-
-/** How far a row of targets may be from sum 1: f32 rounding of many classes. */
-const SUM_TOLERANCE = 1e-3;
-
-function requireArguments(
-  logits: Float32Array,
-  targets: Float32Array,
-  classes: number,
-  rowWeights: ArrayLike<number> | null,
-  gradient: Float32Array,
-): number {
-  requireClasses(classes);
-  const rows = logits.length / classes;
-  if (!Number.isInteger(rows) || rows < 1)
-    throw objectiveError(
-      'logits',
-      `has ${logits.length} numbers, no rows of ${classes} classes`,
-      'Pass one row an image: [N, classes].',
-    );
-  const needed = `the logits have ${logits.length}`;
-  requireLength({ targets, gradient }, logits.length, needed, 'Make it as long as the logits.');
-  if (rowWeights !== null) requireLength({ rowWeights }, rows, `there are ${rows} rows`, 'Give one a row.');
-  for (let row = 0; row < rows; row++) {
-    const weight = rowWeights?.[row] ?? 1;
-    if (!(weight >= 0 && weight < Infinity))
-      throw objectiveError(`rowWeights[${row}]`, `is ${weight}`, 'Weights are finite and not negative.');
-    let sum = 0;
-    let least = 0;
-    for (let c = row * classes; c < (row + 1) * classes; c++) {
-      sum += targets[c]!;
-      least = Math.min(least, targets[c]!);
-    }
-    if (!(least >= 0 && Math.abs(sum - 1) <= SUM_TOLERANCE))
-      throw objectiveError(
-        `targets of row ${row}`,
-        `are no distribution (sum ${sum}, least ${least})`,
-        'Make them with softTargets.',
-      );
-  }
-  return rows;
 }

@@ -35,15 +35,6 @@ export interface PhantomOptions {
   readonly signal?: AbortSignal;
 }
 
-interface Plan {
-  readonly clips: number;
-  readonly framesPerClip: number;
-  readonly size: number;
-  readonly classes: readonly PhantomClass[];
-  readonly seed: number;
-  readonly patients: number;
-}
-
 /** Which patient and class each clip is of. */
 export interface ClipPlan {
   readonly id: string;
@@ -149,7 +140,7 @@ function patientName(index: number): string {
   return `patient-${String(index + 1).padStart(3, '0')}`;
 }
 
-function checkOptions(options: PhantomOptions): Plan {
+function checkOptions(options: PhantomOptions) {
   const classes = checkClasses(options.classes ?? PHANTOM_CLASSES);
   const clips = checkInteger('clips', options.clips ?? 96, classes.length, 100_000);
   const framesPerClip = checkInteger('framesPerClip', options.framesPerClip ?? 24, 1, 10_000);

@@ -3,6 +3,7 @@
  * epoch. Optionally no two clips of one group (patient) share a batch. The number and the sizes of the batches depend
  * on the clips and the config, never on the epoch.
  */
+import { groupBy } from '../base/collect.ts';
 import { dataError, type UsclError } from '../base/errors.ts';
 import { randomAt, type Random } from '../base/random.ts';
 import type { ClipRecord } from '../dataset/types.ts';
@@ -52,13 +53,7 @@ function apart(
   pairs: number,
   random: Random,
 ): number[][] {
-  const groups = new Map<string, number[]>();
-  for (const index of order) {
-    const members = groups.get(clips[index]!.group);
-    if (members === undefined) groups.set(clips[index]!.group, [index]);
-    else members.push(index);
-  }
-  const left = [...groups.values()];
+  const left = [...groupBy(order, (index) => clips[index]!.group).values()];
   const batches = sizesApart(
     left.map((members) => members.length),
     pairs,

@@ -13,8 +13,8 @@ import type { AugmentConfig, ImageConfig } from './config.ts';
  */
 export type Slot = 0 | 1 | 'anchor' | `frame ${number}`;
 
-/** A rectangle of the stored frame in its pixels, fractions allowed. */
-interface Box {
+/** A rectangle, [left, right) × [top, bottom): of the view in whole pixels, of the stored frame in fractions too. */
+export interface Rectangle {
   readonly left: number;
   readonly top: number;
   readonly right: number;
@@ -38,11 +38,8 @@ export interface Tone {
 /** Maps output pixel offsets from the centre to input: x' = a·x + b·y + c, y' = d·x + e·y + f (pixels of the view). */
 export type Warp = readonly [a: number, b: number, c: number, d: number, e: number, f: number];
 
-/** A rectangle of the view in whole pixels, [left, right) × [top, bottom). */
-export type Rectangle = Box;
-
 export interface Augmentation {
-  readonly box: Box;
+  readonly box: Rectangle;
   readonly flipped: boolean;
   readonly warp: Warp | null;
   readonly tone: Tone;
@@ -103,7 +100,7 @@ export function drawAugmentation(
  * torchvision's RandomResizedCrop on the resized grid, as a box of the stored frame: ten tries of an area uniform in
  * `cropScale` and a ratio log-uniform in `cropRatio`; if none fits, the largest centred crop of an allowed ratio.
  */
-function drawCrop(view: ImageConfig, width: number, height: number, random: Random): Box {
+function drawCrop(view: ImageConfig, width: number, height: number, random: Random): Rectangle {
   const [gridWidth, gridHeight] = grid(view, width, height);
   const [left, top, cropWidth, cropHeight] = drawGridCrop(view.augment, gridWidth, gridHeight, random);
   const scaleX = width / gridWidth;

@@ -19,15 +19,11 @@ export interface Mixing {
 
 /** The mixing of batch `index` of `epoch` with Beta(alpha, alpha), alpha > 0: a function of its arguments alone. */
 export function drawMixing(rows: number, alpha: number, seed: number, epoch: number, index: number): Mixing {
-  const order = cycle(rows, seed, epoch, index);
+  const order = randomAt(seed, 'mixup-partners', epoch, index).shuffled([...Array(rows).keys()]);
   const partner = new Int32Array(rows);
   for (let i = 0; i < rows; i++) partner[order[i]!] = order[(i + 1) % rows]!;
   const random = randomAt(seed, 'mixup-weights', epoch, index);
   return { partner, weight: Float32Array.from(partner, () => random.beta(alpha, alpha)) };
-}
-
-function cycle(rows: number, seed: number, epoch: number, index: number): number[] {
-  return randomAt(seed, 'mixup-partners', epoch, index).shuffled(Array.from({ length: rows }, (_, i) => i));
 }
 
 /** Mixes images [N, length] in place. The mixing's partners must form one cycle, as `drawMixing` makes them. */

@@ -99,7 +99,8 @@ export function readJpeg2000Header(bytes: Uint8Array, where: string): Jpeg2000He
       if (++parameters > 16) throw damaged('has too many coding parameters', where);
       if (marker === COD && tilePartEnd === undefined) colourTransform = byteAt(segment, 4, where) !== 0;
       addCost(cost, size, segment, marker === COD ? 5 : size.components < 257 ? 2 : 3, where);
-      if (marker === COD) cost.layers = Math.max(cost.layers, layersOf(segment, where));
+      if (marker === COD)
+        cost.layers = Math.max(cost.layers, byteAt(segment, 2, where) * 256 + byteAt(segment, 3, where));
     } else if (marker === POC) {
       if (length > 2 + 32 * 9) throw damaged('has too many progression changes', where);
     } else if (marker === SOT) {
@@ -125,10 +126,9 @@ function readSize(segment: DataView, where: string): Size {
   const [right, bottom, left, top] = [field(0), field(1), field(2), field(3)];
   const [tileWidth, tileHeight, tileLeft, tileTop] = [field(4), field(5), field(6), field(7)];
   const components = segment.getUint16(34);
-  if (segment.byteLength !== 36 + 3 * components || components < 1)
-    throw damaged('has a damaged size', where);
-  if (right <= left || bottom <= top || tileWidth < 1 || tileHeight < 1 || tileLeft > left || tileTop > top)
-    throw damaged('has a damaged size', where);
+  const isWhole = segment.byteLength === 36 + 3 * components && components > 0;
+  const isEmpty = right <= left || bottom <= top || tileWidth < 1 || tileHeight < 1;
+  if (!isWhole || isEmpty || tileLeft > left || tileTop > top) throw damaged('has a damaged size', where);
   const tiles = Math.ceil((right - tileLeft) / tileWidth) * Math.ceil((bottom - tileTop) / tileHeight);
   if (tiles > MAX_TILES) throw damaged(`has ${tiles} tiles, more than any picture needs`, where);
   const depths = Array.from({ length: components }, (_, i) => segment.getUint8(36 + 3 * i));
@@ -147,10 +147,6 @@ function readSize(segment: DataView, where: string): Size {
     precision: (depths[0]! & 0x7f) + 1,
     components,
   };
-}
-
-function layersOf(segment: DataView, where: string): number {
-  return byteAt(segment, 2, where) * 256 + byteAt(segment, 3, where);
 }
 
 /** Precincts and code blocks of all tiles, from the parameters that begin at byte `at` of a COD or COC segment. */

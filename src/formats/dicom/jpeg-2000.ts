@@ -6,10 +6,9 @@ import { checkWorking, damaged } from './errors.ts';
 import { checkDeclared, codedShift, copySamples, type Samples } from './samples.ts';
 import { Codec } from './wasm.ts';
 
-const codec = new Codec<Jpeg2000Module>('JPEG 2000', async (options) => {
-  const { default: open } = await import('@cornerstonejs/codec-openjpeg/decodewasmjs');
-  return open(options);
-});
+const codec = new Codec<Jpeg2000Module>('JPEG 2000', async (options) =>
+  (await import('@cornerstonejs/codec-openjpeg/decodewasmjs')).default(options),
+);
 
 /**
  * OpenJPEG repairs what it can: a damaged code block is smooth where it should not be, without a complaint. What it

@@ -16,15 +16,13 @@ import { decodeJpegLossless } from './jpeg-lossless.ts';
 import { checkDeclared, codedShift, copySamples, type Samples } from './samples.ts';
 import { Codec } from './wasm.ts';
 
-const codec = new Codec<JpegModule>('JPEG', async (options) => {
-  const { default: open } = await import('@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs');
-  return open(options);
-});
+const codec = new Codec<JpegModule>('JPEG', async (options) =>
+  (await import('@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs')).default(options),
+);
 
-const lsCodec = new Codec<JpegLsModule>('JPEG-LS', async (options) => {
-  const { default: open } = await import('@cornerstonejs/codec-charls/decodewasmjs');
-  return open(options);
-});
+const lsCodec = new Codec<JpegLsModule>('JPEG-LS', async (options) =>
+  (await import('@cornerstonejs/codec-charls/decodewasmjs')).default(options),
+);
 
 /** Ordinary progressive pictures have about ten; each one costs a walk over the whole frame. */
 const MAX_SCANS = 100;

@@ -172,14 +172,12 @@ const MAX_SEGMENT_BYTES = 6 * 0x10000;
 const MAX_SEGMENTS = 2 * 0x10000;
 const MAX_ENTRIES = 0x10000;
 
-interface Segmented {
-  readonly entries: number;
-  readonly bits: number;
-  readonly swap: boolean;
-}
-
 /** Segments of words, or of bytes where the table has eight bits: of the two the one that gives the declared entries. */
-function segmentedEntries(bytes: Uint8Array, { entries, bits, swap }: Segmented, data: Keyword): Uint16Array {
+function segmentedEntries(
+  bytes: Uint8Array,
+  { entries, bits, swap }: { readonly entries: number; readonly bits: number; readonly swap: boolean },
+  data: Keyword,
+): Uint16Array {
   const own = bytes.subarray(0, MAX_SEGMENT_BYTES);
   const asWords = (): Uint16Array => expand(wordsOf(own, swap), 2, data);
   const asBytes = (): Uint16Array => expand(packed(own, swap), 1, data);
