@@ -17,8 +17,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { guardWrites } from '../base/files.ts';
 import { LIMITS } from './parse.ts';
-import type { ClipRecord } from './types.ts';
-import { clipSchema, FILES } from './types.ts';
+import { clipSchema, FILES, type ClipRecord } from './types.ts';
 
 const keySchema = z.string().regex(/^[0-9a-f]{64}$/);
 const clipNoteSchema = z.strictObject({

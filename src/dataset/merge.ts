@@ -11,8 +11,7 @@ import { withChannels } from './channels.ts';
 import { ALIKE_DISTANCE, findAlike } from './near-duplicates.ts';
 import { openDataset, type Dataset } from './reader.ts';
 import { splitNames } from './splits.ts';
-import type { ClipDraft, ClipRecord, Manifest } from './types.ts';
-import { frameBytes } from './types.ts';
+import { frameBytes, type ClipDraft, type ClipRecord, type Manifest } from './types.ts';
 import { createDataset } from './writer.ts';
 
 export interface MergeOptions {

@@ -8,8 +8,7 @@ import { dataError, messageOf, systemCode, type UsclError } from '../base/errors
 import { readAll } from '../base/files.ts';
 import { readBounded } from '../base/read-bounded.ts';
 import { corrupt, LIMITS, maskBytes, parseClips, parseManifest, storeBytes } from './parse.ts';
-import type { ClipRecord, Manifest } from './types.ts';
-import { FILES, frameBytes } from './types.ts';
+import { FILES, frameBytes, type ClipRecord, type Manifest } from './types.ts';
 
 /**
  * Opens the dataset in `folder`. Dispose of it (`using`) to close the store.

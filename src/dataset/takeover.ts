@@ -9,8 +9,14 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { guardWrites } from '../base/files.ts';
-import { addToJournal, cutJournal, readJournal, syncJournal } from './journal.ts';
-import type { JournalEntry, JournalLine } from './journal.ts';
+import {
+  addToJournal,
+  cutJournal,
+  readJournal,
+  syncJournal,
+  type JournalEntry,
+  type JournalLine,
+} from './journal.ts';
 import type { Store } from './store.ts';
 import { dropTarget, openTarget, type Target } from './target.ts';
 import { FILES, frameBytes, type ClipRecord } from './types.ts';
@@ -29,7 +35,9 @@ type TakenClip = PreviousClip & { readonly record: ClipRecord };
 export class Takeover implements Disposable {
   readonly target: Target;
   readonly #keepsJournal: boolean;
-  readonly #previous = new PreviousClips();
+  /** What earlier writers left, by its key, and its files as far as they were opened. */
+  readonly #previous = new Map<string, PreviousClip>();
+  readonly #files = new Map<string, number>();
   /** Entries of the adopted folder; those behind the first `#noted` are still to be asked for. */
   #adopted: readonly JournalEntry[] = [];
   /** Lines of the journal that are about this ingest. */
@@ -55,11 +63,11 @@ export class Takeover implements Disposable {
         if (adopted.length > 0) cutJournal(temporary, adopted);
       });
       this.#adopted = adopted;
-      this.#previous.add(temporary, adopted);
-      for (const leftover of leftovers) this.#previous.add(leftover);
+      this.#know(temporary, adopted);
+      for (const leftover of leftovers) this.#know(leftover, readJournal(leftover));
       // What was refused then may be taken now: a disk mended, a tool installed.
       if (overwrite && keys !== undefined && reuse)
-        this.#previous.add(
+        this.#know(
           this.target.folder,
           readJournal(this.target.folder).filter(({ record }) => record !== null),
         );
@@ -71,7 +79,7 @@ export class Takeover implements Disposable {
 
   /** The clip or refusal that an earlier writer noted under a key. */
   find(key: string): PreviousClip | undefined {
-    return this.#previous.find(key);
+    return this.#previous.get(key);
   }
 
   /** Whether a clip lies in the adopted folder where the next one goes, so that nothing needs to be copied. */
@@ -90,7 +98,7 @@ export class Takeover implements Disposable {
    */
   async take(clip: TakenClip, channels: number, store: Store, before: () => void): Promise<boolean> {
     const isInPlace = this.isInPlace(clip, store);
-    const bytes = this.#previous.bytes(clip, channels);
+    const bytes = this.#bytes(clip, channels);
     for (;;) {
       const { done, value } = await bytes.next();
       if (done === true) return value;
@@ -128,7 +136,7 @@ export class Takeover implements Disposable {
       cutJournal(temporary, this.#adopted.slice(0, this.#noted));
     });
     this.#adopted = [];
-    this.#previous.forget(temporary);
+    for (const [key, entry] of this.#previous) if (entry.folder === temporary) this.#previous.delete(key);
   }
 
   /** Whether there is something for the next writer. */
@@ -145,36 +153,17 @@ export class Takeover implements Disposable {
     return this.#adopted[this.#noted]?.line.key === key;
   }
 
-  [Symbol.dispose](): void {
-    this.#previous[Symbol.dispose]();
-  }
-}
-
-/** Clips that earlier writers left, found by their key; their bytes are checked against the journal before they are believed. */
-class PreviousClips implements Disposable {
-  readonly #entries = new Map<string, PreviousClip>();
-  readonly #files = new Map<string, number>();
-
   /** Takes in the entries of a folder; those known already stay. */
-  add(folder: string, entries = readJournal(folder)): void {
+  #know(folder: string, entries: readonly JournalEntry[]): void {
     for (const entry of entries)
-      if (!this.#entries.has(entry.line.key)) this.#entries.set(entry.line.key, { ...entry, folder });
-  }
-
-  find(key: string): PreviousClip | undefined {
-    return this.#entries.get(key);
-  }
-
-  /** After a folder was renamed, or its bytes turned out to be wrong (`to` null). */
-  forget(folder: string): void {
-    for (const [key, entry] of this.#entries) if (entry.folder === folder) this.#entries.delete(key);
+      if (!this.#previous.has(entry.line.key)) this.#previous.set(entry.line.key, { ...entry, folder });
   }
 
   /**
    * The clip's frames, then its masks, in pieces; a piece is overwritten by the next. The last step says whether all
    * bytes were there and fit the checksum.
    */
-  async *bytes(
+  async *#bytes(
     { folder, record, line }: TakenClip,
     channels: number,
   ): AsyncGenerator<{ readonly of: 'frames' | 'masks'; readonly bytes: Uint8Array }, boolean, undefined> {
@@ -212,6 +201,6 @@ class PreviousClips implements Disposable {
   [Symbol.dispose](): void {
     for (const file of this.#files.values()) closeSync(file);
     this.#files.clear();
-    this.#entries.clear();
+    this.#previous.clear();
   }
 }

@@ -6,7 +6,7 @@
  */
 import { dicomError, tagName } from './errors.ts';
 import {
-  HeadReader,
+  headReader,
   isPadding,
   ITEM,
   ITEM_END,
@@ -63,20 +63,16 @@ interface Found extends DicomElements {
   count: number;
 }
 
-/** Walks elements of `bytes`. One reader reads one data set or sequence; its steps are counted together. */
-export class ElementReader {
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
-  readonly #heads: HeadReader;
-  readonly #slips = new Set<Slip>();
-  #steps = 0;
-
-  /** @param isPart whether the bytes may be the beginning of a file only. */
-  constructor(bytes: Uint8Array, isPart = false) {
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.#heads = new HeadReader(bytes, isPart);
-  }
+/**
+ * Walks elements of `bytes`, which with `isPart` may be the beginning of a file only. One reader reads one data set or
+ * sequence; its steps are counted together.
+ */
+export function elementReader(bytes: Uint8Array, isPart = false) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const heads = headReader(bytes, isPart);
+  const slips = new Set<Slip>();
+  let steps = 0;
+  return { dataSet, metaGroup, items, fragments };
 
   /**
    * The top level of a data set, up to and with the pixel data: what may follow (padding, signatures, private dumps)
@@ -84,22 +80,22 @@ export class ElementReader {
    *
    * @param open leaves the value of the pixel data unread: it may lie beyond the bytes given.
    */
-  dataSet(start: number, coding: Coding, open = false): DicomElements {
-    const end = this.#bytes.length;
-    const found = this.#begin(coding, 0);
+  function dataSet(start: number, coding: Coding, open = false): DicomElements {
+    const end = bytes.length;
+    const found = begin(coding, 0);
     let at = start;
     while (at < end) {
-      if (isPadding(this.#bytes, at)) break;
-      const head = this.#head(at, end, coding);
+      if (isPadding(bytes, at)) break;
+      const head = headAt(at, end, coding);
       if (head.tag === PIXEL_DATA && open) {
         const { tag, vr, next, length } = head;
         const undefinedLength = length === UNDEFINED;
         // Beyond any bytes: nobody can take it for whole.
         const stop = undefinedLength ? Infinity : next + length;
-        this.#add(found, { tag, vr, start: next, end: stop, undefinedLength });
+        add(found, { tag, vr, start: next, end: stop, undefinedLength });
         break;
       }
-      at = this.#add(found, this.#element(head, end, coding, 0));
+      at = add(found, elementOf(head, end, coding, 0));
       if (head.tag === PIXEL_DATA) break;
     }
     return found;
@@ -109,40 +105,40 @@ export class ElementReader {
    * The elements of group 0002 from `start`, explicit little-endian by the standard, and where the data set begins: a
    * second meta group and a command set (group 0000, implicit) before it are passed over.
    */
-  metaGroup(start: number): { meta: DicomElements; end: number } {
+  function metaGroup(start: number): { meta: DicomElements; end: number } {
     const coding: Coding = { implicit: false, bigEndian: false };
-    const end = this.#bytes.length;
-    const found = this.#begin(coding, 0);
+    const end = bytes.length;
+    const found = begin(coding, 0);
     let at = start;
     while (at + 8 <= end) {
-      const group = this.#view.getUint16(at, true);
-      if (group !== 2 && (group !== 0 || found.elements.size === 0 || isPadding(this.#bytes, at))) break;
+      const group = view.getUint16(at, true);
+      if (group !== 2 && (group !== 0 || found.elements.size === 0 || isPadding(bytes, at))) break;
       const own = group === 0 ? { ...coding, implicit: true } : coding;
-      at = this.#add(found, this.#element(this.#head(at, end, own), end, own, 0));
+      at = add(found, elementOf(headAt(at, end, own), end, own, 0));
     }
     return { meta: found, end: at };
   }
 
   /** The items of a sequence element. */
-  items(element: DicomElement, coding: Coding, depth: number): DicomElements[] {
+  function items(element: DicomElement, coding: Coding, depth: number): DicomElements[] {
     if (depth >= MAX_DEPTH) throw tooDeep(element.start);
     const items: DicomElements[] = [];
     let at = element.start;
     let count = 0;
     while (at < element.end) {
-      const { tag, length, next } = this.#head(at, element.end, coding);
+      const { tag, length, next } = headAt(at, element.end, coding);
       if (tag === SEQUENCE_END) break;
       if (tag !== ITEM) throw invalid(at, `expected an item of a sequence and found ${tagName(tag)}`);
       const end = length === UNDEFINED ? element.end : next + length;
       if (end > element.end) throw overrun(at, tag, length, element.end - next);
-      const own = this.#codingAt(next, end, coding);
-      const found = this.#begin(own, depth + 1);
+      const own = codingAt(next, end, coding);
+      const found = begin(own, depth + 1);
       at = next;
       while (at < end) {
-        const head = this.#head(at, end, own);
+        const head = headAt(at, end, own);
         if (head.tag === ITEM_END) break;
         if (++count > MAX_ELEMENTS) throw tooMany(at);
-        at = this.#add(found, this.#element(head, end, own, depth + 1));
+        at = add(found, elementOf(head, end, own, depth + 1));
       }
       if (length === UNDEFINED) at += 8;
       if (++count > MAX_ELEMENTS) throw tooMany(at);
@@ -152,11 +148,11 @@ export class ElementReader {
   }
 
   /** Byte ranges of the fragments of encapsulated pixel data, `[start, end, start, end, …]`; the first is the offset table. */
-  fragments(element: DicomElement): number[] {
+  function fragments(element: DicomElement): number[] {
     const coding: Coding = { implicit: false, bigEndian: false };
     const ranges: number[] = [];
     for (let at = element.start; at < element.end;) {
-      const { tag, length, next } = this.#head(at, element.end, coding);
+      const { tag, length, next } = headAt(at, element.end, coding);
       // Where the whole has a length, the delimiter is part of it.
       if (tag === SEQUENCE_END) break;
       if (tag !== ITEM || length === UNDEFINED || next + length > element.end)
@@ -168,43 +164,48 @@ export class ElementReader {
     return ranges;
   }
 
-  #begin(coding: Coding, depth: number): Found {
+  function begin(coding: Coding, depth: number): Found {
     return {
-      bytes: this.#bytes,
+      bytes,
       coding,
       elements: new Map(),
       repeated: [],
-      slips: this.#slips,
+      slips,
       depth,
       count: 0,
     };
   }
 
   /** Takes an element in; returns where the next one stands. */
-  #add(found: Found, element: DicomElement): number {
+  function add(found: Found, element: DicomElement): number {
     const { elements, repeated } = found;
     if (++found.count > MAX_ELEMENTS) throw tooMany(element.start);
     const first = elements.get(element.tag);
-    if (first !== undefined) this.#slips.add('doubled-elements');
+    if (first !== undefined) slips.add('doubled-elements');
     if (first === undefined || first.end <= first.start) elements.set(element.tag, element);
     else repeated.push(element);
     return behind(element);
   }
 
-  #head(at: number, end: number, coding: Coding): Head {
-    if (++this.#steps > MAX_STEPS) throw tooMany(at);
-    const head = this.#heads.at(at, end, coding);
-    if (head.isOdd) this.#slips.add('no-representation');
+  function headAt(at: number, end: number, coding: Coding): Head {
+    if (++steps > MAX_STEPS) throw tooMany(at);
+    const head = heads.headAt(at, end, coding);
+    if (head.isOdd) slips.add('no-representation');
     return head;
   }
 
-  #element({ tag, vr, length, next }: Head, end: number, coding: Coding, depth: number): DicomElement {
+  function elementOf(
+    { tag, vr, length, next }: Head,
+    end: number,
+    coding: Coding,
+    depth: number,
+  ): DicomElement {
     if (tag >>> 16 === 0xfffe) throw invalid(next - 8, `${tagName(tag)} stands where an element should be`);
     if (length !== UNDEFINED) {
       if (next + length > end) throw overrun(next, tag, length, end - next);
       return { tag, vr, start: next, end: next + length, undefinedLength: false };
     }
-    const stop = this.#sequenceEnd(next, end, nestedCoding(vr, coding), depth + 1, tag === PIXEL_DATA);
+    const stop = sequenceEnd(next, end, nestedCoding(vr, coding), depth + 1, tag === PIXEL_DATA);
     return { tag, vr, start: next, end: stop, undefinedLength: true };
   }
 
@@ -213,11 +214,11 @@ export class ElementReader {
    *
    * @param endless the last delimiter may be missing, as some writers leave it out after the last fragment.
    */
-  #sequenceEnd(start: number, end: number, coding: Coding, depth: number, endless = false): number {
+  function sequenceEnd(start: number, end: number, coding: Coding, depth: number, endless = false): number {
     if (depth >= MAX_DEPTH) throw tooDeep(start);
     for (let at = start; ;) {
       if (endless && at === end) return end;
-      const { tag, length, next } = this.#head(at, end, coding);
+      const { tag, length, next } = headAt(at, end, coding);
       if (tag === SEQUENCE_END) return at;
       if (tag !== ITEM) throw invalid(at, `expected an item of a sequence and found ${tagName(tag)}`);
       if (length !== UNDEFINED) {
@@ -225,22 +226,21 @@ export class ElementReader {
         at = next + length;
         continue;
       }
-      const own = this.#codingAt(next, end, coding);
+      const own = codingAt(next, end, coding);
       at = next;
       for (;;) {
-        const head = this.#head(at, end, own);
+        const head = headAt(at, end, own);
         if (head.tag === ITEM_END) break;
-        at = behind(this.#element(head, end, own, depth));
+        at = behind(elementOf(head, end, own, depth));
       }
       at += 8;
     }
   }
 
   /** Items of explicit sequences are sometimes coded implicitly; the first element shows it. */
-  #codingAt(at: number, end: number, coding: Coding): Coding {
-    if (coding.implicit || at + 8 > end || this.#view.getUint16(at, !coding.bigEndian) === 0xfffe)
-      return coding;
-    return representationAt(this.#bytes, at + 4) === undefined ? { ...coding, implicit: true } : coding;
+  function codingAt(at: number, end: number, coding: Coding): Coding {
+    if (coding.implicit || at + 8 > end || view.getUint16(at, !coding.bigEndian) === 0xfffe) return coding;
+    return representationAt(bytes, at + 4) === undefined ? { ...coding, implicit: true } : coding;
   }
 }
 

@@ -30,7 +30,7 @@ export function oneStream(ranges: readonly number[]): FrameFragments {
  * codestream, wherever a table is short of it; without a table it is one fragment a frame where the numbers agree,
  * otherwise the marks decide. The number of frames that comes out may be another than the one declared.
  *
- * @param ranges as `ElementReader.fragments` returns them, offset table included.
+ * @param ranges as an `elementReader`'s `fragments` returns them, offset table included.
  * @throws UsclError `DICOM_PIXELS` where the fragments cannot be told apart.
  */
 export function framesOfFragments(

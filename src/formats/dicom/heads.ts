@@ -31,60 +31,53 @@ const SHORT = new Set([
 ]);
 const LONG = new Set(['OB', 'OD', 'OF', 'OL', 'OV', 'OW', 'SQ', 'SV', 'UC', 'UN', 'UR', 'UT', 'UV']);
 
-export class HeadReader {
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
-  readonly #isPart: boolean;
-
-  /** @param isPart whether the bytes may be the beginning of a file only. */
-  constructor(bytes: Uint8Array, isPart: boolean) {
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.#isPart = isPart;
-  }
+/** Reads heads in `bytes`, which with `isPart` may be the beginning of a file only. */
+export function headReader(bytes: Uint8Array, isPart: boolean) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return { headAt, isFollowedByExplicit };
 
   /**
    * The head at a place of a data set or item that ends at `end`.
    *
    * @throws UsclError `DICOM_TRUNCATED` where the bytes end in the head, `DICOM_INVALID` where it fits in no way.
    */
-  at(at: number, end: number, coding: Coding): Head {
+  function headAt(at: number, end: number, coding: Coding): Head {
     if (at + 8 > end) throw short(at, 'in the head of an element');
-    const tag = this.#tagAt(at, coding);
+    const tag = tagAt(at, coding);
     // Items and delimiters have no value representation in any encoding.
-    if (tag >>> 16 === 0xfffe) return this.#implicit(at, tag, coding);
-    const vr = representationAt(this.#bytes, at + 4);
+    if (tag >>> 16 === 0xfffe) return implicitHead(at, tag, coding);
+    const vr = representationAt(bytes, at + 4);
     const isKnown = vr !== undefined && isKnownRepresentation(vr);
     if (coding.implicit) {
-      const head = this.#implicit(at, tag, coding);
+      const head = implicitHead(at, tag, coding);
       if (!isKnown || head.length === UNDEFINED || head.next + head.length <= end) return head;
-      const explicit = this.#explicit(at, tag, vr, coding);
-      return this.#fits(explicit, end, coding) ? { ...explicit, isOdd: true } : head;
+      const explicit = explicitHead(at, tag, vr, coding);
+      return fits(explicit, end, coding) ? { ...explicit, isOdd: true } : head;
     }
-    if (!isKnown) return this.#guessed(at, end, tag, vr, coding);
-    const head = this.#explicit(at, tag, vr, coding);
+    if (!isKnown) return guessed(at, end, tag, vr, coding);
+    const head = explicitHead(at, tag, vr, coding);
     if (head.next > end) throw short(at, `in the head of ${tagName(tag)}`);
     return head;
   }
 
   /** Whether an explicit element at a place, whatever its own representation, is followed by one that has one. */
-  isFollowedByExplicit(at: number, coding: Coding): boolean {
-    const end = this.#bytes.length;
+  function isFollowedByExplicit(at: number, coding: Coding): boolean {
+    const end = bytes.length;
     if (at + 12 > end) return false;
-    const tag = this.#tagAt(at, coding);
-    return this.#readings(at, tag, undefined, coding).some((head) => {
+    const tag = tagAt(at, coding);
+    return readingsOf(at, tag, undefined, coding).some((head) => {
       const next = head.next + head.length;
-      return next + 8 <= end && this.#tagAt(next, coding) > tag && isExplicitAt(this.#bytes, next);
+      return next + 8 <= end && tagAt(next, coding) > tag && isExplicitAt(bytes, next);
     });
   }
 
   /** The first reading that fits, of an explicit element whose letters are no representation. */
-  #guessed(at: number, end: number, tag: number, vr: string | undefined, coding: Coding): Head {
-    const readings = this.#readings(at, tag, vr, coding);
-    const head = readings.find((one) => this.#fits(one, end, coding));
+  function guessed(at: number, end: number, tag: number, vr: string | undefined, coding: Coding): Head {
+    const readings = readingsOf(at, tag, vr, coding);
+    const head = readings.find((one) => fits(one, end, coding));
     if (head !== undefined) return head;
     // What tells may lie behind the part that was given.
-    if (this.#isPart && readings.some(({ next, length }) => next + length + 8 > end))
+    if (isPart && readings.some(({ next, length }) => next + length + 8 > end))
       throw short(at, `in ${tagName(tag)}`);
     throw dicomError(
       'DICOM_INVALID',
@@ -94,51 +87,50 @@ export class HeadReader {
   }
 
   /** Without a representation, with a long one, with a short one; the likeliest first. */
-  #readings(at: number, tag: number, vr: string | undefined, coding: Coding): Head[] {
+  function readingsOf(at: number, tag: number, vr: string | undefined, coding: Coding): Head[] {
     const little = !coding.bigEndian;
     const odd = { tag, vr: 'UN', isOdd: true } as const;
-    const implicit = { ...odd, length: this.#view.getUint32(at + 4, little), next: at + 8 };
-    const brief = { ...odd, length: this.#view.getUint16(at + 6, little), next: at + 8 };
-    const isLong = at + 12 <= this.#bytes.length && this.#view.getUint16(at + 6) === 0;
-    const long = isLong ? [{ ...odd, length: this.#view.getUint32(at + 8, little), next: at + 12 }] : [];
+    const implicit = { ...odd, length: view.getUint32(at + 4, little), next: at + 8 };
+    const brief = { ...odd, length: view.getUint16(at + 6, little), next: at + 8 };
+    const isLong = at + 12 <= bytes.length && view.getUint16(at + 6) === 0;
+    const long = isLong ? [{ ...odd, length: view.getUint32(at + 8, little), next: at + 12 }] : [];
     return vr === undefined ? [implicit, ...long, brief] : [...long, brief, implicit];
   }
 
   /** Whether a value ends where its data set does, or another element begins. */
-  #fits({ tag, length, next }: Head, end: number, coding: Coding): boolean {
+  function fits({ tag, length, next }: Head, end: number, coding: Coding): boolean {
     if (length === UNDEFINED) {
       if (next + 8 > end) return false;
-      const first = this.#tagAt(next, coding);
+      const first = tagAt(next, coding);
       return first === ITEM || first === SEQUENCE_END;
     }
     const after = next + length;
-    if (tag === PIXEL_DATA && this.#isPart && after >= end) return true;
+    if (tag === PIXEL_DATA && isPart && after >= end) return true;
     // Behind a part of a file anything may follow.
-    if (after === end) return !this.#isPart || end < this.#bytes.length;
-    if (after + 8 > end) return after < end && isPadding(this.#bytes, after);
-    const following = this.#tagAt(after, coding);
+    if (after === end) return !isPart || end < bytes.length;
+    if (after + 8 > end) return after < end && isPadding(bytes, after);
+    const following = tagAt(after, coding);
     if (following === ITEM_END) return true;
     if (following <= tag || following >>> 16 === 0xfffe) return false;
-    if (isExplicitAt(this.#bytes, after)) return true;
-    return after + 8 + this.#view.getUint32(after + 4, !coding.bigEndian) <= end;
+    if (isExplicitAt(bytes, after)) return true;
+    return after + 8 + view.getUint32(after + 4, !coding.bigEndian) <= end;
   }
 
-  #implicit(at: number, tag: number, coding: Coding): Head {
-    const length = this.#view.getUint32(at + 4, !coding.bigEndian);
+  function implicitHead(at: number, tag: number, coding: Coding): Head {
+    const length = view.getUint32(at + 4, !coding.bigEndian);
     return { tag, vr: 'UN', length, next: at + 8, isOdd: false };
   }
 
-  #explicit(at: number, tag: number, vr: string, coding: Coding): Head {
+  function explicitHead(at: number, tag: number, vr: string, coding: Coding): Head {
     const little = !coding.bigEndian;
-    if (SHORT.has(vr))
-      return { tag, vr, length: this.#view.getUint16(at + 6, little), next: at + 8, isOdd: false };
+    if (SHORT.has(vr)) return { tag, vr, length: view.getUint16(at + 6, little), next: at + 8, isOdd: false };
     // A head that is cut short has no length, and is told by where its value would begin.
-    const length = at + 12 > this.#bytes.length ? 0 : this.#view.getUint32(at + 8, little);
+    const length = at + 12 > bytes.length ? 0 : view.getUint32(at + 8, little);
     return { tag, vr, length, next: at + 12, isOdd: false };
   }
 
-  #tagAt(at: number, { bigEndian }: Coding): number {
-    return this.#view.getUint16(at, !bigEndian) * 0x10000 + this.#view.getUint16(at + 2, !bigEndian);
+  function tagAt(at: number, { bigEndian }: Coding): number {
+    return view.getUint16(at, !bigEndian) * 0x10000 + view.getUint16(at + 2, !bigEndian);
   }
 }
 

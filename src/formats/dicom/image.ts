@@ -3,7 +3,7 @@
  * size, frames, samples, colour, bits, tables, timing, and where each frame's bytes are. What this accepts can be
  * decoded one frame at a time within memory that follows from the file's length.
  */
-import { ElementReader, type DicomElement } from './elements.ts';
+import { elementReader, type DicomElement } from './elements.ts';
 import { checkWorking, dicomError } from './errors.ts';
 import { codestreamAt, frameLength, framesOfFragments, oneStream, type FrameFragments } from './fragments.ts';
 import { colourTable, monochromeTable, paletteTable } from './lookup.ts';
@@ -322,7 +322,7 @@ function codingOf({ syntax, bytes }: DicomObject, ranges: readonly number[] | un
 }
 
 function fragmentsOf(object: DicomObject, element: DicomElement): number[] {
-  const ranges = new ElementReader(object.bytes).fragments(element);
+  const ranges = elementReader(object.bytes).fragments(element);
   if (ranges.length < 4)
     throw dicomError('DICOM_TRUNCATED', 'The pixel data have no fragments.', 'PixelData');
   return ranges;

@@ -6,9 +6,9 @@
  */
 import { constants, inflateRawSync } from 'node:zlib';
 import { systemCode } from '../../base/errors.ts';
-import { ElementReader, type DicomElements, type Slip } from './elements.ts';
+import { elementReader, type DicomElements, type Slip } from './elements.ts';
 import { dicomError, type DicomErrorCode } from './errors.ts';
-import { HeadReader, isExplicitAt, isKnownRepresentation, representationAt } from './heads.ts';
+import { headReader, isExplicitAt, isKnownRepresentation, representationAt } from './heads.ts';
 import {
   EXPLICIT_BIG_ENDIAN,
   EXPLICIT_LITTLE_ENDIAN,
@@ -64,13 +64,13 @@ export function readDicom(given: Uint8Array, options: ReadOptions = {}): DicomOb
       'This is not a DICOM file: it has neither its mark nor its elements.',
       'byte 0',
     );
-  const { meta, end } = new ElementReader(bytes, open).metaGroup(hasMagic(bytes) ? PREAMBLE_BYTES + 4 : 0);
+  const { meta, end } = elementReader(bytes, open).metaGroup(hasMagic(bytes) ? PREAMBLE_BYTES + 4 : 0);
   const uid = textOf(meta, 'TransferSyntaxUID');
   const declared = uid === undefined ? guessSyntax(bytes, end) : syntaxOf(uid);
   const body = declared.deflated ? plain(inflate(bytes.subarray(end), bytes.length, open)) : bytes;
   const at = declared.deflated ? 0 : end;
   const coding = trueCoding(body, at, declared);
-  const set = new ElementReader(body, open).dataSet(at, coding, open);
+  const set = elementReader(body, open).dataSet(at, coding, open);
   // A file without a meta group has no place to declare anything in.
   const isOther =
     (uid === undefined && meta.elements.size > 0) ||
@@ -153,8 +153,7 @@ function trueCoding(bytes: Uint8Array, at: number, declared: Coding): Coding {
         : declared.bigEndian;
   const isExplicit =
     isExplicitAt(bytes, at) ||
-    (!declared.implicit &&
-      new HeadReader(bytes, false).isFollowedByExplicit(at, { implicit: false, bigEndian }));
+    (!declared.implicit && headReader(bytes, false).isFollowedByExplicit(at, { implicit: false, bigEndian }));
   return { implicit: !isExplicit, bigEndian };
 }
 

@@ -3,7 +3,7 @@
  * was asked for: a text of a megabyte costs a megabyte of file, not of memory.
  */
 import { representationOf, tagOf, type Keyword } from './dictionary.ts';
-import { ElementReader, nestedCoding, type DicomElement, type DicomElements } from './elements.ts';
+import { elementReader, nestedCoding, type DicomElement, type DicomElements } from './elements.ts';
 
 /** No attribute that is asked for is longer (a UID has 64 characters, LO and PN some more in wide encodings). */
 const TEXT_BYTES = 1024;
@@ -73,7 +73,7 @@ export function itemsOf(set: DicomElements, keyword: Keyword): readonly DicomEle
   const element = set.elements.get(tagOf(keyword));
   if (element === undefined) return [];
   const coding = nestedCoding(element.vr, set.coding);
-  return new ElementReader(set.bytes).items(element, coding, set.depth);
+  return elementReader(set.bytes).items(element, coding, set.depth);
 }
 
 /** US, SS, UL, SL, FL, FD or AT; undefined for numbers in text. */
