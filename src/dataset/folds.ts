@@ -17,13 +17,12 @@ type LabelledClip = Pick<ClipRecord, 'id' | 'group' | 'label'>;
  *   than two classes, `FOLDS_TOO_FEW_GROUPS` when a class occurs in fewer groups than there are folds.
  */
 export function groupedFolds(clips: readonly LabelledClip[], folds: number, seed: number): Int32Array {
-  if (!Number.isInteger(folds) || folds < 2) {
+  if (!Number.isInteger(folds) || folds < 2)
     throw usageError(
       'FOLDS_COUNT',
       `Cross-validation needs a whole number of folds, at least 2, not ${folds}.`,
       'Ask for 5 folds, or for as many as the smallest class has groups.',
     );
-  }
   const labels = [...new Set(clips.flatMap((clip) => clip.label ?? []))].sort();
   const groups = [...new Set(clips.filter((clip) => clip.label !== null).map((clip) => clip.group))].sort();
   const groupOf = clips.map(({ group }) => group);
@@ -132,12 +131,11 @@ function requireGroups(
       'Label clips of a second class.',
     );
   }
-  if (groups.length === 1) {
+  if (groups.length === 1)
     throw tooFewGroups(
       `All labelled clips belong to the one group '${groups[0]}', so no clip can be tested on another group.`,
       'Give each patient its own group; clips of one patient cannot test each other.',
     );
-  }
   const groupsWith = labels.map((_, c) => counts.filter((group) => group[c]! > 0).length);
   const fewest = Math.min(...groupsWith);
   if (fewest >= folds) return;

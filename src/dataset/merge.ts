@@ -256,14 +256,13 @@ function summarise(
 function withPrefixes(datasets: readonly Dataset[], given: readonly string[] | undefined): readonly Part[] {
   const real = datasets.map(({ folder }) => realpathSync(folder));
   const twice = real.findIndex((folder, i) => real.indexOf(folder) !== i);
-  if (twice !== -1) {
+  if (twice !== -1)
     throw usageError(
       'MERGE_TWICE',
       `The dataset ${datasets[twice]!.folder} was given twice.`,
       'Give every dataset once.',
       { where: datasets[twice]!.folder },
     );
-  }
   if (given !== undefined && given.length !== datasets.length)
     throw prefixError(`There are ${given.length} prefixes for ${datasets.length} datasets.`);
   const prefixes = given ?? datasets.map(({ manifest }) => manifest.name);

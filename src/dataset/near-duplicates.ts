@@ -52,13 +52,12 @@ export function findAlike(
   distance: number,
   visit: (pair: AlikePair) => void,
 ): void {
-  if (!Number.isInteger(distance) || distance < 0 || distance > MAX_DISTANCE) {
+  if (!Number.isInteger(distance) || distance < 0 || distance > MAX_DISTANCE)
     throw usageError(
       'DISTANCE_INVALID',
       `The distance of hashes must be a whole number from 0 to ${MAX_DISTANCE}, not ${distance}.`,
       `Use ${ALIKE_DISTANCE}; docs/audit.md says what it finds.`,
     );
-  }
   const others = second ?? first;
   const near = hashIndex(others, distance);
   const sameBytes = groupBy([...others.keys()], (i) => others[i]!.sourceSha256);

@@ -22,23 +22,21 @@ export function parseManifest(bytes: Uint8Array, path: string): Manifest {
   const value = parseJson(bytes, path);
   const header = typeof value === 'object' && value !== null ? value : {};
   const format = 'format' in header ? header.format : undefined;
-  if (format !== 'uscl-dataset') {
+  if (format !== 'uscl-dataset')
     throw dataError(
       'DATASET_NOT_A_DATASET',
       `${path} is not the manifest of a clip dataset: its "format" is ${show(format)}, not "uscl-dataset".`,
       'Give the folder that `uscl ingest` or `uscl phantom` wrote.',
       { where: path },
     );
-  }
   const version = 'version' in header ? header.version : undefined;
-  if (version !== FORMAT_VERSION) {
+  if (version !== FORMAT_VERSION)
     throw dataError(
       'DATASET_VERSION',
       `The dataset has format version ${show(version)}; this program reads version ${FORMAT_VERSION}.`,
       'Ingest the source again with this version, or use the version that made the dataset.',
       { where: path },
     );
-  }
   return validate(manifestSchema, value, path);
 }
 
@@ -62,27 +60,24 @@ export function parseClips(bytes: Uint8Array, path: string, manifest: Manifest):
     const earlier = lineOf.get(clip.id);
     if (earlier !== undefined)
       throw corrupt(where, `Clip id ${show(clip.id)} was already used in line ${earlier}.`);
-    if (clip.label !== null && !classes.has(clip.label)) {
+    if (clip.label !== null && !classes.has(clip.label))
       throw corrupt(
         where,
         `Clip ${show(clip.id)} has the label ${show(clip.label)}, which is not among the classes in ${FILES.manifest}.`,
       );
-    }
-    if (clip.offset !== offset) {
+    if (clip.offset !== offset)
       throw corrupt(
         where,
         `Clip ${show(clip.id)} starts at byte ${clip.offset} of ${FILES.frames}, but the clip before it ends at ${offset}.`,
       );
-    }
     offset += clip.frames * frameBytes(clip, manifest.channels);
     if (!Number.isSafeInteger(offset)) throw corrupt(where, `Clip ${show(clip.id)} is impossibly large.`);
     if (clip.mask !== null) {
-      if (clip.mask !== masks) {
+      if (clip.mask !== masks)
         throw corrupt(
           where,
           `The masks of clip ${show(clip.id)} start at byte ${clip.mask} of ${FILES.masks}, but those before end at ${masks}.`,
         );
-      }
       masks += clip.frames * frameBytes(clip, 1);
     }
     frames += clip.frames;
@@ -90,12 +85,11 @@ export function parseClips(bytes: Uint8Array, path: string, manifest: Manifest):
     clips.push(clip);
     start = end + 1;
   }
-  if (clips.length !== manifest.clips || frames !== manifest.frames) {
+  if (clips.length !== manifest.clips || frames !== manifest.frames)
     throw corrupt(
       path,
       `The clip list has ${clips.length} clips with ${frames} frames; ${FILES.manifest} promises ${manifest.clips} with ${manifest.frames}.`,
     );
-  }
   return clips;
 }
 

@@ -21,14 +21,13 @@ export function openDataset(folder: string): Dataset {
   const clipsPath = join(folder, FILES.clips);
   const manifest = parseManifest(partOf(manifestPath, LIMITS.manifest), manifestPath);
   const clips = parseClips(partOf(clipsPath, LIMITS.clips), clipsPath, manifest);
-  if (clips.length === 0) {
+  if (clips.length === 0)
     throw dataError(
       'DATASET_EMPTY',
       `The dataset ${folder} has no clips.`,
       'Ingest a source with at least one readable clip.',
       { where: clipsPath },
     );
-  }
   return new Dataset(folder, manifest, clips);
 }
 
@@ -102,9 +101,8 @@ class PackedFile implements Disposable {
 
   read(clip: ClipRecord, frame: number, offset: number, length: number, target?: Uint8Array): Uint8Array {
     if (this.#file === undefined) throw new Error(`The file ${this.#path} is closed.`);
-    if (!Number.isInteger(frame) || frame < 0 || frame >= clip.frames) {
+    if (!Number.isInteger(frame) || frame < 0 || frame >= clip.frames)
       throw new RangeError(`Clip ${clip.id} has frames 0 to ${clip.frames - 1}, not ${frame}.`);
-    }
     const bytes = target ?? new Uint8Array(length);
     if (bytes.length < length)
       throw new RangeError(`A frame of clip ${clip.id} has ${length} bytes; the target ${bytes.length}.`);

@@ -68,13 +68,12 @@ export function makeSplit(
     named.length,
     (attempt) => randomAt(seed, 'split', parts.length, attempt).shuffled([...units.keys()]),
   );
-  if (!best.complete) {
+  if (!best.complete)
     throw dataError(
       'SPLIT_UNEVEN',
       `In ${ATTEMPTS} attempts no way was found to give each of ${parts.map((part) => part.name).join(', ')} clips of every class without cutting a group in two.`,
       'Ask for fewer folds or larger shares, or label clips of more groups.',
     );
-  }
   const partOf = new Map(units.map((unit, i) => [unit, best.partOf[i]]));
   return {
     format: 'uscl-split',
@@ -123,7 +122,7 @@ export function evenParts(
  */
 export function writeSplit(folder: string, split: NamedSplit, overwrite = false, out?: string): string {
   const path = out ?? splitPath(folder, split.name);
-  if (existsSync(path) && !overwrite) {
+  if (existsSync(path) && !overwrite)
     throw usageError(
       'SPLIT_EXISTS',
       out === undefined
@@ -132,7 +131,6 @@ export function writeSplit(folder: string, split: NamedSplit, overwrite = false,
       `Give another ${out === undefined ? '--name' : '--out'}, or say --overwrite to replace it.`,
       { where: path },
     );
-  }
   try {
     writeFileAtomic(path, [`${JSON.stringify(split, null, 1)}\n`]);
   } catch (thrown) {
@@ -261,12 +259,11 @@ function partsOf(request: SplitRequest): readonly Part[] {
     return Array.from({ length: folds }, (_, i) => ({ name: `fold-${i + 1}`, share: 1 / folds }));
   }
   const { test, validation } = request;
-  if (!(test > 0 && validation >= 0 && test + validation < 1)) {
+  if (!(test > 0 && validation >= 0 && test + validation < 1))
     throw optionError(
       `Shares of ${test} for the test and ${validation} for validation leave nothing to train on, or nothing to test.`,
       'Use --test 0.2 --val 0.1: both are shares of the clips, and the rest trains.',
     );
-  }
   return [
     { name: 'train', share: 1 - test - validation },
     ...(validation > 0 ? [{ name: 'val', share: validation }] : []),

@@ -127,12 +127,11 @@ function requireWritable(folder: string, overwrite: boolean): void {
   if (!isDataset(folder)) throw refuse(folder, 'it is a folder that this program did not write');
   const ours: readonly string[] = [...Object.values(FILES), CONTACT_SHEET, AUDIT_SHEET, SPLITS];
   const foreign = names.filter((name) => !ours.includes(name));
-  if (foreign.length > 0) {
+  if (foreign.length > 0)
     throw refuse(
       folder,
       `beside a dataset it holds ${foreign.length} other entries, such as ${JSON.stringify(foreign[0])}`,
     );
-  }
   if (overwrite) return;
   throw usageError(
     'DATASET_EXISTS',

@@ -109,12 +109,11 @@ export class DatasetWriter implements Disposable {
       let crc = 0;
       for await (const frame of frames) {
         length ??= frame.length;
-        if (frame.length !== length) {
+        if (frame.length !== length)
           throw clipError(
             'CLIP_FRAME_SIZE',
             `Frame ${count} has ${frame.length} bytes; the first has ${length}.`,
           );
-        }
         this.#requireAdding();
         store.append('frames', frame);
         if (note !== undefined) crc = crc32(frame, crc);
@@ -296,16 +295,14 @@ export class DatasetWriter implements Disposable {
   #requireFit(record: ClipRecord, length: number): void {
     const { id, label } = record;
     if (this.#ids.has(id)) throw clipError('CLIP_DUPLICATE', `There are two clips with the id ${id}.`);
-    if (label !== null && !this.#start.classes.includes(label)) {
+    if (label !== null && !this.#start.classes.includes(label))
       throw clipError('CLIP_LABEL', `Clip ${id} has the label ${label}, which is not among the classes.`);
-    }
     const expected = frameBytes(record, this.#start.channels);
-    if (length !== expected) {
+    if (length !== expected)
       throw clipError(
         'CLIP_FRAME_SIZE',
         `Frames of clip ${id} have ${length} bytes, not height × width × channels = ${expected}.`,
       );
-    }
   }
 
   #requireAdding(): void {

@@ -189,9 +189,8 @@ function bytesField(field: number, value: string | Uint8Array): Uint8Array {
 }
 
 function varint(value: number): number[] {
-  if (!Number.isSafeInteger(value) || value < 0) {
+  if (!Number.isSafeInteger(value) || value < 0)
     throw new RangeError(`A varint must be an integer of at least 0, got ${value}.`);
-  }
   const bytes: number[] = [];
   let rest = value;
   // Division, not shifts: shifts would cut the value to 32 bits.

@@ -165,9 +165,8 @@ function checkClasses(names: readonly string[]): PhantomClass[] {
   const known: readonly string[] = PHANTOM_CLASSES;
   const unknown = names.find((name) => !known.includes(name));
   const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (unknown === undefined && twice === undefined && names.length > 0) {
+  if (unknown === undefined && twice === undefined && names.length > 0)
     return PHANTOM_CLASSES.filter((name) => names.includes(name));
-  }
   const complaint =
     unknown !== undefined
       ? `The phantom has no class ${JSON.stringify(unknown)}.`

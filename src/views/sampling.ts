@@ -57,14 +57,13 @@ function framesInReach(
   windowSeconds: number | null,
 ): number {
   if (windowSeconds === null || clip.frames === 1) return clip.frames;
-  if (clip.fps === null) {
+  if (clip.fps === null)
     throw dataError(
       'VIEW_WINDOW_WITHOUT_RATE',
       `Clip ${clip.id} has ${clip.frames} frames but no frame rate, so spg.windowSeconds = ${windowSeconds} means nothing for it.`,
       'Ingest the clip with --fps, or set view.spg.windowSeconds=null.',
       { where: `clip ${clip.id}` },
     );
-  }
   // The tolerance keeps a window of exactly n frame intervals at n + 1 frames whatever the division rounds to.
   return Math.min(clip.frames, Math.floor(windowSeconds * clip.fps + 1e-6) + 1);
 }
