@@ -123,25 +123,19 @@ export async function inOrder<Item, Work extends UnderWay>(
   weigh: (item: Item) => number = () => 0,
   runOf: (index: number) => number = () => 1,
 ): Promise<void> {
-  const underWay: Work[] = [];
-  const weights = new Map<Work, number>();
+  const underWay: { readonly work: Work; readonly weight: number }[] = [];
   let next = 0;
   let working = 0;
   let isOver = false;
-  const bytesOf = (work: Work): number => {
-    const { frames } = work;
-    return frames === null ? 0 : frames.waiting + (frames.ended ? 0 : (weights.get(work) ?? 0));
-  };
+  const bytesOf = ({ work: { frames }, weight }: (typeof underWay)[number]): number =>
+    frames === null ? 0 : frames.waiting + (frames.ended ? 0 : weight);
   const isRoom = (weight: number): boolean =>
     working < width &&
     underWay.length < AHEAD * width &&
-    (underWay.length === 0 ||
-      underWay.reduce((sum, work) => sum + bytesOf(work), weight) < MAX_WAITING_BYTES);
+    (underWay.length === 0 || underWay.reduce((sum, one) => sum + bytesOf(one), weight) < MAX_WAITING_BYTES);
   const begin = (item: Item): Promise<void> | undefined => {
     const work = start(item);
-    underWay.push(work);
-    const weight = weigh(item);
-    if (weight > 0) weights.set(work, weight);
+    underWay.push({ work, weight: weigh(item) });
     return work.frames?.resting;
   };
   const fill = (): void => {
@@ -161,15 +155,14 @@ export async function inOrder<Item, Work extends UnderWay>(
   try {
     for (let index = 0; index < items.length; index++) {
       fill();
-      const work = underWay[0];
-      if (work === undefined) throw new Error('Nothing was started.');
+      if (underWay[0] === undefined) throw new Error('Nothing was started.');
+      const { work } = underWay[0];
       await take(work, index);
       underWay.shift();
-      weights.delete(work);
       await work.frames?.stop();
     }
   } finally {
     isOver = true;
-    await Promise.all(underWay.map((work) => work.frames?.stop() ?? Promise.resolve()));
+    await Promise.all(underWay.map(({ work }) => work.frames?.stop() ?? Promise.resolve()));
   }
 }

@@ -10,7 +10,7 @@ import { escapeXml } from '../charts/markup.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import type { ClipRecord, Field } from '../dataset/types.ts';
 import type { Size } from './geometry.ts';
-import { compareNatural } from './paths.ts';
+import { compareNatural, spread } from './paths.ts';
 
 export interface ContactSheetOptions {
   /** Clips shown at most (default 60); of more, an even share of every class is sampled, spread over its groups. */
@@ -125,13 +125,6 @@ function sampleClips(
     const share = Math.max(1, Math.round((most * members.length) / sorted.length));
     return spread(members.length, share).map((index) => members[index]!);
   });
-}
-
-/** Up to `count` indices of `length` items, evenly spread, first and last included. */
-function spread(length: number, count: number): number[] {
-  if (length <= count) return Array.from({ length }, (_, index) => index);
-  if (count === 1) return [Math.floor(length / 2)];
-  return Array.from({ length: count }, (_, index) => Math.round((index * (length - 1)) / (count - 1)));
 }
 
 function caption(clip: ClipRecord, classes: readonly string[], x: number, y: number, width: number): string {

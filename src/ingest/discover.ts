@@ -25,6 +25,7 @@ import {
   fileNameOf,
   joinRelative,
   readHead,
+  spread,
 } from './paths.ts';
 import type { Rejection, SourceItem } from './plan.ts';
 import { stillSize } from './still.ts';
@@ -62,19 +63,7 @@ export interface DiscoverOptions {
 }
 
 const PICTURES: readonly string[] = ['jpg', 'jpeg', 'png', 'tif', 'tiff', 'webp'];
-const NO_MEDIA: readonly string[] = [
-  'csv',
-  'tsv',
-  'txt',
-  'md',
-  'json',
-  'jsonl',
-  'xml',
-  'yaml',
-  'yml',
-  'html',
-  'pdf',
-];
+const NO_MEDIA = 'csv tsv txt md json jsonl xml yaml yml html pdf'.split(' ');
 const NO_MEDIA_NAMES = /^(readme|licen[cs]e|copying|changelog|authors|citation|thumbs\.db|desktop\.ini)/i;
 
 /** What systems keep beside pictures: thumbnails, what was deleted, and what an archive of a Mac adds. */
@@ -247,14 +236,7 @@ class Walk {
 
   /** Whether the pictures have one size; looks at about `count`, first and last among them. */
   async #haveOneSize(pictures: readonly string[], count: number): Promise<boolean> {
-    const several = Math.min(Math.max(2, count), pictures.length);
-    const compared =
-      several < 2
-        ? []
-        : Array.from(
-            { length: several },
-            (_, i) => pictures[Math.round((i * (pictures.length - 1)) / (several - 1))]!,
-          );
+    const compared = spread(pictures.length, Math.max(2, count)).map((i) => pictures[i]!);
     const sizes = await Promise.all(compared.map((path) => stillSize(join(this.#root, path))));
     this.#options.signal?.throwIfAborted();
     // A picture that cannot be read is reported when it is decoded.

@@ -12,7 +12,7 @@ import { carryNotes } from '../dataset/carried-splits.ts';
 import type { DatasetWriter } from '../dataset/writer.ts';
 import { createDataset } from '../dataset/writer.ts';
 import type { PreviousClip } from '../dataset/takeover.ts';
-import { inOrder } from './ahead.ts';
+import { type AheadQueue, inOrder } from './ahead.ts';
 import type { DecodeSettings } from './clip.ts';
 import { ClipDecoding, namesOf } from './clip.ts';
 import { writtenReason } from './dicom/plan.ts';
@@ -43,20 +43,20 @@ interface Task {
   readonly weight: number;
 }
 
-/** What is under way for a task. */
-type Work =
-  | {
-      readonly kind: 'decoding';
-      readonly task: Task;
-      readonly decoding: ClipDecoding;
-      readonly frames: ClipDecoding['frames'];
-    }
-  | {
-      readonly kind: 'previous';
-      readonly task: Task;
-      readonly previous: PreviousClip;
-      readonly frames: null;
-    };
+/** What is under way for a task; nothing is decoded of what an earlier ingest noted. */
+type Work = { readonly task: Task } & (
+  | { readonly decoding: ClipDecoding; readonly frames: AheadQueue }
+  | { readonly decoding: null; readonly frames: null }
+);
+
+/** Where clips go, and how they are read. */
+interface Ingestion {
+  readonly writer: DatasetWriter;
+  readonly tally: Tally;
+  readonly settings: DecodeSettings;
+  readonly isPrivate: boolean;
+  readonly decode: (task: Task, by?: VideoDecoder) => ClipDecoding;
+}
 
 /**
  * Ingests a source. Errors: `INGEST_OPTION`, `SOURCE_MISSING`, `NothingTaken`, `TOOL_MISSING`, those of the label
@@ -102,10 +102,9 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
       .filter(({ clip, key }) => clip.item.kind === 'video' && writer.previous(key) === undefined)
       .map(({ clip }) => join(root, clip.item.path)),
   );
-  const decode = (task: Task, by?: VideoDecoder): Extract<Work, { kind: 'decoding' }> => {
-    const decoding = new ClipDecoding(task.clip, { ...settings, probe, decode: by }, givenFor(task.clip));
-    return { kind: 'decoding', task, decoding, frames: decoding.frames };
-  };
+  const decode: Ingestion['decode'] = ({ clip }, by) =>
+    new ClipDecoding(clip, { ...settings, probe, decode: by }, givenFor(clip));
+  const ingestion = { writer, tally, settings, isPrivate, decode };
   // Sampling by motion needs each clip twice.
   const runOf = runsOf(
     tasks.map(({ clip }) => clip.item.kind === 'video' && settings.sampling === 'time'),
@@ -125,24 +124,21 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
         }
         begun++;
         left--;
-        const previous = writer.previous(task.key);
-        if (previous === undefined) return group?.add((by) => decode(task, by)) ?? decode(task);
-        group?.skip();
-        return { kind: 'previous', task, previous, frames: null };
-      },
-      async (work, index) => {
-        signal?.throwIfAborted();
-        const { clip } = work.task;
-        const isTaken =
-          work.kind === 'previous' &&
-          (await takeOver(work, writer, tally, settings, isPrivate, () => decode(work.task).decoding));
-        if (!isTaken) {
-          const fresh = work.kind === 'decoding' ? work : decode(work.task);
-          await takeDecoded(fresh, writer, tally, isPrivate);
+        if (writer.previous(task.key) === undefined) {
+          const decoding = group?.add((by) => decode(task, by)) ?? decode(task);
+          return { task, decoding, frames: decoding.frames };
         }
+        group?.skip();
+        return { task, decoding: null, frames: null };
+      },
+      async ({ task, decoding }, index) => {
+        signal?.throwIfAborted();
+        const previous = decoding === null ? writer.previous(task.key) : undefined;
+        if (previous === undefined || !(await takeOver(task, previous, ingestion)))
+          await takeDecoded(task, decoding ?? decode(task), ingestion);
         if (strict) refuse({ rejected: tally.rejected, unmatchedLabels: [] }, tally.damaged);
         signal?.throwIfAborted();
-        onProgress?.(index + 1, tasks.length, clip.item.path);
+        onProgress?.(index + 1, tasks.length, task.clip.item.path);
       },
       ({ weight }) => weight,
       runOf,
@@ -171,19 +167,16 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
 
 /** Decoded frames to the writer; what fails because of the source is noted and the rest goes on. */
 async function takeDecoded(
-  { task, decoding }: Extract<Work, { kind: 'decoding' }>,
-  writer: DatasetWriter,
-  tally: Tally,
-  isPrivate: boolean,
+  { clip, key }: Task,
+  decoding: ClipDecoding,
+  { writer, tally, isPrivate }: Ingestion,
 ): Promise<void> {
-  const { clip, key } = task;
   const { path } = clip.item;
   try {
     const record = await writer.addClip(() => decoding.draft(), decoding.frames, {
       masks: () => decoding.masks(),
       note: () => {
-        const damage = decoding.damage ?? null;
-        const { remarks } = decoding;
+        const { damage = null, remarks } = decoding;
         return { key, found: decoding.found(), damage: isPrivate ? null : damage, remarks };
       },
     });
@@ -202,12 +195,9 @@ async function takeDecoded(
 
 /** Whether what an earlier ingest noted of the clip could be taken over. */
 async function takeOver(
-  { task, previous }: Extract<Work, { kind: 'previous' }>,
-  writer: DatasetWriter,
-  tally: Tally,
-  settings: DecodeSettings,
-  isPrivate: boolean,
-  decode: () => ClipDecoding,
+  task: Task,
+  previous: PreviousClip,
+  { writer, tally, settings, isPrivate, decode }: Ingestion,
 ): Promise<boolean> {
   const { clip, key } = task;
   const { record, line } = previous;
@@ -215,7 +205,11 @@ async function takeOver(
     writer.noteRefusal(key, line.refused);
     if (!isPrivate) tally.reject({ source: clip.item.path, reason: line.refused });
     // What was noted of a private file is a code; the reason is for a person, so it is found once more.
-    else tally.reject({ ...rejectionOf(clip, await failureOf(decode), true), writtenReason: line.refused });
+    else
+      tally.reject({
+        ...rejectionOf(clip, await failureOf(decode(task)), true),
+        writtenReason: line.refused,
+      });
     return true;
   }
   if (record === null || !(await hasSameContent(clip, record, settings))) return false;
@@ -239,8 +233,7 @@ async function takeOver(
 }
 
 /** The data error that decoding a clip ends with; undefined where it goes well now. */
-async function failureOf(decode: () => ClipDecoding): Promise<UsclError | undefined> {
-  const { frames } = decode();
+async function failureOf({ frames }: ClipDecoding): Promise<UsclError | undefined> {
   try {
     const reading = frames[Symbol.asyncIterator]();
     while ((await reading.next()).done !== true);

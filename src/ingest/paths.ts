@@ -188,3 +188,10 @@ export async function readStart(
     await file.close();
   }
 }
+
+/** Up to `count` indices of `length` items, evenly spread, first and last included. */
+export function spread(length: number, count: number): number[] {
+  if (length <= count) return Array.from({ length }, (_, index) => index);
+  if (count === 1) return [Math.floor(length / 2)];
+  return Array.from({ length: count }, (_, index) => Math.round((index * (length - 1)) / (count - 1)));
+}

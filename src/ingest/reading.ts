@@ -68,25 +68,21 @@ export interface ReadVisitor {
   progress?(done: number, total: number, path: string): void;
 }
 
-type Item =
-  | {
-      readonly kind: 'clip';
-      readonly found: FoundClip;
-      readonly clip: PlannedClip;
-      readonly root: string;
-      readonly weight: number;
-    }
-  | { readonly kind: 'refused'; readonly one: NotRead };
+interface Item {
+  readonly found: FoundClip;
+  readonly clip: PlannedClip;
+  readonly root: string;
+  readonly weight: number;
+}
 
 type Work =
   | {
-      readonly kind: 'clip';
-      readonly item: Extract<Item, { kind: 'clip' }>;
+      readonly item: Item;
       readonly decoding: ClipDecoding;
       readonly decode: () => ClipDecoding;
       readonly frames: ClipDecoding['frames'];
     }
-  | { readonly kind: 'refused'; readonly one: NotRead; readonly frames: null };
+  | { readonly item: NotRead; readonly frames: null };
 
 /**
  * Reads every clip of `sources` (files, folders of frames, folders of these) and hands them to `visitor`, in order.
@@ -114,7 +110,7 @@ export async function readSources(
   const isPrivate = plans.some((plan) => !(plan instanceof UsclError) && plan.isPrivate);
   const items = plans.flatMap((plan, input) => itemsOf(plan, { input, path: sources[input]!, isPrivate }));
   const videos = items.flatMap((item) =>
-    item.kind === 'clip' && item.clip.item.kind === 'video' ? [join(item.root, item.clip.item.path)] : [],
+    'clip' in item && item.clip.item.kind === 'video' ? [join(item.root, item.clip.item.path)] : [],
   );
   const settings: Omit<DecodeSettings, 'root'> = {
     ...checked,
@@ -126,27 +122,27 @@ export async function readSources(
     items,
     checked.parallel,
     (item): Work => {
-      if (item.kind === 'refused') return { ...item, frames: null };
+      if (!('clip' in item)) return { item, frames: null };
       const { root, clip } = item;
       const given = checked.fields?.find(clip.item.path);
       const decode = (): ClipDecoding => new ClipDecoding(clip, { ...settings, root }, given);
       const decoding = decode();
-      return { kind: 'clip', item, decode, decoding, frames: decoding.frames };
+      return { item, decode, decoding, frames: decoding.frames };
     },
     async (work, index) => {
       signal?.throwIfAborted();
-      if (work.kind === 'refused') await visitor.refused(work.one);
+      if (work.frames === null) await visitor.refused(work.item);
       else await take(work, visitor);
       signal?.throwIfAborted();
-      const { path } = work.kind === 'refused' ? work.one : work.item.found;
+      const { path } = 'clip' in work.item ? work.item.found : work.item;
       visitor.progress?.(index + 1, items.length, path);
     },
-    (item) => (item.kind === 'clip' ? item.weight : 0),
+    (item) => ('clip' in item ? item.weight : 0),
   );
 }
 
 async function take(
-  { item, decoding, decode }: Extract<Work, { kind: 'clip' }>,
+  { item, decoding, decode }: Extract<Work, { readonly item: Item }>,
   visitor: ReadVisitor,
 ): Promise<void> {
   const started = [decoding];
@@ -165,28 +161,25 @@ async function take(
   }
 }
 
-function itemsOf(plan: Planned | UsclError, { input, path, isPrivate }: FoundClip): Item[] {
-  if (plan instanceof UsclError) {
-    return [{ kind: 'refused', one: refusalOf({ input, path, isPrivate }, null, plan) }];
-  }
+function itemsOf(plan: Planned | UsclError, source: FoundClip): (Item | NotRead)[] {
+  if (plan instanceof UsclError) return [refusalOf(source, null, plan)];
+  const { path, isPrivate } = source;
   const { root } = plan;
   const isFile = statSync(path, { throwIfNoEntry: false })?.isFile() === true;
-  const screenPath = (relative: string): string => (isFile ? path : join(path, relative));
-  const clips = plan.plan.clips.map((planned): Item => {
+  const foundAt = (relative: string) => ({ ...source, path: isFile ? path : join(path, relative) });
+  const clips = plan.plan.clips.map((planned) => {
     const isNamed = planned.name !== undefined || !isPrivate;
     const clip: PlannedClip = isNamed ? planned : { ...planned, name: { by: 'content' } };
-    const found = { input, path: screenPath(clip.item.path), isPrivate };
-    return { kind: 'clip', found, clip, root, weight: heldBytes(clip, root) };
+    return { found: foundAt(clip.item.path), clip, root, weight: heldBytes(clip, root) };
   });
-  const refused = plan.plan.rejected.map((rejection): Item => {
-    const found = { input, path: screenPath(rejection.source), isPrivate };
-    return { kind: 'refused', one: notRead(found, rejection, 'SOURCE_UNREADABLE', MEND) };
-  });
+  const refused = plan.plan.rejected.map((rejection) =>
+    notRead(foundAt(rejection.source), rejection, 'SOURCE_UNREADABLE', 'Mend the file or leave it out.'),
+  );
   if (clips.length + refused.length > 0) return [...clips, ...refused];
-  return [{ kind: 'refused', one: refusalOf({ input, path, isPrivate }, null, nothingIn(path)) }];
+  const remedy = 'Give videos, pictures, DICOM files, or folders of these; `uscl evaluate` reads datasets.';
+  const nothing = dataError('SOURCE_EMPTY', `There are no clips in ${path}.`, remedy, { where: path });
+  return [refusalOf(source, null, nothing)];
 }
-
-const MEND = 'Mend the file or leave it out.';
 
 function refusalOf(found: FoundClip, clip: PlannedClip | null, thrown: UsclError): NotRead {
   const rejection: Rejection = {
@@ -206,9 +199,4 @@ function notRead(found: FoundClip, rejection: Rejection, code: string, remedy: s
     ...{ reason, code, remedy },
     written: found.isPrivate ? { source: writtenSource, reason: written } : { source: found.path, reason },
   };
-}
-
-function nothingIn(path: string): UsclError {
-  const remedy = 'Give videos, pictures, DICOM files, or folders of these; `uscl evaluate` reads datasets.';
-  return dataError('SOURCE_EMPTY', `There are no clips in ${path}.`, remedy, { where: path });
 }

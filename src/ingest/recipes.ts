@@ -4,14 +4,14 @@
  */
 import { statSync } from 'node:fs';
 import { UsclError } from '../base/errors.ts';
-import type { IngestPlan } from './plan.ts';
+import { type IngestPlan, said } from './plan.ts';
 import { busi } from './recipes/busi.ts';
 import { covidBlues } from './recipes/covid-blues.ts';
 import { gallbladder } from './recipes/gallbladder.ts';
 import { frames } from './recipes/frames.ts';
 import { masks } from './recipes/masks.ts';
 import { pocus } from './recipes/pocus.ts';
-import type { Recipe, RecipeContext, RecipeOptions } from './recipes/recipe.ts';
+import { folderError, type Recipe, type RecipeContext, type RecipeOptions } from './recipes/recipe.ts';
 import { butterfly, us4 } from './recipes/us4.ts';
 
 export { BLUES_LABELS } from './recipes/covid-blues.ts';
@@ -49,6 +49,7 @@ export async function planRecipe(
 ): Promise<IngestPlan> {
   const recipe = recipeOf(name);
   checkOptions(recipe, options);
+  if (!statSync(root).isDirectory()) throw folderError(name, root, recipe.layout, `${root} is a file`);
   const { licence, citation, homepage } = recipe;
   return {
     ...{ name, licence, citation, homepage },
@@ -59,35 +60,35 @@ export async function planRecipe(
 
 function checkOptions({ name, options: known }: Recipe, options: RecipeOptions): void {
   const { label, stills, part, labels } = options;
-  if (known.label !== undefined && (label === undefined || !known.label.includes(label))) {
-    const choices = known.label.join(', ');
-    const not = label === undefined ? '' : `; not "${label}"`;
-    throw optionError(name, known, `The recipe ${name} needs to know which label: ${choices}${not}.`);
-  }
-  if (label !== undefined && known.label === undefined)
-    throw optionError(name, known, `The recipe ${name} has one set of labels and takes no label option.`);
-  if (stills !== undefined && known.stills === undefined)
-    throw optionError(name, known, `The recipe ${name} has no stills to include or leave out.`);
-  if (part !== undefined && known.part?.includes(part) !== true) {
-    const parts =
-      known.part === undefined ? 'has no parts to choose from' : `has the parts ${known.part.join(', ')}`;
-    throw optionError(name, known, `The recipe ${name} ${parts}; not "${part}".`);
-  }
-  if (labels !== undefined && known.labels === undefined)
-    throw optionError(name, known, `The recipe ${name} brings its own labels and takes no label table.`);
-}
-
-function optionError(name: string, known: Recipe['options'], message: string): UsclError {
+  const not = label === undefined ? '' : `; not "${label}"`;
+  const parts = known.part === undefined ? 'no parts to choose from' : `the parts ${known.part.join(', ')}`;
+  const [complaint] = [
+    ...said(
+      known.label !== undefined && (label === undefined || !known.label.includes(label)),
+      `needs to know which label: ${known.label?.join(', ')}${not}.`,
+    ),
+    ...said(
+      label !== undefined && known.label === undefined,
+      'has one set of labels and takes no label option.',
+    ),
+    ...said(stills !== undefined && known.stills === undefined, 'has no stills to include or leave out.'),
+    ...said(part !== undefined && known.part?.includes(part) !== true, `has ${parts}; not "${part}".`),
+    ...said(
+      labels !== undefined && known.labels === undefined,
+      'brings its own labels and takes no label table.',
+    ),
+  ];
+  if (complaint === undefined) return;
   const taken = [
     ...(known.label === undefined ? [] : [`--label ${known.label.join('|')}`]),
     ...(known.stills === undefined ? [] : ['--stills']),
     ...(known.part === undefined ? [] : [`--part ${known.part.join('|')}`]),
     ...(known.labels === undefined ? [] : ['--labels FILE']),
   ];
-  return new UsclError({
+  throw new UsclError({
     kind: 'usage',
     code: 'RECIPE_OPTION',
-    message,
+    message: `The recipe ${name} ${complaint}`,
     where: name,
     remedy: `The recipe ${name} takes ${taken.length === 0 ? 'no options of its own' : taken.join(' and ')}.`,
   });

@@ -35,13 +35,8 @@ export interface PlannedDicom {
   readonly flags: readonly string[];
 }
 
-/** A DICOM file that is not. */
-export interface DicomRejection extends Rejection {
-  /** What may be written in place of the path. */
-  readonly writtenSource: string;
-  /** What may be written in place of the reason. */
-  readonly writtenReason: string;
-}
+/** A DICOM file that is not, with what may be written in place of its path and reason. */
+type DicomRejection = Required<Rejection>;
 
 export interface DicomPlan {
   /** In the order of their ids. */

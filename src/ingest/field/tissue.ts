@@ -115,32 +115,10 @@ function addNearField(tissue: Cells, closed: Cells, largest: Part): void {
   });
 }
 
-/** The upper median over the cells; 0 where there are none. Found without sorting all of them (Hoare's selection). */
+/** The upper median over the cells; 0 where there are none. */
 function medianOver(values: Float32Array, cells: Cells): number {
-  const chosen = new Float32Array(values.length);
-  let count = 0;
-  for (let i = 0; i < values.length; i++) if (cells.data[i] === 1) chosen[count++] = values[i]!;
-  if (count === 0) return 0;
-  const middle = count >> 1;
-  let from = 0;
-  let to = count - 1;
-  while (from < to) {
-    const pivot = chosen[(from + to) >> 1]!;
-    let low = from;
-    let high = to;
-    while (low <= high) {
-      while (chosen[low]! < pivot) low++;
-      while (chosen[high]! > pivot) high--;
-      if (low > high) break;
-      const value = chosen[low]!;
-      chosen[low++] = chosen[high]!;
-      chosen[high--] = value;
-    }
-    if (middle <= high) to = high;
-    else if (middle >= low) from = low;
-    else break;
-  }
-  return chosen[middle]!;
+  const chosen = values.filter((_, i) => cells.data[i] === 1).sort();
+  return chosen[chosen.length >> 1] ?? 0;
 }
 
 /** The mean over the cells with this label; 0 where there are none. */

@@ -19,7 +19,7 @@ import {
 import { type PlannedClip, type Rejection, said } from '../plan.ts';
 import { lookAlikes } from './look-alikes.ts';
 import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
-import { cell, folderError, requireFolder, rowError, sorted } from './recipe.ts';
+import { cell, folderError, rowError, sorted } from './recipe.ts';
 
 const CLASSES = ['benign', 'malignant', 'normal'] as const;
 
@@ -57,7 +57,6 @@ interface Image {
 }
 
 async function plan({ root, signal }: RecipeContext): Promise<RecipePlan> {
-  requireFolder('busi', root, 'benign, malignant and normal');
   const base = existsSync(join(root, PUBLISHED)) ? PUBLISHED : '';
   const withTable = existsSync(join(root, base, 'manifest.csv'));
   const { clips, ...rest } = withTable ? fromTable(root, base) : await fromNames(root, base, signal);

@@ -6,7 +6,7 @@ import { discover } from '../discover.ts';
 import { labelsOf } from '../labels.ts';
 import type { Rejection, SourceItem } from '../plan.ts';
 import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
-import { folderError, requireFolder } from './recipe.ts';
+import { folderError } from './recipe.ts';
 
 const EXPECTED = 'a folder of jpg or png frames for every video';
 
@@ -28,7 +28,6 @@ export const frames = {
 } as const satisfies Recipe;
 
 async function plan({ root, options, skip, signal }: RecipeContext): Promise<RecipePlan> {
-  requireFolder('frames', root, EXPECTED);
   const found = await discover(root, { layout: 'frames', skip, signal });
   const items: SourceItem[] = [];
   const rejected: Rejection[] = [...found.rejected];

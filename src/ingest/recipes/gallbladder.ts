@@ -15,7 +15,7 @@ import { compareText, extensionOf, fileComplaint, fileNameOf, joinRelative } fro
 import { opaque } from '../dicom/identity.ts';
 import { type PlannedClip, type Rejection, said } from '../plan.ts';
 import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
-import { cell, contentsOf, filesBelow, folderError, joined, requireFolder, rowError } from './recipe.ts';
+import { cell, contentsOf, filesBelow, folderError, joined, rowError } from './recipe.ts';
 
 export const GALLBLADDER_PARTS = ['training', 'test'] as const;
 type Part = (typeof GALLBLADDER_PARTS)[number];
@@ -66,7 +66,6 @@ interface Picture {
 
 function plan({ root, options }: RecipeContext): RecipePlan {
   const expected = GALLBLADDER_PARTS.map((part) => `data/${part}_data/${TABLE}`).join(' and ');
-  requireFolder('gallbladder', root, expected);
   const wanted = GALLBLADDER_PARTS.filter((part) => options.part === undefined || options.part === part);
   const folders = wanted.flatMap((part) => {
     const folder = folderOf(root, part);

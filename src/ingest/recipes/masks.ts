@@ -10,12 +10,12 @@ import { labelsOf } from '../labels.ts';
 import type { MaskCodes } from '../mask-codes.ts';
 import { readMaskCodes } from '../mask-codes.ts';
 import { pairMasks } from '../mask-names.ts';
-import { isOutline } from '../mask-outlines.ts';
+import { isOutline } from '../masks.ts';
 import { stemOf } from '../paths.ts';
 import { type MaskReading, type Rejection, said, type SourceItem } from '../plan.ts';
 import { lookAlikes } from './look-alikes.ts';
 import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
-import { contentsOf, folderError, requireFolder, sorted } from './recipe.ts';
+import { contentsOf, folderError, sorted } from './recipe.ts';
 import { tableNotes } from './seen-tables.ts';
 
 const EXPECTED = 'pictures and, beside them, masks called X_mask, X_Annotation or X in a folder masks/';
@@ -56,7 +56,6 @@ export const masks = {
 } as const satisfies Recipe;
 
 async function plan({ root, options, skip, signal }: RecipeContext): Promise<RecipePlan> {
-  requireFolder('masks', root, EXPECTED);
   const found = await discover(root, { layout: 'stills', skip, signal });
   const rejected: Rejection[] = [...found.rejected];
   const pictures = found.items.filter(({ kind }) => kind === 'still');

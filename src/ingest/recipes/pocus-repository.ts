@@ -13,9 +13,8 @@ import type { CsvRow } from '../csv.ts';
 import { readCsv } from '../csv.ts';
 import { extensionOf, fileComplaint, fileNameOf, joinRelative } from '../paths.ts';
 import { type PlannedClip, type Rejection, said } from '../plan.ts';
-import { classOf, flagsOf, planOf } from './pocus-labels.ts';
 import type { RecipePlan } from './recipe.ts';
-import { cell, contentsOf, count, filesBelow, folderError, joined } from './recipe.ts';
+import { cell, contentsOf, count, countsAsText, sorted, filesBelow, folderError, joined } from './recipe.ts';
 
 const TABLE = 'dataset_metadata.csv';
 export const REPOSITORY_TABLE = `data/${TABLE}`;
@@ -216,4 +215,45 @@ function nameOf(row: CsvRow): string {
 
 function isStated(value: string): boolean {
   return !/^(|none|nan|nd|n\/a|n\.a\.|unknown|image not found)$/i.test(value);
+}
+
+/** What the labels mean, whichever table they stand in. */
+const CLASSES: Readonly<Record<string, string>> = {
+  'covid-19': 'covid',
+  'bacterial pneumonia': 'pneumonia',
+  regular: 'regular',
+};
+
+/** The benchmark's class of a label, whatever its capitals; null for a label outside of the benchmark. */
+export function classOf(label: string): string | null {
+  return CLASSES[label.toLowerCase()] ?? null;
+}
+
+export function flagsOf(path: string, label: string): string[] {
+  return [
+    ...(label.toLowerCase() === 'viral pneumonia' ? ['viral-pneumonia'] : []),
+    ...(/\/linear\//i.test(path) ? ['linear-probe'] : []),
+    ...(path.includes('/label_uncertain/') ? ['label-uncertain'] : []),
+  ];
+}
+
+/** What both tables come to. */
+export function planOf(
+  clips: readonly PlannedClip[],
+  licences: ReadonlyMap<string, number>,
+  others: ReadonlyMap<string, number>,
+  leftOut: number,
+): RecipePlan {
+  return {
+    licence: `per file: ${countsAsText(licences)}`,
+    classes: ['covid', 'pneumonia', 'regular'],
+    clips: sorted(clips),
+    notes: [
+      ...said(leftOut > 0, `${leftOut} stills were left out.`),
+      ...said(
+        others.size > 0,
+        `Outside the three benchmark classes, so unlabelled: ${countsAsText(others)}.`,
+      ),
+    ],
+  };
 }

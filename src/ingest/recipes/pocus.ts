@@ -9,10 +9,16 @@ import { join } from 'node:path';
 import { readCsv } from '../csv.ts';
 import { fileComplaint, spellingOf } from '../paths.ts';
 import type { PlannedClip, Rejection } from '../plan.ts';
-import { classOf, flagsOf, planOf } from './pocus-labels.ts';
-import { hasRepository, planRepository, REPOSITORY_TABLE } from './pocus-repository.ts';
+import {
+  classOf,
+  flagsOf,
+  hasRepository,
+  planOf,
+  planRepository,
+  REPOSITORY_TABLE,
+} from './pocus-repository.ts';
 import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
-import { cell, contentsOf, count, folderError, requireFolder, requirePaths, rowError } from './recipe.ts';
+import { cell, contentsOf, count, folderError, requirePaths, rowError } from './recipe.ts';
 
 const OWN_TABLE = 'manifest.csv';
 
@@ -49,7 +55,6 @@ function hasOwnTable(root: string): boolean {
 }
 
 function plan({ root, options }: RecipeContext): RecipePlan {
-  requireFolder('pocus', root, `${REPOSITORY_TABLE} or ${OWN_TABLE}`);
   const stills = options.stills === true;
   // Who writes a table knows more than the published one says.
   if (existsSync(join(root, OWN_TABLE))) return planOwnTable(root, stills);

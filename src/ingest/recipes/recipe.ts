@@ -2,7 +2,7 @@
  * What a recipe is: the knowledge of one public set, from where to get it to which name means which label. A recipe
  * looks at names and tables, not at frames. Here is also what recipes have in common.
  */
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { dataError, type UsclError } from '../../base/errors.ts';
 import type { CsvRow } from '../csv.ts';
@@ -134,11 +134,6 @@ export function contentsOf(root: string): string {
   if (names.length === 0) return '; it is empty';
   const shown = names.sort(compareNatural).slice(0, 6).join(', ');
   return `; it holds ${shown}${names.length > 6 ? ` and ${names.length - 6} more` : ''}`;
-}
-
-/** Refuses a source that is no folder. Errors: `RECIPE_FOLDER`. */
-export function requireFolder(recipe: string, root: string, expected: string): void {
-  if (!statSync(root).isDirectory()) throw folderError(recipe, root, expected, `${root} is a file`);
 }
 
 export function folderError(recipe: string, root: string, expected: string, found: string): UsclError {

@@ -9,7 +9,7 @@ import { discover } from '../discover.ts';
 import { fileNameOf } from '../paths.ts';
 import { type PlannedClip, type Rejection, said } from '../plan.ts';
 import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
-import { folderError, requireFolder } from './recipe.ts';
+import { folderError } from './recipe.ts';
 
 interface Code {
   /** What the name of a video's folder begins with. */
@@ -109,7 +109,6 @@ async function planCodes(
 ): Promise<RecipePlan> {
   const prefixes = codes.map(({ prefix }) => prefix).join(', ');
   const expected = `folders of frames whose names begin with ${prefixes}`;
-  requireFolder(name, root, expected);
   const found = await discover(root, { layout: 'frames', skip, signal });
   const clips: PlannedClip[] = [];
   const rejected: Rejection[] = [...found.rejected];

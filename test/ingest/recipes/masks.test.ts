@@ -9,7 +9,7 @@ import { openDataset } from '../../../src/dataset/reader.ts';
 import { ingest } from '../../../src/ingest/ingest.ts';
 import { readMaskCodes } from '../../../src/ingest/mask-codes.ts';
 import { pairMasks } from '../../../src/ingest/mask-names.ts';
-import { fillOutline, isOutline } from '../../../src/ingest/mask-outlines.ts';
+import { fillOutline, isOutline } from '../../../src/ingest/masks.ts';
 import { planRecipe } from '../../../src/ingest/recipes.ts';
 import { scratchFolder } from '../../dataset/helpers.ts';
 import { failureOf, makePicture } from '../media.ts';
