@@ -63,20 +63,15 @@ export { initialise } from './models/initialise.ts';
 export { resnet } from './models/resnet.ts';
 
 // From sources to datasets.
-export type { DropCounts } from './ingest/clean.ts';
-export { contactSheet, type ContactSheetOptions } from './ingest/contact-sheet.ts';
-export type { PictureLayout } from './ingest/discover.ts';
-export { ingest, type IngestOptions, type IngestSummary } from './ingest/ingest.ts';
-export type { Sampling } from './ingest/clip.ts';
-export { planCut, type Cut } from './ingest/field/cut.ts';
-export { readFieldFile, wholeField, type FieldFile } from './ingest/field/file.ts';
-export { findField } from './ingest/field/find.ts';
-export { outlineSheet, type OutlineSheet, type OutlineSheetOptions } from './ingest/outline-sheet.ts';
-export type { AlikeReport, CropReport } from './ingest/summary.ts';
-export { inspectDataset, type Inspection, type Problem } from './ingest/inspect.ts';
-export type { Rejection } from './ingest/plan.ts';
-export { type Recipe, type RecipeName, type RecipeOptions, recipeOf, RECIPES } from './ingest/recipes.ts';
-export { makePhantom } from './phantom/phantom.ts';
+export { contactSheet } from './ingest/contact-sheet.ts';
+export { ingest } from './ingest/ingest.ts';
+export { inspectDataset, type Inspection } from './ingest/inspect.ts';
+export type { IngestOptions, ReadOptions } from './ingest/options.ts';
+export { outlineSheet } from './ingest/outline-sheet.ts';
+export { readSources, type FoundClip, type NotRead, type ReadVisitor } from './ingest/reading.ts';
+export { recipeOf, RECIPES, type Recipe, type RecipeName } from './ingest/recipes.ts';
+export type { IngestSummary } from './ingest/summary.ts';
+export { makePhantom, type PhantomOptions } from './phantom/phantom.ts';
 
 // Views.
 export { epochBatches } from './views/batches.ts';
@@ -231,13 +226,6 @@ export {
   type ClassMap,
   type FittedClasses,
 } from './training/evaluate/class-map.ts';
-export {
-  readSources,
-  type FoundClip,
-  type NotRead,
-  type ReadOptions,
-  type ReadVisitor,
-} from './ingest/reading.ts';
 
 // Reports.
 export { writeReport, type ReportOptions, type ReportSummary } from './report/report.ts';

@@ -1,12 +1,8 @@
 /** `uscl ingest SOURCE --out DATASET`. */
 import { Command } from 'commander';
-import {
-  DEFAULT_FPS,
-  DEFAULT_SIZE,
-  ingest,
-  type IngestOptions,
-  type IngestSummary,
-} from '../ingest/ingest.ts';
+import { ingest } from '../ingest/ingest.ts';
+import { DEFAULT_FPS, DEFAULT_SIZE, type IngestOptions } from '../ingest/options.ts';
+import type { IngestSummary } from '../ingest/summary.ts';
 import { NothingTaken } from '../ingest/nothing-taken.ts';
 import type { Rejection } from '../ingest/plan.ts';
 import { BLUES_LABELS, GALLBLADDER_PARTS, RECIPES } from '../ingest/recipes.ts';

@@ -5,8 +5,7 @@
  * rest goes on. Links to folders and links out of the source are not followed, pipes and devices are not opened. A source
  * of a million files fits into a few hundred megabytes.
  */
-import { statSync } from 'node:fs';
-import type { Dirent } from 'node:fs';
+import { type Dirent, statSync } from 'node:fs';
 import { opendir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';

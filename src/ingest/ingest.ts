@@ -9,20 +9,17 @@ import sharp from 'sharp';
 import { dataError, isDataError, type UsclError } from '../base/errors.ts';
 import type { ClipRecord, Manifest } from '../dataset/types.ts';
 import { carryNotes } from '../dataset/carried-splits.ts';
-import type { DatasetWriter } from '../dataset/writer.ts';
-import { createDataset } from '../dataset/writer.ts';
+import { createDataset, type DatasetWriter } from '../dataset/writer.ts';
 import type { PreviousClip } from '../dataset/takeover.ts';
 import { type AheadQueue, inOrder } from './ahead.ts';
-import type { DecodeSettings } from './clip.ts';
-import { ClipDecoding, namesOf } from './clip.ts';
+import { ClipDecoding, type DecodeSettings, namesOf } from './clip.ts';
 import { writtenReason } from './dicom/plan.ts';
 import { notesOnFlags } from './dicom/remarks.ts';
 import { classWarnings } from './doubtful-classes.ts';
 import { findVideoTools } from './ffmpeg.ts';
 import { keyOf } from './keys.ts';
 import { heldBytes, openSource } from './open.ts';
-import type { CheckedOptions, IngestOptions } from './options.ts';
-import { checkOptions } from './options.ts';
+import { type CheckedOptions, checkOptions, type IngestOptions } from './options.ts';
 import { NothingTaken } from './nothing-taken.ts';
 import type { IngestPlan, PlannedClip, Rejection } from './plan.ts';
 import { nameless, planIngest } from './planning.ts';
@@ -30,10 +27,6 @@ import { type IngestSummary, Tally } from './summary.ts';
 import type { VideoDecoder } from './video.ts';
 import { probeAhead } from './video-probe.ts';
 import { runsOf, VideoGroup } from './video-group.ts';
-
-export type { IngestOptions } from './options.ts';
-export { DEFAULT_FPS, DEFAULT_SIZE } from './options.ts';
-export type { IngestSummary } from './summary.ts';
 
 /** A clip with what is needed to decode it or to know it again. */
 interface Task {

@@ -11,6 +11,7 @@ import { classWarnings } from './doubtful-classes.ts';
 import { LOOK_AT } from './contact-sheet.ts';
 import { UNLIKE_FRAMES } from './likeness.ts';
 import { compareNatural } from './paths.ts';
+import { meanDifference } from './stages.ts';
 
 /** What a problem means for the person: `error` spoils results, `warning` may, `note` is good to know. */
 export interface Problem {
@@ -187,12 +188,6 @@ function lookAtFrames(dataset: Dataset) {
       constant.push(clip.id);
   }
   return { constant, dark };
-}
-
-function meanDifference(a: Uint8Array, b: Uint8Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += Math.abs(a[i]! - b[i]!);
-  return sum / a.length;
 }
 
 function countClasses(names: readonly string[], clips: readonly ClipRecord[]) {

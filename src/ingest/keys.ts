@@ -37,31 +37,23 @@ export async function keyOf(
   const paths = [...(item.kind === 'frames' ? item.files : [item.path]), ...masks];
   for (const path of paths) {
     const absolute = join(root, path);
-    if (typeof name === 'string' && item.kind === 'dicom') parts.push(name, (await stateOf(absolute))?.size);
-    else if (typeof name === 'string') parts.push(name, await contentOf(absolute));
-    else if (name !== undefined && 'by' in name) parts.push(await contentOf(absolute));
-    else {
-      const state = await stateOf(absolute);
-      parts.push(path, state?.size, state?.changed);
+    const [isNamed, isByContent] = [typeof name === 'string', typeof name === 'object' && 'by' in name];
+    if (isNamed) parts.push(name);
+    if (isByContent || (isNamed && item.kind !== 'dicom')) {
+      parts.push(await unlessGone(digestOfFile(absolute)));
+      continue;
     }
+    const state = await unlessGone(stat(absolute, { bigint: true }));
+    const [size, changed] = [state?.size.toString(), state?.mtimeNs.toString()];
+    parts.push(...(isNamed ? [size] : [path, size, changed]));
   }
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
 
-async function stateOf(path: string): Promise<{ readonly size: string; readonly changed: string } | null> {
+/** Null where the file is gone or locked since the plan was made: the decoder says so. */
+async function unlessGone<T>(asked: Promise<T>): Promise<T | null> {
   try {
-    const { size, mtimeNs } = await stat(path, { bigint: true });
-    return { size: String(size), changed: String(mtimeNs) };
-  } catch (thrown) {
-    if (systemCode(thrown) === undefined) throw thrown;
-    // Gone or locked since the plan was made: the decoder says so.
-    return null;
-  }
-}
-
-async function contentOf(path: string): Promise<string | null> {
-  try {
-    return await digestOfFile(path);
+    return await asked;
   } catch (thrown) {
     if (systemCode(thrown) === undefined) throw thrown;
     return null;

@@ -6,10 +6,8 @@
  */
 import type { Field } from '../dataset/types.ts';
 import { findField } from './field/find.ts';
-import type { Rectangle } from './field/raster.ts';
-import { areaOf, boundsOf, rasterize } from './field/raster.ts';
-import type { Size } from './geometry.ts';
-import { hundredths } from './geometry.ts';
+import { areaOf, boundsOf, rasterize, type Rectangle } from './field/raster.ts';
+import { hundredths, type Size } from './geometry.ts';
 
 type Outline = Field['outlines'][number];
 

@@ -2,8 +2,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { openDicomClip } from './dicom/clip.ts';
-import type { PseudonymKey } from './dicom/identity.ts';
-import { contentDigest } from './dicom/identity.ts';
+import { contentDigest, type PseudonymKey } from './dicom/identity.ts';
 import type { VideoTools } from './ffmpeg.ts';
 import { openPictures } from './picture-source.ts';
 import { digestOfFile } from './paths.ts';

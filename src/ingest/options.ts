@@ -5,8 +5,7 @@ import type { Sampling, UnmaskedRule } from './clip.ts';
 import { readKeyFile } from './dicom/identity.ts';
 import type { PictureLayout } from './discover.ts';
 import { readFieldFile } from './field/file.ts';
-import type { RecipeName, RecipeOptions } from './recipes.ts';
-import { recipeOf } from './recipes.ts';
+import { type RecipeName, recipeOf, type RecipeOptions } from './recipes.ts';
 
 /**
  * Frames kept a second. Neighbours at 25 a second are nearly equal and add bytes, not views; USCL's own set was
@@ -21,19 +20,10 @@ export const DEFAULT_FPS = 5;
  */
 export const DEFAULT_SIZE = 256;
 
-export interface IngestOptions {
-  /** Folder (or one file) to read. */
-  readonly source: string;
-  /** Folder to write the dataset to. */
-  readonly out: string;
-  /** Name in the manifest; default: the recipe's, or the source's name (`dicom` where that may name a patient). */
-  readonly name?: string | undefined;
-  /** CSV with the columns clip, label and optionally group. With a recipe only where it takes one. */
-  readonly labels?: string | undefined;
+/** How clips are read, with or without a dataset. */
+export interface ReadOptions {
   /** Frames kept a second of video; 'all' keeps every frame. Default `DEFAULT_FPS`. */
   readonly fps?: number | 'all' | undefined;
-  /** Whether frames are uniform in time (default), or as many at equal steps of motion (decodes twice). */
-  readonly sampling?: Sampling | undefined;
   /** Stored length of the shorter side, 16 to 2048 pixels; smaller originals keep their size. Default `DEFAULT_SIZE`. */
   readonly size?: number | undefined;
   /** 1 (grey, default) or 3 (RGB). */
@@ -51,19 +41,32 @@ export interface IngestOptions {
    * files and folders, whose names are then not written.
    */
   readonly keyFile?: string | undefined;
+  readonly pictures?: PictureLayout | undefined;
+  /** Decoders at once; default: as many as there are cores. Does not change the result. */
+  readonly parallel?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface IngestOptions extends ReadOptions {
+  /** Folder (or one file) to read. */
+  readonly source: string;
+  /** Folder to write the dataset to. */
+  readonly out: string;
+  /** Name in the manifest; default: the recipe's, or the source's name (`dicom` where that may name a patient). */
+  readonly name?: string | undefined;
+  /** CSV with the columns clip, label and optionally group. With a recipe only where it takes one. */
+  readonly labels?: string | undefined;
+  /** Whether frames are uniform in time (default), or as many at equal steps of motion (decodes twice). */
+  readonly sampling?: Sampling | undefined;
   readonly recipe?: RecipeName | undefined;
   readonly recipeOptions?: RecipeOptions | undefined;
-  readonly pictures?: PictureLayout | undefined;
   /** Stop at the first source that cannot be read or is damaged, or at a label row that fits nothing. */
   readonly strict?: boolean | undefined;
   /** Replace a dataset at `out`; clips of it whose source and settings are unchanged are taken over. */
   readonly overwrite?: boolean | undefined;
   /** Take over clips that an earlier ingest to `out` left (default true). */
   readonly reuse?: boolean | undefined;
-  /** Decoders at once; default: as many as there are cores. Does not change the result. */
-  readonly parallel?: number | undefined;
   readonly onProgress?: ((done: number, total: number, note?: string) => void) | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
 export type CheckedOptions = ReturnType<typeof checkOptions>;

@@ -103,30 +103,24 @@ export function fileComplaint(root: string, path: string): string | undefined {
   }
 }
 
+const COMPLAINTS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EACCES: 'you may not read it',
+  EPERM: 'you may not read it',
+  ELOOP: 'it is a link that leads to itself',
+  ENAMETOOLONG: 'its path is too long for the system',
+  ENXIO: 'it is not a regular file',
+  ENODEV: 'it is not a regular file',
+  ENOTDIR: 'it is not a folder',
+};
+
 /** What the system said about a file or folder, without the path that its messages hold. */
 export function accessComplaint(thrown: unknown, path: string): string {
-  switch (systemCode(thrown)) {
-    case 'ENOENT':
-      // A name that is not UTF-8 reaches us with replacement characters, and no file has that name.
-      if (path.includes('\uFFFD')) return 'its name is not valid UTF-8; rename it';
-      return 'there is no such file';
-    case 'EACCES':
-    case 'EPERM':
-      return 'you may not read it';
-    case 'ELOOP':
-      return 'it is a link that leads to itself';
-    case 'ENAMETOOLONG':
-      return 'its path is too long for the system';
-    case 'ENXIO':
-    case 'ENODEV':
-      return 'it is not a regular file';
-    case 'ENOTDIR':
-      return 'it is not a folder';
-    case undefined:
-      return messageOf(thrown);
-    default:
-      return `it cannot be read (${systemCode(thrown)})`;
-  }
+  const code = systemCode(thrown);
+  if (code === undefined) return messageOf(thrown);
+  // A name that is not UTF-8 reaches us with replacement characters, and no file has that name.
+  if (code === 'ENOENT' && path.includes('\uFFFD')) return 'its name is not valid UTF-8; rename it';
+  return COMPLAINTS[code] ?? `it cannot be read (${code})`;
 }
 
 /** A path of the source as the file system spells it: as it is, or in the other form of composed letters (ü, é). */

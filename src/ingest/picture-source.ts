@@ -2,14 +2,12 @@
  * A still picture, or a folder of pictures that are the frames of one clip, as a `ClipSource`. The first readable
  * picture's size holds for all; pictures that cannot be read are left out and count as damage.
  */
-import { createHash } from 'node:crypto';
-import type { Hash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { join } from 'node:path';
 import { dataError, systemCode, UsclError } from '../base/errors.ts';
 import { accessComplaint, fileNameOf } from './paths.ts';
 import type { ClipSource, FrameRequest } from './source.ts';
-import type { Scale, Still } from './still.ts';
-import { brightestOf, decodeStill, openStill, scaleFor } from './still.ts';
+import { brightestOf, decodeStill, openStill, type Scale, scaleFor, type Still } from './still.ts';
 
 /** Opens the pictures at paths relative to `root`, in order. Errors: `STILL_UNREADABLE`, `SOURCE_UNREADABLE`. */
 export async function openPictures(root: string, paths: readonly string[]): Promise<ClipSource> {

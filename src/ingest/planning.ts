@@ -6,18 +6,15 @@
 import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { dataError, messageOf, systemCode } from '../base/errors.ts';
-import type { PseudonymKey } from './dicom/identity.ts';
-import { pseudonym } from './dicom/identity.ts';
+import { pseudonym, type PseudonymKey } from './dicom/identity.ts';
 import { planDicom } from './dicom/plan.ts';
-import type { Discovery } from './discover.ts';
-import { discover } from './discover.ts';
+import { discover, type Discovery } from './discover.ts';
 import type { Warning } from './doubtful-classes.ts';
 import { hasClassFolders, labelsOf } from './labels.ts';
 import type { IngestOptions } from './options.ts';
 import { compareText } from './paths.ts';
 import { type IngestPlan, type PlannedClip, type Rejection, said } from './plan.ts';
-import type { ProbableMask } from './probable-masks.ts';
-import { probableMasks } from './probable-masks.ts';
+import { type ProbableMask, probableMasks } from './probable-masks.ts';
 import { planRecipe, recipeLike } from './recipes.ts';
 
 export interface Planned {

@@ -8,33 +8,15 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { dataError, isDataError, UsclError } from '../base/errors.ts';
 import { inOrder } from './ahead.ts';
-import type { DecodeSettings } from './clip.ts';
-import { ClipDecoding } from './clip.ts';
+import { ClipDecoding, type DecodeSettings } from './clip.ts';
 import { writtenReason } from './dicom/plan.ts';
 import { findVideoTools } from './ffmpeg.ts';
 import { heldBytes } from './open.ts';
-import type { IngestOptions } from './options.ts';
-import { checkOptions } from './options.ts';
-import type { PlannedClip, Rejection } from './plan.ts';
-import type { Planned } from './planning.ts';
-import { nameless, planIngest } from './planning.ts';
-import { probeAhead } from './video-probe.ts';
+import { checkOptions, type ReadOptions } from './options.ts';
 
-/** As for an ingest, with the same defaults. Frames are uniform in time. */
-export type ReadOptions = Pick<
-  IngestOptions,
-  | 'fps'
-  | 'size'
-  | 'channels'
-  | 'crop'
-  | 'fields'
-  | 'allowUnmasked'
-  | 'refuseUnmasked'
-  | 'keyFile'
-  | 'pictures'
-  | 'parallel'
-  | 'signal'
->;
+import type { PlannedClip, Rejection } from './plan.ts';
+import { nameless, planIngest, type Planned } from './planning.ts';
+import { probeAhead } from './video-probe.ts';
 
 /** A clip that was found in one of the sources. */
 export interface FoundClip {
@@ -85,7 +67,8 @@ type Work =
   | { readonly item: NotRead; readonly frames: null };
 
 /**
- * Reads every clip of `sources` (files, folders of frames, folders of these) and hands them to `visitor`, in order.
+ * Reads every clip of `sources` (files, folders of frames, folders of these) and hands them to `visitor`, in order. Options
+ * are as for an ingest, with the same defaults; frames are uniform in time.
  * Errors: `INGEST_OPTION`, those of field files (`FIELDS_…`) and of key files (`KEY_FILE`), `TOOL_MISSING`, whatever the
  * visitor throws but for data errors of a clip, the signal's reason when aborted.
  */

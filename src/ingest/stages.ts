@@ -133,6 +133,8 @@ function blocksOf(frame: Uint8Array, width: number, height: number): Float64Arra
   return sums.map((sum, i) => sum / counts[i]!);
 }
 
-function meanDifference(a: Float64Array, b: Float64Array): number {
-  return a.reduce((sum, value, i) => sum + Math.abs(value - b[i]!), 0) / a.length;
+export function meanDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += Math.abs(a[i]! - b[i]!);
+  return sum / a.length;
 }

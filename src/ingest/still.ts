@@ -8,8 +8,7 @@ import sharp from 'sharp';
 import { dataError, messageOf, type UsclError } from '../base/errors.ts';
 import { withChannels } from '../dataset/channels.ts';
 import { holdsAnimatedPng } from './apng.ts';
-import type { Size } from './geometry.ts';
-import { MAX_PIXELS, sizeComplaint } from './geometry.ts';
+import { MAX_PIXELS, type Size, sizeComplaint } from './geometry.ts';
 import { readStart } from './paths.ts';
 
 const MAX_BYTES = 256 * 2 ** 20;

@@ -1,11 +1,12 @@
 /** What an ingest reports when it is done, for the screen and for programs; none of it is written to the dataset. */
+import { groupBy } from '../base/collect.ts';
 import { countsOf, identifying } from '../dataset/identifying.ts';
-import type { ComparedClip } from '../dataset/near-duplicates.ts';
-import { ALIKE_DISTANCE, findAlike } from '../dataset/near-duplicates.ts';
+import { ALIKE_DISTANCE, type ComparedClip, findAlike } from '../dataset/near-duplicates.ts';
 import type { ClipRecord, Field, Manifest } from '../dataset/types.ts';
 import type { DropCounts } from './clean.ts';
 import type { Warning } from './doubtful-classes.ts';
 import { UNLIKE_FRAMES } from './likeness.ts';
+import { compareText } from './paths.ts';
 import type { IngestPlan, Rejection } from './plan.ts';
 
 /** Where the ultrasound of one clip was cut out. */
@@ -78,30 +79,21 @@ export class Tally {
   readonly damaged: Rejection[] = [];
   readonly remarks: Rejection[] = [];
   reused = 0;
-  readonly #classes: Map<string, number>;
-  readonly #groups = new Set<string>();
-  readonly #flags = new Map<string, number>();
+  readonly #classes: readonly string[];
   readonly #crops: CropReport[] = [];
   readonly #dropped: DropCounts = { black: 0, blank: 0, duplicate: 0 };
-  readonly #taken: (ComparedClip & Pick<ClipRecord, 'id' | 'group' | 'flags'>)[] = [];
-  #unlabelled = 0;
+  readonly #taken: (ComparedClip & Pick<ClipRecord, 'id' | 'group' | 'label' | 'flags'>)[] = [];
 
   constructor(plan: Pick<IngestPlan, 'classes' | 'rejected'>) {
-    this.#classes = new Map(plan.classes.map((label) => [label, 0]));
+    this.#classes = plan.classes;
     this.rejected = [...plan.rejected];
   }
 
   take(record: ClipRecord): void {
     const { id, label, group, dropped, flags, crop, field, sourceSha256, hashes } = record;
-    this.#taken.push({ id, group, sourceSha256, hashes, flags });
-    if (label === null) this.#unlabelled++;
-    else this.#classes.set(label, (this.#classes.get(label) ?? 0) + 1);
-    this.#groups.add(group);
-    for (const flag of flags) this.#flags.set(flag, (this.#flags.get(flag) ?? 0) + 1);
-    this.#crops.push({
-      ...{ clip: id, crop, shape: field?.shape ?? null, from: field?.from ?? null },
-      confidence: field?.confidence ?? null,
-    });
+    this.#taken.push({ id, group, label, flags, sourceSha256, hashes });
+    const { shape = null, from = null, confidence = null } = field ?? {};
+    this.#crops.push({ clip: id, crop, shape, from, confidence });
     this.#count(dropped);
   }
 
@@ -122,13 +114,20 @@ export class Tally {
 
   /** What is told of the clips in the end. */
   summary() {
+    const labels = groupBy(this.#taken, ({ label }) => label);
+    const flags = groupBy(
+      this.#taken.flatMap((clip) => clip.flags),
+      (flag) => flag,
+    );
     return {
-      classes: Object.fromEntries(this.#classes),
-      unlabelled: this.#unlabelled,
-      groups: this.#groups.size,
+      classes: Object.fromEntries(this.#classes.map((label) => [label, labels.get(label)?.length ?? 0])),
+      unlabelled: labels.get(null)?.length ?? 0,
+      groups: new Set(this.#taken.map(({ group }) => group)).size,
       dropped: this.#dropped,
       crops: this.#crops,
-      flags: Object.fromEntries([...this.#flags].sort(([a], [b]) => (a < b ? -1 : 1))),
+      flags: Object.fromEntries(
+        [...flags.keys()].sort(compareText).map((flag) => [flag, flags.get(flag)!.length]),
+      ),
       rejected: this.rejected,
       damaged: this.damaged,
       remarks: this.remarks,
@@ -150,7 +149,7 @@ export class Tally {
   }
 
   #identifyingNames(): readonly Warning[] {
-    const names = [...this.#taken.flatMap(({ id, group }) => [id, group]), ...this.#classes.keys()];
+    const names = [...this.#taken.flatMap(({ id, group }) => [id, group]), ...this.#classes];
     const found = identifying(names);
     if (found.length === 0) return [];
     const about = [...new Set(found.flatMap(({ examples }) => examples))];

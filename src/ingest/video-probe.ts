@@ -9,8 +9,7 @@ import { UsclError } from '../base/errors.ts';
 import { isAnimatedPng } from './apng.ts';
 import { captureOutput, drainOutputs, FIRST_PIPE, MAX_COMPLAINTS, streamOutput } from './command.ts';
 import { fileUrl, PROBE_SECONDS, PROTOCOLS, reasonIn, unreadable } from './ffmpeg.ts';
-import type { Size } from './geometry.ts';
-import { displaySize, sizeComplaint } from './geometry.ts';
+import { displaySize, type Size, sizeComplaint } from './geometry.ts';
 
 /** Containers that name other files, render text, or carry patient data that must be taken out first. */
 const REFUSED: Readonly<Record<string, string>> = {

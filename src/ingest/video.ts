@@ -4,10 +4,9 @@
  */
 import { UsclError } from '../base/errors.ts';
 import { drainOutputs, FIRST_PIPE, streamOutput } from './command.ts';
-import type { VideoTools } from './ffmpeg.ts';
-import { fileUrl, PROTOCOLS, reasonIn, unreadable } from './ffmpeg.ts';
-import type { Size } from './geometry.ts';
-import { MAX_PIXELS } from './geometry.ts';
+import { fileUrl, PROTOCOLS, reasonIn, unreadable, type VideoTools } from './ffmpeg.ts';
+import { MAX_PIXELS, type Size } from './geometry.ts';
+import type { FrameRequest } from './source.ts';
 import type { VideoInfo } from './video-probe.ts';
 import { readerOptions } from './video-probe.ts';
 
@@ -19,13 +18,10 @@ const MAX_FRAMES = 200_000;
 /** What `decodeVideo` is, and whatever stands in for it. */
 export type VideoDecoder = typeof decodeVideo;
 
-export interface DecodeOptions {
+/** A slower video than asked for keeps the frames it has. */
+export interface DecodeOptions extends FrameRequest {
   readonly size: Size;
-  readonly channels: 1 | 3;
-  /** Frames a second to keep, or 'all'. A slower video keeps what it has. */
-  readonly fps: number | 'all';
   readonly tools: VideoTools;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /**

@@ -5,7 +5,7 @@ import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
 import { openDataset } from '../../src/dataset/reader.ts';
-import type { IngestOptions } from '../../src/ingest/ingest.ts';
+import type { IngestOptions } from '../../src/ingest/options.ts';
 import { ingest } from '../../src/ingest/ingest.ts';
 import { inspectDataset } from '../../src/ingest/inspect.ts';
 import { hasClassFolders } from '../../src/ingest/labels.ts';

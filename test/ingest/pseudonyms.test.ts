@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openDataset } from '../../src/dataset/reader.ts';
-import type { IngestOptions } from '../../src/ingest/ingest.ts';
+import type { IngestOptions } from '../../src/ingest/options.ts';
 import { ingest } from '../../src/ingest/ingest.ts';
 import { inspectDataset } from '../../src/ingest/inspect.ts';
 import { readSources } from '../../src/ingest/reading.ts';

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import type { IngestOptions } from '../../src/ingest/ingest.ts';
+import type { IngestOptions } from '../../src/ingest/options.ts';
 import { ingest } from '../../src/ingest/ingest.ts';
 import { compileProgram, start } from '../cli/run.ts';
 import { scratchFolder } from '../dataset/helpers.ts';

@@ -4,11 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import { dataError, isDataError, UsclError } from '../../base/errors.ts';
-import type { Keyword } from '../../formats/dicom/dictionary.ts';
-import { tagOf } from '../../formats/dicom/dictionary.ts';
+import { type Keyword, tagOf } from '../../formats/dicom/dictionary.ts';
 import type { DicomElements } from '../../formats/dicom/elements.ts';
-import type { DicomObject } from '../../formats/dicom/read.ts';
-import { readDicom } from '../../formats/dicom/read.ts';
+import { type DicomObject, readDicom } from '../../formats/dicom/read.ts';
 import { itemsOf, numberOf, textOf } from '../../formats/dicom/values.ts';
 import { readStart } from '../paths.ts';
 import type { UltrasoundRegion } from './regions.ts';

@@ -19,10 +19,8 @@ import { groupBy } from '../../base/collect.ts';
 import { dataError, messageOf, systemCode, UsclError } from '../../base/errors.ts';
 import { compareText } from '../paths.ts';
 import { type Rejection, said } from '../plan.ts';
-import type { DicomHeader } from './header.ts';
-import { digestOfPixels, readHeader } from './header.ts';
-import type { PseudonymKey } from './identity.ts';
-import { opaque, pseudonym } from './identity.ts';
+import { type DicomHeader, digestOfPixels, readHeader } from './header.ts';
+import { opaque, pseudonym, type PseudonymKey } from './identity.ts';
 
 /** A DICOM file that is going to be a clip. */
 export interface PlannedDicom {

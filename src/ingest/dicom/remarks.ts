@@ -9,15 +9,13 @@ import type { DicomObject } from '../../formats/dicom/read.ts';
 import { itemsOf } from '../../formats/dicom/values.ts';
 
 const NOTES = {
-  'more-frames-than-declared': (count: string) =>
-    `${count} more frames than declared; all of them were taken.`,
-  'impossible-frame-times': (count: string) =>
-    `${count} frame times or rates that no scanner has; they count as absent.`,
-  'doubled-elements': (count: string) => `${count} elements that stand twice; the first value counts.`,
-  'odd-header': (count: string) =>
-    `${count} slips in the header (a value representation or the transfer syntax is missing or wrong); they were read by what the bytes show.`,
+  'more-frames-than-declared': 'more frames than declared; all of them were taken.',
+  'impossible-frame-times': 'frame times or rates that no scanner has; they count as absent.',
+  'doubled-elements': 'elements that stand twice; the first value counts.',
+  'odd-header':
+    'slips in the header (a value representation or the transfer syntax is missing or wrong); they were read by what the bytes show.',
 } as const;
-export type RemarkFlag = keyof typeof NOTES;
+type RemarkFlag = keyof typeof NOTES;
 
 /** Flags of a clip of pictures. */
 export function remarkFlags(object: DicomObject, image: DicomFrames): readonly RemarkFlag[] {
@@ -39,7 +37,7 @@ export function remarkFlags(object: DicomObject, image: DicomFrames): readonly R
 export function notesOnFlags(counts: Readonly<Record<string, number>>): string[] {
   return Object.entries(NOTES).flatMap(([flag, note]) => {
     const count = counts[flag] ?? 0;
-    return count === 0 ? [] : [note(count === 1 ? '1 DICOM clip has' : `${count} DICOM clips have`)];
+    return count === 0 ? [] : [`${count === 1 ? '1 DICOM clip has' : `${count} DICOM clips have`} ${note}`];
   });
 }
 

@@ -6,8 +6,7 @@
 import sharp from 'sharp';
 import { dataError } from '../../base/errors.ts';
 import type { Field } from '../../dataset/types.ts';
-import type { Size } from '../geometry.ts';
-import { storedSize } from '../geometry.ts';
+import { type Size, storedSize } from '../geometry.ts';
 import { boundsOf, rasterize, type Rectangle } from './raster.ts';
 import { planShrink } from './shrink.ts';
 

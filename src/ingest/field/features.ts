@@ -10,15 +10,12 @@ const MAX_CELLS = 224;
 /** Frames looked at, spread over those given. */
 const MAX_FRAMES = 12;
 
-export interface CellGrid {
+export interface Features {
   readonly columns: number;
   readonly rows: number;
   /** Side of a cell in pixels; pixels left over on the right and below belong to the last cells. */
   readonly cell: number;
   readonly frames: number;
-}
-
-export interface Features extends CellGrid {
   /** [rows, columns] each. Mean luminance, 0 to 255. */
   readonly mean: Float32Array;
   /** Mean absolute difference of horizontal neighbours. */

@@ -4,13 +4,11 @@
  * (`uscl inspect`) and may overrule it with a field file.
  */
 import type { Field } from '../../dataset/types.ts';
-import type { Size } from '../geometry.ts';
-import { hundredths } from '../geometry.ts';
+import { hundredths, type Size } from '../geometry.ts';
 import type { Cells } from './cells.ts';
 import { measure } from './features.ts';
 import { apexOf, fitShape, type Supports, supportOf } from './fit.ts';
-import type { Shape } from './shape.ts';
-import { fillShape, outlineOf } from './shape.ts';
+import { fillShape, outlineOf, type Shape } from './shape.ts';
 import { findTissue } from './tissue.ts';
 
 /** Fields of less confidence are not given out. */

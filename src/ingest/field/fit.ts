@@ -5,8 +5,7 @@
  */
 import type { Cells } from './cells.ts';
 import { boundsOf } from './raster.ts';
-import type { Arc, Edge, Shape } from './shape.ts';
-import { arcAt, spanAt } from './shape.ts';
+import { type Arc, arcAt, type Edge, type Shape, spanAt } from './shape.ts';
 
 /** Cost of a tissue cell left out, in dark cells taken in. */
 export const OUTSIDE = 5;

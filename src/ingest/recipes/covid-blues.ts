@@ -4,8 +4,7 @@
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { CsvRow } from '../csv.ts';
-import { readCsv } from '../csv.ts';
+import { type CsvRow, readCsv } from '../csv.ts';
 import { accessComplaint, fileComplaint, stemOf } from '../paths.ts';
 import type { PlannedClip, Rejection } from '../plan.ts';
 import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';

@@ -5,8 +5,7 @@
 import { discover } from '../discover.ts';
 import { labelsOf } from '../labels.ts';
 import type { Rejection, SourceItem } from '../plan.ts';
-import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
-import { folderError } from './recipe.ts';
+import { folderError, type Recipe, type RecipeContext, type RecipePlan } from './recipe.ts';
 
 const EXPECTED = 'a folder of jpg or png frames for every video';
 

@@ -7,8 +7,7 @@
 import { join } from 'node:path';
 import { discover } from '../discover.ts';
 import { labelsOf } from '../labels.ts';
-import type { MaskCodes } from '../mask-codes.ts';
-import { readMaskCodes } from '../mask-codes.ts';
+import { type MaskCodes, readMaskCodes } from '../mask-codes.ts';
 import { pairMasks } from '../mask-names.ts';
 import { isOutline } from '../masks.ts';
 import { stemOf } from '../paths.ts';

@@ -9,12 +9,11 @@
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { CsvRow } from '../csv.ts';
-import { readCsv } from '../csv.ts';
+import { type CsvRow, readCsv } from '../csv.ts';
 import { extensionOf, fileComplaint, fileNameOf, joinRelative } from '../paths.ts';
 import { type PlannedClip, type Rejection, said } from '../plan.ts';
 import type { RecipePlan } from './recipe.ts';
-import { cell, contentsOf, count, countsAsText, sorted, filesBelow, folderError, joined } from './recipe.ts';
+import { cell, contentsOf, count, countsAsText, filesBelow, folderError, joined, sorted } from './recipe.ts';
 
 const TABLE = 'dataset_metadata.csv';
 export const REPOSITORY_TABLE = `data/${TABLE}`;

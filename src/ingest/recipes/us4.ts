@@ -8,8 +8,7 @@ import { basename } from 'node:path';
 import { discover } from '../discover.ts';
 import { fileNameOf } from '../paths.ts';
 import { type PlannedClip, type Rejection, said } from '../plan.ts';
-import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
-import { folderError } from './recipe.ts';
+import { folderError, type Recipe, type RecipeContext, type RecipePlan } from './recipe.ts';
 
 interface Code {
   /** What the name of a video's folder begins with. */

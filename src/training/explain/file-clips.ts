@@ -9,7 +9,8 @@ import { guardWrites } from '../../base/files.ts';
 import { type Dataset, openDataset } from '../../dataset/reader.ts';
 import { createDataset } from '../../dataset/writer.ts';
 import { DEFAULT_SIZE } from '../../ingest/options.ts';
-import { type ReadOptions, readSources } from '../../ingest/reading.ts';
+import { type ReadOptions } from '../../ingest/options.ts';
+import { readSources } from '../../ingest/reading.ts';
 
 export type FileOptions = Pick<
   ReadOptions,
