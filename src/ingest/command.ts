@@ -146,6 +146,17 @@ export async function drainOutputs(
   }
 }
 
+/** As `drainOutputs`, but undefined where it fails: of several files it cannot be told whose fault that is. */
+export async function drainTogether(...args: Parameters<typeof drainOutputs>): Promise<Ending | undefined> {
+  try {
+    return await drainOutputs(...args);
+  } catch (thrown) {
+    args[3].signal?.throwIfAborted();
+    if (thrown instanceof UsclError) return undefined;
+    throw thrown;
+  }
+}
+
 /** Runs a program to its end and returns all of stdout. More than `maxBytes` of it is an error. */
 export async function captureOutput(
   program: string,

@@ -24,7 +24,10 @@ export async function readMaskCodes(path: string): Promise<MaskCodes> {
   const indexed = withIndicesAsColours(bytes);
   const { depth } = await sharp(bytes, { limitInputPixels: MAX_PIXELS }).metadata();
   const isDeep = indexed === null && depth === 'ushort';
-  const picture = sharp(indexed ?? bytes, { failOn: 'warning', limitInputPixels: MAX_PIXELS }).autoOrient();
+  const picture = sharp(indexed?.bytes ?? bytes, {
+    failOn: 'warning',
+    limitInputPixels: MAX_PIXELS,
+  }).autoOrient();
   if (isDeep) picture.toColourspace('grey16');
   const { data, info } = await picture
     .removeAlpha()
@@ -42,37 +45,29 @@ export async function readMaskCodes(path: string): Promise<MaskCodes> {
   if (kind === 'colour')
     for (let i = 0; i < codes.length; i++)
       codes[i] = values[i * 3]! * 65536 + values[i * 3 + 1]! * 256 + values[i * 3 + 2]!;
-  return { width, height, kind, codes, palette: indexed === null ? '' : paletteOf(bytes) };
+  return { width, height, kind, codes, palette: indexed?.palette ?? '' };
 }
 
-/** A palette PNG whose colour k is (k, k, k); null for any other picture. */
-function withIndicesAsColours(bytes: Buffer): Buffer | null {
-  const PNG = '89504e470d0a1a0a';
-  if (bytes.subarray(0, 8).toString('hex') !== PNG || bytes[25] !== 3) return null;
-  const parts = [bytes.subarray(0, 8)];
-  for (let at = 8; at + 12 <= bytes.length;) {
-    const end = at + 12 + bytes.readUInt32BE(at);
-    const type = bytes.toString('latin1', at + 4, at + 8);
-    if (type === 'PLTE')
+/** A palette PNG with (k, k, k) for colour k, and its palette, 6 hex digits a colour; null for any other picture. */
+function withIndicesAsColours(png: Buffer): { readonly bytes: Buffer; readonly palette: string } | null {
+  if (png.subarray(0, 8).toString('hex') !== '89504e470d0a1a0a' || png[25] !== 3) return null;
+  const parts = [png.subarray(0, 8)];
+  let palette = '';
+  for (let at = 8; at + 12 <= png.length;) {
+    const end = at + 12 + png.readUInt32BE(at);
+    const type = png.toString('latin1', at + 4, at + 8);
+    if (type === 'PLTE') {
+      palette = png.toString('hex', at + 8, end - 4);
       parts.push(
-        chunk(
-          type,
-          Buffer.from(Uint8Array.from({ length: 3 * 2 ** bytes[24]! }, (_, i) => Math.floor(i / 3))),
-        ),
+        chunk(type, Buffer.from(Array.from({ length: 3 * 2 ** png[24]! }, (_, i) => Math.floor(i / 3)))),
       );
+    }
     // Transparent colours would become black, colour profiles other colours.
     else if (!['tRNS', 'iCCP', 'gAMA', 'cHRM', 'sRGB', 'sBIT', 'hIST', 'bKGD'].includes(type))
-      parts.push(bytes.subarray(at, end));
+      parts.push(png.subarray(at, end));
     at = end;
   }
-  return Buffer.concat(parts);
-}
-
-function paletteOf(png: Buffer): string {
-  for (let at = 8; at + 12 <= png.length; at += 12 + png.readUInt32BE(at))
-    if (png.toString('latin1', at + 4, at + 8) === 'PLTE')
-      return png.toString('hex', at + 8, at + 8 + png.readUInt32BE(at));
-  return '';
+  return { bytes: Buffer.concat(parts), palette };
 }
 
 function chunk(type: string, data: Buffer): Buffer {

@@ -5,9 +5,9 @@
  */
 import { StringDecoder } from 'node:string_decoder';
 import { z } from 'zod';
-import { UsclError } from '../base/errors.ts';
 import { isAnimatedPng } from './apng.ts';
-import { captureOutput, drainOutputs, FIRST_PIPE, MAX_COMPLAINTS, streamOutput } from './command.ts';
+import type { Ending } from './command.ts';
+import { captureOutput, drainOutputs, drainTogether, FIRST_PIPE, MAX_COMPLAINTS } from './command.ts';
 import { fileUrl, PROBE_SECONDS, PROTOCOLS, reasonIn, unreadable } from './ffmpeg.ts';
 import { displaySize, type Size, sizeComplaint } from './geometry.ts';
 
@@ -123,9 +123,7 @@ export async function probeVideo(path: string, signal?: AbortSignal): Promise<Vi
   };
 }
 
-interface Answer {
-  readonly code: number | null;
-  readonly complaints: string;
+interface Answer extends Ending {
   /** JSON without the packets. */
   readonly output: string;
   /** Of each stream the packets whose pictures are shown. */
@@ -169,27 +167,18 @@ async function askFfprobe(
     }
     if (output.length > MAX_OUTPUT) throw unreadable('ffprobe has more to say of it than a video needs');
   };
-  const stream = streamOutput(
-    'ffprobe',
-    [
-      ...['-v', 'error', ...PROTOCOLS, '-select_streams', 'v'],
-      ...['-show_entries', ENTRIES.join(':'), '-print_format', 'json=compact=1'],
-      ...[...readerOptions({ reader }), fileUrl(path)],
-    ],
-    { silenceSeconds: PROBE_SECONDS, signal },
-  );
-  try {
-    for (;;) {
-      const { done, value } = await stream.next();
-      if (done === true) {
-        keep(lines.rest());
-        return { ...value, output, shown };
-      }
-      for (const line of lines.of(value)) keep(line);
-    }
-  } finally {
-    await stream.return({ code: null, complaints: '' });
-  }
+  const args = [
+    ...['-v', 'error', ...PROTOCOLS, '-select_streams', 'v'],
+    ...['-show_entries', ENTRIES.join(':'), '-print_format', 'json=compact=1'],
+    ...[...readerOptions({ reader }), fileUrl(path)],
+  ];
+  const onOutput = (_: number, bytes: Uint8Array): boolean => {
+    for (const line of lines.of(bytes)) keep(line);
+    return true;
+  };
+  const ending = await drainOutputs('ffprobe', args, 0, { silenceSeconds: PROBE_SECONDS, signal, onOutput });
+  keep(lines.rest());
+  return { ...ending, output, shown };
 }
 
 /** Of several video streams, the one that ffmpeg takes when it is not told which: it is asked. */
@@ -282,23 +271,18 @@ export async function probeTogether(
       ...['-f', 'framecrc', `pipe:${FIRST_PIPE + i}`],
     ]),
   ];
-  try {
-    const { code, complaints } = await drainOutputs('ffmpeg', args, paths.length, {
-      silenceSeconds: PROBE_SECONDS,
-      signal,
-      onOutput: (index, bytes) => {
-        lists[index]!.add(bytes);
-        return true;
-      },
-    });
-    // Turned pictures are told of on the screen only; where that was cut short, of none can be said that it is not.
-    const isUpright = complaints.length < MAX_COMPLAINTS && !/rotation of/i.test(complaints);
-    return lists.map((list) => (code === 0 && isUpright ? list.info() : null));
-  } catch (thrown) {
-    signal?.throwIfAborted();
-    if (thrown instanceof UsclError) return paths.map(() => null);
-    throw thrown;
-  }
+  const ending = await drainTogether('ffmpeg', args, paths.length, {
+    silenceSeconds: PROBE_SECONDS,
+    signal,
+    onOutput: (index, bytes) => {
+      lists[index]!.add(bytes);
+      return true;
+    },
+  });
+  if (ending?.code !== 0) return paths.map(() => null);
+  // Turned pictures are told of on the screen only; where that was cut short, of none can be said that it is not.
+  const isUpright = ending.complaints.length < MAX_COMPLAINTS && !/rotation of/i.test(ending.complaints);
+  return lists.map((list) => (isUpright ? list.info() : null));
 }
 
 /**

@@ -2,8 +2,7 @@
  * Video files to raw frames by way of the system's ffmpeg, as a child process: its decoders read untrusted bytes
  * outside this process, under limits of time, pixels and output.
  */
-import { UsclError } from '../base/errors.ts';
-import { drainOutputs, FIRST_PIPE, streamOutput } from './command.ts';
+import { drainTogether, FIRST_PIPE, streamOutput } from './command.ts';
 import { fileUrl, PROTOCOLS, reasonIn, unreadable, type VideoTools } from './ffmpeg.ts';
 import { MAX_PIXELS, type Size } from './geometry.ts';
 import type { FrameRequest } from './source.ts';
@@ -103,7 +102,6 @@ export interface VideoJob {
  * told of which; then `decodeVideo` says it of each. An abort throws the signal's reason.
  */
 export async function decodeTogether(jobs: readonly VideoJob[]): Promise<Uint8Array[][] | null> {
-  const signal = jobs[0]?.options.signal;
   const decoded = jobs.map(({ options, maxFrames }) => ({
     cutter: new FrameCutter(options),
     frames: [] as Uint8Array[],
@@ -114,23 +112,19 @@ export async function decodeTogether(jobs: readonly VideoJob[]): Promise<Uint8Ar
     ...jobs.flatMap(({ path, info }) => inputOptions(path, info)),
     ...jobs.flatMap(({ info, options }, i) => [...outputOptions(i, info, options), `pipe:${FIRST_PIPE + i}`]),
   ];
-  try {
-    const { code, complaints } = await drainOutputs('ffmpeg', args, jobs.length, {
-      silenceSeconds: SILENCE_SECONDS,
-      signal,
-      onOutput: (index, bytes) => {
-        const { cutter, frames, maxFrames } = decoded[index]!;
-        frames.push(...cutter.of(bytes));
-        return frames.length + (cutter.areWhole ? 0 : 1) <= maxFrames;
-      },
-    });
-    const isWhole = decoded.every(({ frames, cutter }) => frames.length > 0 && cutter.areWhole);
-    return code === 0 && complaints === '' && isWhole ? decoded.map(({ frames }) => frames) : null;
-  } catch (thrown) {
-    signal?.throwIfAborted();
-    if (thrown instanceof UsclError) return null;
-    throw thrown;
-  }
+  const ending = await drainTogether('ffmpeg', args, jobs.length, {
+    silenceSeconds: SILENCE_SECONDS,
+    signal: jobs[0]?.options.signal,
+    onOutput: (index, bytes) => {
+      const { cutter, frames, maxFrames } = decoded[index]!;
+      frames.push(...cutter.of(bytes));
+      return frames.length + (cutter.areWhole ? 0 : 1) <= maxFrames;
+    },
+  });
+  const isWhole = decoded.every(({ frames, cutter }) => frames.length > 0 && cutter.areWhole);
+  return ending?.code === 0 && ending.complaints === '' && isWhole
+    ? decoded.map(({ frames }) => frames)
+    : null;
 }
 
 const GLOBAL = ['-nostdin', '-hide_banner', '-v', 'error', '-filter_threads', '1'];

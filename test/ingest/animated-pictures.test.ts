@@ -11,7 +11,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { openDataset } from '../../src/dataset/reader.ts';
 import { isAnimatedPng } from '../../src/ingest/apng.ts';
 import { findVideoTools } from '../../src/ingest/ffmpeg.ts';
-import type { IngestOptions } from '../../src/ingest/ingest.ts';
+import type { IngestOptions } from '../../src/ingest/options.ts';
 import { ingest } from '../../src/ingest/ingest.ts';
 import { openStill } from '../../src/ingest/still.ts';
 import { probeVideo } from '../../src/ingest/video-probe.ts';
