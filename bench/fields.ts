@@ -5,12 +5,12 @@
  *     npx tsx bench/fields.ts FOLDER > fields.csv
  */
 import { messageOf } from '../src/base/errors.ts';
-import { discover } from '../src/ingest/discover.ts';
+import { discover } from '../src/ingest/folders/discover.ts';
 import { findField } from '../src/ingest/field/find.ts';
 import { rasterize } from '../src/ingest/field/raster.ts';
 import { openSource } from '../src/ingest/open.ts';
-import type { SourceItem } from '../src/ingest/plan.ts';
-import { findVideoTools } from '../src/ingest/ffmpeg.ts';
+import type { SourceItem } from '../src/ingest/common/plan.ts';
+import { findVideoTools } from '../src/ingest/video/ffmpeg.ts';
 
 const FRAMES = 12;
 /** A pixel is bright and still above this value and within this range over time. */

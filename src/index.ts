@@ -69,7 +69,7 @@ export { inspectDataset, type Inspection } from './ingest/inspect.ts';
 export type { IngestOptions, ReadOptions } from './ingest/options.ts';
 export { outlineSheet } from './ingest/outline-sheet.ts';
 export { readSources, type FoundClip, type NotRead, type ReadVisitor } from './ingest/reading.ts';
-export { recipeOf, RECIPES, type Recipe, type RecipeName } from './ingest/recipes.ts';
+export { recipeOf, RECIPES, type Recipe, type RecipeName } from './ingest/recipes/recipes.ts';
 export type { IngestSummary } from './ingest/summary.ts';
 export { makePhantom, type PhantomOptions } from './phantom/phantom.ts';
 

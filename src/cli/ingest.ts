@@ -4,8 +4,8 @@ import { ingest } from '../ingest/ingest.ts';
 import { DEFAULT_FPS, DEFAULT_SIZE, type IngestOptions } from '../ingest/options.ts';
 import type { IngestSummary } from '../ingest/summary.ts';
 import { NothingTaken } from '../ingest/nothing-taken.ts';
-import type { Rejection } from '../ingest/plan.ts';
-import { BLUES_LABELS, GALLBLADDER_PARTS, RECIPES } from '../ingest/recipes.ts';
+import type { Rejection } from '../ingest/common/plan.ts';
+import { BLUES_LABELS, GALLBLADDER_PARTS, RECIPES } from '../ingest/recipes/recipes.ts';
 import { choice, frameRate, picturesOption, runCommand, whole, withJson } from './command.ts';
 import { duration, listed, oneLine, type Output } from './output.ts';
 

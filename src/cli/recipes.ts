@@ -1,6 +1,6 @@
 /** `uscl recipes [NAME]`. */
 import { Argument, Command } from 'commander';
-import { type Recipe, recipeOf, RECIPES, type RecipeName } from '../ingest/recipes.ts';
+import { type Recipe, recipeOf, RECIPES, type RecipeName } from '../ingest/recipes/recipes.ts';
 import { runCommand, withJson } from './command.ts';
 
 const LINE = 100;

@@ -12,14 +12,14 @@ import { type Cut, planCut } from './field/cut.ts';
 import { type GivenField, wholeField } from './field/file.ts';
 import { findField } from './field/find.ts';
 import { areaOf, rasterize } from './field/raster.ts';
-import { type Size, storedSize } from './geometry.ts';
-import { readMasks } from './masks.ts';
-import { narrowedField } from './narrow.ts';
-import { accessComplaint } from './paths.ts';
+import { type Size, storedSize } from './common/geometry.ts';
+import { readMasks } from './masks/masks.ts';
+import { narrowedField } from './field/narrow.ts';
+import { accessComplaint } from './common/paths.ts';
 import { type OpenSettings, openSource } from './open.ts';
 import { Likeness, UNLIKE_FRAMES } from './likeness.ts';
-import type { PlannedClip } from './plan.ts';
-import type { ClipSource } from './source.ts';
+import type { PlannedClip } from './common/plan.ts';
+import type { ClipSource } from './common/source.ts';
 import { afterLook, framesByMotion, motionOf, only, withEnding } from './stages.ts';
 
 /** When a clip without a field is not taken: where it may name a patient, always, or never. */

@@ -9,8 +9,8 @@ import { writeFileAtomic } from '../base/files.ts';
 import { escapeXml } from '../charts/markup.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import type { ClipRecord, Field } from '../dataset/types.ts';
-import type { Size } from './geometry.ts';
-import { compareNatural, spread } from './paths.ts';
+import type { Size } from './common/geometry.ts';
+import { compareNatural, spread } from './common/paths.ts';
 
 export interface ContactSheetOptions {
   /** Clips shown at most (default 60); of more, an even share of every class is sampled, spread over its groups. */

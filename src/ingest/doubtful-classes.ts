@@ -3,13 +3,7 @@
  * label. They are classes all the same, because a table's words are taken as they are; a person is told.
  */
 import { groupBy } from '../base/collect.ts';
-
-/** What a person should know of; nothing is decided by it. `about` names the clips, classes or sources. */
-export interface Warning {
-  readonly code: string;
-  readonly message: string;
-  readonly about: readonly string[];
-}
+import type { Warning } from './common/plan.ts';
 
 /** How tables write that there is no label, as `folded` leaves it: people, spreadsheets, pandas, R and SQL. */
 const MISSING: ReadonlySet<string> = new Set([

@@ -16,17 +16,17 @@ import { ClipDecoding, type DecodeSettings, namesOf } from './clip.ts';
 import { writtenReason } from './dicom/plan.ts';
 import { notesOnFlags } from './dicom/remarks.ts';
 import { classWarnings } from './doubtful-classes.ts';
-import { findVideoTools } from './ffmpeg.ts';
+import { findVideoTools } from './video/ffmpeg.ts';
 import { keyOf } from './keys.ts';
 import { heldBytes, openSource } from './open.ts';
 import { type CheckedOptions, checkOptions, type IngestOptions } from './options.ts';
 import { NothingTaken } from './nothing-taken.ts';
-import type { IngestPlan, PlannedClip, Rejection } from './plan.ts';
+import type { IngestPlan, PlannedClip, Rejection } from './common/plan.ts';
 import { nameless, planIngest } from './planning.ts';
 import { type IngestSummary, Tally } from './summary.ts';
-import type { VideoDecoder } from './video.ts';
-import { probeAhead } from './video-probe.ts';
-import { runsOf, VideoGroup } from './video-group.ts';
+import type { VideoDecoder } from './video/decode.ts';
+import { probeAhead } from './video/probe.ts';
+import { runsOf, VideoGroup } from './video/group.ts';
 
 /** A clip with what is needed to decode it or to know it again. */
 interface Task {

@@ -10,7 +10,7 @@ import { isBlack } from './clean.ts';
 import { classWarnings } from './doubtful-classes.ts';
 import { LOOK_AT } from './contact-sheet.ts';
 import { UNLIKE_FRAMES } from './likeness.ts';
-import { compareNatural } from './paths.ts';
+import { compareNatural } from './common/paths.ts';
 import { meanDifference } from './stages.ts';
 
 /** What a problem means for the person: `error` spoils results, `warning` may, `note` is good to know. */

@@ -6,7 +6,7 @@
  */
 import { hashDistance } from '../dataset/near-duplicates.ts';
 import { FLAT_HASH, perceptualHash } from '../dataset/perceptual-hash.ts';
-import type { Size } from './geometry.ts';
+import type { Size } from './common/geometry.ts';
 
 /** The flag of a clip whose frames are more likely separate pictures. */
 export const UNLIKE_FRAMES = 'unlike-frames';

@@ -1,6 +1,6 @@
 /** The error of an ingest that ends without a clip: it holds every file that was refused and why, for a person to see. */
 import { UsclError } from '../base/errors.ts';
-import type { IngestPlan, Rejection } from './plan.ts';
+import type { IngestPlan, Rejection } from './common/plan.ts';
 
 /** `SOURCE_EMPTY` where there was nothing to decode, `DATASET_EMPTY` where all that was decoded was refused. */
 export class NothingTaken extends UsclError {

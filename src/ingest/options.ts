@@ -3,9 +3,9 @@ import { availableParallelism } from 'node:os';
 import { UsclError } from '../base/errors.ts';
 import type { Sampling, UnmaskedRule } from './clip.ts';
 import { readKeyFile } from './dicom/identity.ts';
-import type { PictureLayout } from './discover.ts';
+import type { PictureLayout } from './folders/discover.ts';
 import { readFieldFile } from './field/file.ts';
-import { type RecipeName, recipeOf, type RecipeOptions } from './recipes.ts';
+import { type RecipeName, recipeOf, type RecipeOptions } from './recipes/recipes.ts';
 
 /**
  * Frames kept a second. Neighbours at 25 a second are nearly equal and add bytes, not views; USCL's own set was

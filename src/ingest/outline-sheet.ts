@@ -9,9 +9,9 @@ import type { Dataset } from '../dataset/reader.ts';
 import type { ClipRecord } from '../dataset/types.ts';
 import { escapeXml } from '../charts/markup.ts';
 import { polygonOf, shadeOf, thumbnail, writeSheet } from './contact-sheet.ts';
-import { discover } from './discover.ts';
+import { discover } from './folders/discover.ts';
 import { openSource } from './open.ts';
-import { findVideoTools } from './ffmpeg.ts';
+import { findVideoTools } from './video/ffmpeg.ts';
 
 const TILE = 240;
 const CAPTION = 16;

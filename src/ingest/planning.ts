@@ -8,14 +8,13 @@ import { basename, dirname, resolve } from 'node:path';
 import { dataError, messageOf, systemCode } from '../base/errors.ts';
 import { pseudonym, type PseudonymKey } from './dicom/identity.ts';
 import { planDicom } from './dicom/plan.ts';
-import { discover, type Discovery } from './discover.ts';
-import type { Warning } from './doubtful-classes.ts';
-import { hasClassFolders, labelsOf } from './labels.ts';
+import { discover, type Discovery } from './folders/discover.ts';
+import { type IngestPlan, type PlannedClip, type Rejection, said, type Warning } from './common/plan.ts';
+import { hasClassFolders, labelsOf } from './folders/labels.ts';
 import type { IngestOptions } from './options.ts';
-import { compareText } from './paths.ts';
-import { type IngestPlan, type PlannedClip, type Rejection, said } from './plan.ts';
-import { type ProbableMask, probableMasks } from './probable-masks.ts';
-import { planRecipe, recipeLike } from './recipes.ts';
+import { compareText } from './common/paths.ts';
+import { type ProbableMask, probableMasks } from './masks/probable.ts';
+import { planRecipe, recipeLike } from './recipes/recipes.ts';
 
 export interface Planned {
   readonly plan: IngestPlan;

@@ -4,10 +4,9 @@ import { countsOf, identifying } from '../dataset/identifying.ts';
 import { ALIKE_DISTANCE, type ComparedClip, findAlike } from '../dataset/near-duplicates.ts';
 import type { ClipRecord, Field, Manifest } from '../dataset/types.ts';
 import type { DropCounts } from './clean.ts';
-import type { Warning } from './doubtful-classes.ts';
+import type { IngestPlan, Rejection, Warning } from './common/plan.ts';
 import { UNLIKE_FRAMES } from './likeness.ts';
-import { compareText } from './paths.ts';
-import type { IngestPlan, Rejection } from './plan.ts';
+import { compareText } from './common/paths.ts';
 
 /** Where the ultrasound of one clip was cut out. */
 export interface CropReport {

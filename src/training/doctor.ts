@@ -8,7 +8,7 @@ import sharp from 'sharp';
 import { messageOf, UsclError } from '../base/errors.ts';
 import type { BackendDescription } from '../engine/backend.ts';
 import { openBackend } from '../engine/open.ts';
-import { findVideoTools } from '../ingest/ffmpeg.ts';
+import { findVideoTools } from '../ingest/video/ffmpeg.ts';
 import { packageVersion } from './environment.ts';
 
 export interface Finding {

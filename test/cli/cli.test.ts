@@ -2,7 +2,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { recipeOf, RECIPES } from '../../src/ingest/recipes.ts';
+import { recipeOf, RECIPES } from '../../src/ingest/recipes/recipes.ts';
 import { makePicture } from '../ingest/media.ts';
 import { readCheckpoint } from '../../src/training/checkpoint.ts';
 import { scratchFolder, TINY, tinyDataset } from '../training/support.ts';

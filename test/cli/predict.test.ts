@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
-import { parseCsv } from '../../src/ingest/csv.ts';
+import { parseCsv } from '../../src/ingest/common/csv.ts';
 import { evaluationSchema } from '../../src/evaluation/evaluation-result.ts';
 import { filePredictionsSchema } from '../../src/training/predict/answers.ts';
 import { predictFiles } from '../../src/training/predict/predict.ts';

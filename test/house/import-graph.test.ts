@@ -96,6 +96,22 @@ describe('the import graph', () => {
   });
 });
 
+/** Folders inside of a room, each of which knows only those before it and no file of the room itself. */
+const NESTED: Readonly<Record<string, readonly string[]>> = {
+  ingest: ['common', 'field', 'pictures', 'video', 'folders', 'masks', 'dicom', 'recipes'],
+};
+
+describe('folders inside of rooms', () => {
+  test.each(Object.entries(NESTED))('of %s know only those before them', (room, folders) => {
+    const placeOf = (file: string): number =>
+      file.split('/').length === 2 ? folders.length : folders.indexOf(file.split('/')[1]!);
+    const inside = edges.filter(({ file, target }) => roomOf(file) === room && roomOf(target) === room);
+    expect(new Set(inside.map(({ file }) => placeOf(file))).size).toBe(folders.length + 1);
+    expect(inside.filter(({ file }) => placeOf(file) === -1)).toEqual([]);
+    expect(inside.filter(({ file, target }) => placeOf(target) > placeOf(file))).toEqual([]);
+  });
+});
+
 describe('what rooms must not touch', () => {
   const importing = (module: RegExp): string[] => [
     ...new Set(

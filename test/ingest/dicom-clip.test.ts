@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openDicomClip } from '../../src/ingest/dicom/clip.ts';
-import type { ClipSource, FrameRequest } from '../../src/ingest/source.ts';
+import type { ClipSource, FrameRequest } from '../../src/ingest/common/source.ts';
 import { scratchFolder } from '../dataset/helpers.ts';
 import type { UltrasoundFile, WriterElement } from '../dicom-writer.ts';
 import { element, TAG, writeUltrasound } from '../dicom-writer.ts';

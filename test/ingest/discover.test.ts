@@ -14,9 +14,9 @@ import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { DiscoverOptions, Discovery, PictureLayout } from '../../src/ingest/discover.ts';
-import { discover } from '../../src/ingest/discover.ts';
-import type { SourceItem } from '../../src/ingest/plan.ts';
+import type { DiscoverOptions, Discovery, PictureLayout } from '../../src/ingest/folders/discover.ts';
+import { discover } from '../../src/ingest/folders/discover.ts';
+import type { SourceItem } from '../../src/ingest/common/plan.ts';
 import { scratchFolder } from '../dataset/helpers.ts';
 import { failureOf, makePicture } from './media.ts';
 

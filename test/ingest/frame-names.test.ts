@@ -1,7 +1,7 @@
 /** Which names are frames of which clip. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { readFrameNames } from '../../src/ingest/frame-names.ts';
+import { readFrameNames } from '../../src/ingest/folders/frame-names.ts';
 
 /** Names of clips and how many frames each has; null for separate pictures. */
 function read(files: readonly string[]): Record<string, number> | null {

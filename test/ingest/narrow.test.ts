@@ -7,7 +7,7 @@ import type { Field } from '../../src/dataset/types.ts';
 import { openDicomClip } from '../../src/ingest/dicom/clip.ts';
 import { rasterize } from '../../src/ingest/field/raster.ts';
 import { ingest } from '../../src/ingest/ingest.ts';
-import { narrowedField } from '../../src/ingest/narrow.ts';
+import { narrowedField } from '../../src/ingest/field/narrow.ts';
 import { scratchFolder } from '../dataset/helpers.ts';
 import { writeUltrasound } from '../dicom-writer.ts';
 import { drawScreen, type Screen, type ScreenOptions } from './screens.ts';

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openDataset } from '../../src/dataset/reader.ts';
 import { ingest } from '../../src/ingest/ingest.ts';
-import { planRecipe } from '../../src/ingest/recipes.ts';
+import { planRecipe } from '../../src/ingest/recipes/recipes.ts';
 import { scratchFolder } from '../dataset/helpers.ts';
 
 const asked = resolve(process.env['USCL_TEST_DATA'] ?? '../shared/data');

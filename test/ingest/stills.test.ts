@@ -6,7 +6,7 @@ import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { openDataset } from '../../src/dataset/reader.ts';
 import { ingest } from '../../src/ingest/ingest.ts';
-import { decodeStill, openStill } from '../../src/ingest/still.ts';
+import { decodeStill, openStill } from '../../src/ingest/pictures/still.ts';
 import { scratchFolder } from '../dataset/helpers.ts';
 
 const scratch = scratchFolder();

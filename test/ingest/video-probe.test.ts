@@ -7,10 +7,10 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFi
 import { extname, join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { ingest } from '../../src/ingest/ingest.ts';
-import type { VideoTools } from '../../src/ingest/ffmpeg.ts';
-import { findVideoTools } from '../../src/ingest/ffmpeg.ts';
-import { decodeVideo } from '../../src/ingest/video.ts';
-import { probeAhead, probeTogether, probeVideo } from '../../src/ingest/video-probe.ts';
+import type { VideoTools } from '../../src/ingest/video/ffmpeg.ts';
+import { findVideoTools } from '../../src/ingest/video/ffmpeg.ts';
+import { decodeVideo } from '../../src/ingest/video/decode.ts';
+import { probeAhead, probeTogether, probeVideo } from '../../src/ingest/video/probe.ts';
 import { scratchFolder } from '../dataset/helpers.ts';
 import { makeVideo, makeWith } from './media.ts';
 

@@ -17,7 +17,7 @@ import type { PredictOptions } from '../../src/training/predict/predict.ts';
 import { predictFiles } from '../../src/training/predict/predict.ts';
 import { clipLines, failedLine, tableHeader } from '../../src/training/predict/table.ts';
 import { fillWholeView } from '../../src/views/whole.ts';
-import { parseCsv } from '../../src/ingest/csv.ts';
+import { parseCsv } from '../../src/ingest/common/csv.ts';
 import { nativeFile } from '../ingest/dicom-marked.ts';
 import { makePicture, makeVideo } from '../ingest/media.ts';
 import { writeModel } from './finetuned.ts';

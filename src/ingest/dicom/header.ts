@@ -8,7 +8,7 @@ import { type Keyword, tagOf } from '../../formats/dicom/dictionary.ts';
 import type { DicomElements } from '../../formats/dicom/elements.ts';
 import { type DicomObject, readDicom } from '../../formats/dicom/read.ts';
 import { itemsOf, numberOf, textOf } from '../../formats/dicom/values.ts';
-import { readStart } from '../paths.ts';
+import { readStart } from '../common/paths.ts';
 import type { UltrasoundRegion } from './regions.ts';
 
 /** Identifiers here are input of pseudonyms and comparisons; none of them goes anywhere else. */

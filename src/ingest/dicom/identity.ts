@@ -3,7 +3,7 @@
  * the same in every ingest under the same key, and useless without it. Without a key there is nothing secret to
  * derive them from, so patients are only numbered.
  */
-import { createHash, createHmac } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { messageOf, UsclError } from '../../base/errors.ts';
 
@@ -68,11 +68,6 @@ export function pseudonym(key: PseudonymKey, purpose: Purpose, value: string | U
  */
 export function contentDigest(key: PseudonymKey | null, digest: string): string {
   return key === null ? digest : mac(key, 'content', digest);
-}
-
-/** A name that says nothing of what it stands for: the first 16 hex digits of its SHA-256. */
-export function opaque(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
 function mac(key: PseudonymKey, purpose: Purpose, value: string | Uint8Array): string {

@@ -17,10 +17,10 @@
 import { join } from 'node:path';
 import { groupBy } from '../../base/collect.ts';
 import { dataError, messageOf, systemCode, UsclError } from '../../base/errors.ts';
-import { compareText } from '../paths.ts';
-import { type Rejection, said } from '../plan.ts';
+import { compareText, opaque } from '../common/paths.ts';
+import { type Rejection, said } from '../common/plan.ts';
 import { type DicomHeader, digestOfPixels, readHeader } from './header.ts';
-import { opaque, pseudonym, type PseudonymKey } from './identity.ts';
+import { pseudonym, type PseudonymKey } from './identity.ts';
 
 /** A DICOM file that is going to be a clip. */
 export interface PlannedDicom {

@@ -8,8 +8,8 @@ import { z } from 'zod';
 import { dataError, messageOf, UsclError } from '../../base/errors.ts';
 import { readBounded } from '../../base/read-bounded.ts';
 import type { Field } from '../../dataset/types.ts';
-import { parseCsv } from '../csv.ts';
-import { rectangleOutline, type Size } from '../geometry.ts';
+import { parseCsv } from '../common/csv.ts';
+import { rectangleOutline, type Size } from '../common/geometry.ts';
 
 const MAX_BYTES = 16 * 2 ** 20;
 

@@ -7,7 +7,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { groupBy } from '../../base/collect.ts';
-import { readCsv } from '../csv.ts';
+import { readCsv } from '../common/csv.ts';
 import {
   accessComplaint,
   compareNatural,
@@ -15,8 +15,8 @@ import {
   folderOf,
   joinRelative,
   spellingOf,
-} from '../paths.ts';
-import { type PlannedClip, type Rejection, said } from '../plan.ts';
+} from '../common/paths.ts';
+import { type PlannedClip, type Rejection, said } from '../common/plan.ts';
 import { lookAlikes } from './look-alikes.ts';
 import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
 import { cell, folderError, rowError, sorted } from './recipe.ts';

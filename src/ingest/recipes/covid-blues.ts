@@ -4,9 +4,9 @@
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type CsvRow, readCsv } from '../csv.ts';
-import { accessComplaint, fileComplaint, stemOf } from '../paths.ts';
-import type { PlannedClip, Rejection } from '../plan.ts';
+import { type CsvRow, readCsv } from '../common/csv.ts';
+import { accessComplaint, fileComplaint, stemOf } from '../common/paths.ts';
+import type { PlannedClip, Rejection } from '../common/plan.ts';
 import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
 import { cell, folderError, requirePaths, rowError, sorted } from './recipe.ts';
 

@@ -2,9 +2,9 @@
  * One's own clips in the layout that USCL's reference code trains on: a folder of frames a video, optionally below
  * folders whose names are the classes. Labels come from a table where one is given, else from the class folders.
  */
-import { discover } from '../discover.ts';
-import { labelsOf } from '../labels.ts';
-import type { Rejection, SourceItem } from '../plan.ts';
+import { discover } from '../folders/discover.ts';
+import { labelsOf } from '../folders/labels.ts';
+import type { Rejection, SourceItem } from '../common/plan.ts';
 import { folderError, type Recipe, type RecipeContext, type RecipePlan } from './recipe.ts';
 
 const EXPECTED = 'a folder of jpg or png frames for every video';

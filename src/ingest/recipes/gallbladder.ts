@@ -10,10 +10,16 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readCsvWithoutHeader } from '../csv.ts';
-import { compareText, extensionOf, fileComplaint, fileNameOf, joinRelative } from '../paths.ts';
-import { opaque } from '../dicom/identity.ts';
-import { type PlannedClip, type Rejection, said } from '../plan.ts';
+import { readCsvWithoutHeader } from '../common/csv.ts';
+import {
+  compareText,
+  extensionOf,
+  fileComplaint,
+  fileNameOf,
+  joinRelative,
+  opaque,
+} from '../common/paths.ts';
+import { type PlannedClip, type Rejection, said } from '../common/plan.ts';
 import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
 import { cell, contentsOf, filesBelow, folderError, joined, rowError } from './recipe.ts';
 

@@ -5,8 +5,8 @@
 import { join } from 'node:path';
 import { unitsOf } from '../../dataset/near-duplicates.ts';
 import { perceptualHash } from '../../dataset/perceptual-hash.ts';
-import { storedSize } from '../geometry.ts';
-import { decodeStill, openStill } from '../still.ts';
+import { storedSize } from '../common/geometry.ts';
+import { decodeStill, openStill } from '../pictures/still.ts';
 
 /**
  * Bits of 64 in which two hashes may differ. A little more than an audit allows, since to join too many costs less here

@@ -1,17 +1,17 @@
 /**
- * Pictures with segmentation masks beside them, paired by names (`mask-names.ts`). What the values of the masks mean is
+ * Pictures with segmentation masks beside them, paired by names (`masks/names.ts`). What the values of the masks mean is
  * decided over all of them: two values are outside and one structure; up to fifteen others are a structure each, in
  * the order of the palette or the grey levels; grey masks of more values were compressed with loss and are cut at half
  * brightness. Lines round an area are filled. HC18 (van den Heuvel et al. 2018) is such a set.
  */
 import { join } from 'node:path';
-import { discover } from '../discover.ts';
-import { labelsOf } from '../labels.ts';
-import { type MaskCodes, readMaskCodes } from '../mask-codes.ts';
-import { pairMasks } from '../mask-names.ts';
-import { isOutline } from '../masks.ts';
-import { stemOf } from '../paths.ts';
-import { type MaskReading, type Rejection, said, type SourceItem } from '../plan.ts';
+import { discover } from '../folders/discover.ts';
+import { labelsOf } from '../folders/labels.ts';
+import { type MaskCodes, readMaskCodes } from '../masks/codes.ts';
+import { pairMasks } from '../masks/names.ts';
+import { isOutline } from '../masks/masks.ts';
+import { stemOf } from '../common/paths.ts';
+import { type MaskReading, type Rejection, said, type SourceItem } from '../common/plan.ts';
 import { lookAlikes } from './look-alikes.ts';
 import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
 import { contentsOf, folderError, sorted } from './recipe.ts';

@@ -9,9 +9,9 @@
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type CsvRow, readCsv } from '../csv.ts';
-import { extensionOf, fileComplaint, fileNameOf, joinRelative } from '../paths.ts';
-import { type PlannedClip, type Rejection, said } from '../plan.ts';
+import { type CsvRow, readCsv } from '../common/csv.ts';
+import { extensionOf, fileComplaint, fileNameOf, joinRelative } from '../common/paths.ts';
+import { type PlannedClip, type Rejection, said } from '../common/plan.ts';
 import type { RecipePlan } from './recipe.ts';
 import { cell, contentsOf, count, countsAsText, filesBelow, folderError, joined, sorted } from './recipe.ts';
 

@@ -6,9 +6,9 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { readCsv } from '../csv.ts';
-import { fileComplaint, spellingOf } from '../paths.ts';
-import type { PlannedClip, Rejection } from '../plan.ts';
+import { readCsv } from '../common/csv.ts';
+import { fileComplaint, spellingOf } from '../common/paths.ts';
+import type { PlannedClip, Rejection } from '../common/plan.ts';
 import {
   classOf,
   flagsOf,

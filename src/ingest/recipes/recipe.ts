@@ -5,9 +5,9 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { dataError, type UsclError } from '../../base/errors.ts';
-import type { CsvRow } from '../csv.ts';
-import { accessComplaint, compareNatural, compareText, joinRelative } from '../paths.ts';
-import type { IngestPlan, PlannedClip, Rejection } from '../plan.ts';
+import type { CsvRow } from '../common/csv.ts';
+import { accessComplaint, compareNatural, compareText, joinRelative } from '../common/paths.ts';
+import type { IngestPlan, PlannedClip, Rejection } from '../common/plan.ts';
 
 export interface RecipeOptions {
   /** What to label the clips with, where a set has several answers. */

@@ -5,9 +5,9 @@
  */
 import { readdirSync } from 'node:fs';
 import { basename } from 'node:path';
-import { discover } from '../discover.ts';
-import { fileNameOf } from '../paths.ts';
-import { type PlannedClip, type Rejection, said } from '../plan.ts';
+import { discover } from '../folders/discover.ts';
+import { fileNameOf } from '../common/paths.ts';
+import { type PlannedClip, type Rejection, said } from '../common/plan.ts';
 import { folderError, type Recipe, type RecipeContext, type RecipePlan } from './recipe.ts';
 
 interface Code {

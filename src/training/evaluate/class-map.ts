@@ -7,7 +7,7 @@ import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';
 import { messageOf, UsclError } from '../../base/errors.ts';
 import { readBounded } from '../../base/read-bounded.ts';
-import { readCsv } from '../../ingest/csv.ts';
+import { readCsv } from '../../ingest/common/csv.ts';
 
 const MAX_BYTES = 2 ** 20;
 

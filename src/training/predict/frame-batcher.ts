@@ -2,7 +2,7 @@
  * Frames of any number of clips through a model, a full batch at a time: stills of many files share a batch as frames of
  * one clip do, and no more than a batch of images is ever held.
  */
-import type { Size } from '../../ingest/geometry.ts';
+import type { Size } from '../../ingest/common/geometry.ts';
 import { imageLength } from '../../views/config.ts';
 import { fillWholeView } from '../../views/whole.ts';
 import type { Model } from '../finetune/model.ts';

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { randomAt } from '../../../src/base/random.ts';
-import { planRecipe } from '../../../src/ingest/recipes.ts';
+import { planRecipe } from '../../../src/ingest/recipes/recipes.ts';
 import { scratchFolder } from '../../dataset/helpers.ts';
 import { failureOf } from '../media.ts';
 import { labelled, layOut, reasons } from './layout.ts';

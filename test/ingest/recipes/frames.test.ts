@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ingest } from '../../../src/ingest/ingest.ts';
 import { openDataset } from '../../../src/dataset/reader.ts';
-import { planRecipe } from '../../../src/ingest/recipes.ts';
+import { planRecipe } from '../../../src/ingest/recipes/recipes.ts';
 import { scratchFolder } from '../../dataset/helpers.ts';
 import { failureOf, makePicture } from '../media.ts';
 import { labelled, layOut, reasons } from './layout.ts';

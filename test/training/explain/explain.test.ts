@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { parseCsv } from '../../../src/ingest/csv.ts';
+import { parseCsv } from '../../../src/ingest/common/csv.ts';
 import { readExplanation } from '../../../src/evaluation/explanation.ts';
 import { explain, type ExplainOptions } from '../../../src/training/explain/explain.ts';
 import { writeModel } from '../finetuned.ts';

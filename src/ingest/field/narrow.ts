@@ -4,10 +4,10 @@
  * lies in the dark below the last echo may still be field. It promises never to keep a pixel that is not declared, and
  * to leave the declaration as it is wherever anything is in doubt.
  */
-import type { Field } from '../dataset/types.ts';
-import { findField } from './field/find.ts';
-import { areaOf, boundsOf, rasterize, type Rectangle } from './field/raster.ts';
-import { hundredths, type Size } from './geometry.ts';
+import type { Field } from '../../dataset/types.ts';
+import { findField } from './find.ts';
+import { areaOf, boundsOf, rasterize, type Rectangle } from './raster.ts';
+import { hundredths, type Size } from '../common/geometry.ts';
 
 type Outline = Field['outlines'][number];
 

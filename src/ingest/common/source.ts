@@ -3,7 +3,7 @@
  * says of itself; pixels come from `frames`, at the original size unless asked otherwise, so that finding the field,
  * blanking and scaling are the same for all of them.
  */
-import type { Field } from '../dataset/types.ts';
+import type { Field } from '../../dataset/types.ts';
 import type { Size } from './geometry.ts';
 
 /** Frames to take of a source. */

@@ -5,11 +5,11 @@
  */
 import type { Metadata } from 'sharp';
 import sharp from 'sharp';
-import { dataError, messageOf, type UsclError } from '../base/errors.ts';
-import { withChannels } from '../dataset/channels.ts';
-import { holdsAnimatedPng } from './apng.ts';
-import { MAX_PIXELS, type Size, sizeComplaint } from './geometry.ts';
-import { readStart } from './paths.ts';
+import { dataError, messageOf, type UsclError } from '../../base/errors.ts';
+import { withChannels } from '../../dataset/channels.ts';
+import { holdsAnimatedPng } from '../common/apng.ts';
+import { MAX_PIXELS, type Size, sizeComplaint } from '../common/geometry.ts';
+import { readStart } from '../common/paths.ts';
 
 const MAX_BYTES = 256 * 2 ** 20;
 const FORMATS: readonly string[] = ['jpeg', 'png', 'tiff', 'webp'];

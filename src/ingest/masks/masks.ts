@@ -3,14 +3,14 @@
  * place of the area they go round become that area.
  */
 import { join } from 'node:path';
-import { dataError } from '../base/errors.ts';
-import { partsOf } from './field/cells.ts';
-import { areaOf } from './field/raster.ts';
-import type { Size } from './geometry.ts';
-import { readMaskCodes } from './mask-codes.ts';
-import { fileNameOf } from './paths.ts';
-import type { MaskReading } from './plan.ts';
-import { decodeStill, openStill } from './still.ts';
+import { dataError } from '../../base/errors.ts';
+import { partsOf } from '../field/cells.ts';
+import { areaOf } from '../field/raster.ts';
+import type { Size } from '../common/geometry.ts';
+import { readMaskCodes } from './codes.ts';
+import { fileNameOf } from '../common/paths.ts';
+import type { MaskReading } from '../common/plan.ts';
+import { decodeStill, openStill } from '../pictures/still.ts';
 
 /** Masks are black and white, but some were compressed with loss. */
 const INSIDE = 127;

@@ -4,9 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { dataError, systemCode, UsclError } from '../base/errors.ts';
-import { accessComplaint, fileNameOf } from './paths.ts';
-import type { ClipSource } from './source.ts';
+import { dataError, systemCode, UsclError } from '../../base/errors.ts';
+import { accessComplaint, fileNameOf } from '../common/paths.ts';
+import type { ClipSource } from '../common/source.ts';
 import { brightestOf, decodeStill, openStill, type Scale, scaleFor, type Still } from './still.ts';
 
 /** Opens the pictures at paths relative to `root`, in order. Errors: `STILL_UNREADABLE`, `SOURCE_UNREADABLE`. */

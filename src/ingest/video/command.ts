@@ -3,7 +3,7 @@
  * no process outlives the call that started it. Knows nothing of video.
  */
 import { spawn, type StdioOptions } from 'node:child_process';
-import { dataError, messageOf, systemCode, UsclError } from '../base/errors.ts';
+import { dataError, messageOf, systemCode, UsclError } from '../../base/errors.ts';
 
 export interface Bounds {
   /** Seconds without a byte of output while somebody waits for one; then the process is killed. */

@@ -9,11 +9,11 @@ import { type Dirent, statSync } from 'node:fs';
 import { opendir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { dataError, type UsclError } from '../base/errors.ts';
-import { kindComplaint } from '../base/read-bounded.ts';
-import { FILES } from '../dataset/types.ts';
-import { HEAD_BYTES, isDicom } from '../formats/dicom/read.ts';
-import { isAnimatedPng } from './apng.ts';
+import { dataError, type UsclError } from '../../base/errors.ts';
+import { kindComplaint } from '../../base/read-bounded.ts';
+import { FILES } from '../../dataset/types.ts';
+import { HEAD_BYTES, isDicom } from '../../formats/dicom/read.ts';
+import { isAnimatedPng } from '../common/apng.ts';
 import { readFrameNames } from './frame-names.ts';
 import {
   accessComplaint,
@@ -25,9 +25,9 @@ import {
   joinRelative,
   readHead,
   spread,
-} from './paths.ts';
-import type { Rejection, SourceItem } from './plan.ts';
-import { stillSize } from './still.ts';
+} from '../common/paths.ts';
+import type { Rejection, SourceItem } from '../common/plan.ts';
+import { stillSize } from '../pictures/still.ts';
 
 /**
  * How folders of pictures are read. `frames`: every folder is one clip; `stills`: every picture is one clip; `auto`:

@@ -16,8 +16,8 @@ import {
 } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { isAbsolute, join, relative, sep } from 'node:path';
-import { messageOf, systemCode } from '../base/errors.ts';
-import { kindComplaint } from '../base/read-bounded.ts';
+import { messageOf, systemCode } from '../../base/errors.ts';
+import { kindComplaint } from '../../base/read-bounded.ts';
 
 /** Order of UTF-16 code units: independent of language settings. */
 export function compareText(a: string, b: string): number {
@@ -188,4 +188,9 @@ export function spread(length: number, count: number): number[] {
   if (length <= count) return Array.from({ length }, (_, index) => index);
   if (count === 1) return [Math.floor(length / 2)];
   return Array.from({ length: count }, (_, index) => Math.round((index * (length - 1)) / (count - 1)));
+}
+
+/** A name that says nothing of what it stands for: the first 16 hex digits of its SHA-256. */
+export function opaque(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }

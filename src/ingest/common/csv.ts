@@ -4,8 +4,8 @@
  * first line `sep=…` says, otherwise by the one of comma, semicolon and tab under which the header has the columns.
  * Strict and bounded; every complaint names file and line.
  */
-import { dataError, type UsclError } from '../base/errors.ts';
-import { readBounded } from '../base/read-bounded.ts';
+import { dataError, type UsclError } from '../../base/errors.ts';
+import { readBounded } from '../../base/read-bounded.ts';
 
 const MAX_BYTES = 64 * 2 ** 20;
 

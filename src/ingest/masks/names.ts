@@ -2,7 +2,7 @@
  * Which pictures are masks of which, by their names alone: `X_mask`, `X_Annotation`, `X_seg_2` and the like beside `X`,
  * or `X` in a folder `masks/`, `annotations/`, … whose pictures lie above it or in a folder beside it.
  */
-import { folderOf, stemOf } from './paths.ts';
+import { folderOf, stemOf } from '../common/paths.ts';
 
 export interface MaskPairs {
   /** Masks of each picture that has some, both by relative path. */

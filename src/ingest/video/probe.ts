@@ -5,11 +5,11 @@
  */
 import { StringDecoder } from 'node:string_decoder';
 import { z } from 'zod';
-import { isAnimatedPng } from './apng.ts';
+import { isAnimatedPng } from '../common/apng.ts';
 import type { Ending } from './command.ts';
 import { captureOutput, drainOutputs, drainTogether, FIRST_PIPE, MAX_COMPLAINTS } from './command.ts';
 import { fileUrl, PROBE_SECONDS, PROTOCOLS, reasonIn, unreadable } from './ffmpeg.ts';
-import { displaySize, type Size, sizeComplaint } from './geometry.ts';
+import { displaySize, type Size, sizeComplaint } from '../common/geometry.ts';
 
 /** Containers that name other files, render text, or carry patient data that must be taken out first. */
 const REFUSED: Readonly<Record<string, string>> = {

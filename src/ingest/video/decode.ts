@@ -4,10 +4,9 @@
  */
 import { drainTogether, FIRST_PIPE, streamOutput } from './command.ts';
 import { fileUrl, PROTOCOLS, reasonIn, unreadable, type VideoTools } from './ffmpeg.ts';
-import { MAX_PIXELS, type Size } from './geometry.ts';
-import type { FrameRequest } from './source.ts';
-import type { VideoInfo } from './video-probe.ts';
-import { readerOptions } from './video-probe.ts';
+import { MAX_PIXELS, type Size } from '../common/geometry.ts';
+import type { FrameRequest } from '../common/source.ts';
+import { readerOptions, type VideoInfo } from './probe.ts';
 
 const SILENCE_SECONDS = 120;
 

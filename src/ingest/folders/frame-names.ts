@@ -6,8 +6,8 @@
  * (`frame`, `rgb`); of the numbers that stand after no word for a patient or a video, the one that counts in steps of
  * one most often; where several do, the last. Names that differ in words too need the word `frame`.
  */
-import { groupBy } from '../base/collect.ts';
-import { compareNatural, extensionOf, stemOf } from './paths.ts';
+import { groupBy } from '../../base/collect.ts';
+import { compareNatural, extensionOf, stemOf } from '../common/paths.ts';
 
 /** The frames of one clip, in order. */
 export interface FrameSequence {

@@ -5,8 +5,8 @@
  */
 import { crc32 } from 'node:zlib';
 import sharp from 'sharp';
-import { MAX_PIXELS } from './geometry.ts';
-import { openStill } from './still.ts';
+import { MAX_PIXELS } from '../common/geometry.ts';
+import { openStill } from '../pictures/still.ts';
 
 export interface MaskCodes {
   readonly width: number;

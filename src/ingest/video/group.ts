@@ -5,9 +5,9 @@
  * group never uses more than one decoder at a time.
  */
 import { setImmediate } from 'node:timers/promises';
-import type { DecodeOptions, VideoDecoder, VideoJob } from './video.ts';
-import { decodeTogether, decodeVideo } from './video.ts';
-import type { VideoInfo } from './video-probe.ts';
+import type { DecodeOptions, VideoDecoder, VideoJob } from './decode.ts';
+import { decodeTogether, decodeVideo } from './decode.ts';
+import type { VideoInfo } from './probe.ts';
 
 /** Clips of a group. */
 export const MAX_CLIPS = 8;

@@ -1,10 +1,10 @@
 /**
  * Labels and groups for a folder of clips: from a table (`clip`, `label`, optionally `group`) or from class folders.
  */
-import { dataError } from '../base/errors.ts';
-import { readCsv } from './csv.ts';
-import { compareNatural, fileNameOf, stemOf } from './paths.ts';
-import type { IngestPlan, PlannedClip, SourceItem } from './plan.ts';
+import { dataError } from '../../base/errors.ts';
+import { readCsv } from '../common/csv.ts';
+import { compareNatural, fileNameOf, stemOf } from '../common/paths.ts';
+import type { IngestPlan, PlannedClip, SourceItem } from '../common/plan.ts';
 
 type Labelled = Pick<IngestPlan, 'clips' | 'classes' | 'unmatchedLabels' | 'withoutRow'>;
 

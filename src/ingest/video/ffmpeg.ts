@@ -1,8 +1,8 @@
 /**
  * How ffmpeg and ffprobe are called on a file of unknown bytes: as child processes, with no protocol but that of files,
- * and what they complain of in words for a person. What is asked of them is in `video-probe.ts` and `video.ts`.
+ * and what they complain of in words for a person. What is asked of them is in `probe.ts` and `decode.ts`.
  */
-import { dataError, type UsclError } from '../base/errors.ts';
+import { dataError, type UsclError } from '../../base/errors.ts';
 import { captureOutput } from './command.ts';
 
 /** Seconds that a program may say nothing while it looks into a file. */

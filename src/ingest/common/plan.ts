@@ -3,8 +3,6 @@
  * names and tables only; nothing is decoded yet.
  */
 
-import type { Warning } from './doubtful-classes.ts';
-
 /** A clip to be, by relative paths in the source folder. `path` is the clip's id. */
 export type SourceItem =
   | { readonly kind: 'video' | 'still' | 'dicom'; readonly path: string }
@@ -42,6 +40,13 @@ export interface Rejection {
   /** What is written in their place where they may name patients. */
   readonly writtenSource?: string;
   readonly writtenReason?: string;
+}
+
+/** What a person should know of; nothing is decided by it. `about` names the clips, classes or sources. */
+export interface Warning {
+  readonly code: string;
+  readonly message: string;
+  readonly about: readonly string[];
 }
 
 export interface IngestPlan {

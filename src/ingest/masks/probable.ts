@@ -1,13 +1,13 @@
 /**
- * Pictures of a source that are probably masks of others: they are called so (`mask-names.ts`), or have the name of a
+ * Pictures of a source that are probably masks of others: they are called so (`names.ts`), or have the name of a
  * picture in another folder, and those of them that are looked at hold few values and have the size of that picture.
  */
 import { join } from 'node:path';
-import { groupBy } from '../base/collect.ts';
-import { readMaskCodes } from './mask-codes.ts';
-import { pairMasks } from './mask-names.ts';
-import { folderOf, stemOf } from './paths.ts';
-import type { SourceItem } from './plan.ts';
+import { groupBy } from '../../base/collect.ts';
+import { readMaskCodes } from './codes.ts';
+import { pairMasks } from './names.ts';
+import { folderOf, stemOf } from '../common/paths.ts';
+import type { SourceItem } from '../common/plan.ts';
 
 /** Pairs that are looked at, of those that names tell. */
 const LOOKED_AT = 12;

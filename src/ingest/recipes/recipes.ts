@@ -3,20 +3,20 @@
  * and what they mean. One recipe a file in `recipes/`; this is the table of them.
  */
 import { statSync } from 'node:fs';
-import { UsclError } from '../base/errors.ts';
-import { type IngestPlan, said } from './plan.ts';
-import { busi } from './recipes/busi.ts';
-import { covidBlues } from './recipes/covid-blues.ts';
-import { gallbladder } from './recipes/gallbladder.ts';
-import { frames } from './recipes/frames.ts';
-import { masks } from './recipes/masks.ts';
-import { pocus } from './recipes/pocus.ts';
-import { folderError, type Recipe, type RecipeContext, type RecipeOptions } from './recipes/recipe.ts';
-import { butterfly, us4 } from './recipes/us4.ts';
+import { UsclError } from '../../base/errors.ts';
+import { type IngestPlan, said } from '../common/plan.ts';
+import { busi } from './busi.ts';
+import { covidBlues } from './covid-blues.ts';
+import { gallbladder } from './gallbladder.ts';
+import { frames } from './frames.ts';
+import { masks } from './masks.ts';
+import { pocus } from './pocus.ts';
+import { folderError, type Recipe, type RecipeContext, type RecipeOptions } from './recipe.ts';
+import { butterfly, us4 } from './us4.ts';
 
-export { BLUES_LABELS } from './recipes/covid-blues.ts';
-export { GALLBLADDER_PARTS } from './recipes/gallbladder.ts';
-export type { Recipe, RecipeOptions } from './recipes/recipe.ts';
+export { BLUES_LABELS } from './covid-blues.ts';
+export { GALLBLADDER_PARTS } from './gallbladder.ts';
+export type { Recipe, RecipeOptions } from './recipe.ts';
 
 const TABLE = [pocus, covidBlues, gallbladder, us4, butterfly, busi, masks, frames] as const;
 
