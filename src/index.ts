@@ -71,7 +71,7 @@ export { outlineSheet } from './ingest/outline-sheet.ts';
 export { readSources, type FoundClip, type NotRead, type ReadVisitor } from './ingest/reading.ts';
 export { recipeOf, RECIPES, type Recipe, type RecipeName } from './ingest/recipes/recipes.ts';
 export type { IngestSummary } from './ingest/summary.ts';
-export { makePhantom, type PhantomOptions } from './phantom/phantom.ts';
+export { makePhantom } from './phantom/phantom.ts';
 
 // Views.
 export { epochBatches } from './views/batches.ts';

@@ -1,6 +1,6 @@
 /** What an ingest can be told, its defaults, and the checks of what it was told. */
 import { availableParallelism } from 'node:os';
-import { UsclError } from '../base/errors.ts';
+import { type UsclError, usageError } from '../base/errors.ts';
 import type { Sampling, UnmaskedRule } from './clip.ts';
 import { readKeyFile } from './dicom/identity.ts';
 import type { PictureLayout } from './folders/discover.ts';
@@ -100,11 +100,8 @@ export function checkOptions(options: Omit<IngestOptions, 'source' | 'out'>) {
 }
 
 function optionError(option: string, value: unknown, expected: string): UsclError {
-  return new UsclError({
-    kind: 'usage',
-    code: 'INGEST_OPTION',
-    message: `The option ${option} is ${String(value)}; it must be ${expected}.`,
+  const message = `The option ${option} is ${String(value)}; it must be ${expected}.`;
+  return usageError('INGEST_OPTION', message, 'Correct the option and run the command again.', {
     where: option,
-    remedy: 'Correct the option and run the command again.',
   });
 }

@@ -5,7 +5,7 @@
  */
 import { createHmac } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { messageOf, UsclError } from '../../base/errors.ts';
+import { messageOf, UsclError, usageError } from '../../base/errors.ts';
 
 /** Bytes that a person keeps secret, as `readKeyFile` gives them. */
 export type PseudonymKey = Uint8Array;
@@ -24,15 +24,12 @@ const MIN_DISTINCT = 8;
  */
 export function readKeyFile(path: string): PseudonymKey {
   const refuse = (reason: string, cause?: unknown): UsclError =>
-    new UsclError({
-      kind: 'usage',
-      code: 'KEY_FILE',
-      message: `The key file cannot be used: ${reason}.`,
-      where: path,
-      remedy:
-        'Make one with: head -c 32 /dev/urandom > KEYFILE. Keep it apart from the dataset and secret: who has it can test whose clips are whose.',
-      cause,
-    });
+    usageError(
+      'KEY_FILE',
+      `The key file cannot be used: ${reason}.`,
+      'Make one with: head -c 32 /dev/urandom > KEYFILE. Keep it apart from the dataset and secret: who has it can test whose clips are whose.',
+      { where: path, cause },
+    );
   let bytes: Uint8Array;
   try {
     const file = openSync(path, 'r');

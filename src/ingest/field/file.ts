@@ -5,7 +5,7 @@
  */
 import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';
-import { dataError, messageOf, UsclError } from '../../base/errors.ts';
+import { dataError, messageOf, type UsclError, usageError } from '../../base/errors.ts';
 import { readBounded } from '../../base/read-bounded.ts';
 import type { Field } from '../../dataset/types.ts';
 import { parseCsv } from '../common/csv.ts';
@@ -52,7 +52,14 @@ interface Entry {
 /** Reads a field file, CSV by its ending and YAML otherwise. Errors: `FIELDS_UNREADABLE`, `FIELDS_INVALID`, `CSV_INVALID`. */
 export function readFieldFile(path: string): FieldFile {
   const bytes = readBounded(path, MAX_BYTES, (reason, cause, isTooLarge) =>
-    isTooLarge ? invalid(path, `The file cannot be read: ${reason}.`) : unreadable(path, reason, cause),
+    isTooLarge
+      ? invalid(path, `The file cannot be read: ${reason}.`)
+      : usageError(
+          'FIELDS_UNREADABLE',
+          `Cannot read the field file ${path}: ${reason}.`,
+          'Check the path and its permissions.',
+          { where: path, cause },
+        ),
   );
   const entries = path.toLowerCase().endsWith('.csv') ? fromCsv(bytes, path) : fromYaml(bytes, path);
   const tests = entries.map((entry) => ({ ...entry, matches: matcher(entry.pattern) }));
@@ -170,15 +177,4 @@ function advance(token: string, reach: readonly boolean[], characters: readonly 
 function invalid(where: string, message: string, cause?: unknown): UsclError {
   const remedy = 'The documentation of fields shows what such a file holds.';
   return dataError('FIELDS_INVALID', message, remedy, { where, cause });
-}
-
-function unreadable(path: string, reason: string, cause: unknown): UsclError {
-  return new UsclError({
-    kind: 'usage',
-    code: 'FIELDS_UNREADABLE',
-    message: `Cannot read the field file ${path}: ${reason}.`,
-    where: path,
-    remedy: 'Check the path and its permissions.',
-    cause,
-  });
 }

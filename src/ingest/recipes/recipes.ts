@@ -3,7 +3,7 @@
  * and what they mean. One recipe a file in `recipes/`; this is the table of them.
  */
 import { statSync } from 'node:fs';
-import { UsclError } from '../../base/errors.ts';
+import { usageError } from '../../base/errors.ts';
 import { type IngestPlan, said } from '../common/plan.ts';
 import { busi } from './busi.ts';
 import { covidBlues } from './covid-blues.ts';
@@ -85,11 +85,6 @@ function checkOptions({ name, options: known }: Recipe, options: RecipeOptions):
     ...(known.part === undefined ? [] : [`--part ${known.part.join('|')}`]),
     ...(known.labels === undefined ? [] : ['--labels FILE']),
   ];
-  throw new UsclError({
-    kind: 'usage',
-    code: 'RECIPE_OPTION',
-    message: `The recipe ${name} ${complaint}`,
-    where: name,
-    remedy: `The recipe ${name} takes ${taken.length === 0 ? 'no options of its own' : taken.join(' and ')}.`,
-  });
+  const remedy = `The recipe ${name} takes ${taken.length === 0 ? 'no options of its own' : taken.join(' and ')}.`;
+  throw usageError('RECIPE_OPTION', `The recipe ${name} ${complaint}`, remedy, { where: name });
 }
