@@ -31,17 +31,11 @@ export async function openSource(clip: PlannedClip, settings: OpenSettings): Pro
   if (clip.item.kind === 'dicom' || clip.name === undefined) return source;
   if (typeof clip.name === 'object' && 'as' in clip.name) return source;
   // What lies beside DICOM files is of the same origin: held to the same rule, named by the same key.
-  const mayIdentify = typeof clip.name === 'object';
-  const { key } = settings;
-  const frames = source.frames.bind(source);
-  return {
-    ...{ width: source.width, height: source.height, fps: source.fps, frameCount: source.frameCount },
-    ...{ declaredField: source.declaredField, flags: source.flags, frames, mayIdentify },
-    get remarks() {
-      return source.remarks;
-    },
-    sha256: async () => contentDigest(key, await source.sha256()),
-  };
+  const digest = source.sha256.bind(source);
+  return Object.assign(source, {
+    mayIdentify: typeof clip.name === 'object',
+    sha256: async () => contentDigest(settings.key, await digest()),
+  });
 }
 
 function openItem({ item }: PlannedClip, settings: OpenSettings): Promise<ClipSource> {

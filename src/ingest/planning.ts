@@ -13,7 +13,7 @@ import { type IngestPlan, type PlannedClip, type Rejection, said, type Warning }
 import { hasClassFolders, labelsOf } from './folders/labels.ts';
 import type { IngestOptions } from './options.ts';
 import { compareText } from './common/paths.ts';
-import { type ProbableMask, probableMasks } from './masks/probable.ts';
+import { type ProbableMask, probableMasks } from './masks/names.ts';
 import { planRecipe, recipeLike } from './recipes/recipes.ts';
 
 export interface Planned {

@@ -3,6 +3,7 @@
  * ones, and the end of a decoder. Streams in, streams out; no more than a few frames are held.
  */
 import { isBlack } from './clean.ts';
+import type { Size } from './common/geometry.ts';
 
 /** Frames that a field is looked for in, at most; clips of a few seconds fit in whole. */
 const LOOKED_AT = 24;
@@ -84,10 +85,7 @@ export async function* only(frames: Frames, indices: readonly number[]): Frames 
 const BLOCKS = 24;
 
 /** How far each frame is from the one before it, in mean grey levels of blocks; 0 for the first. */
-export async function motionOf(
-  frames: AsyncIterable<Uint8Array>,
-  size: { readonly width: number; readonly height: number },
-): Promise<readonly number[]> {
+export async function motionOf(frames: AsyncIterable<Uint8Array>, size: Size): Promise<readonly number[]> {
   const motion: number[] = [];
   let before: Float64Array | undefined;
   for await (const frame of frames) {

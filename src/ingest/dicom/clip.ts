@@ -16,11 +16,10 @@ import { displaySize, type Size, sizeComplaint } from '../common/geometry.ts';
 import type { ClipSource, FrameRequest } from '../common/source.ts';
 import { decodeVideo } from '../video/decode.ts';
 import { probeVideo } from '../video/probe.ts';
-import { flagsOf, readWhole, regionsOf, requireUltrasound } from './header.ts';
+import { flagsOf, readWhole, regionsOf, remarkFlags, requireUltrasound } from './header.ts';
 import { contentDigest, type PseudonymKey } from './identity.ts';
 import { PrivateFile } from './private-file.ts';
 import { fieldOfRegions, scaledField } from './regions.ts';
-import { remarkFlags } from './remarks.ts';
 
 export interface DicomClipOptions {
   /** The key of the plan. */

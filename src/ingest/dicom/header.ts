@@ -5,7 +5,8 @@
 import { createHash } from 'node:crypto';
 import { dataError, isDataError, UsclError } from '../../base/errors.ts';
 import { type Keyword, tagOf } from '../../formats/dicom/dictionary.ts';
-import type { DicomElements } from '../../formats/dicom/elements.ts';
+import type { DicomElements, Slip } from '../../formats/dicom/elements.ts';
+import type { DicomFrames } from '../../formats/dicom/image.ts';
 import { type DicomObject, readDicom } from '../../formats/dicom/read.ts';
 import { itemsOf, numberOf, textOf } from '../../formats/dicom/values.ts';
 import { readStart } from '../common/paths.ts';
@@ -111,6 +112,50 @@ export function flagsOf(object: DicomElements): string[] {
 
 const BURNED_IN_ANNOTATION = 0x00280301;
 const RECOGNIZABLE_VISUAL_FEATURES = 0x00280302;
+
+/** What is odd about a file that is read nevertheless: flags of its clip, and a sentence on the whole ingest for each. */
+const NOTES = {
+  'more-frames-than-declared': 'more frames than declared; all of them were taken.',
+  'impossible-frame-times': 'frame times or rates that no scanner has; they count as absent.',
+  'doubled-elements': 'elements that stand twice; the first value counts.',
+  'odd-header':
+    'slips in the header (a value representation or the transfer syntax is missing or wrong); they were read by what the bytes show.',
+} as const;
+type RemarkFlag = keyof typeof NOTES;
+
+/** Flags of a clip of pictures. */
+export function remarkFlags(object: DicomObject, image: DicomFrames): readonly RemarkFlag[] {
+  const slips = new Set([...object.slips, ...regionSlips(object)]);
+  const { pixels } = object.syntax;
+  const isOdd =
+    slips.has('no-representation') ||
+    slips.has('other-encoding') ||
+    image.coding !== (pixels === 'encapsulated-native' ? 'native' : pixels);
+  return [
+    ...(image.frames > (image.declaredFrames ?? 1) ? (['more-frames-than-declared'] as const) : []),
+    ...(image.timing.isDoubted ? (['impossible-frame-times'] as const) : []),
+    ...(slips.has('doubled-elements') ? (['doubled-elements'] as const) : []),
+    ...(isOdd ? (['odd-header'] as const) : []),
+  ];
+}
+
+/** A sentence for each of these flags that clips have. */
+export function notesOnFlags(counts: Readonly<Record<string, number>>): string[] {
+  return Object.entries(NOTES).flatMap(([flag, note]) => {
+    const count = counts[flag] ?? 0;
+    return count === 0 ? [] : [`${count === 1 ? '1 DICOM clip has' : `${count} DICOM clips have`} ${note}`];
+  });
+}
+
+/** Slips in the one sequence that is read; of a damaged one the field's remark tells. */
+function regionSlips(object: DicomObject): readonly Slip[] {
+  try {
+    return itemsOf(object, 'SequenceOfUltrasoundRegions').flatMap(({ slips }) => [...slips]);
+  } catch (thrown) {
+    if (!isDataError(thrown)) throw thrown;
+    return [];
+  }
+}
 
 /** Placeholders without a letter or digit name nobody. */
 function identifierOf(

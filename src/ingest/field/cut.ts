@@ -55,6 +55,17 @@ export function planCut(
   const isWhole = kept.width === original.width && kept.height === original.height;
   const isStored = isWhole && stored.width === original.width && stored.height === original.height;
   const shrink = isStored || channels === 3 ? null : planShrink(original, kept, stored);
+  const raw = { width: original.width, height: original.height, channels };
+  const shrinkByLibrary = async (frame: Uint8Array): Promise<Uint8Array> => {
+    const { data } = await sharp(frame, { raw, limitInputPixels: false })
+      .extract({ left: kept.x, top: kept.y, width: kept.width, height: kept.height })
+      .resize(stored.width, stored.height, { fit: 'fill', kernel: 'linear' })
+      .toColourspace(channels === 1 ? 'b-w' : 'srgb')
+      .raw({ depth: 'uchar' })
+      .toBuffer({ resolveWithObject: true });
+    if (data.length === stored.width * stored.height * channels) return data;
+    throw new Error(`A frame was scaled to ${data.length} bytes, not ${stored.width}×${stored.height}.`);
+  };
   return {
     crop: isWhole ? null : kept,
     stored,
@@ -69,7 +80,7 @@ export function planCut(
         }
       }
       if (isStored) return frame;
-      return shrink === null ? shrinkByLibrary(frame, original, kept, stored, channels) : shrink(frame);
+      return shrink === null ? shrinkByLibrary(frame) : shrink(frame);
     },
     applyMask(picture) {
       const result = new Uint8Array(stored.width * stored.height);
@@ -83,28 +94,6 @@ export function planCut(
       return result;
     },
   };
-}
-
-async function shrinkByLibrary(
-  frame: Uint8Array,
-  original: Size,
-  kept: Rectangle,
-  stored: Size,
-  channels: 1 | 3,
-): Promise<Uint8Array> {
-  const raw = { width: original.width, height: original.height, channels };
-  const { data } = await sharp(frame, { raw, limitInputPixels: false })
-    .extract({ left: kept.x, top: kept.y, width: kept.width, height: kept.height })
-    .resize(stored.width, stored.height, { fit: 'fill', kernel: 'linear' })
-    .toColourspace(channels === 1 ? 'b-w' : 'srgb')
-    .raw({ depth: 'uchar' })
-    .toBuffer({ resolveWithObject: true });
-  if (data.length !== stored.width * stored.height * channels) {
-    throw new Error(
-      `A frame was scaled to ${data.length} bytes instead of ${stored.width}×${stored.height}.`,
-    );
-  }
-  return data;
 }
 
 /** Runs of pixels [from, to) outside of the field, in the rows that are kept. */

@@ -13,7 +13,7 @@ import { type CsvRow, readCsv } from '../common/csv.ts';
 import { extensionOf, fileComplaint, fileNameOf, joinRelative } from '../common/paths.ts';
 import { type PlannedClip, type Rejection, said } from '../common/plan.ts';
 import type { RecipePlan } from './recipe.ts';
-import { cell, contentsOf, count, countsAsText, filesBelow, folderError, joined, sorted } from './recipe.ts';
+import { cell, contentsOf, countsAsText, filesBelow, folderError, joined, sorted } from './recipe.ts';
 
 const TABLE = 'dataset_metadata.csv';
 export const REPOSITORY_TABLE = `data/${TABLE}`;
@@ -69,8 +69,8 @@ export function planRepository(root: string, stills: boolean): RecipePlan {
     const found = `there are no videos in ${place}${contentsOf(join(root, base))}`;
     throw folderError('pocus', root, `${joinRelative(base, TABLE)} and the clips in ${place}`, found);
   }
-  const licences = new Map<string, number>();
-  const others = new Map<string, number>();
+  const licences: string[] = [];
+  const others: string[] = [];
   const absent = new Map<string, string[]>();
   const taken = new Set<MediaFile>();
   const found: { readonly clip: PlannedClip; readonly keys: readonly string[] }[] = [];
@@ -96,9 +96,9 @@ export function planRepository(root: string, stills: boolean): RecipePlan {
     const flags = flagsOf(path, stated);
     const meant = classOf(stated);
     const label = flags.includes('label-uncertain') ? null : meant;
-    if (label === null) count(others, meant === null ? stated : `${stated}, label uncertain`);
+    if (label === null) others.push(meant === null ? stated : `${stated}, label uncertain`);
     const licence = cell(row, 'license');
-    count(licences, isStated(licence) ? licence : 'no licence stated');
+    licences.push(isStated(licence) ? licence : 'no licence stated');
     const item = { kind: kind === 'image' ? 'still' : 'video', path } as const;
     found.push({ clip: { item, label, group: path, flags }, keys: keysOf(row, path) });
   }
@@ -239,8 +239,8 @@ export function flagsOf(path: string, label: string): string[] {
 /** What both tables come to. */
 export function planOf(
   clips: readonly PlannedClip[],
-  licences: ReadonlyMap<string, number>,
-  others: ReadonlyMap<string, number>,
+  licences: readonly string[],
+  others: readonly string[],
   leftOut: number,
 ): RecipePlan {
   return {
@@ -250,7 +250,7 @@ export function planOf(
     notes: [
       ...said(leftOut > 0, `${leftOut} stills were left out.`),
       ...said(
-        others.size > 0,
+        others.length > 0,
         `Outside the three benchmark classes, so unlabelled: ${countsAsText(others)}.`,
       ),
     ],

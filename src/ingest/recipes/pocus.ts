@@ -18,7 +18,7 @@ import {
   REPOSITORY_TABLE,
 } from './pocus-repository.ts';
 import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
-import { cell, contentsOf, count, folderError, requirePaths, rowError } from './recipe.ts';
+import { cell, contentsOf, folderError, requirePaths, rowError } from './recipe.ts';
 
 const OWN_TABLE = 'manifest.csv';
 
@@ -68,8 +68,8 @@ function planOwnTable(root: string, stills: boolean): RecipePlan {
   requirePaths('pocus', root, [OWN_TABLE, 'pocus_videos']);
   const clips: PlannedClip[] = [];
   const rejected: Rejection[] = [];
-  const licences = new Map<string, number>();
-  const others = new Map<string, number>();
+  const licences: string[] = [];
+  const others: string[] = [];
   const seen = new Set<string>();
   let leftOut = 0;
   for (const row of readCsv(table, ['path', 'kind', 'label', 'license', 'suggested_group'])) {
@@ -92,8 +92,8 @@ function planOwnTable(root: string, stills: boolean): RecipePlan {
       continue;
     }
     const known = classOf(label);
-    if (known === null) count(others, label);
-    count(licences, cell(row, 'license') || 'no licence stated');
+    if (known === null) others.push(label);
+    licences.push(cell(row, 'license') || 'no licence stated');
     clips.push({
       item: { kind: kind === 'image' ? 'still' : 'video', path },
       label: known,

@@ -4,6 +4,7 @@
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { groupBy } from '../../base/collect.ts';
 import { dataError, type UsclError } from '../../base/errors.ts';
 import type { CsvRow } from '../common/csv.ts';
 import { accessComplaint, compareNatural, compareText, joinRelative } from '../common/paths.ts';
@@ -74,14 +75,9 @@ export function sorted(clips: readonly PlannedClip[]): PlannedClip[] {
 }
 
 /** `name (3), other (1)`, in the order of names. */
-export function countsAsText(counts: ReadonlyMap<string, number>): string {
-  const names = [...counts.keys()].sort(compareText);
-  return names.map((name) => `${name} (${counts.get(name) ?? 0})`).join(', ');
-}
-
-/** Counts one more of `key`. */
-export function count(counts: Map<string, number>, key: string): void {
-  counts.set(key, (counts.get(key) ?? 0) + 1);
+export function countsAsText(names: readonly string[]): string {
+  const counts = [...groupBy(names, (name) => name)].sort(([a], [b]) => compareText(a, b));
+  return counts.map(([name, own]) => `${name} (${own.length})`).join(', ');
 }
 
 /** Files below a folder of the source, in natural order, without hidden ones; links to folders are not followed. */

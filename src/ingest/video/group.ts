@@ -56,7 +56,7 @@ export class VideoGroup {
     begin: (decode: VideoDecoder) => T,
   ): T {
     const index = this.#members.push('open') - 1;
-    const begun = begin((path, info, options) => this.#decode(index, path, info, options));
+    const begun = begin((...asked) => this.#decode(index, ...asked));
     this.#resting.push(begun.frames.resting);
     void begun.frames.resting.then(() => {
       // It failed before it asked for frames.
@@ -66,15 +66,10 @@ export class VideoGroup {
     return begun;
   }
 
-  async *#decode(
-    index: number,
-    path: string,
-    info: VideoInfo,
-    options: DecodeOptions,
-  ): AsyncGenerator<Uint8Array, string | undefined, undefined> {
+  async *#decode(index: number, ...asked: Parameters<VideoDecoder>): ReturnType<VideoDecoder> {
     // Asked a second time, it has had its turn.
-    const frames = this.#members[index] === 'open' ? await this.#ask(index, path, info, options) : null;
-    if (frames === null) return yield* decodeVideo(path, info, options);
+    const frames = this.#members[index] === 'open' ? await this.#ask(index, ...asked) : null;
+    if (frames === null) return yield* decodeVideo(...asked);
     for (let frame = frames.shift(); frame !== undefined; frame = frames.shift()) {
       // Other decoders' output is to be read meanwhile.
       await setImmediate();
@@ -83,7 +78,7 @@ export class VideoGroup {
     return undefined;
   }
 
-  #ask(index: number, path: string, info: VideoInfo, options: DecodeOptions): Promise<Uint8Array[] | null> {
+  #ask(index: number, ...[path, info, options]: Parameters<VideoDecoder>): Promise<Uint8Array[] | null> {
     return new Promise((answer, fail) => {
       const frames = framesOf(info, options);
       const { width, height } = options.size;
