@@ -81,6 +81,7 @@ export async function planDicom(
   const { single, copies } = await withoutCopies(root, found, { key, signal });
   rejected.push(...copies);
   const clips = single.sort((a, b) => compareText(a.id, b.id));
+  const ungrouped = clips.filter(({ path }) => (groupOf?.(path) ?? null) === null);
   const nameGroup = groupNames(key);
   return {
     clips: clips.map(({ path, header, id }) => ({
@@ -90,11 +91,7 @@ export async function planDicom(
       flags: ['dicom'],
     })),
     rejected: rejected.sort((a, b) => compareText(a.source, b.source)),
-    notes: notesOn(
-      clips,
-      clips.filter(({ path }) => (groupOf?.(path) ?? null) === null),
-      key,
-    ),
+    notes: notesOn(clips, ungrouped, key),
     nameGroup: (given) => nameGroup({ group: given, patient: null, study: null, clip: given }),
   };
 }
@@ -117,12 +114,8 @@ interface Found {
 function rejectionOf(path: string, thrown: unknown, id = NAMELESS): DicomRejection {
   const isForeseen = thrown instanceof UsclError ? thrown.kind === 'data' : systemCode(thrown) !== undefined;
   if (!isForeseen) throw thrown;
-  return {
-    source: path,
-    reason: messageOf(thrown),
-    writtenSource: id,
-    writtenReason: writtenReason(thrown),
-  };
+  const written = { writtenSource: id, writtenReason: writtenReason(thrown) };
+  return { source: path, reason: messageOf(thrown), ...written };
 }
 
 /**

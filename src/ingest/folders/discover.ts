@@ -93,6 +93,7 @@ export async function discover(root: string, options: DiscoverOptions): Promise<
   return walk.result();
 }
 
+/** What is found so far. */
 class Walk {
   readonly items: SourceItem[] = [];
   readonly #rejected: Rejection[] = [];
@@ -113,9 +114,8 @@ class Walk {
     return {
       items: this.items.sort((a, b) => compareText(a.path, b.path)),
       rejected: this.#rejected.sort((a, b) => compareText(a.source, b.source)),
-      ignored: this.#ignored,
       indices: this.#indices.sort(compareText),
-      ...{ shared: this.#shared, separate: this.#separate },
+      ...{ ignored: this.#ignored, shared: this.#shared, separate: this.#separate },
     };
   }
 

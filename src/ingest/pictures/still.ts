@@ -17,12 +17,7 @@ const READING = { failOn: 'warning', limitInputPixels: MAX_PIXELS } as const;
 
 /** How a value is stored. */
 type Depth = 'uchar' | 'ushort' | 'float';
-const DEPTHS: Readonly<Record<string, Depth>> = {
-  uchar: 'uchar',
-  ushort: 'ushort',
-  float: 'float',
-  double: 'float',
-};
+const DEPTHS: Record<string, Depth> = { uchar: 'uchar', ushort: 'ushort', float: 'float', double: 'float' };
 
 export interface Still extends Size {
   readonly bytes: Buffer;
@@ -63,15 +58,8 @@ export async function openStill(path: string): Promise<Still> {
   const known = DEPTHS[depth];
   if (known === undefined)
     throw unreadable(`its values are of the kind ${depth}; 8 bits, 16 bits and fractions are read`);
-  return {
-    bytes,
-    width,
-    height,
-    depth: known,
-    isColoured: channels - (hasAlpha ? 1 : 0) > 1,
-    hasAlpha,
-    space,
-  };
+  const isColoured = channels - (hasAlpha ? 1 : 0) > 1;
+  return { bytes, width, height, depth: known, isColoured, hasAlpha, space };
 }
 
 /** Formats say their size early; what stands before it (colour profiles, previews) seldom has more. */
@@ -105,10 +93,8 @@ export async function brightestOf({ bytes, hasAlpha }: Still): Promise<number> {
  */
 export function scaleFor(brightest: number, depth: Depth): Scale {
   if (depth === 'float' && brightest <= 1) {
-    return {
-      factor: 255,
-      remark: `its values are fractions, the brightest ${brightest}; 0 to 1 became 0 to 255`,
-    };
+    const remark = `its values are fractions, the brightest ${brightest}; 0 to 1 became 0 to 255`;
+    return { factor: 255, remark };
   }
   const bits = Math.max(8, Math.ceil(Math.log2(Math.floor(brightest) + 1)));
   if (!(bits <= 16)) throw unreadable(`its brightest value is ${brightest}; values up to 65535 are read`);

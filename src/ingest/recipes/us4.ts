@@ -18,31 +18,19 @@ interface Code {
   readonly part: string;
 }
 
-const clust = (prefix: string): Code => ({ prefix, label: prefix.toLowerCase(), part: 'clust' });
-const fibrosis = (grade: number): Code => ({
-  prefix: `F${grade}_`,
-  label: `fibrosis-${grade}`,
-  part: 'liver-fibrosis',
-});
-const normal = (prefix: string, part: string): Code => ({ prefix, label: 'lung-normal', part });
-const abnormal = (prefix: string, part: string): Code => ({ prefix, label: 'lung-abnormal', part });
+const code = (prefix: string, label: string, part: string): Code => ({ prefix, label, part });
 
 /** Codes in the order of the reference code's class numbers 0 to 11. */
 const US4_CODES: readonly Code[] = [
-  ...['Rb1', 'Rb2', 'Rb3', 'Rb4', 'Rb5'].map(clust),
-  ...[0, 1, 2, 3, 4].map(fibrosis),
-  normal('Reg', 'butterfly'),
-  normal('Ali', 'lusms'),
-  abnormal('Cov', 'butterfly'),
-  abnormal('Bli', 'lusms'),
-  abnormal('Ple', 'lusms'),
-  abnormal('Oth', 'lusms'),
+  ...[1, 2, 3, 4, 5].map((organ) => code(`Rb${organ}`, `rb${organ}`, 'clust')),
+  ...[0, 1, 2, 3, 4].map((grade) => code(`F${grade}_`, `fibrosis-${grade}`, 'liver-fibrosis')),
+  code('Reg', 'lung-normal', 'butterfly'),
+  code('Ali', 'lung-normal', 'lusms'),
+  code('Cov', 'lung-abnormal', 'butterfly'),
+  ...['Bli', 'Ple', 'Oth'].map((prefix) => code(prefix, 'lung-abnormal', 'lusms')),
 ];
 
-const BUTTERFLY_CODES: readonly Code[] = [
-  { prefix: 'Reg', label: 'regular', part: 'butterfly' },
-  { prefix: 'Cov', label: 'covid', part: 'butterfly' },
-];
+const BUTTERFLY_CODES = [code('Reg', 'regular', 'butterfly'), code('Cov', 'covid', 'butterfly')];
 
 const CITATION =
   'Chen Y, Zhang C, Liu L, et al. USCL: Pretraining Deep Ultrasound Image Diagnosis Model Through Video Contrastive ' +

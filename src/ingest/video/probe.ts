@@ -201,13 +201,11 @@ async function chosenStream(
   return stream;
 }
 
-function counted(frames: number): string {
-  return frames === 1 ? '1 frame' : `${frames} frames`;
-}
-
 function choiceIn(videos: readonly Stream[], chosen: Stream, shown: ReadonlyMap<number, Shown>): string {
-  const described = ({ index, width, height }: Stream): string =>
-    `number ${index} (${width}×${height}, ${counted((shown.get(index) ?? NONE).frames)})`;
+  const described = ({ index, width, height }: Stream): string => {
+    const { frames } = shown.get(index) ?? NONE;
+    return `number ${index} (${width}×${height}, ${frames === 1 ? '1 frame' : `${frames} frames`})`;
+  };
   const others = videos.filter((one) => one !== chosen).map(described);
   return `it holds ${videos.length} video streams; ${described(chosen)} was read, as ffmpeg does, not ${others.join(', ')}`;
 }
