@@ -41,18 +41,16 @@ function brightest(frame: Uint8Array): Uint8Array {
 function crosses(grey: Uint8Array, size: Size, arms: Directions, gaps: Directions): number {
   const { width, height } = size;
   const found: { x: number; y: number }[] = [];
+  const isNear = (x: number, y: number): boolean =>
+    found.some((one) => Math.hypot(one.x - x, one.y - y) <= MAX_ARM);
   for (let y = MIN_ARM; y < height - MIN_ARM; y++) {
     for (let x = MIN_ARM; x < width - MIN_ARM; x++) {
       // Few pixels are as bright, and only for them is anything allocated.
-      if (grey[y * width + x]! >= BRIGHT && !isNear(found, x, y) && isCross(grey, size, x, y, arms, gaps))
+      if (grey[y * width + x]! >= BRIGHT && !isNear(x, y) && isCross(grey, size, x, y, arms, gaps))
         found.push({ x, y });
     }
   }
   return found.length;
-}
-
-function isNear(found: readonly { x: number; y: number }[], x: number, y: number): boolean {
-  return found.some((one) => Math.hypot(one.x - x, one.y - y) <= MAX_ARM);
 }
 
 function isCross(

@@ -61,7 +61,7 @@ export function isBlack(frame: Uint8Array): boolean {
 export function isBlank(frame: Uint8Array, { channels, isMasked }: CleanOptions): boolean {
   if (channels === 1 && hasTwoShades(frame, isMasked ? LIT : -1)) return false;
   const counts = (at: number): boolean =>
-    !isMasked || frame[at]! > LIT || (channels === 3 && isLit(frame, at));
+    !isMasked || frame[at]! > LIT || (channels === 3 && (frame[at + 1]! > LIT || frame[at + 2]! > LIT));
   const sums = [0, 0, 0];
   let pixels = 0;
   for (let at = 0; at < frame.length; at += channels) {
@@ -101,10 +101,6 @@ function hasTwoShades(frame: Uint8Array, least: number): boolean {
     if (darkOnes >= enough && brightOnes >= enough) return true;
   }
   return false;
-}
-
-function isLit(frame: Uint8Array, at: number): boolean {
-  return frame[at + 1]! > LIT || frame[at + 2]! > LIT;
 }
 
 function isSame(a: Uint8Array, b: Uint8Array): boolean {

@@ -59,6 +59,8 @@ export class ClipDecoding {
   readonly clip: PlannedClip;
   readonly frames: AheadQueue;
   readonly dropped: Readonly<DropCounts>;
+  /** Frames that sampling is going to give by what the source declares, dropped ones counted; once it is open. */
+  expected: number | undefined;
   /** Of each frame so far: its number among the sampled ones, those that were dropped counted too. */
   readonly positions: readonly number[];
   readonly #settings: DecodeSettings;
@@ -70,7 +72,6 @@ export class ClipDecoding {
   #masks: Uint8Array | null = null;
   #kept = 0;
   readonly #positions: number[] = [];
-  #expected: number | undefined;
   #hasCallipers = false;
   readonly #likeness = new Likeness();
 
@@ -122,11 +123,6 @@ export class ClipDecoding {
   /** Size of the frames; once the first has come. */
   get stored(): Size {
     return this.#plannedCut().stored;
-  }
-
-  /** Frames that sampling is going to give by what the source declares, dropped ones counted; once it is open. */
-  get expected(): number | undefined {
-    return this.#expected;
   }
 
   /** [frames, height, width] of 0 and 1, or null; only after the last frame. */
@@ -241,7 +237,7 @@ export class ClipDecoding {
   async *#decode(source: ClipSource, isScaled: boolean): AsyncGenerator<Uint8Array, void, undefined> {
     const { size, channels, signal, sampling } = this.#settings;
     const fps = denseEnough(this.#settings.fps, source);
-    this.#expected = sampled(source.frameCount, fps, source);
+    this.expected = sampled(source.frameCount, fps, source);
     const byMotion = sampling === 'motion' && fps !== 'all' && source.frameCount > 1;
     const indices = byMotion ? await this.#movingFrames(source, fps) : null;
     const request = {

@@ -174,7 +174,7 @@ function outlineOver(clip: ClipRecord, field: Field, corner: Corner, size: Size)
     .join('');
 }
 
-interface Corner {
+export interface Corner {
   readonly left: number;
   readonly top: number;
 }

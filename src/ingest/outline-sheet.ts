@@ -8,11 +8,13 @@ import { dataError } from '../base/errors.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import type { ClipRecord } from '../dataset/types.ts';
 import { escapeXml } from '../charts/markup.ts';
-import { polygonOf, shadeOf, thumbnail, writeSheet } from './contact-sheet.ts';
+import { type Corner, polygonOf, shadeOf, thumbnail, writeSheet } from './contact-sheet.ts';
 import { discover } from './folders/discover.ts';
 import { openSource } from './open.ts';
 import { findVideoTools } from './video/ffmpeg.ts';
 
+/** Clips shown at most, those of least confidence first. */
+const MOST = 60;
 const TILE = 240;
 const CAPTION = 16;
 const GAP = 6;
@@ -26,12 +28,6 @@ export interface OutlineSheet {
   readonly missing: readonly string[];
 }
 
-export interface OutlineSheetOptions {
-  /** Clips shown at most (default 60), those of least confidence first. */
-  readonly clips?: number;
-  readonly signal?: AbortSignal;
-}
-
 /**
  * Draws the first frame of each clip's original, found in the folder `source` that the dataset was made from, with
  * the outline that was kept. Errors: `SOURCE_MISMATCH` where not one clip is found; those of reading and writing.
@@ -40,16 +36,15 @@ export async function outlineSheet(
   dataset: Dataset,
   source: string,
   path: string,
-  options: OutlineSheetOptions = {},
+  { signal }: { readonly signal?: AbortSignal } = {},
 ): Promise<OutlineSheet> {
-  const { clips: most = 60, signal } = options;
   const { items } = await discover(source, { layout: 'auto', signal });
   const byPath = new Map(items.map((item) => [item.path, item]));
   const missing = dataset.clips.filter((clip) => !byPath.has(clip.source)).map(({ id }) => id);
   const clips = dataset.clips
     .filter((clip) => byPath.has(clip.source))
     .sort((a, b) => (a.field?.confidence ?? 0) - (b.field?.confidence ?? 0))
-    .slice(0, most);
+    .slice(0, MOST);
   if (clips.length === 0) {
     throw dataError(
       'SOURCE_MISMATCH',
@@ -88,12 +83,7 @@ export async function outlineSheet(
   return { width, height, clips: clips.length, missing };
 }
 
-function drawingOf(
-  clip: ClipRecord,
-  corner: { readonly left: number; readonly top: number },
-  across: number,
-  down: number,
-): string {
+function drawingOf(clip: ClipRecord, corner: Corner, across: number, down: number): string {
   const { field } = clip;
   const sure = field === null ? 'no field' : `${field.shape} ${field.confidence.toFixed(2)} ${field.from}`;
   const caption = `${clip.id.slice(-Math.max(4, 32 - sure.length))} ${sure}`;

@@ -22,30 +22,10 @@ import { type Rejection, said } from '../common/plan.ts';
 import { type DicomHeader, digestOfPixels, readHeader } from './header.ts';
 import { pseudonym, type PseudonymKey } from './identity.ts';
 
-/** A DICOM file that is going to be a clip. */
-export interface PlannedDicom {
-  /** Relative to the source. For opening and for the screen; never written. */
-  readonly path: string;
-  /** `dicom-` and 16 hex digits: the clip's id and its written source. */
-  readonly id: string;
-  /** 16 hex digits under a key, otherwise `patient-1`, `patient-2`, … with numbers of this plan. */
-  readonly group: string;
-  readonly flags: readonly string[];
-}
-
 /** A DICOM file that is not, with what may be written in place of its path and reason. */
 type DicomRejection = Required<Rejection>;
 
-export interface DicomPlan {
-  /** In the order of their ids. */
-  readonly clips: readonly PlannedDicom[];
-  /** In the order of their paths. */
-  readonly rejected: readonly DicomRejection[];
-  /** Decisions a person should know of; may be written. */
-  readonly notes: readonly string[];
-  /** How a group that a person gave to something else in the same source is written. */
-  readonly nameGroup: (given: string) => string;
-}
+export type DicomPlan = Awaited<ReturnType<typeof planDicom>>;
 
 export interface DicomPlanOptions {
   /** Null: names cannot be connected between datasets, and groups are only numbered. */
@@ -66,7 +46,7 @@ export async function planDicom(
   root: string,
   paths: readonly string[],
   { key, groupOf, signal }: DicomPlanOptions,
-): Promise<DicomPlan> {
+) {
   const found: Found[] = [];
   const rejected: DicomRejection[] = [];
   for (const path of paths) {
@@ -84,15 +64,21 @@ export async function planDicom(
   const ungrouped = clips.filter(({ path }) => (groupOf?.(path) ?? null) === null);
   const nameGroup = groupNames(key);
   return {
+    /** In the order of their ids. Paths are for opening and for the screen, and never written. */
     clips: clips.map(({ path, header, id }) => ({
       path,
+      /** `dicom-` and 16 hex digits: the clip's id and its written source. */
       id,
+      /** 16 hex digits under a key, otherwise `patient-1`, `patient-2`, … with numbers of this plan. */
       group: nameGroup({ group: groupOf?.(path) ?? null, ...header, clip: id }),
       flags: ['dicom'],
     })),
+    /** In the order of their paths. */
     rejected: rejected.sort((a, b) => compareText(a.source, b.source)),
+    /** Decisions a person should know of; may be written. */
     notes: notesOn(clips, ungrouped, key),
-    nameGroup: (given) => nameGroup({ group: given, patient: null, study: null, clip: given }),
+    /** How a group that a person gave to something else in the same source is written. */
+    nameGroup: (given: string) => nameGroup({ group: given, patient: null, study: null, clip: given }),
   };
 }
 

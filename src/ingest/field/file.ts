@@ -18,7 +18,6 @@ export type GivenField =
   { readonly kind: 'field'; readonly field: Field } | { readonly kind: 'whole' } | { readonly kind: 'none' };
 
 export interface FieldFile {
-  readonly path: string;
   /** What holds for a clip, by its path relative to the source: the first entry that matches; undefined for none. */
   find(source: string): GivenField | undefined;
   /** Patterns that no call of `find` has matched so far. */
@@ -65,7 +64,6 @@ export function readFieldFile(path: string): FieldFile {
   const tests = entries.map((entry) => ({ ...entry, matches: matcher(entry.pattern) }));
   const used = new Set<string>();
   return {
-    path,
     find(source) {
       const found = tests.find(({ pattern, matches }) => pattern === source || matches(source));
       if (found !== undefined) used.add(found.pattern);

@@ -3,7 +3,7 @@
  * costs little: shadows and cysts are dark parts of the field, but nothing that was scanned lies outside of it. The
  * search is exhaustive for each edge by itself and then goes downhill for all together; no chance is involved.
  */
-import type { Cells } from './cells.ts';
+import type { Cells, Part } from './cells.ts';
 import { boundsOf } from './raster.ts';
 import { type Arc, arcAt, type Edge, type Shape, spanAt } from './shape.ts';
 
@@ -32,12 +32,7 @@ export function fitShape(tissue: Cells): Shape {
 }
 
 /** First and last column and row that hold tissue. */
-interface Box {
-  readonly left: number;
-  readonly right: number;
-  readonly top: number;
-  readonly bottom: number;
-}
+type Box = Omit<Part, 'label' | 'area'>;
 
 /** Running sums of tissue down each column. */
 interface Sums {

@@ -20,8 +20,8 @@ export function rasterize(outlines: Outlines, { width, height }: Size): Uint8Arr
       const crossings = crossingsAt(outline, y + 0.5);
       for (let i = 0; i + 1 < crossings.length; i += 2) {
         // The first pixel whose centre is right of the crossing.
-        const from = clamp(Math.ceil(crossings[i]! - 0.5), 0, width);
-        const to = clamp(Math.ceil(crossings[i + 1]! - 0.5), 0, width);
+        const from = Math.min(width, Math.max(0, Math.ceil(crossings[i]! - 0.5)));
+        const to = Math.min(width, Math.max(0, Math.ceil(crossings[i + 1]! - 0.5)));
         if (to > from) mask.fill(1, y * width + from, y * width + to);
       }
     }
@@ -58,8 +58,4 @@ function crossingsAt(outline: Outlines[number], y: number): number[] {
     if (y0 <= y !== y1 <= y) crossings.push(x0 + ((y - y0) / (y1 - y0)) * (x1 - x0));
   }
   return crossings.sort((a, b) => a - b);
-}
-
-function clamp(value: number, low: number, high: number): number {
-  return Math.min(high, Math.max(low, value));
 }

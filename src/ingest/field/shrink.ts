@@ -34,7 +34,9 @@ export function planShrink(original: Size, kept: Rectangle, stored: Size): Shrin
   // Beyond the edges the pixels at the edges go on: rows are named again, columns are copied to both sides of a line.
   const rows = Int32Array.from(
     { length: stored.height * REACH },
-    (_, i) => clamp(down.first[Math.floor(i / REACH)]! + (i % REACH), kept.height) * original.width,
+    (_, i) =>
+      Math.min(Math.max(down.first[Math.floor(i / REACH)]! + (i % REACH), 0), kept.height - 1) *
+      original.width,
   );
   const corner = kept.y * original.width + kept.x;
   const before = Math.max(0, -across.first[0]!);
@@ -146,8 +148,4 @@ function addPixels(
     const far = Math.imul(weights[k + 2]!, line[at + 2]!) + Math.imul(weights[k + 3]!, line[at + 3]!);
     result[to + x] = (near + far + HALF) >> BITS;
   }
-}
-
-function clamp(index: number, count: number): number {
-  return Math.min(Math.max(index, 0), count - 1);
 }

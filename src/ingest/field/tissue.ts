@@ -13,16 +13,11 @@ const HARD = 40;
 /** Share of the picture that a shade must fill with flat cells to be the background. */
 const MIN_BACKGROUND = 0.004;
 
-export interface Tissue {
-  /** All cells that differ from the background. */
-  readonly lit: Cells;
-  /** The solid part of them, holes filled. Empty where nothing is lit. */
-  readonly tissue: Cells;
-  /** [rows, columns]: how much a cell differs from the background, grey levels. */
-  readonly strength: Float32Array;
-}
-
-export function findTissue(features: Features): Tissue {
+/**
+ * `lit`: all cells that differ from the background. `tissue`: the solid part of them, holes filled; empty where nothing
+ * is lit. `strength` [rows, columns]: how much a cell differs from the background, grey levels.
+ */
+export function findTissue(features: Features) {
   const { columns, rows } = features;
   const background = backgroundOf(features);
   const strength = features.mean.map(

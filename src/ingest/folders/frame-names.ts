@@ -66,7 +66,7 @@ function byNumbers(names: readonly Name[]): NameReading {
   const varying = first!.parts.flatMap((_, i) =>
     i % 2 === 1 && names.some(({ parts }) => parts[i] !== first!.parts[i]) ? [i] : [],
   );
-  const words = new Map(varying.map((i) => [i, wordBefore(first!, i)]));
+  const words = new Map(varying.map((i) => [i, splitAtWord(first!.parts[i - 1]!).word]));
   const isAfter = (i: number, list: ReadonlySet<string>): boolean => list.has(words.get(i)!);
   const readings = (places: readonly number[]) =>
     places.flatMap((place) => {
@@ -214,10 +214,6 @@ function clipName({ parts }: Name, dropped: readonly number[]): string {
   });
   const marked = cut.join('').replaceAll(/[\s_.([-]*\0[\s_.)\]-]*/g, '\0');
   return marked.replaceAll(/^\0+|\0+$/g, '').replaceAll(/\0+/g, '_');
-}
-
-function wordBefore({ parts }: Name, place: number): string {
-  return splitAtWord(parts[place - 1]!).word;
 }
 
 /** The last word of a text, in lower case, and what stands before it; `CovPatient` ends with the word `patient`. */

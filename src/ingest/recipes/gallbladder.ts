@@ -71,15 +71,15 @@ interface Picture {
 }
 
 function plan({ root, options }: RecipeContext): RecipePlan {
-  const expected = GALLBLADDER_PARTS.map((part) => `data/${part}_data/${TABLE}`).join(' and ');
+  const tablesOf = (parts: readonly Part[]) => parts.map((part) => `data/${part}_data/${TABLE}`);
   const wanted = GALLBLADDER_PARTS.filter((part) => options.part === undefined || options.part === part);
   const folders = wanted.flatMap((part) => {
     const folder = folderOf(root, part);
     return folder === undefined ? [] : [{ part, folder }];
   });
   if (folders.length === 0) {
-    const missing = wanted.map((part) => `data/${part}_data/${TABLE}`).join(' or ');
-    throw folderError('gallbladder', root, expected, `${root} has no ${missing}${contentsOf(root)}`);
+    const found = `${root} has no ${tablesOf(wanted).join(' or ')}${contentsOf(root)}`;
+    throw folderError('gallbladder', root, tablesOf(GALLBLADDER_PARTS).join(' and '), found);
   }
   const rejected: Rejection[] = [];
   const unmatchedLabels: string[] = [];

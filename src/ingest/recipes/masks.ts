@@ -11,7 +11,7 @@ import { type MaskCodes, readMaskCodes } from '../masks/codes.ts';
 import { pairMasks } from '../masks/names.ts';
 import { isOutline } from '../masks/masks.ts';
 import { stemOf } from '../common/paths.ts';
-import { type MaskReading, type Rejection, said, type SourceItem } from '../common/plan.ts';
+import { type Rejection, said } from '../common/plan.ts';
 import { lookAlikes } from './look-alikes.ts';
 import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
 import { contentsOf, folderError, sorted } from './recipe.ts';
@@ -75,7 +75,13 @@ async function plan({ root, options, skip, signal }: RecipeContext): Promise<Rec
   const items = pictures.filter(({ path }) => !isMask.has(path));
   const isHc18 = items.every(({ path }) => HC18.test(stemOf(path)));
   const labelled = labelsOf(items, options.labels, false);
-  const groups = options.labels === undefined ? await groupsOf(root, items, isHc18, signal) : null;
+  const names = items.map(({ path }) => path);
+  const groups =
+    options.labels !== undefined
+      ? null
+      : isHc18
+        ? names.map((path) => `fetus-${HC18.exec(stemOf(path))![1]!}`)
+        : await lookAlikes(root, names, signal);
   const clips = labelled.clips.map((clip, index) => {
     const own = masksOf.get(clip.item.path);
     return {
@@ -110,36 +116,8 @@ async function plan({ root, options, skip, signal }: RecipeContext): Promise<Rec
   };
 }
 
-async function groupsOf(
-  root: string,
-  items: readonly SourceItem[],
-  isHc18: boolean,
-  signal: AbortSignal | undefined,
-): Promise<readonly string[]> {
-  const paths = items.map(({ path }) => path);
-  if (isHc18) return paths.map((path) => `fetus-${HC18.exec(stemOf(path))![1]!}`);
-  return lookAlikes(root, paths, signal);
-}
-
-/** What is outside: black, wherever a palette has it; else the first index. */
-function backgroundOf(palette: string): number {
-  const colours: readonly string[] = palette.match(/.{6}/g) ?? [];
-  return Math.max(0, colours.indexOf('000000'));
-}
-
-interface Meaning {
-  /** Null: half brightness. */
-  readonly reading: MaskReading | null;
-  readonly structures: readonly string[] | null;
-  readonly notes: readonly string[];
-}
-
-/** What the values of these masks mean. A mask that cannot be read is named when its picture becomes a clip. */
-async function readingOf(
-  root: string,
-  paths: readonly string[],
-  signal: AbortSignal | undefined,
-): Promise<Meaning> {
+/** What the values of these masks mean; without a reading, half brightness tells. A mask that cannot be read is named when its picture becomes a clip. */
+async function readingOf(root: string, paths: readonly string[], signal: AbortSignal | undefined) {
   const values = new Set<number>();
   const kinds = new Map<MaskCodes['kind'], string>();
   const palettes = new Map<string, string>();
@@ -168,7 +146,9 @@ async function readingOf(
     const differ = `the palettes of ${one!} and ${other!} differ, so their indices do not mean the same`;
     throw folderError('masks', root, 'masks of one palette, or in grey', differ);
   }
-  const background = backgroundOf([...palettes.keys()].join(''));
+  // What is outside: black, wherever a palette has it; else the first index.
+  const colours: readonly string[] = [...palettes.keys()].join('').match(/.{6}/g) ?? [];
+  const background = Math.max(0, colours.indexOf('000000'));
   const structures = [...values].filter((value) => value !== background).sort((a, b) => a - b);
   if (values.size > MOST_VALUES && (kinds.has('palette') || kinds.has('colour')))
     throw folderError('masks', root, EXPECTED, `its masks have more than ${MOST_VALUES} colours`);

@@ -51,16 +51,12 @@ interface MediaFile {
 }
 
 /** Where the table lies: in `data/` of a clone, or in the folder itself; undefined for another folder. */
-function baseOf(root: string): string | undefined {
+export function baseOf(root: string): string | undefined {
   return ['data', ''].find((base) => existsSync(join(root, base, TABLE)));
 }
 
-export function hasRepository(root: string): boolean {
-  return baseOf(root) !== undefined;
-}
-
-export function planRepository(root: string, stills: boolean): RecipePlan {
-  const base = baseOf(root)!;
+/** The plan of a clone whose table lies in `base`. */
+export function planRepository(root: string, base: string, stills: boolean): RecipePlan {
   const table = join(root, base, TABLE);
   const rejected: Rejection[] = [];
   const files = (['video', 'image'] as const).flatMap((kind) => mediaIn(root, base, kind, rejected));

@@ -9,14 +9,7 @@ import { join } from 'node:path';
 import { readCsv } from '../common/csv.ts';
 import { fileComplaint, spellingOf } from '../common/paths.ts';
 import type { PlannedClip, Rejection } from '../common/plan.ts';
-import {
-  classOf,
-  flagsOf,
-  hasRepository,
-  planOf,
-  planRepository,
-  REPOSITORY_TABLE,
-} from './pocus-repository.ts';
+import { baseOf, classOf, flagsOf, planOf, planRepository, REPOSITORY_TABLE } from './pocus-repository.ts';
 import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
 import { cell, contentsOf, folderError, requirePaths, rowError } from './recipe.ts';
 
@@ -46,7 +39,7 @@ export const pocus = {
     'git clone --depth 1 https://github.com/jannisborn/covid19_ultrasound',
     'uscl ingest covid19_ultrasound --recipe pocus --out pocus',
   ],
-  recognises: (root) => hasRepository(root) || hasOwnTable(root),
+  recognises: (root) => baseOf(root) !== undefined || hasOwnTable(root),
   plan,
 } as const satisfies Recipe;
 
@@ -58,7 +51,8 @@ function plan({ root, options }: RecipeContext): RecipePlan {
   const stills = options.stills === true;
   // Who writes a table knows more than the published one says.
   if (existsSync(join(root, OWN_TABLE))) return planOwnTable(root, stills);
-  if (hasRepository(root)) return planRepository(root, stills);
+  const base = baseOf(root);
+  if (base !== undefined) return planRepository(root, base, stills);
   const expected = `${REPOSITORY_TABLE} and data/pocus_videos (a clone of the repository), or ${OWN_TABLE} and pocus_videos (a table of your own)`;
   throw folderError('pocus', root, expected, `${root} has neither table${contentsOf(root)}`);
 }

@@ -6,7 +6,6 @@
 import { StringDecoder } from 'node:string_decoder';
 import { z } from 'zod';
 import { isAnimatedPng } from '../common/apng.ts';
-import type { Ending } from './command.ts';
 import { captureOutput, drainOutputs, drainTogether, FIRST_PIPE, MAX_COMPLAINTS } from './command.ts';
 import { fileUrl, PROBE_SECONDS, PROTOCOLS, reasonIn, unreadable } from './ffmpeg.ts';
 import { displaySize, type Size, sizeComplaint } from '../common/geometry.ts';
@@ -123,13 +122,6 @@ export async function probeVideo(path: string, signal?: AbortSignal): Promise<Vi
   };
 }
 
-interface Answer extends Ending {
-  /** JSON without the packets. */
-  readonly output: string;
-  /** Of each stream the packets whose pictures are shown. */
-  readonly shown: ReadonlyMap<number, Shown>;
-}
-
 interface Shown {
   readonly frames: number;
   /** For how long, where every packet tells; else NaN. */
@@ -145,13 +137,11 @@ const PACKET = /^\s*\{ "stream_index": (\d+),(?: "duration_time": "([^"]*)",)? "
 const MAX_OUTPUT = 2 ** 20;
 
 /** A long video has a million packets, so they are counted as they come. */
-async function askFfprobe(
-  path: string,
-  reader: VideoInfo['reader'],
-  signal: AbortSignal | undefined,
-): Promise<Answer> {
+async function askFfprobe(path: string, reader: VideoInfo['reader'], signal: AbortSignal | undefined) {
+  /** Of each stream the packets whose pictures are shown. */
   const shown = new Map<number, Shown>();
   const lines = new Lines();
+  /** JSON without the packets. */
   let output = '';
   let isPackets = false;
   const keep = (line: string): void => {
