@@ -107,11 +107,7 @@ async function plan({ root, options, skip, signal }: RecipeContext): Promise<Rec
           ? 'Groups are the numbers in the names.'
           : 'Groups were found by looks. Patients are not known.',
       ),
-      ...(await tableNotes(
-        root,
-        items.map(({ path }) => path),
-        options.labels,
-      )),
+      ...(await tableNotes(root, names, options.labels)),
     ],
   };
 }

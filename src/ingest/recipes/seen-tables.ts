@@ -7,8 +7,8 @@ import { realpathSync } from 'node:fs';
 import { opendir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDataError, systemCode } from '../../base/errors.ts';
-import { type CsvRow, readCsv } from '../csv.ts';
-import { compareNatural, extensionOf, fileNameOf, folderOf, joinRelative, stemOf } from '../paths.ts';
+import { type CsvRow, readCsv } from '../common/csv.ts';
+import { compareNatural, extensionOf, fileNameOf, folderOf, joinRelative, stemOf } from '../common/paths.ts';
 import { cell } from './recipe.ts';
 
 /** Sets with a table for each picture have thousands of them. */
