@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { openBackend } from '../src/engine/open.ts';
 import { openTuningStep, TUNING_WORKS } from '../src/training/bench-tuning.ts';
 import { resolveConfig } from '../src/training/resolve.ts';
-import { settled } from '../src/training/settle.ts';
+import { settled } from '../src/training/resolve.ts';
 
 const [asked, images, ...set] = process.argv.slice(2);
 const work = TUNING_WORKS.find((name) => name === asked);
@@ -41,7 +41,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   const seconds: number[] = [];
   for (let i = 0; i < Number(count); i++) {
     const start = performance.now();
-    step.step();
+    await step.step();
     seconds.push((performance.now() - start) / 1000);
   }
   // Node counts kilobytes here.

@@ -140,32 +140,17 @@ export type { Losses, Method, PairLabels } from './methods/method.ts';
 export { uscl } from './methods/uscl.ts';
 
 // Training.
-export {
-  Backbone,
-  readBackbone,
-  type BackboneOptions,
-  type BackboneSource,
-  type WhichCheckpoint,
-} from './training/backbone.ts';
-export type { SessionOptions } from './training/bench-session.ts';
-export { bench, type BenchOptions, type BenchResult, type TuningSpeeds } from './training/bench.ts';
-export {
-  namedTensors,
-  readCheckpoint,
-  type Best,
-  type Checkpoint,
-  type NamedArray,
-  type Weights,
-} from './training/checkpoint.ts';
+export { bench, type BenchOptions, type BenchResult } from './training/bench.ts';
+export { namedTensors, readCheckpoint, type Checkpoint } from './training/checkpoint.ts';
+export type { GivenLayers } from './training/config-layers.ts';
 export { configSchema, type Config, type PartialConfig } from './training/config.ts';
-export { examine, type Diagnosis, type Finding } from './training/doctor.ts';
-export type { Environment } from './training/environment.ts';
+export { examine, type Diagnosis } from './training/doctor.ts';
 export type { PretrainEvent, RunSummary } from './training/events.ts';
 export {
   FINETUNE_PRESETS,
   finetuneSchema,
+  resolveFinetune,
   type FinetuneConfig,
-  type FinetunePreset,
   type PartialFinetuneConfig,
 } from './training/finetune/config.ts';
 export { readEpochLog, type EpochEntry } from './training/finetune/epoch-log.ts';
@@ -173,59 +158,23 @@ export type { FinetuneEvent, FinetuneSummary } from './training/finetune/events.
 export { finetune, type FinetuneOptions } from './training/finetune/finetune.ts';
 export { openModel, type Model, type ModelOptions } from './training/finetune/model.ts';
 export { finetuneTable } from './training/finetune/finetune-table.ts';
-export { resolveFinetune } from './training/finetune/resolve.ts';
-export {
-  readLog,
-  type KnnEntry,
-  type LogEntry,
-  type StepEntry,
-  type ValidationEntry,
-} from './training/log.ts';
-export { PRESETS, type Preset } from './training/presets.ts';
+export { readLog, type LogEntry } from './training/log.ts';
 export { pretrain, type PretrainOptions } from './training/pretrain.ts';
-export { probeRun, type ProbeRunOptions, type RunProbe } from './training/probe-run.ts';
-export type { Overlap } from './training/provenance.ts';
-export { resolveConfig, type ConfigSources } from './training/resolve.ts';
-export {
-  explain,
-  type CamOptions,
-  type Explained,
-  type ExplainOptions,
-  type MapOptions,
-  type NeighboursOptions,
-} from './training/explain/explain.ts';
+export type { RunProbe } from './training/probe-file.ts';
+export { probeRun, type ProbeRunOptions } from './training/probe-run.ts';
+export { PRESETS, resolveConfig, type ConfigSources } from './training/resolve.ts';
+export { explain, type Explained, type ExplainOptions } from './training/explain/explain.ts';
 export {
   filePredictionsSchema,
-  type FailedFile,
   type FilePrediction,
   type FilePredictions,
-  type FramePrediction,
 } from './training/predict/answers.ts';
-export type { ModelUse } from './training/predict/opened-model.ts';
-export {
-  ABSTAIN_BELOW,
-  predictFiles,
-  Predictor,
-  type PredictOptions,
-  type PredictVisitor,
-} from './training/predict/predict.ts';
-export {
-  predictTo,
-  predictToFile,
-  type PredictionCounts,
-  type WriteOptions,
-} from './training/predict/write.ts';
+export { predictFiles, Predictor, type PredictOptions } from './training/predict/predict.ts';
 export {
   evaluateRun,
   type EvaluateRunOptions,
   type ExternalEvaluation,
 } from './training/evaluate/evaluate.ts';
-export {
-  fitClasses,
-  readClassMap,
-  type ClassMap,
-  type FittedClasses,
-} from './training/evaluate/class-map.ts';
 
 // Reports.
 export { writeReport, type ReportOptions, type ReportSummary } from './report/report.ts';

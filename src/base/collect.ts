@@ -1,4 +1,4 @@
-/** Small arithmetic on lists. */
+/** Small work on lists and objects. */
 
 /** Items by key, keys in the order they come. */
 export function groupBy<Key, Item>(items: readonly Item[], keyOf: (item: Item) => Key): Map<Key, Item[]> {
@@ -14,4 +14,11 @@ export function groupBy<Key, Item>(items: readonly Item[], keyOf: (item: Item) =
 
 export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** Without the keys that were not said. */
+export function defined<T extends object>(value: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as {
+    [Key in keyof T]?: Exclude<T[Key], undefined>;
+  };
 }

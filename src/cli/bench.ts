@@ -1,8 +1,8 @@
 /** `uscl bench`. */
 import { Command } from 'commander';
 import { bench, type BenchResult } from '../training/bench.ts';
-import { presetNamed } from '../training/resolve.ts';
-import { collect, defined, runCommand, whole, withJson } from './command.ts';
+import { defined } from '../base/collect.ts';
+import { collect, runCommand, whole, withJson } from './command.ts';
 import { byteSize, percent } from './output.ts';
 import { layersOf } from './training.ts';
 
@@ -39,7 +39,7 @@ Examples:
     runCommand(options, async (output, signal) => {
       const result = await output.during('bench', 'steps', (watch) =>
         bench({
-          ...{ config: layersOf(options, presetNamed), steps: options.steps, ...watch, signal },
+          ...{ config: layersOf(options), steps: options.steps, ...watch, signal },
           ...defined({ dataset: options.dataset }),
         }),
       );

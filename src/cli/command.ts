@@ -180,10 +180,3 @@ export function withMachine(
     .addOption(whole('--threads <number>', 'threads of the kernels (default: all processors)', 1, 1024))
     .addOption(choice('--precision <which>', precision, ['f32', 'bf16']));
 }
-
-/** Without the keys that were not said. */
-export function defined<T extends object>(value: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
-  return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as {
-    [Key in keyof T]?: Exclude<T[Key], undefined>;
-  };
-}

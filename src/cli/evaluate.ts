@@ -4,7 +4,8 @@ import { evaluateRun } from '../training/evaluate/evaluate.ts';
 import { checkResultFolder, writeResultFolder } from '../training/evaluate/result-folder.ts';
 import { evaluationText } from '../training/evaluate/table.ts';
 import type { ModelUse } from '../training/predict/opened-model.ts';
-import { defined, framesOption, runCommand, withDraws, withJson, withMachine } from './command.ts';
+import { defined } from '../base/collect.ts';
+import { framesOption, runCommand, withDraws, withJson, withMachine } from './command.ts';
 
 interface Options extends ModelUse {
   readonly map?: string;

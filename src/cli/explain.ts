@@ -3,9 +3,10 @@ import { Command } from 'commander';
 import type { WhichCheckpoint } from '../training/backbone.ts';
 import { VIDEO_FORMATS, type VideoFormat } from '../training/explain/encode-video.ts';
 import { explain, type Explained, type ExplainOptions } from '../training/explain/explain.ts';
-import type { FileOptions } from '../training/explain/file-clips.ts';
+import type { FileOptions } from '../training/explain/opened-data.ts';
 import type { ModelUse } from '../training/predict/opened-model.ts';
-import { choice, collect, defined, frameRate, runCommand, share, whole } from './command.ts';
+import { defined } from '../base/collect.ts';
+import { choice, collect, frameRate, runCommand, share, whole } from './command.ts';
 import { withJson, withMachine } from './command.ts';
 import { percent } from './output.ts';
 

@@ -4,9 +4,9 @@ import { readClassMap } from '../training/evaluate/class-map.ts';
 import type { FinetuneEvent, FinetuneSummary } from '../training/finetune/events.ts';
 import { finetune } from '../training/finetune/finetune.ts';
 import { finetuneTable } from '../training/finetune/finetune-table.ts';
-import { finetunePresetNamed } from '../training/finetune/resolve.ts';
 import { classMapOf } from '../training/finetune/task.ts';
-import { choice, defined, optionError, runCommand, Stopped, withJson } from './command.ts';
+import { defined } from '../base/collect.ts';
+import { choice, optionError, runCommand, Stopped, withJson } from './command.ts';
 import { duration, type Progress } from './output.ts';
 import { layersOf, type TrainingOptions, withTraining } from './training.ts';
 
@@ -87,7 +87,7 @@ Ctrl-C finishes the step, saves, and exits with 130; --resume goes on to the sam
   return withJson(command).action((source: string, dataset: string, options: Options) =>
     runCommand(options, async (output, signal) => {
       const { out, resume = false, overwrite = false, allowLeaks = false } = options;
-      const config = { ...layersOf(options, finetunePresetNamed), overrides: overridesOf(options) };
+      const config = { ...layersOf(options), overrides: overridesOf(options) };
       const summary = await output.during('finetune', 'steps', (_, progress) =>
         finetune({
           ...{ source, dataset, out, resume, overwrite, allowLeaks, signal, config },

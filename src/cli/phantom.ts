@@ -1,7 +1,8 @@
 /** `uscl phantom --out DATASET`. */
 import { Command } from 'commander';
 import { makePhantom } from '../phantom/phantom.ts';
-import { collect, defined, runCommand, whole, withJson } from './command.ts';
+import { defined } from '../base/collect.ts';
+import { collect, runCommand, whole, withJson } from './command.ts';
 
 interface Options {
   readonly out: string;

@@ -4,7 +4,7 @@ import type { FilePrediction, FilePredictions } from '../training/predict/answer
 import { RESEARCH_USE } from '../training/predict/answers.ts';
 import { ABSTAIN_BELOW, type PredictOptions, Predictor } from '../training/predict/predict.ts';
 import type { ModelUse } from '../training/predict/opened-model.ts';
-import type { TableRows } from '../training/predict/table.ts';
+import type { TableRows } from '../training/predict/write.ts';
 import {
   type PredictionCounts,
   type PredictionFormat,
@@ -12,7 +12,8 @@ import {
   predictToFile,
   requireFree,
 } from '../training/predict/write.ts';
-import { choice, defined, frameRate, framesOption, picturesOption } from './command.ts';
+import { defined } from '../base/collect.ts';
+import { choice, frameRate, framesOption, picturesOption } from './command.ts';
 import { runCommand, share, whole, withJson, withMachine } from './command.ts';
 import { oneLine, type Output, percent, type Watch } from './output.ts';
 

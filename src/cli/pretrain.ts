@@ -1,6 +1,5 @@
 /** `uscl pretrain DATASET --out RUN`. */
 import { Command } from 'commander';
-import { presetNamed } from '../training/resolve.ts';
 import type { PretrainEvent, RunSummary } from '../training/events.ts';
 import { pretrain } from '../training/pretrain.ts';
 import { runCommand, Stopped, withJson } from './command.ts';
@@ -30,7 +29,7 @@ Ctrl-C finishes the step, saves a checkpoint and exits with 130; --resume goes o
       const { out, resume = false, overwrite = false } = options;
       const summary = await output.during('pretrain', 'steps', (_, progress) =>
         pretrain({
-          ...{ dataset, out, resume, overwrite, signal, config: layersOf(options, presetNamed) },
+          ...{ dataset, out, resume, overwrite, signal, config: layersOf(options) },
           onEvent: (event) => {
             showEvent(event, progress);
           },

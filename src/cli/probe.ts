@@ -3,10 +3,12 @@ import { Command } from 'commander';
 import { UsclError } from '../base/errors.ts';
 import type { WhichCheckpoint } from '../training/backbone.ts';
 import { keepProbe } from '../training/probe-file.ts';
-import { probeRun, type RunProbe } from '../training/probe-run.ts';
+import type { RunProbe } from '../training/probe-file.ts';
+import { probeRun } from '../training/probe-run.ts';
 import { probeTable } from '../training/probe-table.ts';
 import { isRun } from '../training/run-folder.ts';
-import { backendOption, choice, defined, runCommand, whole, withJson } from './command.ts';
+import { defined } from '../base/collect.ts';
+import { backendOption, choice, runCommand, whole, withJson } from './command.ts';
 import type { Output } from './output.ts';
 
 interface Options {

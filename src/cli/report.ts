@@ -3,7 +3,8 @@ import { Command } from 'commander';
 import { countsOf } from '../dataset/identifying.ts';
 import { bytes, counted } from '../report/numbers.ts';
 import { type ReportSummary, writeReport } from '../report/report.ts';
-import { collect, defined, runCommand, whole, withJson } from './command.ts';
+import { defined } from '../base/collect.ts';
+import { collect, runCommand, whole, withJson } from './command.ts';
 
 interface Options {
   readonly out: string;

@@ -1,6 +1,6 @@
 /** What `uscl pretrain` and `uscl finetune` have in common: options, their layers of configuration. */
 import type { Command } from 'commander';
-import { readConfigFile } from '../training/resolve.ts';
+import { type GivenLayers, readConfigFile } from '../training/config-layers.ts';
 import { collect } from './command.ts';
 
 /** What `withTraining` reads. */
@@ -24,19 +24,14 @@ export function withTraining(command: Command, presets: string, guide: string): 
     .option('--overwrite', 'replace the run in --out');
 }
 
-interface Layers<Preset> {
-  readonly preset?: Preset;
-  readonly file?: ReturnType<typeof readConfigFile>;
-  readonly set: readonly string[];
-}
-
-/** The layers of configuration that were given; `presetNamed` refuses a name that is none. */
-export function layersOf<Preset>(
-  { preset, config, set }: Pick<TrainingOptions, 'preset' | 'config' | 'set'>,
-  presetNamed: (name: string) => Preset,
-): Layers<Preset> {
+/** The layers of configuration that were given. */
+export function layersOf({
+  preset,
+  config,
+  set,
+}: Pick<TrainingOptions, 'preset' | 'config' | 'set'>): GivenLayers {
   return {
-    ...(preset === undefined ? {} : { preset: presetNamed(preset) }),
+    ...(preset === undefined ? {} : { preset }),
     ...(config === undefined ? {} : { file: readConfigFile(config) }),
     set,
   };

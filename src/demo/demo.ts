@@ -14,7 +14,8 @@ import type { PartialFinetuneConfig } from '../training/finetune/config.ts';
 import { finetune } from '../training/finetune/finetune.ts';
 import { pretrain } from '../training/pretrain.ts';
 import { keepProbe } from '../training/probe-file.ts';
-import { probeRun, type RunProbe } from '../training/probe-run.ts';
+import type { RunProbe } from '../training/probe-file.ts';
+import { probeRun } from '../training/probe-run.ts';
 
 export interface DemoOptions {
   /** Folder for everything; `DEMO_PARTS` says what is in it. Default `demo`. */

@@ -6,13 +6,13 @@ import { openReference } from './reference/backend.ts';
 
 export interface OpenOptions {
   /** `auto` takes oneDNN when its library is found and the reference otherwise. Default `auto`. */
-  readonly kind?: 'auto' | 'onednn' | 'reference';
+  readonly kind?: 'auto' | 'onednn' | 'reference' | undefined;
   /** Threads of the native kernels; default: the processors this process may use. */
-  readonly threads?: number;
+  readonly threads?: number | null | undefined;
   /** Collect times per kernel (`Plan.profile`). */
   readonly profile?: boolean;
   /** Called once with a sentence for the user when `auto` falls back to the reference. */
-  readonly onFallback?: (reason: string) => void;
+  readonly onFallback?: ((reason: string) => void) | undefined;
 }
 
 /** Opens a backend. With `kind: 'onednn'` a missing library is an error; with `auto` it is a loud fallback. */
@@ -20,7 +20,7 @@ export function openBackend(options: OpenOptions = {}): Backend {
   const { kind = 'auto', threads, profile = false } = options;
   if (kind === 'reference') return openReference(profile);
   try {
-    return openOneDnn(threads, profile);
+    return openOneDnn(threads ?? undefined, profile);
   } catch (thrown) {
     const missing = thrown instanceof UsclError && thrown.code.startsWith('ONEDNN_');
     if (kind === 'onednn' || !missing) throw thrown;

@@ -1,4 +1,5 @@
 /** The comparison of two runs as lines of text for people. */
+import { textTable } from '../base/text-table.ts';
 import type { ClipTest, Comparison, Difference, RateComparison } from './comparison-result.ts';
 import { LOWER_IS_BETTER, OVERALL_SCORES, type Level, type OverallScore } from './evaluation-result.ts';
 
@@ -68,7 +69,7 @@ function rateLines(rate: RateComparison, confidence: number): string[] {
   return [
     '',
     `label rate ${rate.labelRate}: ${clips} clips of ${groups} groups, ${seedText}`,
-    ...table([header, ...rows]),
+    ...textTable([header, ...rows]),
     ...noteLines(rate),
     ...clipTestLines(rate.mcnemar.clipMean),
   ];
@@ -117,17 +118,4 @@ function signed(value: number): string {
 /** 0.0499 → `0.050`, 0.0001 → `< 0.001`. */
 function probability(p: number): string {
   return p < 0.001 ? '< 0.001' : p.toFixed(3);
-}
-
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows[0]!.map((_, column) =>
-    Math.max(...rows.filter((row) => row.length > 1).map((row) => row[column]!.length)),
-  );
-  return rows.map(
-    (row) =>
-      `  ${row
-        .map((cell, column) => cell.padEnd(widths[column]!))
-        .join('  ')
-        .trimEnd()}`,
-  );
 }

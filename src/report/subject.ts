@@ -12,10 +12,10 @@ import { type Predictions, PREDICTIONS_FILE, readPredictions } from '../evaluati
 import type { Config } from '../training/config.ts';
 import { type FinetuneConfig, finetuneSchema } from '../training/finetune/config.ts';
 import { type EpochEntry, readEpochLog } from '../training/finetune/epoch-log.ts';
-import { foldsRecordSchema } from '../training/finetune/folds-record.ts';
+import { foldsRecordSchema } from '../training/finetune/folds.ts';
 import { type LogEntry, readLog } from '../training/log.ts';
 import { readProbes } from '../training/probe-file.ts';
-import type { RunProbe } from '../training/probe-run.ts';
+import type { RunProbe } from '../training/probe-file.ts';
 import { type Provenance, provenanceSchema } from '../training/provenance.ts';
 import {
   FINETUNE_FILES,

@@ -6,14 +6,29 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsclError } from '../base/errors.ts';
 import type { Backend, Parameters, Plan, Precision } from '../engine/backend.ts';
+import type { Network } from '../engine/network.ts';
 import type { Dataset } from '../dataset/reader.ts';
-import type { ClipEmbeddings } from '../evaluation/embeddings.ts';
+import {
+  type ClipEmbeddings,
+  type Embedder,
+  type EmbedOptions,
+  embedRows,
+  frameRows,
+} from '../evaluation/embeddings.ts';
 import { readSafetensors } from '../formats/safetensors.ts';
+import { OUTPUTS } from '../models/heads.ts';
 import { initialise } from '../models/initialise.ts';
 import type { ViewConfig } from '../views/config.ts';
-import { type Checkpoint, CHECKPOINTS, readCheckpoint, restoreWeights } from './checkpoint.ts';
+import { FrameLoader } from '../views/loaders.ts';
+import {
+  type Checkpoint,
+  CHECKPOINTS,
+  type NamedArray,
+  readCheckpoint,
+  restoreWeights,
+  type Weights,
+} from './checkpoint.ts';
 import { type Config } from './config.ts';
-import { embedClips } from './embedder.ts';
 import { backboneOf } from './learner.ts';
 import { resolveConfig } from './resolve.ts';
 import { isRun, readRunConfig, RUN_FILES, taskOf } from './run-folder.ts';
@@ -29,7 +44,7 @@ export interface BackboneSource {
   readonly config: Config;
   /** Null for a file that this program did not write. */
   readonly checkpoint: Checkpoint | null;
-  readonly weights: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>;
+  readonly weights: Weights;
 }
 
 /**
@@ -65,17 +80,14 @@ function readWeightsFile(path: string): BackboneSource {
         : resolveConfig({ overrides: { model: { backbone, width }, view } });
     return { path, config, checkpoint, weights: checkpoint.tensors };
   }
-  const weights = new Map<string, { shape: readonly number[]; data: Float32Array }>();
+  const weights = new Map<string, Pick<NamedArray, 'shape' | 'data'>>();
   for (const [name, { shape, data }] of tensors)
     if (data instanceof Float32Array) weights.set(name, { shape, data });
   return { path, config: configOfWeights(weights, path), checkpoint: null, weights };
 }
 
 /** The ResNet with these tensors; torchvision's channel statistics are not assumed, the view stays the default. */
-function configOfWeights(
-  weights: ReadonlyMap<string, { readonly shape: readonly number[] }>,
-  path: string,
-): Config {
+function configOfWeights(weights: Weights, path: string): Config {
   const [width, channels] = weights.get('conv1.weight')?.shape ?? [];
   const bottleneck = weights.has('layer1.0.conv3.weight');
   const deep = weights.has('layer3.5.conv1.weight');
@@ -91,75 +103,102 @@ function configOfWeights(
   return resolveConfig({ overrides: { model: { backbone, width }, view: { channels } } });
 }
 
-/** A backbone in memory, for features alone. Owns native memory: dispose of it (the backend is the caller's). */
-export class Backbone implements Disposable {
-  readonly view: ViewConfig;
+/** A network in memory with its weights. Owns native memory: dispose of it (the backend is the caller's). */
+export interface LoadedNetwork extends Disposable {
   readonly parameters: Parameters;
+  /** For inference, folded: weights never change again. */
   readonly plan: Plan;
+}
 
-  private constructor(
-    backend: Backend,
-    config: Config,
-    options: BackboneOptions,
-    fill: (parameters: Parameters) => void,
-  ) {
-    const network = backboneOf(config);
-    this.view = config.view;
-    this.parameters = backend.createParameters(network);
-    try {
-      fill(this.parameters);
-      this.plan = backend.compile(network, this.parameters, {
-        batch: options.batch ?? 32,
-        mode: 'infer',
-        precision: options.precision ?? 'f32',
-        // Weights never change again.
-        fold: true,
-      });
-    } catch (thrown) {
-      this.parameters[Symbol.dispose]();
-      throw thrown;
-    }
-  }
-
-  /** With the weights of `source`. Errors: `CHECKPOINT_MISMATCH`. */
-  static load(backend: Backend, source: BackboneSource, options: BackboneOptions = {}): Backbone {
-    return new Backbone(backend, source.config, options, (parameters) => {
-      restoreWeights(source.weights, parameters, source.path);
-    });
-  }
-
-  /** Of the same shape, as initialised from `seed` (a run's own seed gives the very weights it started from). */
-  static random(backend: Backend, config: Config, seed: number, options: BackboneOptions = {}): Backbone {
-    return new Backbone(backend, config, options, (parameters) => {
-      initialise(parameters, seed);
-    });
-  }
-
-  [Symbol.dispose](): void {
-    this.plan[Symbol.dispose]();
-    this.parameters[Symbol.dispose]();
+/** A network with what `fill` writes into its parameters. Errors: those of `fill`. */
+export function loadNetwork(
+  backend: Backend,
+  network: Network,
+  fill: (parameters: Parameters) => void,
+  { batch = 32, precision = 'f32' }: { readonly batch?: number; readonly precision?: Precision } = {},
+): LoadedNetwork {
+  const parameters = backend.createParameters(network);
+  try {
+    fill(parameters);
+    const plan = backend.compile(network, parameters, { batch, mode: 'infer', precision, fold: true });
+    return {
+      ...{ parameters, plan },
+      [Symbol.dispose]() {
+        plan[Symbol.dispose]();
+        parameters[Symbol.dispose]();
+      },
+    };
+  } catch (thrown) {
+    parameters[Symbol.dispose]();
+    throw thrown;
   }
 }
 
-/** Features of whole frames of every clip by backbones of one configuration. Errors: those of `embedRows`. */
-export function embedBackbones(
+/** The backbone of `source`, for features alone. Errors: `CHECKPOINT_MISMATCH`. */
+export function loadBackbone(backend: Backend, { config, weights, path }: BackboneSource): LoadedNetwork {
+  return loadNetwork(backend, backboneOf(config), (parameters) => {
+    restoreWeights(weights, parameters, path);
+  });
+}
+
+/** One of the same shape, as initialised from `seed` (a run's own seed gives the very weights it started from). */
+export function randomBackbone(backend: Backend, config: Config, seed: number): LoadedNetwork {
+  return loadNetwork(backend, backboneOf(config), (parameters) => {
+    initialise(parameters, seed);
+  });
+}
+
+/** The representation r of an inference plan. */
+export function embedderOf(plan: Plan): Embedder {
+  const dim = plan.output(OUTPUTS.features).length / plan.batch;
+  return {
+    batch: plan.batch,
+    dim,
+    input: plan.input,
+    embed(images, count) {
+      if (images !== plan.input) plan.input.set(images);
+      plan.forward();
+      return plan.output(OUTPUTS.features).subarray(0, count * dim);
+    },
+  };
+}
+
+/** Images from which on a thread that makes them ahead is worth its start. */
+const WORTH_A_THREAD = 256;
+/** Batches of images that are made ahead. */
+const AHEAD = 3;
+
+/**
+ * Features of whole frames (no crop, no randomness) of every clip of a dataset, by each of several plans of one batch
+ * size. Images are made once for all of them, ahead, while the plans before compute.
+ */
+export async function embedClips(
   dataset: Dataset,
-  backbones: readonly Backbone[],
-  options: {
-    readonly framesPerClip?: number;
-    readonly onProgress?: (done: number, total: number) => void;
-    readonly signal?: AbortSignal;
-  } = {},
+  plans: readonly Plan[],
+  view: ViewConfig,
+  options: Pick<EmbedOptions, 'onProgress' | 'signal'> & { readonly framesPerClip: number },
 ): Promise<readonly ClipEmbeddings[]> {
-  const [first] = backbones;
-  if (first === undefined) return Promise.resolve([]);
-  const plans = backbones.map(({ plan }) => plan);
-  return embedClips(dataset, plans, first.view, { framesPerClip: 8, ...options });
-}
-
-export interface BackboneOptions {
-  /** Images at a time. Default 32. */
-  readonly batch?: number;
-  /** Default f32. */
-  readonly precision?: Precision;
+  const rows = frameRows(dataset.clips, options.framesPerClip);
+  const count = rows.clip.length;
+  const batch = plans[0]?.batch ?? 1;
+  const { size, channels, resize, normalise } = view;
+  await using loader = FrameLoader.open(
+    dataset.folder,
+    { size, channels, resize, normalise, augment: null },
+    {
+      ...{ seed: 0, mixup: null, rows: batch, ahead: AHEAD, workers: count < WORTH_A_THREAD ? 0 : 1 },
+      schedule: (step) => {
+        const from = step * batch;
+        if (from >= count) return null;
+        const length = Math.min(batch, count - from);
+        const wanted = Array.from({ length }, (_, i) => ({
+          clip: rows.clip[from + i]!,
+          frame: rows.frame[from + i]!,
+        }));
+        return { epoch: 0, index: step, rows: wanted };
+      },
+    },
+  );
+  const images = async (): Promise<Float32Array> => (await loader.next()).images;
+  return await embedRows(dataset.clips, rows, plans.map(embedderOf), images, options);
 }

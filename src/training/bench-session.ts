@@ -12,11 +12,11 @@ import type { BackendDescription, KernelTime } from '../engine/backend.ts';
 import { openBackend } from '../engine/open.ts';
 import { openTuningStep, type TuningStep, type TuningWork } from './bench-tuning.ts';
 import type { Config } from './config.ts';
-import { openFeed } from './feed.ts';
+import { openFeed } from './itinerary.ts';
 import { Itinerary } from './itinerary.ts';
 import { Learner, type StepBatch } from './learner.ts';
 import { type ConfigSources, resolveConfig } from './resolve.ts';
-import { settled } from './settle.ts';
+import { settled } from './resolve.ts';
 import { splitClips } from './splits.ts';
 import type { StepSeconds } from './trained-network.ts';
 
@@ -96,10 +96,7 @@ async function open(
   });
   const backend = own(
     openBackend({
-      kind: wanted.backend,
-      ...(wanted.threads === null ? {} : { threads: wanted.threads }),
-      profile: true,
-      ...(options.onNote === undefined ? {} : { onFallback: options.onNote }),
+      ...{ kind: wanted.backend, threads: wanted.threads, profile: true, onFallback: options.onNote },
     }),
   );
   const config = settled(wanted, backend);

@@ -4,11 +4,12 @@
  * product's own (`Tuner`, folded plans), not copies.
  */
 import { randomAt } from '../base/random.ts';
-import type { Backend, Plan } from '../engine/backend.ts';
+import type { Backend, Parameters, Plan } from '../engine/backend.ts';
 import { softTargets } from '../objectives/targets.ts';
+import { loadNetwork } from './backbone.ts';
 import type { Config } from './config.ts';
 import { classifierNetwork } from './finetune/model.ts';
-import { resolveFinetune } from './finetune/resolve.ts';
+import { resolveFinetune } from './finetune/config.ts';
 import { RANDOM, readSource } from './finetune/source.ts';
 import { Tuner } from './finetune/tuner.ts';
 import { initialise } from '../models/initialise.ts';
@@ -39,23 +40,19 @@ export function openTuningStep(
 
 function inferenceStep(backend: Backend, config: Config, images: number): TuningStep {
   const network = classifierNetwork(config.model, config.view, CLASSES);
-  const parameters = backend.createParameters(network);
-  initialise(parameters, config.seed);
-  const plan = backend.compile(network, parameters, {
-    batch: images,
-    mode: 'infer',
-    precision: config.precision === 'bf16' ? 'bf16' : 'f32',
-    fold: true,
-  });
-  fillNoise(plan.input);
+  const fill = (parameters: Parameters): void => {
+    initialise(parameters, config.seed);
+  };
+  const precision = config.precision === 'bf16' ? 'bf16' : 'f32';
+  const loaded = loadNetwork(backend, network, fill, { batch: images, precision });
+  fillNoise(loaded.plan.input);
   return {
     images,
     step: () => {
-      plan.forward();
+      loaded.plan.forward();
     },
     [Symbol.dispose]: () => {
-      plan[Symbol.dispose]();
-      parameters[Symbol.dispose]();
+      loaded[Symbol.dispose]();
     },
   };
 }

@@ -201,7 +201,7 @@ export function readTensors<Metadata extends { readonly sha256: string }>(
 }
 
 /** Tensors by name. */
-export type Weights = ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>;
+export type Weights = ReadonlyMap<string, Pick<NamedArray, 'shape' | 'data'>>;
 
 /**
  * Copies weights and running statistics into `parameters`; what `parameters` does not have is passed over. Errors:
@@ -213,9 +213,7 @@ export function restoreWeights(
   path: string,
   wanted: (name: string) => boolean = () => true,
 ): void {
-  const shapes = new Map(parameters.specs.map((spec) => [spec.name, spec.shape]));
-  for (const { name, target } of targets(parameters))
-    if (wanted(name)) copy(weights, name, shapes.get(name) ?? [target.length], target, path);
+  for (const tensor of namedTensors(parameters)) if (wanted(tensor.name)) copy(weights, tensor, path);
 }
 
 /** Copies weights, statistics and optimizer state. Errors: as `restoreWeights`, and for weights only. */
@@ -231,58 +229,32 @@ export function restoreAll(
       'optimizer',
       'is missing: this checkpoint holds weights only, so it cannot be resumed',
     );
-  restoreWeights(checkpoint.tensors, parameters, path);
-  for (const [vector, state] of optimizer.state)
-    for (const { name, shape, offset, length } of parameters.specs)
-      copy(checkpoint.tensors, stateName(vector, name), shape, state.subarray(offset, offset + length), path);
+  for (const tensor of namedTensors(parameters, optimizer)) copy(checkpoint.tensors, tensor, path);
   optimizer.steps = checkpoint.optimizerSteps;
 }
 
 /** Weights and running statistics by name, with optimizer state where one is given; views of the live arrays. */
 export function namedTensors(parameters: Parameters, optimizer: Optimizer | null = null): NamedArray[] {
-  const shapes = new Map(parameters.specs.map((spec) => [spec.name, spec.shape]));
-  const model = targets(parameters).map(({ name, target }) => ({
-    name,
-    shape: shapes.get(name) ?? [target.length],
-    data: target,
-  }));
-  const state = [...(optimizer?.state ?? [])].flatMap(([vector, data]) =>
-    parameters.specs.map(({ name, shape, offset, length }) => ({
-      name: stateName(vector, name),
-      shape,
-      data: data.subarray(offset, offset + length),
-    })),
-  );
-  return [...model, ...state];
-}
-
-function targets(parameters: Parameters): { readonly name: string; readonly target: Float32Array }[] {
-  const part = (whole: Float32Array) => (spec: { name: string; offset: number; length: number }) => ({
-    name: spec.name,
-    target: whole.subarray(spec.offset, spec.offset + spec.length),
+  const { specs, statisticSpecs, values, statistics } = parameters;
+  const parts = (whole: Float32Array, prefix = ''): NamedArray[] =>
+    specs.map(({ name, shape, offset, length }) => {
+      return { name: prefix + name, shape, data: whole.subarray(offset, offset + length) };
+    });
+  const running = statisticSpecs.map(({ name, offset, length }) => {
+    return { name, shape: [length], data: statistics.subarray(offset, offset + length) };
   });
-  return [
-    ...parameters.specs.map(part(parameters.values)),
-    ...parameters.statisticSpecs.map(part(parameters.statistics)),
-  ];
+  const state = [...(optimizer?.state ?? [])].flatMap(([vector, data]) =>
+    parts(data, `optimizer.${vector}.`),
+  );
+  return [...parts(values), ...running, ...state];
 }
 
-function stateName(vector: string, parameter: string): string {
-  return `optimizer.${vector}.${parameter}`;
-}
-
-function copy(
-  weights: Weights,
-  name: string,
-  shape: readonly number[],
-  target: Float32Array,
-  path: string,
-): void {
+function copy(weights: Weights, { name, shape, data }: NamedArray, path: string): void {
   const tensor = weights.get(name);
   if (tensor === undefined) throw mismatch(path, name, 'is missing');
   if (tensor.shape.join() !== shape.join())
     throw mismatch(path, name, `has the shape [${tensor.shape.join(', ')}], not [${shape.join(', ')}]`);
-  target.set(tensor.data);
+  data.set(tensor.data);
 }
 
 /** Over names and bytes in the order of names, so it does not depend on how a writer lays tensors out. */

@@ -18,9 +18,9 @@ export interface ConfigKind<Config> {
 }
 
 /** Where a person or a program says what it wants. */
-export interface GivenLayers<Preset extends string = string> {
-  /** Default: the preset named in the file (`preset: reference`), else `default`. */
-  readonly preset?: Preset;
+export interface GivenLayers {
+  /** Name of a starting point. Default: the one named in the file (`preset: reference`), else `default`. */
+  readonly preset?: string;
   /** YAML (or JSON) text of a partial configuration, and what to call it in messages. */
   readonly file?: ConfigFile;
   /** `key.path=value`, the value in YAML. */
@@ -44,9 +44,9 @@ export function resolveLayers<Config>(
   given: GivenLayers,
 ): Config {
   const { preset: inFile, ...file } = given.file === undefined ? {} : parseConfigFile(kind, given.file);
-  const named = given.preset ?? (inFile === undefined ? undefined : presetIn(kind.presets, inFile));
+  const named = given.preset ?? inFile ?? (under.complete ? undefined : 'default');
   let tree: Tree = under.tree;
-  if (named !== undefined || !under.complete) tree = merged(tree, kind.presets[named ?? 'default'] ?? {});
+  if (named !== undefined) tree = merged(tree, presetIn(kind.presets, named));
   const known = keyPaths(
     asTree(kind.schema.parse(merged(under.tree, kind.presets['default'] ?? {})), 'default'),
   );
@@ -86,27 +86,16 @@ export function readConfigFile(path: string): ConfigFile {
   }
 }
 
-/** The name if `presets` has it, or `CONFIG_INVALID`. */
-export function presetIn<Preset extends string>(
-  presets: Readonly<Record<Preset, unknown>>,
-  name: unknown,
-): Preset {
-  const names = Object.keys(presets);
-  if (typeof name === 'string' && isPreset(presets, name)) return name;
+function presetIn(presets: Readonly<Record<string, Tree>>, name: unknown): Tree {
+  const preset = typeof name === 'string' && Object.hasOwn(presets, name) ? presets[name] : undefined;
+  if (preset !== undefined) return preset;
   throw new UsclError({
     kind: 'usage',
     code: 'CONFIG_INVALID',
-    message: `There is no preset ${JSON.stringify(name)}: allowed are ${names.join(', ')}.`,
+    message: `There is no preset ${JSON.stringify(name)}: allowed are ${Object.keys(presets).join(', ')}.`,
     where: 'preset',
     remedy: 'Choose one of those names.',
   });
-}
-
-function isPreset<Preset extends string>(
-  presets: Readonly<Record<Preset, unknown>>,
-  name: string,
-): name is Preset {
-  return Object.hasOwn(presets, name);
 }
 
 function parseConfigFile({ guide }: ConfigKind<unknown>, { path, text }: ConfigFile): Tree {

@@ -40,7 +40,7 @@ export async function examine(folder = '.'): Promise<Diagnosis> {
     memory(),
     backend.finding,
     await ffmpeg(),
-    pictures(),
+    good('sharp', `${sharp.versions.sharp}, libvips ${sharp.versions.vips}`),
     disk(folder),
   ];
   return { version: packageVersion(), findings, backend: backend.description };
@@ -50,11 +50,15 @@ function good(part: string, found: string): Finding {
   return { part, state: 'good', found, mend: null };
 }
 
+function poor(part: string, found: string, mend: string): Finding {
+  return { part, state: 'poor', found, mend };
+}
+
 function node(): Finding {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   const found = `${process.version}, ${process.platform} ${process.arch}`;
   if (major > 20 || (major === 20 && minor >= 19)) return good('Node.js', found);
-  return { part: 'Node.js', state: 'poor', found, mend: 'Install Node 20.19 or newer.' };
+  return poor('Node.js', found, 'Install Node 20.19 or newer.');
 }
 
 function processor({ instructionSet, threads, precisions }: BackendDescription): Finding {
@@ -69,12 +73,11 @@ function processor({ instructionSet, threads, precisions }: BackendDescription):
 function memory(): Finding {
   const found = `${gigabytes(totalmem())} in all, ${gigabytes(freemem())} free`;
   if (totalmem() >= ENOUGH_MEMORY) return good('memory', found);
-  return {
-    part: 'memory',
-    state: 'poor',
+  return poor(
+    'memory',
     found,
-    mend: 'ResNet-18 at 224 pixels and 32 pairs takes up to 3 GB: use view.size=112 or fewer batch.pairs.',
-  };
+    'ResNet-18 at 224 pixels and 32 pairs takes up to 3 GB: use view.size=112 or fewer batch.pairs.',
+  );
 }
 
 /** Opens the fast backend to see whether it works, as training would. */
@@ -90,12 +93,8 @@ function describeBackend(): { readonly finding: Finding; readonly description: B
   } catch (thrown) {
     if (!(thrown instanceof UsclError)) throw thrown;
     using slow = openBackend({ kind: 'reference' });
-    const finding: Finding = {
-      part: 'oneDNN',
-      state: 'missing',
-      found: `${thrown.message} Training falls back to plain TypeScript, about a hundred times slower.`,
-      mend: thrown.remedy,
-    };
+    const found = `${thrown.message} Training falls back to plain TypeScript, about a hundred times slower.`;
+    const finding: Finding = { part: 'oneDNN', state: 'missing', found, mend: thrown.remedy };
     return { finding, description: slow.describe() };
   }
 }
@@ -110,23 +109,15 @@ async function ffmpeg(): Promise<Finding> {
   }
 }
 
-function pictures(): Finding {
-  return good('sharp', `${sharp.versions.sharp}, libvips ${sharp.versions.vips}`);
-}
-
 function disk(folder: string): Finding {
   try {
     const { bavail, bsize } = statfsSync(folder);
     const found = `${gigabytes(bavail * bsize)} free at ${folder}`;
     if (bavail * bsize >= ENOUGH_DISK) return good('disk', found);
-    return { part: 'disk', state: 'poor', found, mend: 'Free some space, or write runs to another disk.' };
+    return poor('disk', found, 'Free some space, or write runs to another disk.');
   } catch (thrown) {
-    return {
-      part: 'disk',
-      state: 'missing',
-      found: `${folder} cannot be looked at: ${messageOf(thrown)}`,
-      mend: 'Give a folder that exists.',
-    };
+    const found = `${folder} cannot be looked at: ${messageOf(thrown)}`;
+    return { part: 'disk', state: 'missing', found, mend: 'Give a folder that exists.' };
   }
 }
 

@@ -3,13 +3,16 @@
  * can begin at any step. An epoch is one pass over the training clips; a step takes `accumulate` batches, the last
  * step of an epoch what is left.
  */
+import type { Dataset } from '../dataset/reader.ts';
 import type { ClipRecord } from '../dataset/types.ts';
 import { epochBatches } from '../views/batches.ts';
-import type { BatchRequest } from '../views/loaders.ts';
+import { type BatchRequest, PairLoader } from '../views/loaders.ts';
 import type { Config } from './config.ts';
+import type { StepBatch } from './learner.ts';
+import type { Course } from './loop.ts';
 import { epochClips, type Split } from './splits.ts';
 
-export class Itinerary {
+export class Itinerary implements Course {
   /** Optimizer steps in the whole run. */
   readonly steps: number;
   /** Epochs that the run begins; `training.steps` may cut the last one short. */
@@ -60,4 +63,41 @@ export class Itinerary {
     if (this.#remembered.epoch !== epoch) this.#remembered = { epoch, batches: this.#makeEpoch(epoch) };
     return { epoch, index, clips: this.#remembered.batches[index]! };
   }
+}
+
+export interface Feed extends AsyncDisposable {
+  /** The next batch; its images are valid until the next call. */
+  next(): Promise<StepBatch>;
+}
+
+/**
+ * The batches of a run from a given step on, painted by worker threads while the step before is computed. Labels are
+ * those of the split and no others; `splits.ts` decides which may be seen.
+ */
+export function openFeed(
+  dataset: Dataset,
+  split: Split,
+  config: Config,
+  itinerary: Itinerary,
+  firstStep: number,
+): Feed {
+  const loader = PairLoader.open(dataset.folder, config.view, {
+    seed: config.seed,
+    schedule: (number) => itinerary.batch(number),
+    firstStep: itinerary.firstBatch(firstStep),
+    pairs: config.batch.pairs,
+    workers: config.loader.workers,
+    ahead: config.loader.ahead,
+  });
+  return {
+    async next() {
+      const { clips, images } = await loader.next();
+      return {
+        clipIds: clips.map((index) => dataset.clips[index]!.id),
+        labels: Int32Array.from(clips, (index) => split.labels[index]!),
+        images,
+      };
+    },
+    [Symbol.asyncDispose]: () => loader.close(),
+  };
 }

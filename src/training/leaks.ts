@@ -1,5 +1,5 @@
 /** Ways in which tested clips can have been seen before, in words, and the refusal to score them. */
-import { UsclError } from '../base/errors.ts';
+import { dataError, type UsclError } from '../base/errors.ts';
 import { leaksBetween } from '../dataset/splits.ts';
 import type { ClipRecord } from '../dataset/types.ts';
 import type { OverlapFound } from './provenance.ts';
@@ -17,24 +17,24 @@ export function splitLeaks(clips: readonly ClipRecord[], sides: Int32Array, name
   return leaks;
 }
 
-/** The labels that pretraining was given of tested clips, as a leak in words; none where there are none. */
-export function labelLeaks(overlap: OverlapFound | null): readonly string[] {
+/** The labels of tested clips that were given in training, as a leak in words; none where there are none. */
+export function labelLeaks(
+  overlap: OverlapFound | null,
+  said = (count: number) => `pretraining was given the labels of ${count} of the tested clips`,
+): readonly string[] {
   if (overlap === null || overlap.labelsSeen === 0) return [];
   const some = overlap.labelled.slice(0, 3).join(', ');
   const more = overlap.labelled.length > 3 ? ', …' : '';
-  return [`pretraining was given the labels of ${overlap.labelsSeen} of the tested clips (${some}${more})`];
+  return [`${said(overlap.labelsSeen)} (${some}${more})`];
 }
 
 /** `LEAK`: scores that would be no test of generalisation. */
-export function leakError(leaks: readonly string[], folder: string): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'LEAK',
-    message: `These scores would be no test of generalisation: ${leaks.join('; ')}.`,
-    where: folder,
-    remedy:
-      'Test on clips of other patients: another dataset, or the test part of a split (uscl split DATASET --test 0.2 ' +
-      '--name main; uscl pretrain … --set data.split=main; uscl probe or finetune … --split main). Or pretrain without labels ' +
-      '(objective.supervisedWeight=0), or say --allow-leaks.',
-  });
+export function leakError(leaks: readonly string[], folder: string, remedy = OTHER_PATIENTS): UsclError {
+  const message = `These scores would be no test of generalisation: ${leaks.join('; ')}.`;
+  return dataError('LEAK', message, remedy, { where: folder });
 }
+
+const OTHER_PATIENTS =
+  'Test on clips of other patients: another dataset, or the test part of a split (uscl split DATASET --test 0.2 ' +
+  '--name main; uscl pretrain … --set data.split=main; uscl probe or finetune … --split main). Or pretrain without labels ' +
+  '(objective.supervisedWeight=0), or say --allow-leaks.';

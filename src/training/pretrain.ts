@@ -11,7 +11,7 @@ import type { Config } from './config.ts';
 import { writeCurves } from './curves.ts';
 import { describeEnvironment } from './environment.ts';
 import type { PretrainEvent, RunSummary } from './events.ts';
-import { openFeed } from './feed.ts';
+import { openFeed } from './itinerary.ts';
 import { Itinerary } from './itinerary.ts';
 import { Learner, methodOf } from './learner.ts';
 import { openLog } from './log.ts';
@@ -28,25 +28,15 @@ import {
   readRunConfig,
   RUN_FILES,
   RunLock,
+  type RunOptions,
   writeRunFile,
 } from './run-folder.ts';
 import { Scorer } from './scorer.ts';
-import { settled } from './settle.ts';
+import { settled } from './resolve.ts';
 import { type Split, splitClips, withoutLabels } from './splits.ts';
 
-export interface PretrainOptions {
-  /** Dataset folder. */
-  readonly dataset: string;
-  /** Run folder to be written. */
-  readonly out: string;
+export interface PretrainOptions extends RunOptions<PretrainEvent> {
   readonly config?: Omit<ConfigSources, 'base' | 'channels'>;
-  /** Continue the run in `out` where there is one; start it otherwise. */
-  readonly resume?: boolean;
-  /** Replace the run in `out` where there is one. */
-  readonly overwrite?: boolean;
-  /** Aborting finishes the step, saves a checkpoint and returns a summary that is not complete. */
-  readonly signal?: AbortSignal;
-  readonly onEvent?: (event: PretrainEvent) => void;
 }
 
 /**
@@ -59,16 +49,13 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
   const tell = options.onEvent ?? (() => undefined);
   using dataset = openDataset(options.dataset);
   const { classes } = dataset.manifest;
-  const start = checkRun(run, { resume: options.resume ?? false, overwrite: options.overwrite ?? false });
+  const start = checkRun(run, options);
   const saved = start === 'resumed' ? readRunConfig(run) : null;
   const wanted = wantedConfig(options, saved, dataset);
-  using backend = openBackend({
-    kind: wanted.backend,
-    ...(wanted.threads === null ? {} : { threads: wanted.threads }),
-    onFallback: (text) => {
-      tell({ kind: 'note', text });
-    },
-  });
+  const note = (text: string): void => {
+    tell({ kind: 'note', text });
+  };
+  using backend = openBackend({ kind: wanted.backend, threads: wanted.threads, onFallback: note });
   const config = settled(wanted, backend);
   const named = config.data.split === null ? null : readSplit(dataset, config.data.split);
   const drawn = splitClips(dataset.clips, classes, config.data, config.seed, named);
@@ -80,7 +67,7 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
   // From here on the run is this process's to write.
   using _lock = new RunLock(run);
   const hashes = { configHash: hashOf(resultConfig(config)), datasetHash: datasetHash(dataset) };
-  const restored = saved === null ? null : restoreRun(run, learner, hashes.datasetHash, tell);
+  const restored = saved === null ? null : restoreRun(run, learner, hashes.datasetHash, note);
   const firstStep = restored?.step ?? 0;
   if (saved !== null) {
     requireSameConfig(saved, config, { step: firstStep, itinerary, dataset, split });
@@ -96,7 +83,7 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
   writeRunFile(run, RUN_FILES.config, config);
 
   using log = openLog(run, firstStep);
-  for (const text of remarks(config, itinerary, split)) tell({ kind: 'note', text });
+  for (const text of remarks(config, itinerary, split)) note(text);
   tell({
     kind: 'start',
     step: firstStep,

@@ -7,7 +7,7 @@ import { Pace } from '../base/pace.ts';
 import { CHECKPOINTS, type CheckpointState, saveCheckpoint, saveLast } from './checkpoint.ts';
 import type { Config } from './config.ts';
 import type { PretrainEvent } from './events.ts';
-import type { Feed } from './feed.ts';
+import type { Feed } from './itinerary.ts';
 import type { Itinerary } from './itinerary.ts';
 import { type Learner, meanLosses } from './learner.ts';
 import type { EntryLog, LogEntry, StepEntry } from './log.ts';

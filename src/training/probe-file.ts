@@ -1,26 +1,30 @@
 /** What a probe found, kept in the run it was made of: `probes/DATASET.json`, for the reports of that run. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { messageOf, UsclError } from '../base/errors.ts';
 import { writeFileAtomic } from '../base/files.ts';
 import { probeComparisonSchema, probeResultSchema } from '../evaluation/probe-result.ts';
-import type { RunProbe } from './probe-run.ts';
-import { RUN_FILES } from './run-folder.ts';
+import { readRunFile, RUN_FILES } from './run-folder.ts';
 
 const runProbeSchema = z.strictObject({
   format: z.literal('uscl-run-probe'),
   version: z.literal(1),
   weights: z.strictObject({ path: z.string(), step: z.number().nullable(), epoch: z.number().nullable() }),
   dataset: z.strictObject({ folder: z.string(), name: z.string(), hash: z.string() }),
+  /** The split of the dataset that was used; null for folds drawn anew. */
   split: z.string().nullable(),
-  joined: z.array(z.array(z.string())),
-  leaks: z.array(z.string()),
+  /** Groups that share pictures and were therefore never parted; of folds drawn anew. */
+  joined: z.array(z.array(z.string()).readonly()).readonly(),
+  /** Leaks that were allowed, in words; without any the scores test generalisation. */
+  leaks: z.array(z.string()).readonly(),
+  /** Null where it is not known what the weights were trained on. */
   overlap: z.strictObject({ seen: z.number(), labelsSeen: z.number() }).nullable(),
   pretrained: probeResultSchema,
   random: z.array(z.strictObject({ seed: z.number(), result: probeResultSchema })),
+  /** Pretrained minus random, one for each random backbone, on the same folds. */
   differences: z.array(probeComparisonSchema),
 });
+export type RunProbe = Readonly<z.infer<typeof runProbeSchema>>;
 
 /** Keeps a probe in the folder of its run and returns the file's path. Errors: those of writing. */
 export function keepProbe(run: string, probe: RunProbe): string {
@@ -42,16 +46,6 @@ export function readProbes(run: string): readonly RunProbe[] {
 }
 
 function readProbe(path: string): RunProbe {
-  try {
-    return runProbeSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
-  } catch (thrown) {
-    throw new UsclError({
-      kind: 'data',
-      code: 'RUN_DAMAGED',
-      message: `A probe of the run cannot be read: ${thrown instanceof z.ZodError ? z.prettifyError(thrown) : messageOf(thrown)}.`,
-      where: path,
-      remedy: 'Remove that file, or probe the dataset again (uscl probe RUN DATASET).',
-      cause: thrown,
-    });
-  }
+  const remedy = 'Remove that file, or probe the dataset again (uscl probe RUN DATASET).';
+  return readRunFile(path, runProbeSchema, { what: 'A probe of the run', remedy });
 }

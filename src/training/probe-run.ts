@@ -3,6 +3,7 @@
  * random weights (of a pretraining run the first of them is the very network it started from), on the same folds.
  */
 import { availableParallelism } from 'node:os';
+import { defined } from '../base/collect.ts';
 import { unitsOf } from '../dataset/near-duplicates.ts';
 import { openDataset, type Dataset } from '../dataset/reader.ts';
 import { partOfClips, readSplit } from '../dataset/splits.ts';
@@ -11,17 +12,20 @@ import type { Backend } from '../engine/backend.ts';
 import { openBackend } from '../engine/open.ts';
 import type { ClipEmbeddings } from '../evaluation/embeddings.ts';
 import { compareProbes, LEFT_OUT, probe, TRAIN_ONLY } from '../evaluation/probe.ts';
-import type { ProbeComparison, ProbeResult } from '../evaluation/probe-result.ts';
+import type { ProbeResult } from '../evaluation/probe-result.ts';
 import { labelLeaks, leakError, splitLeaks } from './leaks.ts';
 import {
-  Backbone,
   type BackboneSource,
-  embedBackbones,
+  embedClips,
+  loadBackbone,
+  type LoadedNetwork,
+  randomBackbone,
   readBackbone,
   type WhichCheckpoint,
 } from './backbone.ts';
+import type { RunProbe } from './probe-file.ts';
 import { datasetHash } from './run-folder.ts';
-import { type Overlap, overlapWith } from './provenance.ts';
+import { overlapWith } from './provenance.ts';
 
 export interface ProbeRunOptions {
   /** Default `best`. */
@@ -46,25 +50,6 @@ export interface ProbeRunOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface RunProbe {
-  readonly format: 'uscl-run-probe';
-  readonly version: 1;
-  readonly weights: { readonly path: string; readonly step: number | null; readonly epoch: number | null };
-  readonly dataset: { readonly folder: string; readonly name: string; readonly hash: string };
-  /** The split of the dataset that was used; null for folds drawn anew. */
-  readonly split: string | null;
-  /** Groups that share pictures and were therefore never parted; of folds drawn anew. */
-  readonly joined: readonly (readonly string[])[];
-  /** Leaks that were allowed, in words; without any the scores test generalisation. */
-  readonly leaks: readonly string[];
-  /** Null where it is not known what the weights were trained on. */
-  readonly overlap: Overlap | null;
-  readonly pretrained: ProbeResult;
-  readonly random: readonly { readonly seed: number; readonly result: ProbeResult }[];
-  /** Pretrained minus random, one for each random backbone, on the same folds. */
-  readonly differences: readonly ProbeComparison[];
-}
-
 /**
  * Probes the backbone of `source` (run folder, checkpoint or safetensors file) on a labelled dataset. Errors: those
  * of `readBackbone`, `openDataset`, `readSplit`, `embedDataset` and `probe`; `LEAK` (unless allowed) when the split has
@@ -82,12 +67,9 @@ export async function probeRun(
   const overlap = overlapWith(source, dataset, (clip) => folding.tested(clip));
   const leaks = [...folding.leaks, ...labelLeaks(overlap)];
   if (leaks.length > 0 && options.allowLeaks !== true) throw leakError(leaks, folder);
-  using backend = openBackend({
-    kind: options.backend ?? 'auto',
-    ...(options.onNote === undefined ? {} : { onFallback: options.onNote }),
-  });
-  const { seed } = weights.config;
-  const seeds = Array.from({ length: options.randomInits ?? 3 }, (_, i) => seed + i);
+  using backend = openBackend({ kind: options.backend, onFallback: options.onNote });
+  const { path, checkpoint, config } = weights;
+  const seeds = Array.from({ length: options.randomInits ?? 3 }, (_, i) => config.seed + i);
   const embedded = await embedAll(dataset, backend, weights, seeds, options);
   const names = ['pretrained', ...seeds.map((one) => `random init ${one}`)];
   const results: ProbeResult[] = [];
@@ -106,7 +88,7 @@ export async function probeRun(
   return {
     format: 'uscl-run-probe',
     version: 1,
-    weights: weightsOf(weights),
+    weights: { path, step: checkpoint?.step ?? null, epoch: checkpoint?.epoch ?? null },
     dataset: { folder, name: dataset.manifest.name, hash: datasetHash(dataset) },
     split: options.split ?? null,
     joined: folding.joined,
@@ -116,10 +98,6 @@ export async function probeRun(
     random,
     differences: random.map(({ result }) => compareProbes(pretrained, result)),
   };
-}
-
-function weightsOf({ path, checkpoint }: BackboneSource): RunProbe['weights'] {
-  return { path, step: checkpoint?.step ?? null, epoch: checkpoint?.epoch ?? null };
 }
 
 /** How the clips of a dataset are trained on and tested. */
@@ -175,14 +153,14 @@ async function embedAll(
   seeds: readonly number[],
   options: ProbeRunOptions,
 ): Promise<readonly ClipEmbeddings[]> {
-  const { signal, framesPerClip } = options;
-  const backbones: Backbone[] = [];
+  const { signal, framesPerClip = 8 } = options;
+  const backbones: LoadedNetwork[] = [];
   try {
-    backbones.push(Backbone.load(backend, weights));
-    for (const seed of seeds) backbones.push(Backbone.random(backend, weights.config, seed));
-    return await embedBackbones(dataset, backbones, {
-      ...(framesPerClip === undefined ? {} : { framesPerClip }),
-      ...(signal === undefined ? {} : { signal }),
+    backbones.push(loadBackbone(backend, weights));
+    for (const seed of seeds) backbones.push(randomBackbone(backend, weights.config, seed));
+    const plans = backbones.map(({ plan }) => plan);
+    return await embedClips(dataset, plans, weights.config.view, {
+      ...{ framesPerClip, ...defined({ signal }) },
       onProgress: (done, total) => {
         tell(options, FEATURES * (done / total), `features of ${done} of ${total} frames`);
       },
@@ -203,12 +181,8 @@ function probeOne(
   return probe({
     embeddings,
     clips: folding.clips,
-    ...(folding.fold === null ? {} : { fold: folding.fold }),
     classes: dataset.manifest.classes,
-    ...(folds === undefined ? {} : { folds }),
-    ...(seeds === undefined ? {} : { seeds }),
-    ...(k === undefined ? {} : { k }),
-    ...(signal === undefined ? {} : { signal }),
+    ...defined({ fold: folding.fold ?? undefined, folds, seeds, k, signal }),
     threads: availableParallelism(),
     onProgress,
   });

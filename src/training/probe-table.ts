@@ -1,8 +1,9 @@
 /** The result of a probe as a few lines of text for people. */
+import { textTable } from '../base/text-table.ts';
 import { mean } from '../base/collect.ts';
 import { balancedAccuracyByChance } from '../evaluation/metrics.ts';
 import type { ReaderResult, ScoreSummary } from '../evaluation/probe-result.ts';
-import type { RunProbe } from './probe-run.ts';
+import type { RunProbe } from './probe-file.ts';
 
 /** Scores of the pretrained backbone beside those of the random ones, and what the difference is worth. */
 export function probeTable(probe: RunProbe): string {
@@ -34,7 +35,7 @@ export function probeTable(probe: RunProbe): string {
   return [
     `${data.clips} labelled clips of ${data.groups} groups, ${data.perClass.map(({ name, clips }) => `${name} ${clips}`).join(', ')}`,
     `balanced accuracy (accuracy, macro-F1), ${foldingText(probe)}; chance is ${chance.toFixed(3)}`,
-    ...table([header, ...rows]),
+    ...textTable([header, ...rows]),
     ...(intervals.length === 0
       ? []
       : [
@@ -91,15 +92,4 @@ function show(score: ScoreSummary): string {
 
 function signed(value: number): string {
   return `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(3)}`;
-}
-
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map(
-    (row) =>
-      `  ${row
-        .map((cell, column) => cell.padEnd(widths[column]!))
-        .join('  ')
-        .trimEnd()}`,
-  );
 }

@@ -3,13 +3,21 @@
  * a test were seen. Clips are recognised by the digest of their source and by their pictures, or by id where the
  * dataset is the same one.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
-import { UsclError } from '../base/errors.ts';
 import { ALIKE_DISTANCE, findAlike } from '../dataset/near-duplicates.ts';
 import type { Dataset } from '../dataset/reader.ts';
-import { datasetHash, FINETUNE_FILES, isRun, RUN_FILES, taskOf, writeRunFile } from './run-folder.ts';
+import { resumeChanged } from './resume.ts';
+import {
+  datasetHash,
+  FINETUNE_FILES,
+  isRun,
+  readRunFile,
+  RUN_FILES,
+  taskOf,
+  writeRunFile,
+} from './run-folder.ts';
 import { clipsInTraining, type Split } from './splits.ts';
 
 export const provenanceSchema = z.object({
@@ -76,17 +84,15 @@ export function requireSameClips(run: string, dataset: Dataset, split: Split): v
   const path = join(run, RUN_FILES.dataset);
   if (!existsSync(path)) return;
   const roleOf = rolesIn(split);
-  const before = new Map(read(path).clips.map(({ id, role }) => [id, role]));
+  const before = new Map(readRunFile(path, provenanceSchema, SAID).clips.map(({ id, role }) => [id, role]));
   const changed = dataset.clips.findIndex(({ id }, index) => before.get(id) !== roleOf(index));
   if (changed === -1) return;
   const { id } = dataset.clips[changed]!;
-  throw new UsclError({
-    kind: 'usage',
-    code: 'RESUME_CHANGED',
-    message: `The run began with other clips: ${id} was ${before.get(id) ?? 'not there'} and would now be ${roleOf(changed)}.`,
-    where: path,
-    remedy: 'Restore the split that the run began with, or start a new run in another folder.',
-  });
+  throw resumeChanged(
+    path,
+    `The run began with other clips: ${id} was ${before.get(id) ?? 'not there'} and would now be ${roleOf(changed)}.`,
+    'Restore the split that the run began with, or start a new run in another folder.',
+  );
 }
 
 /** How the tested clips and those of pretraining meet. */
@@ -111,11 +117,11 @@ export function trainedOn(source: string): readonly Provenance[] | null {
   const path = join(run, RUN_FILES.dataset);
   if (!isRun(run) || !existsSync(path)) return null;
   const before = join(run, FINETUNE_FILES.source);
-  const own = read(path);
+  const own = readRunFile(path, provenanceSchema, SAID);
   // Earlier versions knew these two only.
   const named = { ...own, by: own.by ?? (taskOf(run) === 'finetune' ? FINETUNING : 'uscl') };
   if (!existsSync(before)) return [named];
-  const { kind, given, trainedOn: sets } = readAs(before, sourceSchema);
+  const { kind, given, trainedOn: sets } = readRunFile(before, sourceSchema, SAID);
   if (sets !== null) return [named, ...sets];
   return kind === 'random' ? [named] : [named, { name: basename(given), hash: '', by: UNKNOWN, clips: [] }];
 }
@@ -171,21 +177,7 @@ export function overlapWith(
   };
 }
 
-function read(path: string): Provenance {
-  return readAs(path, provenanceSchema);
-}
-
-function readAs<Parsed>(path: string, schema: z.ZodType<Parsed>): Parsed {
-  try {
-    return schema.parse(JSON.parse(readFileSync(path, 'utf8')));
-  } catch (thrown) {
-    throw new UsclError({
-      kind: 'data',
-      code: 'RUN_DAMAGED',
-      message: 'What the run was trained on cannot be read.',
-      where: path,
-      remedy: 'Restore that file from a backup, or move it away to go on without knowing.',
-      cause: thrown,
-    });
-  }
-}
+const SAID = {
+  what: 'What the run was trained on',
+  remedy: 'Restore that file from a backup, or move it away to go on without knowing.',
+};

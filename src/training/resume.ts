@@ -7,15 +7,13 @@ import { join } from 'node:path';
 import { UsclError } from '../base/errors.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import { type Checkpoint, CHECKPOINTS, readCheckpoint, restoreAll } from './checkpoint.ts';
-import { isTree, keyPaths, valueAt } from './config-errors.ts';
+import { isTree, type Tree } from './config-errors.ts';
 import type { Config } from './config.ts';
 import { Itinerary } from './itinerary.ts';
 import type { Learner } from './learner.ts';
 import { RUN_FILES } from './run-folder.ts';
 import { learningRateAt } from './loop.ts';
 import type { Split } from './splits.ts';
-
-type Tell = (event: { readonly kind: 'note'; readonly text: string }) => void;
 
 /**
  * Loads the run's latest sound checkpoint into `learner`: `last`, or with a note `previous` when `last` is damaged.
@@ -26,26 +24,20 @@ export function restoreRun(
   run: string,
   learner: Learner,
   datasetHash: string,
-  tell: Tell,
+  note: (text: string) => void,
 ): Checkpoint | null {
-  const found = latestCheckpoint(run, tell);
+  const found = latestCheckpoint(run, note);
   if (found === null) return null;
   const { checkpoint, path } = found;
   if (checkpoint.datasetHash !== datasetHash)
-    throw new UsclError({
-      kind: 'usage',
-      code: 'RESUME_CHANGED',
-      message: 'The dataset is not the one the run was started with.',
-      where: path,
-      remedy: 'Give the same dataset, or start a new run in another folder.',
-    });
+    throw resumeChanged(path, 'The dataset is not the one the run was started with.');
   restoreAll(checkpoint, learner.parameters, learner.optimizer, path);
   return checkpoint;
 }
 
 function latestCheckpoint(
   run: string,
-  tell: Tell,
+  note: (text: string) => void,
 ): { readonly checkpoint: Checkpoint; readonly path: string } | null {
   const folder = join(run, RUN_FILES.checkpoints);
   const last = join(folder, CHECKPOINTS.last);
@@ -55,13 +47,13 @@ function latestCheckpoint(
     return { checkpoint: readCheckpoint(last), path: last };
   } catch (thrown) {
     if (!(thrown instanceof UsclError) || !existsSync(previous)) throw thrown;
-    tell({ kind: 'note', text: `${thrown.message} Going on from the one before it.` });
+    note(`${thrown.message} Going on from the one before it.`);
     return { checkpoint: readCheckpoint(previous), path: previous };
   }
 }
 
 /** Keys that never change the weights of a run. */
-const FREE = ['loader.', 'checkpoint.', 'evaluation.every'];
+const FREE = ['loader', 'checkpoint', 'evaluation.every'];
 /** Keys that may change as long as the learning rates of the steps already made stay what they were. */
 const LENGTH = ['training.epochs', 'training.steps'];
 
@@ -81,15 +73,8 @@ export function requireSameConfig(
     readonly split: Split;
   },
 ): void {
-  const changed = keyPaths({ ...saved }).filter((path) => {
-    const [before, after] = [saved, config].map((tree) => valueAt(tree, path.split('.')));
-    return !isTree(before) && JSON.stringify(before) !== JSON.stringify(after);
-  });
-  const refused = changed.find(
-    (path) => !LENGTH.includes(path) && !FREE.some((free) => path.startsWith(free)),
-  );
-  if (refused !== undefined) throw changedKey(refused, saved, config, 'Leave it as it was');
-  const length = changed.find((path) => LENGTH.includes(path));
+  requireSameKeys(saved, config, [...FREE, ...LENGTH]);
+  const [length] = differences(saved, config, FREE);
   if (length === undefined) return;
   const before = new Itinerary(at.dataset.clips, at.split, saved);
   const rate = (config_: Config, itinerary: Itinerary, step: number): number =>
@@ -98,20 +83,46 @@ export function requireSameConfig(
     if (rate(saved, before, step) !== rate(config, at.itinerary, step))
       throw changedKey(
         length,
-        saved,
-        config,
         'The learning rate of steps already made depends on it (schedule.kind=constant or a fixed schedule.horizon ' +
-          'would not). Leave it as it was',
+          'would not). Leave it as it was, or start a new run in another folder.',
       );
 }
 
-function changedKey(path: string, saved: Config, config: Config, remedy: string): UsclError {
-  const [before, after] = [saved, config].map((tree) => JSON.stringify(valueAt(tree, path.split('.'))));
-  return new UsclError({
-    kind: 'usage',
-    code: 'RESUME_CHANGED',
-    message: `The run was started with ${path}=${before ?? 'nothing'}, not ${after ?? 'nothing'}.`,
-    where: `key ${path}`,
-    remedy: `${remedy}, or start a new run in another folder.`,
+/** Refuses configurations that differ in a key that is not `free` to change. Error: `RESUME_CHANGED` naming the key. */
+export function requireSameKeys(saved: Tree, config: Tree, free: readonly string[]): void {
+  const [changed] = differences(saved, config, free);
+  if (changed !== undefined)
+    throw changedKey(changed, 'Leave it as it was, or start a new run in another folder.');
+}
+
+interface Difference {
+  readonly key: string;
+  readonly before: unknown;
+  readonly after: unknown;
+}
+
+/** The keys, inner ones included, that are not the same and not free to change. */
+function differences(before: Tree, after: Tree, free: readonly string[], prefix = ''): Difference[] {
+  return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((name) => {
+    const key = prefix + name;
+    const [one, other] = [before[name], after[name]];
+    if (free.includes(key)) return [];
+    if (isTree(one) && isTree(other)) return differences(one, other, free, `${key}.`);
+    return JSON.stringify(one) === JSON.stringify(other) ? [] : [{ key, before: one, after: other }];
   });
+}
+
+function changedKey({ key, before, after }: Difference, remedy: string): UsclError {
+  const [was, is] = [before, after].map((value) => JSON.stringify(value) as string | undefined);
+  const message = `The run was started with ${key}=${was ?? 'nothing'}, not ${is ?? 'nothing'}.`;
+  return resumeChanged(`key ${key}`, message, remedy);
+}
+
+/** `RESUME_CHANGED`: what a run is to go on with is not what it was started with. */
+export function resumeChanged(
+  where: string,
+  message: string,
+  remedy = 'Resume with what the run was started with, or start a new run in another folder.',
+): UsclError {
+  return new UsclError({ kind: 'usage', code: 'RESUME_CHANGED', message, where, remedy });
 }

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { UsclError } from '../base/errors.ts';
+import { dataError, messageOf, UsclError } from '../base/errors.ts';
 import { guardWrites, writeFileAtomic } from '../base/files.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import { type Config, configSchema } from './config.ts';
@@ -38,13 +38,28 @@ export type Task = 'pretrain' | 'finetune';
 
 /** What the run in `folder` does. Errors: `RUN_MISSING`, `RUN_DAMAGED`. */
 export function taskOf(folder: string): Task {
-  const task = z.object({ task: z.string().optional() }).loose().safeParse(readConfigFile(folder));
-  return task.success && task.data.task === 'finetune' ? 'finetune' : 'pretrain';
+  const { task } = readConfigAs(folder, z.looseObject({ task: z.unknown().optional() }));
+  return task === 'finetune' ? 'finetune' : 'pretrain';
 }
 
 /** Whether `folder` holds a run. */
 export function isRun(folder: string): boolean {
   return existsSync(join(folder, RUN_FILES.config));
+}
+
+/** What every training is asked for. */
+export interface RunOptions<Event> {
+  /** Dataset folder. */
+  readonly dataset: string;
+  /** Run folder to be written. */
+  readonly out: string;
+  /** Continue the run in `out` where there is one; start it otherwise. */
+  readonly resume?: boolean;
+  /** Replace the run in `out` where there is one. */
+  readonly overwrite?: boolean;
+  /** Aborting finishes the step, saves and returns a summary that is not complete. */
+  readonly signal?: AbortSignal;
+  readonly onEvent?: (event: Event) => void;
 }
 
 export type RunStart = 'new' | 'replaced' | 'resumed';
@@ -55,11 +70,11 @@ export type RunStart = 'new' | 'replaced' | 'resumed';
  */
 export function checkRun(
   folder: string,
-  options: { readonly resume: boolean; readonly overwrite: boolean },
+  { resume = false, overwrite = false }: Pick<RunOptions<never>, 'resume' | 'overwrite'>,
 ): RunStart {
   if (isRun(folder)) {
-    if (options.resume) return 'resumed';
-    if (options.overwrite) return 'replaced';
+    if (resume) return 'resumed';
+    if (overwrite) return 'replaced';
     throw new UsclError({
       kind: 'usage',
       code: 'RUN_EXISTS',
@@ -68,21 +83,31 @@ export function checkRun(
       remedy: 'Say --resume to continue it, --overwrite to replace it, or choose another folder.',
     });
   }
-  const isFolder = guardWrites(folder, () => statSync(folder, { throwIfNoEntry: false })?.isDirectory());
-  const foreign = isFolder === true ? readdirSync(folder).filter((name) => !isOurs(name)) : [];
-  if (isFolder === false || foreign.length > 0)
-    throw new UsclError({
-      kind: 'usage',
-      code: 'OUTPUT_NOT_OURS',
-      message:
-        `Will not write a run to ${folder}: ` +
-        (isFolder === false
-          ? 'it is a file.'
-          : `it is not empty and no run (it holds ${JSON.stringify(foreign[0])}).`),
-      where: folder,
-      remedy: 'Choose another output folder.',
-    });
+  requireOurs(folder, 'a run', isOurs);
   return 'new';
+}
+
+/** Refuses a place that holds anything but what `isOurs` knows; returns the names there. Error: `OUTPUT_NOT_OURS`. */
+export function requireOurs(
+  folder: string,
+  what: string,
+  isOurs: (name: string) => boolean,
+): readonly string[] {
+  const state = guardWrites(folder, () => statSync(folder, { throwIfNoEntry: false }));
+  if (state === undefined) return [];
+  const names = state.isDirectory() ? readdirSync(folder) : [];
+  const foreign = names.find((name) => !isOurs(name));
+  if (state.isDirectory() && foreign === undefined) return names;
+  const found = state.isDirectory()
+    ? `it holds ${JSON.stringify(foreign)}, which is no part of one`
+    : 'it is a file';
+  throw new UsclError({
+    kind: 'usage',
+    code: 'OUTPUT_NOT_OURS',
+    message: `Will not write ${what} to ${folder}: ${found}.`,
+    where: folder,
+    remedy: 'Choose another output folder (--out).',
+  });
 }
 
 /** Removes what an earlier run consists of and nothing else; its configuration first, so that half of it is no run. */
@@ -104,31 +129,16 @@ export function readRunConfig(folder: string): Config {
 
 /** The configuration of the run in `folder`, of the kind `schema` says. Errors: `RUN_MISSING`, `RUN_DAMAGED`. */
 export function readConfigAs<Parsed>(folder: string, schema: z.ZodType<Parsed>): Parsed {
-  const config = schema.safeParse(readConfigFile(folder));
-  if (config.success) return config.data;
-  const issue = config.error.issues[0];
-  throw damagedRun(
-    join(folder, RUN_FILES.config),
-    `"${issue?.path.join('.') ?? ''}" is not valid: ${issue?.message ?? ''}`,
-    config.error,
-  );
-}
-
-function readConfigFile(folder: string): unknown {
   const path = join(folder, RUN_FILES.config);
-  if (!existsSync(path))
-    throw new UsclError({
-      kind: 'data',
-      code: 'RUN_MISSING',
-      message: `There is no run at ${folder}: it has no ${RUN_FILES.config}.`,
-      where: folder,
-      remedy: 'Give the folder that `uscl pretrain DATASET --out FOLDER` wrote.',
-    });
-  try {
-    return JSON.parse(readFileSync(path, 'utf8'));
-  } catch (thrown) {
-    throw damagedRun(path, 'it is not valid JSON', thrown);
-  }
+  if (!isRun(folder))
+    throw dataError(
+      'RUN_MISSING',
+      `There is no run at ${folder}: it has no ${RUN_FILES.config}.`,
+      'Give the folder that `uscl pretrain DATASET --out FOLDER` wrote.',
+      { where: folder },
+    );
+  const remedy = 'Restore that file from a backup, or start a new run.';
+  return readRunFile(path, schema, { what: 'The configuration of the run', remedy });
 }
 
 /** `RUN_KIND`: a run of one kind where another is needed. */
@@ -154,7 +164,7 @@ export function sweepRun(folder: string): void {
   });
 }
 
-function isUnfinished(name: string): boolean {
+export function isUnfinished(name: string): boolean {
   return /^\..*\.tmp$/.test(name);
 }
 
@@ -165,6 +175,27 @@ export function writeRunFile(
   value: unknown,
 ): void {
   writeFileAtomic(join(folder, file), [`${JSON.stringify(value, null, 2)}\n`]);
+}
+
+/**
+ * Reads a JSON file that a run keeps. Error: `RUN_DAMAGED` (or `code`) that says `what` cannot be read, why, and the
+ * `remedy`.
+ */
+export function readRunFile<Parsed>(
+  path: string,
+  schema: z.ZodType<Parsed>,
+  {
+    what,
+    remedy,
+    code = 'RUN_DAMAGED',
+  }: { readonly what: string; readonly remedy: string; readonly code?: string },
+): Parsed {
+  try {
+    return schema.parse(JSON.parse(readFileSync(path, 'utf8')));
+  } catch (cause) {
+    const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : messageOf(cause);
+    throw dataError(code, `${what} cannot be read: ${reason}.`, remedy, { where: path, cause });
+  }
 }
 
 /** Hash of a value that JSON can hold; key order counts. */
@@ -216,15 +247,4 @@ function lives(pid: number): boolean {
 function isOurs(name: string): boolean {
   const files: readonly string[] = [...Object.values(RUN_FILES), ...Object.values(FINETUNE_FILES)];
   return files.includes(name) || name.startsWith('events.out.tfevents.') || isUnfinished(name);
-}
-
-function damagedRun(path: string, reason: string, cause: unknown): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'RUN_DAMAGED',
-    message: `The configuration of the run cannot be read: ${reason}.`,
-    where: path,
-    remedy: 'Restore that file from a backup, or start a new run.',
-    cause,
-  });
 }

@@ -8,7 +8,7 @@ import { Command } from 'commander';
 import ts from 'typescript';
 import { beforeAll, expect, test } from 'vitest';
 import { keyPaths } from '../../src/training/config-errors.ts';
-import { resolveFinetune } from '../../src/training/finetune/resolve.ts';
+import { resolveFinetune } from '../../src/training/finetune/config.ts';
 import { resolveConfig } from '../../src/training/resolve.ts';
 
 const root = join(import.meta.dirname, '..', '..');

@@ -10,7 +10,7 @@ import { openDataset } from '../../src/dataset/reader.ts';
 import { evaluatePredictions } from '../../src/evaluation/evaluate-predictions.ts';
 import type { Explanation } from '../../src/evaluation/explanation.ts';
 import { type Predictions, writePredictions } from '../../src/evaluation/predictions.ts';
-import { resolveFinetune } from '../../src/training/finetune/resolve.ts';
+import { resolveFinetune } from '../../src/training/finetune/config.ts';
 import { provenanceOf } from '../../src/training/provenance.ts';
 import { resolveConfig } from '../../src/training/resolve.ts';
 

@@ -2,12 +2,20 @@ import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openDataset } from '../../src/dataset/reader.ts';
+import type { Parameters } from '../../src/engine/backend.ts';
 import { openBackend } from '../../src/engine/open.ts';
 import { embedDataset } from '../../src/evaluation/embeddings.ts';
 import { readSafetensors, writeSafetensors } from '../../src/formats/safetensors.ts';
-import { Backbone, embedBackbones, readBackbone } from '../../src/training/backbone.ts';
+import { initialise } from '../../src/models/initialise.ts';
+import {
+  embedClips,
+  embedderOf,
+  loadBackbone,
+  loadNetwork,
+  randomBackbone,
+  readBackbone,
+} from '../../src/training/backbone.ts';
 import { readCheckpoint, restoreWeights } from '../../src/training/checkpoint.ts';
-import { embedderOf } from '../../src/training/embedder.ts';
 import { backboneOf } from '../../src/training/learner.ts';
 import { fillWholeView } from '../../src/views/whole.ts';
 import { errorOf, scratchFolder, tinyDataset, tinyRun } from './support.ts';
@@ -134,7 +142,7 @@ describe('a backbone', () => {
     for (const source of [run, last, bare]) {
       const read = readBackbone(source, 'last');
       expect(read.config.model).toMatchObject({ backbone: 'resnet18', width: 2 });
-      using backbone = Backbone.load(backend, read);
+      using backbone = loadBackbone(backend, read);
       expect(backbone.parameters.specs.some(({ name }) => name.startsWith('projection'))).toBe(false);
       const spec = backbone.parameters.specs.find(({ name }) => name === 'layer3.0.conv2.weight')!;
       const values = backbone.parameters.values.subarray(spec.offset, spec.offset + spec.length);
@@ -146,10 +154,10 @@ describe('a backbone', () => {
   test('of the seed of the run is what the run started from', () => {
     using backend = openBackend({ kind: 'reference' });
     const { config } = readBackbone(run);
-    using a = Backbone.random(backend, config, config.seed);
+    using a = randomBackbone(backend, config, config.seed);
     expect(a.plan.batch).toBe(32);
-    using b = Backbone.random(backend, config, config.seed);
-    using c = Backbone.random(backend, config, config.seed + 1);
+    using b = randomBackbone(backend, config, config.seed);
+    using c = randomBackbone(backend, config, config.seed + 1);
     expect([...a.parameters.values]).toEqual([...b.parameters.values]);
     expect([...a.parameters.values]).not.toEqual([...c.parameters.values]);
   });
@@ -158,9 +166,17 @@ describe('a backbone', () => {
     using backend = openBackend({ kind: 'reference' });
     using data = openDataset(dataset);
     const { config } = readBackbone(run);
-    using a = Backbone.random(backend, config, 1, { batch: 3 });
-    using b = Backbone.random(backend, config, 2, { batch: 3 });
-    const together = await embedBackbones(data, [a, b], { framesPerClip: 2 });
+    const drawn = (seed: number) => (parameters: Parameters) => {
+      initialise(parameters, seed);
+    };
+    using a = loadNetwork(backend, backboneOf(config), drawn(1), { batch: 3 });
+    using b = loadNetwork(backend, backboneOf(config), drawn(2), { batch: 3 });
+    const together = await embedClips(
+      data,
+      [a, b].map(({ plan }) => plan),
+      config.view,
+      { framesPerClip: 2 },
+    );
     for (const [i, { parameters }] of [a, b].entries()) {
       using plan = backend.compile(backboneOf(config), parameters, {
         batch: 1,
@@ -187,7 +203,7 @@ describe('a backbone', () => {
     using backend = openBackend({ kind: 'reference' });
     const read = readBackbone(run);
     const wider = { ...read.config, model: { ...read.config.model, width: 3 } };
-    using other = Backbone.random(backend, wider, 0);
+    using other = randomBackbone(backend, wider, 0);
     const error = await errorOf(() => {
       restoreWeights(read.weights, other.parameters, read.path);
     });

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { editDistance, nearestKey, valueAt } from '../../src/training/config-errors.ts';
 import { configSchema } from '../../src/training/config.ts';
-import { presetNamed, readConfigFile, resolveConfig } from '../../src/training/resolve.ts';
+import { readConfigFile } from '../../src/training/config-layers.ts';
+import { resolveConfig } from '../../src/training/resolve.ts';
 import { errorOf } from './support.ts';
 
 const yaml = (text: string) => ({ path: 'run.yaml', text });
@@ -164,7 +165,7 @@ describe('what does not hold is refused with key, value and way out', () => {
 
   test('a file that is not there, a preset that does not exist', async () => {
     expect(await errorOf(() => readConfigFile('/no/such/file.yaml'))).toMatchObject({ code: 'CONFIG_FILE' });
-    const error = await errorOf(() => presetNamed('papier'));
+    const error = await errorOf(() => resolveConfig({ preset: 'papier' }));
     expect(error.message).toContain('default, paper, reference');
   });
 });

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openDataset } from '../../src/dataset/reader.ts';
-import { openFeed } from '../../src/training/feed.ts';
+import { openFeed } from '../../src/training/itinerary.ts';
 import { Itinerary } from '../../src/training/itinerary.ts';
 import { resolveConfig } from '../../src/training/resolve.ts';
 import { splitClips } from '../../src/training/splits.ts';

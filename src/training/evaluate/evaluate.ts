@@ -4,15 +4,17 @@
  * against what the model and its pretraining were trained on.
  */
 import { setImmediate } from 'node:timers/promises';
-import { UsclError } from '../../base/errors.ts';
+import { defined } from '../../base/collect.ts';
+import { dataError, UsclError } from '../../base/errors.ts';
 import { openDataset, type Dataset } from '../../dataset/reader.ts';
 import { uniformFrames } from '../../evaluation/embeddings.ts';
 import { evaluatePredictions, type EvaluateOptions } from '../../evaluation/evaluate-predictions.ts';
 import type { Evaluation } from '../../evaluation/evaluation-result.ts';
 import type { PredictedClip, Predictions } from '../../evaluation/predictions.ts';
-import { FrameBatcher } from '../predict/frame-batcher.ts';
-import { type ModelIdentity, type ModelUse, OpenedModel } from '../predict/opened-model.ts';
-import { type Overlap, type OverlapFound, overlapWith } from '../provenance.ts';
+import type { Model } from '../finetune/model.ts';
+import { labelLeaks, leakError } from '../leaks.ts';
+import { FrameBatcher, type ModelIdentity, type ModelUse, OpenedModel } from '../predict/opened-model.ts';
+import { type Overlap, overlapWith } from '../provenance.ts';
 import { datasetHash } from '../run-folder.ts';
 import { type ClassMap, fitClasses, type FittedClasses, readClassMap } from './class-map.ts';
 
@@ -67,7 +69,7 @@ export async function evaluateRun(
   folder: string,
   options: EvaluateRunOptions = {},
 ): Promise<{ readonly result: ExternalEvaluation; readonly predictions: Predictions }> {
-  const { map, frames = 'all', allowLeaks = false, signal, onProgress } = options;
+  const { map, frames = 'all', allowLeaks = false } = options;
   requireFrames(frames);
   const classMap = map === undefined ? null : readClassMap(map);
   using opened = new OpenedModel(source, BATCH, options);
@@ -77,9 +79,12 @@ export async function evaluateRun(
   if (scored.length === 0) throw nothingToScore(dataset, folder);
   const tested = new Set(scored.map(({ index }) => index));
   const overlap = overlapWith(opened.model.path, dataset, (clip) => tested.has(clip));
-  const leaks = leaksIn(overlap);
-  if (leaks.length > 0 && !allowLeaks) throw leakError(leaks, folder);
-  const rows = await predictRows(dataset, scored, opened, fitted, { frames, signal, onProgress });
+  const leaks = labelLeaks(
+    overlap,
+    (count) => `the model or its pretraining was given labels of ${count} of these clips`,
+  );
+  if (leaks.length > 0 && !allowLeaks) throw leakError(leaks, folder, LEAK_REMEDY);
+  const rows = await predictRows(dataset, scored, opened.model, fitted, options);
   const { checkpoint } = opened.model;
   const predictions: Predictions = {
     ...{ format: 'uscl-predictions', version: 1, protocol: 'external', classes: [...fitted.classes] },
@@ -90,12 +95,7 @@ export async function evaluateRun(
     cells: [{ labelRate: 1, seed: 0, fold: null, epoch: checkpoint.epoch, rows }],
   };
   const { resamples, confidence, seed, bins } = options;
-  const evaluation = evaluatePredictions(predictions, {
-    ...(resamples === undefined ? {} : { resamples }),
-    ...(confidence === undefined ? {} : { confidence }),
-    ...(seed === undefined ? {} : { seed }),
-    ...(bins === undefined ? {} : { bins }),
-  });
+  const evaluation = evaluatePredictions(predictions, defined({ resamples, confidence, seed, bins }));
   const labelled = dataset.clips.filter(({ label }) => label !== null).length;
   const result: ExternalEvaluation = {
     ...{ format: 'uscl-external-evaluation', version: 1, frames, leaks, evaluation },
@@ -136,17 +136,9 @@ function labelCounts(dataset: Dataset): Map<string, number> {
 async function predictRows(
   dataset: Dataset,
   scored: readonly ScoredClip[],
-  { model }: OpenedModel,
+  model: Model,
   { classes, placeOf }: FittedClasses,
-  {
-    frames,
-    signal,
-    onProgress,
-  }: {
-    readonly frames: number | 'all';
-    readonly signal: AbortSignal | undefined;
-    readonly onProgress: EvaluateRunOptions['onProgress'];
-  },
+  { frames = 'all', signal, onProgress }: EvaluateRunOptions,
 ): Promise<PredictedClip[]> {
   const chosen = scored.map(({ index }) => {
     const { frames: count } = dataset.clips[index]!;
@@ -202,42 +194,23 @@ function mappingOf(
   };
 }
 
-function leaksIn(overlap: OverlapFound | null): readonly string[] {
-  if (overlap === null || overlap.labelsSeen === 0) return [];
-  const some = overlap.labelled.slice(0, 3).join(', ');
-  const more = overlap.labelled.length > 3 ? ', …' : '';
-  return [
-    `the model or its pretraining was given labels of ${overlap.labelsSeen} of these clips (${some}${more})`,
-  ];
-}
+const LEAK_REMEDY =
+  'Evaluate on clips of other patients (uscl audit tells which clips two datasets share), or say --allow-leaks ' +
+  'and the result will say it too. For the dataset that it was fine-tuned on, the run holds honest scores already.';
 
-function leakError(leaks: readonly string[], folder: string): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'LEAK',
-    message: `These scores would be no test of generalisation: ${leaks.join('; ')}.`,
-    where: folder,
-    remedy:
-      'Evaluate on clips of other patients (uscl audit tells which clips two datasets share), or say --allow-leaks ' +
-      'and the result will say it too. For the dataset that it was fine-tuned on, the run holds honest scores already.',
-  });
-}
-
-function nothingToScore(dataset: Dataset, folder: string): UsclError {
+function nothingToScore(dataset: Dataset, where: string): UsclError {
   const labelled = dataset.clips.filter(({ label }) => label !== null).length;
-  return new UsclError({
-    kind: 'data',
-    code: 'EVALUATE_EMPTY',
-    message:
-      labelled === 0
-        ? `Not one of the ${dataset.clips.length} clips has a label.`
-        : `All ${labelled} labelled clips are left out by the file of classes.`,
-    where: folder,
-    remedy:
-      labelled === 0
-        ? 'Ingest with labels (uscl ingest … --labels FILE); for probabilities without scores there is uscl predict.'
-        : 'Say of at least one of their classes which of the model it is.',
-  });
+  const [message, remedy] =
+    labelled === 0
+      ? [
+          `Not one of the ${dataset.clips.length} clips has a label.`,
+          'Ingest with labels (uscl ingest … --labels FILE); for probabilities without scores there is uscl predict.',
+        ]
+      : [
+          `All ${labelled} labelled clips are left out by the file of classes.`,
+          'Say of at least one of their classes which of the model it is.',
+        ];
+  return dataError('EVALUATE_EMPTY', message, remedy, { where });
 }
 
 function requireFrames(frames: number | 'all'): void {

@@ -3,12 +3,12 @@
  * `predictions.json` and `metrics.json`, the last two as in the folder of a fine-tuning run, so that `uscl compare-runs`
  * takes both.
  */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UsclError } from '../../base/errors.ts';
 import { guardWrites, syncFolder, writeFileAtomic } from '../../base/files.ts';
 import { PREDICTIONS_FILE, type Predictions, writePredictions } from '../../evaluation/predictions.ts';
-import { RUN_FILES } from '../run-folder.ts';
+import { requireOurs, RUN_FILES } from '../run-folder.ts';
 import type { ExternalEvaluation } from './evaluate.ts';
 
 const ABOUT = 'evaluation.json';
@@ -18,20 +18,8 @@ const OURS: readonly string[] = [ABOUT, PREDICTIONS_FILE, RUN_FILES.metrics];
  * Refuses a place that must not be written to; writes nothing. Errors: `EVALUATION_EXISTS`, `OUTPUT_NOT_OURS`.
  */
 export function checkResultFolder(folder: string, overwrite: boolean): void {
-  const found = guardWrites(folder, () => statSync(folder, { throwIfNoEntry: false }));
-  if (found === undefined) return;
-  const names = found.isDirectory() ? readdirSync(folder) : [];
-  const foreign = names.find((name) => !OURS.includes(name));
-  if (!found.isDirectory() || foreign !== undefined || (names.length > 0 && !names.includes(ABOUT))) {
-    const what = found.isDirectory() ? `it holds ${JSON.stringify(foreign ?? names[0])}` : 'it is no folder';
-    throw new UsclError({
-      kind: 'usage',
-      code: 'OUTPUT_NOT_OURS',
-      message: `Will not write an evaluation to ${folder}: ${what}.`,
-      where: folder,
-      remedy: 'Choose another output folder.',
-    });
-  }
+  const names = requireOurs(folder, 'an evaluation', (name) => OURS.includes(name));
+  if (names.length > 0 && !names.includes(ABOUT)) requireOurs(folder, 'an evaluation', () => false);
   if (names.length === 0 || overwrite) return;
   throw new UsclError({
     kind: 'usage',

@@ -1,4 +1,5 @@
 /** An evaluation on another dataset as text: what was scored, the scores with their intervals, the confusions. */
+import { textTable } from '../../base/text-table.ts';
 import type { Level, OverallScore, Score } from '../../evaluation/evaluation-result.ts';
 import { balancedAccuracyByChance } from '../../evaluation/metrics.ts';
 import { RESEARCH_USE } from '../predict/answers.ts';
@@ -42,11 +43,11 @@ export function evaluationText(result: ExternalEvaluation): string {
     `${model.path} on ${dataset.name}: ${clips.scored} clips of ${rate.groups} groups${left.length > 0 ? `; not scored: ${left.join(', ')}` : ''}`,
     ...mappingLines(mapping),
     `scores with ${Math.round(100 * evaluation.settings.confidence)} % intervals over groups; balanced accuracy by chance is ${balancedAccuracyByChance(rate.clipMean.perClass.map(({ support }) => support)).toFixed(3)}, accuracy of always the commonest class ${evaluation.data.majorityAccuracy.toFixed(3)}`,
-    ...table([header, ...scores]),
+    ...textTable([header, ...scores]),
     'by class (clips, mean)',
-    ...table([['', 'clips', 'precision', 'recall', 'F1', 'AUROC'], ...classes]),
+    ...textTable([['', 'clips', 'precision', 'recall', 'F1', 'AUROC'], ...classes]),
     'confusion (clips, mean): rows are true, columns predicted',
-    ...table([
+    ...textTable([
       ['', ...evaluation.classes],
       ...rate.clipMean.confusion.map((row, c) => [evaluation.classes[c]!, ...row.map(String)]),
     ]),
@@ -88,15 +89,4 @@ function scoreText({ mean, interval }: Score): string {
   return interval === null
     ? mean.toFixed(3)
     : `${mean.toFixed(3)} (${interval[0].toFixed(3)} to ${interval[1].toFixed(3)})`;
-}
-
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map(
-    (row) =>
-      `  ${row
-        .map((text, column) => text.padEnd(widths[column]!))
-        .join('  ')
-        .trimEnd()}`,
-  );
 }

@@ -21,13 +21,18 @@ import { overlapWith } from '../provenance.ts';
 import { datasetHash, isRun } from '../run-folder.ts';
 import { choosePictures, explainCam } from './cam.ts';
 import { targetChooser } from './cam-settings.ts';
-import { findClip, frameSource, type PooledClip, poolClips } from './clip-pool.ts';
-import { defaultParts, defaultQueries } from './default-parts.ts';
+import {
+  defaultParts,
+  defaultQueries,
+  findClip,
+  frameSource,
+  type PooledClip,
+  poolClips,
+} from './clip-pool.ts';
 import type { VideoFormat } from './encode-video.ts';
-import type { FileOptions } from './file-clips.ts';
-import { explainMap } from './map.ts';
+import { explainMap, type MapOptions } from './map.ts';
 import { explainNeighbours } from './neighbours.ts';
-import { openData } from './opened-data.ts';
+import { type FileOptions, openData } from './opened-data.ts';
 import { openFolder, PARTS, type Part, writeExplanation } from './out-folder.ts';
 import { embedPool, openSubject, type Subject } from './subject.ts';
 
@@ -42,15 +47,6 @@ export interface CamOptions {
   readonly clips?: readonly string[];
   /** Videos of the drawn clips that move. Default none. */
   readonly video?: VideoFormat;
-}
-
-export interface MapOptions {
-  /** Default 15. */
-  readonly neighbours?: number;
-  /** Default 0.1. */
-  readonly minDist?: number;
-  /** Default 0. */
-  readonly seed?: number;
 }
 
 export interface NeighboursOptions {
@@ -98,7 +94,8 @@ const MOST_FRAMES = 64;
 const CAM_BATCH = 16;
 
 /**
- * Explains and writes the parts that are asked for; where none is, all that these weights and clips allow. Errors: `EXPLAIN_OPTION`, `EXPLAIN_NOTHING`, `DATA_MIXED`, `CLIP_UNKNOWN`, `CAM_…`, `MAP_…`,
+ * Explains and writes the parts that are asked for; where none is, all that these weights and clips allow. Errors:
+ * `EXPLAIN_OPTION`, `EXPLAIN_NOTHING`, `DATA_MIXED`, `CLIP_UNKNOWN`, `CAM_…`, `MAP_…`,
  * `NEIGHBOURS_NONE`, `EXPLANATION_EXISTS`, `OUTPUT_NOT_OURS`; those of `openModel`, `readBackbone`, `openDataset`; the
  * signal's reason when aborted. What was there before stays until the inputs have been read.
  */
@@ -107,11 +104,7 @@ export async function explain(given: ExplainOptions): Promise<Explained> {
   signal?.throwIfAborted();
   const framesPerClip = requireFrames(given.framesPerClip ?? 4);
   const folder = outFolder(given);
-  using backend = openBackend({
-    kind: given.backend ?? 'auto',
-    ...(given.threads === undefined ? {} : { threads: given.threads }),
-    ...(onNote === undefined ? {} : { onFallback: onNote }),
-  });
+  using backend = openBackend({ kind: given.backend, threads: given.threads, onFallback: onNote });
   using subject = openSubject(source, backend, given.checkpoint);
   if (given.cam !== undefined && subject.classes === null) throw noClasses(source);
   using opened = await openData(given.data, subject, folder, given);
@@ -178,7 +171,7 @@ async function explainParts(
   parts: readonly Part[],
   plan: CamPlan | null,
 ): Promise<Partial<Pick<Explanation, Part>>> {
-  const { options, subject, pool, framesPerClip, folder, wanted } = work;
+  const { options, backend, subject, pool, framesPerClip, folder, wanted } = work;
   const { onNote, signal } = options;
   const result: { -readonly [Key in Part]?: Explanation[Key] } = {};
   if (plan !== null)
@@ -192,26 +185,18 @@ async function explainParts(
       onProgress: (done, total, note) => options.onProgress?.(done, total, `heat: ${note ?? ''}`),
     });
   if (!parts.includes('map') && !parts.includes('neighbours')) return result;
-  const embeddings = await embed(work);
+  const embeddings = await embedPool(backend, subject, frameSource(pool), {
+    ...{ framesPerClip, precision: options.precision ?? 'f32', signal },
+    onProgress: (done, total) => options.onProgress?.(done, total, 'features'),
+  });
   if (options.map !== undefined)
     result.map = await explainMap({
-      ...{ pool, embeddings, folder, signal },
+      ...{ pool, embeddings, folder, signal, options: options.map },
       classes: classOrder(subject, pool),
-      neighbours: options.map.neighbours,
-      minDist: options.map.minDist,
-      seed: options.map.seed ?? 0,
       onProgress: (done, total) => options.onProgress?.(done, total, 'map'),
     });
   if (options.neighbours !== undefined) result.neighbours = await neighbours(work, embeddings);
   return result;
-}
-
-function embed({ options, backend, subject, pool, framesPerClip }: Work): Promise<ClipEmbeddings> {
-  const { precision = 'f32', onProgress, signal } = options;
-  return embedPool(backend, subject, frameSource(pool), {
-    ...{ framesPerClip, precision, signal },
-    onProgress: (done, total) => onProgress?.(done, total, 'features'),
-  });
 }
 
 async function neighbours(work: Work, embeddings: ClipEmbeddings): Promise<NeighbourExplanation[]> {

@@ -1,15 +1,14 @@
 /** The map of a pool of clips: coordinates as a table, and three pictures coloured by class, group and source. */
 import { join } from 'node:path';
+import { defined } from '../../base/collect.ts';
 import { writeFileAtomic } from '../../base/files.ts';
 import { svgDocument } from '../../charts/document.ts';
 import { scatterChart } from '../../charts/scatter.ts';
 import { clipMeans, type ClipEmbeddings } from '../../evaluation/embeddings.ts';
 import { embeddingMap } from '../../evaluation/embedding-map.ts';
-import type { MapExplanation } from '../../evaluation/explanation.ts';
-import { RESEARCH_ONLY } from '../../evaluation/explanation.ts';
+import { type MapExplanation, RESEARCH_ONLY } from '../../evaluation/explanation.ts';
 import { neighbourAgreement } from '../../evaluation/neighbourhoods.ts';
 import { comparableRows } from '../../evaluation/retrieval.ts';
-
 import { type ClipReference, type PooledClip, referenceTo } from './clip-pool.ts';
 
 export const MAP_FILES = {
@@ -17,14 +16,21 @@ export const MAP_FILES = {
   svg: { class: 'map-class.svg', group: 'map-group.svg', source: 'map-source.svg' },
 } as const;
 
+export interface MapOptions {
+  /** Default 15. */
+  readonly neighbours?: number;
+  /** Default 0.1. */
+  readonly minDist?: number;
+  /** Default 0. */
+  readonly seed?: number;
+}
+
 export interface MapSettings {
   readonly pool: readonly PooledClip[];
   readonly embeddings: ClipEmbeddings;
   /** Order of classes in the legend. */
   readonly classes: readonly string[];
-  readonly neighbours?: number | undefined;
-  readonly minDist?: number | undefined;
-  readonly seed: number;
+  readonly options: MapOptions;
   readonly folder: string;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -32,15 +38,13 @@ export interface MapSettings {
 
 /** Errors: those of `embeddingMap` and of writing. */
 export async function explainMap(settings: MapSettings): Promise<MapExplanation> {
-  const { pool, embeddings, classes, neighbours, minDist, seed, folder, onProgress, signal } = settings;
+  const { pool, embeddings, classes, folder, onProgress, signal } = settings;
+  const { seed = 0, ...asked } = settings.options;
   const { dim } = embeddings;
   const rows = comparableRows(clipMeans(embeddings, pool.length), dim);
   const map = await embeddingMap(rows, dim, {
-    seed,
-    ...(neighbours === undefined ? {} : { neighbours }),
-    ...(minDist === undefined ? {} : { minDist }),
-    ...(onProgress === undefined ? {} : { onProgress }),
-    ...(signal === undefined ? {} : { signal }),
+    ...{ seed, ...asked },
+    ...defined({ onProgress, signal }),
   });
   const points = pool.map((clip, i) => ({
     ...referenceTo(clip),

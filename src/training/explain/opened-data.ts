@@ -1,12 +1,25 @@
-/** What is explained, opened: datasets as they are, or files as a dataset for the time being. */
-import { existsSync } from 'node:fs';
+/**
+ * What is explained, opened: datasets as they are, or files as a dataset for the time being. Files are read as an ingest
+ * reads them, under the same rules of what may name a patient, into the folder where the pictures go.
+ */
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { UsclError } from '../../base/errors.ts';
+import { defined } from '../../base/collect.ts';
+import { dataError, UsclError } from '../../base/errors.ts';
+import { guardWrites } from '../../base/files.ts';
 import { type Dataset, openDataset } from '../../dataset/reader.ts';
 import { FILES } from '../../dataset/types.ts';
-import { clipsOfFiles, type FileOptions } from './file-clips.ts';
+import { createDataset } from '../../dataset/writer.ts';
+import { DEFAULT_SIZE } from '../../ingest/options.ts';
+import { type ReadOptions, readSources } from '../../ingest/reading.ts';
 import type { Subject } from './subject.ts';
 
+export type FileOptions = Pick<
+  ReadOptions,
+  'fps' | 'size' | 'crop' | 'fields' | 'allowUnmasked' | 'keyFile' | 'signal'
+>;
+
+/** Datasets that are closed, and where they were made of files removed from the disk, when this is disposed of. */
 export interface OpenedData extends Disposable {
   readonly datasets: readonly Dataset[];
 }
@@ -19,12 +32,12 @@ export interface OpenDataOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Errors: `DATA_NONE`, `DATA_MIXED`, those of `openDataset` and `clipsOfFiles`. */
+/** Errors: `DATA_NONE`, `DATA_MIXED`, those of `openDataset` and of reading files. */
 export async function openData(
   data: readonly string[],
-  { view, ingested }: Subject,
+  subject: Subject,
   folder: string,
-  { files, onProgress, onNote, signal }: OpenDataOptions,
+  options: OpenDataOptions,
 ): Promise<OpenedData> {
   if (data.length === 0)
     throw new UsclError({
@@ -43,19 +56,7 @@ export async function openData(
       message: `${folders[0] ?? ''} is a dataset and ${data.find((path) => !isDataset(path)) ?? ''} is not.`,
       remedy: 'Give datasets, or files and folders of clips, in one command.',
     });
-  const passing = await clipsOfFiles(data, folder, {
-    ...(ingested ?? { channels: view.channels }),
-    ...files,
-    ...(signal === undefined ? {} : { signal }),
-    onNote,
-    onProgress: (done, total, note) => onProgress?.(done, total, `reading: ${note ?? ''}`),
-  });
-  return {
-    datasets: [passing.dataset],
-    [Symbol.dispose]() {
-      passing[Symbol.dispose]();
-    },
-  };
+  return await clipsOfFiles(data, folder, subject, options);
 }
 
 function openAll(folders: readonly string[]): OpenedData {
@@ -70,4 +71,70 @@ function openAll(folders: readonly string[]): OpenedData {
     throw thrown;
   }
   return { datasets, [Symbol.dispose]: close };
+}
+
+/** Hidden, and cleared by whoever comes next. */
+const SCRATCH = '.clips.tmp';
+
+/**
+ * Reads the clips of `files`. What cannot be read is told of with its reason and the rest goes on. Errors: those of
+ * `readSources` and `createDataset`, `FILES_UNREADABLE` where nothing is left.
+ */
+async function clipsOfFiles(
+  files: readonly string[],
+  folder: string,
+  { view, ingested }: Subject,
+  { files: asked, onProgress, onNote, signal }: OpenDataOptions,
+): Promise<OpenedData> {
+  const reading = { channels: view.channels, ...ingested, ...asked, ...defined({ signal }) };
+  const scratch = join(folder, SCRATCH);
+  const remove = (): void => {
+    rmSync(scratch, { recursive: true, force: true });
+  };
+  guardWrites(folder, () => {
+    // What a killed process left there.
+    remove();
+    mkdirSync(scratch, { recursive: true });
+  });
+  try {
+    const path = join(scratch, 'clips');
+    using writer = createDataset(path, {
+      ...{ name: 'files', licence: null, citation: null, homepage: null, classes: [] },
+      ...{ channels: reading.channels, size: reading.size ?? DEFAULT_SIZE, made: { command: 'explain' } },
+    });
+    let taken = 0;
+    let reason = '';
+    await readSources(files, reading, {
+      clip: async (_found, decoding) => {
+        await writer.addClip(() => ({ ...decoding.draft(), label: null }), decoding.frames);
+        taken += 1;
+      },
+      refused: (one) => {
+        // A reason may be a sentence already.
+        const cause = one.reason.replace(/\.$/, '');
+        reason ||= cause;
+        onNote?.(`${one.path} was not read: ${cause}. ${one.remedy}`);
+      },
+      progress: (done, total, name) => onProgress?.(done, total, `reading: ${name}`),
+    });
+    if (taken === 0)
+      throw dataError(
+        'FILES_UNREADABLE',
+        `Not one clip could be read: ${reason}.`,
+        'Give videos, pictures, DICOM files, or datasets.',
+        { where: files[0] ?? '' },
+      );
+    writer.finish();
+    const dataset = openDataset(path);
+    return {
+      datasets: [dataset],
+      [Symbol.dispose]() {
+        dataset[Symbol.dispose]();
+        remove();
+      },
+    };
+  } catch (thrown) {
+    remove();
+    throw thrown;
+  }
 }

@@ -2,7 +2,7 @@
  * The folder of an explanation: who may write there, and what of an earlier explanation stays. Parts (heat, map,
  * neighbours) that are not made anew are kept as long as they are of the same weights and data.
  */
-import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsclError } from '../../base/errors.ts';
 import { guardWrites, writeFileAtomic } from '../../base/files.ts';
@@ -12,7 +12,7 @@ import {
   explanationSchema,
   readExplanation,
 } from '../../evaluation/explanation.ts';
-import { hashOf } from '../run-folder.ts';
+import { hashOf, isUnfinished, requireOurs } from '../run-folder.ts';
 import { CAM_FOLDER } from './cam-settings.ts';
 import { MAP_FILES } from './map.ts';
 import { NEIGHBOURS_FOLDER } from './neighbours.ts';
@@ -39,7 +39,9 @@ export function openFolder(
   parts: readonly Part[],
   overwrite: boolean,
 ): Explanation | null {
-  requireOurs(folder);
+  const ours: readonly string[] = Object.values(FILES_OF).flat();
+  if (!existsSync(join(folder, EXPLANATION_FILE)))
+    requireOurs(folder, 'an explanation', (name) => ours.includes(name) || isUnfinished(name));
   const there = overwrite ? readIfSound(folder) : readExplanation(folder);
   const isSame = there !== null && hashOf(aboutOf(there)) === hashOf(aboutOf(about));
   const replaced = isSame ? parts : PARTS;
@@ -69,27 +71,6 @@ export function writeExplanation(folder: string, explanation: Explanation): void
   writeFileAtomic(join(folder, EXPLANATION_FILE), [
     `${JSON.stringify(explanationSchema.parse(explanation), null, 1)}\n`,
   ]);
-}
-
-function requireOurs(folder: string): void {
-  const state = guardWrites(folder, () => statSync(folder, { throwIfNoEntry: false }));
-  if (state === undefined || existsSync(join(folder, EXPLANATION_FILE))) return;
-  const ours: readonly string[] = Object.values(FILES_OF).flat();
-  const foreign = state.isDirectory()
-    ? readdirSync(folder).filter((name) => !ours.includes(name) && !/^\..*\.tmp$/.test(name))
-    : [];
-  if (state.isDirectory() && foreign.length === 0) return;
-  throw new UsclError({
-    kind: 'usage',
-    code: 'OUTPUT_NOT_OURS',
-    message:
-      `Will not write an explanation to ${folder}: ` +
-      (state.isDirectory()
-        ? `it is not empty and holds none (it has ${JSON.stringify(foreign[0])}).`
-        : 'it is a file.'),
-    where: folder,
-    remedy: 'Choose another folder with --out.',
-  });
 }
 
 /** What cannot be read is replaced as a whole. */

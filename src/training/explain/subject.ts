@@ -2,15 +2,15 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { defined } from '../../base/collect.ts';
 import type { Backend, Parameters, Precision } from '../../engine/backend.ts';
 import type { Network } from '../../engine/network.ts';
 import { type ClipEmbeddings, embedDataset, type FrameSource } from '../../evaluation/embeddings.ts';
 import { readSafetensorsHeader } from '../../formats/safetensors.ts';
 import type { ViewConfig } from '../../views/config.ts';
 import { fillWholeView } from '../../views/whole.ts';
-import { readBackbone, type WhichCheckpoint } from '../backbone.ts';
+import { embedderOf, readBackbone, type WhichCheckpoint } from '../backbone.ts';
 import { CHECKPOINTS, restoreWeights } from '../checkpoint.ts';
-import { embedderOf } from '../embedder.ts';
 import { openModel } from '../finetune/model.ts';
 import type { Ingested } from '../ingested.ts';
 import { backboneOf } from '../learner.ts';
@@ -100,8 +100,7 @@ export async function embedPool(
   using plan = backend.compile(network, parameters, { batch: 32, mode: 'infer', precision });
   return await embedDataset(clips, embedderOf(plan), {
     framesPerClip,
-    ...(onProgress === undefined ? {} : { onProgress }),
-    ...(signal === undefined ? {} : { signal }),
+    ...defined({ onProgress, signal }),
     fillView: (frame, clip, target, offset) => {
       fillWholeView(frame, clip, view, target, offset);
     },

@@ -14,13 +14,13 @@
  *     curves.svg
  *     checkpoints/best.safetensors   the final model, trained on all labelled clips
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { UsclError } from '../../base/errors.ts';
 import { writeFileAtomic } from '../../base/files.ts';
 import { type PredictedClip, predictionsSchema } from '../../evaluation/predictions.ts';
-import { FINETUNE_FILES } from '../run-folder.ts';
+import { resumeChanged } from '../resume.ts';
+import { FINETUNE_FILES, readRunFile } from '../run-folder.ts';
 import { type FinetuneConfig, seedsOf } from './config.ts';
 
 /** One training: a label rate, a seed and a fold; `fold` null: the final model, on all labelled clips. */
@@ -100,25 +100,11 @@ export function writeCell(run: string, record: Omit<CellRecord, 'format' | 'vers
 export function readCell(run: string, key: CellKey, configHash: string): CellRecord | null {
   const path = CELL_FILES.done(run, key);
   if (!existsSync(path)) return null;
-  let record: CellRecord;
-  try {
-    record = cellSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
-  } catch (thrown) {
-    throw new UsclError({
-      kind: 'data',
-      code: 'CELL_DAMAGED',
-      message: `The result of the fold ${cellName(key)} cannot be read.`,
-      where: path,
-      remedy: 'Remove that file: with --resume this fold alone is trained again.',
-      cause: thrown,
-    });
-  }
-  if (record.configHash === configHash && cellName(record) === cellName(key)) return record;
-  throw new UsclError({
-    kind: 'usage',
-    code: 'RESUME_CHANGED',
-    message: `The fold ${cellName(key)} was trained under another configuration.`,
-    where: path,
-    remedy: 'Resume with what the run was started with, or start a new run in another folder.',
+  const record: CellRecord = readRunFile(path, cellSchema, {
+    code: 'CELL_DAMAGED',
+    what: `The result of the fold ${cellName(key)}`,
+    remedy: 'Remove that file: with --resume this fold alone is trained again.',
   });
+  if (record.configHash === configHash && cellName(record) === cellName(key)) return record;
+  throw resumeChanged(path, `The fold ${cellName(key)} was trained under another configuration.`);
 }

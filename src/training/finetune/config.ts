@@ -4,7 +4,16 @@
  */
 import { z } from 'zod';
 import { type FrameViewConfig, frameViewSchema } from '../../views/config.ts';
-import { loaderSchema, modelSchema, optimizerSchema, scheduleSchema } from '../config.ts';
+import type { Tree } from '../config-errors.ts';
+import { type ConfigKind, type GivenLayers, resolveLayers } from '../config-layers.ts';
+import {
+  loaderSchema,
+  machine,
+  modelSchema,
+  optimizerSchema,
+  scheduleSchema,
+  trainingSchema,
+} from '../config.ts';
 
 const unit = z.number().min(0).max(1);
 const count = z.int().min(1);
@@ -12,147 +21,113 @@ const { backbone, width, normMomentum } = modelSchema.shape;
 
 const view = z.strictObject({
   ...frameViewSchema.unwrap().shape,
-  variants: count
-    .max(10_000)
-    .nullable()
-    .default(null)
-    .describe(
-      'Draws of training images (frames of each clip and their augmentation) that epochs use in turn, the same for ' +
-        'every fold and seed. null: a new draw every epoch. With a number, or without augmentation, what frozen ' +
-        'layers make of an image is computed once for the whole run and kept.',
-    ),
+  /**
+   * Draws of training images (frames of each clip and their augmentation) that epochs use in turn, the same for
+   * every fold and seed. null: a new draw every epoch. With a number, or without augmentation, what frozen layers
+   * make of an image is computed once for the whole run and kept.
+   */
+  variants: count.max(10_000).nullable().default(null),
 });
 
 const frames = count.nullable();
 
 const wholeSchema = z.strictObject({
   task: z.literal('finetune').default('finetune'),
-  protocol: z
-    .enum(['honest', 'legacy'])
-    .default('honest')
-    .describe(
-      'honest: folds of whole groups, the epoch chosen on an inner split of the training clips. legacy: as the published ' +
-        'code, folds of clips and the epoch chosen on the test fold itself; every number of it is optimistic.',
-    ),
-  folds: z.int().min(2).max(1000).default(5).describe('Folds of the cross-validation.'),
-  seeds: count
-    .max(1000)
-    .nullable()
-    .default(null)
-    .describe('Repetitions, each with folds, initial weights and draws of its own. null: 3, for legacy 1.'),
-  seed: z.int().min(0).max(0x7fff_ffff).default(0).describe('The first seed; the others count on from it.'),
-  split: z
-    .string()
-    .min(1)
-    .nullable()
-    .default(null)
-    .describe(
-      'Name of a split kept with the dataset (`uscl split`), or path of one that lies elsewhere, instead of folds drawn anew.',
-    ),
-  classMap: z
-    .record(z.string().min(1), z.string().min(1).nullable())
-    .default({})
-    .describe(
-      'Class of the dataset → the class it counts as; several may count as one. null: its clips take no part. `--map` ' +
-        'reads it from a file.',
-    ),
+  /**
+   * honest: folds of whole groups, the epoch chosen on an inner split of the training clips. legacy: as the
+   * published code, folds of clips and the epoch chosen on the test fold itself; every number of it is optimistic.
+   */
+  protocol: z.enum(['honest', 'legacy']).default('honest'),
+  /** Folds of the cross-validation. */
+  folds: z.int().min(2).max(1000).default(5),
+  /** Repetitions, each with folds, initial weights and draws of its own. null: 3, for legacy 1. */
+  seeds: count.max(1000).nullable().default(null),
+  /** The first seed; the others count on from it. */
+  seed: z.int().min(0).max(0x7fff_ffff).default(0),
+  /**
+   * Name of a split kept with the dataset (`uscl split`), or path of one that lies elsewhere, instead of folds
+   * drawn anew.
+   */
+  split: z.string().min(1).nullable().default(null),
+  /**
+   * Class of the dataset → the class it counts as; several may count as one. null: its clips take no part. `--map`
+   * reads it from a file.
+   */
+  classMap: z.record(z.string().min(1), z.string().min(1).nullable()).default({}),
+  /** Classes to tell apart, after `classMap`; clips of others take no part. null: all. */
   classes: z
     .array(z.string().min(1))
     .min(2)
     .refine((names) => new Set(names).size === names.length, 'a class is named twice')
     .nullable()
-    .default(null)
-    .describe('Classes to tell apart, after `classMap`; clips of others take no part. null: all.'),
-  innerFraction: unit
-    .gt(0)
-    .lt(1)
-    .default(0.2)
-    .describe('Share of the training clips held out, whole groups at a time, to choose the epoch.'),
-  labelRates: z
-    .array(unit.gt(0))
-    .min(1)
-    .default([1])
-    .describe(
-      'Shares of the training clips whose label may be used, inner split included; a smaller share is part of a larger.',
-    ),
-  epochs: count.max(100_000).default(30).describe('Most passes over the training clips.'),
-  batch: z.int().min(2).max(4096).default(32).describe('Most images in a step; batches of a run are even.'),
+    .default(null),
+  /** Share of the training clips held out, whole groups at a time, to choose the epoch. */
+  innerFraction: unit.gt(0).lt(1).default(0.2),
+  /**
+   * Shares of the training clips whose label may be used, inner split included; a smaller share is part of a
+   * larger.
+   */
+  labelRates: z.array(unit.gt(0)).min(1).default([1]),
+  /** Most passes over the training clips. */
+  epochs: count.max(100_000).default(30),
+  /** Most images in a step; batches of a run are even. */
+  batch: z.int().min(2).max(4096).default(32),
   framesPerClip: z
     .strictObject({
-      train: frames.default(4).describe('Frames of a clip in an epoch, drawn anew each time. null: all.'),
-      test: frames.default(8).describe('Frames of a clip that is predicted, even in time. null: all.'),
+      /** Frames of a clip in an epoch, drawn anew each time. null: all. */
+      train: frames.default(4),
+      /** Frames of a clip that is predicted, even in time. null: all. */
+      test: frames.default(8),
     })
     .prefault({}),
+  /**
+   * What trains beside the new classifier: nothing, the last residual block (the published protocol), everything,
+   * or parameters by name patterns with *, e.g. ["layer4.*", "*bn*"].
+   */
   layers: z
     .union([z.enum(['head', 'last-block', 'all']), z.array(z.string().min(1)).min(1)])
-    .default('last-block')
-    .describe(
-      'What trains beside the new classifier: nothing, the last residual block (the published protocol), everything, ' +
-        'or parameters by name patterns with *, e.g. ["layer4.*", "*bn*"].',
-    ),
-  norms: z
-    .enum(['trained', 'frozen', 'moving'])
-    .default('trained')
-    .describe(
-      'Batch norms that normalise by the batch and move their running statistics: those of layers that train; none; or ' +
-        'all of them, frozen layers included, as in the published code (nothing can then be computed once).',
-    ),
-  layerRates: z
-    .record(z.string().min(1), z.number().min(0).max(1e6))
-    .default({})
-    .describe('Factors of the learning rate by name pattern; the last pattern that fits a parameter counts.'),
+    .default('last-block'),
+  /**
+   * Batch norms that normalise by the batch and move their running statistics: those of layers that train; none; or
+   * all of them, frozen layers included, as in the published code (nothing can then be computed once).
+   */
+  norms: z.enum(['trained', 'frozen', 'moving']).default('trained'),
+  /** Factors of the learning rate by name pattern; the last pattern that fits a parameter counts. */
+  layerRates: z.record(z.string().min(1), z.number().min(0).max(1e6)).default({}),
+  /**
+   * Weight of a clip in the loss: 1; inversely as its class is common; or one number a class, in the order of
+   * `classes`, else the dataset's.
+   */
   classWeights: z
     .union([z.enum(['none', 'balanced']), z.array(z.number().min(0)).min(2)])
-    .default('balanced')
-    .describe(
-      "Weight of a clip in the loss: 1; inversely as its class is common; or one number a class, in the order of `classes`, else the dataset's.",
-    ),
-  labelSmoothing: unit
-    .lt(1)
-    .default(0)
-    .describe('Share of the target that is spread evenly over all classes.'),
-  mixup: z
-    .number()
-    .min(0)
-    .max(100)
-    .default(0)
-    .describe('α of mixup (Zhang et al. 2018): pairs of images and targets blended. 0: off.'),
+    .default('balanced'),
+  /** Share of the target that is spread evenly over all classes. */
+  labelSmoothing: unit.lt(1).default(0),
+  /** α of mixup (Zhang et al. 2018): pairs of images and targets blended. 0: off. */
+  mixup: z.number().min(0).max(100).default(0),
+  /** null: always all epochs. */
   earlyStopping: z
     .strictObject({
-      patience: count.default(10).describe('Epochs without a better inner score after which a fold ends.'),
+      /** Epochs without a better inner score after which a fold ends. */
+      patience: count.default(10),
     })
     .nullable()
-    .prefault({})
-    .describe('null: always all epochs.'),
-  clipNorm: z
-    .number()
-    .gt(0)
-    .nullable()
-    .default(null)
-    .describe('Largest norm of the gradient. null: no clipping.'),
+    .prefault({}),
+  clipNorm: trainingSchema.shape.clipNorm,
   optimizer: optimizerSchema.prefault({}),
   schedule: scheduleSchema.prefault({}),
   model: z.strictObject({ backbone, width, normMomentum }).prefault({}),
   view: view.prefault({}),
-  precision: z.enum(['auto', 'f32', 'bf16']).default('auto').describe('As in pretraining.'),
-  backend: z.enum(['auto', 'onednn', 'reference']).default('auto').describe('As in pretraining.'),
-  threads: count.nullable().default(null).describe('As in pretraining.'),
+  ...machine,
   loader: loaderSchema.prefault({}),
-  cacheMegabytes: z
-    .int()
-    .min(0)
-    .default(2048)
-    .describe('Most memory for what frozen layers made of frames. What does not fit is computed again.'),
-  keepModels: z.boolean().default(false).describe('Keep the weights of every fold beside its predictions.'),
-  finalModel: z
-    .boolean()
-    .default(true)
-    .describe('At the end train once on all labelled clips: the model that `uscl predict` uses.'),
-  saveSeconds: z
-    .number()
-    .min(0)
-    .default(60)
-    .describe('Seconds between saves within a fold (at ends of epochs). Never changes a result.'),
+  /** Most memory for what frozen layers made of frames. What does not fit is computed again. */
+  cacheMegabytes: z.int().min(0).default(2048),
+  /** Keep the weights of every fold beside its predictions. */
+  keepModels: z.boolean().default(false),
+  /** At the end train once on all labelled clips: the model that `uscl predict` uses. */
+  finalModel: z.boolean().default(true),
+  /** Seconds between saves within a fold (at ends of epochs). Never changes a result. */
+  saveSeconds: z.number().min(0).default(60),
 });
 
 export const finetuneSchema = wholeSchema.superRefine((config, context) => {
@@ -196,7 +171,28 @@ export const FINETUNE_PRESETS = {
   },
 } as const satisfies Record<string, PartialFinetuneConfig>;
 
-export type FinetunePreset = keyof typeof FINETUNE_PRESETS;
+const KIND: ConfigKind<FinetuneConfig> = {
+  schema: finetuneSchema,
+  presets: FINETUNE_PRESETS,
+  guide: 'docs/finetuning.md',
+};
+
+/**
+ * Complete configuration of the layers over `under` (network and view of the weights) or over a saved run's. Errors:
+ * `CONFIG_UNKNOWN_KEY`, `CONFIG_INVALID`, `CONFIG_FILE`.
+ */
+export function resolveFinetune(
+  given: GivenLayers = {},
+  under: Tree = {},
+  saved?: FinetuneConfig,
+): FinetuneConfig {
+  const config = resolveLayers(KIND, { tree: saved ?? under, complete: saved !== undefined }, given);
+  return {
+    ...config,
+    seeds: seedsOf(config).length,
+    labelRates: [...new Set(config.labelRates)].sort((a, b) => a - b),
+  };
+}
 
 /** The view as the painters of `views` take it. */
 export function viewOf({

@@ -1,4 +1,5 @@
 /** The evaluation of a fine-tuning as a few lines of text for people. */
+import { textTable } from '../../base/text-table.ts';
 import type {
   Evaluation,
   Level,
@@ -49,7 +50,7 @@ function rateTable(rate: RateEvaluation, optimistic: boolean): string[] {
     title,
     ...COLUMNS.map(([name]) => show(rate[level].scores[name])),
   ]);
-  return table([header, ...rows]);
+  return textTable([header, ...rows]);
 }
 
 /** Of the highest label rate, clips by mean probability: how often each class is found. */
@@ -64,15 +65,4 @@ function show({ mean, interval }: Score): string {
   if (mean === null) return '–';
   const range = interval === null ? '' : ` (${interval[0].toFixed(3)}–${interval[1].toFixed(3)})`;
   return `${mean.toFixed(3)}${range}`;
-}
-
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map(
-    (row) =>
-      `  ${row
-        .map((cell, column) => cell.padEnd(widths[column]!))
-        .join('  ')
-        .trimEnd()}`,
-  );
 }

@@ -10,6 +10,7 @@ import { evaluatePredictions } from '../../evaluation/evaluate-predictions.ts';
 import type { Evaluation } from '../../evaluation/evaluation-result.ts';
 import { type Predictions, writePredictions } from '../../evaluation/predictions.ts';
 import { CHECKPOINTS } from '../checkpoint.ts';
+import type { GivenLayers } from '../config-layers.ts';
 import { describeEnvironment } from '../environment.ts';
 import { labelLeaks, leakError } from '../leaks.ts';
 import { FINETUNING, overlapWith, provenanceOf } from '../provenance.ts';
@@ -22,44 +23,33 @@ import {
   readConfigAs,
   RUN_FILES,
   RunLock,
+  type RunOptions,
   sweepRun,
   taskOf,
   wrongKind,
   writeRunFile,
 } from '../run-folder.ts';
-import { settledChoices } from '../settle.ts';
+import { settled } from '../resolve.ts';
 import { cellKeys, type CellRecord, readCell } from './cells.ts';
-import { type FinetuneConfig, finetuneSchema } from './config.ts';
+import { type FinetuneConfig, finetuneSchema, resolveFinetune } from './config.ts';
 import { writeFinetuneCurves } from './curves.ts';
 import { EpochLog, isOf } from './epoch-log.ts';
 import type { FinetuneEvent, FinetuneSummary } from './events.ts';
 import { type FoldPlan, planFolds } from './folds.ts';
-import { foldsRecord } from './folds-record.ts';
+import { foldsRecord } from './folds.ts';
 import { FrozenPart } from './frozen-part.ts';
 import { remarks } from './remarks.ts';
-import { type FinetuneLayers, resolveFinetune } from './resolve.ts';
 import { requireSameRun, resultConfig } from './resume.ts';
 import { Runner } from './runner.ts';
 import { readSource, recordOf, requireFit } from './source.ts';
 import { Tuner } from './tuner.ts';
 
-export interface FinetuneOptions {
+export interface FinetuneOptions extends RunOptions<FinetuneEvent> {
   /** A run folder, a safetensors file of a ResNet, or `random`. */
   readonly source: string;
-  /** Dataset folder. */
-  readonly dataset: string;
-  /** Run folder to be written. */
-  readonly out: string;
-  readonly config?: FinetuneLayers;
-  /** Continue the run in `out` where there is one; start it otherwise. */
-  readonly resume?: boolean;
-  /** Replace the run in `out` where there is one. */
-  readonly overwrite?: boolean;
+  readonly config?: GivenLayers;
   /** Go on where the split or the labels of pretraining leak, and say so in the result. */
   readonly allowLeaks?: boolean;
-  /** Aborting finishes the step, saves and returns a summary that is not complete. */
-  readonly signal?: AbortSignal;
-  readonly onEvent?: (event: FinetuneEvent) => void;
 }
 
 /**
@@ -75,7 +65,7 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneSummar
     tell({ kind: 'note', text });
   };
   using dataset = openDataset(options.dataset);
-  const start = checkRun(run, { resume: options.resume ?? false, overwrite: options.overwrite ?? false });
+  const start = checkRun(run, options);
   if (start === 'resumed' && taskOf(run) !== 'finetune') throw wrongKind(run, 'pretraining', 'fine-tuning');
   const saved = start === 'resumed' ? readConfigAs(run, finetuneSchema) : undefined;
   const source = readSource(options.source, dataset.manifest.channels);
@@ -88,12 +78,8 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneSummar
       : overlapWith(options.source, dataset, (clip) => plan.foldings.some(({ fold }) => fold[clip]! >= 0));
   const leaks = [...plan.leaks, ...labelLeaks(overlap)];
   if (leaks.length > 0 && options.allowLeaks !== true) throw leakError(leaks, options.dataset);
-  using backend = openBackend({
-    kind: wanted.backend,
-    ...(wanted.threads === null ? {} : { threads: wanted.threads }),
-    onFallback: note,
-  });
-  const config: FinetuneConfig = { ...wanted, ...settledChoices(wanted, backend) };
+  using backend = openBackend({ kind: wanted.backend, threads: wanted.threads, onFallback: note });
+  const config = settled(wanted, backend);
   using tuner = new Tuner(backend, config, source, plan.classes.length);
   // Weights that do not fit are refused here.
   tuner.start(config.seed);

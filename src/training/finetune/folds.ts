@@ -2,6 +2,7 @@
  * Which clips of a fine-tuning run train, choose the epoch and are tested. Everything is a function of the seed and of
  * clip and group names. Nothing is dropped silently: what cannot be done is an error that says what could be.
  */
+import { z } from 'zod';
 import { UsclError } from '../../base/errors.ts';
 import { randomAt } from '../../base/random.ts';
 import { groupedFolds } from '../../dataset/folds.ts';
@@ -9,6 +10,7 @@ import { unitsOf } from '../../dataset/near-duplicates.ts';
 import type { Dataset } from '../../dataset/reader.ts';
 import { evenParts, partOfClips, readSplit } from '../../dataset/splits.ts';
 import { splitLeaks } from '../leaks.ts';
+import type { Overlap } from '../provenance.ts';
 import { type FinetuneConfig, seedsOf } from './config.ts';
 import type { CellKey } from './cells.ts';
 import { type Task, taskFor } from './task.ts';
@@ -238,4 +240,52 @@ function requireWeights({ classWeights }: FinetuneConfig, classes: readonly stri
     where: 'key classWeights',
     remedy: 'Give one weight a class in that order, or "balanced".',
   });
+}
+
+/** `folds.json`: which clip is tested in which fold, and what is known of leaks, for whoever reads a run later. */
+export const foldsRecordSchema = z.strictObject({
+  format: z.literal('uscl-folds'),
+  version: z.literal(1),
+  protocol: z.enum(['honest', 'legacy']),
+  /** Of the dataset; null for folds drawn anew. */
+  split: z.string().nullable(),
+  classes: z.array(z.string()),
+  folds: z.int(),
+  /** Groups that share pictures and were therefore never parted. */
+  joined: z.array(z.array(z.string())),
+  /** Leaks that were allowed, in words. */
+  leaks: z.array(z.string()),
+  /** Tested clips that the weights had seen before; null where that is not known (or nothing to be known: random). */
+  overlap: z.strictObject({ seen: z.int(), labelsSeen: z.int() }).nullable(),
+  /** Every clip; `label` −1 for none; `fold` by seed: −1 always trains, −2 takes no part. */
+  clips: z.array(
+    z.strictObject({ id: z.string(), unit: z.string(), label: z.int(), fold: z.array(z.int()) }),
+  ),
+});
+export type FoldsRecord = Readonly<z.infer<typeof foldsRecordSchema>>;
+
+export function foldsRecord(
+  dataset: Dataset,
+  config: FinetuneConfig,
+  plan: FoldPlan,
+  found: { readonly leaks: readonly string[]; readonly overlap: Overlap | null },
+): FoldsRecord {
+  const { overlap } = found;
+  return {
+    format: 'uscl-folds',
+    version: 1,
+    protocol: config.protocol,
+    split: config.split,
+    classes: [...plan.classes],
+    folds: plan.folds,
+    joined: plan.joined.map((groups) => [...groups]),
+    leaks: [...found.leaks],
+    overlap: overlap === null ? null : { seen: overlap.seen, labelsSeen: overlap.labelsSeen },
+    clips: dataset.clips.map(({ id }, clip) => ({
+      id,
+      unit: plan.unitOf[clip]!,
+      label: plan.labels[clip]!,
+      fold: plan.foldings.map(({ fold }) => fold[clip]!),
+    })),
+  };
 }

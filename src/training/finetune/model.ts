@@ -5,10 +5,11 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsclError } from '../../base/errors.ts';
-import type { Backend, Parameters, Plan, Precision } from '../../engine/backend.ts';
+import type { Backend, Parameters, Precision } from '../../engine/backend.ts';
 import type { Network } from '../../engine/network.ts';
 import { OUTPUTS, withHeads } from '../../models/heads.ts';
 import type { FrameViewConfig } from '../../views/config.ts';
+import { loadNetwork } from '../backbone.ts';
 import { type Checkpoint, CHECKPOINTS, readCheckpoint, restoreWeights } from '../checkpoint.ts';
 import { backboneOf } from '../learner.ts';
 import { RUN_FILES } from '../run-folder.ts';
@@ -72,15 +73,11 @@ export function openModel(source: string, backend: Backend, options: ModelOption
   const { classes, view } = checkpoint.classifier;
   const network = classifierNetwork(checkpoint.model, view, classes.length);
   const { batch = 32, precision = backend.describe().precisions[0] ?? 'f32' } = options;
-  const parameters = backend.createParameters(network);
-  let plan: Plan;
-  try {
+  const fill = (parameters: Parameters): void => {
     restoreWeights(checkpoint.tensors, parameters, path);
-    plan = backend.compile(network, parameters, { batch, mode: 'infer', precision, fold: true });
-  } catch (thrown) {
-    parameters[Symbol.dispose]();
-    throw thrown;
-  }
+  };
+  const loaded = loadNetwork(backend, network, fill, { batch, precision });
+  const { parameters, plan } = loaded;
   const imageLength = plan.input.length / batch;
   return {
     ...{ path, checkpoint, classes, view, network, parameters, batch },
@@ -93,8 +90,7 @@ export function openModel(source: string, backend: Backend, options: ModelOption
       return softmaxRows(plan.output(OUTPUTS.logits), count, classes.length);
     },
     [Symbol.dispose]() {
-      plan[Symbol.dispose]();
-      parameters[Symbol.dispose]();
+      loaded[Symbol.dispose]();
     },
   };
 }
@@ -116,7 +112,14 @@ export function softmaxRows(logits: Float32Array, rows: number, classes: number)
     const scores = logits.subarray(row * classes, (row + 1) * classes);
     let largest = -Infinity;
     for (const score of scores) {
-      if (!Number.isFinite(score)) throw nonFinite();
+      if (!Number.isFinite(score))
+        throw new UsclError({
+          kind: 'numeric',
+          code: 'NON_FINITE',
+          message: 'The class scores of the network are not finite.',
+          remedy:
+            'The weights are probably broken: use an earlier checkpoint, or train with a lower learning rate.',
+        });
       largest = Math.max(largest, score);
     }
     let sum = 0;
@@ -124,14 +127,4 @@ export function softmaxRows(logits: Float32Array, rows: number, classes: number)
     for (let c = 0; c < classes; c++) result[row * classes + c] = Math.exp(scores[c]! - largest) / sum;
   }
   return result;
-}
-
-function nonFinite(): UsclError {
-  return new UsclError({
-    kind: 'numeric',
-    code: 'NON_FINITE',
-    message: 'The class scores of the network are not finite.',
-    remedy:
-      'The weights are probably broken: use an earlier checkpoint, or train with a lower learning rate.',
-  });
 }

@@ -87,7 +87,6 @@ export type FilePredictions = Readonly<z.infer<typeof filePredictionsSchema>>;
 /** Everything but the results. */
 export type PredictionsHead = Omit<FilePredictions, 'clips' | 'failed'>;
 export type FilePrediction = Readonly<z.infer<typeof clipSchema>>;
-export type FramePrediction = Readonly<z.infer<typeof frameSchema>>;
 export type FailedFile = Readonly<z.infer<typeof failedSchema>>;
 
 /** A clip's frames and their probabilities [frame][class], before anything is concluded. */

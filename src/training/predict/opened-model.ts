@@ -1,8 +1,11 @@
-/** A fine-tuned model with the backend it runs on, opened and closed together. */
+/** A fine-tuned model with the backend it runs on, opened and closed together, and the way of frames through it. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Backend, Precision } from '../../engine/backend.ts';
 import { openBackend } from '../../engine/open.ts';
+import type { Size } from '../../ingest/geometry.ts';
+import { imageLength } from '../../views/config.ts';
+import { fillWholeView } from '../../views/whole.ts';
 import { type Model, openModel } from '../finetune/model.ts';
 
 export interface ModelUse {
@@ -29,12 +32,8 @@ export class OpenedModel implements Disposable {
 
   /** Errors: those of `openBackend` and `openModel`. */
   constructor(source: string, batch: number, options: ModelUse) {
-    const { backend = 'auto', threads, precision, onNote } = options;
-    this.#backend = openBackend({
-      kind: backend,
-      ...(threads === undefined ? {} : { threads }),
-      ...(onNote === undefined ? {} : { onFallback: onNote }),
-    });
+    const { backend: kind, threads, precision, onNote: onFallback } = options;
+    this.#backend = openBackend({ kind, threads, onFallback });
     this.precision = precision ?? this.#backend.describe().precisions[0] ?? 'f32';
     try {
       this.model = openModel(source, this.#backend, { batch, precision: this.precision });
@@ -53,5 +52,41 @@ export class OpenedModel implements Disposable {
   [Symbol.dispose](): void {
     this.model[Symbol.dispose]();
     this.#backend[Symbol.dispose]();
+  }
+}
+
+/**
+ * Frames of any number of clips through a model, a full batch at a time: stills of many files share a batch as frames of
+ * one clip do, and no more than a batch of images is ever held.
+ */
+export class FrameBatcher {
+  readonly #model: Model;
+  readonly #waiting: ((probabilities: number[]) => void)[] = [];
+
+  constructor(model: Model) {
+    this.#model = model;
+  }
+
+  /**
+   * Takes a stored frame [height, width, channels]; `receive` gets its class probabilities when its batch is full.
+   * Returns whether a batch ran. Error: `NON_FINITE`.
+   */
+  add(frame: Uint8Array, size: Size, receive: (probabilities: number[]) => void): boolean {
+    const { input, view, batch } = this.#model;
+    fillWholeView(frame, size, view, input, this.#waiting.length * imageLength(view));
+    this.#waiting.push(receive);
+    if (this.#waiting.length < batch) return false;
+    this.flush();
+    return true;
+  }
+
+  /** Runs what waits. */
+  flush(): void {
+    const count = this.#waiting.length;
+    if (count === 0) return;
+    const classes = this.#model.classes.length;
+    const probabilities = this.#model.predict(count);
+    for (const [row, receive] of this.#waiting.splice(0).entries())
+      receive(Array.from(probabilities.subarray(row * classes, (row + 1) * classes)));
   }
 }

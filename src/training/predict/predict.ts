@@ -9,14 +9,16 @@ import { UsclError } from '../../base/errors.ts';
 import { uniformFrames } from '../../evaluation/embeddings.ts';
 import type { ClipDecoding } from '../../ingest/clip.ts';
 import { DEFAULT_FPS, DEFAULT_SIZE } from '../../ingest/options.ts';
-import type { FoundClip, ReadVisitor } from '../../ingest/reading.ts';
-import type { ReadOptions } from '../../ingest/options.ts';
-import { readSources } from '../../ingest/reading.ts';
-import type { FailedFile, FilePrediction, FilePredictions, PredictionsHead } from './answers.ts';
-import { concluded, RESEARCH_USE } from './answers.ts';
-import { FrameBatcher } from './frame-batcher.ts';
-import { InOrder } from './in-order.ts';
-import { type ModelUse, OpenedModel } from './opened-model.ts';
+import { type FoundClip, type ReadOptions, readSources, type ReadVisitor } from '../../ingest/reading.ts';
+import {
+  concluded,
+  type FailedFile,
+  type FilePrediction,
+  type FilePredictions,
+  type PredictionsHead,
+  RESEARCH_USE,
+} from './answers.ts';
+import { FrameBatcher, type ModelUse, OpenedModel } from './opened-model.ts';
 
 /** Below this probability of the likeliest class there is no answer. */
 export const ABSTAIN_BELOW = 0.6;
@@ -81,7 +83,13 @@ export class Predictor implements Disposable {
    */
   async each(files: readonly string[], options: PredictOptions, visitor: PredictVisitor): Promise<void> {
     const { abstainBelow, reading } = this.head(options);
-    if (files.length === 0) throw nothingGiven();
+    if (files.length === 0)
+      throw new UsclError({
+        kind: 'usage',
+        code: 'PREDICT_EMPTY',
+        message: 'There is no file to predict.',
+        remedy: 'Give videos, pictures, DICOM files, or folders of these.',
+      });
     const { onProgress, signal } = options;
     const batcher = new FrameBatcher(this.#opened.model);
     const outcomes = new InOrder<Outcome>((outcome) =>
@@ -218,13 +226,29 @@ async function chosenFrames(decoding: ClipDecoding, count: number): Promise<Read
   return new Set(uniformFrames(frames, count));
 }
 
-function nothingGiven(): UsclError {
-  return new UsclError({
-    kind: 'usage',
-    code: 'PREDICT_EMPTY',
-    message: 'There is no file to predict.',
-    remedy: 'Give videos, pictures, DICOM files, or folders of these.',
-  });
+/** Results that become ready in any order, handed on in the order in which they were promised. */
+export class InOrder<Result> {
+  readonly #waiting: (() => Result | null)[] = [];
+  readonly #take: (result: Result) => void | Promise<void>;
+
+  constructor(take: (result: Result) => void | Promise<void>) {
+    this.#take = take;
+  }
+
+  /** Promises a result; `ready` gives it, or null as long as it is not there. */
+  promise(ready: () => Result | null): void {
+    this.#waiting.push(ready);
+  }
+
+  /** Hands on what is ready and behind nothing that is not. */
+  async drain(): Promise<void> {
+    for (;;) {
+      const result = this.#waiting[0]?.() ?? null;
+      if (result === null) return;
+      this.#waiting.shift();
+      await this.#take(result);
+    }
+  }
 }
 
 function optionError(option: string, value: unknown, expected: string): UsclError {

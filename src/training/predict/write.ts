@@ -4,8 +4,9 @@ import { AtomicFile } from '../../base/files.ts';
 import { UsclError } from '../../base/errors.ts';
 import type { FailedFile, FilePrediction } from './answers.ts';
 import type { Predictor, PredictOptions, PredictVisitor } from './predict.ts';
-import { clipLines, failedLine, tableHeader, type TableRows } from './table.ts';
 
+/** What the rows of a table are of. */
+export type TableRows = 'clips' | 'frames' | 'all';
 export type PredictionFormat = 'csv' | 'json';
 
 /** What a long list came to. */
@@ -37,26 +38,24 @@ export async function predictTo(
   { format, rows = 'all', visitor }: WriteOptions,
 ): Promise<PredictionCounts> {
   const counts = { clips: 0, frames: 0, withheld: 0, failed: 0 };
-  const writer =
-    format === 'csv'
-      ? tableWriter(write, predictor.classes, rows)
-      : jsonWriter(write, JSON.stringify(predictor.head(options)));
-  writer.start();
+  const form =
+    format === 'csv' ? tableForm(predictor.classes, rows) : jsonForm(JSON.stringify(predictor.head(options)));
+  write(form.start);
   await predictor.each(files, options, {
     async clip(clip, path) {
       counts.clips++;
       counts.frames += clip.frames.length;
       if (clip.mean.answer === null) counts.withheld++;
-      writer.clip(clip);
+      write(form.clip(clip));
       await visitor?.clip(clip, path);
     },
     async failed(file, path, reason) {
       counts.failed++;
-      writer.failed(file);
+      write(form.failed(file));
       await visitor?.failed(file, path, reason);
     },
   });
-  writer.end();
+  write(form.end());
   return counts;
 }
 
@@ -73,15 +72,10 @@ export async function predictToFile(
 ): Promise<PredictionCounts> {
   requireFree(path, how.overwrite ?? false);
   using file = new AtomicFile(path);
-  const counts = await predictTo(
-    (text) => {
-      file.write(text);
-    },
-    predictor,
-    files,
-    options,
-    how,
-  );
+  const write = (text: string): void => {
+    file.write(text);
+  };
+  const counts = await predictTo(write, predictor, files, options, how);
   file.commit();
   return counts;
 }
@@ -101,45 +95,94 @@ export function requireFree(path: string, overwrite: boolean): void {
   });
 }
 
-interface Writer {
-  start(): void;
-  clip(clip: FilePrediction): void;
-  failed(file: FailedFile): void;
-  end(): void;
-}
-
-function tableWriter(write: (text: string) => void, classes: readonly string[], rows: TableRows): Writer {
-  return {
-    start() {
-      write(tableHeader(classes));
-    },
-    clip(clip) {
-      write(clipLines(clip, rows));
-    },
-    failed(file) {
-      write(failedLine(file, classes));
-    },
-    end: () => undefined,
-  };
+/** How predictions become text, piece by piece. */
+interface Form {
+  readonly start: string;
+  clip(clip: FilePrediction): string;
+  failed(file: FailedFile): string;
+  end(): string;
 }
 
 /** One object; a clip a line. */
-function jsonWriter(write: (text: string) => void, head: string): Writer {
+function jsonForm(head: string): Form {
   const failed: FailedFile[] = [];
-  let isFirst = true;
+  let separator = '\n';
   return {
-    start() {
-      write(`${head.slice(0, -1)},\n"clips": [`);
-    },
+    start: `${head.slice(0, -1)},\n"clips": [`,
     clip(clip) {
-      write(`${isFirst ? '\n' : ',\n'}${JSON.stringify(clip)}`);
-      isFirst = false;
+      const text = `${separator}${JSON.stringify(clip)}`;
+      separator = ',\n';
+      return text;
     },
     failed(file) {
       failed.push(file);
+      return '';
     },
-    end() {
-      write(`\n],\n"failed": ${JSON.stringify(failed)}}\n`);
-    },
+    end: () => `\n],\n"failed": ${JSON.stringify(failed)}}\n`,
   };
+}
+
+/**
+ * Comma-separated rows (RFC 4180): of every clip a row, of its frames a row each, and of a file that could not be read a
+ * row that says so.
+ */
+function tableForm(classes: readonly string[], rows: TableRows): Form {
+  return {
+    start: tableHeader(classes),
+    clip: (clip) => clipLines(clip, rows),
+    failed: (file) => failedLine(file, classes),
+    end: () => '',
+  };
+}
+
+/** The header. `p:NAME` is the probability of a class; in a row of kind `vote`, its share of the frames. */
+export function tableHeader(classes: readonly string[]): string {
+  return line([
+    ...['input', 'name', 'row', 'frame', 'seconds', 'answer', 'likeliest', 'confidence'],
+    ...classes.map((name) => `p:${name}`),
+    'note',
+  ]);
+}
+
+/** The rows of one clip. */
+export function clipLines(clip: FilePrediction, rows: TableRows): string {
+  const { input, name, frames, mean, vote, flags } = clip;
+  const start = [String(input), name];
+  const said = ({ answer, likeliest, confidence, probabilities }: FilePrediction['mean']): string[] => [
+    ...[answer ?? '', likeliest, digits(confidence)],
+    ...probabilities.map(digits),
+  ];
+  const ofClip = [
+    line([...start, 'clip', '', '', ...said(mean), flags.join(' ')]),
+    line([
+      ...[...start, 'vote', '', '', '', vote.likeliest, digits(Math.max(...vote.shares))],
+      ...[...vote.shares.map(digits), ''],
+    ]),
+  ];
+  const ofFrames = frames.map((frame) =>
+    line([
+      ...[...start, 'frame', String(frame.frame), frame.seconds === null ? '' : digits(frame.seconds)],
+      ...[...said(frame), ''],
+    ]),
+  );
+  return [...(rows === 'frames' ? [] : ofClip), ...(rows === 'clips' ? [] : ofFrames)].join('');
+}
+
+/** The row of a file that could not be read. */
+export function failedLine({ input, name, code, reason }: FailedFile, classes: readonly string[]): string {
+  const empty = new Array<string>(classes.length + 5).fill('');
+  return line([String(input), name, 'failed', ...empty, `${code}: ${reason}`]);
+}
+
+/** Seven digits hold what a 32-bit number holds. */
+function digits(value: number): string {
+  return String(Number(value.toPrecision(7)));
+}
+
+function line(cells: readonly string[]): string {
+  return `${cells.map(cell).join(',')}\n`;
+}
+
+function cell(text: string): string {
+  return /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { finetuneSchema, viewOf } from '../../../src/training/finetune/config.ts';
-import { finetunePresetNamed, resolveFinetune } from '../../../src/training/finetune/resolve.ts';
+import { finetuneSchema, resolveFinetune, viewOf } from '../../../src/training/finetune/config.ts';
 import { CellRows, drawOf, scoredRows } from '../../../src/training/finetune/rows.ts';
 import type { ClipRecord } from '../../../src/dataset/types.ts';
 import { frameViewSchema } from '../../../src/views/config.ts';
@@ -31,7 +30,7 @@ describe('a fine-tuning configuration', () => {
       schedule: { kind: 'cosine', unit: 'epoch', warmup: 'none' },
       view: { augment: { cropScale: [0.8, 1], flip: 0.5, brightness: 0 } },
     });
-    expect(() => finetunePresetNamed('paper')).toThrow(/default, reference/);
+    expect(() => resolveFinetune({ preset: 'paper' })).toThrow(/default, reference/);
   });
 
   test('takes network and view from the weights, below every other layer', () => {

@@ -9,7 +9,7 @@ import { readPredictions } from '../../../src/evaluation/predictions.ts';
 import { readScalars } from '../../events.ts';
 import { readEpochLog } from '../../../src/training/finetune/epoch-log.ts';
 import { finetuneTable } from '../../../src/training/finetune/finetune-table.ts';
-import { foldsRecordSchema } from '../../../src/training/finetune/folds-record.ts';
+import { foldsRecordSchema } from '../../../src/training/finetune/folds.ts';
 import { openModel } from '../../../src/training/finetune/model.ts';
 import { fillWholeView } from '../../../src/views/whole.ts';
 import { scratchFolder, tinyDataset } from '../support.ts';

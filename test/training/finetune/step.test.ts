@@ -15,7 +15,7 @@ import { softTargets } from '../../../src/objectives/targets.ts';
 import { type EpochEntry, readEpochLog } from '../../../src/training/finetune/epoch-log.ts';
 import { cellClips, planFolds } from '../../../src/training/finetune/folds.ts';
 import { openModel } from '../../../src/training/finetune/model.ts';
-import { resolveFinetune } from '../../../src/training/finetune/resolve.ts';
+import { resolveFinetune } from '../../../src/training/finetune/config.ts';
 import { CellRows } from '../../../src/training/finetune/rows.ts';
 import { readSource } from '../../../src/training/finetune/source.ts';
 import { Tuner } from '../../../src/training/finetune/tuner.ts';

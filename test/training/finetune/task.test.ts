@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { Dataset } from '../../../src/dataset/reader.ts';
 import { readPredictions } from '../../../src/evaluation/predictions.ts';
 import { readClassMap } from '../../../src/training/evaluate/class-map.ts';
-import { resolveFinetune } from '../../../src/training/finetune/resolve.ts';
+import { resolveFinetune } from '../../../src/training/finetune/config.ts';
 import { resultConfig } from '../../../src/training/finetune/resume.ts';
 import { classMapOf, taskFor } from '../../../src/training/finetune/task.ts';
 import { errorOf, scratchFolder, tinyDataset } from '../support.ts';

@@ -11,7 +11,7 @@ import { namedTensors } from '../../../src/training/checkpoint.ts';
 import type { FinetuneConfig } from '../../../src/training/finetune/config.ts';
 import { trainedLayers } from '../../../src/training/finetune/layers.ts';
 import { classifierNetwork } from '../../../src/training/finetune/model.ts';
-import { resolveFinetune } from '../../../src/training/finetune/resolve.ts';
+import { resolveFinetune } from '../../../src/training/finetune/config.ts';
 import { readSource } from '../../../src/training/finetune/source.ts';
 import { Tuner } from '../../../src/training/finetune/tuner.ts';
 import { errorOf } from '../support.ts';
