@@ -58,66 +58,60 @@ export async function openBenchSession(options: SessionOptions = {}): Promise<Be
     return resource;
   };
   try {
-    return await open(options, releases, own, release);
+    const asked = resolveConfig(options.config);
+    let folder = options.dataset;
+    if (folder === undefined) {
+      const scratch = mkdtempSync(join(tmpdir(), 'uscl-bench-'));
+      releases.push(() => {
+        rmSync(scratch, { recursive: true, force: true });
+      });
+      folder = await madeUpDataset(
+        join(scratch, 'dataset'),
+        options.colour === true ? 3 : 1,
+        asked.batch.pairs,
+      );
+    }
+    const dataset = own(openDataset(folder));
+    const wanted = resolveConfig({
+      ...options.config,
+      channels: dataset.manifest.channels,
+      overrides: {
+        data: { validation: { fraction: 0 } },
+        batch: { lastBatch: 'drop' },
+        training: { steps: ENDLESS },
+      },
+    });
+    const backend = own(
+      openBackend({
+        kind: wanted.backend,
+        threads: wanted.threads,
+        profile: true,
+        onFallback: options.onNote,
+      }),
+    );
+    const config = settled(wanted, backend);
+    const split = splitClips(dataset.clips, dataset.manifest.classes, config.data, config.seed);
+    const itinerary = new Itinerary(dataset.clips, split, config);
+    const learner = own(new Learner(backend, config, dataset.manifest.classes.length));
+    const feed = openFeed(dataset, split, config, itinerary, 0);
+    releases.push(async () => {
+      await feed[Symbol.asyncDispose]();
+    });
+    const constant = await copyOf(feed.next());
+    const sources = { loader: () => feed.next(), constant: () => Promise.resolve(constant) };
+    return {
+      config,
+      backend: backend.describe(),
+      step: async (feeding) =>
+        (await learner.step(sources[feeding], 1, config.optimizer.learningRate, null)).seconds,
+      tuningStep: (work) => own(openTuningStep(backend, config, work, 2 * config.batch.pairs)),
+      kernels: () => learner.plan('train', 2 * config.batch.pairs).profile(),
+      [Symbol.asyncDispose]: release,
+    };
   } catch (thrown) {
     await release();
     throw thrown;
   }
-}
-
-async function open(
-  options: SessionOptions,
-  releases: (() => void | Promise<void>)[],
-  own: <T extends Disposable>(resource: T) => T,
-  release: () => Promise<void>,
-): Promise<BenchSession> {
-  const asked = resolveConfig(options.config);
-  let folder = options.dataset;
-  if (folder === undefined) {
-    const scratch = mkdtempSync(join(tmpdir(), 'uscl-bench-'));
-    releases.push(() => {
-      rmSync(scratch, { recursive: true, force: true });
-    });
-    folder = await madeUpDataset(
-      join(scratch, 'dataset'),
-      options.colour === true ? 3 : 1,
-      asked.batch.pairs,
-    );
-  }
-  const dataset = own(openDataset(folder));
-  const wanted = resolveConfig({
-    ...options.config,
-    channels: dataset.manifest.channels,
-    overrides: {
-      data: { validation: { fraction: 0 } },
-      batch: { lastBatch: 'drop' },
-      training: { steps: ENDLESS },
-    },
-  });
-  const backend = own(
-    openBackend({
-      ...{ kind: wanted.backend, threads: wanted.threads, profile: true, onFallback: options.onNote },
-    }),
-  );
-  const config = settled(wanted, backend);
-  const split = splitClips(dataset.clips, dataset.manifest.classes, config.data, config.seed);
-  const itinerary = new Itinerary(dataset.clips, split, config);
-  const learner = own(new Learner(backend, config, dataset.manifest.classes.length));
-  const feed = openFeed(dataset, split, config, itinerary, 0);
-  releases.push(async () => {
-    await feed[Symbol.asyncDispose]();
-  });
-  const constant = await copyOf(feed.next());
-  const sources = { loader: () => feed.next(), constant: () => Promise.resolve(constant) };
-  return {
-    config,
-    backend: backend.describe(),
-    step: async (feeding) =>
-      (await learner.step(sources[feeding], 1, config.optimizer.learningRate, null)).seconds,
-    tuningStep: (work) => own(openTuningStep(backend, config, work, 2 * config.batch.pairs)),
-    kernels: () => learner.plan('train', 2 * config.batch.pairs).profile(),
-    [Symbol.asyncDispose]: release,
-  };
 }
 
 /** The loader overwrites its batches; this one has to last. */

@@ -81,7 +81,7 @@ export async function bench(options: BenchOptions = {}): Promise<BenchResult> {
     for (let i = 0; i < block; i++) await run('constant', true);
     for (let i = 0; i < block; i++) await run('loader', true);
   }
-  const { pairs } = config.batch;
+  const { precision, backend, threads, loader, model, batch, view } = config;
   const secondsPerStep = median(times.loader.map(wholeOf));
   const sum = times.loader.map(wholeOf).reduce((a, b) => a + b, 0);
   const share = (part: keyof StepSeconds): number =>
@@ -96,30 +96,18 @@ export async function bench(options: BenchOptions = {}): Promise<BenchResult> {
     options.onProgress?.(++done, total, round < 0 ? 'warming up' : 'fine-tuning and inference');
   });
   return {
-    pairsPerSecond: pairs / secondsPerStep,
-    pairsPerSecondConstant: pairs / median(times.constant.map(wholeOf)),
+    pairsPerSecond: batch.pairs / secondsPerStep,
+    pairsPerSecondConstant: batch.pairs / median(times.constant.map(wholeOf)),
     secondsPerStep,
     shares: {
-      data: share('data'),
-      forward: share('forward'),
-      loss: share('loss'),
-      backward: share('backward'),
-      optimizer: share('optimizer'),
+      ...{ data: share('data'), forward: share('forward'), loss: share('loss') },
+      ...{ backward: share('backward'), optimizer: share('optimizer') },
     },
     peakMemory,
     images,
     kernels,
     steps: measured,
-    config: {
-      precision: config.precision,
-      backend: config.backend,
-      threads: config.threads,
-      loader: config.loader,
-      model: config.model,
-      batch: config.batch,
-      size: config.view.size,
-      channels: config.view.channels,
-    },
+    config: { precision, backend, threads, loader, model, batch, size: view.size, channels: view.channels },
     environment: describeEnvironment(session.backend),
   };
 }
@@ -131,14 +119,11 @@ async function measureTuning(
   afterRound: (round: number) => void,
 ): Promise<TuningSpeeds> {
   const count = 2 * session.config.batch.pairs;
-  const all = session.tuningStep('all');
-  const lastBlock = session.tuningStep('last-block');
-  const inference = session.tuningStep('inference');
-  const works: Readonly<Record<keyof TuningSpeeds, () => unknown>> = {
-    pretraining: () => session.step('constant'),
-    all: () => all.step(),
-    lastBlock: () => lastBlock.step(),
-    inference: () => inference.step(),
+  const works = {
+    pretraining: { step: () => session.step('constant') },
+    all: session.tuningStep('all'),
+    lastBlock: session.tuningStep('last-block'),
+    inference: session.tuningStep('inference'),
   };
   const seconds: Record<keyof TuningSpeeds, number[]> = {
     pretraining: [],
@@ -150,7 +135,7 @@ async function measureTuning(
   for (let round = -WARM_UP; round < rounds; round++) {
     for (const name of names) {
       const start = performance.now();
-      await works[name]();
+      await works[name].step();
       if (round >= 0) seconds[name].push((performance.now() - start) / 1000);
     }
     afterRound(round);
@@ -159,10 +144,8 @@ async function measureTuning(
   }
   const speed = (name: keyof TuningSpeeds): number => count / median(seconds[name]);
   return {
-    pretraining: speed('pretraining'),
-    all: speed('all'),
-    lastBlock: speed('lastBlock'),
-    inference: speed('inference'),
+    ...{ pretraining: speed('pretraining'), all: speed('all') },
+    ...{ lastBlock: speed('lastBlock'), inference: speed('inference') },
   };
 }
 

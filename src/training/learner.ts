@@ -92,19 +92,18 @@ export class Learner extends TrainedNetwork<StepBatch, Losses> {
   }
 }
 
-/** Means over batches, each batch counting once; counts are summed. */
+/** Means over batches, each batch counting once; counts are summed. In the order of the log. */
 export function meanLosses(losses: readonly Losses[]): Losses {
-  const mean = (part: (one: Losses) => number): number =>
-    losses.reduce((sum, one) => sum + part(one), 0) / losses.length;
-  const sum = (part: (one: Losses) => number): number => losses.reduce((total, one) => total + part(one), 0);
+  const sum = (part: keyof Losses): number => losses.reduce((total, one) => total + one[part], 0);
+  const mean = (part: keyof Losses): number => sum(part) / losses.length;
   return {
-    loss: mean((one) => one.loss),
-    contrastive: mean((one) => one.contrastive),
-    supervised: mean((one) => one.supervised),
-    alignment: mean((one) => one.alignment),
-    uniformity: mean((one) => one.uniformity),
-    accuracy: mean((one) => one.accuracy),
-    labelled: sum((one) => one.labelled),
-    correct: sum((one) => one.correct),
+    loss: mean('loss'),
+    contrastive: mean('contrastive'),
+    supervised: mean('supervised'),
+    labelled: sum('labelled'),
+    correct: sum('correct'),
+    alignment: mean('alignment'),
+    uniformity: mean('uniformity'),
+    accuracy: mean('accuracy'),
   };
 }

@@ -56,20 +56,12 @@ export class Pretraining implements Training {
       learningRate,
       config.training.clipNorm,
     );
-    const { loss, accuracy, ...losses } = meanLosses(result.losses);
+    const { accuracy: pairAccuracy, ...losses } = meanLosses(result.losses);
     const seconds = this.#pace.lap();
-    this.loss = loss;
+    this.loss = losses.loss;
     const entry: StepEntry = {
       kind: 'step',
-      ...{ step: step + 1, epoch, time: Date.now() / 1000 },
-      loss,
-      contrastive: losses.contrastive,
-      supervised: losses.supervised,
-      labelled: losses.labelled,
-      correct: losses.correct,
-      alignment: losses.alignment,
-      uniformity: losses.uniformity,
-      pairAccuracy: accuracy,
+      ...{ step: step + 1, epoch, time: Date.now() / 1000, ...losses, pairAccuracy },
       learningRate,
       gradientNorm: result.gradientNorm,
       pairs: result.rows,

@@ -13,7 +13,7 @@ import { openBackend } from '../engine/open.ts';
 import type { ClipEmbeddings } from '../evaluation/embeddings.ts';
 import { compareProbes, LEFT_OUT, probe, TRAIN_ONLY } from '../evaluation/probe.ts';
 import type { ProbeResult } from '../evaluation/probe-result.ts';
-import { labelLeaks, leakError, splitLeaks } from './leaks.ts';
+import { labelLeaks, leakError, splitLeaks } from './provenance.ts';
 import {
   type BackboneSource,
   embedClips,

@@ -138,13 +138,13 @@ async function validate(
   }
   const clips = scores.reduce((sum, score) => sum + score.clips, 0);
   if (clips === 0) return null;
-  const mean = (part: (losses: Losses) => number): number =>
-    scores.reduce((sum, score) => sum + score.clips * part(score.losses), 0) / clips;
+  const mean = (part: keyof Losses): number =>
+    scores.reduce((sum, score) => sum + score.clips * score.losses[part], 0) / clips;
   return {
-    loss: mean((losses) => losses.contrastive),
-    alignment: mean((losses) => losses.alignment),
-    uniformity: mean((losses) => losses.uniformity),
-    pairAccuracy: mean((losses) => losses.accuracy),
+    loss: mean('contrastive'),
+    alignment: mean('alignment'),
+    uniformity: mean('uniformity'),
+    pairAccuracy: mean('accuracy'),
     effectiveRank: effectiveRank(
       Float32Array.from(features.flatMap((part) => [...part])),
       plan.output(OUTPUTS.features).length / plan.batch,

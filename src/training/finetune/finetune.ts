@@ -12,7 +12,7 @@ import { type Predictions, writePredictions } from '../../evaluation/predictions
 import { CHECKPOINTS } from '../checkpoint.ts';
 import type { GivenLayers } from '../config-layers.ts';
 import { describeEnvironment } from '../environment.ts';
-import { labelLeaks, leakError } from '../leaks.ts';
+import { labelLeaks, leakError } from '../provenance.ts';
 import { FINETUNING, overlapWith, provenanceOf } from '../provenance.ts';
 import {
   checkRun,
@@ -125,19 +125,8 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneSummar
     precision: config.precision,
   });
   const frozen = new FrozenPart(dataset, tuner, config);
-  const runner = new Runner({
-    run,
-    dataset,
-    config,
-    configHash,
-    plan,
-    tuner,
-    frozen,
-    keys,
-    done,
-    tell,
-    signal,
-  });
+  const open = { run, dataset, config, configHash, plan, tuner, frozen, tell, signal };
+  const runner = new Runner({ ...open, keys, done });
   using log = new EpochLog(run, (entry) => done.some((key) => isOf(entry, key)) || runner.keeps(entry));
   await runner.trainAll(log);
   log.close();

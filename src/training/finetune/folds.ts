@@ -9,7 +9,7 @@ import { groupedFolds } from '../../dataset/folds.ts';
 import { unitsOf } from '../../dataset/near-duplicates.ts';
 import type { Dataset } from '../../dataset/reader.ts';
 import { evenParts, partOfClips, readSplit } from '../../dataset/splits.ts';
-import { splitLeaks } from '../leaks.ts';
+import { splitLeaks } from '../provenance.ts';
 import type { Overlap } from '../provenance.ts';
 import { type FinetuneConfig, seedsOf } from './config.ts';
 import type { CellKey } from './cells.ts';

@@ -36,11 +36,6 @@ export class FrozenPart {
     this.#images = new Float32Array(this.#batch * this.#imageLength);
   }
 
-  /** Numbers kept so far, in bytes. */
-  get bytes(): number {
-    return this.#bytes;
-  }
-
   /** Forgets everything: the frozen part has changed. */
   clear(): void {
     this.#kept.clear();

@@ -4,11 +4,11 @@
  */
 import { join } from 'node:path';
 import { Pace } from '../../base/pace.ts';
-import { CHECKPOINTS, saveCheckpoint } from '../checkpoint.ts';
+import { CHECKPOINTS, type CheckpointState, saveCheckpoint } from '../checkpoint.ts';
 import { ingestedAs } from '../ingested.ts';
 import { datasetHash, RUN_FILES } from '../run-folder.ts';
 import { type CellEnd, trainCell } from './cell.ts';
-import { CELL_FILES, type CellKey, cellName, writeCell } from './cells.ts';
+import { CELL_FILES, type CellKey, writeCell } from './cells.ts';
 import { viewOf } from './config.ts';
 import { type EpochEntry, type EpochLog, isOf } from './epoch-log.ts';
 import { type CellClips, cellClips } from './folds.ts';
@@ -22,56 +22,64 @@ export interface RunnerParts extends OpenRun {
   readonly done: readonly CellKey[];
 }
 
+/** A training with its clips and how many steps it takes at most. */
+interface Cell {
+  readonly key: CellKey;
+  readonly clips: CellClips;
+  readonly steps: number;
+}
+
 export class Runner {
   readonly #parts: RunnerParts;
-  readonly #todo: readonly CellKey[];
+  readonly #todo: readonly Cell[];
   /** Of the first training to be made. */
   readonly #from: CellProgress | null;
   readonly #total: number;
   /** Steps of trainings that have ended; those that early stopping spared count as made. */
   #before: number;
   readonly #pace: Pace;
-  readonly #clips = new Map<string, CellClips>();
 
   /** Puts the tuner where the run stands. */
   constructor(parts: RunnerParts) {
     this.#parts = parts;
-    const { keys, done, tell } = parts;
-    this.#todo = keys.filter((key) => !done.includes(key));
-    const first = this.#todo[0];
+    const { config, dataset, done, keys, plan, tell } = parts;
+    const cells = keys.map((key): Cell => {
+      const clips = cellClips(plan, dataset, config, key);
+      return { key, clips, steps: new CellRows(dataset.clips, clips.training, config, key.seed).steps };
+    });
+    this.#todo = cells.filter(({ key }) => !done.includes(key));
+    const [first] = this.#todo;
     const note = (text: string): void => {
       tell({ kind: 'note', text });
     };
-    this.#from = first === undefined ? null : this.#start(first, note);
-    const sum = (some: readonly CellKey[]): number =>
-      some.reduce((total, key) => total + this.#stepsOf(key), 0);
-    this.#total = sum(keys);
-    this.#before = sum(done);
+    this.#from = first === undefined ? null : this.#start(first.key, note);
+    const sum = (some: readonly Cell[]): number => some.reduce((total, { steps }) => total + steps, 0);
+    this.#total = sum(cells);
+    this.#before = this.#total - sum(this.#todo);
     this.#pace = new Pace(this.#total, this.#before, 0.05);
   }
 
   /** Whether a log entry is of the training that is gone on with, and not beyond where it stands. */
   keeps(entry: EpochEntry): boolean {
     const [first] = this.#todo;
-    return first !== undefined && isOf(entry, first) && entry.epoch < (this.#from?.epochs ?? 0);
+    return first !== undefined && isOf(entry, first.key) && entry.epoch < (this.#from?.epochs ?? 0);
   }
 
   /** Trains until all is done or the signal is heard. */
   async trainAll(log: EpochLog): Promise<void> {
     const { run, keys, tell, signal } = this.#parts;
-    for (const [i, key] of this.#todo.entries()) {
+    const onStep = this.#tellStep.bind(this);
+    for (const [i, { key, clips, steps }] of this.#todo.entries()) {
       if (signal?.aborted === true) return;
       const began = performance.now();
       const from = (i === 0 ? this.#from : null) ?? this.#start(key, () => undefined);
-      const clips = this.#clipsOf(key);
-      const onStep = this.#tellStep.bind(this);
       const end = await trainCell({ ...this.#parts, key, clips, log, onStep }, from);
       log.flush();
       if (end === null) return;
       const seconds = (performance.now() - began) / 1000;
       this.#finish(key, clips, end, seconds);
       removePartial(run);
-      this.#before += this.#stepsOf(key);
+      this.#before += steps;
       this.#pace.skip();
       const { epoch, epochs } = end;
       const number = keys.indexOf(key) + 1;
@@ -116,34 +124,13 @@ export class Runner {
     const { backbone, width } = config.model;
     const { channels, size } = config.view;
     const step = tuner.optimizer.steps;
-    saveCheckpoint(
-      path,
-      {
-        ...{ step, epoch, configHash, optimizerSteps: step },
-        datasetHash: datasetHash(dataset),
-        best: score === null ? null : { step, epoch, score: score.balancedAccuracy },
-        model: { backbone, width, channels, size },
-        classifier: {
-          classes: [...plan.classes],
-          view: viewOf(config),
-          ingest: ingestedAs(dataset.manifest),
-        },
-      },
-      tuner.parameters,
-      null,
-    );
-  }
-
-  #clipsOf(key: CellKey): CellClips {
-    const { plan, dataset, config } = this.#parts;
-    const name = cellName(key);
-    const known = this.#clips.get(name) ?? cellClips(plan, dataset, config, key);
-    this.#clips.set(name, known);
-    return known;
-  }
-
-  #stepsOf(key: CellKey): number {
-    const { dataset, config } = this.#parts;
-    return new CellRows(dataset.clips, this.#clipsOf(key).training, config, key.seed).steps;
+    const state: CheckpointState = {
+      ...{ step, epoch, configHash, optimizerSteps: step },
+      datasetHash: datasetHash(dataset),
+      best: score === null ? null : { step, epoch, score: score.balancedAccuracy },
+      model: { backbone, width, channels, size },
+      classifier: { classes: [...plan.classes], view: viewOf(config), ingest: ingestedAs(dataset.manifest) },
+    };
+    saveCheckpoint(path, state, tuner.parameters, null);
   }
 }
