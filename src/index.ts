@@ -163,7 +163,8 @@ export { pretrain, type PretrainOptions } from './training/pretrain.ts';
 export type { RunProbe } from './training/probe-file.ts';
 export { probeRun, type ProbeRunOptions } from './training/probe-run.ts';
 export { PRESETS, resolveConfig, type ConfigSources } from './training/resolve.ts';
-export { explain, type Explained, type ExplainOptions } from './training/explain/explain.ts';
+export { explain, type Explained } from './training/explain/explain.ts';
+export type { ExplainOptions } from './training/explain/options.ts';
 export {
   filePredictionsSchema,
   type FilePrediction,

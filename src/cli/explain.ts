@@ -2,7 +2,8 @@
 import { Command } from 'commander';
 import type { WhichCheckpoint } from '../training/backbone.ts';
 import { VIDEO_FORMATS, type VideoFormat } from '../training/explain/encode-video.ts';
-import { explain, type Explained, type ExplainOptions } from '../training/explain/explain.ts';
+import { explain, type Explained } from '../training/explain/explain.ts';
+import type { ExplainOptions } from '../training/explain/options.ts';
 import type { FileOptions } from '../training/explain/opened-data.ts';
 import type { ModelUse } from '../training/predict/opened-model.ts';
 import { defined } from '../base/collect.ts';

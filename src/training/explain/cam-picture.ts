@@ -29,6 +29,9 @@ export interface CamPicture {
   readonly captions: readonly Line[];
 }
 
+/** Folder of the pictures. */
+export const CAM_FOLDER = 'cam';
+
 const GAP = 8;
 const BAR = 14;
 const LINE = 15;

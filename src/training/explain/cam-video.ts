@@ -1,15 +1,17 @@
 /** All frames of a clip beside their heat, as a video. One scale of heat for the whole clip, so that it does not flicker. */
 import { join } from 'node:path';
+import type { CamPlan } from '../../evaluation/cam-plan.ts';
 import type { CamVideo } from '../../evaluation/explanation.ts';
 import { insideShare, resizeMap } from '../../evaluation/grad-cam.ts';
 import { imageLength } from '../../views/config.ts';
 import { fillWholeView } from '../../views/whole.ts';
-import { CAM_FOLDER, type CamSettings } from './cam-settings.ts';
-import { camCaptions, camPictureSize, drawCam } from './cam-picture.ts';
+import { CAM_FOLDER, camCaptions, camPictureSize, drawCam } from './cam-picture.ts';
 import { type PooledClip, referenceTo } from './clip-pool.ts';
 import { fileName } from './drawing.ts';
 import { encodeVideo, type VideoFormat } from './encode-video.ts';
 import type { FieldRegion } from './field-region.ts';
+import type { Work } from './options.ts';
+import type { Subject } from './subject.ts';
 
 const BOX = 320;
 const CAPTIONS = 4;
@@ -27,13 +29,15 @@ export async function camVideo(
   number: number,
   chosen: number,
   region: FieldRegion | null,
-  settings: CamSettings,
+  { subject, folder, options }: Work,
+  plan: CamPlan,
   format: VideoFormat,
 ): Promise<CamVideo> {
-  const { classes, folder, plan, signal } = settings;
+  const name = subject.classes?.[chosen] ?? '';
+  const { signal } = options;
   const { record, dataset } = clip;
   const file = `${CAM_FOLDER}/${fileName(number, record.id, `.${format}`)}`;
-  const explained = explainFrames(clip, chosen, settings);
+  const explained = explainFrames(clip, chosen, plan, subject.view, signal);
   const full = Math.max(...explained.map(({ heat }) => Math.max(...heat)));
   const size = { width: record.width, height: record.height };
   const fps = record.fps ?? DEFAULT_FPS;
@@ -45,7 +49,7 @@ export async function camVideo(
         {
           ...{ clip, region, heat, full, cells: plan.cells, frame: dataset.readFrame(record, frame) },
           captions: camCaptions(clip, {
-            class: classes[chosen]!,
+            class: name,
             probability,
             insideShare: share,
             frame: `frame ${frame + 1} of ${record.frames}`,
@@ -58,12 +62,17 @@ export async function camVideo(
   }
   const { width, height } = camPictureSize(size, BOX, CAPTIONS);
   await encodeVideo(join(folder, file), { format, width, height, fps, signal }, frames());
-  return { ...referenceTo(clip), class: classes[chosen]!, frames: record.frames, fps, file };
+  return { ...referenceTo(clip), class: name, frames: record.frames, fps, file };
 }
 
 /** Maps are a few cells a side, so those of a whole clip are held at once. */
-function explainFrames({ record, dataset }: PooledClip, chosen: number, settings: CamSettings): Explained[] {
-  const { plan, view, signal } = settings;
+function explainFrames(
+  { record, dataset }: PooledClip,
+  chosen: number,
+  plan: CamPlan,
+  view: Subject['view'],
+  signal: AbortSignal | undefined,
+): Explained[] {
   const explained: Explained[] = [];
   for (let from = 0; from < record.frames; from += plan.batch) {
     signal?.throwIfAborted();

@@ -5,19 +5,20 @@
 import { setImmediate } from 'node:timers/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../base/files.ts';
-import type { CamImage } from '../../evaluation/cam-plan.ts';
+import type { CamImage, CamPlan } from '../../evaluation/cam-plan.ts';
 import { uniformFrames } from '../../evaluation/embeddings.ts';
 import type { CamEntry, CamExplanation, CamVideo } from '../../evaluation/explanation.ts';
 import { insideShare, resizeMap } from '../../evaluation/grad-cam.ts';
 import { largestAt } from '../../evaluation/knn.ts';
 import { imageLength } from '../../views/config.ts';
 import { fillWholeView } from '../../views/whole.ts';
-import { camCaptions, drawCam } from './cam-picture.ts';
+import { CAM_FOLDER, camCaptions, drawCam } from './cam-picture.ts';
 import { camVideo } from './cam-video.ts';
-import { CAM_FOLDER, type CamSettings, targetChooser, type TargetChooser } from './cam-settings.ts';
 import { type PooledClip, referenceTo } from './clip-pool.ts';
 import { fileName } from './drawing.ts';
 import { fieldRegion, type FieldRegion } from './field-region.ts';
+import { targetChooser, type TargetChooser, type Work } from './options.ts';
+import type { Subject } from './subject.ts';
 
 interface ClipFrames {
   readonly index: number;
@@ -26,9 +27,11 @@ interface ClipFrames {
 }
 
 /** Errors: `CAM_TARGET`, those of `readFrame`, of the network and of writing; the signal's reason when aborted. */
-export async function explainCam(settings: CamSettings): Promise<CamExplanation> {
-  const { plan, pool, framesPerClip, pictures, onProgress, onNote, signal } = settings;
-  const chooser = targetChooser(settings);
+export async function explainCam(work: Work, plan: CamPlan): Promise<CamExplanation> {
+  const { options, pool, framesPerClip, subject, wanted } = work;
+  const { onProgress, onNote, signal } = options;
+  const { target = 'predicted', video } = options.cam ?? {};
+  const chooser = targetChooser({ target, classes: subject.classes ?? [], pool });
   const asked = pool.map((clip, index) => ({
     ...{ index, clip },
     frames: uniformFrames(clip.record.frames, framesPerClip),
@@ -41,12 +44,12 @@ export async function explainCam(settings: CamSettings): Promise<CamExplanation>
   const videos: CamVideo[] = [];
   const regions = { found: 0, none: 0 };
   let done = 0;
-  onProgress?.(0, explained.length);
+  onProgress?.(0, explained.length, 'heat: ');
   for (const batch of batchesOf(explained, plan.batch)) {
     // The network holds the thread: a signal is heard between batches only.
     await setImmediate();
     signal?.throwIfAborted();
-    const images = explainBatch(batch, settings, chooser);
+    const images = explainBatch(batch, plan, subject.view, chooser);
     let from = 0;
     for (const one of batch) {
       signal?.throwIfAborted();
@@ -55,17 +58,17 @@ export async function explainCam(settings: CamSettings): Promise<CamExplanation>
       const region = fieldRegion(one.clip);
       if (region === null) regions.none++;
       else if (region.foundNow) regions.found++;
-      const isDrawn = pictures.has(one.index);
-      entries.push(...(await entriesOf(one, mine, region, isDrawn, settings)));
-      if (isDrawn && settings.video !== null && one.clip.record.frames > 1)
-        videos.push(await camVideo(one.clip, one.index, mine[0]!.class, region, settings, settings.video));
-      onProgress?.(++done, explained.length, one.clip.record.id);
+      const isDrawn = wanted.drawn.has(one.index);
+      entries.push(...(await entriesOf(one, mine, region, isDrawn, work, plan)));
+      if (isDrawn && video !== undefined && one.clip.record.frames > 1)
+        videos.push(await camVideo(one.clip, one.index, mine[0]!.class, region, work, plan, video));
+      onProgress?.(++done, explained.length, `heat: ${one.clip.record.id}`);
     }
   }
   return {
     layer: plan.layer,
     cells: { width: plan.cells.width, height: plan.cells.height },
-    target: settings.target,
+    target,
     ...{ entries, videos },
     summary: {
       leftOut,
@@ -99,7 +102,8 @@ function batchesOf(clips: readonly ClipFrames[], rows: number): ClipFrames[][] {
 
 function explainBatch(
   batch: readonly ClipFrames[],
-  { plan, view }: CamSettings,
+  plan: CamPlan,
+  view: Subject['view'],
   chooser: TargetChooser,
 ): readonly CamImage[] {
   let count = 0;
@@ -124,8 +128,10 @@ async function entriesOf(
   images: readonly CamImage[],
   region: FieldRegion | null,
   isDrawn: boolean,
-  { plan, classes, folder }: CamSettings,
+  { subject, folder }: Work,
+  plan: CamPlan,
 ): Promise<CamEntry[]> {
+  const classes = subject.classes ?? [];
   const { record } = clip;
   const size = { width: record.width, height: record.height };
   // The frame that shows the class best.

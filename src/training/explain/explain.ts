@@ -3,11 +3,11 @@
  * (map, nearest neighbours). Numbers are always complete; pictures of clips are made only of those that were asked for.
  */
 import { join } from 'node:path';
+import { defined } from '../../base/collect.ts';
 import { UsclError } from '../../base/errors.ts';
-import type { Backend, Precision } from '../../engine/backend.ts';
 import { openBackend } from '../../engine/open.ts';
 import { CamPlan } from '../../evaluation/cam-plan.ts';
-import { clipMeans, type ClipEmbeddings } from '../../evaluation/embeddings.ts';
+import { clipMeans, type ClipEmbeddings, embedDataset } from '../../evaluation/embeddings.ts';
 import {
   type Explanation,
   EXPLANATION_FOLDER,
@@ -16,11 +16,11 @@ import {
 } from '../../evaluation/explanation.ts';
 import { settleMapOptions } from '../../evaluation/embedding-map.ts';
 import { comparableRows } from '../../evaluation/retrieval.ts';
-import type { WhichCheckpoint } from '../backbone.ts';
+import { fillWholeView } from '../../views/whole.ts';
+import { embedderOf } from '../backbone.ts';
 import { overlapWith } from '../provenance.ts';
 import { datasetHash, isRun } from '../run-folder.ts';
 import { choosePictures, explainCam } from './cam.ts';
-import { targetChooser } from './cam-settings.ts';
 import {
   defaultParts,
   defaultQueries,
@@ -29,61 +29,12 @@ import {
   type PooledClip,
   poolClips,
 } from './clip-pool.ts';
-import type { VideoFormat } from './encode-video.ts';
-import { explainMap, type MapOptions } from './map.ts';
+import { explainMap } from './map.ts';
 import { explainNeighbours } from './neighbours.ts';
-import { type FileOptions, openData } from './opened-data.ts';
+import { openData } from './opened-data.ts';
+import { type ExplainOptions, targetChooser, type Work } from './options.ts';
 import { openFolder, PARTS, type Part, writeExplanation } from './out-folder.ts';
-import { embedPool, openSubject, type Subject } from './subject.ts';
-
-export interface CamOptions {
-  /** A value or a stage of the network. Default `layer4`. */
-  readonly layer?: string;
-  /** `predicted` (default), `label`, or the name of a class. */
-  readonly target?: string;
-  /** Clips drawn at most, an even share of every class. Default 24; 0 for numbers only. */
-  readonly pictures?: number;
-  /** Draw these clips (ids, or parts of ids that only one clip has) and no others. */
-  readonly clips?: readonly string[];
-  /** Videos of the drawn clips that move. Default none. */
-  readonly video?: VideoFormat;
-}
-
-export interface NeighboursOptions {
-  /** Clips that are asked about: ids, or parts of ids that only one clip has. Default: the first of every class. */
-  readonly clips?: readonly string[];
-  /** Answers to each. Default 9. */
-  readonly count?: number;
-  /** Answer clips of the same group (patient) too. Default false. */
-  readonly sameGroup?: boolean;
-}
-
-export interface ExplainOptions {
-  /** Run folder of fine-tuning or (map and neighbours only) pretraining, a checkpoint, or a safetensors file. */
-  readonly source: string;
-  /** Datasets, or files and folders of clips; not both. */
-  readonly data: readonly string[];
-  /** Default: `explain` in the run. */
-  readonly out?: string;
-  /** Where none of the three parts is asked for, all that these weights and clips allow are made. */
-  readonly cam?: CamOptions;
-  readonly map?: MapOptions;
-  readonly neighbours?: NeighboursOptions;
-  /** Frames looked at a clip, uniform in time, 1 to 64. Default 4. */
-  readonly framesPerClip?: number;
-  /** Of a pretraining run. Default `best`. */
-  readonly checkpoint?: WhichCheckpoint;
-  /** How files are read; of no effect on datasets. */
-  readonly files?: FileOptions;
-  readonly overwrite?: boolean;
-  readonly backend?: 'auto' | 'onednn' | 'reference';
-  readonly threads?: number;
-  /** Default f32. */
-  readonly precision?: Precision;
-  readonly onProgress?: (done: number, total: number, note?: string) => void;
-  readonly onNote?: (text: string) => void;
-  readonly signal?: AbortSignal;
-}
+import { openSubject } from './subject.ts';
 
 export interface Explained extends Explanation {
   readonly folder: string;
@@ -134,7 +85,7 @@ export async function explain(given: ExplainOptions): Promise<Explained> {
     framesPerClip,
   };
   const work: Work = { options, backend, subject, pool, framesPerClip, folder, wanted };
-  using plan = options.cam === undefined ? null : camPlan(work, options.cam);
+  using plan = options.cam === undefined ? null : camPlan(work);
   const kept = openFolder(folder, about, parts, overwrite);
   const result: Explanation = {
     ...{ format: 'uscl-explanation', version: 1, ...about },
@@ -148,19 +99,10 @@ export async function explain(given: ExplainOptions): Promise<Explained> {
   return { ...result, folder };
 }
 
-interface Work {
-  readonly options: ExplainOptions;
-  readonly backend: Backend;
-  readonly subject: Subject;
-  readonly pool: readonly PooledClip[];
-  readonly framesPerClip: number;
-  readonly folder: string;
-  readonly wanted: { readonly drawn: ReadonlySet<number>; readonly queries: readonly number[] };
-}
-
-function camPlan({ backend, subject, options, framesPerClip }: Work, cam: CamOptions): CamPlan {
+function camPlan({ backend, subject, options, framesPerClip }: Work): CamPlan {
+  const layer = options.cam?.layer;
   return new CamPlan(backend, subject.network, subject.parameters, {
-    ...(cam.layer === undefined ? {} : { layer: cam.layer }),
+    ...defined({ layer }),
     batch: Math.max(CAM_BATCH, framesPerClip),
     precision: options.precision ?? 'f32',
   });
@@ -171,61 +113,46 @@ async function explainParts(
   parts: readonly Part[],
   plan: CamPlan | null,
 ): Promise<Partial<Pick<Explanation, Part>>> {
-  const { options, backend, subject, pool, framesPerClip, folder, wanted } = work;
-  const { onNote, signal } = options;
+  const { options, backend, subject, pool, framesPerClip } = work;
+  const { signal, onProgress } = options;
   const result: { -readonly [Key in Part]?: Explanation[Key] } = {};
-  if (plan !== null)
-    result.cam = await explainCam({
-      ...{ plan, pool, framesPerClip, folder, onNote, signal },
-      classes: subject.classes ?? [],
-      view: subject.view,
-      target: options.cam?.target ?? 'predicted',
-      pictures: wanted.drawn,
-      video: options.cam?.video ?? null,
-      onProgress: (done, total, note) => options.onProgress?.(done, total, `heat: ${note ?? ''}`),
-    });
+  if (plan !== null) result.cam = await explainCam(work, plan);
   if (!parts.includes('map') && !parts.includes('neighbours')) return result;
-  const embeddings = await embedPool(backend, subject, frameSource(pool), {
-    ...{ framesPerClip, precision: options.precision ?? 'f32', signal },
-    onProgress: (done, total) => options.onProgress?.(done, total, 'features'),
+  const { network, parameters, view } = subject;
+  const precision = options.precision ?? 'f32';
+  using features = backend.compile(network, parameters, { batch: 32, mode: 'infer', precision });
+  const embeddings = await embedDataset(frameSource(pool), embedderOf(features), {
+    framesPerClip,
+    ...defined({ signal }),
+    onProgress: (done, total) => onProgress?.(done, total, 'features'),
+    fillView: (frame, clip, target, offset) => {
+      fillWholeView(frame, clip, view, target, offset);
+    },
   });
-  if (options.map !== undefined)
-    result.map = await explainMap({
-      ...{ pool, embeddings, folder, signal, options: options.map },
-      classes: classOrder(subject, pool),
-      onProgress: (done, total) => options.onProgress?.(done, total, 'map'),
-    });
+  if (options.map !== undefined) result.map = await explainMap(work, embeddings);
   if (options.neighbours !== undefined) result.neighbours = await neighbours(work, embeddings);
   return result;
 }
 
 async function neighbours(work: Work, embeddings: ClipEmbeddings): Promise<NeighbourExplanation[]> {
-  const { options, pool, folder, wanted } = work;
-  const { count = 9, sameGroup = false } = options.neighbours ?? {};
-  const { dim } = embeddings;
-  const rows = comparableRows(clipMeans(embeddings, pool.length), dim);
+  const { options, pool, wanted } = work;
+  const rows = comparableRows(clipMeans(embeddings, pool.length), embeddings.dim);
   const answers: NeighbourExplanation[] = [];
   for (const query of wanted.queries) {
     options.signal?.throwIfAborted();
-    answers.push(await explainNeighbours({ pool, rows, dim, query, count, sameGroup, folder }));
+    answers.push(await explainNeighbours(work, rows, embeddings.dim, query));
   }
   return answers;
 }
 
-/** The network's classes, then those of the data that it does not know. */
-function classOrder({ classes }: Subject, pool: readonly PooledClip[]): string[] {
-  const ofData = pool.flatMap(({ dataset }) => dataset.manifest.classes);
-  return [...new Set([...(classes ?? []), ...ofData])];
-}
-
-function drawnClips(pool: readonly PooledClip[], cam: CamOptions | undefined): Set<number> {
+function drawnClips(pool: readonly PooledClip[], cam: ExplainOptions['cam']): Set<number> {
   if (cam === undefined) return new Set();
   if (cam.clips !== undefined && cam.clips.length > 0)
     return new Set(cam.clips.map((id) => findClip(pool, id)));
   return choosePictures(pool, cam.pictures ?? 24);
 }
 
-function queriesIn(pool: readonly PooledClip[], neighbours: NeighboursOptions | undefined): number[] {
+function queriesIn(pool: readonly PooledClip[], neighbours: ExplainOptions['neighbours']): number[] {
   if (neighbours === undefined) return [];
   const { clips = [] } = neighbours;
   return clips.length === 0 ? defaultQueries(pool) : clips.map((id) => findClip(pool, id));

@@ -9,42 +9,29 @@ import { embeddingMap } from '../../evaluation/embedding-map.ts';
 import { type MapExplanation, RESEARCH_ONLY } from '../../evaluation/explanation.ts';
 import { neighbourAgreement } from '../../evaluation/neighbourhoods.ts';
 import { comparableRows } from '../../evaluation/retrieval.ts';
-import { type ClipReference, type PooledClip, referenceTo } from './clip-pool.ts';
+import { type ClipReference, referenceTo } from './clip-pool.ts';
+import type { Work } from './options.ts';
 
 export const MAP_FILES = {
   csv: 'map.csv',
   svg: { class: 'map-class.svg', group: 'map-group.svg', source: 'map-source.svg' },
 } as const;
 
-export interface MapOptions {
-  /** Default 15. */
-  readonly neighbours?: number;
-  /** Default 0.1. */
-  readonly minDist?: number;
-  /** Default 0. */
-  readonly seed?: number;
-}
-
-export interface MapSettings {
-  readonly pool: readonly PooledClip[];
-  readonly embeddings: ClipEmbeddings;
-  /** Order of classes in the legend. */
-  readonly classes: readonly string[];
-  readonly options: MapOptions;
-  readonly folder: string;
-  readonly onProgress?: ((done: number, total: number) => void) | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
 /** Errors: those of `embeddingMap` and of writing. */
-export async function explainMap(settings: MapSettings): Promise<MapExplanation> {
-  const { pool, embeddings, classes, folder, onProgress, signal } = settings;
-  const { seed = 0, ...asked } = settings.options;
+export async function explainMap(
+  { options, subject, pool, folder }: Work,
+  embeddings: ClipEmbeddings,
+): Promise<MapExplanation> {
+  const { seed = 0, ...asked } = options.map ?? {};
+  // The network's classes, then those of the data that it does not know.
+  const ofData = pool.flatMap(({ dataset }) => dataset.manifest.classes);
+  const classes = [...new Set([...(subject.classes ?? []), ...ofData])];
   const { dim } = embeddings;
   const rows = comparableRows(clipMeans(embeddings, pool.length), dim);
   const map = await embeddingMap(rows, dim, {
     ...{ seed, ...asked },
-    ...defined({ onProgress, signal }),
+    ...defined({ signal: options.signal }),
+    onProgress: (done, total) => options.onProgress?.(done, total, 'map'),
   });
   const points = pool.map((clip, i) => ({
     ...referenceTo(clip),

@@ -2,11 +2,11 @@
 import { join } from 'node:path';
 import type { OverlayOptions } from 'sharp';
 import { writeFileAtomic } from '../../base/files.ts';
-import type { NeighbourExplanation } from '../../evaluation/explanation.ts';
-import { RESEARCH_ONLY } from '../../evaluation/explanation.ts';
+import { type NeighbourExplanation, RESEARCH_ONLY } from '../../evaluation/explanation.ts';
 import { nearestClips } from '../../evaluation/retrieval.ts';
-import { type PooledClip, referenceTo } from './clip-pool.ts';
+import { referenceTo } from './clip-pool.ts';
 import { ACCENT, fileName, fitted, framePixels, layer, lines, PALE, sheet } from './drawing.ts';
+import type { Work } from './options.ts';
 
 export const NEIGHBOURS_FOLDER = 'neighbours';
 
@@ -17,20 +17,17 @@ const HEADER = 28;
 const COLUMNS = 5;
 const SAME = '#7be08a';
 
-export interface NeighbourSettings {
-  readonly pool: readonly PooledClip[];
-  /** Unit rows [clips, dim]. */
-  readonly rows: Float32Array;
-  readonly dim: number;
-  readonly query: number;
-  readonly count: number;
-  readonly sameGroup: boolean;
-  readonly folder: string;
-}
-
-/** Errors: those of `nearestClips`, of `readFrame` and of writing. */
-export async function explainNeighbours(settings: NeighbourSettings): Promise<NeighbourExplanation> {
-  const { pool, rows, dim, query, count, sameGroup, folder } = settings;
+/**
+ * The answers to the clip `query` among unit `rows` [clips, dim]. Errors: those of `nearestClips`, of `readFrame` and of
+ * writing.
+ */
+export async function explainNeighbours(
+  { options, pool, folder }: Work,
+  rows: Float32Array,
+  dim: number,
+  query: number,
+): Promise<NeighbourExplanation> {
+  const { count = 9, sameGroup = false } = options.neighbours ?? {};
   const { group } = pool[query]!.record;
   const answers = nearestClips(rows, dim, query, {
     count,

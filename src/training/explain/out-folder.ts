@@ -13,7 +13,7 @@ import {
   readExplanation,
 } from '../../evaluation/explanation.ts';
 import { hashOf, isUnfinished, requireOurs } from '../run-folder.ts';
-import { CAM_FOLDER } from './cam-settings.ts';
+import { CAM_FOLDER } from './cam-picture.ts';
 import { MAP_FILES } from './map.ts';
 import { NEIGHBOURS_FOLDER } from './neighbours.ts';
 

@@ -2,14 +2,11 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { defined } from '../../base/collect.ts';
-import type { Backend, Parameters, Precision } from '../../engine/backend.ts';
+import type { Backend, Parameters } from '../../engine/backend.ts';
 import type { Network } from '../../engine/network.ts';
-import { type ClipEmbeddings, embedDataset, type FrameSource } from '../../evaluation/embeddings.ts';
 import { readSafetensorsHeader } from '../../formats/safetensors.ts';
 import type { ViewConfig } from '../../views/config.ts';
-import { fillWholeView } from '../../views/whole.ts';
-import { embedderOf, readBackbone, type WhichCheckpoint } from '../backbone.ts';
+import { readBackbone, type WhichCheckpoint } from '../backbone.ts';
 import { CHECKPOINTS, restoreWeights } from '../checkpoint.ts';
 import { openModel } from '../finetune/model.ts';
 import type { Ingested } from '../ingested.ts';
@@ -80,29 +77,4 @@ function isFineTuned(source: string): boolean {
 
 function fileOf(path: string): { readonly file: string; readonly sha256: string } {
   return { file: basename(path), sha256: createHash('sha256').update(readFileSync(path)).digest('hex') };
-}
-
-export interface EmbedPoolOptions {
-  readonly framesPerClip: number;
-  readonly precision: Precision;
-  readonly onProgress?: ((done: number, total: number) => void) | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** Features of whole frames of every clip. */
-export async function embedPool(
-  backend: Backend,
-  { network, parameters, view }: Subject,
-  clips: FrameSource,
-  options: EmbedPoolOptions,
-): Promise<ClipEmbeddings> {
-  const { framesPerClip, precision, onProgress, signal } = options;
-  using plan = backend.compile(network, parameters, { batch: 32, mode: 'infer', precision });
-  return await embedDataset(clips, embedderOf(plan), {
-    framesPerClip,
-    ...defined({ onProgress, signal }),
-    fillView: (frame, clip, target, offset) => {
-      fillWholeView(frame, clip, view, target, offset);
-    },
-  });
 }

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Dataset } from '../../../src/dataset/reader.ts';
 import type { ClipRecord } from '../../../src/dataset/types.ts';
-import { targetChooser } from '../../../src/training/explain/cam-settings.ts';
+import { targetChooser } from '../../../src/training/explain/options.ts';
 import type { PooledClip } from '../../../src/training/explain/clip-pool.ts';
 import { lines, outline } from '../../../src/training/explain/drawing.ts';
 import { errorOf } from '../support.ts';
