@@ -4,7 +4,7 @@
  */
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { UsclError } from '../base/errors.ts';
+import { dataError } from '../base/errors.ts';
 import type { Backend, Parameters, Plan, Precision } from '../engine/backend.ts';
 import type { Network } from '../engine/network.ts';
 import type { Dataset } from '../dataset/reader.ts';
@@ -92,13 +92,12 @@ function configOfWeights(weights: Weights, path: string): Config {
   const bottleneck = weights.has('layer1.0.conv3.weight');
   const deep = weights.has('layer3.5.conv1.weight');
   if (width === undefined || (channels !== 1 && channels !== 3) || (bottleneck && !deep))
-    throw new UsclError({
-      kind: 'data',
-      code: 'WEIGHTS_UNKNOWN',
-      message: `The tensors of ${path} are not those of a ResNet-18, 34 or 50 with torchvision's names in f32.`,
-      where: path,
-      remedy: 'Give a run folder, a checkpoint of this program, or a safetensors file of such a network.',
-    });
+    throw dataError(
+      'WEIGHTS_UNKNOWN',
+      `The tensors of ${path} are not those of a ResNet-18, 34 or 50 with torchvision's names in f32.`,
+      'Give a run folder, a checkpoint of this program, or a safetensors file of such a network.',
+      { where: path },
+    );
   const backbone = bottleneck ? 'resnet50' : deep ? 'resnet34' : 'resnet18';
   return resolveConfig({ overrides: { model: { backbone, width }, view: { channels } } });
 }

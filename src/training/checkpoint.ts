@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, linkSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { UsclError } from '../base/errors.ts';
+import { dataError, UsclError } from '../base/errors.ts';
 import { guardWrites } from '../base/files.ts';
 import type { Parameters } from '../engine/backend.ts';
 import type { Optimizer } from '../engine/optimizer.ts';
@@ -156,13 +156,12 @@ export function saveLast(
  */
 export function readCheckpoint(path: string): Checkpoint {
   if (!existsSync(path))
-    throw new UsclError({
-      kind: 'data',
-      code: 'CHECKPOINT_MISSING',
-      message: `There is no checkpoint at ${path}.`,
-      where: path,
-      remedy: 'Give a run folder that holds checkpoints/last.safetensors, or start the run anew.',
-    });
+    throw dataError(
+      'CHECKPOINT_MISSING',
+      `There is no checkpoint at ${path}.`,
+      'Give a run folder that holds checkpoints/last.safetensors, or start the run anew.',
+      { where: path },
+    );
   const { metadata, tensors } = readTensors(path, metadataSchema);
   return { ...metadata, tensors };
 }
@@ -182,13 +181,12 @@ export function readTensors<Metadata extends { readonly sha256: string }>(
   const metadata = schema.safeParse(file.metadata);
   if (!metadata.success) {
     const issue = metadata.error.issues[0];
-    throw new UsclError({
-      kind: 'data',
-      code: 'CHECKPOINT_FOREIGN',
-      message: `${path} is not a checkpoint of this program: its metadata lack a valid "${issue?.path.join('.') ?? 'format'}".`,
-      where: path,
-      remedy: 'Give a checkpoint that `uscl pretrain` wrote.',
-    });
+    throw dataError(
+      'CHECKPOINT_FOREIGN',
+      `${path} is not a checkpoint of this program: its metadata lack a valid "${issue?.path.join('.') ?? 'format'}".`,
+      'Give a checkpoint that `uscl pretrain` wrote.',
+      { where: path },
+    );
   }
   const tensors = new Map<string, NamedArray>();
   for (const [name, { shape, data }] of file.tensors) {
@@ -268,22 +266,19 @@ function digest(tensors: readonly NamedArray[]): string {
 }
 
 function damaged(path: string, reason: string, cause?: unknown): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'CHECKPOINT_DAMAGED',
-    message: `The checkpoint ${path} is damaged: ${reason}.`,
-    where: path,
-    remedy: 'Use an earlier checkpoint of the run (previous, best or a kept epoch), or a backup.',
-    cause,
-  });
+  return dataError(
+    'CHECKPOINT_DAMAGED',
+    `The checkpoint ${path} is damaged: ${reason}.`,
+    'Use an earlier checkpoint of the run (previous, best or a kept epoch), or a backup.',
+    { where: path, cause },
+  );
 }
 
 function mismatch(path: string, name: string, reason: string): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'CHECKPOINT_MISMATCH',
-    message: `The checkpoint does not fit this network: ${name} ${reason}.`,
-    where: path,
-    remedy: 'Use the configuration (backbone, heads, optimizer) that the checkpoint was made with.',
-  });
+  return dataError(
+    'CHECKPOINT_MISMATCH',
+    `The checkpoint does not fit this network: ${name} ${reason}.`,
+    'Use the configuration (backbone, heads, optimizer) that the checkpoint was made with.',
+    { where: path },
+  );
 }

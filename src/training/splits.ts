@@ -2,7 +2,7 @@
  * Which clips train, which validate, and whose label is read. Everything is a function of the seed and of clip or
  * group names, never of the order of clips; a subset at one rate contains every subset at a lower rate.
  */
-import { UsclError } from '../base/errors.ts';
+import { dataError, UsclError } from '../base/errors.ts';
 import { randomAt } from '../base/random.ts';
 import { type NamedSplit, partOfClips } from '../dataset/splits.ts';
 import type { ClipRecord } from '../dataset/types.ts';
@@ -41,13 +41,12 @@ export function splitClips(
     (index) => !held.has(index) && (data.rateMode === 'replace' || within.has(index)),
   );
   if (training.length === 0)
-    throw new UsclError({
-      kind: 'data',
-      code: 'SPLIT_IMPOSSIBLE',
-      message: `No clip is left to train on: ${clips.length} clips, rate ${data.rate}, validation ${data.validation.fraction}.`,
-      where: 'data.rate, data.validation.fraction',
-      remedy: 'Use a larger rate, a smaller validation fraction, or more clips.',
-    });
+    throw dataError(
+      'SPLIT_IMPOSSIBLE',
+      `No clip is left to train on: ${clips.length} clips, rate ${data.rate}, validation ${data.validation.fraction}.`,
+      'Use a larger rate, a smaller validation fraction, or more clips.',
+      { where: 'data.rate, data.validation.fraction' },
+    );
   const classOf = new Map(classes.map((name, index) => [name, index]));
   const labelOf = (index: number): number => classOf.get(clips[index]!.label ?? '') ?? UNLABELLED;
   const labelled = training.filter((index) => labelOf(index) !== UNLABELLED);
@@ -152,13 +151,12 @@ function heldOut(
   for (const index of usable) sizes.set(groupOf(index), (sizes.get(groupOf(index)) ?? 0) + 1);
   if (fraction === 0) return [];
   if (sizes.size < 2)
-    throw new UsclError({
-      kind: 'data',
-      code: 'SPLIT_IMPOSSIBLE',
-      message: 'The dataset has one group only, so no clips can be held out for validation.',
-      where: 'data.validation.fraction',
-      remedy: 'Set data.validation.fraction=0, or ingest with groups (patients) in the labels file.',
-    });
+    throw dataError(
+      'SPLIT_IMPOSSIBLE',
+      'The dataset has one group only, so no clips can be held out for validation.',
+      'Set data.validation.fraction=0, or ingest with groups (patients) in the labels file.',
+      { where: 'data.validation.fraction' },
+    );
   const order = [...sizes.keys()]
     .map((group) => ({ group, draw: draw(seed, 'validation', group) }))
     .sort((a, b) => a.draw - b.draw || (a.group < b.group ? -1 : 1));

@@ -5,7 +5,7 @@
  */
 import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';
-import { messageOf, UsclError } from '../../base/errors.ts';
+import { dataError, messageOf, UsclError } from '../../base/errors.ts';
 import { readBounded } from '../../base/read-bounded.ts';
 import { readCsv } from '../../ingest/common/csv.ts';
 
@@ -167,13 +167,12 @@ function merged(map: ClassMap | null, model: readonly string[]): Pick<FittedClas
 }
 
 function unknownClass(where: string, what: string, model: readonly string[]): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'MAP_UNKNOWN_CLASS',
-    message: `${what}, which is no class of the model.`,
-    where,
-    remedy: `The model tells apart ${model.map(quoted).join(', ')}; to leave a class out, write "${DROP}".`,
-  });
+  return dataError(
+    'MAP_UNKNOWN_CLASS',
+    `${what}, which is no class of the model.`,
+    `The model tells apart ${model.map(quoted).join(', ')}; to leave a class out, write "${DROP}".`,
+    { where },
+  );
 }
 
 function unknownLabels(
@@ -181,15 +180,13 @@ function unknownLabels(
   map: ClassMap | null,
   classes: readonly string[],
 ): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'LABEL_UNKNOWN',
-    message: `The dataset has labels that the model does not know: ${unknown.join(', ')}.`,
-    where: map?.path ?? 'labels',
-    remedy:
-      `${map === null ? 'Give a file with --map that says' : 'Say in that file'} which of ${classes.map(quoted).join(', ')} ` +
+  return dataError(
+    'LABEL_UNKNOWN',
+    `The dataset has labels that the model does not know: ${unknown.join(', ')}.`,
+    `${map === null ? 'Give a file with --map that says' : 'Say in that file'} which of ${classes.map(quoted).join(', ')} ` +
       `each of them is, or "${DROP}" to leave its clips out.`,
-  });
+    { where: map?.path ?? 'labels' },
+  );
 }
 
 function quoted(text: string): string {
@@ -197,12 +194,8 @@ function quoted(text: string): string {
 }
 
 function invalid(where: string, message: string, cause?: unknown): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'MAP_INVALID',
-    message,
+  return dataError('MAP_INVALID', message, 'docs/predicting.md shows what such a file holds.', {
     where,
-    remedy: 'docs/predicting.md shows what such a file holds.',
     cause,
   });
 }

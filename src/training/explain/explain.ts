@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { defined } from '../../base/collect.ts';
-import { UsclError } from '../../base/errors.ts';
+import { dataError, UsclError } from '../../base/errors.ts';
 import { openBackend } from '../../engine/open.ts';
 import { CamPlan } from '../../evaluation/cam-plan.ts';
 import { clipMeans, type ClipEmbeddings, embedDataset } from '../../evaluation/embeddings.ts';
@@ -182,13 +182,11 @@ function requireFrames(frames: number): number {
 }
 
 function nothingToExplain(): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'EXPLAIN_NOTHING',
-    message:
-      'Nothing can be explained: these weights know no class, and there are too few clips to compare with each other.',
-    remedy: 'Give a fine-tuned run, or clips of more groups.',
-  });
+  return dataError(
+    'EXPLAIN_NOTHING',
+    'Nothing can be explained: these weights know no class, and there are too few clips to compare with each other.',
+    'Give a fine-tuned run, or clips of more groups.',
+  );
 }
 
 function noClasses(source: string): UsclError {

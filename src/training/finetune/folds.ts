@@ -3,7 +3,7 @@
  * clip and group names. Nothing is dropped silently: what cannot be done is an error that says what could be.
  */
 import { z } from 'zod';
-import { UsclError } from '../../base/errors.ts';
+import { dataError, UsclError } from '../../base/errors.ts';
 import { randomAt } from '../../base/random.ts';
 import { groupedFolds } from '../../dataset/folds.ts';
 import { unitsOf } from '../../dataset/near-duplicates.ts';
@@ -195,40 +195,37 @@ function requireFolding(plan: FoldPlan, { seed, fold }: Folding, dataset: Datase
   const { classes, labels, folds } = plan;
   for (let f = 0; f < folds; f++) {
     if (!fold.includes(f))
-      throw new UsclError({
-        kind: 'data',
-        code: 'FOLD_EMPTY',
-        message: `Fold ${f + 1} of ${folds} (seed ${seed}) has no labelled clip to test: a few groups hold most clips.`,
-        where: dataset.folder,
-        remedy: drawn
+      throw dataError(
+        'FOLD_EMPTY',
+        `Fold ${f + 1} of ${folds} (seed ${seed}) has no labelled clip to test: a few groups hold most clips.`,
+        drawn
           ? 'Ask for fewer folds (--set folds=3), another seed (--set seed=1), or label clips of more groups.'
           : 'Label clips of that part, or make the split again: uscl split DATASET --name NAME --overwrite',
-      });
+        { where: dataset.folder },
+      );
     const learnt = new Set(labels.filter((label, i) => label >= 0 && fold[i] !== f && fold[i] !== LEFT_OUT));
     const missing = classes.find((_, c) => !learnt.has(c));
     if (missing !== undefined)
-      throw new UsclError({
-        kind: 'data',
-        code: 'SPLIT_UNEVEN',
-        message: `Without fold ${f + 1} (seed ${seed}) no clip of the class '${missing}' is left to learn it from.`,
-        where: dataset.folder,
-        remedy: drawn
+      throw dataError(
+        'SPLIT_UNEVEN',
+        `Without fold ${f + 1} (seed ${seed}) no clip of the class '${missing}' is left to learn it from.`,
+        drawn
           ? 'Ask for more folds (--set folds=8) or another seed (--set seed=1), label clips of more groups of that class, or leave it out (--classes).'
           : 'Label clips of more groups of that class, leave it out (--classes), or make the split again with other shares: uscl split DATASET --name NAME --overwrite',
-      });
+        { where: dataset.folder },
+      );
   }
 }
 
 function requireTwo(classes: readonly string[], dataset: Dataset): void {
   if (classes.length >= 2) return;
   const found = classes.length === 0 ? 'no labelled clip' : `labels of one class only, '${classes[0]!}'`;
-  throw new UsclError({
-    kind: 'data',
-    code: 'FOLDS_ONE_CLASS',
-    message: `A classifier tells at least two classes apart, and the dataset has ${found}.`,
-    where: dataset.folder,
-    remedy: 'Ingest it with labels (--labels FILE), or use another dataset.',
-  });
+  throw dataError(
+    'FOLDS_ONE_CLASS',
+    `A classifier tells at least two classes apart, and the dataset has ${found}.`,
+    'Ingest it with labels (--labels FILE), or use another dataset.',
+    { where: dataset.folder },
+  );
 }
 
 function requireWeights({ classWeights }: FinetuneConfig, classes: readonly string[]): void {

@@ -4,7 +4,7 @@
  */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { UsclError } from '../../base/errors.ts';
+import { dataError, UsclError } from '../../base/errors.ts';
 import type { Backend, Parameters, Precision } from '../../engine/backend.ts';
 import type { Network } from '../../engine/network.ts';
 import { OUTPUTS, withHeads } from '../../models/heads.ts';
@@ -48,14 +48,12 @@ export function modelFile(source: string): string {
   if (statSync(source, { throwIfNoEntry: false })?.isFile() === true) return source;
   const path = join(source, RUN_FILES.checkpoints, CHECKPOINTS.best);
   if (statSync(path, { throwIfNoEntry: false })?.isFile() === true) return path;
-  throw new UsclError({
-    kind: 'data',
-    code: 'MODEL_MISSING',
-    message: `There is no fine-tuned model at ${source}.`,
-    where: path,
-    remedy:
-      'Give the folder of a finished `uscl finetune` run (without --no-final), or a safetensors file that one wrote.',
-  });
+  throw dataError(
+    'MODEL_MISSING',
+    `There is no fine-tuned model at ${source}.`,
+    'Give the folder of a finished `uscl finetune` run (without --no-final), or a safetensors file that one wrote.',
+    { where: path },
+  );
 }
 
 /** Opens a fine-tuned network. Errors: `MODEL_MISSING`, `MODEL_WITHOUT_CLASSES`, those of `readCheckpoint`. */
@@ -63,13 +61,12 @@ export function openModel(source: string, backend: Backend, options: ModelOption
   const path = modelFile(source);
   const checkpoint = readCheckpoint(path);
   if (checkpoint.classifier === undefined)
-    throw new UsclError({
-      kind: 'data',
-      code: 'MODEL_WITHOUT_CLASSES',
-      message: `${path} holds a backbone that was not fine-tuned: it knows no classes.`,
-      where: path,
-      remedy: 'Fine-tune it first: uscl finetune RUN DATASET --out RUN2, then give RUN2.',
-    });
+    throw dataError(
+      'MODEL_WITHOUT_CLASSES',
+      `${path} holds a backbone that was not fine-tuned: it knows no classes.`,
+      'Fine-tune it first: uscl finetune RUN DATASET --out RUN2, then give RUN2.',
+      { where: path },
+    );
   const { classes, view } = checkpoint.classifier;
   const network = classifierNetwork(checkpoint.model, view, classes.length);
   const { batch = 32, precision = backend.describe().precisions[0] ?? 'f32' } = options;

@@ -3,7 +3,7 @@
  * `classes` that were asked for. A clip whose label is left out is to everything else a clip without a label. A name that
  * the dataset does not have is an error, never ignored.
  */
-import { UsclError } from '../../base/errors.ts';
+import { dataError, UsclError } from '../../base/errors.ts';
 import type { Dataset } from '../../dataset/reader.ts';
 import { labelIndices } from '../../evaluation/clips.ts';
 import { type ClassMap, DROP } from '../evaluate/class-map.ts';
@@ -72,13 +72,12 @@ export function classMapOf({ path, classes, merge }: ClassMap): Record<string, s
 }
 
 function unknownInMap(name: string, classes: readonly string[]): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'MAP_UNKNOWN_CLASS',
-    message: `${JSON.stringify(name)} is no class of the dataset.`,
-    where: 'key classMap',
-    remedy: `Its classes are ${classes.map((one) => JSON.stringify(one)).join(', ')}; to leave one out, write "${DROP}" in the file of --map, or null in the key.`,
-  });
+  return dataError(
+    'MAP_UNKNOWN_CLASS',
+    `${JSON.stringify(name)} is no class of the dataset.`,
+    `Its classes are ${classes.map((one) => JSON.stringify(one)).join(', ')}; to leave one out, write "${DROP}" in the file of --map, or null in the key.`,
+    { where: 'key classMap' },
+  );
 }
 
 function unknownClass(name: string, classes: readonly string[]): UsclError {
@@ -94,5 +93,5 @@ function unknownClass(name: string, classes: readonly string[]): UsclError {
 const SAY_ONCE = 'Say it once; docs/finetuning.md shows what such a file holds.';
 
 function invalid(where: string, message: string, remedy: string): UsclError {
-  return new UsclError({ kind: 'data', code: 'MAP_INVALID', message, where, remedy });
+  return dataError('MAP_INVALID', message, remedy, { where });
 }
