@@ -3,7 +3,7 @@
  * key the nearest one that exists.
  */
 import type { z } from 'zod';
-import { UsclError } from '../base/errors.ts';
+import { usageError, type UsclError } from '../base/errors.ts';
 
 export type Tree = Readonly<Record<string, unknown>>;
 
@@ -36,16 +36,14 @@ export function unknownKey(
   guide = 'docs/configuration.md',
 ): UsclError {
   const nearest = nearestKey(path, known);
-  return new UsclError({
-    kind: 'usage',
-    code: 'CONFIG_UNKNOWN_KEY',
-    message: `There is no configuration key "${path}".`,
-    where,
-    remedy:
-      nearest === undefined
-        ? `See ${guide} for every key.`
-        : `Did you mean "${nearest}"? See ${guide} for every key.`,
-  });
+  return usageError(
+    'CONFIG_UNKNOWN_KEY',
+    `There is no configuration key "${path}".`,
+    nearest === undefined
+      ? `See ${guide} for every key.`
+      : `Did you mean "${nearest}"? See ${guide} for every key.`,
+    { where },
+  );
 }
 
 /** The error for the first problem zod found in `input`. `known` holds every valid key path. */
@@ -61,13 +59,12 @@ export function configError(
   if (issue.code === 'unrecognized_keys')
     return unknownKey([...issue.path.map(String), issue.keys[0] ?? ''].join('.'), known, where, guide);
   const value = valueAt(input, issue.path);
-  return new UsclError({
-    kind: 'usage',
-    code: 'CONFIG_INVALID',
-    message: `The configuration key "${place}" cannot be ${shown(value)}: ${allowed(issue)}.`,
-    where: `${where}, key ${place}`,
-    remedy: `Change "${place}"; ${guide} says what it means.`,
-  });
+  return usageError(
+    'CONFIG_INVALID',
+    `The configuration key "${place}" cannot be ${shown(value)}: ${allowed(issue)}.`,
+    `Change "${place}"; ${guide} says what it means.`,
+    { where: `${where}, key ${place}` },
+  );
 }
 
 /** An unknown key first: it often explains the others. */

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { parse as parseYaml } from 'yaml';
 import type { z } from 'zod';
-import { messageOf, UsclError } from '../base/errors.ts';
+import { messageOf, usageError } from '../base/errors.ts';
 import { configError, isTree, keyPaths, type Tree, unknownKey } from './config-errors.ts';
 
 /** What is configured. */
@@ -75,27 +75,24 @@ export function readConfigFile(path: string): ConfigFile {
   try {
     return { path, text: readFileSync(path, 'utf8') };
   } catch (thrown) {
-    throw new UsclError({
-      kind: 'usage',
-      code: 'CONFIG_FILE',
-      message: `Cannot read the configuration file ${path}: ${messageOf(thrown)}.`,
-      where: path,
-      remedy: 'Give the path of a YAML file; docs/configuration.md shows one.',
-      cause: thrown,
-    });
+    throw usageError(
+      'CONFIG_FILE',
+      `Cannot read the configuration file ${path}: ${messageOf(thrown)}.`,
+      'Give the path of a YAML file; docs/configuration.md shows one.',
+      { where: path, cause: thrown },
+    );
   }
 }
 
 function presetIn(presets: Readonly<Record<string, Tree>>, name: unknown): Tree {
   const preset = typeof name === 'string' && Object.hasOwn(presets, name) ? presets[name] : undefined;
   if (preset !== undefined) return preset;
-  throw new UsclError({
-    kind: 'usage',
-    code: 'CONFIG_INVALID',
-    message: `There is no preset ${JSON.stringify(name)}: allowed are ${Object.keys(presets).join(', ')}.`,
-    where: 'preset',
-    remedy: 'Choose one of those names.',
-  });
+  throw usageError(
+    'CONFIG_INVALID',
+    `There is no preset ${JSON.stringify(name)}: allowed are ${Object.keys(presets).join(', ')}.`,
+    'Choose one of those names.',
+    { where: 'preset' },
+  );
 }
 
 function parseConfigFile({ guide }: ConfigKind<unknown>, { path, text }: ConfigFile): Tree {
@@ -103,14 +100,12 @@ function parseConfigFile({ guide }: ConfigKind<unknown>, { path, text }: ConfigF
   try {
     value = parseYaml(text, { maxAliasCount: 100 });
   } catch (thrown) {
-    throw new UsclError({
-      kind: 'usage',
-      code: 'CONFIG_FILE',
-      message: `The configuration file is not valid YAML: ${messageOf(thrown).split('\n')[0] ?? ''}.`,
-      where: path,
-      remedy: `Mend the file at that line; ${guide} shows one.`,
-      cause: thrown,
-    });
+    throw usageError(
+      'CONFIG_FILE',
+      `The configuration file is not valid YAML: ${messageOf(thrown).split('\n')[0] ?? ''}.`,
+      `Mend the file at that line; ${guide} shows one.`,
+      { where: path, cause: thrown },
+    );
   }
   return asTree(value ?? {}, path);
 }
@@ -119,13 +114,12 @@ function parseConfigFile({ guide }: ConfigKind<unknown>, { path, text }: ConfigF
 function parseSetting({ guide }: ConfigKind<unknown>, setting: string, known: readonly string[]): Tree {
   const at = setting.indexOf('=');
   if (at < 1)
-    throw new UsclError({
-      kind: 'usage',
-      code: 'CONFIG_INVALID',
-      message: `A setting is key=value, not "${setting}".`,
-      where: `--set ${setting}`,
-      remedy: 'Write for example --set optimizer.learningRate=0.001',
-    });
+    throw usageError(
+      'CONFIG_INVALID',
+      `A setting is key=value, not "${setting}".`,
+      'Write for example --set optimizer.learningRate=0.001',
+      { where: `--set ${setting}` },
+    );
   const path = setting.slice(0, at);
   if (!known.includes(path)) throw unknownKey(path, known, `--set ${setting}`, guide);
   let value: unknown;
@@ -139,13 +133,12 @@ function parseSetting({ guide }: ConfigKind<unknown>, setting: string, known: re
 
 function asTree(value: unknown, where: string): Tree {
   if (isTree(value)) return value;
-  throw new UsclError({
-    kind: 'usage',
-    code: 'CONFIG_INVALID',
-    message: `A configuration is a group of keys, not ${JSON.stringify(value)}.`,
-    where,
-    remedy: 'Write keys and values, for example "training: {epochs: 100}".',
-  });
+  throw usageError(
+    'CONFIG_INVALID',
+    `A configuration is a group of keys, not ${JSON.stringify(value)}.`,
+    'Write keys and values, for example "training: {epochs: 100}".',
+    { where },
+  );
 }
 
 function merged(under: Tree, over: Tree): Tree {

@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { UsclError } from '../base/errors.ts';
+import { usageError, UsclError } from '../base/errors.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import { type Checkpoint, CHECKPOINTS, readCheckpoint, restoreAll } from './checkpoint.ts';
 import { isTree, type Tree } from './config-errors.ts';
@@ -124,5 +124,5 @@ export function resumeChanged(
   message: string,
   remedy = 'Resume with what the run was started with, or start a new run in another folder.',
 ): UsclError {
-  return new UsclError({ kind: 'usage', code: 'RESUME_CHANGED', message, where, remedy });
+  return usageError('RESUME_CHANGED', message, remedy, { where });
 }

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { dataError, messageOf, UsclError } from '../base/errors.ts';
+import { dataError, messageOf, usageError, UsclError } from '../base/errors.ts';
 import { guardWrites, writeFileAtomic } from '../base/files.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import { type Config, configSchema } from './config.ts';
@@ -75,13 +75,12 @@ export function checkRun(
   if (isRun(folder)) {
     if (resume) return 'resumed';
     if (overwrite) return 'replaced';
-    throw new UsclError({
-      kind: 'usage',
-      code: 'RUN_EXISTS',
-      message: `There is already a run at ${folder}.`,
-      where: folder,
-      remedy: 'Say --resume to continue it, --overwrite to replace it, or choose another folder.',
-    });
+    throw usageError(
+      'RUN_EXISTS',
+      `There is already a run at ${folder}.`,
+      'Say --resume to continue it, --overwrite to replace it, or choose another folder.',
+      { where: folder },
+    );
   }
   requireOurs(folder, 'a run', isOurs);
   return 'new';
@@ -101,13 +100,12 @@ export function requireOurs(
   const found = state.isDirectory()
     ? `it holds ${JSON.stringify(foreign)}, which is no part of one`
     : 'it is a file';
-  throw new UsclError({
-    kind: 'usage',
-    code: 'OUTPUT_NOT_OURS',
-    message: `Will not write ${what} to ${folder}: ${found}.`,
-    where: folder,
-    remedy: 'Choose another output folder (--out).',
-  });
+  throw usageError(
+    'OUTPUT_NOT_OURS',
+    `Will not write ${what} to ${folder}: ${found}.`,
+    'Choose another output folder (--out).',
+    { where: folder },
+  );
 }
 
 /** Removes what an earlier run consists of and nothing else; its configuration first, so that half of it is no run. */
@@ -143,13 +141,12 @@ export function readConfigAs<Parsed>(folder: string, schema: z.ZodType<Parsed>):
 
 /** `RUN_KIND`: a run of one kind where another is needed. */
 export function wrongKind(folder: string, is: string, needed: string): UsclError {
-  return new UsclError({
-    kind: 'usage',
-    code: 'RUN_KIND',
-    message: `The run at ${folder} is a ${is} run; a ${needed} run is needed here.`,
-    where: join(folder, RUN_FILES.config),
-    remedy: `Give a run that \`uscl ${needed === 'pretraining' ? 'pretrain' : 'finetune'}\` wrote, or another output folder.`,
-  });
+  return usageError(
+    'RUN_KIND',
+    `The run at ${folder} is a ${is} run; a ${needed} run is needed here.`,
+    `Give a run that \`uscl ${needed === 'pretraining' ? 'pretrain' : 'finetune'}\` wrote, or another output folder.`,
+    { where: join(folder, RUN_FILES.config) },
+  );
 }
 
 /** Removes files that a killed process had not finished writing, from the run and the folders in it. */

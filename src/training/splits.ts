@@ -2,7 +2,7 @@
  * Which clips train, which validate, and whose label is read. Everything is a function of the seed and of clip or
  * group names, never of the order of clips; a subset at one rate contains every subset at a lower rate.
  */
-import { dataError, UsclError } from '../base/errors.ts';
+import { dataError, usageError } from '../base/errors.ts';
 import { randomAt } from '../base/random.ts';
 import { type NamedSplit, partOfClips } from '../dataset/splits.ts';
 import type { ClipRecord } from '../dataset/types.ts';
@@ -73,13 +73,12 @@ function candidates(
   const names = named.parts.map(({ name }) => name);
   const keepOut = names.indexOf(data.keepOut);
   if (keepOut === -1)
-    throw new UsclError({
-      kind: 'usage',
-      code: 'SPLIT_PART',
-      message: `The split ${named.name} has no part named ${data.keepOut}; it has ${names.join(', ')}.`,
-      where: 'data.keepOut',
-      remedy: `Set data.keepOut to the part that will be tested on, for example data.keepOut=${names.at(-1) ?? ''}.`,
-    });
+    throw usageError(
+      'SPLIT_PART',
+      `The split ${named.name} has no part named ${data.keepOut}; it has ${names.join(', ')}.`,
+      `Set data.keepOut to the part that will be tested on, for example data.keepOut=${names.at(-1) ?? ''}.`,
+      { where: 'data.keepOut' },
+    );
   const partOf = partOfClips(named, clips);
   const usable = all.filter((index) => partOf[index] !== keepOut);
   const val = names.indexOf('val');

@@ -2,7 +2,7 @@
  * A network in training, whatever it learns: parameters, optimizer and compiled plans of one backend, and the one
  * optimizer step. Knows batches, not datasets, methods, epochs or files. Owns native memory: dispose of it.
  */
-import { UsclError } from '../base/errors.ts';
+import { usageError, UsclError } from '../base/errors.ts';
 import type { Backend, Parameters, Plan, PlanOptions, Precision, Ranges } from '../engine/backend.ts';
 import type { Network } from '../engine/network.ts';
 import { createOptimizer, type Optimizer, type ParameterGroup, rangesOf } from '../engine/optimizer.ts';
@@ -161,13 +161,12 @@ export function namesLike(names: readonly string[], pattern: string, key: string
   const glob = new RegExp(`^${escaped.join('.*')}$`);
   const found = names.filter((name) => glob.test(name));
   if (found.length > 0) return found;
-  throw new UsclError({
-    kind: 'usage',
-    code: 'CONFIG_INVALID',
-    message: `No parameter has a name like "${pattern}".`,
-    where: `key ${key}`,
-    remedy: `Names look like ${names[0] ?? ''}, ${names.at(-4) ?? ''}, ${names.at(-1) ?? ''}; * stands for any letters.`,
-  });
+  throw usageError(
+    'CONFIG_INVALID',
+    `No parameter has a name like "${pattern}".`,
+    `Names look like ${names[0] ?? ''}, ${names.at(-4) ?? ''}, ${names.at(-1) ?? ''}; * stands for any letters.`,
+    { where: `key ${key}` },
+  );
 }
 
 /** Adds the time since the last call to a part. */

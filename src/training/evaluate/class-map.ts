@@ -5,7 +5,7 @@
  */
 import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';
-import { dataError, messageOf, UsclError } from '../../base/errors.ts';
+import { dataError, messageOf, usageError, UsclError } from '../../base/errors.ts';
 import { readBounded } from '../../base/read-bounded.ts';
 import { readCsv } from '../../ingest/common/csv.ts';
 
@@ -201,12 +201,10 @@ function invalid(where: string, message: string, cause?: unknown): UsclError {
 }
 
 function unreadable(path: string, reason: string, cause: unknown): UsclError {
-  return new UsclError({
-    kind: 'usage',
-    code: 'MAP_UNREADABLE',
-    message: `Cannot read the file of classes ${path}: ${reason}.`,
-    where: path,
-    remedy: 'Check the path and its permissions.',
-    cause,
-  });
+  return usageError(
+    'MAP_UNREADABLE',
+    `Cannot read the file of classes ${path}: ${reason}.`,
+    'Check the path and its permissions.',
+    { where: path, cause },
+  );
 }

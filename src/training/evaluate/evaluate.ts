@@ -5,7 +5,7 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { defined } from '../../base/collect.ts';
-import { dataError, UsclError } from '../../base/errors.ts';
+import { dataError, usageError, type UsclError } from '../../base/errors.ts';
 import { openDataset, type Dataset } from '../../dataset/reader.ts';
 import { uniformFrames } from '../../evaluation/embeddings.ts';
 import { evaluatePredictions, type EvaluateOptions } from '../../evaluation/evaluate-predictions.ts';
@@ -215,11 +215,10 @@ function nothingToScore(dataset: Dataset, where: string): UsclError {
 
 function requireFrames(frames: number | 'all'): void {
   if (frames === 'all' || (Number.isInteger(frames) && frames >= 1)) return;
-  throw new UsclError({
-    kind: 'usage',
-    code: 'EVALUATE_OPTION',
-    message: `The option frames is ${frames}; it must be a whole number from 1, or 'all'.`,
-    where: 'frames',
-    remedy: 'Correct the option and run the command again.',
-  });
+  throw usageError(
+    'EVALUATE_OPTION',
+    `The option frames is ${frames}; it must be a whole number from 1, or 'all'.`,
+    'Correct the option and run the command again.',
+    { where: 'frames' },
+  );
 }

@@ -5,7 +5,7 @@
  */
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { UsclError } from '../../base/errors.ts';
+import { usageError } from '../../base/errors.ts';
 import { guardWrites, syncFolder, writeFileAtomic } from '../../base/files.ts';
 import { PREDICTIONS_FILE, type Predictions, writePredictions } from '../../evaluation/predictions.ts';
 import { requireOurs, RUN_FILES } from '../run-folder.ts';
@@ -21,13 +21,12 @@ export function checkResultFolder(folder: string, overwrite: boolean): void {
   const names = requireOurs(folder, 'an evaluation', (name) => OURS.includes(name));
   if (names.length > 0 && !names.includes(ABOUT)) requireOurs(folder, 'an evaluation', () => false);
   if (names.length === 0 || overwrite) return;
-  throw new UsclError({
-    kind: 'usage',
-    code: 'EVALUATION_EXISTS',
-    message: `There is already an evaluation at ${folder}.`,
-    where: folder,
-    remedy: 'Say --overwrite to replace it, or choose another folder.',
-  });
+  throw usageError(
+    'EVALUATION_EXISTS',
+    `There is already an evaluation at ${folder}.`,
+    'Say --overwrite to replace it, or choose another folder.',
+    { where: folder },
+  );
 }
 
 /** Writes the folder. Errors: those of `checkResultFolder`; `DISK_FULL`, `WRITE_FAILED`. */

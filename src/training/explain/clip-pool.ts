@@ -2,7 +2,7 @@
  * The clips that are explained: those of one or several datasets, each with the dataset it is read from. And what is
  * explained of them where nobody said.
  */
-import { UsclError } from '../../base/errors.ts';
+import { usageError } from '../../base/errors.ts';
 import type { Dataset } from '../../dataset/reader.ts';
 import type { ClipRecord } from '../../dataset/types.ts';
 import { FEWEST_CLIPS } from '../../evaluation/embedding-map.ts';
@@ -60,16 +60,14 @@ export function findClip(pool: readonly PooledClip[], id: string): number {
     exact.length > 0 ? exact : pool.flatMap(({ record }, index) => (record.id.includes(id) ? [index] : []));
   if (found.length === 1) return found[0]!;
   const some = (found.length === 0 ? [...pool.keys()] : found).slice(0, 3).map((i) => pool[i]!.record.id);
-  throw new UsclError({
-    kind: 'usage',
-    code: found.length === 0 ? 'CLIP_UNKNOWN' : 'CLIP_AMBIGUOUS',
-    message:
-      found.length === 0
-        ? `There is no clip "${id}".`
-        : `${found.length} clips have "${id}" in their id or are called so.`,
-    where: id,
-    remedy: `Give a whole id, such as ${some.join(' or ')}; \`uscl inspect\` shows them.`,
-  });
+  throw usageError(
+    found.length === 0 ? 'CLIP_UNKNOWN' : 'CLIP_AMBIGUOUS',
+    found.length === 0
+      ? `There is no clip "${id}".`
+      : `${found.length} clips have "${id}" in their id or are called so.`,
+    `Give a whole id, such as ${some.join(' or ')}; \`uscl inspect\` shows them.`,
+    { where: id },
+  );
 }
 
 /** Clips that are asked about at most. */

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { defined } from '../../base/collect.ts';
-import { dataError, UsclError } from '../../base/errors.ts';
+import { dataError, usageError, type UsclError } from '../../base/errors.ts';
 import { openBackend } from '../../engine/open.ts';
 import { CamPlan } from '../../evaluation/cam-plan.ts';
 import { clipMeans, type ClipEmbeddings, embedDataset } from '../../evaluation/embeddings.ts';
@@ -161,24 +161,22 @@ function queriesIn(pool: readonly PooledClip[], neighbours: ExplainOptions['neig
 function outFolder({ source, out }: ExplainOptions): string {
   if (out !== undefined) return out;
   if (isRun(source)) return join(source, EXPLANATION_FOLDER);
-  throw new UsclError({
-    kind: 'usage',
-    code: 'EXPLAIN_OPTION',
-    message: 'There is no run whose folder the explanation could go to.',
-    where: '--out',
-    remedy: 'Say where it is to go: --out FOLDER.',
-  });
+  throw usageError(
+    'EXPLAIN_OPTION',
+    'There is no run whose folder the explanation could go to.',
+    'Say where it is to go: --out FOLDER.',
+    { where: '--out' },
+  );
 }
 
 function requireFrames(frames: number): number {
   if (Number.isInteger(frames) && frames >= 1 && frames <= MOST_FRAMES) return frames;
-  throw new UsclError({
-    kind: 'usage',
-    code: 'EXPLAIN_OPTION',
-    message: `framesPerClip must be a whole number from 1 to ${MOST_FRAMES}, not ${frames}.`,
-    where: 'framesPerClip',
-    remedy: 'Use 4.',
-  });
+  throw usageError(
+    'EXPLAIN_OPTION',
+    `framesPerClip must be a whole number from 1 to ${MOST_FRAMES}, not ${frames}.`,
+    'Use 4.',
+    { where: 'framesPerClip' },
+  );
 }
 
 function nothingToExplain(): UsclError {
@@ -190,11 +188,10 @@ function nothingToExplain(): UsclError {
 }
 
 function noClasses(source: string): UsclError {
-  return new UsclError({
-    kind: 'usage',
-    code: 'MODEL_WITHOUT_CLASSES',
-    message: `${source} holds a backbone that was not fine-tuned: there is no class whose evidence could be shown.`,
-    where: source,
-    remedy: 'Say --map or --neighbours CLIP, or fine-tune it first: uscl finetune RUN DATASET --out RUN2.',
-  });
+  return usageError(
+    'MODEL_WITHOUT_CLASSES',
+    `${source} holds a backbone that was not fine-tuned: there is no class whose evidence could be shown.`,
+    'Say --map or --neighbours CLIP, or fine-tune it first: uscl finetune RUN DATASET --out RUN2.',
+    { where: source },
+  );
 }

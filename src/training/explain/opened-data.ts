@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { defined } from '../../base/collect.ts';
-import { dataError, UsclError } from '../../base/errors.ts';
+import { dataError, usageError } from '../../base/errors.ts';
 import { guardWrites } from '../../base/files.ts';
 import { type Dataset, openDataset } from '../../dataset/reader.ts';
 import { FILES } from '../../dataset/types.ts';
@@ -40,22 +40,20 @@ export async function openData(
   options: OpenDataOptions,
 ): Promise<OpenedData> {
   if (data.length === 0)
-    throw new UsclError({
-      kind: 'usage',
-      code: 'DATA_NONE',
-      message: 'There is nothing to explain.',
-      remedy: 'Give datasets, or files and folders of clips.',
-    });
+    throw usageError(
+      'DATA_NONE',
+      'There is nothing to explain.',
+      'Give datasets, or files and folders of clips.',
+    );
   const isDataset = (path: string): boolean => existsSync(join(path, FILES.manifest));
   const folders = data.filter(isDataset);
   if (folders.length === data.length) return openAll(folders);
   if (folders.length > 0)
-    throw new UsclError({
-      kind: 'usage',
-      code: 'DATA_MIXED',
-      message: `${folders[0] ?? ''} is a dataset and ${data.find((path) => !isDataset(path)) ?? ''} is not.`,
-      remedy: 'Give datasets, or files and folders of clips, in one command.',
-    });
+    throw usageError(
+      'DATA_MIXED',
+      `${folders[0] ?? ''} is a dataset and ${data.find((path) => !isDataset(path)) ?? ''} is not.`,
+      'Give datasets, or files and folders of clips, in one command.',
+    );
   return await clipsOfFiles(data, folder, subject, options);
 }
 

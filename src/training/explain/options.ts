@@ -1,5 +1,5 @@
 /** What an explanation is asked for, what it works with, and which class of each clip is explained. */
-import { UsclError } from '../../base/errors.ts';
+import { usageError } from '../../base/errors.ts';
 import type { Backend, Precision } from '../../engine/backend.ts';
 import { largestAt } from '../../evaluation/knn.ts';
 import type { WhichCheckpoint } from '../backbone.ts';
@@ -108,14 +108,12 @@ export function targetChooser({
       classOf: ({ record }) => (isKnown(record.label) ? classes.indexOf(record.label) : 0),
     };
   if (classes.includes(target)) return { explains: () => true, classOf: () => classes.indexOf(target) };
-  throw new UsclError({
-    kind: 'usage',
-    code: 'CAM_TARGET',
-    message:
-      target === 'label'
-        ? 'No clip has a label that the network knows.'
-        : `The network knows no class "${target}".`,
-    where: 'class',
-    remedy: `Give predicted, label, or one of its classes: ${classes.join(', ')}.`,
-  });
+  throw usageError(
+    'CAM_TARGET',
+    target === 'label'
+      ? 'No clip has a label that the network knows.'
+      : `The network knows no class "${target}".`,
+    `Give predicted, label, or one of its classes: ${classes.join(', ')}.`,
+    { where: 'class' },
+  );
 }

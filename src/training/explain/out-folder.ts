@@ -4,7 +4,7 @@
  */
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { UsclError } from '../../base/errors.ts';
+import { usageError, UsclError } from '../../base/errors.ts';
 import { guardWrites, writeFileAtomic } from '../../base/files.ts';
 import {
   type Explanation,
@@ -47,15 +47,14 @@ export function openFolder(
   const replaced = isSame ? parts : PARTS;
   const lost = there === null ? [] : replaced.filter((part) => hasPart(there, part));
   if (lost.length > 0 && !overwrite)
-    throw new UsclError({
-      kind: 'usage',
-      code: 'EXPLANATION_EXISTS',
-      message: isSame
+    throw usageError(
+      'EXPLANATION_EXISTS',
+      isSame
         ? `${folder} already holds this explanation (${lost.join(', ')}).`
         : `${folder} holds an explanation of other weights or other clips.`,
-      where: folder,
-      remedy: 'Say --overwrite to replace it, or choose another folder with --out.',
-    });
+      'Say --overwrite to replace it, or choose another folder with --out.',
+      { where: folder },
+    );
   guardWrites(folder, () => {
     // The list goes first: nothing is named that is no longer there.
     if (replaced.length === PARTS.length) rmSync(join(folder, EXPLANATION_FILE), { force: true });

@@ -3,7 +3,7 @@
  * clip and group names. Nothing is dropped silently: what cannot be done is an error that says what could be.
  */
 import { z } from 'zod';
-import { dataError, UsclError } from '../../base/errors.ts';
+import { dataError, usageError } from '../../base/errors.ts';
 import { randomAt } from '../../base/random.ts';
 import { groupedFolds } from '../../dataset/folds.ts';
 import { unitsOf } from '../../dataset/near-duplicates.ts';
@@ -230,13 +230,12 @@ function requireTwo(classes: readonly string[], dataset: Dataset): void {
 
 function requireWeights({ classWeights }: FinetuneConfig, classes: readonly string[]): void {
   if (typeof classWeights === 'string' || classWeights.length === classes.length) return;
-  throw new UsclError({
-    kind: 'usage',
-    code: 'CONFIG_INVALID',
-    message: `There are ${classWeights.length} class weights for the ${classes.length} classes ${classes.join(', ')}.`,
-    where: 'key classWeights',
-    remedy: 'Give one weight a class in that order, or "balanced".',
-  });
+  throw usageError(
+    'CONFIG_INVALID',
+    `There are ${classWeights.length} class weights for the ${classes.length} classes ${classes.join(', ')}.`,
+    'Give one weight a class in that order, or "balanced".',
+    { where: 'key classWeights' },
+  );
 }
 
 /** `folds.json`: which clip is tested in which fold, and what is known of leaks, for whoever reads a run later. */

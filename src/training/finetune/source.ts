@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { UsclError } from '../../base/errors.ts';
+import { usageError } from '../../base/errors.ts';
 import { readBackbone } from '../backbone.ts';
 import type { Weights } from '../checkpoint.ts';
 import type { Tree } from '../config-errors.ts';
@@ -72,13 +72,12 @@ export function requireFit(source: FinetuneSource, config: FinetuneConfig): void
     ['view.channels', network.channels, config.view.channels],
   ] as const) {
     if (has === asked) continue;
-    throw new UsclError({
-      kind: 'usage',
-      code: 'WEIGHTS_MISMATCH',
-      message: `The weights of ${source.given} are of a network with ${key}=${has}, not ${asked}.`,
-      where: `key ${key}`,
-      remedy: `Leave ${key} out: it follows the weights. For another network give other weights, or "random".`,
-    });
+    throw usageError(
+      'WEIGHTS_MISMATCH',
+      `The weights of ${source.given} are of a network with ${key}=${has}, not ${asked}.`,
+      `Leave ${key} out: it follows the weights. For another network give other weights, or "random".`,
+      { where: `key ${key}` },
+    );
   }
 }
 

@@ -3,7 +3,7 @@
  * `classes` that were asked for. A clip whose label is left out is to everything else a clip without a label. A name that
  * the dataset does not have is an error, never ignored.
  */
-import { dataError, UsclError } from '../../base/errors.ts';
+import { dataError, usageError, type UsclError } from '../../base/errors.ts';
 import type { Dataset } from '../../dataset/reader.ts';
 import { labelIndices } from '../../evaluation/clips.ts';
 import { type ClassMap, DROP } from '../evaluate/class-map.ts';
@@ -81,13 +81,12 @@ function unknownInMap(name: string, classes: readonly string[]): UsclError {
 }
 
 function unknownClass(name: string, classes: readonly string[]): UsclError {
-  return new UsclError({
-    kind: 'usage',
-    code: 'CLASS_UNKNOWN',
-    message: `${JSON.stringify(name)} is no class that could be told apart.`,
-    where: 'key classes',
-    remedy: `Give names out of ${classes.map((one) => JSON.stringify(one)).join(', ')}.`,
-  });
+  return usageError(
+    'CLASS_UNKNOWN',
+    `${JSON.stringify(name)} is no class that could be told apart.`,
+    `Give names out of ${classes.map((one) => JSON.stringify(one)).join(', ')}.`,
+    { where: 'key classes' },
+  );
 }
 
 const SAY_ONCE = 'Say it once; docs/finetuning.md shows what such a file holds.';

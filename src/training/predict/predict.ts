@@ -5,7 +5,7 @@
  * by its probabilities. Research use only; not a medical device.
  */
 import { setImmediate } from 'node:timers/promises';
-import { UsclError } from '../../base/errors.ts';
+import { usageError, type UsclError } from '../../base/errors.ts';
 import { uniformFrames } from '../../evaluation/embeddings.ts';
 import type { ClipDecoding } from '../../ingest/clip.ts';
 import { DEFAULT_FPS, DEFAULT_SIZE } from '../../ingest/options.ts';
@@ -84,12 +84,11 @@ export class Predictor implements Disposable {
   async each(files: readonly string[], options: PredictOptions, visitor: PredictVisitor): Promise<void> {
     const { abstainBelow, reading } = this.head(options);
     if (files.length === 0)
-      throw new UsclError({
-        kind: 'usage',
-        code: 'PREDICT_EMPTY',
-        message: 'There is no file to predict.',
-        remedy: 'Give videos, pictures, DICOM files, or folders of these.',
-      });
+      throw usageError(
+        'PREDICT_EMPTY',
+        'There is no file to predict.',
+        'Give videos, pictures, DICOM files, or folders of these.',
+      );
     const { onProgress, signal } = options;
     const batcher = new FrameBatcher(this.#opened.model);
     const outcomes = new InOrder<Outcome>((outcome) =>
@@ -252,11 +251,10 @@ export class InOrder<Result> {
 }
 
 function optionError(option: string, value: unknown, expected: string): UsclError {
-  return new UsclError({
-    kind: 'usage',
-    code: 'PREDICT_OPTION',
-    message: `The option ${option} is ${String(value)}; it must be ${expected}.`,
-    where: option,
-    remedy: 'Correct the option and run the command again.',
-  });
+  return usageError(
+    'PREDICT_OPTION',
+    `The option ${option} is ${String(value)}; it must be ${expected}.`,
+    'Correct the option and run the command again.',
+    { where: option },
+  );
 }

@@ -1,7 +1,7 @@
 /** Predictions of files into a file: comma-separated rows as they come, or one JSON object; whole or not at all. */
 import { statSync } from 'node:fs';
 import { AtomicFile } from '../../base/files.ts';
-import { UsclError } from '../../base/errors.ts';
+import { usageError } from '../../base/errors.ts';
 import type { FailedFile, FilePrediction } from './answers.ts';
 import type { Predictor, PredictOptions, PredictVisitor } from './predict.ts';
 
@@ -84,15 +84,12 @@ export async function predictToFile(
 export function requireFree(path: string, overwrite: boolean): void {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined || (overwrite && found.isFile())) return;
-  throw new UsclError({
-    kind: 'usage',
-    code: 'OUTPUT_EXISTS',
-    message: found.isFile() ? `There is already a file at ${path}.` : `${path} is no file.`,
-    where: path,
-    remedy: found.isFile()
-      ? 'Say --overwrite to replace it, or choose another name.'
-      : 'Choose another name.',
-  });
+  throw usageError(
+    'OUTPUT_EXISTS',
+    found.isFile() ? `There is already a file at ${path}.` : `${path} is no file.`,
+    found.isFile() ? 'Say --overwrite to replace it, or choose another name.' : 'Choose another name.',
+    { where: path },
+  );
 }
 
 /** How predictions become text, piece by piece. */
