@@ -12,11 +12,9 @@ import type { BackendDescription, KernelTime } from '../engine/backend.ts';
 import { openBackend } from '../engine/open.ts';
 import { openTuningStep, type TuningStep, type TuningWork } from './bench-tuning.ts';
 import type { Config } from './config.ts';
-import { openFeed } from './itinerary.ts';
-import { Itinerary } from './itinerary.ts';
+import { Itinerary, openFeed } from './itinerary.ts';
 import { Learner, type StepBatch } from './learner.ts';
-import { type ConfigSources, resolveConfig } from './resolve.ts';
-import { settled } from './resolve.ts';
+import { type ConfigSources, resolveConfig, settled } from './resolve.ts';
 import { splitClips } from './splits.ts';
 import type { StepSeconds } from './trained-network.ts';
 

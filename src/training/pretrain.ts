@@ -11,15 +11,14 @@ import type { Config } from './config.ts';
 import { writeCurves } from './curves.ts';
 import { describeEnvironment } from './environment.ts';
 import type { PretrainEvent, RunSummary } from './events.ts';
-import { openFeed } from './itinerary.ts';
-import { Itinerary } from './itinerary.ts';
+import { Itinerary, openFeed } from './itinerary.ts';
 import { Learner, methodOf } from './learner.ts';
 import { openLog } from './log.ts';
 import { train } from './loop.ts';
 import { Pretraining } from './pretraining.ts';
 import { recordProvenance, requireSameClips } from './provenance.ts';
 import { requireSameConfig, restoreRun, resultConfig } from './resume.ts';
-import { type ConfigSources, resolveConfig } from './resolve.ts';
+import { type ConfigSources, resolveConfig, settled } from './resolve.ts';
 import {
   checkRun,
   clearRun,
@@ -32,7 +31,6 @@ import {
   writeRunFile,
 } from './run-folder.ts';
 import { Scorer } from './scorer.ts';
-import { settled } from './resolve.ts';
 import { type Split, splitClips, withoutLabels } from './splits.ts';
 
 export interface PretrainOptions extends RunOptions<PretrainEvent> {

@@ -13,7 +13,7 @@ import { openBackend } from '../engine/open.ts';
 import type { ClipEmbeddings } from '../evaluation/embeddings.ts';
 import { compareProbes, LEFT_OUT, probe, TRAIN_ONLY } from '../evaluation/probe.ts';
 import type { ProbeResult } from '../evaluation/probe-result.ts';
-import { labelLeaks, leakError, splitLeaks } from './provenance.ts';
+import { labelLeaks, leakError, overlapWith, splitLeaks } from './provenance.ts';
 import {
   type BackboneSource,
   embedClips,
@@ -25,7 +25,6 @@ import {
 } from './backbone.ts';
 import type { RunProbe } from './probe-file.ts';
 import { datasetHash } from './run-folder.ts';
-import { overlapWith } from './provenance.ts';
 
 export interface ProbeRunOptions {
   /** Default `best`. */

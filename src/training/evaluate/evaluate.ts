@@ -12,9 +12,8 @@ import { evaluatePredictions, type EvaluateOptions } from '../../evaluation/eval
 import type { Evaluation } from '../../evaluation/evaluation-result.ts';
 import type { PredictedClip, Predictions } from '../../evaluation/predictions.ts';
 import type { Model } from '../finetune/model.ts';
-import { labelLeaks, leakError } from '../provenance.ts';
+import { labelLeaks, leakError, type Overlap, overlapWith } from '../provenance.ts';
 import { FrameBatcher, type ModelIdentity, type ModelUse, OpenedModel } from '../predict/opened-model.ts';
-import { type Overlap, overlapWith } from '../provenance.ts';
 import { datasetHash } from '../run-folder.ts';
 import { type ClassMap, fitClasses, type FittedClasses, readClassMap } from './class-map.ts';
 

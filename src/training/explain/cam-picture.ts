@@ -1,21 +1,21 @@
 /** One frame beside the same frame under its heat, with what was explained: as a PNG, or as a frame of a video. */
 import { HEAT_COLOURS, overlayHeat } from '../../evaluation/heat-colours.ts';
-import { type Grid, resizeMap } from '../../evaluation/grad-cam.ts';
-import type { PooledClip } from './clip-pool.ts';
-import {
-  ACCENT,
-  fitted,
-  framePixels,
-  INK,
-  layer,
-  type Line,
-  lines,
-  outline,
-  PALE,
-  type Pixels,
-  sheet,
-} from './drawing.ts';
-import type { FieldRegion } from './field-region.ts';
+import { type Grid, insideShare, resizeMap } from '../../evaluation/grad-cam.ts';
+import { ACCENT, fileName, fitted, framePixels, INK, layer, type Line, lines, outline, PALE, type Pixels, sheet } from './drawing.ts';
+import type { Field } from '../../dataset/types.ts';
+import { uniformFrames } from '../../evaluation/embeddings.ts';
+import { LOOK_AT } from '../../ingest/contact-sheet.ts';
+import { findField } from '../../ingest/field/find.ts';
+import { rasterize } from '../../ingest/field/raster.ts';
+import { join } from 'node:path';
+import type { CamPlan } from '../../evaluation/cam-plan.ts';
+import type { CamVideo } from '../../evaluation/explanation.ts';
+import { imageLength } from '../../views/config.ts';
+import { fillWholeView } from '../../views/whole.ts';
+import { type PooledClip, referenceTo } from './clip-pool.ts';
+import { encodeVideo, type VideoFormat } from './encode-video.ts';
+import type { Work } from './options.ts';
+import type { Subject } from './subject.ts';
 
 export interface CamPicture {
   readonly clip: PooledClip;
@@ -122,4 +122,108 @@ export function camCaptions(
     { text: record.id, colour: PALE },
     { text: 'Research use only, not a medical device.', colour: PALE },
   ];
+}
+
+export interface FieldRegion {
+  /** [height, width] of the stored frame, 1 inside. */
+  readonly inside: Uint8Array;
+  /** In pixels of the stored frame. */
+  readonly outlines: Field['outlines'];
+  /** Whether it was looked for now. */
+  readonly foundNow: boolean;
+}
+
+/** Frames in which a field is looked for. */
+const LOOKED_AT = 12;
+
+/** Null where no field is known and none can be found with confidence. */
+export function fieldRegion({ dataset, record }: PooledClip): FieldRegion | null {
+  const { width, height, field } = record;
+  if (field !== null) {
+    const kept = record.crop ?? { x: 0, y: 0, ...record.original };
+    const [scaleX, scaleY] = [width / kept.width, height / kept.height];
+    const outlines = field.outlines.map((outline) =>
+      outline.map(([x, y]): [number, number] => [(x - kept.x) * scaleX, (y - kept.y) * scaleY]),
+    );
+    return { outlines, inside: rasterize(outlines, { width, height }), foundNow: false };
+  }
+  const frames = uniformFrames(record.frames, LOOKED_AT).map((frame) => dataset.readFrame(record, frame));
+  const found = findField(frames, { width, height }, dataset.manifest.channels);
+  if (found === null || found.confidence < LOOK_AT) return null;
+  const inside = rasterize(found.outlines, { width, height });
+  // A guess that leaves nothing out tells nothing.
+  return inside.includes(0) ? { outlines: found.outlines, inside, foundNow: true } : null;
+}
+
+const BOX = 320;
+const CAPTIONS = 4;
+/** Shown so many a second where the clip does not tell. */
+const DEFAULT_FPS = 5;
+
+interface Explained {
+  readonly heat: Float32Array;
+  readonly probability: number;
+}
+
+/** Writes the video of class `index` in `classes`. Errors: those of `encodeVideo`, the network and `readFrame`. */
+export async function camVideo(
+  clip: PooledClip,
+  number: number,
+  chosen: number,
+  region: FieldRegion | null,
+  { subject, folder, options }: Work,
+  plan: CamPlan,
+  format: VideoFormat,
+): Promise<CamVideo> {
+  const name = subject.classes?.[chosen] ?? '';
+  const { signal } = options;
+  const { record, dataset } = clip;
+  const file = `${CAM_FOLDER}/${fileName(number, record.id, `.${format}`)}`;
+  const explained = explainFrames(clip, chosen, plan, subject.view, signal);
+  const full = Math.max(...explained.map(({ heat }) => Math.max(...heat)));
+  const size = { width: record.width, height: record.height };
+  const fps = record.fps ?? DEFAULT_FPS;
+  async function* frames(): AsyncGenerator<Uint8Array> {
+    for (const [frame, { heat, probability }] of explained.entries()) {
+      const share =
+        region === null ? null : insideShare(resizeMap(heat, plan.cells, size), region.inside).heat;
+      const drawn = await drawCam(
+        {
+          ...{ clip, region, heat, full, cells: plan.cells, frame: dataset.readFrame(record, frame) },
+          captions: camCaptions(clip, {
+            class: name,
+            probability,
+            insideShare: share,
+            frame: `frame ${frame + 1} of ${record.frames}`,
+          }),
+        },
+        BOX,
+      );
+      yield await drawn.raw().toBuffer();
+    }
+  }
+  const { width, height } = camPictureSize(size, BOX, CAPTIONS);
+  await encodeVideo(join(folder, file), { format, width, height, fps, signal }, frames());
+  return { ...referenceTo(clip), class: name, frames: record.frames, fps, file };
+}
+
+/** Maps are a few cells a side, so those of a whole clip are held at once. */
+function explainFrames(
+  { record, dataset }: PooledClip,
+  chosen: number,
+  plan: CamPlan,
+  view: Subject['view'],
+  signal: AbortSignal | undefined,
+): Explained[] {
+  const explained: Explained[] = [];
+  for (let from = 0; from < record.frames; from += plan.batch) {
+    signal?.throwIfAborted();
+    const count = Math.min(plan.batch, record.frames - from);
+    for (let i = 0; i < count; i++)
+      fillWholeView(dataset.readFrame(record, from + i), record, view, plan.input, i * imageLength(view));
+    const images = plan.explain(count, (probabilities) => probabilities.map(() => chosen));
+    for (const { heat, probabilities } of images)
+      explained.push({ heat, probability: probabilities[chosen]! });
+  }
+  return explained;
 }

@@ -12,11 +12,9 @@ import { insideShare, resizeMap } from '../../evaluation/grad-cam.ts';
 import { largestAt } from '../../evaluation/knn.ts';
 import { imageLength } from '../../views/config.ts';
 import { fillWholeView } from '../../views/whole.ts';
-import { CAM_FOLDER, camCaptions, drawCam } from './cam-picture.ts';
-import { camVideo } from './cam-video.ts';
+import { CAM_FOLDER, camCaptions, camVideo, drawCam, fieldRegion, type FieldRegion } from './cam-picture.ts';
 import { type PooledClip, referenceTo } from './clip-pool.ts';
 import { fileName } from './drawing.ts';
-import { fieldRegion, type FieldRegion } from './field-region.ts';
 import { targetChooser, type TargetChooser, type Work } from './options.ts';
 import type { Subject } from './subject.ts';
 

@@ -4,7 +4,7 @@
  * anything is written, hands folds to `cell.ts` one after another, and sums up.
  */
 import { join } from 'node:path';
-import { openDataset } from '../../dataset/reader.ts';
+import { type Dataset, openDataset } from '../../dataset/reader.ts';
 import { openBackend } from '../../engine/open.ts';
 import { evaluatePredictions } from '../../evaluation/evaluate-predictions.ts';
 import type { Evaluation } from '../../evaluation/evaluation-result.ts';
@@ -12,8 +12,7 @@ import { type Predictions, writePredictions } from '../../evaluation/predictions
 import { CHECKPOINTS } from '../checkpoint.ts';
 import type { GivenLayers } from '../config-layers.ts';
 import { describeEnvironment } from '../environment.ts';
-import { labelLeaks, leakError } from '../provenance.ts';
-import { FINETUNING, overlapWith, provenanceOf } from '../provenance.ts';
+import { FINETUNING, labelLeaks, leakError, type Overlap, overlapWith, provenanceOf } from '../provenance.ts';
 import {
   checkRun,
   clearRun,
@@ -32,16 +31,13 @@ import {
 import { settled } from '../resolve.ts';
 import { cellKeys, type CellRecord, readCell } from './cells.ts';
 import { type FinetuneConfig, finetuneSchema, resolveFinetune } from './config.ts';
-import { writeFinetuneCurves } from './curves.ts';
-import { EpochLog, isOf } from './epoch-log.ts';
+import { EpochLog, isOf, writeFinetuneCurves } from './epoch-log.ts';
 import type { FinetuneEvent, FinetuneSummary } from './events.ts';
-import { type FoldPlan, planFolds } from './folds.ts';
-import { foldsRecord } from './folds.ts';
+import { cellClips, type FoldPlan, foldsRecord, planFolds } from './folds.ts';
 import { FrozenPart } from './frozen-part.ts';
-import { remarks } from './remarks.ts';
 import { requireSameRun, resultConfig } from './resume.ts';
 import { Runner } from './runner.ts';
-import { readSource, recordOf, requireFit } from './source.ts';
+import { type FinetuneSource, readSource, recordOf, requireFit } from './source.ts';
 import { Tuner } from './tuner.ts';
 
 export interface FinetuneOptions extends RunOptions<FinetuneEvent> {
@@ -177,4 +173,58 @@ function evaluate(run: string, predictions: Predictions): Evaluation {
   const evaluation = evaluatePredictions(predictions);
   writeRunFile(run, RUN_FILES.metrics, evaluation);
   return evaluation;
+}
+
+export function remarks(
+  dataset: Dataset,
+  config: FinetuneConfig,
+  plan: FoldPlan,
+  source: FinetuneSource,
+  overlap: Overlap | null,
+): readonly string[] {
+  const found: string[] = [];
+  const unlabelled = plan.labels.filter((label) => label < 0).length - plan.leftOut;
+  if (unlabelled > 0) found.push(`${unlabelled} clips have no label and take no part.`);
+  if (plan.leftOut > 0) found.push(`${plan.leftOut} labelled clips are of classes that were left out.`);
+  if (plan.emptyClasses.length > 0)
+    found.push(`No clip has the label ${list(plan.emptyClasses)}; the network does not learn of it.`);
+  if (plan.joined.length > 0)
+    found.push(
+      `Groups that share pictures are kept on one side (perhaps one patient; see uscl audit): ${list(plan.joined.map((groups) => list(groups, ' + ')))}.`,
+    );
+  if (config.protocol === 'legacy')
+    found.push(
+      'The legacy protocol chooses the epoch on the test clips and parts clips of a group: its figures are optimistic.',
+    );
+  if (source.kind === 'weights' && source.trainedOn === null)
+    found.push(`It is not known what ${source.given} was trained on, so leaks cannot be looked for.`);
+  if (overlap !== null && overlap.seen > 0)
+    found.push(
+      `Pretraining has seen ${overlap.seen} of the tested clips` +
+        (overlap.labelsSeen === 0 ? ', without their labels.' : ` and labels of ${overlap.labelsSeen}.`),
+    );
+  if (config.split !== null && plan.foldings.length > 1)
+    found.push(
+      `All ${plan.foldings.length} seeds use the split ${config.split}; they differ in weights and draws.`,
+    );
+  if (config.protocol === 'honest') found.push(...innerRemarks(dataset, config, plan));
+  return found;
+}
+
+function innerRemarks(dataset: Dataset, config: FinetuneConfig, plan: FoldPlan): readonly string[] {
+  return config.labelRates.flatMap((labelRate) => {
+    const keys = plan.foldings.flatMap(({ seed }) =>
+      Array.from({ length: plan.folds }, (_, fold) => ({ labelRate, seed, fold })),
+    );
+    const without = keys.filter((key) => cellClips(plan, dataset, config, key).inner.length === 0).length;
+    if (without === 0) return [];
+    return [
+      `At label rate ${labelRate} ${without} of ${keys.length} trainings have too few labelled groups to hold any out: ` +
+        'they take the last epoch.',
+    ];
+  });
+}
+
+function list(items: readonly string[], separator = ', '): string {
+  return items.slice(0, 5).join(separator) + (items.length > 5 ? `${separator}…` : '');
 }

@@ -4,16 +4,16 @@
  */
 import type { Backend, Plan } from '../../engine/backend.ts';
 import { cutNetwork, frozenPrefix } from '../../engine/cut.ts';
-import { inferShapes, INPUT, type Network } from '../../engine/network.ts';
+import { inferShapes, INPUT, type Network, parameterSpecs } from '../../engine/network.ts';
 import { initialise } from '../../models/initialise.ts';
-import { OUTPUTS } from '../../models/heads.ts';
 import { softCrossEntropy, type SoftCrossEntropyResult } from '../../objectives/soft-cross-entropy.ts';
 import { restoreWeights } from '../checkpoint.ts';
-import { TrainedNetwork } from '../trained-network.ts';
+import { namesLike, parameterGroups, TrainedNetwork } from '../trained-network.ts';
 import { type FinetuneConfig, viewOf } from './config.ts';
-import { trainedLayers, type TrainedLayers } from './layers.ts';
 import { classifierNetwork } from './model.ts';
 import type { FinetuneSource } from './source.ts';
+import type { ParameterGroup } from '../../engine/optimizer.ts';
+import { OUTPUTS } from '../../models/heads.ts';
 
 /** One batch, its values at the cut in the input of `training(N)`: `targets` [N, classes], `weights` [N] or null. */
 export interface TuneBatch {
@@ -124,4 +124,74 @@ export class Tuner extends TrainedNetwork<TuneBatch, SoftCrossEntropyResult> {
     this.parameters.values.set(values);
     this.parameters.statistics.set(statistics);
   }
+}
+
+export interface TrainedLayers {
+  /** Whether a parameter trains. */
+  readonly trainable: (parameter: string) => boolean;
+  /** Whether a batch norm (by node) normalises with running statistics that never change. */
+  readonly frozenNorm: (node: string) => boolean;
+  readonly groups: readonly ParameterGroup[];
+}
+
+/** The trained layers of a network with a classifier. Error: `CONFIG_INVALID` for a pattern that fits no parameter. */
+export function trainedLayers(
+  network: Network,
+  config: Pick<FinetuneConfig, 'layers' | 'norms' | 'layerRates' | 'optimizer'>,
+): TrainedLayers {
+  const names = parameterSpecs(network).map(({ name }) => name);
+  const chosen = chosenNames(network, names, config.layers);
+  const trainable = (name: string): boolean => chosen.has(name);
+  const { norms } = config;
+  return {
+    trainable,
+    frozenNorm: (node) =>
+      norms === 'frozen' ||
+      (norms === 'trained' && !trainable(`${node}.weight`) && !trainable(`${node}.bias`)),
+    groups: groupsOf(names, names.filter(trainable), config),
+  };
+}
+
+function chosenNames(
+  network: Network,
+  names: readonly string[],
+  layers: FinetuneConfig['layers'],
+): ReadonlySet<string> {
+  const patterns = [`${OUTPUTS.logits}.*`, ...patternsOf(network, layers)];
+  return new Set(patterns.flatMap((pattern) => namesLike(names, pattern, 'layers')));
+}
+
+function patternsOf(network: Network, layers: FinetuneConfig['layers']): readonly string[] {
+  if (typeof layers !== 'string') return layers;
+  switch (layers) {
+    case 'head':
+      return [];
+    case 'all':
+      return ['*'];
+    case 'last-block': {
+      const block = network.nodes.findLast(({ kind }) => kind === 'addRelu');
+      return block === undefined ? [] : [`${block.name}.*`];
+    }
+  }
+}
+
+/** Parameters by weight decay, each kind again by the factor of its learning rate. */
+function groupsOf(
+  names: readonly string[],
+  trained: readonly string[],
+  { optimizer, layerRates }: Pick<FinetuneConfig, 'optimizer' | 'layerRates'>,
+): readonly ParameterGroup[] {
+  const factors = new Map<string, number>();
+  for (const [pattern, factor] of Object.entries(layerRates))
+    for (const name of namesLike(names, pattern, 'layerRates')) factors.set(name, factor);
+  const kept = new Set(trained);
+  return parameterGroups(names, optimizer).flatMap((group) => {
+    const parameters = group.parameters.filter((name) => kept.has(name));
+    const rates = [...new Set(parameters.map((name) => factors.get(name) ?? 1))].sort((a, b) => a - b);
+    return rates.map((factor) => ({
+      parameters: parameters.filter((name) => (factors.get(name) ?? 1) === factor),
+      learningRateFactor: factor,
+      weightDecay: group.weightDecay,
+    }));
+  });
 }

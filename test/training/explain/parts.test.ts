@@ -8,7 +8,7 @@ import { choosePictures } from '../../../src/training/explain/cam.ts';
 import { poolClips } from '../../../src/training/explain/clip-pool.ts';
 import { fileName } from '../../../src/training/explain/drawing.ts';
 import { encodeVideo } from '../../../src/training/explain/encode-video.ts';
-import { fieldRegion } from '../../../src/training/explain/field-region.ts';
+import { fieldRegion } from '../../../src/training/explain/cam-picture.ts';
 import { drawScreen } from '../../ingest/screens.ts';
 import { errorOf, scratchFolder } from '../support.ts';
 import { fieldedDataset, HEIGHT, WIDTH } from './support.ts';

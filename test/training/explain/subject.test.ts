@@ -4,7 +4,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { openDataset } from '../../../src/dataset/reader.ts';
 import { openBackend } from '../../../src/engine/open.ts';
 import { readCheckpoint, namedTensors } from '../../../src/training/checkpoint.ts';
-import { fieldRegion } from '../../../src/training/explain/field-region.ts';
+import { fieldRegion } from '../../../src/training/explain/cam-picture.ts';
 import { poolClips } from '../../../src/training/explain/clip-pool.ts';
 import { openSubject } from '../../../src/training/explain/subject.ts';
 import { OpenedModel } from '../../../src/training/predict/opened-model.ts';
