@@ -16,7 +16,7 @@ import { foldsRecordSchema } from '../training/finetune/folds.ts';
 import { type LogEntry, readLog } from '../training/log.ts';
 import { readProbes } from '../training/probe-file.ts';
 import type { RunProbe } from '../training/probe-file.ts';
-import { type Provenance, provenanceSchema } from '../training/provenance.ts';
+import { type Provenance, provenanceSchema, type Source, sourceSchema } from '../training/provenance.ts';
 import {
   FINETUNE_FILES,
   isRun,
@@ -41,17 +41,6 @@ const environmentSchema = z.object({
   }),
   revision: z.string().nullable(),
 });
-
-const sourceSchema = z.object({
-  kind: z.enum(['random', 'weights']),
-  /** As it was given: `random`, a folder or a file. */
-  given: z.string(),
-  sha256: z.string().nullable(),
-  step: z.int().nullable(),
-  epoch: z.int().nullable(),
-  trainedOn: z.array(provenanceSchema).nullable(),
-});
-export type Source = Readonly<z.infer<typeof sourceSchema>>;
 
 const overlapSchema = z.object({ seen: z.int(), labelsSeen: z.int() }).nullable();
 

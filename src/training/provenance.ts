@@ -133,12 +133,19 @@ export function trainedOn(source: string): readonly Provenance[] | null {
 export const FINETUNING = 'finetuning';
 export const UNKNOWN = 'unknown';
 
-/** The part of a fine-tuning run's `source.json` that says what came before. */
-const sourceSchema = z.object({
+/** `source.json` of a fine-tuning run: where its weights came from. */
+export const sourceSchema = z.object({
   kind: z.enum(['random', 'weights']),
+  /** What was given: `random`, a run folder or a file. */
   given: z.string(),
+  sha256: z.string().nullable(),
+  /** Of a checkpoint of this program. */
+  step: z.int().nullable(),
+  epoch: z.int().nullable(),
+  /** What the weights were trained on, where it is known. */
   trainedOn: z.array(provenanceSchema).nullable(),
 });
+export type Source = Readonly<z.infer<typeof sourceSchema>>;
 
 /**
  * How many of the `tested` clips of `dataset` were trained on by the run of `source` and those before it; null for

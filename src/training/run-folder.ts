@@ -200,6 +200,11 @@ export function hashOf(value: unknown): string {
   return createHash('sha256').update(JSON.stringify(value)).digest('hex');
 }
 
+/** SHA-256 of a file, hex. */
+export function fileHash(path: string): string {
+  return createHash('sha256').update(readFileSync(path)).digest('hex');
+}
+
 /** Identity of a dataset's content: classes, channels and every clip's record (source digests included). */
 export function datasetHash(dataset: Dataset): string {
   const { classes, channels, size, frames } = dataset.manifest;

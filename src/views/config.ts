@@ -24,48 +24,29 @@ function perChannel(value: z.ZodNumber) {
 const betaShape = z.number().positive().max(1000);
 
 const spgSchema = z.strictObject({
-  enabled: z
-    .boolean()
-    .default(true)
-    .describe(
-      'Sample pair generation. Off: a pair is two frames of the clip, each augmented, nothing mixed.',
-    ),
-  order: z
-    .enum(['augment-then-mix', 'mix-then-augment'])
-    .default('augment-then-mix')
-    .describe(
-      'Augment each of the three frames on its own (the anchor once for both views), then mix (published code); ' +
-        "or mix frames in register, then augment each mixture (the paper's figure).",
-    ),
-  coefficients: z
-    .enum(['shared', 'independent'])
-    .default('shared')
-    .describe('One ξ for both views (published code), or ξ1 and ξ2 drawn apart (paper).'),
-  beta: z
-    .tuple([betaShape, betaShape])
-    .readonly()
-    .default([0.5, 0.5])
-    .describe('Shapes of the Beta distribution of ξ.'),
-  anchor: z
-    .enum(['random', 'middle'])
-    .default('random')
-    .describe('Which of the three frames is x2: any (published code), or the middle one in time (paper).'),
-  windowSeconds: z
-    .number()
-    .positive()
-    .nullable()
-    .default(null)
-    .describe('Longest time between the drawn frames in seconds. null: the whole clip.'),
+  /** Sample pair generation. Off: a pair is two frames of the clip, each augmented, nothing mixed. */
+  enabled: z.boolean().default(true),
+  /**
+   * Augment each of the three frames on its own (the anchor once for both views), then mix (published code); or mix
+   * frames in register, then augment each mixture (the paper's figure).
+   */
+  order: z.enum(['augment-then-mix', 'mix-then-augment']).default('augment-then-mix'),
+  /** One ξ for both views (published code), or ξ1 and ξ2 drawn apart (paper). */
+  coefficients: z.enum(['shared', 'independent']).default('shared'),
+  /** Shapes of the Beta distribution of ξ. */
+  beta: z.tuple([betaShape, betaShape]).readonly().default([0.5, 0.5]),
+  /** Which of the three frames is x2: any (published code), or the middle one in time (paper). */
+  anchor: z.enum(['random', 'middle']).default('random'),
+  /** Longest time between the drawn frames in seconds. null: the whole clip. */
+  windowSeconds: z.number().positive().nullable().default(null),
 });
 
 /** One operation on an image, off unless the configuration gives it a probability. */
-function operation<Shape extends z.core.$ZodLooseShape>(description: string, shape: Shape) {
-  const off = probability.default(0).describe('Probability that a view gets it; 0: off.');
+function operation<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+  /** Probability that a view gets it; 0: off. */
+  const off = probability.default(0);
   // All of a shape's keys have defaults, which its generic type does not say.
-  return z
-    .strictObject({ probability: off, ...shape })
-    .prefault({} as never)
-    .describe(description);
+  return z.strictObject({ probability: off, ...shape }).prefault({} as never);
 }
 
 /** Width of a range around 1 from which a factor is drawn. */
@@ -76,83 +57,82 @@ function strength(value: number) {
 /** Strengths of the colour jitter are by default what pairs and single frames do not share. */
 const augmentation = (jitter: number, hue: number) =>
   z.strictObject({
-    cropScale: range(0.001, 1).default([0.8, 1]).describe('Area of the crop as a share of the frame.'),
-    cropRatio: range(0.01, 100).default([0.8, 1.25]).describe('Width over height of the crop.'),
-    flip: probability.default(0.5).describe('Probability of a left–right flip.'),
-    brightness: strength(jitter).describe('The factor is uniform in [max(0, 1 − value), 1 + value].'),
-    contrast: strength(jitter).describe('As brightness, about the mean of the view.'),
-    saturation: strength(jitter).describe('As brightness; no effect on grey frames.'),
-    hue: z
-      .number()
-      .min(0)
-      .max(0.5)
-      .default(hue)
-      .describe('The hue circle turns by a share uniform in [−value, value]; no effect on grey frames.'),
-    blur: operation('Gaussian blur.', {
-      sigma: range(0.01, 50).default([0.1, 2]).describe('Standard deviation in pixels of the view.'),
-      kernel: z
-        .number()
-        .positive()
-        .max(0.5)
-        .default(0.05)
-        .describe('Side of the kernel as a share of the view; the next odd number below, at least 3.'),
+    /** Area of the crop as a share of the frame. */
+    cropScale: range(0.001, 1).default([0.8, 1]),
+    /** Width over height of the crop. */
+    cropRatio: range(0.01, 100).default([0.8, 1.25]),
+    /** Probability of a left–right flip. */
+    flip: probability.default(0.5),
+    /** The factor is uniform in [max(0, 1 − value), 1 + value]. */
+    brightness: strength(jitter),
+    /** As brightness, about the mean of the view. */
+    contrast: strength(jitter),
+    /** As brightness; no effect on grey frames. */
+    saturation: strength(jitter),
+    /** The hue circle turns by a share uniform in [−value, value]; no effect on grey frames. */
+    hue: z.number().min(0).max(0.5).default(hue),
+    /** Gaussian blur. */
+    blur: operation({
+      /** Standard deviation in pixels of the view. */
+      sigma: range(0.01, 50).default([0.1, 2]),
+      /** Side of the kernel as a share of the view; the next odd number below, at least 3. */
+      kernel: z.number().positive().max(0.5).default(0.05),
     }),
-    rotation: operation('Rotation about the centre; corners turn black.', {
-      degrees: z.number().min(0).max(180).default(10).describe('Uniform in [−degrees, degrees].'),
+    /** Rotation about the centre; corners turn black. */
+    rotation: operation({
+      /** Uniform in [−degrees, degrees]. */
+      degrees: z.number().min(0).max(180).default(10),
     }),
-    affine: operation('Rotation, shift, zoom and shear in one; what is uncovered turns black.', {
-      degrees: z.number().min(0).max(180).default(0).describe('Rotation, uniform in [−degrees, degrees].'),
-      translate: z
-        .tuple([probability, probability])
-        .readonly()
-        .default([0.1, 0.1])
-        .describe('Largest shift to the side and down, as a share of the view.'),
-      scale: range(0.1, 10).default([1, 1]).describe('Zoom.'),
-      shear: z.number().min(0).max(80).default(0).describe('Along x, uniform in [−shear, shear] degrees.'),
+    /** Rotation, shift, zoom and shear in one; what is uncovered turns black. */
+    affine: operation({
+      /** Rotation, uniform in [−degrees, degrees]. */
+      degrees: z.number().min(0).max(180).default(0),
+      /** Largest shift to the side and down, as a share of the view. */
+      translate: z.tuple([probability, probability]).readonly().default([0.1, 0.1]),
+      /** Zoom. */
+      scale: range(0.1, 10).default([1, 1]),
+      /** Along x, uniform in [−shear, shear] degrees. */
+      shear: z.number().min(0).max(80).default(0),
     }),
-    cutout: operation('Black squares anywhere in the view (DeVries & Taylor 2017).', {
+    /** Black squares anywhere in the view (DeVries & Taylor 2017). */
+    cutout: operation({
       holes: z.int().min(1).max(100).default(3),
-      side: z.number().positive().max(1).default(0.143).describe('Side of a hole as a share of the view.'),
+      /** Side of a hole as a share of the view. */
+      side: z.number().positive().max(1).default(0.143),
     }),
-    outPainting: operation('Uniform noise outside of the windows (Models Genesis, Zhou et al. 2019).', {
-      windows: z.int().min(1).max(100).default(5).describe('Windows of 3/7 to 4/7 of a side that stay.'),
+    /** Uniform noise outside of the windows (Models Genesis, Zhou et al. 2019). */
+    outPainting: operation({
+      /** Windows of 3/7 to 4/7 of a side that stay. */
+      windows: z.int().min(1).max(100).default(5),
     }),
-    nonLinearIntensity: operation(
-      'Intensities through a random Bézier curve, inverted half of the time (Models Genesis).',
-      {},
-    ),
-    sharpen: operation('Sharpening.', {
-      degree: z
-        .int()
-        .min(-1)
-        .max(5)
-        .default(3)
-        .describe('3×3 kernels of the published code: −1 softens, 0 does nothing, 5 is strongest.'),
+    /** Intensities through a random Bézier curve, inverted half of the time (Models Genesis). */
+    nonLinearIntensity: operation({}),
+    /** Sharpening. */
+    sharpen: operation({
+      /** 3×3 kernels of the published code: −1 softens, 0 does nothing, 5 is strongest. */
+      degree: z.int().min(-1).max(5).default(3),
     }),
   });
 
 /** What views of pairs and of single frames share, but for `normalise`, which comes last. */
 const grid = {
-  size: z.int().min(16).max(1024).default(224).describe('Side of the square view in pixels.'),
-  channels: z
-    .union([z.literal(1), z.literal(3)])
-    .default(1)
-    .describe('Channels the network sees. Grey frames are repeated, colour frames reduced to luma.'),
-  resize: z
-    .enum(['square', 'shorter-side'])
-    .default('square')
-    .describe(
-      'The grid that crops are drawn on: the frame stretched to a square (published code; the evaluation view is ' +
-        'the same stretch), or with its own proportions and its shorter side the size of the view.',
-    ),
+  /** Side of the square view in pixels. */
+  size: z.int().min(16).max(1024).default(224),
+  /** Channels the network sees. Grey frames are repeated, colour frames reduced to luma. */
+  channels: z.union([z.literal(1), z.literal(3)]).default(1),
+  /**
+   * The grid that crops are drawn on: the frame stretched to a square (published code; the evaluation view is the
+   * same stretch), or with its own proportions and its shorter side the size of the view.
+   */
+  resize: z.enum(['square', 'shorter-side']).default('square'),
 };
+/** (x − mean) / std of intensities in 0…1. */
 const normalise = z
   .strictObject({
     mean: perChannel(z.number()).default(0.5),
     std: perChannel(z.number().positive()).default(0.25),
   })
-  .prefault({})
-  .describe('(x − mean) / std of intensities in 0…1.');
+  .prefault({});
 
 /** Three values of a mean or deviation need three channels. */
 function requireChannels(
@@ -172,8 +152,10 @@ function requireChannels(
 export const viewSchema = z
   .strictObject({
     ...grid,
-    spg: spgSchema.prefault({}).describe('How frames become a pair.'),
-    augment: augmentation(0.8, 0.2).prefault({}).describe('What happens to each image.'),
+    /** How frames become a pair. */
+    spg: spgSchema.prefault({}),
+    /** What happens to each image. */
+    augment: augmentation(0.8, 0.2).prefault({}),
     normalise,
   })
   .superRefine(requireChannels)
@@ -189,10 +171,8 @@ export type SpgConfig = ViewConfig['spg'];
 export const frameViewSchema = z
   .strictObject({
     ...grid,
-    augment: augmentation(0, 0)
-      .nullable()
-      .prefault({})
-      .describe('What happens to each image. null: nothing, the whole frame as in evaluation.'),
+    /** What happens to each image. null: nothing, the whole frame as in evaluation. */
+    augment: augmentation(0, 0).nullable().prefault({}),
     normalise,
   })
   .superRefine(requireChannels)
@@ -204,22 +184,12 @@ export type ImageConfig = Omit<ViewConfig, 'spg'>;
 
 export const batchSchema = z
   .strictObject({
-    pairs: z
-      .int()
-      .min(2)
-      .max(4096)
-      .default(32)
-      .describe('Clips in a full batch; each gives two views. One pair alone has no negatives.'),
-    lastBatch: z
-      .enum(['keep', 'drop'])
-      .default('keep')
-      .describe('Whether clips that do not fill a batch make a short one.'),
-    distinctGroups: z
-      .boolean()
-      .default(false)
-      .describe(
-        'No two clips of one group (patient) in a batch, so that no negative is of the same patient.',
-      ),
+    /** Clips in a full batch; each gives two views. One pair alone has no negatives. */
+    pairs: z.int().min(2).max(4096).default(32),
+    /** Whether clips that do not fill a batch make a short one. */
+    lastBatch: z.enum(['keep', 'drop']).default('keep'),
+    /** No two clips of one group (patient) in a batch, so that no negative is of the same patient. */
+    distinctGroups: z.boolean().default(false),
   })
   .readonly();
 export type BatchConfig = z.infer<typeof batchSchema>;

@@ -1,6 +1,5 @@
 /** The network that is explained: a fine-tuned one with its classes, or a pretrained backbone without any. */
-import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Backend, Parameters } from '../../engine/backend.ts';
 import type { Network } from '../../engine/network.ts';
@@ -11,7 +10,7 @@ import { CHECKPOINTS, restoreWeights } from '../checkpoint.ts';
 import { openModel } from '../finetune/model.ts';
 import type { Ingested } from '../ingested.ts';
 import { backboneOf } from '../learner.ts';
-import { RUN_FILES } from '../run-folder.ts';
+import { fileHash, RUN_FILES } from '../run-folder.ts';
 
 /** What is needed of a view to take a whole frame. */
 export type WholeView = Pick<ViewConfig, 'size' | 'channels' | 'normalise'>;
@@ -76,5 +75,5 @@ function isFineTuned(source: string): boolean {
 }
 
 function fileOf(path: string): { readonly file: string; readonly sha256: string } {
-  return { file: basename(path), sha256: createHash('sha256').update(readFileSync(path)).digest('hex') };
+  return { file: basename(path), sha256: fileHash(path) };
 }

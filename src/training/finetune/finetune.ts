@@ -12,7 +12,15 @@ import { type Predictions, writePredictions } from '../../evaluation/predictions
 import { CHECKPOINTS } from '../checkpoint.ts';
 import type { GivenLayers } from '../config-layers.ts';
 import { describeEnvironment } from '../environment.ts';
-import { FINETUNING, labelLeaks, leakError, type Overlap, overlapWith, provenanceOf } from '../provenance.ts';
+import {
+  FINETUNING,
+  labelLeaks,
+  leakError,
+  type Overlap,
+  overlapWith,
+  provenanceOf,
+  type Source,
+} from '../provenance.ts';
 import {
   checkRun,
   clearRun,
@@ -37,7 +45,7 @@ import { cellClips, type FoldPlan, foldsRecord, planFolds } from './folds.ts';
 import { FrozenPart } from './frozen-part.ts';
 import { requireSameRun, resultConfig } from './resume.ts';
 import { Runner } from './runner.ts';
-import { type FinetuneSource, readSource, recordOf, requireFit } from './source.ts';
+import { readSource, requireFit } from './source.ts';
 import { Tuner } from './tuner.ts';
 
 export interface FinetuneOptions extends RunOptions<FinetuneEvent> {
@@ -69,7 +77,7 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneSummar
   requireFit(source, wanted);
   const plan = planFolds(dataset, wanted);
   const overlap =
-    source.path === null
+    source.record.path === null
       ? null
       : overlapWith(options.source, dataset, (clip) => plan.foldings.some(({ fold }) => fold[clip]! >= 0));
   const leaks = [...plan.leaks, ...labelLeaks(overlap)];
@@ -83,7 +91,7 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneSummar
   // From here on the run is this process's to write.
   using _lock = new RunLock(run);
   sweepRun(run);
-  const record = recordOf(source);
+  const { record } = source;
   const folds = foldsRecord(dataset, config, plan, { leaks, overlap });
   if (saved !== undefined) requireSameRun(run, saved, config, record, datasetHash(dataset));
   else {
@@ -103,7 +111,7 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneSummar
   const configHash = hashOf([resultConfig(config), record.sha256, datasetHash(dataset)]);
   const keys = cellKeys(config, plan.folds);
   const done = keys.filter((key) => readCell(run, key, configHash) !== null);
-  for (const text of remarks(dataset, config, plan, source, overlap)) note(text);
+  for (const text of remarks(dataset, config, plan, record, overlap)) note(text);
   const labelled = [...plan.labels.keys()].filter((clip) => plan.labels[clip]! >= 0);
   tell({
     kind: 'start',
@@ -179,7 +187,7 @@ export function remarks(
   dataset: Dataset,
   config: FinetuneConfig,
   plan: FoldPlan,
-  source: FinetuneSource,
+  source: Source,
   overlap: Overlap | null,
 ): readonly string[] {
   const found: string[] = [];

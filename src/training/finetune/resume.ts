@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { requireSameKeys, resumeChanged } from '../resume.ts';
 import { FINETUNE_FILES, readRunFile, RUN_FILES } from '../run-folder.ts';
 import type { FinetuneConfig } from './config.ts';
-import type { SourceRecord } from './source.ts';
+import type { Source } from '../provenance.ts';
 
 /** Keys that never change a result. */
 const FREE: readonly string[] = ['loader', 'saveSeconds', 'cacheMegabytes', 'keepModels', 'finalModel'];
@@ -24,7 +24,7 @@ export function requireSameRun(
   run: string,
   saved: FinetuneConfig,
   config: FinetuneConfig,
-  source: SourceRecord,
+  source: Source,
   dataset: string,
 ): void {
   requireSameKeys(saved, config, FREE);

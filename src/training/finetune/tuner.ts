@@ -75,10 +75,15 @@ export class Tuner extends TrainedNetwork<TuneBatch, SoftCrossEntropyResult> {
    * whether what lies below the cut is other than before, so that nothing computed of it may be kept.
    */
   start(seed: number): { readonly belowChanged: boolean } {
-    const { weights, path } = this.#source;
+    const { weights, record } = this.#source;
     initialise(this.parameters, seed);
     if (weights !== null)
-      restoreWeights(weights, this.parameters, path ?? '', (name) => !name.startsWith(`${OUTPUTS.logits}.`));
+      restoreWeights(
+        weights,
+        this.parameters,
+        record.path ?? '',
+        (name) => !name.startsWith(`${OUTPUTS.logits}.`),
+      );
     const first = this.#startedFrom === null;
     const belowChanged = first || (weights === null && this.#startedFrom !== seed);
     // Folded weights are prepared when a plan is compiled.

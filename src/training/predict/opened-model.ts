@@ -1,12 +1,11 @@
 /** A fine-tuned model with the backend it runs on, opened and closed together, and the way of frames through it. */
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { Backend, Precision } from '../../engine/backend.ts';
 import { openBackend } from '../../engine/open.ts';
 import type { Size } from '../../ingest/geometry.ts';
 import { imageLength } from '../../views/config.ts';
 import { fillWholeView } from '../../views/whole.ts';
 import { type Model, openModel } from '../finetune/model.ts';
+import { fileHash } from '../run-folder.ts';
 
 export interface ModelUse {
   readonly backend?: 'auto' | 'onednn' | 'reference';
@@ -45,8 +44,7 @@ export class OpenedModel implements Disposable {
 
   identity(): ModelIdentity {
     const { path, classes } = this.model;
-    const sha256 = createHash('sha256').update(readFileSync(path)).digest('hex');
-    return { path, sha256, classes: [...classes], precision: this.precision };
+    return { path, sha256: fileHash(path), classes: [...classes], precision: this.precision };
   }
 
   [Symbol.dispose](): void {
