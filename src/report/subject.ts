@@ -2,10 +2,10 @@
  * What a report tells of: one run, read from its folder and checked. A report computes no score; what a run has not got
  * is null here, and the page says how to make it.
  */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
-import { messageOf, UsclError } from '../base/errors.ts';
+import { UsclError } from '../base/errors.ts';
 import { type Evaluation, evaluationSchema } from '../evaluation/evaluation-result.ts';
 import { type Explanation, EXPLANATION_FOLDER, readExplanation } from '../evaluation/explanation.ts';
 import { type Predictions, PREDICTIONS_FILE, readPredictions } from '../evaluation/predictions.ts';
@@ -22,6 +22,7 @@ import {
   isRun,
   readConfigAs,
   readRunConfig,
+  readRunFile,
   RUN_FILES,
   taskOf,
 } from '../training/run-folder.ts';
@@ -175,18 +176,8 @@ function readScored(folder: string): Omit<Scored, 'audit'> {
 /** A JSON file of the run; null where it is not there. Error: `RUN_DAMAGED`. */
 function readOptional<Parsed>(path: string, schema: z.ZodType<Parsed>): Parsed | null {
   if (!existsSync(path)) return null;
-  try {
-    return schema.parse(JSON.parse(readFileSync(path, 'utf8')));
-  } catch (thrown) {
-    throw new UsclError({
-      kind: 'data',
-      code: 'RUN_DAMAGED',
-      message: `${basename(path)} cannot be read: ${thrown instanceof z.ZodError ? z.prettifyError(thrown) : messageOf(thrown)}.`,
-      where: path,
-      remedy: 'Restore that file from a copy, or make the run again.',
-      cause: thrown,
-    });
-  }
+  const remedy = 'Restore that file from a copy, or make the run again.';
+  return readRunFile(path, schema, { what: basename(path), remedy });
 }
 
 function noRun(folder: string): UsclError {

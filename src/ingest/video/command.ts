@@ -9,6 +9,8 @@ export interface Bounds {
   /** Seconds without a byte of output while somebody waits for one; then the process is killed. */
   readonly silenceSeconds: number;
   readonly signal?: AbortSignal | undefined;
+  /** What to do where the program is not there. */
+  readonly remedy?: string;
 }
 
 export interface Ending {
@@ -20,12 +22,12 @@ export interface Ending {
 
 export const MAX_COMPLAINTS = 16 * 1024;
 
-/** Starts a program that an abort kills; its complaints are kept. */
-function start(
+/** Starts a program that an abort kills; its complaints are kept. End it in any case. */
+export function startProgram(
   program: string,
   args: readonly string[],
   stdio: StdioOptions,
-  { silenceSeconds, signal }: Bounds,
+  { silenceSeconds, signal, remedy }: Bounds,
 ) {
   signal?.throwIfAborted();
   const child = spawn(program, args, { stdio });
@@ -64,7 +66,8 @@ function start(
     async ending(): Promise<Ending> {
       const code = await closed;
       signal?.throwIfAborted();
-      if (failure !== undefined) throw failure instanceof UsclError ? failure : toolError(program, failure);
+      if (failure !== undefined)
+        throw failure instanceof UsclError ? failure : toolError(program, failure, remedy);
       return { code, complaints };
     },
     /** Ends it where it still runs. */
@@ -87,7 +90,7 @@ export async function* streamOutput(
   args: readonly string[],
   bounds: Bounds,
 ): AsyncGenerator<Buffer, Ending, undefined> {
-  const running = start(program, args, ['ignore', 'pipe', 'pipe'], bounds);
+  const running = startProgram(program, args, ['ignore', 'pipe', 'pipe'], bounds);
   try {
     const chunks = running.child.stdout![Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
     for (;;) {
@@ -125,7 +128,7 @@ export async function drainOutputs(
 ): Promise<Ending> {
   const pipes = Array.from({ length: count }, () => 'pipe' as const);
   const stdout = count === 0 ? 'pipe' : 'ignore';
-  const { child, ...running } = start(program, args, ['ignore', stdout, 'pipe', ...pipes], bounds);
+  const { child, ...running } = startProgram(program, args, ['ignore', stdout, 'pipe', ...pipes], bounds);
   const timer = running.expectOutput();
   for (const [index, pipe] of (count === 0 ? [child.stdout] : child.stdio.slice(FIRST_PIPE)).entries()) {
     pipe?.on('error', running.fail);
@@ -176,7 +179,11 @@ export async function captureOutput(
   return { ...ending, output: Buffer.concat(parts).toString('utf8') };
 }
 
-function toolError(program: string, thrown: unknown): UsclError {
+function toolError(
+  program: string,
+  thrown: unknown,
+  remedy = 'Install ffmpeg (Debian: apt-get install ffmpeg), then run the same command again.',
+): UsclError {
   const missing = systemCode(thrown) === 'ENOENT';
   return new UsclError({
     kind: 'resource',
@@ -184,7 +191,7 @@ function toolError(program: string, thrown: unknown): UsclError {
     message: missing
       ? `The program ${program} was not found.`
       : `Cannot run ${program}: ${messageOf(thrown)}.`,
-    remedy: 'Install ffmpeg (Debian: apt-get install ffmpeg), then run the same command again.',
+    remedy,
     cause: thrown,
   });
 }

@@ -2,17 +2,15 @@
  * Drawn frames to a video file by way of the system's ffmpeg, as a child process that is fed through a pipe. The file is
  * written under a temporary name: it is there whole or not at all.
  */
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { messageOf, systemCode, UsclError } from '../../base/errors.ts';
+import { UsclError } from '../../base/errors.ts';
 import { guardWrites } from '../../base/files.ts';
+import { startProgram } from '../../ingest/command.ts';
 
 export const VIDEO_FORMATS = ['mp4', 'gif'] as const;
 export type VideoFormat = (typeof VIDEO_FORMATS)[number];
-
-const MAX_COMPLAINTS = 4096;
 
 export interface VideoSettings {
   readonly format: VideoFormat;
@@ -48,7 +46,7 @@ export async function encodeVideo(
   signal?.throwIfAborted();
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
   guardWrites(path, () => mkdirSync(dirname(path), { recursive: true }));
-  const child = spawn(
+  const { child, ending, end } = startProgram(
     'ffmpeg',
     [
       ...['-nostdin', '-hide_banner', '-v', 'error', '-y', '-threads', '1'],
@@ -57,60 +55,32 @@ export async function encodeVideo(
       ...['-threads', '1', '-map_metadata', '-1', '-fflags', '+bitexact', '-flags:v', '+bitexact'],
       `file:${temporary}`,
     ],
-    { stdio: ['pipe', 'ignore', 'pipe'] },
+    ['pipe', 'ignore', 'pipe'],
+    {
+      ...{ signal, silenceSeconds: Infinity },
+      remedy: 'Install ffmpeg (Debian: apt-get install ffmpeg), or go without videos.',
+    },
   );
-  let complaints = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    if (complaints.length < MAX_COMPLAINTS) complaints += text;
-  });
-  let failure: unknown;
-  const closed = new Promise<number | null>((resolve) => {
-    child.on('error', (thrown) => {
-      failure = thrown;
-      if (child.pid === undefined) resolve(null);
-    });
-    child.on('close', resolve);
-  });
-  const pipe = { open: true };
-  void closed.then(() => {
-    pipe.open = false;
-  });
+  const pipe = child.stdin!;
   // A pipe that breaks because ffmpeg gave up is told of by its exit code.
-  child.stdin.on('error', () => {
-    pipe.open = false;
-  });
+  pipe.on('error', () => undefined);
   try {
     for await (const frame of frames) {
       signal?.throwIfAborted();
-      if (!pipe.open) break;
-      if (!child.stdin.write(frame))
-        await Promise.race([once(child.stdin, 'drain').catch(() => null), closed]);
+      if (!pipe.writable) break;
+      if (!pipe.write(frame))
+        await Promise.race(['drain', 'close'].map((event) => once(pipe, event).catch(() => null)));
     }
-    child.stdin.end();
-    const code = await closed;
-    if (failure !== undefined) throw toolMissing(failure);
+    pipe.end();
+    const { code, complaints } = await ending();
     if (code !== 0) throw notWritten(path, complaints.trim().split('\n')[0] ?? '', code, format);
     guardWrites(path, () => {
       renameSync(temporary, path);
     });
   } finally {
-    child.kill('SIGKILL');
-    await closed;
+    await end();
     rmSync(temporary, { force: true });
   }
-}
-
-function toolMissing(thrown: unknown): UsclError {
-  return new UsclError({
-    kind: 'resource',
-    code: 'TOOL_MISSING',
-    message:
-      systemCode(thrown) === 'ENOENT'
-        ? 'The program ffmpeg was not found.'
-        : `Cannot run ffmpeg: ${messageOf(thrown)}.`,
-    remedy: 'Install ffmpeg (Debian: apt-get install ffmpeg), or go without videos.',
-    cause: thrown,
-  });
 }
 
 function notWritten(path: string, complaint: string, code: number | null, format: VideoFormat): UsclError {
