@@ -145,7 +145,7 @@ export { namedTensors, readCheckpoint, type Checkpoint } from './training/checkp
 export type { GivenLayers } from './training/config-layers.ts';
 export { configSchema, type Config, type PartialConfig } from './training/config.ts';
 export { examine, type Diagnosis } from './training/doctor.ts';
-export type { PretrainEvent, RunSummary } from './training/events.ts';
+export type { PretrainEvent, RunSummary } from './training/pretraining.ts';
 export {
   FINETUNE_PRESETS,
   finetuneSchema,
@@ -160,8 +160,7 @@ export { openModel, type Model, type ModelOptions } from './training/finetune/mo
 export { finetuneTable } from './training/finetune/finetune-table.ts';
 export { readLog, type LogEntry } from './training/log.ts';
 export { pretrain, type PretrainOptions } from './training/pretrain.ts';
-export type { RunProbe } from './training/probe-file.ts';
-export { probeRun, type ProbeRunOptions } from './training/probe-run.ts';
+export { probeRun, type ProbeRunOptions, type RunProbe } from './training/probe-run.ts';
 export { PRESETS, resolveConfig, type ConfigSources } from './training/resolve.ts';
 export { explain, type Explained } from './training/explain/explain.ts';
 export type { ExplainOptions } from './training/explain/options.ts';

@@ -7,8 +7,7 @@ import type { ExplainOptions } from '../training/explain/options.ts';
 import type { FileOptions } from '../training/explain/opened-data.ts';
 import type { ModelUse } from '../training/predict/opened-model.ts';
 import { defined } from '../base/collect.ts';
-import { choice, collect, frameRate, runCommand, share, whole } from './command.ts';
-import { withJson, withMachine } from './command.ts';
+import { choice, collect, frameRate, runCommand, share, whole, withJson, withMachine } from './command.ts';
 import { percent } from './output.ts';
 
 interface Options extends ModelUse, FileOptions {

@@ -1,20 +1,28 @@
 /** `uscl predict RUN FILE…`. */
 import { Command } from 'commander';
-import type { FilePrediction, FilePredictions } from '../training/predict/answers.ts';
-import { RESEARCH_USE } from '../training/predict/answers.ts';
+import { type FilePrediction, type FilePredictions, RESEARCH_USE } from '../training/predict/answers.ts';
 import { ABSTAIN_BELOW, type PredictOptions, Predictor } from '../training/predict/predict.ts';
 import type { ModelUse } from '../training/predict/opened-model.ts';
-import type { TableRows } from '../training/predict/write.ts';
 import {
   type PredictionCounts,
   type PredictionFormat,
   predictTo,
   predictToFile,
   requireFree,
+  type TableRows,
 } from '../training/predict/write.ts';
 import { defined } from '../base/collect.ts';
-import { choice, frameRate, framesOption, picturesOption } from './command.ts';
-import { runCommand, share, whole, withJson, withMachine } from './command.ts';
+import {
+  choice,
+  frameRate,
+  framesOption,
+  picturesOption,
+  runCommand,
+  share,
+  whole,
+  withJson,
+  withMachine,
+} from './command.ts';
 import { oneLine, type Output, percent, type Watch } from './output.ts';
 
 interface Options extends ModelUse, Omit<PredictOptions, 'onProgress' | 'signal' | 'channels'> {

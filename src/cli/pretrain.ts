@@ -1,6 +1,6 @@
 /** `uscl pretrain DATASET --out RUN`. */
 import { Command } from 'commander';
-import type { PretrainEvent, RunSummary } from '../training/events.ts';
+import type { PretrainEvent, RunSummary } from '../training/pretraining.ts';
 import { pretrain } from '../training/pretrain.ts';
 import { runCommand, Stopped, withJson } from './command.ts';
 import { duration, type Progress } from './output.ts';

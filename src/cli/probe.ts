@@ -2,9 +2,7 @@
 import { Command } from 'commander';
 import { UsclError } from '../base/errors.ts';
 import type { WhichCheckpoint } from '../training/backbone.ts';
-import { keepProbe } from '../training/probe-file.ts';
-import type { RunProbe } from '../training/probe-file.ts';
-import { probeRun } from '../training/probe-run.ts';
+import { keepProbe, probeRun, type RunProbe } from '../training/probe-run.ts';
 import { probeTable } from '../training/probe-table.ts';
 import { isRun } from '../training/run-folder.ts';
 import { defined } from '../base/collect.ts';

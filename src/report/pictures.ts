@@ -7,8 +7,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { messageOf, UsclError } from '../base/errors.ts';
 import type { Dataset } from '../dataset/reader.ts';
-import type { CamEntry } from '../evaluation/explanation.ts';
-import { EXPLANATION_FOLDER } from '../evaluation/explanation.ts';
+import { type CamEntry, EXPLANATION_FOLDER } from '../evaluation/explanation.ts';
 import type { Mistake } from './mistakes.ts';
 import type { Subject } from './subject.ts';
 

@@ -14,8 +14,7 @@ import { type FinetuneConfig, finetuneSchema } from '../training/finetune/config
 import { type EpochEntry, readEpochLog } from '../training/finetune/epoch-log.ts';
 import { foldsRecordSchema } from '../training/finetune/folds.ts';
 import { type LogEntry, readLog } from '../training/log.ts';
-import { readProbes } from '../training/probe-file.ts';
-import type { RunProbe } from '../training/probe-file.ts';
+import { readProbes, type RunProbe } from '../training/probe-run.ts';
 import { type Provenance, provenanceSchema, type Source, sourceSchema } from '../training/provenance.ts';
 import {
   FINETUNE_FILES,

@@ -1,7 +1,7 @@
 /**
  * Which clips meet in which batch and which batches make a step: from numbers to clips with no state, so that training
  * can begin at any step. An epoch is one pass over the training clips; a step takes `accumulate` batches, the last
- * step of an epoch what is left.
+ * step of an epoch what is left. And the batches themselves, from the worker pool.
  */
 import type { Dataset } from '../dataset/reader.ts';
 import type { ClipRecord } from '../dataset/types.ts';

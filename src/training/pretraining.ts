@@ -1,15 +1,17 @@
-/** A pretraining around its steps: what of each is logged, what an epoch's end scores, and which checkpoints are written. */
+/**
+ * A pretraining around its steps: what of each is logged and told, what an epoch's end scores, and which checkpoints are
+ * written.
+ */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { UsclError } from '../base/errors.ts';
 import { guardWrites } from '../base/files.ts';
 import { Pace } from '../base/pace.ts';
-import { CHECKPOINTS, type CheckpointState, saveCheckpoint, saveLast } from './checkpoint.ts';
+import { type Best, CHECKPOINTS, type CheckpointState, saveCheckpoint, saveLast } from './checkpoint.ts';
 import type { Config } from './config.ts';
-import type { PretrainEvent } from './events.ts';
 import type { Feed, Itinerary } from './itinerary.ts';
 import { type Learner, meanLosses } from './learner.ts';
-import type { EntryLog, LogEntry, StepEntry } from './log.ts';
+import type { EntryLog, KnnEntry, LogEntry, StepEntry, ValidationEntry } from './log.ts';
 import type { RunTime, Training } from './loop.ts';
 import { RUN_FILES } from './run-folder.ts';
 import type { Scorer } from './scorer.ts';
@@ -131,4 +133,39 @@ export class Pretraining implements Training {
       model: { backbone, width, channels, size },
     };
   }
+}
+
+/** What happens during a run, for whoever shows it. */
+export type PretrainEvent =
+  | {
+      readonly kind: 'start';
+      readonly step: number;
+      readonly steps: number;
+      readonly epochs: number;
+      readonly trainingClips: number;
+      readonly validationClips: number;
+      readonly labelledClips: number;
+      readonly backend: string;
+      readonly precision: string;
+    }
+  /** Something the person should know. */
+  | { readonly kind: 'note'; readonly text: string }
+  | { readonly kind: 'step'; readonly entry: StepEntry; readonly steps: number; readonly secondsLeft: number }
+  | { readonly kind: 'score'; readonly entry: ValidationEntry | KnnEntry; readonly best: boolean }
+  | { readonly kind: 'checkpoint'; readonly path: string };
+
+export interface RunSummary {
+  readonly run: string;
+  /** False when the run was interrupted; it can be resumed. */
+  readonly complete: boolean;
+  readonly step: number;
+  readonly steps: number;
+  readonly epochs: number;
+  /** Of the last step this call made; null when there was none left to make. */
+  readonly loss: number | null;
+  /** `knn`: balanced accuracy, higher is better; `validation`: NT-Xent, lower is better; null: nothing was scored. */
+  readonly best: (Best & { readonly by: 'knn' | 'validation' }) | null;
+  readonly checkpoints: { readonly last: string; readonly best: string | null };
+  /** Wall time of this call in seconds. */
+  readonly seconds: number;
 }

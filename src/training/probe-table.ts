@@ -3,7 +3,7 @@ import { textTable } from '../base/text-table.ts';
 import { mean } from '../base/collect.ts';
 import { balancedAccuracyByChance } from '../evaluation/metrics.ts';
 import type { ReaderResult, ScoreSummary } from '../evaluation/probe-result.ts';
-import type { RunProbe } from './probe-file.ts';
+import type { RunProbe } from './probe-run.ts';
 
 /** Scores of the pretrained backbone beside those of the random ones, and what the difference is worth. */
 export function probeTable(probe: RunProbe): string {

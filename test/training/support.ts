@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import { UsclError } from '../../src/base/errors.ts';
 import { createDataset } from '../../src/dataset/writer.ts';
-import type { PretrainEvent, RunSummary } from '../../src/training/events.ts';
+import type { PretrainEvent, RunSummary } from '../../src/training/pretraining.ts';
 import type { PretrainOptions } from '../../src/training/pretrain.ts';
 import { pretrain } from '../../src/training/pretrain.ts';
 

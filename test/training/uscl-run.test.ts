@@ -9,7 +9,7 @@ import { goldenClips, type GoldenRow, readGoldenRun, type RunCase, SETTINGS } fr
 import { readCheckpoint } from '../../src/training/checkpoint.ts';
 import { type LogEntry, readLog } from '../../src/training/log.ts';
 import { pretrain } from '../../src/training/pretrain.ts';
-import type { PretrainEvent } from '../../src/training/events.ts';
+import type { PretrainEvent } from '../../src/training/pretraining.ts';
 import { scratchFolder } from './support.ts';
 
 const scratch = scratchFolder();

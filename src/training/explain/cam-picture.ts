@@ -1,4 +1,9 @@
-/** One frame beside the same frame under its heat, with what was explained: as a PNG, or as a frame of a video. */
+/**
+ * One frame beside the same frame under its heat, with what was explained: as a PNG, or all frames of a clip as a video.
+ * And where in a stored frame there is ultrasound: the dataset's field, brought from the original picture to the stored
+ * one; or, for a clip that was stored whole, the field that can be found now. Whole pictures are where it matters most:
+ * there text and rulers are left for a network to look at.
+ */
 import { HEAT_COLOURS, overlayHeat } from '../../evaluation/heat-colours.ts';
 import { type Grid, insideShare, resizeMap } from '../../evaluation/grad-cam.ts';
 import { ACCENT, fileName, fitted, framePixels, INK, layer, type Line, lines, outline, PALE, type Pixels, sheet } from './drawing.ts';

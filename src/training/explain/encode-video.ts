@@ -46,7 +46,7 @@ export async function encodeVideo(
   signal?.throwIfAborted();
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
   guardWrites(path, () => mkdirSync(dirname(path), { recursive: true }));
-  const { child, ending, end } = startProgram(
+  const program = startProgram(
     'ffmpeg',
     [
       ...['-nostdin', '-hide_banner', '-v', 'error', '-y', '-threads', '1'],
@@ -61,7 +61,7 @@ export async function encodeVideo(
       remedy: 'Install ffmpeg (Debian: apt-get install ffmpeg), or go without videos.',
     },
   );
-  const pipe = child.stdin!;
+  const pipe = program.child.stdin!;
   // A pipe that breaks because ffmpeg gave up is told of by its exit code.
   pipe.on('error', () => undefined);
   try {
@@ -72,13 +72,13 @@ export async function encodeVideo(
         await Promise.race(['drain', 'close'].map((event) => once(pipe, event).catch(() => null)));
     }
     pipe.end();
-    const { code, complaints } = await ending();
+    const { code, complaints } = await program.ending();
     if (code !== 0) throw notWritten(path, complaints.trim().split('\n')[0] ?? '', code, format);
     guardWrites(path, () => {
       renameSync(temporary, path);
     });
   } finally {
-    await end();
+    await program.end();
     rmSync(temporary, { force: true });
   }
 }

@@ -1,6 +1,7 @@
 /**
  * What a fine-tuning run says while it goes: an entry an epoch of every fold in `log.jsonl`, and the same numbers as
- * TensorBoard events. A run that is resumed says every epoch once.
+ * TensorBoard events; a run that is resumed says every epoch once. And its course as curves: the mean over folds and seeds
+ * at each epoch, single trainings behind it.
  */
 import { z } from 'zod';
 import { EntryLog, readEntries } from '../log.ts';

@@ -1,6 +1,7 @@
 /**
  * A classifier in training, made again for every fold. What is frozen below the lowest trained layer is a plan of its
- * own, folded, that runs forward only; the part above is trained on its values.
+ * own, folded, that runs forward only; the part above is trained on its values. What trains, with which learning rate and
+ * weight decay, and which batch norms stand still, follows from names.
  */
 import type { Backend, Plan } from '../../engine/backend.ts';
 import { cutNetwork, frozenPrefix } from '../../engine/cut.ts';
