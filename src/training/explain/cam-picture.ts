@@ -6,7 +6,20 @@
  */
 import { HEAT_COLOURS, overlayHeat } from '../../evaluation/heat-colours.ts';
 import { type Grid, insideShare, resizeMap } from '../../evaluation/grad-cam.ts';
-import { ACCENT, fileName, fitted, framePixels, INK, layer, type Line, lines, outline, PALE, type Pixels, sheet } from './drawing.ts';
+import {
+  ACCENT,
+  fileName,
+  fitted,
+  framePixels,
+  INK,
+  layer,
+  type Line,
+  lines,
+  outline,
+  PALE,
+  type Pixels,
+  sheet,
+} from './drawing.ts';
 import type { Field } from '../../dataset/types.ts';
 import { uniformFrames } from '../../evaluation/embeddings.ts';
 import { LOOK_AT } from '../../ingest/contact-sheet.ts';
