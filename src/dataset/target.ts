@@ -192,7 +192,7 @@ function clearLeftovers(folder: string, keepJournals: boolean): string[] {
 /** Whether another process with this id, started at this time, runs. A reused id is another process. */
 function isOthers(pid: number, started: string | undefined): boolean {
   if (pid === process.pid) return false;
-  if (!runs(pid)) return false;
+  if (!isRunning(pid)) return false;
   const now = startOf(pid);
   return started === undefined || started === '0' || now === '0' || now === started;
 }
@@ -210,7 +210,8 @@ function startOf(pid: number): string {
 
 const STARTED = startOf(process.pid);
 
-function runs(pid: number): boolean {
+/** Whether a process with this id runs. */
+export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

@@ -26,18 +26,6 @@ export interface TuningStep extends Disposable {
 
 const CLASSES = 3;
 
-/** Network, view and precision are those of `config` (settled); `images` in a step. */
-export function openTuningStep(
-  backend: Backend,
-  config: Config,
-  work: TuningWork,
-  images: number,
-): TuningStep {
-  return work === 'inference'
-    ? inferenceStep(backend, config, images)
-    : tuningStep(backend, config, work, images);
-}
-
 function inferenceStep(backend: Backend, config: Config, images: number): TuningStep {
   const network = classifierNetwork(config.model, config.view, CLASSES);
   const fill = (parameters: Parameters): void => {
@@ -57,23 +45,20 @@ function inferenceStep(backend: Backend, config: Config, images: number): Tuning
   };
 }
 
-function tuningStep(
+/** Network, view and precision are those of `config` (settled); `images` in a step. */
+export function openTuningStep(
   backend: Backend,
   config: Config,
-  layers: 'last-block' | 'all',
+  work: TuningWork,
   images: number,
 ): TuningStep {
+  if (work === 'inference') return inferenceStep(backend, config, images);
   const { backbone, width, normMomentum } = config.model;
   const { size, channels } = config.view;
   const source = readSource(RANDOM, channels);
+  const network = { model: { backbone, width, normMomentum }, view: { size, channels } };
   const settings = resolveFinetune({
-    overrides: {
-      layers,
-      batch: images,
-      precision: config.precision,
-      model: { backbone, width, normMomentum },
-      view: { size, channels },
-    },
+    overrides: { layers: work, batch: images, precision: config.precision, ...network },
   });
   const tuner = new Tuner(backend, settings, source, CLASSES);
   tuner.start(config.seed);

@@ -29,19 +29,12 @@ export function valueAt(tree: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 /** `CONFIG_UNKNOWN_KEY` with the nearest path among `known`, if one is near. */
-export function unknownKey(
-  path: string,
-  known: readonly string[],
-  where: string,
-  guide = 'docs/configuration.md',
-): UsclError {
+export function unknownKey(path: string, known: readonly string[], where: string, guide: string): UsclError {
   const nearest = nearestKey(path, known);
   return usageError(
     'CONFIG_UNKNOWN_KEY',
     `There is no configuration key "${path}".`,
-    nearest === undefined
-      ? `See ${guide} for every key.`
-      : `Did you mean "${nearest}"? See ${guide} for every key.`,
+    `${nearest === undefined ? '' : `Did you mean "${nearest}"? `}See ${guide} for every key.`,
     { where },
   );
 }
@@ -52,30 +45,21 @@ export function configError(
   input: unknown,
   known: readonly string[],
   where: string,
-  guide = 'docs/configuration.md',
+  guide: string,
 ): UsclError {
-  const issue = deepest(error.issues);
+  // An unknown key first: it often explains the others.
+  const issue = error.issues.find(({ code }) => code === 'unrecognized_keys') ?? error.issues[0]!;
   const place = issue.path.map(String).join('.');
   if (issue.code === 'unrecognized_keys')
     return unknownKey([...issue.path.map(String), issue.keys[0] ?? ''].join('.'), known, where, guide);
   const value = valueAt(input, issue.path);
+  const shown = value === undefined ? 'left out' : JSON.stringify(value);
   return usageError(
     'CONFIG_INVALID',
-    `The configuration key "${place}" cannot be ${shown(value)}: ${allowed(issue)}.`,
+    `The configuration key "${place}" cannot be ${shown}: ${allowed(issue)}.`,
     `Change "${place}"; ${guide} says what it means.`,
     { where: `${where}, key ${place}` },
   );
-}
-
-/** An unknown key first: it often explains the others. */
-function deepest(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue {
-  const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0];
-  if (issue === undefined) throw new Error('A zod error without an issue.');
-  return issue;
-}
-
-function shown(value: unknown): string {
-  return value === undefined ? 'left out' : JSON.stringify(value);
 }
 
 function allowed(issue: z.core.$ZodIssue): string {

@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { dataError, messageOf, usageError, UsclError } from '../base/errors.ts';
 import { guardWrites, writeFileAtomic } from '../base/files.ts';
 import type { Dataset } from '../dataset/reader.ts';
+import { isRunning } from '../dataset/target.ts';
 import { type Config, configSchema } from './config.ts';
 
 export const RUN_FILES = {
@@ -218,7 +219,7 @@ export class RunLock implements Disposable {
   constructor(folder: string) {
     this.#path = join(folder, RUN_FILES.lock);
     const holder = existsSync(this.#path) ? Number(readFileSync(this.#path, 'utf8')) : 0;
-    if (holder > 0 && holder !== process.pid && lives(holder))
+    if (holder > 0 && holder !== process.pid && isRunning(holder))
       throw new UsclError({
         kind: 'resource',
         code: 'RUN_BUSY',
@@ -234,15 +235,6 @@ export class RunLock implements Disposable {
 
   [Symbol.dispose](): void {
     rmSync(this.#path, { force: true });
-  }
-}
-
-function lives(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
   }
 }
 

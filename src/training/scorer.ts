@@ -30,17 +30,15 @@ export class Scorer implements Disposable {
   /** So far; a run that goes on sets it. */
   best: Best | null = null;
   readonly #learner: Learner;
-  readonly #dataset: Dataset;
-  readonly #split: Split;
   readonly #config: Config;
+  readonly #validate: (epoch: number) => ReturnType<typeof validate>;
   readonly #labelled: Dataset | null;
 
   /** Opens the labelled dataset; errors of `openDataset`. */
   constructor(learner: Learner, dataset: Dataset, split: Split, config: Config) {
     this.#learner = learner;
-    this.#dataset = dataset;
-    this.#split = split;
     this.#config = config;
+    this.#validate = (epoch) => validate(learner, dataset, split, config, epoch);
     const folder = config.evaluation.dataset;
     this.#labelled = folder === null ? null : openDataset(folder);
     this.by = folder === null ? 'validation' : 'knn';
@@ -50,7 +48,7 @@ export class Scorer implements Disposable {
   async scoreEpoch(epoch: number, step: number, last: boolean): Promise<readonly EpochScore[]> {
     const scores: EpochScore[] = [];
     const at = () => ({ step, epoch, time: Date.now() / 1000 });
-    const validation = await validate(this.#learner, this.#dataset, this.#split, this.#config, epoch);
+    const validation = await this.#validate(epoch);
     if (validation !== null) {
       const best = this.by === 'validation' && this.#isBest(-validation.loss, validation.loss, epoch, step);
       scores.push({ entry: { kind: 'validation', ...at(), ...validation }, best });

@@ -14,26 +14,22 @@ export type Variant = 'whole' | number;
 
 export class FrozenPart {
   readonly #tuner: Tuner;
-  readonly #seed: number;
-  readonly #batch: number;
+  readonly #config: FinetuneConfig;
   readonly #imageLength: number;
   readonly #whole: ReturnType<typeof framePainter>;
   readonly #augmented: ReturnType<typeof framePainter>;
   readonly #kept = new Map<string, Float32Array>();
-  readonly #budget: number;
   readonly #images: Float32Array;
   #bytes = 0;
 
   constructor(dataset: Dataset, tuner: Tuner, config: FinetuneConfig) {
     const view = viewOf(config);
     this.#tuner = tuner;
-    this.#seed = config.seed;
-    this.#batch = config.batch;
+    this.#config = config;
     this.#imageLength = imageLength(view);
     this.#whole = framePainter(dataset, { ...view, augment: null });
     this.#augmented = framePainter(dataset, view);
-    this.#budget = config.cacheMegabytes * 2 ** 20;
-    this.#images = new Float32Array(this.#batch * this.#imageLength);
+    this.#images = new Float32Array(this.#config.batch * this.#imageLength);
   }
 
   /** Forgets everything: the frozen part has changed. */
@@ -51,8 +47,8 @@ export class FrozenPart {
       if (known === undefined) missing.push(i);
       else target.set(known, i * length);
     }
-    for (let from = 0; from < missing.length; from += this.#batch) {
-      const part = missing.slice(from, from + this.#batch);
+    for (let from = 0; from < missing.length; from += this.#config.batch) {
+      const part = missing.slice(from, from + this.#config.batch);
       const values = this.#compute(
         part.map((i) => rows[i]!),
         variant,
@@ -67,7 +63,7 @@ export class FrozenPart {
 
   /** Values at the cut of images that lie in `images` [count, channels, size, size]; valid until the next call. */
   pass(images: Float32Array, count: number): Float32Array {
-    const plan = this.#tuner.below(this.#batch);
+    const plan = this.#tuner.below(this.#config.batch);
     if (plan === null) return images.subarray(0, count * this.#imageLength);
     plan.input.set(images.subarray(0, count * this.#imageLength));
     plan.forward();
@@ -77,12 +73,12 @@ export class FrozenPart {
   #compute(rows: readonly FrameRow[], variant: Variant): Float32Array {
     const images = this.#images.subarray(0, rows.length * this.#imageLength);
     if (variant === 'whole') this.#whole(rows, 0, 0, images);
-    else this.#augmented(rows, this.#seed, variant, images);
+    else this.#augmented(rows, this.#config.seed, variant, images);
     return this.pass(images, rows.length);
   }
 
   #keep(key: string, value: Float32Array): void {
-    if (this.#bytes + value.byteLength > this.#budget || this.#kept.has(key)) return;
+    if (this.#bytes + value.byteLength > this.#config.cacheMegabytes * 2 ** 20 || this.#kept.has(key)) return;
     this.#kept.set(key, value.slice());
     this.#bytes += value.byteLength;
   }
