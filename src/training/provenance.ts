@@ -124,7 +124,7 @@ export function trainedOn(source: string): readonly Provenance[] | null {
   // Earlier versions knew these two only.
   const named = { ...own, by: own.by ?? (taskOf(run) === 'finetune' ? FINETUNING : 'uscl') };
   if (!existsSync(before)) return [named];
-  const { kind, given, trainedOn: sets } = readRunFile(before, sourceSchema, SAID);
+  const { kind, given, trainedOn: sets } = readRunFile(before, SOURCE, SAID);
   if (sets !== null) return [named, ...sets];
   return kind === 'random' ? [named] : [named, { name: basename(given), hash: '', by: UNKNOWN, clips: [] }];
 }
@@ -146,6 +146,7 @@ export const sourceSchema = z.object({
   trainedOn: z.array(provenanceSchema).nullable(),
 });
 export type Source = Readonly<z.infer<typeof sourceSchema>>;
+const SOURCE = sourceSchema.pick({ kind: true, given: true, trainedOn: true });
 
 /**
  * How many of the `tested` clips of `dataset` were trained on by the run of `source` and those before it; null for
