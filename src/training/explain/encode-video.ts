@@ -7,7 +7,7 @@ import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { UsclError } from '../../base/errors.ts';
 import { guardWrites } from '../../base/files.ts';
-import { startProgram } from '../../ingest/command.ts';
+import { startProgram } from '../../ingest/video/command.ts';
 
 export const VIDEO_FORMATS = ['mp4', 'gif'] as const;
 export type VideoFormat = (typeof VIDEO_FORMATS)[number];

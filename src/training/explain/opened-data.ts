@@ -10,8 +10,8 @@ import { guardWrites } from '../../base/files.ts';
 import { type Dataset, openDataset } from '../../dataset/reader.ts';
 import { FILES } from '../../dataset/types.ts';
 import { createDataset } from '../../dataset/writer.ts';
-import { DEFAULT_SIZE } from '../../ingest/options.ts';
-import { type ReadOptions, readSources } from '../../ingest/reading.ts';
+import { DEFAULT_SIZE, type ReadOptions } from '../../ingest/options.ts';
+import { readSources } from '../../ingest/reading.ts';
 import type { Subject } from './subject.ts';
 
 export type FileOptions = Pick<

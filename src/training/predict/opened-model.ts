@@ -1,7 +1,7 @@
 /** A fine-tuned model with the backend it runs on, opened and closed together, and the way of frames through it. */
 import type { Backend, Precision } from '../../engine/backend.ts';
 import { openBackend } from '../../engine/open.ts';
-import type { Size } from '../../ingest/geometry.ts';
+import type { Size } from '../../ingest/common/geometry.ts';
 import { imageLength } from '../../views/config.ts';
 import { fillWholeView } from '../../views/whole.ts';
 import { type Model, openModel } from '../finetune/model.ts';

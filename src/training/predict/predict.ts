@@ -8,8 +8,8 @@ import { setImmediate } from 'node:timers/promises';
 import { usageError, type UsclError } from '../../base/errors.ts';
 import { uniformFrames } from '../../evaluation/embeddings.ts';
 import type { ClipDecoding } from '../../ingest/clip.ts';
-import { DEFAULT_FPS, DEFAULT_SIZE } from '../../ingest/options.ts';
-import { type FoundClip, type ReadOptions, readSources, type ReadVisitor } from '../../ingest/reading.ts';
+import { DEFAULT_FPS, DEFAULT_SIZE, type ReadOptions } from '../../ingest/options.ts';
+import { type FoundClip, readSources, type ReadVisitor } from '../../ingest/reading.ts';
 import {
   concluded,
   type FailedFile,

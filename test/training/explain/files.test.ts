@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { probeVideo } from '../../../src/ingest/video-probe.ts';
+import { probeVideo } from '../../../src/ingest/video/probe.ts';
 import { explain } from '../../../src/training/explain/explain.ts';
 import type { ExplainOptions } from '../../../src/training/explain/options.ts';
 import { nativeFile } from '../../ingest/dicom-marked.ts';
