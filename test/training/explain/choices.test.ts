@@ -23,7 +23,7 @@ const record = (label: string | null): ClipRecord => ({
   ...{ hashes: [], mask: null, dropped: { black: 0, blank: 0, duplicate: 0 }, flags: [] },
 });
 const clip = (label: string | null): PooledClip => ({
-  dataset: {} as Dataset,
+  dataset: {} as unknown as Dataset,
   record: record(label),
   source: 'clips',
 });
