@@ -88,52 +88,22 @@ export { fillPairImages } from './views/pairs.ts';
 export { fillWholeView } from './views/whole.ts';
 
 // Evaluation.
-export type { LabelledClip } from './evaluation/clips.ts';
-export {
-  embedDataset,
-  type ClipEmbeddings,
-  type Embedder,
-  type EmbedOptions,
-} from './evaluation/embeddings.ts';
-export { knnScore, type KnnScore, type KnnScoreOptions } from './evaluation/knn-score.ts';
-export { auroc, averagePrecision } from './evaluation/ranking.ts';
-export { brierScore, expectedCalibrationError, reliabilityBins } from './evaluation/calibration.ts';
-export { comparePredictions, type CompareOptions } from './evaluation/compare-predictions.ts';
+export { embedDataset, type ClipEmbeddings, type Embedder } from './evaluation/embeddings.ts';
+export { knnScore } from './evaluation/knn-score.ts';
+export { comparePredictions } from './evaluation/compare-predictions.ts';
 export { comparisonSchema, type Comparison } from './evaluation/comparison-result.ts';
-export { evaluatePredictions, type EvaluateOptions } from './evaluation/evaluate-predictions.ts';
-export {
-  evaluationSchema,
-  type Evaluation,
-  type EvaluationSettings,
-  type Level,
-  type LevelEvaluation,
-  type RateEvaluation,
-  type Score,
-} from './evaluation/evaluation-result.ts';
-export { accuracy, balancedAccuracy, balancedAccuracyByChance, macroF1 } from './evaluation/metrics.ts';
-export {
-  predictionsSchema,
-  readPredictions,
-  writePredictions,
-  type PredictedClip,
-  type PredictionCell,
-  type Predictions,
-  type Protocol,
-} from './evaluation/predictions.ts';
+export { evaluatePredictions } from './evaluation/evaluate-predictions.ts';
+export { evaluationSchema, type Evaluation } from './evaluation/evaluation-result.ts';
+export { readPredictions, writePredictions, type Predictions } from './evaluation/predictions.ts';
 export { compareProbes, probe, type ProbeInput } from './evaluation/probe.ts';
-export {
-  probeComparisonSchema,
-  probeResultSchema,
-  type ProbeComparison,
-  type ProbeResult,
-} from './evaluation/probe-result.ts';
-export { featureStatistics, type FeatureStatistics } from './evaluation/statistics.ts';
-export { CamPlan, type CamImage, type CamPlanOptions } from './evaluation/cam-plan.ts';
-export { embeddingMap, type EmbeddingMap, type EmbeddingMapOptions } from './evaluation/embedding-map.ts';
+export { probeComparisonSchema, probeResultSchema } from './evaluation/probe-result.ts';
+export type { ProbeComparison, ProbeResult } from './evaluation/probe-result.ts';
+export { featureStatistics } from './evaluation/statistics.ts';
+export { embeddingMap } from './evaluation/embedding-map.ts';
 export { explanationSchema, readExplanation, type Explanation } from './evaluation/explanation.ts';
-export { gradCam, insideShare, resizeMap, type InsideShare } from './evaluation/grad-cam.ts';
-export { HEAT_COLOURS, overlayHeat } from './evaluation/heat-colours.ts';
-export { comparableRows, nearestClips, type Neighbour } from './evaluation/retrieval.ts';
+export { CamPlan, gradCam, insideShare, resizeMap } from './evaluation/grad-cam.ts';
+export { overlayHeat } from './evaluation/heat-colours.ts';
+export { comparableRows, nearestClips } from './evaluation/retrieval.ts';
 
 // Methods.
 export type { Losses, Method, PairLabels } from './methods/method.ts';
@@ -177,4 +147,4 @@ export {
 } from './training/evaluate/evaluate.ts';
 
 // Reports.
-export { writeReport, type ReportOptions, type ReportSummary } from './report/report.ts';
+export { writeReport } from './report/report.ts';

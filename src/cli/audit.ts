@@ -1,24 +1,19 @@
 /** `uscl audit DATASET [OTHER]`. */
 import { existsSync, realpathSync } from 'node:fs';
-import { join } from 'node:path';
 import { Command } from 'commander';
-import { auditDatasets, type AuditResult } from '../dataset/audit.ts';
+import { auditDatasets, type AuditOptions, type AuditResult } from '../dataset/audit.ts';
 import { auditSheet } from '../dataset/audit-sheet.ts';
 import { openDataset } from '../dataset/reader.ts';
 import { AUDIT_SHEET } from '../dataset/types.ts';
 import { runCommand, whole, withJson } from './command.ts';
-import { sheetProblem, writeSheet } from './sheet.ts';
+import { sheetOf, sheetProblem } from './sheet.ts';
 import { distanceOption } from './split.ts';
 
 /** Leaks are faults of the data: the exit code of all data errors. */
 const LEAKS = 3;
 
-interface Options {
+interface Options extends AuditOptions {
   readonly sheet: string | boolean;
-  readonly distance: number;
-  readonly everyFrame?: boolean;
-  readonly changed: boolean;
-  readonly limit: number;
   readonly json?: boolean;
 }
 
@@ -52,18 +47,15 @@ groups). A name alone is listed and does not count. Where the picture cannot be 
     runCommand(options, async (output, signal) => {
       using first = openDataset(folder);
       using second = other === undefined || isSame(folder, other) ? null : openDataset(other);
-      const { distance, limit, changed, everyFrame = false } = options;
       const result = await output.during('audit', 'frames', ({ onProgress }) =>
-        auditDatasets(first, second, { distance, limit, changed, everyFrame, signal, onProgress }),
+        auditDatasets(first, second, { ...options, signal, onProgress }),
       );
-      const wanted = options.sheet !== false && result.pairs.length > 0;
-      const isAsked = typeof options.sheet === 'string';
-      const path = isAsked ? options.sheet : join(folder, AUDIT_SHEET);
-      const sheet = wanted
-        ? await writeSheet(path, isAsked ? '--sheet' : null, (to) => auditSheet(result, first, second, to))
-        : { path: null, problem: null };
-      output.result({ ...result, sheet: sheet.path, sheetProblem: sheet.problem });
-      output.print([describe(result, sheet.path), ...sheetProblem(sheet)].join('\n'));
+      const place = { folder, name: AUDIT_SHEET, wanted: result.pairs.length > 0 };
+      const sheet = await sheetOf(options.sheet, place, (to) => auditSheet(result, first, second, to));
+      output.tell(
+        { ...result, sheet: sheet.path, sheetProblem: sheet.problem },
+        [describe(result, sheet.path), ...sheetProblem(sheet)].join('\n'),
+      );
       if (result.leaks > 0) process.exitCode = LEAKS;
     }),
   );

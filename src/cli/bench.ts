@@ -43,8 +43,7 @@ Examples:
           ...defined({ dataset: options.dataset }),
         }),
       );
-      output.result(result);
-      output.print(describe(result));
+      output.tell(result, describe(result));
     }),
   );
 }

@@ -3,7 +3,7 @@
  * 130/143 after SIGINT/SIGTERM, 1 a defect of this program (the only case that shows a stack).
  */
 import { type Command, CommanderError, Option } from 'commander';
-import { messageOf, UsclError } from '../base/errors.ts';
+import { messageOf, usageError, UsclError } from '../base/errors.ts';
 import { Output } from './output.ts';
 
 /** Exit codes of signals, by the shell's convention of 128 + number. */
@@ -98,7 +98,7 @@ export function withJson(command: Command): Command {
 /** `OPTION_INVALID`: what an option was given is not what it takes. */
 export function optionError(name: string, takes: string, text: string, remedy: string): UsclError {
   const message = `${name} must ${takes}, not "${text}".`;
-  return new UsclError({ kind: 'usage', code: 'OPTION_INVALID', message, where: name, remedy });
+  return usageError('OPTION_INVALID', message, remedy, { where: name });
 }
 
 const SEE_HELP = 'See --help for what it means.';

@@ -1,16 +1,11 @@
 /** `uscl compare-runs A B`. */
 import { Command } from 'commander';
-import { comparePredictions } from '../evaluation/compare-predictions.ts';
+import { comparePredictions, type CompareOptions } from '../evaluation/compare-predictions.ts';
 import { comparisonTable } from '../evaluation/comparison-table.ts';
 import { readPredictions } from '../evaluation/predictions.ts';
 import { runCommand, whole, withDraws, withJson } from './command.ts';
 
-interface Options {
-  readonly resamples: number;
-  readonly seed: number;
-  readonly bins: number;
-  readonly commonClips?: boolean;
-  readonly mixedProtocols?: boolean;
+interface Options extends CompareOptions {
   readonly json?: boolean;
 }
 
@@ -36,16 +31,11 @@ Examples:
     );
   return withJson(withDraws(command)).action((a: string, b: string, options: Options) =>
     runCommand(options, async (output, signal) => {
-      const { resamples, seed, bins, commonClips = false, mixedProtocols = false } = options;
       const [ofA, ofB] = [readPredictions(a), readPredictions(b)];
       const comparison = await output.during('compare', 'resamples', ({ onProgress }) =>
-        comparePredictions(ofA, ofB, {
-          ...{ resamples, seed, bins, commonClips, mixedProtocols, onProgress, signal },
-          names: [a, b],
-        }),
+        comparePredictions(ofA, ofB, { ...options, names: [a, b], onProgress, signal }),
       );
-      output.result(comparison);
-      output.print(comparisonTable(comparison));
+      output.tell(comparison, comparisonTable(comparison));
     }),
   );
 }

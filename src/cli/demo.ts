@@ -35,15 +35,14 @@ export function demoCommand(): Command {
     .addHelpText('after', '\nExamples:\n  uscl demo\n  uscl demo --out /tmp/demo --set training.epochs=20');
   return withJson(command).action((options: Options) =>
     runCommand(options, async (output, signal) => {
-      const bars = new Map<string, Progress>();
       // One bar at a time: a new stage ends the one before.
+      let shown: { readonly stage: string; readonly progress: Progress } | undefined;
       const bar = (stage: string, unit: string): Progress => {
-        const known = bars.get(stage);
-        if (known !== undefined) return known;
-        for (const earlier of bars.values()) earlier.end();
-        const made = output.progress(stage, unit);
-        bars.set(stage, made);
-        return made;
+        if (shown?.stage !== stage) {
+          shown?.progress.end();
+          shown = { stage, progress: output.progress(stage, unit) };
+        }
+        return shown.progress;
       };
       const { out, clips, set } = options;
       const summary = await demo({
@@ -58,7 +57,7 @@ export function demoCommand(): Command {
           output.note(`note: ${text}`);
         },
       }).finally(() => {
-        for (const each of bars.values()) each.end();
+        shown?.progress.end();
       });
       output.result(summary);
       if (summary.probe === null)

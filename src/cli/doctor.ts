@@ -16,8 +16,7 @@ export function doctorCommand(): Command {
   return withJson(command).action((options: { readonly out: string; readonly json?: boolean }) =>
     runCommand(options, async (output) => {
       const diagnosis = await examine(options.out);
-      output.result(diagnosis);
-      output.print(describe(diagnosis));
+      output.tell(diagnosis, describe(diagnosis));
     }),
   );
 }

@@ -1,20 +1,13 @@
 /** `uscl evaluate RUN DATASET`. */
 import { Command } from 'commander';
-import { evaluateRun } from '../training/evaluate/evaluate.ts';
+import { evaluateRun, type EvaluateRunOptions } from '../training/evaluate/evaluate.ts';
 import { checkResultFolder, writeResultFolder } from '../training/evaluate/result-folder.ts';
 import { evaluationText } from '../training/evaluate/table.ts';
-import type { ModelUse } from '../training/predict/opened-model.ts';
-import { defined } from '../base/collect.ts';
 import { framesOption, runCommand, withDraws, withJson, withMachine } from './command.ts';
 
-interface Options extends ModelUse {
-  readonly map?: string;
+interface Options extends EvaluateRunOptions {
   readonly out?: string;
   readonly overwrite?: boolean;
-  readonly frames: number | 'all';
-  readonly allowLeaks?: boolean;
-  readonly resamples: number;
-  readonly seed: number;
   readonly json?: boolean;
 }
 
@@ -49,18 +42,13 @@ classes.yaml:
     );
   return withJson(withMachine(withDraws(command))).action((run: string, dataset: string, options: Options) =>
     runCommand(options, async (output, signal) => {
-      const { map, out, overwrite = false, backend, threads, precision } = options;
-      const { frames, allowLeaks = false, resamples, seed } = options;
+      const { out, overwrite = false } = options;
       if (out !== undefined) checkResultFolder(out, overwrite);
       const { result, predictions } = await output.during('evaluate', 'frames', (watch) =>
-        evaluateRun(run, dataset, {
-          ...{ ...watch, frames, allowLeaks, resamples, seed, signal },
-          ...defined({ map, backend, threads, precision }),
-        }),
+        evaluateRun(run, dataset, { ...options, ...watch, signal }),
       );
       if (out !== undefined) writeResultFolder(out, result, predictions, overwrite);
-      output.result(result);
-      output.print(evaluationText(result));
+      output.tell(result, evaluationText(result));
       if (out !== undefined) output.print(`evaluation: ${out}`);
     }),
   );

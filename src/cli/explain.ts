@@ -90,8 +90,7 @@ the same weights and clips join the ones that are there.`,
         const result = await output.during('explain', 'done', (watch) =>
           explain({ ...optionsOf(run, data, options), ...watch, signal }),
         );
-        output.result(result);
-        output.print(describe(result));
+        output.tell(result, describe(result));
       }),
   );
 }

@@ -94,8 +94,7 @@ labels.csv:
           if (thrown instanceof NothingTaken) tellNothing(output, thrown);
           throw thrown;
         });
-      output.result(summary);
-      output.print(describe(summary));
+      output.tell(summary, describe(summary));
     }),
   );
 }

@@ -1,15 +1,14 @@
 /** `uscl inspect DATASET`. */
-import { join } from 'node:path';
 import { Command } from 'commander';
 import { openDataset } from '../dataset/reader.ts';
 import { CONTACT_SHEET } from '../dataset/types.ts';
 import { contactSheet } from '../ingest/contact-sheet.ts';
 import { type Inspection, inspectDataset } from '../ingest/inspect.ts';
 import { type OutlineSheet, outlineSheet } from '../ingest/outline-sheet.ts';
-import { UsclError } from '../base/errors.ts';
+import { usageError } from '../base/errors.ts';
 import { runCommand, withJson } from './command.ts';
 import { byteSize } from './output.ts';
-import { sheetProblem, writeSheet } from './sheet.ts';
+import { sheetOf, sheetProblem, writeSheet } from './sheet.ts';
 
 interface Options {
   readonly sheet: string | boolean;
@@ -47,22 +46,18 @@ export function inspectCommand(): Command {
   return withJson(command).action((folder: string, options: Options) =>
     runCommand(options, async (output, signal) => {
       if ((options.source === undefined) !== (options.outlines === undefined)) {
-        throw new UsclError({
-          kind: 'usage',
-          code: 'OPTION_INVALID',
-          message: '--source and --outlines belong together.',
-          where: options.source === undefined ? '--source' : '--outlines',
-          remedy: 'Give both: where the originals are, and where to write the picture of them.',
-        });
+        throw usageError(
+          'OPTION_INVALID',
+          '--source and --outlines belong together.',
+          'Give both: where the originals are, and where to write the picture of them.',
+          { where: options.source === undefined ? '--source' : '--outlines' },
+        );
       }
       using dataset = openDataset(folder);
       const inspection = inspectDataset(dataset);
-      const isAsked = typeof options.sheet === 'string';
-      const path = isAsked ? options.sheet : join(folder, CONTACT_SHEET);
-      const sheet =
-        options.sheet === false
-          ? { path: null, problem: null }
-          : await writeSheet(path, isAsked ? '--sheet' : null, (to) => contactSheet(dataset, to));
+      const sheet = await sheetOf(options.sheet, { folder, name: CONTACT_SHEET }, (to) =>
+        contactSheet(dataset, to),
+      );
       const { source, outlines } = options;
       const drawn: Outlines[] = [];
       const outlined =

@@ -45,8 +45,7 @@ Examples:
       const summary = await output.during('merge', 'clips', ({ onProgress }) =>
         mergeDatasets({ ...options, datasets, channels, onProgress, signal }),
       );
-      output.result(summary);
-      output.print(describe(summary, options.keepGroups ?? false));
+      output.tell(summary, describe(summary, options.keepGroups ?? false));
     }),
   );
 }

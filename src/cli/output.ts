@@ -24,16 +24,20 @@ export interface Watch {
 
 export class Output {
   readonly json: boolean;
-  readonly #terminal: boolean;
 
   constructor(json: boolean) {
     this.json = json;
-    this.#terminal = process.stderr.isTTY;
   }
 
   /** A result for people: stdout, or stderr beside a JSON object. */
   print(text: string): void {
     write(this.json ? 2 : 1, `${visible(text)}\n`);
+  }
+
+  /** What came of a command: `value` for `--json`, `text` for people. */
+  tell(value: unknown, text: string): void {
+    this.result(value);
+    this.print(text);
   }
 
   /** A remark for people: always stderr. */
@@ -75,7 +79,7 @@ export class Output {
 
   /** Progress of something long, `unit` being what is counted. */
   progress(label: string, unit: string): Progress {
-    return this.#terminal ? new Bar(label, unit) : new Lines(label, unit);
+    return process.stderr.isTTY ? bar(label, unit) : lines(label, unit);
   }
 }
 
@@ -95,77 +99,60 @@ function write(stream: 1 | 2, text: string): void {
   }
 }
 
-class Bar implements Progress {
-  readonly #bar: SingleBar;
-  #started = false;
-
-  constructor(label: string, unit: string) {
-    this.#bar = new SingleBar(
-      {
-        format: `${label} [{bar}] {percentage}% {value}/{total} ${unit} · {eta_formatted} left {note}`,
-        stream: process.stderr,
-        hideCursor: true,
-        etaBuffer: 50,
-        fps: 5,
-      },
-      Presets.shades_classic,
-    );
-  }
-
-  update(done: number, total: number, note = ''): void {
-    if (this.#started) {
-      this.#bar.setTotal(total);
-      this.#bar.update(done, { note: oneLine(note) });
-    } else this.#bar.start(total, done, { note: oneLine(note) });
-    this.#started = true;
-  }
-
-  say(text: string): void {
-    if (this.#started) process.stderr.write('\r\u001b[K');
-    write(2, `${visible(text)}\n`);
-  }
-
-  end(): void {
-    if (this.#started) this.#bar.stop();
-  }
+function bar(label: string, unit: string): Progress {
+  const shown = new SingleBar(
+    {
+      format: `${label} [{bar}] {percentage}% {value}/{total} ${unit} · {eta_formatted} left {note}`,
+      stream: process.stderr,
+      hideCursor: true,
+      etaBuffer: 50,
+      fps: 5,
+    },
+    Presets.shades_classic,
+  );
+  let started = false;
+  return {
+    update(done, total, note = '') {
+      if (started) {
+        shown.setTotal(total);
+        shown.update(done, { note: oneLine(note) });
+      } else shown.start(total, done, { note: oneLine(note) });
+      started = true;
+    },
+    say(text) {
+      if (started) process.stderr.write('\r\u001b[K');
+      write(2, `${visible(text)}\n`);
+    },
+    end() {
+      if (started) shown.stop();
+    },
+  };
 }
 
-class Lines implements Progress {
-  readonly #label: string;
-  readonly #unit: string;
-  readonly #started = performance.now();
-  #first: number | undefined;
-  #last = 0;
-  #told: number | undefined;
-
-  constructor(label: string, unit: string) {
-    this.#label = label;
-    this.#unit = unit;
-  }
-
-  update(done: number, total: number, note = ''): void {
-    const now = performance.now();
-    this.#first ??= done;
-    if (done < total && now - this.#last < LINE_SECONDS * 1000) return;
-    if (done === this.#told) return;
-    this.#last = now;
-    this.#told = done;
-    const made = done - this.#first;
-    const left = made > 0 ? ((now - this.#started) / 1000 / made) * (total - done) : undefined;
-    const time = left === undefined || done >= total ? '' : `, ${duration(left)} left`;
-    write(
-      2,
-      `${this.#label}: ${done}/${total} ${this.#unit}${time}${note === '' ? '' : ` · ${oneLine(note)}`}\n`,
-    );
-  }
-
-  say(text: string): void {
-    write(2, `${visible(text)}\n`);
-  }
-
-  end(): void {
+function lines(label: string, unit: string): Progress {
+  const started = performance.now();
+  let first: number | undefined;
+  let last = 0;
+  let told: number | undefined;
+  return {
+    update(done, total, note = '') {
+      const now = performance.now();
+      first ??= done;
+      if (done < total && now - last < LINE_SECONDS * 1000) return;
+      if (done === told) return;
+      last = now;
+      told = done;
+      const made = done - first;
+      const left = made > 0 ? ((now - started) / 1000 / made) * (total - done) : undefined;
+      const time = left === undefined || done >= total ? '' : `, ${duration(left)} left`;
+      write(2, `${label}: ${done}/${total} ${unit}${time}${note === '' ? '' : ` · ${oneLine(note)}`}\n`);
+    },
+    say(text) {
+      write(2, `${visible(text)}\n`);
+    },
     // Every line is whole already.
-  }
+    end: () => undefined,
+  };
 }
 
 /**

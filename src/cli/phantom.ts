@@ -1,18 +1,11 @@
 /** `uscl phantom --out DATASET`. */
 import { Command } from 'commander';
-import { makePhantom } from '../phantom/phantom.ts';
-import { defined } from '../base/collect.ts';
+import { makePhantom, type PhantomOptions } from '../phantom/phantom.ts';
 import { collect, runCommand, whole, withJson } from './command.ts';
 
-interface Options {
-  readonly out: string;
-  readonly clips: number;
+interface Options extends Omit<PhantomOptions, 'framesPerClip' | 'classes'> {
   readonly frames: number;
-  readonly size: number;
-  readonly patients?: number;
   readonly class: readonly string[];
-  readonly seed: number;
-  readonly overwrite?: boolean;
   readonly json?: boolean;
 }
 
@@ -39,18 +32,14 @@ Examples:
     );
   return withJson(command).action((options: Options) =>
     runCommand(options, async (output, signal) => {
-      const { out, clips, frames, size, seed, patients, overwrite = false } = options;
-      const classes = options.class.length === 0 ? undefined : options.class;
+      const { out, frames: framesPerClip, class: named, ...rest } = options;
+      const classes = named.length === 0 ? {} : { classes: named };
       const manifest = await output.during('phantom', 'clips', ({ onProgress }) =>
-        makePhantom({
-          ...{ out, clips, framesPerClip: frames, size, seed, overwrite, onProgress, signal },
-          ...defined({ patients, classes }),
-        }),
+        makePhantom({ ...rest, ...classes, out, framesPerClip, onProgress, signal }),
       );
-      output.result({ folder: out, manifest });
-      output.print(
-        `${manifest.clips} clips, ${manifest.frames} frames, classes ${manifest.classes.join(', ')}\ndataset: ${out}`,
-      );
+      const counts = `${manifest.clips} clips, ${manifest.frames} frames`;
+      const text = `${counts}, classes ${manifest.classes.join(', ')}\ndataset: ${out}`;
+      output.tell({ folder: out, manifest }, text);
     }),
   );
 }

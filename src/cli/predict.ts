@@ -1,7 +1,12 @@
 /** `uscl predict RUN FILE…`. */
 import { Command } from 'commander';
 import { type FilePrediction, type FilePredictions, RESEARCH_USE } from '../training/predict/answers.ts';
-import { ABSTAIN_BELOW, type PredictOptions, Predictor } from '../training/predict/predict.ts';
+import {
+  ABSTAIN_BELOW,
+  type PredictOptions,
+  Predictor,
+  type PredictVisitor,
+} from '../training/predict/predict.ts';
 import type { ModelUse } from '../training/predict/opened-model.ts';
 import {
   type PredictionCounts,
@@ -161,20 +166,17 @@ async function collected(
   predictor: Predictor,
   files: readonly string[],
   settings: PredictOptions,
-  visitor: {
-    clip(clip: FilePrediction, path: string): void;
-    failed(file: unknown, path: string, reason: string): void;
-  },
+  visitor: PredictVisitor,
 ): Promise<FilePredictions> {
   const result: FilePredictions = { ...predictor.head(settings), clips: [], failed: [] };
   await predictor.each(files, settings, {
-    clip(clip, path) {
+    async clip(clip, path) {
       result.clips.push(clip);
-      visitor.clip(clip, path);
+      await visitor.clip(clip, path);
     },
-    failed(file, path, reason) {
+    async failed(file, path, reason) {
       result.failed.push(file);
-      visitor.failed(file, path, reason);
+      await visitor.failed(file, path, reason);
     },
   });
   return result;

@@ -1,24 +1,14 @@
 /** `uscl probe RUN DATASET`. */
 import { Command } from 'commander';
 import { UsclError } from '../base/errors.ts';
-import type { WhichCheckpoint } from '../training/backbone.ts';
-import { keepProbe, probeRun, type RunProbe } from '../training/probe-run.ts';
+import { keepProbe, probeRun, type ProbeRunOptions, type RunProbe } from '../training/probe-run.ts';
 import { probeTable } from '../training/probe-table.ts';
 import { isRun } from '../training/run-folder.ts';
-import { defined } from '../base/collect.ts';
 import { backendOption, choice, runCommand, whole, withJson } from './command.ts';
 import type { Output } from './output.ts';
 
-interface Options {
-  readonly checkpoint: WhichCheckpoint;
+interface Options extends Omit<ProbeRunOptions, 'framesPerClip'> {
   readonly frames: number;
-  readonly folds: number;
-  readonly seeds: number;
-  readonly k: number;
-  readonly randomInits: number;
-  readonly split?: string;
-  readonly allowLeaks?: boolean;
-  readonly backend: 'auto' | 'onednn' | 'reference';
   readonly json?: boolean;
 }
 
@@ -54,15 +44,11 @@ Examples:
     );
   return withJson(command).action((run: string, dataset: string, options: Options) =>
     runCommand(options, async (output, signal) => {
-      const { checkpoint, folds, seeds, k, randomInits, backend, split, allowLeaks = false } = options;
+      const { frames: framesPerClip, ...rest } = options;
       const result = await output.during('probe', '%', (watch) =>
-        probeRun(run, dataset, {
-          ...{ checkpoint, folds, seeds, k, randomInits, backend, allowLeaks, ...watch, signal },
-          ...{ framesPerClip: options.frames, ...defined({ split }) },
-        }),
+        probeRun(run, dataset, { ...rest, framesPerClip, ...watch, signal }),
       );
-      output.result(result);
-      output.print(probeTable(result));
+      output.tell(result, probeTable(result));
       keep(run, result, output);
     }),
   );

@@ -16,8 +16,10 @@ export function recipesCommand(): Command {
   return withJson(command).action((name: RecipeName | undefined, options: { readonly json?: boolean }) =>
     runCommand(options, async (output) => {
       const recipes = (name === undefined ? RECIPES : [name]).map(recipeOf);
-      output.result({ recipes: recipes.map(facts) });
-      output.print(name === undefined ? list(recipes) : recipes.map(describe).join('\n'));
+      output.tell(
+        { recipes: recipes.map(facts) },
+        name === undefined ? list(recipes) : recipes.map(describe).join('\n'),
+      );
       await Promise.resolve();
     }),
   );

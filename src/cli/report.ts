@@ -2,18 +2,12 @@
 import { Command } from 'commander';
 import { countsOf } from '../dataset/identifying.ts';
 import { bytes, counted } from '../report/numbers.ts';
-import { type ReportSummary, writeReport } from '../report/report.ts';
-import { defined } from '../base/collect.ts';
+import { type ReportOptions, type ReportSummary, writeReport } from '../report/report.ts';
 import { collect, runCommand, whole, withJson } from './command.ts';
 
-interface Options {
+interface Options extends Omit<ReportOptions, 'datasets'> {
   readonly out: string;
   readonly dataset: readonly string[];
-  readonly pictures: boolean;
-  readonly mistakes: number;
-  readonly cams: number;
-  readonly title?: string;
-  readonly overwrite?: boolean;
   readonly json?: boolean;
 }
 
@@ -50,15 +44,11 @@ Research use only, not a medical device.`,
     );
   return withJson(command).action((runs: readonly string[], options: Options) =>
     runCommand(options, async (output, signal) => {
-      const { out, dataset, pictures, mistakes, cams, title, overwrite = false } = options;
+      const { out, dataset: datasets, ...rest } = options;
       const summary = await output.during('report', 'percent', ({ onProgress }) =>
-        writeReport(runs, out, {
-          ...{ datasets: dataset, pictures, mistakes, cams, overwrite, signal, onProgress },
-          ...defined({ title }),
-        }),
+        writeReport(runs, out, { ...rest, datasets, signal, onProgress }),
       );
-      output.result(summary);
-      output.print(describe(summary));
+      output.tell(summary, describe(summary));
     }),
   );
 }

@@ -2,6 +2,7 @@
  * A picture beside findings. What was found is told whether or not its picture can be written: a dataset may lie where
  * nobody may write.
  */
+import { join } from 'node:path';
 import { UsclError } from '../base/errors.ts';
 
 /** What became of a picture, for the screen and for `--json`. */
@@ -31,6 +32,20 @@ export async function writeSheet(
         : 'Write it elsewhere with --sheet FILE, or say --no-sheet.';
     return { path: null, problem: { code, message, remedy } };
   }
+}
+
+/**
+ * The picture of `--sheet` and `--no-sheet`: to the file that was asked for, or as `name` into the dataset's folder; none
+ * where none is `wanted`.
+ */
+export async function sheetOf(
+  said: string | boolean,
+  { folder, name, wanted = true }: { folder: string; name: string; wanted?: boolean },
+  write: (path: string) => Promise<unknown>,
+): Promise<Sheet> {
+  if (said === false || !wanted) return { path: null, problem: null };
+  const isAsked = typeof said === 'string';
+  return await writeSheet(isAsked ? said : join(folder, name), isAsked ? '--sheet' : null, write);
 }
 
 /** The line on a picture that could not be written; none where it was. */

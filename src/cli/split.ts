@@ -1,6 +1,6 @@
 /** `uscl split DATASET`. */
 import { Command, type Option } from 'commander';
-import { UsclError } from '../base/errors.ts';
+import { usageError } from '../base/errors.ts';
 import { ALIKE_DISTANCE, MAX_DISTANCE } from '../dataset/near-duplicates.ts';
 import { type Dataset, openDataset } from '../dataset/reader.ts';
 import { makeSplit, type NamedSplit, partOfClips, writeSplit } from '../dataset/splits.ts';
@@ -45,12 +45,11 @@ export function splitCommand(): Command {
     runCommand(options, (output) => {
       const { folds, test, val, seed, distance } = options;
       if ((folds === undefined) === (test === undefined) || (folds !== undefined && val !== undefined)) {
-        throw new UsclError({
-          kind: 'usage',
-          code: 'SPLIT_OPTION',
-          message: 'Say either --folds K, or --test SHARE and perhaps --val SHARE.',
-          remedy: 'For example --folds 5, or --test 0.2 --val 0.1.',
-        });
+        throw usageError(
+          'SPLIT_OPTION',
+          'Say either --folds K, or --test SHARE and perhaps --val SHARE.',
+          'For example --folds 5, or --test 0.2 --val 0.1.',
+        );
       }
       using dataset = openDataset(folder);
       const request =
@@ -61,8 +60,10 @@ export function splitCommand(): Command {
       const split = makeSplit(dataset.clips, name, request, { seed, distance });
       const path = writeSplit(folder, split, options.overwrite ?? false, options.out);
       const parts = summarise(split, dataset);
-      output.result({ path, name, kind: split.kind, seed, distance, parts, joined: split.joined });
-      output.print(describe(split, parts, path));
+      output.tell(
+        { path, name, kind: split.kind, seed, distance, parts, joined: split.joined },
+        describe(split, parts, path),
+      );
       return Promise.resolve();
     }),
   );

@@ -5,16 +5,11 @@
  * Percentile method (Efron & Tibshirani 1993, ch. 13); two sets of predictions on the same clips are compared on
  * the same draws (paired), which removes what both share: the difficulty of the patients drawn.
  */
-import { SCORE_NAMES, scoresOfConfusion, type ScoreName } from './metrics.ts';
-import {
-  bootstrapError,
-  drawGroups,
-  percentileInterval,
-  requireOptions,
-  shareAboveZero,
-  type BootstrapOptions,
-  type Interval,
-} from './resampling.ts';
+import { recordOf } from '../base/collect.ts';
+import { SCORE_NAMES, scoresOfConfusion, type ScoreName, type Scores } from './metrics.ts';
+import type { LevelScores, ReaderResult } from './probe-result.ts';
+import { drawGroups, meanAndDeviation, percentileInterval, shareAboveZero } from './resampling.ts';
+import type { BootstrapOptions, Interval } from './resampling.ts';
 
 /** Confusion counts [groups, seeds, classes, classes] (truth, then predicted) of one set of predictions. */
 export interface GroupedCounts {
@@ -24,40 +19,80 @@ export interface GroupedCounts {
   readonly counts: Float64Array;
 }
 
-export interface PairedDifference {
-  /** Interval of score(a) − score(b). */
-  readonly interval: Interval;
-  /** Share of draws in which a scored above b, ties counted half. */
-  readonly aboveZero: number;
+interface ScoredClip {
+  readonly group: string;
+  readonly label: number;
 }
 
-/** Empty counts to be filled with `addCount`. */
-export function groupedCounts(groups: number, seeds: number, classes: number): GroupedCounts {
-  return { groups, seeds, classes, counts: new Float64Array(groups * seeds * classes * classes) };
+/**
+ * Counts of predictions by group, groups in order of first clip: of clips [seed][clip], or how often frames of a clip
+ * were called each class [seed][clip][class].
+ */
+export function countsOf(
+  clips: readonly ScoredClip[],
+  predictions: ReaderResult['clipPredictions'] | ReaderResult['frameCounts'],
+  classes: number,
+): GroupedCounts {
+  const group = groupNumbers(clips);
+  const [groups, seeds] = [Math.max(...group) + 1, predictions.length];
+  const counts = new Float64Array(groups * seeds * classes * classes);
+  predictions.forEach((ofSeed, seed) => {
+    ofSeed.forEach((ofClip, clip) => {
+      const at = ((group[clip]! * seeds + seed) * classes + clips[clip]!.label) * classes;
+      if (typeof ofClip === 'number') counts[at + ofClip]! += 1;
+      else ofClip.forEach((count, predicted) => (counts[at + predicted]! += count));
+    });
+  });
+  return { groups, seeds, classes, counts };
 }
 
-/** Counts `count` rows of one group and seed with this truth and prediction. */
-export function addCount(
-  into: GroupedCounts,
-  group: number,
-  seed: number,
-  truth: number,
-  predicted: number,
-  count = 1,
-): void {
-  const { seeds, classes } = into;
-  into.counts[((group * seeds + seed) * classes + truth) * classes + predicted]! += count;
+function groupNumbers(clips: readonly ScoredClip[]): number[] {
+  const numbers = new Map<string, number>();
+  return clips.map((clip) => {
+    const known = numbers.get(clip.group);
+    if (known !== undefined) return known;
+    const next = numbers.size;
+    numbers.set(clip.group, next);
+    return next;
+  });
 }
 
-/** Confusion [classes, classes] of one seed over all groups. */
-export function confusionOfSeed(from: GroupedCounts, seed: number): Float64Array {
-  const cells = from.classes * from.classes;
-  const total = new Float64Array(cells);
-  for (let group = 0; group < from.groups; group++) {
-    const start = (group * from.seeds + seed) * cells;
-    for (let i = 0; i < cells; i++) total[i]! += from.counts[start + i]!;
+/** Confusion [seeds][classes, classes] with every group counted as often as `times` says; without it once. */
+function confusionsOf(
+  { groups, seeds, classes, counts }: GroupedCounts,
+  times?: Float64Array,
+): Float64Array[] {
+  const cells = classes * classes;
+  const stride = seeds * cells;
+  const drawn = new Float64Array(stride);
+  for (let group = 0; group < groups; group++) {
+    const factor = times === undefined ? 1 : times[group]!;
+    if (factor === 0) continue;
+    for (let i = 0; i < stride; i++) drawn[i]! += factor * counts[group * stride + i]!;
   }
-  return total;
+  return Array.from({ length: seeds }, (_, seed) => drawn.subarray(seed * cells, (seed + 1) * cells));
+}
+
+/** Scores of each seed, all folds pooled. */
+export function scoresPerSeed(counts: GroupedCounts): Scores[] {
+  return confusionsOf(counts).map((confusion) => scoresOfConfusion(confusion, counts.classes));
+}
+
+/** Summary of one level. @throws UsclError `BOOTSTRAP_INPUT` as `bootstrapIntervals`. */
+export function summariseLevel(counts: GroupedCounts, options: BootstrapOptions): LevelScores {
+  const perSeed = scoresPerSeed(counts);
+  const intervals = bootstrapIntervals(counts, options);
+  const summaries = recordOf(SCORE_NAMES, (name) => {
+    const values = perSeed.map((scores) => scores[name]);
+    return { perSeed: values, ...meanAndDeviation(values), interval: intervals[name] };
+  });
+  const confusion = Array.from({ length: counts.classes }, () => new Array<number>(counts.classes).fill(0));
+  for (const ofSeed of confusionsOf(counts)) {
+    ofSeed.forEach((count, cell) => {
+      confusion[Math.floor(cell / counts.classes)]![cell % counts.classes]! += count / counts.seeds;
+    });
+  }
+  return { ...summaries, confusion };
 }
 
 /**
@@ -69,23 +104,17 @@ export function bootstrapIntervals(
   options: BootstrapOptions = {},
 ): Record<ScoreName, Interval> {
   const [draws] = drawScores([counts], options);
-  return eachScore((name) => percentileInterval(draws![name], options.confidence));
+  return recordOf(SCORE_NAMES, (name) => percentileInterval(draws![name], options.confidence));
 }
 
-/**
- * Paired difference a − b of each score on the same draws. Both must count the same groups in the same order.
- * @throws UsclError `BOOTSTRAP_INPUT` as above, or when the two do not match.
- */
+/** Paired difference a − b of each score on the same draws. Both must count the same groups in the same order. */
 export function pairedBootstrap(
   a: GroupedCounts,
   b: GroupedCounts,
   options: BootstrapOptions = {},
-): Record<ScoreName, PairedDifference> {
-  if (a.groups !== b.groups || a.classes !== b.classes) {
-    throw bootstrapError('The two sets of predictions do not cover the same groups and classes.');
-  }
+): Record<ScoreName, { readonly interval: Interval; readonly aboveZero: number }> {
   const [drawsA, drawsB] = drawScores([a, b], options);
-  return eachScore((name) => {
+  return recordOf(SCORE_NAMES, (name) => {
     const other = drawsB![name];
     const difference = drawsA![name].map((value, i) => value - other[i]!);
     return {
@@ -95,43 +124,21 @@ export function pairedBootstrap(
   });
 }
 
-/** Calls `make` for every score. */
-export function eachScore<T>(make: (name: ScoreName) => T): Record<ScoreName, T> {
-  return { accuracy: make('accuracy'), balancedAccuracy: make('balancedAccuracy'), macroF1: make('macroF1') };
-}
-
-/** Scores of every resample, the same groups drawn for all sets. */
+/** Scores of every resample, averaged over seeds; the same groups are drawn for all sets. */
 function drawScores(
   sets: readonly GroupedCounts[],
   options: BootstrapOptions,
 ): Record<ScoreName, Float64Array>[] {
-  requireOptions(options);
-  const results = sets.map(() => eachScore(() => new Float64Array(options.resamples ?? 2000)));
+  const results = sets.map(() => recordOf(SCORE_NAMES, () => new Float64Array(options.resamples ?? 2000)));
   let draw = 0;
   for (const times of drawGroups(sets[0]!.groups, options)) {
-    for (const [s, set] of sets.entries()) addDraw(set, times, results[s]!, draw);
+    for (const [s, set] of sets.entries()) {
+      for (const confusion of confusionsOf(set, times)) {
+        const scores = scoresOfConfusion(confusion, set.classes);
+        for (const name of SCORE_NAMES) results[s]![name][draw]! += scores[name] / set.seeds;
+      }
+    }
     draw++;
   }
   return results;
-}
-
-/** Writes the scores of one draw (how often each group was drawn), averaged over seeds. */
-function addDraw(
-  set: GroupedCounts,
-  times: Float64Array,
-  into: Record<ScoreName, Float64Array>,
-  draw: number,
-): void {
-  const cells = set.classes * set.classes;
-  const stride = set.seeds * cells;
-  const drawn = new Float64Array(stride);
-  for (let group = 0; group < set.groups; group++) {
-    const factor = times[group]!;
-    if (factor === 0) continue;
-    for (let i = 0; i < stride; i++) drawn[i]! += factor * set.counts[group * stride + i]!;
-  }
-  for (let seed = 0; seed < set.seeds; seed++) {
-    const scores = scoresOfConfusion(drawn.subarray(seed * cells, (seed + 1) * cells), set.classes);
-    for (const name of SCORE_NAMES) into[name][draw]! += scores[name] / set.seeds;
-  }
 }

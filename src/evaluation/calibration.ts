@@ -4,21 +4,7 @@
  * "was the prediction right"), and the Brier score over all classes in its first form (Brier 1950): 0 … 2, for two
  * classes twice scikit-learn's `brier_score_loss`.
  */
-import type { UsclError } from '../base/errors.ts';
-import { metricError } from './metrics.ts';
-
-export const DEFAULT_BINS = 15;
-
-/** One bin (low, high] of confidence. */
-export interface ReliabilityBin {
-  readonly low: number;
-  readonly high: number;
-  readonly count: number;
-  /** Mean confidence of its rows; null when empty. */
-  readonly confidence: number | null;
-  /** Share of its rows predicted right; null when empty. */
-  readonly accuracy: number | null;
-}
+import type { LevelEvaluation } from './evaluation-result.ts';
 
 /** The bin of a confidence among `bins` bins (low, high] of equal width; 0 is in the first. */
 export function binOf(confidence: number, bins: number): number {
@@ -34,9 +20,8 @@ export function binOf(confidence: number, bins: number): number {
 export function reliabilityBins(
   confidences: ArrayLike<number>,
   right: ArrayLike<number | boolean>,
-  bins = DEFAULT_BINS,
-): ReliabilityBin[] {
-  requireInput(confidences, right, bins);
+  bins: number,
+): LevelEvaluation['reliability'] {
   const count = new Float64Array(bins);
   const sum = new Float64Array(bins);
   const hits = new Float64Array(bins);
@@ -55,40 +40,6 @@ export function reliabilityBins(
   }));
 }
 
-/**
- * Expected calibration error: Σ over bins of (rows in bin / rows) · |accuracy − mean confidence|.
- * @throws UsclError `METRIC_INPUT` for no rows, different lengths, a confidence outside 0…1, or no bins.
- */
-export function expectedCalibrationError(
-  confidences: ArrayLike<number>,
-  right: ArrayLike<number | boolean>,
-  bins = DEFAULT_BINS,
-): number {
-  let error = 0;
-  for (const { count, confidence, accuracy } of reliabilityBins(confidences, right, bins))
-    if (confidence !== null && accuracy !== null) error += count * Math.abs(accuracy - confidence);
-  return error / confidences.length;
-}
-
-/**
- * Mean over rows of Σ over classes of (probability − 1 for the true class, 0 for the others)².
- * @throws UsclError `METRIC_INPUT` for no rows or lengths that do not fit.
- */
-export function brierScore(
-  truth: ArrayLike<number>,
-  probabilities: ArrayLike<number>,
-  classes: number,
-): number {
-  if (truth.length === 0 || probabilities.length !== truth.length * classes) {
-    throw inputError(
-      `${truth.length} true labels and ${probabilities.length} probabilities do not make rows of ${classes} classes.`,
-    );
-  }
-  let sum = 0;
-  for (let row = 0; row < truth.length; row++) sum += squaredError(truth[row]!, probabilities, row, classes);
-  return sum / truth.length;
-}
-
 /** Σ over classes of squared error of one row of probabilities [rows, classes]. */
 export function squaredError(
   truth: number,
@@ -101,25 +52,4 @@ export function squaredError(
     sum += (probabilities[row * classes + c]! - (c === truth ? 1 : 0)) ** 2;
   }
   return sum;
-}
-
-function requireInput(
-  confidences: ArrayLike<number>,
-  right: ArrayLike<number | boolean>,
-  bins: number,
-): void {
-  if (!Number.isInteger(bins) || bins < 1) {
-    throw inputError(`The number of bins must be a whole number of at least 1, not ${bins}.`);
-  }
-  if (confidences.length === 0 || confidences.length !== right.length) {
-    throw inputError(`${confidences.length} confidences but ${right.length} outcomes.`);
-  }
-  for (let row = 0; row < confidences.length; row++) {
-    const value = confidences[row]!;
-    if (!(value >= 0 && value <= 1)) throw inputError(`Row ${row} has the confidence ${value}.`);
-  }
-}
-
-function inputError(message: string): UsclError {
-  return metricError(message, 'Give one probability between 0 and 1 for every class and row.');
 }

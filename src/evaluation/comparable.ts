@@ -3,7 +3,7 @@
  * labels and groups; a label rate both have; the same protocol. What differs is refused with the way out, not mended
  * in silence.
  */
-import { UsclError } from '../base/errors.ts';
+import { dataError, type UsclError } from '../base/errors.ts';
 import type { Predictions } from './predictions.ts';
 import { labelRatesOf, testedClips } from './scored-rate.ts';
 
@@ -136,5 +136,5 @@ function sharedClips(
 }
 
 function differ(where: string, message: string, remedy: string): UsclError {
-  return new UsclError({ kind: 'data', code: 'RUNS_DIFFER', message, where, remedy });
+  return dataError('RUNS_DIFFER', message, remedy, { where });
 }

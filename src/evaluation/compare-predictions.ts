@@ -3,23 +3,17 @@
  * drawn for both, which removes what both share: how hard the patients drawn are), and McNemar's test at clip level.
  */
 import { setImmediate } from 'node:timers/promises';
-import { clipTest } from './clip-test.ts';
+import { recordOf } from '../base/collect.ts';
 import { comparable, type ComparableOptions, type ComparableRate } from './comparable.ts';
 import type { Comparison, Difference, LevelComparison, RateComparison } from './comparison-result.ts';
 import { evaluationSettings, type EvaluateOptions } from './evaluate-predictions.ts';
-import type { EvaluationSettings, Level } from './evaluation-result.ts';
+import { LEVELS, type EvaluationSettings, type Level } from './evaluation-result.ts';
+import { clipTest } from './mcnemar.ts';
 import { requirePredictions, type Predictions } from './predictions.ts';
 import { shareAboveZero } from './resampling.ts';
-import {
-  DRAWS_AT_ONCE,
-  drawVectors,
-  eachOfClass,
-  eachOverall,
-  meanVector,
-  summarise,
-  type LevelVectors,
-} from './score-summary.ts';
-import { eachLevel, scoreRate, type ScoredRate } from './scored-rate.ts';
+import { DRAWS_AT_ONCE, drawVectors, eachOfClass, eachOverall } from './score-summary.ts';
+import { meanVector, summarise, type LevelVectors } from './score-summary.ts';
+import { scoreRate, type ScoredRate } from './scored-rate.ts';
 
 export interface CompareOptions extends EvaluateOptions, ComparableOptions {
   /** What the two are called. Default `a` and `b`. */
@@ -51,13 +45,23 @@ export async function comparePredictions(
   }));
   const labelRates: RateComparison[] = [];
   const total = 2 * pairs.length * settings.resamples;
-  for (const [i, pair] of pairs.entries()) {
-    const done = 2 * i * settings.resamples;
-    const watch = { ...options, total };
-    const ofA = await vectorsInTurns(pair.a, settings, { ...watch, done });
-    const ofB = await vectorsInTurns(pair.b, settings, { ...watch, done: done + settings.resamples });
-    labelRates.push(compareRate(pair, ofA, ofB, a.classes, settings));
-  }
+  let done = 0;
+  /** Draws, letting signals and the terminal have their turn. */
+  const vectorsOf = async (rate: ScoredRate): Promise<Record<Level, LevelVectors>> => {
+    const drawing = drawVectors(rate, settings);
+    for (let turn = 1; ; turn++) {
+      const step = drawing.next();
+      if (step.done === true) {
+        done += settings.resamples;
+        return step.value;
+      }
+      options.onProgress?.(done + turn * DRAWS_AT_ONCE, total);
+      await setImmediate();
+      options.signal?.throwIfAborted();
+    }
+  };
+  for (const pair of pairs)
+    labelRates.push(compareRate(pair, await vectorsOf(pair.a), await vectorsOf(pair.b), a.classes, settings));
   return {
     format: 'uscl-comparison',
     version: 1,
@@ -68,27 +72,6 @@ export async function comparePredictions(
     labelRates,
     notes: pairs.flatMap((pair) => notesOf(pair.rate, pair.a, pair.b, [a.protocol, b.protocol])),
   };
-}
-
-interface Turns extends Pick<CompareOptions, 'onProgress' | 'signal'> {
-  readonly done: number;
-  readonly total: number;
-}
-
-/** Draws, letting signals and the terminal have their turn. */
-async function vectorsInTurns(
-  rate: ScoredRate,
-  settings: EvaluationSettings,
-  { onProgress, signal, done, total }: Turns,
-): Promise<Record<Level, LevelVectors>> {
-  const drawing = drawVectors(rate, settings);
-  for (let turn = 1; ; turn++) {
-    const step = drawing.next();
-    if (step.done === true) return step.value;
-    onProgress?.(done + turn * DRAWS_AT_ONCE, total);
-    await setImmediate();
-    signal?.throwIfAborted();
-  }
 }
 
 interface ScoredPair {
@@ -119,11 +102,8 @@ function compareRate(
     clips: a.clips.length,
     groups: a.groups,
     leftOut: { ...leftOut },
-    ...eachLevel((level) => compareLevel(vectorsA[level], vectorsB[level])),
-    mcnemar: {
-      clipMean: clipTest(a, b, 'clipMean', paired),
-      clipVote: clipTest(a, b, 'clipVote', paired),
-    },
+    ...recordOf(LEVELS, (level) => compareLevel(vectorsA[level], vectorsB[level])),
+    mcnemar: recordOf(['clipMean', 'clipVote'], (level) => clipTest(a, b, level, paired)),
   };
 }
 

@@ -1,6 +1,7 @@
 /** What the comparison of two runs says: plain JSON with a schema. Differences are a − b. */
 import { z } from 'zod';
-import { evaluationSettingsSchema } from './evaluation-result.ts';
+import { recordOf } from '../base/collect.ts';
+import { CLASS_SCORES, evaluationSettingsSchema, LEVELS, OVERALL_SCORES } from './evaluation-result.ts';
 import { PROTOCOLS } from './predictions.ts';
 
 const number = z.number().nullable();
@@ -25,39 +26,25 @@ const differenceSchema = z.strictObject({
 export type Difference = Readonly<z.infer<typeof differenceSchema>>;
 
 const levelSchema = z.strictObject({
-  scores: z.strictObject({
-    accuracy: differenceSchema,
-    balancedAccuracy: differenceSchema,
-    macroF1: differenceSchema,
-    kappa: differenceSchema,
-    auroc: differenceSchema,
-    averagePrecision: differenceSchema,
-    ece: differenceSchema,
-    brier: differenceSchema,
-  }),
-  perClass: z.array(
-    z.strictObject({
-      name: z.string(),
-      precision: differenceSchema,
-      recall: differenceSchema,
-      specificity: differenceSchema,
-      f1: differenceSchema,
-      auroc: differenceSchema,
-      averagePrecision: differenceSchema,
-    }),
-  ),
+  scores: z.strictObject(recordOf(OVERALL_SCORES, () => differenceSchema)),
+  perClass: z.array(z.strictObject({ name: z.string(), ...recordOf(CLASS_SCORES, () => differenceSchema) })),
 });
 export type LevelComparison = Readonly<z.infer<typeof levelSchema>>;
 
 const mcnemarSchema = z.strictObject({
+  /** Clips both, only the first, only the second, and neither got right. */
   both: z.int(),
   onlyA: z.int(),
   onlyB: z.int(),
   neither: z.int(),
+  /** p of the exact binomial test. */
   exact: z.number(),
+  /** Chi-square with continuity correction, one degree of freedom. */
   corrected: z.strictObject({ statistic: z.number(), p: z.number() }),
+  /** p of the exact sign-flip test over groups. */
   byGroup: z.strictObject({ groups: z.int(), p: z.number() }),
 });
+export type McNemar = Readonly<z.infer<typeof mcnemarSchema>>;
 
 const clipTestSchema = z.strictObject({
   /** Of each seed both have; empty where they have different seeds. */
@@ -74,9 +61,7 @@ const rateSchema = z.strictObject({
   groups: z.int(),
   /** Clips only one of the two has tested, left out. */
   leftOut: z.strictObject({ a: z.int(), b: z.int() }),
-  frame: levelSchema,
-  clipMean: levelSchema,
-  clipVote: levelSchema,
+  ...recordOf(LEVELS, () => levelSchema),
   mcnemar: z.strictObject({ clipMean: clipTestSchema, clipVote: clipTestSchema }),
 });
 export type RateComparison = Readonly<z.infer<typeof rateSchema>>;

@@ -12,7 +12,13 @@ import { UsclError } from '../base/errors.ts';
 export function symmetricEigenvalues(matrix: Float64Array, size: number): Float64Array {
   let largest = 0;
   for (const value of matrix) largest = Math.max(largest, Math.abs(value));
-  if (!Number.isFinite(largest)) throw notFinite();
+  if (!Number.isFinite(largest))
+    throw new UsclError({
+      kind: 'numeric',
+      code: 'EIGEN_NOT_FINITE',
+      message: 'The covariance of the features holds values that are not finite.',
+      remedy: 'The network has diverged: train with a lower learning rate, or with precision=f32.',
+    });
   if (largest === 0) return new Float64Array(size);
   // Near 1 no square overflows, and none that matters underflows. A power of two changes no digit.
   const scale = 2 ** Math.floor(Math.log2(largest));
@@ -117,13 +123,4 @@ function implicitQl(d: Float64Array, e: Float64Array): void {
       e[m] = 0;
     }
   }
-}
-
-function notFinite(): UsclError {
-  return new UsclError({
-    kind: 'numeric',
-    code: 'EIGEN_NOT_FINITE',
-    message: 'The covariance of the features holds values that are not finite.',
-    remedy: 'The network has diverged: train with a lower learning rate, or with precision=f32.',
-  });
 }

@@ -6,9 +6,9 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { UMAP } from 'umap-js';
-import { UsclError } from '../base/errors.ts';
+import { dataError, usageError, UsclError } from '../base/errors.ts';
 import { randomAt } from '../base/random.ts';
-import { timesTransposed } from './matrix.ts';
+import { eachRow } from './matrix.ts';
 
 export interface EmbeddingMapOptions {
   /** Clips that count as near; more show coarser structure. Default 15, fewer where there are few clips. */
@@ -39,8 +39,6 @@ export interface EmbeddingMap {
 export const FEWEST_CLIPS = 4;
 /** Neighbours that `trustworthiness` looks at. */
 const TRUSTED = 5;
-/** Similarities held at once. */
-const BLOCK = 64;
 
 /**
  * Lays out unit rows [clips, dim] (`comparableRows`) by cosine distance. Cost: clips²·dim for the neighbours.
@@ -97,12 +95,11 @@ export function settleMapOptions(
 ): { readonly neighbours: number; readonly minDist: number } {
   const { neighbours = 15, minDist = 0.1 } = options;
   if (clips < FEWEST_CLIPS)
-    throw new UsclError({
-      kind: 'data',
-      code: 'MAP_TOO_FEW',
-      message: `A map needs at least ${FEWEST_CLIPS} clips, not ${clips}.`,
-      remedy: 'Use a dataset with more clips.',
-    });
+    throw dataError(
+      'MAP_TOO_FEW',
+      `A map needs at least ${FEWEST_CLIPS} clips, not ${clips}.`,
+      'Use a dataset with more clips.',
+    );
   if (!Number.isInteger(neighbours) || neighbours < 2) throw optionError('neighbours', neighbours, 'Use 15.');
   if (!(minDist >= 0 && minDist <= 1)) throw optionError('minDist', minDist, 'Use 0.1.');
   return { neighbours: Math.min(neighbours, clips - 1), minDist };
@@ -116,27 +113,12 @@ function nearestRows(
 ): { indices: number[][]; distances: number[][] } {
   const indices: number[][] = [];
   const distances: number[][] = [];
-  eachRow(rows, dim, (row, similarities) => {
+  eachRow(rows, rows, dim, (row, similarities) => {
     const order = rankedOthers(similarities, row).slice(0, count - 1);
     indices.push([row, ...order]);
     distances.push([0, ...order.map((other) => Math.max(0, 1 - similarities[other]!))]);
   });
   return { indices, distances };
-}
-
-/** Calls with the cosines of each row to all. */
-function eachRow(
-  rows: Float32Array,
-  dim: number,
-  use: (row: number, similarities: Float64Array) => void,
-): void {
-  const count = rows.length / dim;
-  const block = new Float64Array(BLOCK * count);
-  for (let from = 0; from < count; from += BLOCK) {
-    const to = Math.min(count, from + BLOCK);
-    timesTransposed(rows, rows, dim, from, to, block);
-    for (let row = from; row < to; row++) use(row, block.subarray((row - from) * count).subarray(0, count));
-  }
 }
 
 /** All other rows, nearest first, of equals the first. */
@@ -161,7 +143,7 @@ export function trustworthiness(
   let penalty = 0;
   const rank = new Int32Array(count);
   const distance = new Float64Array(count);
-  eachRow(rows, dim, (row, similarities) => {
+  eachRow(rows, rows, dim, (row, similarities) => {
     for (const [place, other] of rankedOthers(similarities, row).entries()) rank[other] = place + 1;
     for (let other = 0; other < count; other++)
       distance[other] =
@@ -183,33 +165,22 @@ function principalPlane(rows: Float32Array, dim: number): Float64Array {
   const count = rows.length / dim;
   const mean = new Float64Array(dim);
   for (let i = 0; i < rows.length; i++) mean[i % dim]! += rows[i]! / count;
-  const axes: Float64Array[] = [];
-  for (let axis = 0; axis < 2; axis++) axes.push(nextAxis(rows, dim, mean, axes));
+  const centred = Float64Array.from(rows, (value, i) => value - mean[i % dim]!);
+  const first = nextAxis(centred, dim, []);
+  const axes = [first, nextAxis(centred, dim, [first])];
   const result = new Float64Array(2 * count);
-  let largest = 0;
-  for (let row = 0; row < count; row++)
-    for (let axis = 0; axis < 2; axis++) {
-      const value = projection(rows, dim, mean, row, axes[axis]!);
-      result[2 * row + axis] = value;
-      largest = Math.max(largest, Math.abs(value));
-    }
+  for (let i = 0; i < result.length; i++) result[i] = projection(centred, i >> 1, axes[i & 1]!);
+  const largest = result.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   return largest > 0 ? result.map((value) => (10 * value) / largest) : result;
 }
 
 /** Power iteration on the covariance, at right angles to the axes found before. */
-function nextAxis(
-  rows: Float32Array,
-  dim: number,
-  mean: Float64Array,
-  before: readonly Float64Array[],
-): Float64Array {
-  const count = rows.length / dim;
+function nextAxis(centred: Float64Array, dim: number, before: readonly Float64Array[]): Float64Array {
   const start = randomAt(0, 'principal-axis', before.length);
   let axis = Float64Array.from({ length: dim }, () => start.normal());
   for (let round = 0; round < 100; round++) {
     for (const other of before) {
-      let inner = 0;
-      for (let d = 0; d < dim; d++) inner += axis[d]! * other[d]!;
+      const inner = projection(axis, 0, other);
       for (let d = 0; d < dim; d++) axis[d]! -= inner * other[d]!;
     }
     const length = Math.hypot(...axis);
@@ -217,33 +188,21 @@ function nextAxis(
     axis = axis.map((value) => value / length);
     if (round === 99) break;
     const next = new Float64Array(dim);
-    for (let row = 0; row < count; row++) {
-      const value = projection(rows, dim, mean, row, axis);
-      for (let d = 0; d < dim; d++) next[d]! += value * (rows[row * dim + d]! - mean[d]!);
+    for (let row = 0; row < centred.length / dim; row++) {
+      const value = projection(centred, row, axis);
+      for (let d = 0; d < dim; d++) next[d]! += value * centred[row * dim + d]!;
     }
     axis = next;
   }
   return axis;
 }
 
-function projection(
-  rows: Float32Array,
-  dim: number,
-  mean: Float64Array,
-  row: number,
-  axis: Float64Array,
-): number {
+function projection(rows: Float64Array, row: number, axis: Float64Array): number {
   let sum = 0;
-  for (let d = 0; d < dim; d++) sum += axis[d]! * (rows[row * dim + d]! - mean[d]!);
+  for (let d = 0; d < axis.length; d++) sum += axis[d]! * rows[row * axis.length + d]!;
   return sum;
 }
 
 function optionError(key: string, value: number, remedy: string): UsclError {
-  return new UsclError({
-    kind: 'usage',
-    code: 'MAP_OPTION',
-    message: `The map's ${key} cannot be ${value}.`,
-    where: key,
-    remedy,
-  });
+  return usageError('MAP_OPTION', `The map's ${key} cannot be ${value}.`, remedy, { where: key });
 }

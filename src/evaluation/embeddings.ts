@@ -4,7 +4,7 @@
  * caller's (`fillView`), and so is the network (`embedder`): nothing here knows of either.
  */
 import { setImmediate } from 'node:timers/promises';
-import { UsclError } from '../base/errors.ts';
+import { dataError, usageError, UsclError } from '../base/errors.ts';
 import type { ClipRecord } from '../dataset/types.ts';
 
 /** Rows of features and where each comes from. */
@@ -68,23 +68,17 @@ export interface FrameRows {
  */
 export function frameRows(clips: readonly Pick<ClipRecord, 'frames'>[], framesPerClip: number): FrameRows {
   if (!Number.isInteger(framesPerClip) || framesPerClip < 1) {
-    throw new UsclError({
-      kind: 'usage',
-      code: 'EMBED_OPTION',
-      message: `framesPerClip must be a whole number of at least 1, not ${framesPerClip}.`,
-      where: 'framesPerClip',
-      remedy: 'Use 8.',
-    });
+    throw usageError(
+      'EMBED_OPTION',
+      `framesPerClip must be a whole number of at least 1, not ${framesPerClip}.`,
+      'Use 8.',
+      { where: 'framesPerClip' },
+    );
   }
   const plan = clips.map((clip) => uniformFrames(clip.frames, framesPerClip));
   const frame = Int32Array.from(plan.flat());
   if (frame.length === 0) {
-    throw new UsclError({
-      kind: 'data',
-      code: 'EMBED_EMPTY',
-      message: 'The dataset has no clip to embed.',
-      remedy: 'Ingest at least one clip.',
-    });
+    throw dataError('EMBED_EMPTY', 'The dataset has no clip to embed.', 'Ingest at least one clip.');
   }
   return { clip: Int32Array.from(plan.flatMap((frames, clip) => frames.map(() => clip))), frame };
 }
@@ -166,11 +160,11 @@ export function requireEmbeddings(
 ): void {
   const { dim, features, clip } = embeddings;
   if (!Number.isInteger(dim) || dim < 1 || features.length !== clip.length * dim) {
-    throw invalid(`${features.length} feature values do not make ${clip.length} rows of ${dim}.`);
+    throw embeddingsInvalid(`${features.length} feature values do not make ${clip.length} rows of ${dim}.`);
   }
   for (const index of clip) {
     if (index < 0 || index >= clips.length) {
-      throw invalid(`A row belongs to clip number ${index}, but there are ${clips.length} clips.`);
+      throw embeddingsInvalid(`A row belongs to clip number ${index}, but there are ${clips.length} clips.`);
     }
   }
   for (let i = 0; i < features.length; i++) {
@@ -210,11 +204,11 @@ function notFinite(clip: string, frame: number | undefined): UsclError {
   });
 }
 
-function invalid(message: string): UsclError {
+/** `EMBEDDINGS_INVALID`: features and clips do not belong together. */
+export function embeddingsInvalid(message: string, where?: string): UsclError {
   return new UsclError({
-    kind: 'data',
-    code: 'EMBEDDINGS_INVALID',
-    message,
+    ...{ kind: 'data', code: 'EMBEDDINGS_INVALID', message },
+    ...(where === undefined ? {} : { where }),
     remedy: 'Embed the same dataset again and pass its clips unchanged.',
   });
 }

@@ -3,21 +3,26 @@
  * intervals over groups. Folds of a seed are pooled before scoring, because a fold of a small set can miss a class;
  * what this costs the AUROC is told in docs/metrics.md.
  */
-import { DEFAULT_BINS, reliabilityBins } from './calibration.ts';
+import { recordOf } from '../base/collect.ts';
+import { reliabilityBins } from './calibration.ts';
 import type { Evaluation, EvaluationSettings, LevelEvaluation, RateEvaluation } from './evaluation-result.ts';
+import { LEVELS, type Score } from './evaluation-result.ts';
 import { overChanceAt } from './level-scorer.ts';
 import { balancedAccuracyByChance, metricError } from './metrics.ts';
 import { requirePredictions, type Predictions } from './predictions.ts';
 import { rocPoints } from './ranking.ts';
 import { requireOptions, type BootstrapOptions } from './resampling.ts';
-import { reasonOf } from './score-notes.ts';
-import { eachOfClass, eachOverall, summarise, vectorsOf, type LevelVectors } from './score-summary.ts';
-import { eachLevel, labelRatesOf, scoreRate, testedClips, type ScoredLevel } from './scored-rate.ts';
+import { eachOfClass, eachOverall, reasonOf, summarise, vectorsOf } from './score-summary.ts';
+import type { LevelVectors } from './score-summary.ts';
+import { labelRatesOf, scoreRate, testedClips, type ScoredLevel } from './scored-rate.ts';
 
 export interface EvaluateOptions extends BootstrapOptions {
   /** Bins of the calibration error and the reliability table. Default 15. */
   readonly bins?: number;
 }
+
+/** Bins of the calibration error where nothing else is said. */
+const DEFAULT_BINS = 15;
 
 /** Groups below which an interval by percentiles is known to be too narrow. */
 const FEW_GROUPS = 20;
@@ -73,7 +78,9 @@ function evaluateRate(
     models: rate.models,
     clips: clips.length,
     groups: rate.groups,
-    ...eachLevel((level) => evaluateLevel(predictions.classes, rate.levels[level], vectors[level], settings)),
+    ...recordOf(LEVELS, (level) =>
+      evaluateLevel(predictions.classes, rate.levels[level], vectors[level], settings),
+    ),
   };
 }
 
@@ -83,8 +90,7 @@ function evaluateLevel(
   vectors: LevelVectors,
   { confidence, bins }: EvaluationSettings,
 ): LevelEvaluation {
-  const make = (index: number, reason: string): ReturnType<typeof summarise> =>
-    summarise(vectors, index, confidence, reason);
+  const make = (index: number, reason: string): Score => summarise(vectors, index, confidence, reason);
   const confusion = meanConfusion(classes.length, seeds);
   const support = confusion.map((row) => row.reduce((sum, count) => sum + count, 0));
   const scores = eachOverall(make);
@@ -92,7 +98,9 @@ function evaluateLevel(
   if (missing.length > 0) {
     const note = `over the ${classes.length - missing.length} of ${classes.length} classes that occur`;
     for (const name of ['balancedAccuracy', 'auroc', 'averagePrecision'] as const) {
-      if (scores[name].mean !== null) scores[name] = withNote(scores[name], note);
+      const score = scores[name];
+      if (score.mean === null) continue;
+      scores[name] = { ...score, note: score.note === null ? note : `${note}; ${score.note}` };
     }
   }
   return {
@@ -107,10 +115,6 @@ function evaluateLevel(
     reliability: pooledReliability(seeds, bins),
     roc: classes.map((_, c) => seeds.map(({ scorer }) => rocPoints(scorer.rankings[c]!))),
   };
-}
-
-function withNote<T extends { readonly note: string | null }>(score: T, note: string): T {
-  return { ...score, note: score.note === null ? note : `${note}; ${score.note}` };
 }
 
 function meanConfusion(classes: number, seeds: readonly ScoredLevel[]): number[][] {

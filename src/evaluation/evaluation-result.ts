@@ -4,6 +4,7 @@
  * not defined (the AUROC of a class that no clip has) is null and says why; it is never 0 and never NaN.
  */
 import { z } from 'zod';
+import { recordOf } from '../base/collect.ts';
 import { PROTOCOLS } from './predictions.ts';
 
 const score = z.strictObject({
@@ -23,12 +24,17 @@ export type Score = Readonly<z.infer<typeof score>>;
 /** One number a level. The order is that of tables. */
 export const OVERALL_SCORES = [
   'accuracy',
+  /** Mean recall over the classes that occur. */
   'balancedAccuracy',
   'macroF1',
+  /** Cohen's, unweighted. */
   'kappa',
+  /** Means over the classes that occur, each against the rest. */
   'auroc',
   'averagePrecision',
+  /** Expected calibration error of the predicted class, in `settings.bins` bins of equal width. */
   'ece',
+  /** Σ over classes of squared error, 0 … 2. */
   'brier',
 ] as const;
 export type OverallScore = (typeof OVERALL_SCORES)[number];
@@ -36,6 +42,7 @@ export type OverallScore = (typeof OVERALL_SCORES)[number];
 /** One number a class, that class against all others. */
 export const CLASS_SCORES = [
   'precision',
+  /** Sensitivity. */
   'recall',
   'specificity',
   'f1',
@@ -47,48 +54,20 @@ export type ClassScore = (typeof CLASS_SCORES)[number];
 /** Scores of which less is better. */
 export const LOWER_IS_BETTER: ReadonlySet<OverallScore> = new Set(['ece', 'brier']);
 
-const overallScores = z.strictObject({
-  accuracy: score,
-  /** Mean recall over the classes that occur. */
-  balancedAccuracy: score,
-  macroF1: score,
-  /** Cohen's, unweighted. */
-  kappa: score,
-  /** Mean one-vs-rest AUROC over the classes that occur. */
-  auroc: score,
-  /** Mean average precision over the classes that occur. */
-  averagePrecision: score,
-  /** Expected calibration error of the predicted class, in `settings.bins` bins of equal width. */
-  ece: score,
-  /** Σ over classes of squared error, 0 … 2. */
-  brier: score,
-});
-
-const classScores = z.strictObject({
-  name: z.string(),
-  /** Rows that truly have this class (mean over seeds). */
-  support: z.number(),
-  precision: score,
-  /** Sensitivity. */
-  recall: score,
-  specificity: score,
-  f1: score,
-  auroc: score,
-  averagePrecision: score,
-});
-
 const levelSchema = z.strictObject({
   /** Rows scored for each seed: frames, or clips. */
   rows: z.array(z.int().min(1)),
-  scores: overallScores,
+  scores: z.strictObject(recordOf(OVERALL_SCORES, () => score)),
   /**
    * Balanced accuracy beside a constant answer; files of earlier versions have none. `chance` is that of any constant
    * answer out of the classes that occur. `above` is the difference; in its interval every draw of groups is held
    * against the classes that occur in that draw.
    */
   constantAnswer: z.strictObject({ chance: z.number(), above: score }).optional(),
-  /** In the order of `classes`. */
-  perClass: z.array(classScores),
+  /** In the order of `classes`; `support`: rows that truly have the class, mean over seeds. */
+  perClass: z.array(
+    z.strictObject({ name: z.string(), support: z.number(), ...recordOf(CLASS_SCORES, () => score) }),
+  ),
   /** Row = true class, column = predicted class, mean count over seeds. */
   confusion: z.array(z.array(z.number())),
   /** Bins (low, high] of the predicted class's probability, all seeds together; null means of an empty bin. */
@@ -121,9 +100,7 @@ const rateSchema = z.strictObject({
   /** Clips scored, and their groups. */
   clips: z.int().min(1),
   groups: z.int().min(1),
-  frame: levelSchema,
-  clipMean: levelSchema,
-  clipVote: levelSchema,
+  ...recordOf(LEVELS, () => levelSchema),
 });
 export type RateEvaluation = Readonly<z.infer<typeof rateSchema>>;
 

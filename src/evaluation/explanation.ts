@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { messageOf, systemCode, UsclError } from '../base/errors.ts';
+import { dataError, messageOf, systemCode } from '../base/errors.ts';
 
 export const EXPLANATION_FILE = 'explain.json';
 /** Folder of explanations inside of a run. */
@@ -78,6 +78,7 @@ const camSchema = z.strictObject({
 });
 export type CamExplanation = Readonly<z.infer<typeof camSchema>>;
 
+/** How often near clips share a value, beside how often clips drawn at random would; of so many clips asked about. */
 const agreementSchema = z.strictObject({ nearest: share, chance: share, clips: z.int().min(1) }).nullable();
 
 const mapSchema = z.strictObject({
@@ -142,13 +143,11 @@ export function readExplanation(folder: string): Explanation | null {
     return explanationSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
   } catch (thrown) {
     if (systemCode(thrown) === 'ENOENT') return null;
-    throw new UsclError({
-      kind: 'data',
-      code: 'EXPLANATION_DAMAGED',
-      message: `The explanation cannot be read: ${thrown instanceof z.ZodError ? z.prettifyError(thrown) : messageOf(thrown)}.`,
-      where: path,
-      remedy: 'Run `uscl explain` again with --overwrite.',
-      cause: thrown,
-    });
+    throw dataError(
+      'EXPLANATION_DAMAGED',
+      `The explanation cannot be read: ${thrown instanceof z.ZodError ? z.prettifyError(thrown) : messageOf(thrown)}.`,
+      'Run `uscl explain` again with --overwrite.',
+      { where: path, cause: thrown },
+    );
   }
 }

@@ -1,28 +1,93 @@
 /**
- * The folds of a probe, each worked on by itself, in this thread or in several. The answers are in the order of the
- * jobs and the same with any number of threads.
+ * The folds of a probe, each worked on by itself, in this thread or in several. What is said of a fold is a function of
+ * its job, so the answers are the same with any number of threads; they come in the order of the jobs.
  */
 import { setImmediate } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
-import { UsclError } from '../base/errors.ts';
+import { messageOf, UsclError } from '../base/errors.ts';
 import { fromPortable, type PortableError, startThread } from '../base/thread.ts';
-import { type FoldJob, type FoldPrediction, type FoldWork, predictFold } from './fold-predictions.ts';
+import { knnProbabilities } from './knn.ts';
+import { fitLogisticRegression, predictLogistic } from './logistic.ts';
+import { takeRows } from './matrix.ts';
+import type { ProbeSettings } from './probe-result.ts';
 
-export type { FoldJob, FoldWork } from './fold-predictions.ts';
+/** Fold of a clip that is learnt from and never tested. */
+export const TRAIN_ONLY = -1;
+/** Fold of a clip that is neither learnt from nor tested. */
+export const LEFT_OUT = -2;
+
+/** What is the same for all folds of a probe. */
+export interface FoldWork {
+  readonly dim: number;
+  /** [rows, dim]. */
+  readonly features: Float32Array;
+  /** Rows of each labelled clip. */
+  readonly rows: readonly (readonly number[])[];
+  /** Class index of each labelled clip. */
+  readonly labels: readonly number[];
+  readonly classes: number;
+  readonly settings: ProbeSettings;
+}
+
+export interface FoldJob {
+  /** Fold of each labelled clip. */
+  readonly fold: Int32Array;
+  /** The fold that is tested. */
+  readonly number: number;
+}
+
+export interface FoldPrediction {
+  /** Rows that were tested; none where the fold is empty. */
+  readonly rows: readonly number[];
+  /** Class probabilities [rows, classes] of the regression and of the neighbours. */
+  readonly linear: Float64Array;
+  readonly knn: Float64Array;
+}
+
+/**
+ * What the readers of a probe say of one fold: learnt from the rows of the other folds, told of its own. Errors: those of `fitLogisticRegression` and
+ * `knnProbabilities`.
+ */
+export function predictFold(work: FoldWork, { fold, number }: FoldJob): FoldPrediction {
+  const { dim, features, classes, settings } = work;
+  const trainClips: number[] = [];
+  const trainLabels: number[] = [];
+  const trainRows: number[] = [];
+  const testRows: number[] = [];
+  work.rows.forEach((rows, clip) => {
+    if (fold[clip] === number) testRows.push(...rows);
+    else if (fold[clip] !== LEFT_OUT) {
+      trainRows.push(...rows);
+      trainClips.push(...rows.map(() => clip));
+      trainLabels.push(...rows.map(() => work.labels[clip]!));
+    }
+  });
+  // The greedy assignment can leave a fold empty when a few groups hold most clips.
+  if (testRows.length === 0) return { rows: [], linear: new Float64Array(0), knn: new Float64Array(0) };
+  const train = takeRows(features, dim, trainRows);
+  const test = takeRows(features, dim, testRows);
+  const { C, classWeight, standardise, k, temperature, neighbours } = settings;
+  const model = fitLogisticRegression(train, trainLabels, dim, classes, { C, classWeight, standardise });
+  const options = { k, temperature, standardise, ...(neighbours === 'clips' ? { trainClips } : {}) };
+  return {
+    rows: testRows,
+    linear: predictLogistic(model, test),
+    knn: knnProbabilities(train, trainLabels, test, dim, classes, options),
+  };
+}
 
 /** What a thread is started with; the features are shared by all of them. */
 export interface FoldStart extends Omit<FoldWork, 'features'> {
   readonly features: SharedArrayBuffer;
 }
 
-export interface FoldOrder {
-  readonly index: number;
-  readonly job: FoldJob;
-}
+export type FoldAnswer = { readonly prediction: FoldPrediction } | { readonly error: PortableError };
 
-export type FoldAnswer =
-  | { readonly index: number; readonly prediction: FoldPrediction }
-  | { readonly index: number; readonly error: PortableError };
+export interface FoldOptions {
+  readonly threads: number;
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: (done: number) => void;
+}
 
 /** Numbers that a thread has to go through to be worth its start: below, it would take longer than its work. */
 const WORTH_A_THREAD = 2_000_000;
@@ -34,16 +99,12 @@ const WORTH_A_THREAD = 2_000_000;
 export async function predictFolds(
   work: FoldWork,
   jobs: readonly FoldJob[],
-  options: {
-    readonly threads: number;
-    readonly signal: AbortSignal | undefined;
-    readonly onProgress: (done: number) => void;
-  },
+  options: FoldOptions,
 ): Promise<readonly FoldPrediction[]> {
   const { signal, onProgress } = options;
   const worth = Math.floor((jobs.length * work.features.length) / WORTH_A_THREAD);
   const threads = Math.min(options.threads, jobs.length, worth);
-  if (threads > 1) return await inThreads(work, jobs, threads, signal, onProgress);
+  if (threads > 1) return await inThreads(work, jobs, { ...options, threads });
   const predictions: FoldPrediction[] = [];
   for (const job of jobs) {
     signal?.throwIfAborted();
@@ -58,9 +119,7 @@ export async function predictFolds(
 async function inThreads(
   work: FoldWork,
   jobs: readonly FoldJob[],
-  threads: number,
-  signal: AbortSignal | undefined,
-  onProgress: (done: number) => void,
+  { threads, signal, onProgress }: FoldOptions,
 ): Promise<readonly FoldPrediction[]> {
   signal?.throwIfAborted();
   const features = new SharedArrayBuffer(work.features.byteLength);
@@ -76,7 +135,7 @@ async function inThreads(
   const employ = async (worker: Worker): Promise<void> => {
     while (next < jobs.length && errors.size === 0) {
       const index = next++;
-      const answer = await ask(worker, { index, job: jobs[index]! }, signal);
+      const answer = await ask(worker, jobs[index]!, signal);
       if ('error' in answer) errors.set(index, answer.error);
       else {
         predictions.set(index, answer.prediction);
@@ -93,7 +152,7 @@ async function inThreads(
   return jobs.map((_, index) => predictions.get(index)!);
 }
 
-function ask(worker: Worker, order: FoldOrder, signal: AbortSignal | undefined): Promise<FoldAnswer> {
+function ask(worker: Worker, job: FoldJob, signal: AbortSignal | undefined): Promise<FoldAnswer> {
   return new Promise((resolve, reject) => {
     const done = (): void => {
       worker.off('message', answered).off('error', lost).off('exit', exited);
@@ -105,7 +164,7 @@ function ask(worker: Worker, order: FoldOrder, signal: AbortSignal | undefined):
     };
     const lost = (thrown: unknown): void => {
       done();
-      reject(threadLost(thrown instanceof Error ? thrown.message : String(thrown), thrown));
+      reject(threadLost(messageOf(thrown), thrown));
     };
     const exited = (code: number): void => {
       lost(`it exited with code ${code}`);
@@ -117,7 +176,7 @@ function ask(worker: Worker, order: FoldOrder, signal: AbortSignal | undefined):
     worker.on('message', answered).on('error', lost).on('exit', exited);
     signal?.addEventListener('abort', aborted);
     if (signal?.aborted === true) aborted();
-    else worker.postMessage(order);
+    else worker.postMessage(job);
   });
 }
 

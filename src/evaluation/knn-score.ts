@@ -2,12 +2,13 @@
  * The quick score that pretraining watches: nearest neighbours over whole clips, each tested with its own group
  * left out. No fit, no folds, no seed; a few milliseconds for some hundred clips.
  */
-import { UsclError } from '../base/errors.ts';
-import { labelIndices, type LabelledClip } from './clips.ts';
-import { clipMeans, requireEmbeddings, type ClipEmbeddings } from './embeddings.ts';
+import { labelledClips, type LabelledClip } from './clips.ts';
+import { clipMeans, type ClipEmbeddings } from './embeddings.ts';
 import { largestAt, requireKnnOptions, requireNeighbours, vote } from './knn.ts';
-import { columnStatistics, normaliseRows, standardise, takeRows, timesTransposed } from './matrix.ts';
+import { takeRows, timesTransposed } from './matrix.ts';
 import { confusionMatrix, scoresOfConfusion, type Scores } from './metrics.ts';
+import type { ProbeSettings } from './probe-result.ts';
+import { comparableRows } from './retrieval.ts';
 
 export interface KnnScore extends Scores {
   readonly clips: number;
@@ -15,12 +16,8 @@ export interface KnnScore extends Scores {
   readonly unlabelledClips: number;
 }
 
-export interface KnnScoreOptions {
-  /** Default 10. */
-  readonly k?: number;
-  /** Temperature of the votes; null for equal votes. Default null. */
-  readonly temperature?: number | null;
-}
+/** Default 10 neighbours with equal votes. */
+export type KnnScoreOptions = Partial<Pick<ProbeSettings, 'k' | 'temperature'>>;
 
 /**
  * Scores clips by the k labelled clips of other groups whose mean features are nearest by cosine. Features are
@@ -36,24 +33,10 @@ export function knnScore(
 ): KnnScore {
   const { k = 10, temperature = null } = options;
   requireKnnOptions(k, temperature);
-  requireEmbeddings(embeddings, clips);
-  const labels = labelIndices(clips, classes);
-  const withRows = new Set(embeddings.clip);
-  const kept = [...labels.keys()].filter((i) => labels[i]! >= 0);
-  for (const i of kept) {
-    if (withRows.has(i)) continue;
-    throw new UsclError({
-      kind: 'data',
-      code: 'EMBEDDINGS_INVALID',
-      message: 'A labelled clip has no features.',
-      where: `clip ${clips[i]!.id}`,
-      remedy: 'Embed the same dataset again and pass its clips unchanged.',
-    });
-  }
+  const { kept, labels } = labelledClips(embeddings, clips, classes);
   const { dim } = embeddings;
   const means = takeRows(clipMeans(embeddings, clips.length), dim, kept);
-  const x = normaliseRows(standardise(means, dim, columnStatistics(means, dim)), dim);
-  const truth = kept.map((i) => labels[i]!);
+  const x = comparableRows(means, dim);
   const groups = kept.map((i) => clips[i]!.group);
   const similarities = new Float64Array(kept.length);
   const votes = new Float64Array(classes.length);
@@ -66,9 +49,9 @@ export function knnScore(
     }
     requireNeighbours(others, k, 'clips');
     votes.fill(0);
-    vote(similarities, truth, k, temperature, votes, 0, classes.length);
+    vote(similarities, labels, k, temperature, votes, 0, classes.length);
     return largestAt(votes, 0, classes.length);
   });
-  const scores = scoresOfConfusion(confusionMatrix(truth, predicted, classes.length), classes.length);
+  const scores = scoresOfConfusion(confusionMatrix(labels, predicted, classes.length), classes.length);
   return { ...scores, clips: kept.length, unlabelledClips: clips.length - kept.length };
 }

@@ -3,23 +3,12 @@
  * standing at its nearest frame. The second is what a probe on video wants: the frames of one clip are near
  * copies, so the k nearest frames are mostly one clip, and k would mean nothing.
  */
-import { UsclError } from '../base/errors.ts';
-import { columnStatistics, normaliseRows, standardise, timesTransposed } from './matrix.ts';
+import { dataError, usageError, type UsclError } from '../base/errors.ts';
+import { columnStatistics, eachRow, normaliseRows, standardise } from './matrix.ts';
+import type { ProbeSettings } from './probe-result.ts';
 
-export interface KnnOptions {
-  /** Neighbours that vote. Default 10, as the reference protocol. */
-  readonly k?: number;
-  /**
-   * Centre and scale both sides with the statistics of the training rows before taking cosines. Default true, as the
-   * reference protocol: features after a ReLU share one large common direction that hides the differences.
-   */
-  readonly standardise?: boolean;
-  /**
-   * A vote weighs exp(similarity / temperature) (Wu et al. 2018, as used to score SimCLR); null: all votes weigh
-   * the same. Default null.
-   */
-  readonly temperature?: number | null;
-  /** Clip of each training row: neighbours are then the k nearest clips. Default: neighbours are rows. */
+/** Defaults are those of a probe; neighbours are rows unless `trainClips` says the clip of each training row. */
+export interface KnnOptions extends Partial<Pick<ProbeSettings, 'k' | 'standardise' | 'temperature'>> {
   readonly trainClips?: ArrayLike<number>;
 }
 
@@ -45,29 +34,18 @@ export function knnProbabilities(
   const a = normaliseRows(columns === null ? test : standardise(test, dim, columns), dim);
   const b = normaliseRows(columns === null ? train : standardise(train, dim, columns), dim);
 
-  const trainRows = trainLabels.length;
-  const testRows = test.length / dim;
-  const result = new Float64Array(testRows * classes);
-  const block = new Float64Array(BLOCK * trainRows);
+  const result = new Float64Array((test.length / dim) * classes);
   const nearest = new Float64Array(candidates.labels.length);
-  for (let from = 0; from < testRows; from += BLOCK) {
-    const to = Math.min(testRows, from + BLOCK);
-    timesTransposed(a, b, dim, from, to, block);
-    for (let row = from; row < to; row++) {
-      nearest.fill(-Infinity);
-      const start = (row - from) * trainRows;
-      for (let j = 0; j < trainRows; j++) {
-        const candidate = candidates.ofRow[j]!;
-        if (block[start + j]! > nearest[candidate]!) nearest[candidate] = block[start + j]!;
-      }
-      vote(nearest, candidates.labels, k, temperature, result, row * classes, classes);
+  eachRow(a, b, dim, (row, similarities) => {
+    nearest.fill(-Infinity);
+    for (let j = 0; j < similarities.length; j++) {
+      const candidate = candidates.ofRow[j]!;
+      if (similarities[j]! > nearest[candidate]!) nearest[candidate] = similarities[j]!;
     }
-  }
+    vote(nearest, candidates.labels, k, temperature, result, row * classes, classes);
+  });
   return result;
 }
-
-/** Test rows whose similarities are held at once. */
-const BLOCK = 64;
 
 /**
  * Adds to `target` [classes] from `start` the normalised votes of the k largest similarities (−∞ never votes).
@@ -111,33 +89,26 @@ export function largestAt(values: ArrayLike<number>, start: number, classes: num
 
 export function requireKnnOptions(k: number, temperature: number | null): void {
   if (!Number.isInteger(k) || k < 1) {
-    throw optionError(
-      'k',
-      `The number of neighbours must be a whole number of at least 1, not ${k}.`,
-      'Use k = 10.',
-    );
+    const message = `The number of neighbours must be a whole number of at least 1, not ${k}.`;
+    throw optionError('k', message, 'Use k = 10.');
   }
   if (temperature !== null && !(temperature > 0)) {
-    throw optionError(
-      'temperature',
-      `The temperature of the votes must be above 0, not ${temperature}.`,
-      'Use 0.1, or none for equal votes.',
-    );
+    const message = `The temperature of the votes must be above 0, not ${temperature}.`;
+    throw optionError('temperature', message, 'Use 0.1, or none for equal votes.');
   }
 }
 
 export function requireNeighbours(available: number, k: number, unit: 'rows' | 'clips'): void {
   if (available >= k) return;
-  throw new UsclError({
-    kind: 'data',
-    code: 'KNN_TOO_FEW',
-    message: `${k} nearest neighbours were asked for, but there are only ${available} ${unit} to choose from.`,
-    remedy: `Use k = ${Math.max(1, available)} or less, or label more clips.`,
-  });
+  throw dataError(
+    'KNN_TOO_FEW',
+    `${k} nearest neighbours were asked for, but there are only ${available} ${unit} to choose from.`,
+    `Use k = ${Math.max(1, available)} or less, or label more clips.`,
+  );
 }
 
 function optionError(key: string, message: string, remedy: string): UsclError {
-  return new UsclError({ kind: 'usage', code: 'PROBE_OPTION', message, where: key, remedy });
+  return usageError('PROBE_OPTION', message, remedy, { where: key });
 }
 
 /** Numbers the things that can be neighbours (rows, or clips in order of first row) and gives each its label. */

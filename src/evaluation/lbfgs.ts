@@ -11,18 +11,13 @@ export interface MinimiseOptions {
   /** Stop when the largest absolute gradient entry is at most this. */
   readonly tolerance: number;
   readonly maxIterations: number;
-  /** Pairs of past steps kept. Default 10. */
-  readonly memory?: number;
   /** Multiplies a vector, in place, by a guess at the inverse Hessian that holds everywhere. Default: leaves it. */
   readonly precondition?: (vector: Float64Array) => void;
 }
 
 export interface Minimum {
   readonly x: Float64Array;
-  readonly value: number;
   readonly iterations: number;
-  /** Largest absolute gradient entry at `x`. */
-  readonly gradientMax: number;
   /** False when iterations ran out, or rounding left no descent before the tolerance was met. */
   readonly converged: boolean;
 }
@@ -30,6 +25,8 @@ export interface Minimum {
 const SUFFICIENT_DECREASE = 1e-4;
 const CURVATURE = 0.9;
 const LINE_STEPS = 25;
+/** Pairs of past steps kept. */
+const MEMORY = 10;
 
 /** A past step and what it did to the gradient. */
 interface Pair {
@@ -48,7 +45,7 @@ interface Point {
 /** Minimises `objective` from `start` (not modified). */
 export function minimise(objective: Objective, start: Float64Array, options: MinimiseOptions): Minimum {
   const size = start.length;
-  const { memory = 10, precondition } = options;
+  const { precondition } = options;
   let x = Float64Array.from(start);
   let gradient = new Float64Array(size);
   let value = objective(x, gradient);
@@ -59,8 +56,7 @@ export function minimise(objective: Objective, start: Float64Array, options: Min
 
   let iterations = 0;
   while (iterations < options.maxIterations) {
-    const largest = largestEntry(gradient);
-    if (largest <= options.tolerance) break;
+    if (largestEntry(gradient) <= options.tolerance) break;
     quasiNewtonDirection(gradient, history, direction, precondition);
     let slope = inner(gradient, direction);
     if (!(slope < 0)) {
@@ -81,7 +77,7 @@ export function minimise(objective: Objective, start: Float64Array, options: Min
       continue;
     }
     iterations++;
-    const oldest = history.length === memory ? history.shift() : undefined;
+    const oldest = history.length === MEMORY ? history.shift() : undefined;
     const s = oldest?.s ?? new Float64Array(size);
     const y = oldest?.y ?? new Float64Array(size);
     for (let i = 0; i < size; i++) {
@@ -94,8 +90,7 @@ export function minimise(objective: Objective, start: Float64Array, options: Min
     [gradient, trialGradient] = [trialGradient, gradient];
     value = found.value;
   }
-  const gradientMax = largestEntry(gradient);
-  return { x, value, iterations, gradientMax, converged: gradientMax <= options.tolerance };
+  return { x, iterations, converged: largestEntry(gradient) <= options.tolerance };
 }
 
 /** direction = −H·gradient by the two-loop recursion, H₀ scaled by the newest pair (eq. 7.20) or as it is given. */

@@ -1,18 +1,95 @@
 /**
- * All scores of one level of one seed as a vector, under any weighting of groups. Everything that does not depend on
+ * From frames to scores. One model's predictions are scored at three levels: every frame for itself; a clip by the mean of
+ * its frames' probabilities; a clip by the class most of its frames were called, the shares of the calls being its
+ * probabilities. A tie of votes goes to the class of larger mean probability, then to the first.
+ *
+ * All scores of one level of one seed are a vector, under any weighting of groups. Everything that does not depend on
  * the weights (who was called what, how well calibrated each group is, how rows are ranked) is worked out once, so a
  * draw of the bootstrap costs one pass over groups and ranked rows.
  */
 import { binOf, squaredError } from './calibration.ts';
-import { CLASS_SCORES, OVERALL_SCORES, type ClassScore, type OverallScore } from './evaluation-result.ts';
-import type { LevelRows } from './levels.ts';
+import { CLASS_SCORES, OVERALL_SCORES } from './evaluation-result.ts';
+import type { ClassScore, Level, OverallScore } from './evaluation-result.ts';
+import { largestAt } from './knn.ts';
 import {
   balancedAccuracyByChance,
   classScoresOfConfusion,
   kappaOfConfusion,
+  marginsOf,
   scoresOfConfusion,
 } from './metrics.ts';
 import { rankRows, scoresOfRanking, type Ranking } from './ranking.ts';
+
+/** A clip with its true class, the number of its group, and the probabilities of its frames [frame][class]. */
+export interface ScoredClip {
+  readonly label: number;
+  readonly group: number;
+  readonly frames: readonly (readonly number[])[];
+}
+
+/** Rows to score. */
+export interface LevelRows {
+  readonly classes: number;
+  readonly truth: Int32Array;
+  readonly predicted: Int32Array;
+  /** Number of the group of each row. */
+  readonly group: Int32Array;
+  /** [rows, classes]. */
+  readonly probabilities: Float64Array;
+}
+
+/** The rows of a level, clips in the order given, frames in order within them. */
+export function levelRows(clips: readonly ScoredClip[], classes: number, level: Level): LevelRows {
+  const frames = level === 'frame';
+  const count = frames ? clips.reduce((sum, clip) => sum + clip.frames.length, 0) : clips.length;
+  const rows: LevelRows = {
+    classes,
+    truth: new Int32Array(count),
+    predicted: new Int32Array(count),
+    group: new Int32Array(count),
+    probabilities: new Float64Array(count * classes),
+  };
+  let row = 0;
+  for (const clip of clips) {
+    const mean = meanOf(clip.frames, classes);
+    const ofClip = frames ? clip.frames : [level === 'clipMean' ? mean : voteShares(clip.frames, classes)];
+    for (const probabilities of ofClip) {
+      rows.truth[row] = clip.label;
+      rows.group[row] = clip.group;
+      rows.predicted[row] =
+        level === 'clipVote' ? largestWithTies(probabilities, mean) : largestAt(probabilities, 0, classes);
+      rows.probabilities.set(probabilities, row * classes);
+      row++;
+    }
+  }
+  return rows;
+}
+
+/** Mean of each class over frames. */
+export function meanOf(frames: readonly (readonly number[])[], classes: number): number[] {
+  return Array.from({ length: classes }, (_, c) => {
+    let sum = 0;
+    for (const frame of frames) sum += frame[c]!;
+    return sum / frames.length;
+  });
+}
+
+/** Share of the frames called each class. */
+function voteShares(frames: readonly (readonly number[])[], classes: number): number[] {
+  const votes = new Array<number>(classes).fill(0);
+  for (const frame of frames) votes[largestAt(frame, 0, classes)]! += 1;
+  return votes.map((count) => count / frames.length);
+}
+
+/** The class with most votes; of several the one with the largest `mean`, then the first. */
+export function largestWithTies(votes: readonly number[], mean: readonly number[]): number {
+  let best = 0;
+  votes.forEach((count, c) => {
+    const lead = count - votes[best]!;
+    if (lead > 0 || (lead === 0 && mean[c]! > mean[best]!)) best = c;
+  });
+  return best;
+}
 
 /** Length of a vector of scores. */
 export function scoreCount(classes: number): number {
@@ -82,13 +159,12 @@ export function scoresUnder(scorer: LevelScorer, times: Float64Array): Float64Ar
   const set = (name: OverallScore, value: number | null): void => {
     scores[overallAt(name)] = value ?? NaN;
   };
-  const rows = sumOf(confusion, 0, confusion.length);
+  const { total: rows, inTruth } = marginsOf(confusion, classes);
   const { accuracy, balancedAccuracy, macroF1 } = scoresOfConfusion(confusion, classes);
   set('accuracy', accuracy);
   set('balancedAccuracy', balancedAccuracy);
   set('macroF1', macroF1);
-  const perClass = Array.from({ length: classes }, (_, c) => sumOf(confusion, c * classes, classes));
-  scores[overChanceAt(classes)] = balancedAccuracy - balancedAccuracyByChance(perClass);
+  scores[overChanceAt(classes)] = balancedAccuracy - balancedAccuracyByChance([...inTruth]);
   set('kappa', kappaOfConfusion(confusion, classes));
   let gaps = 0;
   for (let bin = 0; bin < scorer.bins; bin++) gaps += Math.abs(total[classes * classes + bin]!);
@@ -97,9 +173,7 @@ export function scoresUnder(scorer: LevelScorer, times: Float64Array): Float64Ar
 
   const ofClass = classScoresOfConfusion(confusion, classes);
   rankings.forEach((ranking, c) => {
-    const { auroc, averagePrecision } = scoresOfRanking(ranking, times);
-    const { precision, recall, specificity, f1 } = ofClass[c]!;
-    const values = { precision, recall, specificity, f1, auroc, averagePrecision };
+    const values = { ...ofClass[c]!, ...scoresOfRanking(ranking, times) };
     for (const name of CLASS_SCORES) scores[classAt(c, name)] = values[name] ?? NaN;
   });
   for (const name of ['auroc', 'averagePrecision'] as const) set(name, macro(scores, classes, name));
@@ -116,12 +190,6 @@ function weightedSums({ groups, classes, bins, sums }: LevelScorer, times: Float
     for (let i = 0; i < width; i++) total[i]! += factor * sums[at + i]!;
   }
   return total;
-}
-
-function sumOf(values: Float64Array, from: number, count: number): number {
-  let sum = 0;
-  for (let i = from; i < from + count; i++) sum += values[i]!;
-  return sum;
 }
 
 /** Mean over the classes where the score is defined; NaN where it is for none. */

@@ -7,30 +7,20 @@
  * with ℓ the cross-entropy of the softmax over W·x + b for three or more classes, and of the sigmoid of one
  * logit w·x + b for two (one weight vector, as there); the intercepts carry no penalty. Optimised by L-BFGS.
  */
-import { UsclError } from '../base/errors.ts';
-import { minimise } from './lbfgs.ts';
-import {
-  columnStatistics,
-  factorise,
-  gram,
-  solve,
-  standardise,
-  takeRows,
-  type ColumnStatistics,
-} from './matrix.ts';
+import { dataError, usageError } from '../base/errors.ts';
+import { minimise, type Objective } from './lbfgs.ts';
+import { columnStatistics, factorise, gram, solve, standardise, takeRows } from './matrix.ts';
+import type { ColumnStatistics } from './matrix.ts';
+import type { ProbeSettings } from './probe-result.ts';
 
-export interface LogisticOptions {
-  /** Inverse strength of the L2 penalty. Default 1. */
-  readonly C?: number;
-  /** `balanced`: a row of class c weighs rows / (classes · rows of c). Default `none`. */
-  readonly classWeight?: 'none' | 'balanced';
-  /** Centre and scale features with the statistics of the rows fitted on. Default true. */
-  readonly standardise?: boolean;
-  /** Default 1200, as the reference protocol. */
-  readonly maxIterations?: number;
+/** Defaults are those of a probe. */
+export interface LogisticOptions extends Partial<Pick<ProbeSettings, 'C' | 'classWeight' | 'standardise'>> {
   /** Largest gradient entry of the objective above at which to stop. Default 1e-6. */
   readonly tolerance?: number;
 }
+
+/** As the reference protocol. */
+const MOST_ITERATIONS = 1200;
 
 export interface LogisticModel {
   readonly dim: number;
@@ -56,27 +46,25 @@ export function fitLogisticRegression(
   classes: number,
   options: LogisticOptions = {},
 ): LogisticModel {
-  const { C = 1, classWeight = 'none', maxIterations = 1200, tolerance = 1e-6 } = options;
+  const { C = 1, classWeight = 'none', tolerance = 1e-6 } = options;
   if (!(C > 0 && Number.isFinite(C))) {
-    throw new UsclError({
-      kind: 'usage',
-      code: 'PROBE_OPTION',
-      message: `C must be a number above 0, not ${C}.`,
-      where: 'C',
-      remedy: 'Use C = 1; smaller means a stronger penalty.',
-    });
+    throw usageError(
+      'PROBE_OPTION',
+      `C must be a number above 0, not ${C}.`,
+      'Use C = 1; smaller means a stronger penalty.',
+      { where: 'C' },
+    );
   }
   const rows = labels.length;
   const counts = new Float64Array(classes);
   for (let i = 0; i < rows; i++) counts[labels[i]!]! += 1;
   const present = Array.from(counts.keys()).filter((c) => counts[c]! > 0);
   if (present.length < 2) {
-    throw new UsclError({
-      kind: 'data',
-      code: 'PROBE_ONE_CLASS',
-      message: `A linear probe needs rows of at least two classes, got ${present.length}.`,
-      remedy: 'Label clips of another class, or use fewer folds.',
-    });
+    throw dataError(
+      'PROBE_ONE_CLASS',
+      `A linear probe needs rows of at least two classes, got ${present.length}.`,
+      'Label clips of another class, or use fewer folds.',
+    );
   }
   const columns = (options.standardise ?? true) ? columnStatistics(features, dim) : null;
   const standardised = columns === null ? features : standardise(features, dim, columns);
@@ -89,28 +77,25 @@ export function fitLogisticRegression(
     classWeight === 'balanced' ? rows / (present.length * counts[label]!) : 1,
   );
   const outputs = present.length === 2 ? 1 : present.length;
-  const objective = new LogisticObjective(x, target, weight, dim, outputs, C);
+  const total = weight.reduce((sum, value) => sum + value, 0);
+  const penalty = 1 / (C * total);
+  const share = weight.map((value) => value / total);
   const size = outputs * dim;
   const found = minimise(
-    (theta, gradient) => objective.evaluate(theta, gradient),
+    objectiveOf(x, target, share, dim, outputs, penalty),
     new Float64Array(size + outputs),
     {
       tolerance,
-      maxIterations,
+      maxIterations: MOST_ITERATIONS,
       ...(rows < WORTH_PRECONDITIONING * dim
         ? {}
-        : { precondition: inverseCurvature(standardised, dim, outputs, 1 / (C * objective.total)) }),
+        : { precondition: inverseCurvature(standardised, dim, outputs, penalty) }),
     },
   );
   return {
-    dim,
-    classes,
-    present,
-    columns,
+    ...{ dim, classes, present, columns, iterations: found.iterations, converged: found.converged },
     weights: found.x.slice(0, size),
     intercepts: found.x.slice(size),
-    iterations: found.iterations,
-    converged: found.converged,
   };
 }
 
@@ -171,80 +156,25 @@ export function predictLogistic(model: LogisticModel, features: Float32Array): F
   return result;
 }
 
-/** Value and gradient of the objective; rows are taken four at a time so that weights are read once for four. */
-class LogisticObjective {
-  /** Sum of the rows' weights. */
-  readonly total: number;
-  readonly #x: Float64Array;
-  readonly #target: Int32Array;
-  readonly #weight: Float64Array;
-  readonly #dim: number;
-  readonly #outputs: number;
-  readonly #penalty: number;
-  readonly #logits: Float64Array;
+/**
+ * Value and gradient of the objective at weights [outputs, dim] followed by intercepts [outputs]; the shares of the rows
+ * (`weights`) sum to 1. Rows are taken four at a time so that weights are read once for four.
+ */
+function objectiveOf(
+  x: Float64Array,
+  target: Int32Array,
+  weights: Float64Array,
+  dim: number,
+  outputs: number,
+  penalty: number,
+): Objective {
+  const size = outputs * dim;
+  const logits = new Float64Array(4 * outputs);
 
-  constructor(
-    x: Float64Array,
-    target: Int32Array,
-    weight: Float64Array,
-    dim: number,
-    outputs: number,
-    C: number,
-  ) {
-    let total = 0;
-    for (const value of weight) total += value;
-    this.total = total;
-    this.#x = x;
-    this.#target = target;
-    this.#weight = weight.map((value) => value / total);
-    this.#dim = dim;
-    this.#outputs = outputs;
-    this.#penalty = 1 / (C * total);
-    this.#logits = new Float64Array(4 * outputs);
-  }
-
-  /** `theta` is weights [outputs, dim] followed by intercepts [outputs]; `gradient` likewise. */
-  evaluate(theta: Float64Array, gradient: Float64Array): number {
-    const dim = this.#dim;
-    const outputs = this.#outputs;
-    const size = outputs * dim;
-    let value = 0;
-    for (let i = 0; i < size; i++) {
-      gradient[i] = this.#penalty * theta[i]!;
-      value += 0.5 * this.#penalty * theta[i]! ** 2;
-    }
-    gradient.fill(0, size);
-    const rows = this.#target.length;
-    let row = 0;
-    for (; row + 4 <= rows; row += 4) {
-      this.#logitsOfFour(theta, row);
-      for (let r = 0; r < 4; r++) value += this.#residual(theta, row + r, r);
-      this.#addGradientOfFour(gradient, row);
-    }
-    for (; row < rows; row++) {
-      for (let c = 0; c < outputs; c++) {
-        let sum = 0;
-        for (let d = 0; d < dim; d++) sum += theta[c * dim + d]! * this.#x[row * dim + d]!;
-        this.#logits[c] = sum;
-      }
-      value += this.#residual(theta, row, 0);
-      for (let c = 0; c < outputs; c++) {
-        const residual = this.#logits[c]!;
-        gradient[size + c]! += residual;
-        for (let d = 0; d < dim; d++) gradient[c * dim + d]! += residual * this.#x[row * dim + d]!;
-      }
-    }
-    return value;
-  }
-
-  #logitsOfFour(theta: Float64Array, row: number): void {
-    const x = this.#x;
-    const dim = this.#dim;
+  const logitsOfFour = (theta: Float64Array, row: number): void => {
     const x0 = row * dim;
-    const x1 = x0 + dim;
-    const x2 = x1 + dim;
-    const x3 = x2 + dim;
-    for (let c = 0; c < this.#outputs; c++) {
+    const [x1, x2, x3] = [x0 + dim, x0 + 2 * dim, x0 + 3 * dim];
+    for (let c = 0; c < outputs; c++) {
       const w = c * dim;
       let s0 = 0;
       let s1 = 0;
@@ -257,54 +187,73 @@ class LogisticObjective {
         s2 += weight * x[x2 + d]!;
         s3 += weight * x[x3 + d]!;
       }
-      this.#logits[c] = s0;
-      this.#logits[this.#outputs + c] = s1;
-      this.#logits[2 * this.#outputs + c] = s2;
-      this.#logits[3 * this.#outputs + c] = s3;
+      logits[c] = s0;
+      logits[outputs + c] = s1;
+      logits[2 * outputs + c] = s2;
+      logits[3 * outputs + c] = s3;
     }
-  }
+  };
 
-  #addGradientOfFour(gradient: Float64Array, row: number): void {
-    const x = this.#x;
-    const dim = this.#dim;
-    const outputs = this.#outputs;
+  const addGradientOfFour = (gradient: Float64Array, row: number): void => {
     const x0 = row * dim;
-    const x1 = x0 + dim;
-    const x2 = x1 + dim;
-    const x3 = x2 + dim;
+    const [x1, x2, x3] = [x0 + dim, x0 + 2 * dim, x0 + 3 * dim];
     for (let c = 0; c < outputs; c++) {
       const g = c * dim;
-      const r0 = this.#logits[c]!;
-      const r1 = this.#logits[outputs + c]!;
-      const r2 = this.#logits[2 * outputs + c]!;
-      const r3 = this.#logits[3 * outputs + c]!;
-      gradient[outputs * dim + c]! += r0 + r1 + r2 + r3;
+      const r0 = logits[c]!;
+      const r1 = logits[outputs + c]!;
+      const r2 = logits[2 * outputs + c]!;
+      const r3 = logits[3 * outputs + c]!;
+      gradient[size + c]! += r0 + r1 + r2 + r3;
       for (let d = 0; d < dim; d++) {
         gradient[g + d]! += r0 * x[x0 + d]! + r1 * x[x1 + d]! + r2 * x[x2 + d]! + r3 * x[x3 + d]!;
       }
     }
-  }
+  };
 
   /** Turns the logits (still without intercept) in slot `slot` into weighted ∂loss/∂logit; returns the loss. */
-  #residual(theta: Float64Array, row: number, slot: number): number {
-    const outputs = this.#outputs;
+  const residual = (theta: Float64Array, row: number, slot: number): number => {
     const start = slot * outputs;
-    const bias = outputs * this.#dim;
-    const weight = this.#weight[row]!;
-    const target = this.#target[row]!;
-    const logits = this.#logits;
-    for (let c = 0; c < outputs; c++) logits[start + c]! += theta[bias + c]!;
+    const [weight, label] = [weights[row]!, target[row]!];
+    for (let c = 0; c < outputs; c++) logits[start + c]! += theta[size + c]!;
     if (outputs === 1) {
       const logit = logits[start]!;
-      logits[start] = weight * (sigmoid(logit) - target);
-      return weight * softplus(target === 1 ? -logit : logit);
+      logits[start] = weight * (sigmoid(logit) - label);
+      return weight * softplus(label === 1 ? -logit : logit);
     }
-    const right = logits[start + target]!;
+    const right = logits[start + label]!;
     const loss = softmax(logits, start, outputs) - right;
     for (let c = 0; c < outputs; c++) logits[start + c]! *= weight;
-    logits[start + target]! -= weight;
+    logits[start + label]! -= weight;
     return weight * loss;
-  }
+  };
+
+  return (theta, gradient) => {
+    let value = 0;
+    for (let i = 0; i < size; i++) {
+      gradient[i] = penalty * theta[i]!;
+      value += 0.5 * penalty * theta[i]! ** 2;
+    }
+    gradient.fill(0, size);
+    let row = 0;
+    for (; row + 4 <= target.length; row += 4) {
+      logitsOfFour(theta, row);
+      for (let r = 0; r < 4; r++) value += residual(theta, row + r, r);
+      addGradientOfFour(gradient, row);
+    }
+    for (; row < target.length; row++) {
+      for (let c = 0; c < outputs; c++) {
+        let sum = 0;
+        for (let d = 0; d < dim; d++) sum += theta[c * dim + d]! * x[row * dim + d]!;
+        logits[c] = sum;
+      }
+      value += residual(theta, row, 0);
+      for (let c = 0; c < outputs; c++) {
+        gradient[size + c]! += logits[c]!;
+        for (let d = 0; d < dim; d++) gradient[c * dim + d]! += logits[c]! * x[row * dim + d]!;
+      }
+    }
+    return value;
+  };
 }
 
 /** Softmax in place of `count` values from `start`; returns log Σ exp of what was there. */

@@ -129,24 +129,40 @@ export function timesTransposed(
   }
 }
 
+/** Rows of products held at once. */
+const BLOCK = 64;
+
+/** Calls with the products of each row of A with all rows of B, which must not be kept; A and B are [·, dim]. */
+export function eachRow(
+  a: Float32Array,
+  b: Float32Array,
+  dim: number,
+  use: (row: number, products: Float64Array) => void,
+): void {
+  const [rows, width] = [a.length / dim, b.length / dim];
+  const block = new Float64Array(BLOCK * width);
+  for (let from = 0; from < rows; from += BLOCK) {
+    const to = Math.min(rows, from + BLOCK);
+    timesTransposed(a, b, dim, from, to, block);
+    for (let row = from; row < to; row++) use(row, block.subarray((row - from) * width).subarray(0, width));
+  }
+}
+
 /** XᵀX [dim, dim] of X [rows, dim]; the lower triangle. */
 export function gram(x: Float32Array, dim: number): Float64Array {
   const rows = x.length / dim;
   const columns = new Float32Array(x.length);
   for (let i = 0; i < rows; i++) for (let j = 0; j < dim; j++) columns[j * rows + i] = x[i * dim + j]!;
   const result = new Float64Array(dim * dim);
-  const some = new Float64Array(BAND * dim);
-  for (let from = 0; from < dim; from += BAND) {
-    const to = Math.min(dim, from + BAND);
+  const some = new Float64Array(BLOCK * dim);
+  for (let from = 0; from < dim; from += BLOCK) {
+    const to = Math.min(dim, from + BLOCK);
     timesTransposed(columns, columns.subarray(0, to * rows), rows, from, to, some);
     for (let i = from; i < to; i++)
       result.set(some.subarray((i - from) * to, (i - from) * to + i + 1), i * dim);
   }
   return result;
 }
-
-/** Rows of a product made at once. */
-const BAND = 64;
 
 /**
  * Cholesky factor L of a symmetric positive definite matrix [dim, dim], L·Lᵀ, over its lower triangle. A pivot that

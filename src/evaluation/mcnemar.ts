@@ -4,21 +4,47 @@
  * correction of Edwards (1948). Both take clips for independent, which clips of one patient are not. `byGroup` does
  * not: it flips the two classifiers in whole groups and counts, exactly, how often a lead as large comes out.
  */
-import { chiSquareTail, fairBinomialTail } from './distributions.ts';
+import type { ClipTest, McNemar } from './comparison-result.ts';
+import type { Level } from './evaluation-result.ts';
+import { largestWithTies, meanOf, type LevelRows } from './level-scorer.ts';
+import type { ScoredRate } from './scored-rate.ts';
 
-/** Outcome of one test. */
-export interface McNemar {
-  /** Clips both, only the first, only the second, and neither got right. */
-  readonly both: number;
-  readonly onlyA: number;
-  readonly onlyB: number;
-  readonly neither: number;
-  /** p of the exact binomial test. */
-  readonly exact: number;
-  /** Chi-square with continuity correction, one degree of freedom. */
-  readonly corrected: { readonly statistic: number; readonly p: number };
-  /** p of the exact sign-flip test over groups. */
-  readonly byGroup: { readonly groups: number; readonly p: number };
+/**
+ * Tests run a against b, which hold the same clips in the same order: for each seed both have (`paired`: they have the
+ * same), and for the majority of seeds, where a clip counts as called what most models of different seeds called it.
+ */
+export function clipTest(
+  a: ScoredRate,
+  b: ScoredRate,
+  level: Exclude<Level, 'frame'>,
+  paired: boolean,
+): ClipTest {
+  const [rowsA, rowsB] = [a, b].map((rate) => rate.levels[level].map(({ rows }) => rows));
+  const test = (calledA: Int32Array, calledB: Int32Array): McNemar => {
+    const { truth } = rowsA![0]!;
+    const right = (called: Int32Array): boolean[] => Array.from(called, (c, clip) => c === truth[clip]);
+    return mcnemar(right(calledA), right(calledB), a.group);
+  };
+  return {
+    perSeed: paired
+      ? a.seeds.map((seed, s) => ({ seed, ...test(rowsA![s]!.predicted, rowsB![s]!.predicted) }))
+      : [],
+    majority: test(majorityOf(rowsA!), majorityOf(rowsB!)),
+  };
+}
+
+/** The class most seeds call each clip; of several the one with the larger mean probability over seeds. */
+export function majorityOf(seeds: readonly LevelRows[]): Int32Array {
+  const { classes } = seeds[0]!;
+  return seeds[0]!.predicted.map((_, clip) => {
+    const votes = new Array<number>(classes).fill(0);
+    for (const { predicted } of seeds) votes[predicted[clip]!]! += 1;
+    const mean = meanOf(
+      seeds.map(({ probabilities }) => [...probabilities.subarray(clip * classes, (clip + 1) * classes)]),
+      classes,
+    );
+    return largestWithTies(votes, mean);
+  });
 }
 
 /**
@@ -86,4 +112,40 @@ export function signFlipP(leads: readonly number[]): number {
     if (Math.abs(at - reach) >= observed) p += share;
   });
   return Math.min(1, p);
+}
+
+/** P(X ≤ k) for X ~ Binomial(n, ½). */
+export function fairBinomialTail(k: number, n: number): number {
+  let sum = 0;
+  // ln of n choose i, from one i to the next.
+  let logChoose = 0;
+  for (let i = 0; i <= Math.min(k, n); i++) {
+    if (i > 0) logChoose += Math.log((n - i + 1) / i);
+    sum += Math.exp(logChoose - n * Math.LN2);
+  }
+  return Math.min(1, sum);
+}
+
+/** P(X ≥ x) for X ~ χ² with one degree of freedom. */
+export function chiSquareTail(x: number): number {
+  return x <= 0 ? 1 : complementaryError(Math.sqrt(x / 2));
+}
+
+/**
+ * erfc(x) for x ≥ 0 to about 1e-13 of its value: the series of erf below 2 (Abramowitz & Stegun 7.1.6), the continued
+ * fraction of erfc above (7.1.14), evaluated from its far end.
+ */
+function complementaryError(x: number): number {
+  if (x < 2) {
+    let term = x;
+    let sum = x;
+    for (let n = 1; term > 1e-17 * sum; n++) {
+      term *= (2 * x * x) / (2 * n + 1);
+      sum += term;
+    }
+    return 1 - (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
+  }
+  let fraction = x;
+  for (let n = 120; n >= 1; n--) fraction = x + n / 2 / fraction;
+  return Math.exp(-x * x) / (Math.sqrt(Math.PI) * fraction);
 }

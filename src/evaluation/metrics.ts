@@ -3,7 +3,7 @@
  * here can be put beside one from a Python paper. All are computed from a confusion matrix; a class that occurs
  * nowhere changes nothing.
  */
-import { UsclError } from '../base/errors.ts';
+import { dataError, type UsclError } from '../base/errors.ts';
 
 /** Shares in [0, 1]. */
 export interface Scores {
@@ -21,25 +21,40 @@ export interface Scores {
 export const SCORE_NAMES = ['accuracy', 'balancedAccuracy', 'macroF1'] as const;
 export type ScoreName = (typeof SCORE_NAMES)[number];
 
-/**
- * Counts [classes, classes], row = true class, column = predicted class.
- * @throws UsclError `METRIC_INPUT` when lengths differ, there is no row, or an index is not a class.
- */
+/** Counts [classes, classes], row = true class, column = predicted class. Both hold indices of classes. */
 export function confusionMatrix(
   truth: ArrayLike<number>,
   predicted: ArrayLike<number>,
   classes: number,
 ): Float64Array {
-  if (truth.length !== predicted.length) {
-    throw metricError(`${truth.length} true labels but ${predicted.length} predictions.`);
-  }
   const confusion = new Float64Array(classes * classes);
-  for (let row = 0; row < truth.length; row++) {
-    const t = classIndex(truth[row]!, classes, row);
-    const p = classIndex(predicted[row]!, classes, row);
-    confusion[t * classes + p]! += 1;
-  }
+  for (let row = 0; row < truth.length; row++) confusion[truth[row]! * classes + predicted[row]!]! += 1;
   return confusion;
+}
+
+/** Of a confusion matrix: rows in all, and of each class the right ones, those that have it, those called it. */
+interface Margins {
+  readonly total: number;
+  readonly hits: Float64Array;
+  readonly inTruth: Float64Array;
+  readonly inPrediction: Float64Array;
+}
+
+export function marginsOf(confusion: ArrayLike<number>, classes: number): Margins {
+  const hits = new Float64Array(classes);
+  const inTruth = new Float64Array(classes);
+  const inPrediction = new Float64Array(classes);
+  let total = 0;
+  for (let t = 0; t < classes; t++) {
+    hits[t] = confusion[t * classes + t]!;
+    for (let p = 0; p < classes; p++) {
+      const count = confusion[t * classes + p]!;
+      inTruth[t]! += count;
+      inPrediction[p]! += count;
+      total += count;
+    }
+  }
+  return { total, hits, inTruth, inPrediction };
 }
 
 /**
@@ -47,28 +62,21 @@ export function confusionMatrix(
  * @throws UsclError `METRIC_INPUT` when the matrix is empty.
  */
 export function scoresOfConfusion(confusion: ArrayLike<number>, classes: number): Scores {
-  let total = 0;
+  const { total, hits, inTruth, inPrediction } = marginsOf(confusion, classes);
   let right = 0;
   let recalls = 0;
   let trueClasses = 0;
   let f1s = 0;
   let seenClasses = 0;
   for (let c = 0; c < classes; c++) {
-    const hits = confusion[c * classes + c]!;
-    let inTruth = 0;
-    let inPrediction = 0;
-    for (let other = 0; other < classes; other++) {
-      inTruth += confusion[c * classes + other]!;
-      inPrediction += confusion[other * classes + c]!;
-    }
-    total += inTruth;
-    right += hits;
-    if (inTruth > 0) {
-      recalls += hits / inTruth;
+    right += hits[c]!;
+    if (inTruth[c]! > 0) {
+      recalls += hits[c]! / inTruth[c]!;
       trueClasses++;
     }
-    if (inTruth + inPrediction > 0) {
-      f1s += (2 * hits) / (inTruth + inPrediction);
+    const seen = inTruth[c]! + inPrediction[c]!;
+    if (seen > 0) {
+      f1s += (2 * hits[c]!) / seen;
       seenClasses++;
     }
   }
@@ -90,8 +98,6 @@ export function balancedAccuracyByChance(counts: readonly number[]): number {
 
 /** One class against all others; null where it would be 0 / 0. */
 export interface ClassScores {
-  /** Rows that truly have the class. */
-  readonly support: number;
   /** Share of the rows called this class that have it; null when none is called so. */
   readonly precision: number | null;
   /** Share of the rows of this class that are called so (sensitivity); null without such rows. */
@@ -107,22 +113,14 @@ export interface ClassScores {
  * null).
  */
 export function classScoresOfConfusion(confusion: ArrayLike<number>, classes: number): ClassScores[] {
-  let total = 0;
-  for (let i = 0; i < classes * classes; i++) total += confusion[i]!;
-  return Array.from({ length: classes }, (_, c) => {
-    const hits = confusion[c * classes + c]!;
-    let support = 0;
-    let called = 0;
-    for (let other = 0; other < classes; other++) {
-      support += confusion[c * classes + other]!;
-      called += confusion[other * classes + c]!;
-    }
+  const { total, hits, inTruth, inPrediction } = marginsOf(confusion, classes);
+  return Array.from(hits, (right, c) => {
+    const [support, called] = [inTruth[c]!, inPrediction[c]!];
     return {
-      support,
-      precision: ratio(hits, called),
-      recall: ratio(hits, support),
-      specificity: ratio(total - support - called + hits, total - support),
-      f1: ratio(2 * hits, support + called),
+      precision: ratio(right, called),
+      recall: ratio(right, support),
+      specificity: ratio(total - support - called + right, total - support),
+      f1: ratio(2 * right, support + called),
     };
   });
 }
@@ -132,46 +130,11 @@ export function classScoresOfConfusion(confusion: ArrayLike<number>, classes: nu
  * null when truth and predictions are all one class.
  */
 export function kappaOfConfusion(confusion: ArrayLike<number>, classes: number): number | null {
-  let total = 0;
-  let hits = 0;
-  let chance = 0;
-  for (let c = 0; c < classes; c++) {
-    let inTruth = 0;
-    let inPrediction = 0;
-    for (let other = 0; other < classes; other++) {
-      inTruth += confusion[c * classes + other]!;
-      inPrediction += confusion[other * classes + c]!;
-    }
-    total += inTruth;
-    hits += confusion[c * classes + c]!;
-    chance += inTruth * inPrediction;
-  }
+  const { total, hits, inTruth, inPrediction } = marginsOf(confusion, classes);
+  const right = hits.reduce((sum, count) => sum + count, 0);
+  const chance = inTruth.reduce((sum, count, c) => sum + count * inPrediction[c]!, 0);
   // Times total², so that "all one class" is exactly 0 / 0.
-  return ratio(hits * total - chance, total * total - chance);
-}
-
-/** Share of equal entries. @throws UsclError `METRIC_INPUT` as `confusionMatrix` does. */
-export function accuracy(truth: ArrayLike<number>, predicted: ArrayLike<number>, classes: number): number {
-  return scoresOfConfusion(confusionMatrix(truth, predicted, classes), classes).accuracy;
-}
-
-/** Mean recall over true classes. @throws UsclError `METRIC_INPUT` as `confusionMatrix` does. */
-export function balancedAccuracy(
-  truth: ArrayLike<number>,
-  predicted: ArrayLike<number>,
-  classes: number,
-): number {
-  return scoresOfConfusion(confusionMatrix(truth, predicted, classes), classes).balancedAccuracy;
-}
-
-/** Unweighted mean F1 over seen classes. @throws UsclError `METRIC_INPUT` as `confusionMatrix` does. */
-export function macroF1(truth: ArrayLike<number>, predicted: ArrayLike<number>, classes: number): number {
-  return scoresOfConfusion(confusionMatrix(truth, predicted, classes), classes).macroF1;
-}
-
-function classIndex(value: number, classes: number, row: number): number {
-  if (Number.isInteger(value) && value >= 0 && value < classes) return value;
-  throw metricError(`Row ${row} has class ${value}, which is not one of 0…${classes - 1}.`);
+  return ratio(right * total - chance, total * total - chance);
 }
 
 function ratio(part: number, whole: number): number | null {
@@ -181,7 +144,7 @@ function ratio(part: number, whole: number): number | null {
 /** `METRIC_INPUT`: what is to be scored does not fit together. */
 export function metricError(
   message: string,
-  remedy = 'Score only labelled rows, with one class index per row on both sides.',
+  remedy = 'Score clips of which at least one has a label.',
 ): UsclError {
-  return new UsclError({ kind: 'data', code: 'METRIC_INPUT', message, remedy });
+  return dataError('METRIC_INPUT', message, remedy);
 }

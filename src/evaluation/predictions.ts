@@ -6,7 +6,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { messageOf, systemCode, UsclError } from '../base/errors.ts';
+import { dataError, messageOf, systemCode, UsclError } from '../base/errors.ts';
 import { writeFileAtomic } from '../base/files.ts';
 
 export const PREDICTIONS_FILE = 'predictions.json';
@@ -46,7 +46,6 @@ export type PredictionCell = Readonly<z.infer<typeof cellSchema>>;
  * optimistic. `external`: a finished model on a dataset it has not seen.
  */
 export const PROTOCOLS = ['honest', 'legacy', 'external'] as const;
-export type Protocol = (typeof PROTOCOLS)[number];
 
 export const predictionsSchema = z.strictObject({
   format: z.literal('uscl-predictions'),
@@ -196,14 +195,12 @@ function fileOf(path: string): string {
     throw invalid(file, `It has ${size} bytes; at most ${MOST_BYTES} are read.`);
   } catch (thrown) {
     if (systemCode(thrown) === undefined || thrown instanceof UsclError) throw thrown;
-    throw new UsclError({
-      kind: 'data',
-      code: 'PREDICTIONS_MISSING',
-      message: `There are no predictions at ${path}: ${messageOf(thrown)}.`,
-      where: path,
-      remedy: `Give a run that \`uscl finetune\` or \`uscl evaluate\` finished, or its ${PREDICTIONS_FILE}.`,
-      cause: thrown,
-    });
+    throw dataError(
+      'PREDICTIONS_MISSING',
+      `There are no predictions at ${path}: ${messageOf(thrown)}.`,
+      `Give a run that \`uscl finetune\` or \`uscl evaluate\` finished, or its ${PREDICTIONS_FILE}.`,
+      { where: path, cause: thrown },
+    );
   }
 }
 
@@ -212,12 +209,10 @@ function quoted(text: string): string {
 }
 
 function invalid(where: string, message: string, cause?: unknown): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'PREDICTIONS_INVALID',
-    message: `These predictions cannot be used. ${message}`,
-    where,
-    remedy: 'Make them again with `uscl finetune` or `uscl evaluate`, or restore the file from a copy.',
-    cause,
-  });
+  return dataError(
+    'PREDICTIONS_INVALID',
+    `These predictions cannot be used. ${message}`,
+    'Make them again with `uscl finetune` or `uscl evaluate`, or restore the file from a copy.',
+    { where, cause },
+  );
 }

@@ -6,52 +6,30 @@
  * The standardisation, the regression and the neighbours see training folds only. Folds depend on clips, labels
  * and seed alone, so two backbones probed on one dataset are compared on the same folds (`compareProbes`).
  */
-import { UsclError } from '../base/errors.ts';
-import { pairedBootstrap, eachScore, type GroupedCounts } from './bootstrap.ts';
-import { labelIndices, type LabelledClip } from './clips.ts';
-import { requireEmbeddings, rowsOfClips, type ClipEmbeddings } from './embeddings.ts';
+import { dataError, usageError, type UsclError } from '../base/errors.ts';
+import { recordOf } from '../base/collect.ts';
+import { countsOf, pairedBootstrap, scoresPerSeed, summariseLevel, type GroupedCounts } from './bootstrap.ts';
+import { labelledClips, type LabelledClip } from './clips.ts';
+import type { ClipEmbeddings } from './embeddings.ts';
 import { groupedFolds } from '../dataset/folds.ts';
-import { predictFolds, type FoldJob, type FoldWork } from './fold-pool.ts';
-import { LEFT_OUT } from './fold-predictions.ts';
+import { LEFT_OUT, predictFolds, type FoldJob, type FoldWork } from './fold-pool.ts';
 import { largestAt, requireKnnOptions } from './knn.ts';
+import { SCORE_NAMES } from './metrics.ts';
 import type { ProbeComparison, ProbeResult, ProbeSettings, ReaderResult } from './probe-result.ts';
-import { clipCounts, frameCounts, meanAndDeviation, scoresPerSeed, summariseLevel } from './summary.ts';
+import { meanAndDeviation } from './resampling.ts';
 
-export interface ProbeInput {
+/** What to probe; settings that are not given have the default that `ProbeSettings` states. */
+export interface ProbeInput extends Partial<ProbeSettings> {
   readonly embeddings: ClipEmbeddings;
   /** The clips that `embeddings.clip` numbers. Those without a label are left out and counted. */
   readonly clips: readonly LabelledClip[];
   /** Class names in the order of the result's indices; those without a labelled clip are dropped. */
   readonly classes: readonly string[];
-  /** Default 5. */
-  readonly folds?: number;
   /**
    * A folding made beforehand, instead of `folds` and `seeds`: the fold in which a clip is tested, learnt from all other
    * clips; `TRAIN_ONLY` for a clip that is never tested, `LEFT_OUT` for one that does neither.
    */
   readonly fold?: Int32Array;
-  /** How many fold seeds: `seed`, `seed` + 1, … Default 5. */
-  readonly seeds?: number;
-  /** Default 0. */
-  readonly seed?: number;
-  /** Neighbours. Default 10. */
-  readonly k?: number;
-  /** Inverse penalty of the regression. Default 1. */
-  readonly C?: number;
-  /** Default `none`, the reference protocol. */
-  readonly classWeight?: 'none' | 'balanced';
-  /** What the k neighbours are: the nearest clips (each at its nearest frame), or frames. Default `clips`. */
-  readonly neighbours?: 'clips' | 'frames';
-  /** Temperature of the neighbours' votes; null for equal votes. Default null. */
-  readonly temperature?: number | null;
-  /** Default true. */
-  readonly standardise?: boolean;
-  /** How frames make a clip's prediction: largest mean probability, or majority of frame predictions. Default `mean`. */
-  readonly aggregate?: 'mean' | 'vote';
-  /** Bootstrap resamples. Default 2000. */
-  readonly resamples?: number;
-  /** Of the intervals. Default 0.95. */
-  readonly confidence?: number;
   /** Threads that folds are given to where there is enough to do; the result is the same with any number. Default 1. */
   readonly threads?: number;
   /** Called after each fold with folds done and in all, over all seeds. */
@@ -59,8 +37,9 @@ export interface ProbeInput {
   readonly signal?: AbortSignal;
 }
 
-export const TRAIN_ONLY = -1;
-export { LEFT_OUT } from './fold-predictions.ts';
+export { LEFT_OUT, TRAIN_ONLY } from './fold-pool.ts';
+
+const READERS = ['linear', 'knn'] as const;
 
 /**
  * Probes one backbone.
@@ -71,7 +50,6 @@ export { LEFT_OUT } from './fold-predictions.ts';
 export async function probe(input: ProbeInput): Promise<ProbeResult> {
   const settings = resolveSettings(input);
   const { embeddings } = input;
-  requireEmbeddings(embeddings, input.clips);
   const data = labelledData(input);
   const given = givenFold(input, data);
   const tested = given === null ? null : data.labelled.map((_, i) => given[i]! >= 0);
@@ -90,8 +68,7 @@ export async function probe(input: ProbeInput): Promise<ProbeResult> {
   const { rows, labels } = data;
   const work: FoldWork = { dim, features, rows, labels, classes, settings };
   const folds: number[][] = [];
-  const linear = emptyPredictions();
-  const knn = emptyPredictions();
+  const said = recordOf(READERS, emptyPredictions);
   const predictions = await predictFolds(work, jobs, {
     threads: input.threads ?? 1,
     signal: input.signal,
@@ -102,24 +79,18 @@ export async function probe(input: ProbeInput): Promise<ProbeResult> {
     },
   });
   foldings.forEach((fold, s) => {
-    const linearRows = new Float64Array(embeddings.clip.length * classes);
-    const knnRows = new Float64Array(embeddings.clip.length * classes);
-    for (const one of predictions.slice(s * settings.folds, (s + 1) * settings.folds)) {
-      scatter(one.linear, one.rows, classes, linearRows);
-      scatter(one.knn, one.rows, classes, knnRows);
-    }
     folds.push([...fold].filter((_, i) => tested?.[i] ?? true));
-    collect(linear, linearRows, scored, settings.aggregate);
-    collect(knn, knnRows, scored, settings.aggregate);
+    for (const reader of READERS) {
+      const all = new Float64Array(embeddings.clip.length * classes);
+      for (const one of predictions.slice(s * settings.folds, (s + 1) * settings.folds))
+        scatter(one[reader], one.rows, classes, all);
+      collect(said[reader], all, scored, settings.aggregate);
+    }
   });
-  const clips = scored.labelled.map((clip, i) => ({
-    id: clip.id,
-    group: clip.group,
-    label: scored.labels[i]!,
-  }));
+  const clips = scored.labelled.map(({ id, group }, i) => ({ id, group, label: scored.labels[i]! }));
   const finish = (predictions: Predictions): ReaderResult => ({
-    frame: summariseLevel(frameCounts(clips, predictions.frameCounts, classes), bootstrap),
-    clip: summariseLevel(clipCounts(clips, predictions.clipPredictions, classes), bootstrap),
+    frame: summariseLevel(countsOf(clips, predictions.frameCounts, classes), bootstrap),
+    clip: summariseLevel(countsOf(clips, predictions.clipPredictions, classes), bootstrap),
     ...predictions,
   });
   return {
@@ -130,8 +101,7 @@ export async function probe(input: ProbeInput): Promise<ProbeResult> {
     data: describe(input, scored),
     clips,
     folds,
-    linear: finish(linear),
-    knn: finish(knn),
+    ...recordOf(READERS, (reader) => finish(said[reader])),
   };
 }
 
@@ -143,13 +113,12 @@ export function compareProbes(a: ProbeResult, b: ProbeResult): ProbeComparison {
   const same = (left: unknown, right: unknown): boolean => JSON.stringify(left) === JSON.stringify(right);
   for (const part of ['classes', 'clips', 'settings', 'folds'] as const) {
     if (same(a[part], b[part])) continue;
-    throw new UsclError({
-      kind: 'data',
-      code: 'PROBES_DIFFER',
-      message: `The two probes differ in their ${part}, so they cannot be paired.`,
-      where: part,
-      remedy: 'Probe both backbones on the same dataset with the same settings and seed.',
-    });
+    throw dataError(
+      'PROBES_DIFFER',
+      `The two probes differ in their ${part}, so they cannot be paired.`,
+      'Probe both backbones on the same dataset with the same settings and seed.',
+      { where: part },
+    );
   }
   const { resamples, confidence, seed } = a.settings;
   const classes = a.classes.length;
@@ -157,20 +126,16 @@ export function compareProbes(a: ProbeResult, b: ProbeResult): ProbeComparison {
     const differences = pairedBootstrap(x, y, { resamples, confidence, seed });
     const scoresX = scoresPerSeed(x);
     const scoresY = scoresPerSeed(y);
-    return eachScore((name) => {
+    return recordOf(SCORE_NAMES, (name) => {
       const perSeed = scoresX.map((scores, s) => scores[name] - scoresY[s]![name]);
-      const { interval, aboveZero } = differences[name];
-      return { perSeed, ...meanAndDeviation(perSeed), interval: [interval[0], interval[1]], aboveZero };
+      return { perSeed, ...meanAndDeviation(perSeed), ...differences[name] };
     });
   };
   const reader = (x: ReaderResult, y: ReaderResult): ProbeComparison['linear'] => ({
-    frame: compare(
-      frameCounts(a.clips, x.frameCounts, classes),
-      frameCounts(b.clips, y.frameCounts, classes),
-    ),
+    frame: compare(countsOf(a.clips, x.frameCounts, classes), countsOf(b.clips, y.frameCounts, classes)),
     clip: compare(
-      clipCounts(a.clips, x.clipPredictions, classes),
-      clipCounts(b.clips, y.clipPredictions, classes),
+      countsOf(a.clips, x.clipPredictions, classes),
+      countsOf(b.clips, y.clipPredictions, classes),
     ),
   });
   return {
@@ -178,8 +143,7 @@ export function compareProbes(a: ProbeResult, b: ProbeResult): ProbeComparison {
     version: 1,
     resamples,
     confidence,
-    linear: reader(a.linear, b.linear),
-    knn: reader(a.knn, b.knn),
+    ...recordOf(READERS, (name) => reader(a[name], b[name])),
   };
 }
 
@@ -193,26 +157,14 @@ interface LabelledData {
   readonly rows: readonly (readonly number[])[];
 }
 
-function labelledData(input: ProbeInput): LabelledData {
-  const all = labelIndices(input.clips, input.classes);
-  const used = [...new Set(all)].filter((c) => c >= 0).sort((x, y) => x - y);
-  const kept = [...all.keys()].filter((i) => all[i]! >= 0);
-  const rows = rowsOfClips(input.embeddings, input.clips.length);
-  for (const i of kept) {
-    if (rows[i]!.length > 0) continue;
-    throw new UsclError({
-      kind: 'data',
-      code: 'EMBEDDINGS_INVALID',
-      message: 'A labelled clip has no features.',
-      where: `clip ${input.clips[i]!.id}`,
-      remedy: 'Embed the same dataset again and pass its clips unchanged.',
-    });
-  }
+function labelledData({ embeddings, clips, classes }: ProbeInput): LabelledData {
+  const { kept, labels, rows } = labelledClips(embeddings, clips, classes);
+  const used = [...new Set(labels)].sort((x, y) => x - y);
   return {
-    labelled: kept.map((i) => input.clips[i]!),
-    classes: used.map((c) => input.classes[c]!),
-    labels: kept.map((i) => used.indexOf(all[i]!)),
-    rows: kept.map((i) => rows[i]!),
+    labelled: kept.map((i) => clips[i]!),
+    classes: used.map((c) => classes[c]!),
+    labels: labels.map((label) => used.indexOf(label)),
+    rows,
   };
 }
 
@@ -228,20 +180,17 @@ function givenFold(input: ProbeInput, data: LabelledData): Int32Array | null {
     if (f < 0) continue;
     const learnt = new Set(data.labels.filter((_, i) => fold[i] !== f && fold[i] !== LEFT_OUT));
     if (learnt.size > 1 && data.labels.every((label, i) => fold[i] !== f || learnt.has(label))) continue;
-    throw new UsclError({
-      kind: 'data',
-      code: 'SPLIT_UNEVEN',
-      message: 'A class is tested that no clip of the training side has, or that side has one class only.',
-      remedy: 'Make a split with fewer folds or other shares.',
-    });
+    const message =
+      'A class is tested that no clip of the training side has, or that side has one class only.';
+    throw splitError(message, 'Make a split with fewer folds or other shares.');
   }
   if (fold.some((f) => f >= 0)) return fold;
-  throw new UsclError({
-    kind: 'data',
-    code: 'SPLIT_UNEVEN',
-    message: 'The split has no labelled clip to test.',
-    remedy: 'Label clips of the test, or make another split.',
-  });
+  const message = 'The split has no labelled clip to test.';
+  throw splitError(message, 'Label clips of the test, or make another split.');
+}
+
+function splitError(message: string, remedy: string): UsclError {
+  return dataError('SPLIT_UNEVEN', message, remedy);
 }
 
 /** The labelled clips that are tested. */
@@ -314,30 +263,22 @@ function describe(input: ProbeInput, data: LabelledData): ProbeResult['data'] {
 }
 
 function resolveSettings(input: ProbeInput): ProbeSettings {
+  const { fold, folds = 5, seeds = 5, seed = 0, k = 10, C = 1, classWeight = 'none' } = input;
+  const { neighbours = 'clips', temperature = null, standardise = true, aggregate = 'mean' } = input;
+  const { resamples = 2000, confidence = 0.95 } = input;
   const settings: ProbeSettings = {
-    folds: input.fold === undefined ? (input.folds ?? 5) : 1 + Math.max(0, ...input.fold),
-    seeds: input.fold === undefined ? (input.seeds ?? 5) : 1,
-    seed: input.seed ?? 0,
-    k: input.k ?? 10,
-    C: input.C ?? 1,
-    classWeight: input.classWeight ?? 'none',
-    neighbours: input.neighbours ?? 'clips',
-    temperature: input.temperature ?? null,
-    standardise: input.standardise ?? true,
-    aggregate: input.aggregate ?? 'mean',
-    resamples: input.resamples ?? 2000,
-    confidence: input.confidence ?? 0.95,
+    folds: fold === undefined ? folds : 1 + Math.max(0, ...fold),
+    seeds: fold === undefined ? seeds : 1,
+    ...{ seed, k, C, classWeight, neighbours, temperature, standardise, aggregate, resamples, confidence },
   };
   requireKnnOptions(settings.k, settings.temperature);
   if (!Number.isInteger(settings.seeds) || settings.seeds < 1) {
-    throw optionError(
-      'seeds',
-      `The number of fold seeds must be a whole number of at least 1, not ${settings.seeds}.`,
-    );
+    const message = `The number of fold seeds must be a whole number of at least 1, not ${settings.seeds}.`;
+    throw optionError('seeds', message);
   }
   return settings;
 }
 
 function optionError(where: string, message: string): UsclError {
-  return new UsclError({ kind: 'usage', code: 'PROBE_OPTION', message, where, remedy: 'Use the default.' });
+  return usageError('PROBE_OPTION', message, 'Use the default.', { where });
 }

@@ -4,7 +4,6 @@
  * probability taken together. Rows are sorted once; then any weighting of groups is scored in one pass, which is what a
  * bootstrap of thousands of draws needs.
  */
-import type { UsclError } from '../base/errors.ts';
 import { metricError } from './metrics.ts';
 
 /** Rows in falling order of score, one code each: 4·group + 2 for a row of the class + 1 for the last of equal scores. */
@@ -36,7 +35,8 @@ export function rankRows(
   const order = new Uint32Array(scores.length);
   for (let row = 0; row < order.length; row++) {
     order[row] = row;
-    if (!Number.isFinite(scores[row]!)) throw inputError(`Row ${row} has the score ${scores[row]!}.`);
+    if (Number.isFinite(scores[row]!)) continue;
+    throw metricError(`Row ${row} has the score ${scores[row]!}.`, 'Give one finite score for every row.');
   }
   order.sort((a, b) => scores[b]! - scores[a]!);
   return Int32Array.from(order, (row, rank) => {
@@ -96,46 +96,4 @@ export function rocPoints(ranking: Ranking, most = 200): [number, number][] | nu
     const [fp, tp] = corners[Math.round((i * (corners.length - 1)) / steps)]!;
     return [fp / negatives, tp / positives];
   });
-}
-
-const ONCE: ArrayLike<number> = [1];
-
-/**
- * Area under the ROC curve of `scores` for the rows of `label`, against all others; null when it is not defined.
- * @throws UsclError `METRIC_INPUT` for different lengths or a score that is not finite.
- */
-export function auroc(truth: ArrayLike<number>, scores: ArrayLike<number>, label = 1): number | null {
-  return defined(rankOnce(truth, scores, label).auroc);
-}
-
-/**
- * Average precision of `scores` for the rows of `label`; null without such rows.
- * @throws UsclError `METRIC_INPUT` as `auroc`.
- */
-export function averagePrecision(
-  truth: ArrayLike<number>,
-  scores: ArrayLike<number>,
-  label = 1,
-): number | null {
-  return defined(rankOnce(truth, scores, label).averagePrecision);
-}
-
-function rankOnce(truth: ArrayLike<number>, scores: ArrayLike<number>, label: number): RankingScores {
-  if (truth.length !== scores.length) {
-    throw inputError(`${truth.length} true labels but ${scores.length} scores.`);
-  }
-  const ranking = rankRows(
-    scores,
-    (row) => truth[row] === label,
-    () => 0,
-  );
-  return scoresOfRanking(ranking, ONCE);
-}
-
-function defined(value: number): number | null {
-  return Number.isNaN(value) ? null : value;
-}
-
-function inputError(message: string): UsclError {
-  return metricError(message, 'Give one finite score for every labelled row.');
 }

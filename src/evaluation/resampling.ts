@@ -3,7 +3,7 @@
  * Tibshirani 1993, ch. 13). The draws depend on the seed and the number of groups alone, so two sets of predictions
  * with the same groups in the same order are drawn alike, which pairs them.
  */
-import { UsclError } from '../base/errors.ts';
+import { dataError, type UsclError } from '../base/errors.ts';
 import { randomAt } from '../base/random.ts';
 
 export interface BootstrapOptions {
@@ -15,7 +15,7 @@ export interface BootstrapOptions {
   readonly confidence?: number;
 }
 
-export type Interval = readonly [low: number, high: number];
+export type Interval = [low: number, high: number];
 
 /**
  * How often every group is drawn [groups], resample after resample; the array is the same every time and must not be
@@ -70,12 +70,18 @@ export function shareAboveZero(values: Float64Array): number {
   return above / values.length;
 }
 
-export function bootstrapError(message: string): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'BOOTSTRAP_INPUT',
+function bootstrapError(message: string): UsclError {
+  return dataError(
+    'BOOTSTRAP_INPUT',
     message,
-    remedy:
-      'Compare predictions on the same clips of at least two groups, with the default 2000 resamples at 0.95.',
-  });
+    'Compare predictions on the same clips of at least two groups, with the default 2000 resamples at 0.95.',
+  );
+}
+
+/** Mean, and sample standard deviation (null for one value). */
+export function meanAndDeviation(values: readonly number[]): { mean: number; sd: number | null } {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  if (values.length === 1) return { mean, sd: null };
+  const square = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { mean, sd: Math.sqrt(square / (values.length - 1)) };
 }

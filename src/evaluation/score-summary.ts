@@ -2,12 +2,12 @@
  * From vectors of scores (one a seed, one a draw) to what is told: values of each seed, mean, deviation, interval, and
  * a note where something is missing. Used for scores and for differences of scores alike.
  */
-import { CLASS_SCORES, LEVELS, type ClassScore, type Level, type OverallScore } from './evaluation-result.ts';
+import { recordOf } from '../base/collect.ts';
+import { CLASS_SCORES, LEVELS, OVERALL_SCORES } from './evaluation-result.ts';
+import type { ClassScore, Level, OverallScore, Score } from './evaluation-result.ts';
 import { classAt, overallAt, scoresUnder } from './level-scorer.ts';
-import { drawGroups, percentileInterval, type BootstrapOptions } from './resampling.ts';
-import { classReasonOf, reasonOf } from './score-notes.ts';
-import { eachLevel, type ScoredRate } from './scored-rate.ts';
-import { meanAndDeviation } from './summary.ts';
+import { drawGroups, meanAndDeviation, percentileInterval, type BootstrapOptions } from './resampling.ts';
+import type { ScoredRate } from './scored-rate.ts';
 
 /** Vectors of scores of a level. */
 export interface LevelVectors {
@@ -17,15 +17,6 @@ export interface LevelVectors {
   readonly draws: readonly Float64Array[];
   /** Places of scores of a class that one group alone has: drawing groups says nothing about them. */
   readonly ofOneGroup: ReadonlySet<number>;
-}
-
-/** One number of a summary, before it is given its meaning. */
-export interface Summary {
-  readonly perSeed: (number | null)[];
-  readonly mean: number | null;
-  readonly sd: number | null;
-  readonly interval: [number, number] | null;
-  readonly note: string | null;
 }
 
 /** Draws after which `drawVectors` stops for a moment. */
@@ -46,7 +37,7 @@ export function* drawVectors(
   options: BootstrapOptions,
 ): Generator<void, Record<Level, LevelVectors>> {
   const once = new Float64Array(rate.groups).fill(1);
-  const vectors = eachLevel((level) => ({
+  const vectors = recordOf(LEVELS, (level) => ({
     perSeed: rate.levels[level].map(({ scorer }) => scoresUnder(scorer, once)),
     draws: [] as Float64Array[],
     ofOneGroup: scoresOfOneGroup(rate),
@@ -96,7 +87,7 @@ export function summarise(
   index: number,
   confidence: number,
   reason: string,
-): Summary {
+): Score {
   const values = perSeed.map((vector) => vector[index]!);
   const known = values.filter((value) => !Number.isNaN(value));
   const notes: string[] = [];
@@ -107,13 +98,13 @@ export function summarise(
   }
   const whole = known.length === values.length;
   const drawn = Float64Array.from(draws, (vector) => vector[index]!).filter((value) => !Number.isNaN(value));
-  let interval: [number, number] | null = null;
+  let interval: Score['interval'] = null;
   if (whole && draws.length === 0) notes.push('no interval: all clips are of one group');
   else if (whole && ofOneGroup.has(index)) notes.push('no interval: it rests on a single group');
   else if (whole && drawn.length < LEAST_DRAWS * draws.length) {
     notes.push(`no interval: defined in ${drawn.length} of ${draws.length} resamples only`);
   } else if (whole) {
-    interval = [...percentileInterval(drawn, confidence)];
+    interval = percentileInterval(drawn, confidence);
     if (drawn.length < draws.length) {
       notes.push(`interval of the ${drawn.length} of ${draws.length} resamples in which it is defined`);
     }
@@ -127,30 +118,38 @@ export function summarise(
   };
 }
 
+/** Why an overall score is not there, in words: what stands beside a null. */
+const OVERALL: Readonly<Record<OverallScore, string>> = {
+  accuracy: 'nothing was scored',
+  balancedAccuracy: 'nothing was scored',
+  macroF1: 'nothing was scored',
+  kappa: 'truth and predictions are all one class',
+  auroc: 'no class has rows of its own and of others',
+  averagePrecision: 'no class occurs',
+  ece: 'nothing was scored',
+  brier: 'nothing was scored',
+};
+
+const OF_CLASS: Readonly<Record<ClassScore, string>> = {
+  precision: 'no row is called this class',
+  recall: 'no row has this class',
+  specificity: 'no row has another class',
+  f1: 'no row has this class or is called it',
+  auroc: 'rows of this class and of others are needed, and one of them is missing',
+  averagePrecision: 'no row has this class',
+};
+
+/** Why an overall score is not defined. */
+export function reasonOf(name: OverallScore): string {
+  return `not defined: ${OVERALL[name]}`;
+}
+
 /** Makes something of every overall score: of its place in a vector and of the reason why it may be missing. */
 export function eachOverall<T>(make: (index: number, reason: string) => T): Record<OverallScore, T> {
-  const of = (name: OverallScore): T => make(overallAt(name), reasonOf(name));
-  return {
-    accuracy: of('accuracy'),
-    balancedAccuracy: of('balancedAccuracy'),
-    macroF1: of('macroF1'),
-    kappa: of('kappa'),
-    auroc: of('auroc'),
-    averagePrecision: of('averagePrecision'),
-    ece: of('ece'),
-    brier: of('brier'),
-  };
+  return recordOf(OVERALL_SCORES, (name) => make(overallAt(name), reasonOf(name)));
 }
 
 /** As `eachOverall`, for the scores of class `c`. */
 export function eachOfClass<T>(c: number, make: (index: number, reason: string) => T): Record<ClassScore, T> {
-  const of = (name: ClassScore): T => make(classAt(c, name), classReasonOf(name));
-  return {
-    precision: of('precision'),
-    recall: of('recall'),
-    specificity: of('specificity'),
-    f1: of('f1'),
-    auroc: of('auroc'),
-    averagePrecision: of('averagePrecision'),
-  };
+  return recordOf(CLASS_SCORES, (name) => make(classAt(c, name), `not defined: ${OF_CLASS[name]}`));
 }

@@ -3,10 +3,11 @@
  * and groups in order of name. So scores do not depend on the order of a file, and two runs on the same clips are drawn
  * alike.
  */
-import { UsclError } from '../base/errors.ts';
+import { recordOf } from '../base/collect.ts';
+import { dataError, type UsclError } from '../base/errors.ts';
 import { LEVELS, type Level } from './evaluation-result.ts';
-import { levelRows, type LevelRows, type ScoredClip } from './levels.ts';
-import { levelScorer, type LevelScorer } from './level-scorer.ts';
+import { levelRows, levelScorer } from './level-scorer.ts';
+import type { LevelRows, LevelScorer, ScoredClip } from './level-scorer.ts';
 import type { PredictionCell, Predictions, PredictedClip } from './predictions.ts';
 
 /** A level of one seed: its rows, and how they are scored under any weighting of groups. */
@@ -41,12 +42,11 @@ export function labelRatesOf(predictions: Predictions): number[] {
 }
 
 function nothingToScore(message: string): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'PREDICTIONS_UNLABELLED',
+  return dataError(
+    'PREDICTIONS_UNLABELLED',
     message,
-    remedy: 'Label clips of the dataset that is tested, or map its classes to those of the model.',
-  });
+    'Label clips of the dataset that is tested, or map its classes to those of the model.',
+  );
 }
 
 /** Numbers of the labelled clips that a label rate tested, in order of id. */
@@ -104,14 +104,8 @@ export function scoreRate(
       (_, c) => new Set(group.filter((__, i) => predictions.clips[clips[i]!]!.label === c)),
     ),
     folds: ofSeeds.map((found) => found.map(({ cell }) => cell.fold)),
-    levels: eachLevel(level),
+    levels: recordOf(LEVELS, level),
   };
-}
-
-/** Calls `make` for every level. */
-export function eachLevel<T>(make: (level: Level) => T): Record<Level, T> {
-  const [frame, clipMean, clipVote] = LEVELS;
-  return { [frame]: make(frame), [clipMean]: make(clipMean), [clipVote]: make(clipVote) };
 }
 
 interface FoundRow {
@@ -134,13 +128,12 @@ function rowsOfSeed(
   return clips.map((clip) => {
     const row = found.get(clip);
     if (row !== undefined) return row;
-    throw new UsclError({
-      kind: 'data',
-      code: 'PREDICTIONS_INCOMPLETE',
-      message: `Seed ${seed} has not tested the clip ${JSON.stringify(predictions.clips[clip]!.id)}, which other seeds have.`,
-      where: `label rate ${cells[0]!.labelRate}`,
-      remedy: 'Let the run finish (`--resume`); every seed must test the same clips.',
-    });
+    throw dataError(
+      'PREDICTIONS_INCOMPLETE',
+      `Seed ${seed} has not tested the clip ${JSON.stringify(predictions.clips[clip]!.id)}, which other seeds have.`,
+      'Let the run finish (`--resume`); every seed must test the same clips.',
+      { where: `label rate ${cells[0]!.labelRate}` },
+    );
   });
 }
 

@@ -1,11 +1,10 @@
 /**
  * Numbers that show whether features have collapsed, without any label: effective rank (Roy & Vetterli, EUSIPCO
- * 2007), mean cosine between rows, dead columns, and alignment and uniformity on the unit sphere (Wang & Isola,
- * ICML 2020).
+ * 2007), mean cosine between rows, dead columns, and uniformity on the unit sphere (Wang & Isola, ICML 2020).
  */
-import { UsclError } from '../base/errors.ts';
+import { dataError, type UsclError } from '../base/errors.ts';
 import { symmetricEigenvalues } from './eigen.ts';
-import { columnStatistics, normaliseRows, timesTransposed } from './matrix.ts';
+import { columnStatistics, eachRow, normaliseRows, timesTransposed } from './matrix.ts';
 
 export interface FeatureStatistics {
   readonly rows: number;
@@ -21,7 +20,10 @@ export interface FeatureStatistics {
   readonly deadColumns: number;
   /** Mean Euclidean length of a row. */
   readonly meanNorm: number;
-  /** As `uniformity`. */
+  /**
+   * ln of the mean over pairs of rows of exp(−2·‖x − y‖²) on unit rows: 0 when all are equal, about −4 when they spread
+   * evenly over a sphere of many dimensions (t = 2).
+   */
   readonly uniformity: number;
 }
 
@@ -47,41 +49,9 @@ export function featureStatistics(features: Float32Array, dim: number): FeatureS
     if (!changes) deadColumns++;
   }
   return {
-    rows,
-    dim,
-    effectiveRank: effectiveRank(features, dim),
-    meanCosine: pairs.cosine,
-    deadColumns,
-    meanNorm: norms,
-    uniformity: pairs.uniformity,
+    ...{ rows, dim, effectiveRank: effectiveRank(features, dim), deadColumns, meanNorm: norms },
+    ...{ meanCosine: pairs.cosine, uniformity: pairs.uniformity },
   };
-}
-
-/**
- * Mean squared distance between matching unit rows of two views [rows, dim]: 0 when the views agree (α = 2).
- * @throws UsclError `STATISTICS_INPUT` as `featureStatistics`, or for views of different size.
- */
-export function alignment(first: Float32Array, second: Float32Array, dim: number): number {
-  const rows = requireRows(first, dim, 1);
-  requireRows(second, dim, 1);
-  if (first.length !== second.length) {
-    throw inputError(`The two views have ${first.length} and ${second.length} values.`);
-  }
-  const a = normaliseRows(first, dim);
-  const b = normaliseRows(second, dim);
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += (a[i]! - b[i]!) ** 2;
-  return sum / rows;
-}
-
-/**
- * ln of the mean over pairs of rows of exp(−2·‖x − y‖²) on unit rows: 0 when all are equal, about −4 when they
- * spread evenly over a sphere of many dimensions (t = 2).
- * @throws UsclError `STATISTICS_INPUT` as `featureStatistics`.
- */
-export function uniformity(features: Float32Array, dim: number): number {
-  const rows = requireRows(features, dim);
-  return pairSums(normaliseRows(features, dim), dim, rows).uniformity;
 }
 
 /**
@@ -114,33 +84,24 @@ export function effectiveRank(features: Float32Array, dim: number): number {
   return singular.length === 0 ? 0 : Math.exp(entropy);
 }
 
-/** Means over all pairs of unit rows, a block of rows at a time. */
+/** Means over all pairs of unit rows. */
 function pairSums(unit: Float32Array, dim: number, rows: number): { cosine: number; uniformity: number } {
-  const block = 64;
-  const products = new Float64Array(block * rows);
   let cosine = 0;
   let potential = 0;
-  for (let from = 0; from < rows; from += block) {
-    const to = Math.min(rows, from + block);
-    // Only rows after the diagonal are needed: those from `from` on hold them all.
-    const rest = unit.subarray(from * dim);
-    timesTransposed(unit, rest, dim, from, to, products);
-    for (let i = from; i < to; i++) {
-      for (let j = i + 1; j < rows; j++) {
-        const product = products[(i - from) * (rows - from) + j - from]!;
-        cosine += product;
-        potential += Math.exp(-4 * Math.max(0, 1 - product));
-      }
+  eachRow(unit, unit, dim, (row, products) => {
+    for (const product of products.subarray(row + 1)) {
+      cosine += product;
+      potential += Math.exp(-4 * Math.max(0, 1 - product));
     }
-  }
+  });
   const pairs = (rows * (rows - 1)) / 2;
   return { cosine: cosine / pairs, uniformity: Math.log(potential / pairs) };
 }
 
-function requireRows(features: Float32Array, dim: number, least = 2): number {
+function requireRows(features: Float32Array, dim: number): number {
   const rows = features.length / dim;
-  if (!Number.isInteger(rows) || rows < least) {
-    throw inputError(`${features.length} values are not ${least} or more rows of ${dim}.`);
+  if (!Number.isInteger(rows) || rows < 2) {
+    throw inputError(`${features.length} values are not 2 or more rows of ${dim}.`);
   }
   for (const value of features) {
     if (!Number.isFinite(value)) throw inputError(`The features hold the value ${value}.`);
@@ -149,10 +110,9 @@ function requireRows(features: Float32Array, dim: number, least = 2): number {
 }
 
 function inputError(message: string): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'STATISTICS_INPUT',
+  return dataError(
+    'STATISTICS_INPUT',
     message,
-    remedy: 'Pass finite features, row after row, of at least two images.',
-  });
+    'Pass finite features, row after row, of at least two images.',
+  );
 }

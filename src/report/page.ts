@@ -6,21 +6,19 @@ import { countsOf, type Identifying } from '../dataset/identifying.ts';
 import type { Manifest } from '../dataset/types.ts';
 import { section, type Section } from './elements.ts';
 import { type Html, html, name, type Part, trusted } from '../charts/markup.ts';
-import type { Mistake } from './mistakes.ts';
-import { count, counted, listed, moment } from './numbers.ts';
+import { counted, listed, moment } from './numbers.ts';
 import type { Pictures } from './pictures.ts';
-import { comparisonSection, comparisonSummary, type Paired } from './sections/comparison.ts';
-import { finetuneCurves, pretrainCurves } from './sections/curves.ts';
-import { dataSection } from './sections/data.ts';
-import { explanationSection } from './sections/explanation.ts';
-import { scoreFigures } from './sections/figures.ts';
-import { methodsSection } from './sections/methods.ts';
-import { mistakesSection } from './sections/mistakes.ts';
-import { modelCard } from './sections/model-card.ts';
-import { probesSection } from './sections/probes.ts';
-import { resultsSection } from './sections/results.ts';
-import { configurationSection, environmentSection } from './sections/settings.ts';
-import { summaryOf } from './sections/summary.ts';
+import { comparisonSection, comparisonSummary, type Paired } from './comparison.ts';
+import { curvesSection } from './curves.ts';
+import { dataSection } from './data.ts';
+import { explanationSection } from './explanation.ts';
+import { scoreFigures } from './figures.ts';
+import { methodsSection } from './methods.ts';
+import { type Mistake, mistakesSection } from './mistakes.ts';
+import { configurationSection, environmentSection, modelCard } from './model-card.ts';
+import { probesSection } from './probes.ts';
+import { resultsSection } from './scores.ts';
+import { summaryOf } from './summary.ts';
 import { styleSheet } from './style.ts';
 import { isScored, type Subject } from './subject.ts';
 
@@ -157,12 +155,7 @@ function chaptersOf({ chapters, pairs }: Page): readonly Entry[] {
 function sectionsOf(chapter: Chapter, prefix: string): readonly Section[] {
   const { subject, manifest, mistakes, pictures } = chapter;
   const entry = (id: string, title: string, body: Part): Section => ({ id: `${prefix}${id}`, title, body });
-  const curves =
-    subject.kind === 'pretraining'
-      ? pretrainCurves(subject)
-      : subject.kind === 'finetuning'
-        ? finetuneCurves(subject)
-        : null;
+  const curves = curvesSection(subject);
   return [
     entry('summary', 'In short', html`<div class="lead">${summaryOf(subject)}</div>`),
     entry('data', 'Data and protocol', dataSection(subject, manifest)),
@@ -204,9 +197,14 @@ function lastMoment(subject: Subject): number | null {
   return last !== undefined && 'time' in last ? last.time : null;
 }
 
+/** Pictures of clips in all. */
+export function picturesIn(chapters: readonly Chapter[]): number {
+  return chapters.reduce((sum, { pictures }) => sum + pictures.frames.size + pictures.cams.length, 0);
+}
+
 function pictureCount({ chapters }: Page): string {
-  const pictures = chapters.reduce((sum, { pictures: own }) => sum + own.frames.size + own.cams.length, 0);
+  const pictures = picturesIn(chapters);
   return pictures === 0
     ? 'This page holds no picture of a patient.'
-    : `This page holds ${count(pictures)} ${pictures === 1 ? 'picture' : 'pictures'} of clips: pass it on only where the dataset’s terms allow that.`;
+    : `This page holds ${counted(pictures, 'picture')} of clips: pass it on only where the dataset’s terms allow that.`;
 }

@@ -4,11 +4,10 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import sharp from 'sharp';
-import { messageOf, UsclError } from '../base/errors.ts';
+import sharp, { type Sharp } from 'sharp';
+import { dataError, messageOf } from '../base/errors.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import { type CamEntry, EXPLANATION_FOLDER } from '../evaluation/explanation.ts';
-import type { Mistake } from './mistakes.ts';
 import type { Subject } from './subject.ts';
 
 export interface Picture {
@@ -31,21 +30,17 @@ const CAM_SIDE = 900;
 /** The frames of these clips. A clip or frame that the dataset has not got is left out. */
 export async function framesOf(
   dataset: Dataset,
-  mistakes: readonly Mistake[],
+  shown: readonly { readonly id: string; readonly frame: number }[],
 ): Promise<ReadonlyMap<string, Picture>> {
   const pictures = new Map<string, Picture>();
   const byId = new Map(dataset.clips.map((clip) => [clip.id, clip]));
   const { channels } = dataset.manifest;
-  for (const { id, frame } of mistakes) {
+  for (const { id, frame } of shown) {
     const clip = byId.get(id);
     if (clip === undefined || frame >= clip.frames) continue;
     const { width, height } = clip;
     const pixels = sharp(dataset.readFrame(clip, frame), { raw: { width, height, channels } });
-    const { data, info } = await pixels
-      .resize(FRAME_SIDE, FRAME_SIDE, { fit: 'inside', withoutEnlargement: true })
-      .jpeg({ quality: 88 })
-      .toBuffer({ resolveWithObject: true });
-    pictures.set(id, encoded(data, info));
+    pictures.set(id, await encoded(pixels, FRAME_SIDE, 88));
   }
   return pictures;
 }
@@ -53,9 +48,8 @@ export async function framesOf(
 /** Heat pictures of a run's explanation, at most `most`: classes in turn, one picture a clip. */
 export async function camsOf(subject: Subject, most: number): Promise<Pictures['cams']> {
   const entries = subject.explanation?.cam?.entries.filter(({ png }) => png !== null) ?? [];
-  const chosen = chooseCams(entries, most);
   const cams: { entry: CamEntry; picture: Picture }[] = [];
-  for (const entry of chosen) {
+  for (const entry of chooseCams(entries, most)) {
     const path = join(subject.folder, EXPLANATION_FOLDER, entry.png!);
     cams.push({ entry, picture: await readPicture(path) });
   }
@@ -63,7 +57,7 @@ export async function camsOf(subject: Subject, most: number): Promise<Pictures['
 }
 
 /** The surest of each class in turn, a clip once, so that every class is seen. */
-export function chooseCams(entries: readonly CamEntry[], most: number): readonly CamEntry[] {
+function chooseCams(entries: readonly CamEntry[], most: number): readonly CamEntry[] {
   const classes = [...new Set(entries.map((entry) => entry.class))];
   const queues = classes.map((one) => {
     const clips = new Set<string>();
@@ -79,23 +73,22 @@ export function chooseCams(entries: readonly CamEntry[], most: number): readonly
 
 async function readPicture(path: string): Promise<Picture> {
   try {
-    const { data, info } = await sharp(path)
-      .resize(CAM_SIDE, CAM_SIDE, { fit: 'inside', withoutEnlargement: true })
-      .jpeg({ quality: 86 })
-      .toBuffer({ resolveWithObject: true });
-    return encoded(data, info);
+    return await encoded(sharp(path), CAM_SIDE, 86);
   } catch (thrown) {
-    throw new UsclError({
-      kind: 'data',
-      code: 'EXPLANATION_DAMAGED',
-      message: `A picture of the explanation ${existsSync(path) ? 'cannot be read' : 'is missing'}: ${messageOf(thrown)}.`,
-      where: path,
-      remedy: 'Run `uscl explain` again with --overwrite, or say --no-pictures.',
-      cause: thrown,
-    });
+    throw dataError(
+      'EXPLANATION_DAMAGED',
+      `A picture of the explanation ${existsSync(path) ? 'cannot be read' : 'is missing'}: ${messageOf(thrown)}.`,
+      'Run `uscl explain` again with --overwrite, or say --no-pictures.',
+      { where: path, cause: thrown },
+    );
   }
 }
 
-function encoded(data: Buffer, { width, height }: { width: number; height: number }): Picture {
+async function encoded(picture: Sharp, side: number, quality: number): Promise<Picture> {
+  const { data, info } = await picture
+    .resize(side, side, { fit: 'inside', withoutEnlargement: true })
+    .jpeg({ quality })
+    .toBuffer({ resolveWithObject: true });
+  const { width, height } = info;
   return { source: `data:image/jpeg;base64,${data.toString('base64')}`, width, height };
 }

@@ -1,7 +1,7 @@
 /** From runs to one HTML file: reads them, compares them, gathers pictures, writes the page whole or not at all. */
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
-import { UsclError } from '../base/errors.ts';
+import { usageError, UsclError } from '../base/errors.ts';
 import { guardWrites, writeFileAtomic } from '../base/files.ts';
 import { type Identifying, identifying } from '../dataset/identifying.ts';
 import { type Dataset, openDataset } from '../dataset/reader.ts';
@@ -9,10 +9,10 @@ import { comparePredictions } from '../evaluation/compare-predictions.ts';
 import { packageVersion } from '../training/environment.ts';
 import { datasetHash } from '../training/run-folder.ts';
 import { mistakesOf } from './mistakes.ts';
-import { type Chapter, GENERATOR, reportPage } from './page.ts';
+import { type Chapter, GENERATOR, picturesIn, reportPage } from './page.ts';
 import { camsOf, framesOf } from './pictures.ts';
-import type { Paired } from './sections/comparison.ts';
-import { leading } from './sections/scores.ts';
+import type { Paired } from './comparison.ts';
+import { leading } from './scores.ts';
 import { isScored, readSubject, type ScoredSubject, type Subject } from './subject.ts';
 
 export interface ReportOptions {
@@ -69,7 +69,8 @@ export async function writeReport(
   const found = identifying(subjects.flatMap(namesIn));
   const page = reportPage({
     identifying: found,
-    title: options.title ?? titleOf(subjects),
+    title:
+      options.title ?? (subjects.length === 1 ? subjects[0]!.name : `${subjects.length} runs side by side`),
     chapters,
     pairs,
     version: packageVersion(),
@@ -85,7 +86,7 @@ export async function writeReport(
       'refused' in outcome ? [{ run: name, against, reason: outcome.refused }] : [],
     ),
     identifying: found,
-    pictures: chapters.reduce((sum, { pictures }) => sum + pictures.frames.size + pictures.cams.length, 0),
+    pictures: picturesIn(chapters),
   };
 }
 
@@ -130,7 +131,13 @@ async function gather(subjects: readonly Subject[], options: ReportOptions): Pro
     for (const folder of options.datasets ?? []) opened.push(openDataset(folder));
     const own = subjects.map((subject) => opened.find((dataset) => isOf(dataset, subject)) ?? null);
     const stranger = opened.find((dataset) => !own.includes(dataset));
-    if (stranger !== undefined) throw foreignDataset(stranger);
+    if (stranger !== undefined)
+      throw usageError(
+        'REPORT_DATASET',
+        `The dataset ${stranger.folder} is not the one that any of these runs was made on.`,
+        'Give the dataset as it was then (a new ingest can change it), or leave --dataset out.',
+        { where: stranger.folder },
+      );
     const chapters: Chapter[] = [];
     for (const [i, subject] of subjects.entries()) {
       options.signal?.throwIfAborted();
@@ -179,11 +186,6 @@ function distinctNames(subjects: readonly Subject[]): readonly Subject[] {
   });
 }
 
-function titleOf(subjects: readonly Subject[]): string {
-  const [first] = subjects;
-  return subjects.length === 1 ? first!.name : `${subjects.length} runs side by side`;
-}
-
 function requireRuns(runs: readonly string[]): void {
   const twice = runs.find((run, i) => runs.findIndex((other) => resolve(other) === resolve(run)) !== i);
   if (runs.length > 0 && twice === undefined) return;
@@ -202,17 +204,16 @@ function requireOurs(out: string, overwrite: boolean): void {
   if (found === undefined) return;
   if (found.isFile() && (overwrite || startOf(out).includes(`name="generator" content="${GENERATOR} `)))
     return;
-  throw new UsclError({
-    kind: 'usage',
-    code: 'OUTPUT_NOT_OURS',
-    message: found.isFile()
+  throw usageError(
+    'OUTPUT_NOT_OURS',
+    found.isFile()
       ? `Will not replace ${out}: it is no report of this program.`
       : `Will not write a report to ${out}: it is ${found.isDirectory() ? 'a folder' : 'no file'}.`,
-    where: out,
-    remedy: found.isFile()
+    found.isFile()
       ? 'Choose another file, or say --overwrite.'
       : `Name a file, such as ${basename(out)}/report.html.`,
-  });
+    { where: out },
+  );
 }
 
 function startOf(path: string): string {
@@ -223,14 +224,4 @@ function startOf(path: string): string {
   } finally {
     closeSync(file);
   }
-}
-
-function foreignDataset(dataset: Dataset): UsclError {
-  return new UsclError({
-    kind: 'usage',
-    code: 'REPORT_DATASET',
-    message: `The dataset ${dataset.folder} is not the one that any of these runs was made on.`,
-    where: dataset.folder,
-    remedy: 'Give the dataset as it was then (a new ingest can change it), or leave --dataset out.',
-  });
 }

@@ -5,7 +5,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
-import { UsclError } from '../base/errors.ts';
+import { dataError, usageError, type UsclError } from '../base/errors.ts';
 import { type Evaluation, evaluationSchema } from '../evaluation/evaluation-result.ts';
 import { type Explanation, EXPLANATION_FOLDER, readExplanation } from '../evaluation/explanation.ts';
 import { type Predictions, PREDICTIONS_FILE, readPredictions } from '../evaluation/predictions.ts';
@@ -54,18 +54,11 @@ const aboutSchema = z.object({
   overlap: overlapSchema,
   leaks: z.array(z.string()),
 });
-export type About = Readonly<z.infer<typeof aboutSchema>>;
+type About = Readonly<z.infer<typeof aboutSchema>>;
 const ABOUT = 'evaluation.json';
 
-/** What was found about tested clips that a training had met before. */
-export interface LeakAudit {
-  /** Leaks that were allowed, in words. */
-  readonly leaks: readonly string[];
-  /** Tested clips that the weights had seen before; null where that is not known. */
-  readonly overlap: { readonly seen: number; readonly labelsSeen: number } | null;
-  /** Sets of groups that share pictures and were kept on one side. */
-  readonly joined: readonly (readonly string[])[];
-}
+/** What was found about tested clips that a training had met before; overlap null where that is not known. */
+type LeakAudit = Pick<z.infer<typeof foldsRecordSchema>, 'leaks' | 'overlap' | 'joined'>;
 
 interface Common {
   readonly folder: string;
@@ -106,7 +99,7 @@ export interface FinetuneSubject extends Common, Scored {
 }
 
 /** A finished model put to a dataset; `audit` says what of it training had seen. */
-export interface ExternalSubject extends Common, Scored {
+interface ExternalSubject extends Common, Scored {
   readonly kind: 'evaluation';
   readonly about: About | null;
 }
@@ -187,21 +180,19 @@ function noRun(folder: string): UsclError {
       : found.isDirectory()
         ? `${folder} is no run: it has neither ${RUN_FILES.config} nor ${PREDICTIONS_FILE}.`
         : `${folder} is a file; a run is a folder.`;
-  return new UsclError({
-    kind: 'usage',
-    code: 'REPORT_NO_RUN',
-    message: what,
-    where: folder,
-    remedy: 'Give folders that `uscl pretrain`, `uscl finetune` or `uscl evaluate --out` wrote.',
-  });
+  return usageError(
+    'REPORT_NO_RUN',
+    what,
+    'Give folders that `uscl pretrain`, `uscl finetune` or `uscl evaluate --out` wrote.',
+    { where: folder },
+  );
 }
 
 function unfinished(folder: string): UsclError {
-  return new UsclError({
-    kind: 'data',
-    code: 'REPORT_UNFINISHED',
-    message: `The run at ${folder} has not finished: it has no ${existsSync(join(folder, PREDICTIONS_FILE)) ? RUN_FILES.metrics : PREDICTIONS_FILE}.`,
-    where: folder,
-    remedy: 'Finish it first: give its command again with --resume.',
-  });
+  return dataError(
+    'REPORT_UNFINISHED',
+    `The run at ${folder} has not finished: it has no ${existsSync(join(folder, PREDICTIONS_FILE)) ? RUN_FILES.metrics : PREDICTIONS_FILE}.`,
+    'Finish it first: give its command again with --resume.',
+    { where: folder },
+  );
 }

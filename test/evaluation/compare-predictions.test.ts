@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { UsclError } from '../../src/base/errors.ts';
-import { majorityOf } from '../../src/evaluation/clip-test.ts';
+import { majorityOf } from '../../src/evaluation/mcnemar.ts';
 import { comparePredictions, twoSidedP } from '../../src/evaluation/compare-predictions.ts';
 import { comparisonSchema } from '../../src/evaluation/comparison-result.ts';
 import { comparisonTable } from '../../src/evaluation/comparison-table.ts';
 import { evaluatePredictions } from '../../src/evaluation/evaluate-predictions.ts';
 import { LEVELS, OVERALL_SCORES } from '../../src/evaluation/evaluation-result.ts';
-import type { LevelRows } from '../../src/evaluation/levels.ts';
+import type { LevelRows } from '../../src/evaluation/level-scorer.ts';
 import type { Predictions } from '../../src/evaluation/predictions.ts';
 import { makePredictions } from './made-predictions.ts';
 

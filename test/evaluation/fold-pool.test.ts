@@ -1,7 +1,6 @@
 /** Folds given to threads: the same numbers, the same errors, heard progress and signals. */
 import { describe, expect, it } from 'vitest';
-import { predictFolds, type FoldJob, type FoldWork } from '../../src/evaluation/fold-pool.ts';
-import { LEFT_OUT } from '../../src/evaluation/fold-predictions.ts';
+import { LEFT_OUT, predictFolds, type FoldJob, type FoldWork } from '../../src/evaluation/fold-pool.ts';
 import { probe } from '../../src/evaluation/probe.ts';
 import { codeOfAsync, makeData } from './support.ts';
 

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { levelRows, type ScoredClip } from '../../src/evaluation/levels.ts';
 import {
   classAt,
+  levelRows,
   levelScorer,
+  type ScoredClip,
   overallAt,
   scoreCount,
   scoresUnder,

@@ -1,8 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { chiSquareTail, fairBinomialTail } from '../../src/evaluation/distributions.ts';
-import { continuityCorrected, exactP, mcnemar, signFlipP } from '../../src/evaluation/mcnemar.ts';
+import {
+  chiSquareTail,
+  continuityCorrected,
+  exactP,
+  fairBinomialTail,
+  mcnemar,
+  signFlipP,
+} from '../../src/evaluation/mcnemar.ts';
 import { golden } from './support.ts';
 
 const cases = golden(

@@ -1,13 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  auroc,
-  averagePrecision,
-  rankRows,
-  rocPoints,
-  scoresOfRanking,
-  type Ranking,
-} from '../../src/evaluation/ranking.ts';
+import { rankRows, rocPoints, scoresOfRanking, type Ranking } from '../../src/evaluation/ranking.ts';
 import { codeOf } from './support.ts';
 
 /** Rows with few different scores, so that ties are common. */
@@ -148,25 +141,40 @@ describe('the ROC curve', () => {
   });
 });
 
-describe('auroc and averagePrecision', () => {
-  it('say null, not a number, where they are not defined', () => {
-    expect(auroc([1, 1], [0.2, 0.9])).toBeNull();
-    expect(auroc([0, 0], [0.2, 0.9])).toBeNull();
-    expect(averagePrecision([0, 0], [0.2, 0.9])).toBeNull();
-    expect(auroc([], [])).toBeNull();
+describe('scores of a few rows', () => {
+  const scoresOf = (made: readonly (readonly [positive: boolean, score: number])[]) =>
+    scoresOfRanking(ranked(made.map(([positive, score]) => ({ positive, score, group: 0 }))), once);
+
+  it('are no number where they are not defined', () => {
+    expect(scoresOf([]).auroc).toBeNaN();
+    expect(
+      scoresOf([
+        [false, 0.2],
+        [false, 0.9],
+      ]),
+    ).toEqual({ auroc: NaN, averagePrecision: NaN });
     // Every row is of the class: whatever the order, precision is 1.
-    expect(averagePrecision([1, 1], [0.2, 0.9])).toBe(1);
+    expect(
+      scoresOf([
+        [true, 0.2],
+        [true, 0.9],
+      ]),
+    ).toEqual({ auroc: NaN, averagePrecision: 1 });
   });
 
-  it('are known for a small case, for any label', () => {
-    const scores = [0.9, 0.8, 0.7, 0.7, 0.1];
-    expect(auroc([2, 0, 2, 0, 1], scores, 2)).toBeCloseTo((3 + 1.5) / 6, 12);
-    expect(averagePrecision([2, 0, 2, 0, 1], scores, 2)).toBeCloseTo(1 / 2 + (1 / 2) * (2 / 4), 12);
+  it('are known for a small case', () => {
+    const found = scoresOf([
+      [true, 0.9],
+      [false, 0.8],
+      [true, 0.7],
+      [false, 0.7],
+      [false, 0.1],
+    ]);
+    expect(found.auroc).toBeCloseTo((3 + 1.5) / 6, 12);
+    expect(found.averagePrecision).toBeCloseTo(1 / 2 + (1 / 2) * (2 / 4), 12);
   });
 
-  it('refuse different lengths and scores that are no numbers', () => {
-    expect(codeOf(() => auroc([0, 1], [0.5]))).toBe('METRIC_INPUT');
-    expect(codeOf(() => averagePrecision([0, 1], [0.5, NaN]))).toBe('METRIC_INPUT');
-    expect(codeOf(() => auroc([0, 1], [0.5, Infinity]))).toBe('METRIC_INPUT');
+  it('are refused for scores that are no numbers', () => {
+    for (const score of [NaN, Infinity]) expect(codeOf(() => scoresOf([[true, score]]))).toBe('METRIC_INPUT');
   });
 });

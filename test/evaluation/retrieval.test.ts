@@ -1,7 +1,6 @@
 /** Nearest clips in order, with whom must not be answered left out. */
 import { describe, expect, it } from 'vitest';
-import { neighbourAgreement } from '../../src/evaluation/neighbourhoods.ts';
-import { comparableRows, nearestClips } from '../../src/evaluation/retrieval.ts';
+import { comparableRows, nearestClips, neighbourAgreement } from '../../src/evaluation/retrieval.ts';
 import { codeOf } from './support.ts';
 
 /** Directions by angle in the plane. */

@@ -5,7 +5,7 @@
  * there text and rulers are left for a network to look at.
  */
 import { HEAT_COLOURS, overlayHeat } from '../../evaluation/heat-colours.ts';
-import { type Grid, insideShare, resizeMap } from '../../evaluation/grad-cam.ts';
+import { type CamPlan, type Grid, insideShare, resizeMap } from '../../evaluation/grad-cam.ts';
 import {
   ACCENT,
   fileName,
@@ -26,7 +26,6 @@ import { LOOK_AT } from '../../ingest/contact-sheet.ts';
 import { findField } from '../../ingest/field/find.ts';
 import { rasterize } from '../../ingest/field/raster.ts';
 import { join } from 'node:path';
-import type { CamPlan } from '../../evaluation/cam-plan.ts';
 import type { CamVideo } from '../../evaluation/explanation.ts';
 import { imageLength } from '../../views/config.ts';
 import { fillWholeView } from '../../views/whole.ts';

@@ -5,10 +5,9 @@
 import { setImmediate } from 'node:timers/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../base/files.ts';
-import type { CamImage, CamPlan } from '../../evaluation/cam-plan.ts';
 import { uniformFrames } from '../../evaluation/embeddings.ts';
 import type { CamEntry, CamExplanation, CamVideo } from '../../evaluation/explanation.ts';
-import { insideShare, resizeMap } from '../../evaluation/grad-cam.ts';
+import { type CamImage, type CamPlan, insideShare, resizeMap } from '../../evaluation/grad-cam.ts';
 import { largestAt } from '../../evaluation/knn.ts';
 import { imageLength } from '../../views/config.ts';
 import { fillWholeView } from '../../views/whole.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { defined } from '../../base/collect.ts';
 import { dataError, usageError, type UsclError } from '../../base/errors.ts';
 import { openBackend } from '../../engine/open.ts';
-import { CamPlan } from '../../evaluation/cam-plan.ts';
+import { CamPlan } from '../../evaluation/grad-cam.ts';
 import { clipMeans, type ClipEmbeddings, embedDataset } from '../../evaluation/embeddings.ts';
 import {
   type Explanation,

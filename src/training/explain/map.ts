@@ -7,8 +7,7 @@ import { scatterChart } from '../../charts/scatter.ts';
 import { clipMeans, type ClipEmbeddings } from '../../evaluation/embeddings.ts';
 import { embeddingMap } from '../../evaluation/embedding-map.ts';
 import { type MapExplanation, RESEARCH_ONLY } from '../../evaluation/explanation.ts';
-import { neighbourAgreement } from '../../evaluation/neighbourhoods.ts';
-import { comparableRows } from '../../evaluation/retrieval.ts';
+import { comparableRows, neighbourAgreement } from '../../evaluation/retrieval.ts';
 import { type ClipReference, referenceTo } from './clip-pool.ts';
 import type { Work } from './options.ts';
 

@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { groupBy } from '../../base/collect.ts';
 import { largestAt } from '../../evaluation/knn.ts';
 import type { Dataset } from '../../dataset/reader.ts';
-import { balancedAccuracy } from '../../evaluation/metrics.ts';
+import { confusionMatrix, scoresOfConfusion } from '../../evaluation/metrics.ts';
 import type { PredictedClip } from '../../evaluation/predictions.ts';
 import { OUTPUTS } from '../../models/heads.ts';
 import type { FrameRow } from '../../views/frames.ts';
@@ -96,6 +96,6 @@ export function scoreRows(
   return {
     loss: loss / rows.length,
     frameAccuracy: right / rows.length,
-    balancedAccuracy: balancedAccuracy(truth, predicted, classes),
+    balancedAccuracy: scoresOfConfusion(confusionMatrix(truth, predicted, classes), classes).balancedAccuracy,
   };
 }

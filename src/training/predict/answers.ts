@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import type { Field } from '../../dataset/types.ts';
 import { largestAt } from '../../evaluation/knn.ts';
-import { largestWithTies, meanOf } from '../../evaluation/levels.ts';
+import { largestWithTies, meanOf } from '../../evaluation/level-scorer.ts';
 
 /** Goes with every output. */
 export const RESEARCH_USE = 'Research use only; not a medical device.';

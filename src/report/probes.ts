@@ -1,11 +1,12 @@
 /** What frozen features were worth: each probe of the run beside random weights, with the intervals of the difference. */
-import { mean } from '../../base/collect.ts';
-import { forestChart } from '../../charts/forest.ts';
-import { html, name, type Part } from '../../charts/markup.ts';
-import { balancedAccuracyByChance } from '../../evaluation/metrics.ts';
-import type { RunProbe } from '../../training/probe-run.ts';
-import { figure, figures, notice } from '../elements.ts';
-import { count, counted, interval, percent, roundPercent, score, signed } from '../numbers.ts';
+import { mean } from '../base/collect.ts';
+import { forestChart } from '../charts/forest.ts';
+import { html, name, type Part } from '../charts/markup.ts';
+import { balancedAccuracyByChance } from '../evaluation/metrics.ts';
+import type { LevelScores } from '../evaluation/probe-result.ts';
+import type { RunProbe } from '../training/probe-run.ts';
+import { figure, figures, notice } from './elements.ts';
+import { count, counted, interval, percent, roundPercent, score, signed } from './numbers.ts';
 
 const READERS = { linear: 'linear probe', knn: 'kNN' } as const;
 
@@ -65,19 +66,9 @@ function probePart(probe: RunProbe): Part {
             label: `${READERS[reader]} in numbers`,
             head: ['Weights', 'Balanced accuracy', 'Accuracy', 'Macro-F1', 'Difference', 'Interval'],
             rows: [
-              [
-                'pretrained',
-                score(own.balancedAccuracy.mean),
-                percent(own.accuracy.mean),
-                score(own.macroF1.mean),
-                '',
-                '',
-              ],
+              [...scoreCells('pretrained', own), '', ''],
               ...others.map((one, i) => [
-                `random ${i + 1}`,
-                score(one.balancedAccuracy.mean),
-                percent(one.accuracy.mean),
-                score(one.macroF1.mean),
+                ...scoreCells(`random ${i + 1}`, one),
                 signed(gains[i]?.mean ?? null),
                 interval(gains[i]?.interval ?? null),
               ]),
@@ -86,4 +77,8 @@ function probePart(probe: RunProbe): Part {
         }),
       ),
     )}`;
+}
+
+function scoreCells(what: string, { balancedAccuracy, accuracy, macroF1 }: LevelScores): readonly string[] {
+  return [what, score(balancedAccuracy.mean), percent(accuracy.mean), score(macroF1.mean)];
 }

@@ -1,16 +1,16 @@
 /** Runs side by side: their scores, and what paired tests say about the differences. */
-import type { Comparison, RateComparison } from '../../evaluation/comparison-result.ts';
-import { LOWER_IS_BETTER, OVERALL_SCORES, type OverallScore } from '../../evaluation/evaluation-result.ts';
-import { forestChart } from '../../charts/forest.ts';
-import { legendList } from '../../charts/legend.ts';
-import { type Line, lineChart, lineLegend } from '../../charts/line.ts';
-import { shareAxis } from '../../charts/plot.ts';
-import { figure, figures, notice, quiet, table } from '../elements.ts';
-import { type Html, html, name, type Part } from '../../charts/markup.ts';
-import { count, counted, interval, listed, plain, pValue, roundPercent, score, signed } from '../numbers.ts';
-import { isScored, type ScoredSubject, type Subject } from '../subject.ts';
-import { rateAxis } from './figures.ts';
-import { leading, SCORE_NAMES, scoreCell, SHORT_NAMES, SPOKEN_NAMES } from './scores.ts';
+import type { Comparison, RateComparison } from '../evaluation/comparison-result.ts';
+import { LOWER_IS_BETTER, OVERALL_SCORES } from '../evaluation/evaluation-result.ts';
+import { forestChart } from '../charts/forest.ts';
+import { legendList } from '../charts/legend.ts';
+import { lineChart, lineLegend } from '../charts/line.ts';
+import { shareAxis } from '../charts/plot.ts';
+import { figure, figures, notice, table } from './elements.ts';
+import { type Html, html, name, type Part } from '../charts/markup.ts';
+import { count, counted, interval, listed, plain, pValue, roundPercent, score, signed } from './numbers.ts';
+import { isScored, type ScoredSubject, type Subject } from './subject.ts';
+import { efficiencyLine, efficiencySpoken, rateAxis } from './figures.ts';
+import { leading, nameOf, scoreCell, SHORT_NAMES, SPOKEN_NAMES } from './scores.ts';
 
 /** A run against the first one: what was found, or why the two cannot be compared. */
 export interface Paired {
@@ -58,7 +58,7 @@ function scoreTable(subjects: readonly ScoredSubject[]): Html {
         ['Seeds', ...subjects.map(({ evaluation }) => count(leading(evaluation).seeds.length))],
         ['Training labels', ...subjects.map(({ evaluation }) => roundPercent(leading(evaluation).labelRate))],
         ...OVERALL_SCORES.map((key) => [
-          html`${SCORE_NAMES[key]}${LOWER_IS_BETTER.has(key) && quiet(', less is better')}`,
+          nameOf(key),
           ...subjects.map(({ evaluation }) => scoreCell(leading(evaluation).clipMean.scores[key])),
         ]),
       ],
@@ -75,19 +75,9 @@ const MOST_LINES = 6;
 function efficiency(subjects: readonly ScoredSubject[]): Html | null {
   const several = subjects.filter(({ evaluation }) => evaluation.labelRates.length > 1).slice(0, MOST_LINES);
   if (several.length < 2) return null;
-  const lines = several.map((subject, style): Line => {
-    const known = subject.evaluation.labelRates.flatMap(({ labelRate, clipMean }) => {
-      const { mean, interval: ends } = clipMean.scores.balancedAccuracy;
-      return mean === null ? [] : [{ labelRate, mean, ends: ends ?? ([mean, mean] as const) }];
-    });
-    return {
-      name: subject.name,
-      style,
-      marked: true,
-      points: known.map(({ labelRate, mean }) => [labelRate, mean]),
-      band: known.map(({ labelRate, ends }) => [labelRate, ends[0], ends[1]]),
-    };
-  });
+  const lines = several.map((subject, style) =>
+    efficiencyLine(subject.name, style, subject.evaluation, 'balancedAccuracy'),
+  );
   const rates = [...new Set(lines.flatMap(({ points }) => points.map(([rate]) => rate)))].sort(
     (a, b) => a - b,
   );
@@ -97,7 +87,7 @@ function efficiency(subjects: readonly ScoredSubject[]): Html | null {
       caption:
         'Balanced accuracy of clips against the share of training labels; bands are intervals over groups of each run by itself.',
       plot: lineChart({
-        label: `Label efficiency. ${lines.map(({ name: of, points }) => `${of}: ${points.map(([at, value]) => `${score(value, 2)} at ${roundPercent(at)}`).join(', ')}`).join('; ')}.`,
+        label: efficiencySpoken(lines),
         x: rateAxis(rates),
         y: shareAxis('balanced accuracy'),
         height: 300,
@@ -136,7 +126,6 @@ function ratePart(rate: RateComparison, { settings, a, b, labelRates }: Comparis
     const { mean, interval: ends } = scores[key];
     return mean === null || ends === null ? [] : [{ key, mean, ends }];
   });
-  const better = (key: OverallScore): Part => LOWER_IS_BETTER.has(key) && quiet(', less is better');
   return html`${labelRates.length > 1 && html`<h4>With ${roundPercent(rate.labelRate)} of the training labels</h4>`}
     <p>${verdict(rate, a.name, b.name)}</p>
     ${figures([
@@ -160,7 +149,7 @@ function ratePart(rate: RateComparison, { settings, a, b, labelRates }: Comparis
               rows: OVERALL_SCORES.map((key) => {
                 const one = scores[key];
                 return [
-                  html`${SCORE_NAMES[key]}${better(key)}`,
+                  nameOf(key),
                   score(one.a),
                   score(one.b),
                   signed(one.mean),

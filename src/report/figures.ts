@@ -1,15 +1,15 @@
 /** The pictures of scores: confusion, ROC, reliability, label efficiency. Each says how it is read. */
-import type { LevelEvaluation } from '../../evaluation/evaluation-result.ts';
-import { confusionChart } from '../../charts/confusion.ts';
-import { legendList } from '../../charts/legend.ts';
-import { type Line, lineChart, lineLegend } from '../../charts/line.ts';
-import { type Axis, shareAxis } from '../../charts/plot.ts';
-import { reliabilityChart } from '../../charts/reliability.ts';
-import { figure, figures } from '../elements.ts';
-import { mean } from '../../base/collect.ts';
-import { type Html, html, name, type Part } from '../../charts/markup.ts';
-import { count, interval, listed, percent, plain, roundPercent, score } from '../numbers.ts';
-import type { ScoredSubject } from '../subject.ts';
+import type { Evaluation, LevelEvaluation, OverallScore } from '../evaluation/evaluation-result.ts';
+import { confusionChart } from '../charts/confusion.ts';
+import { legendList } from '../charts/legend.ts';
+import { type Line, lineChart, lineLegend } from '../charts/line.ts';
+import { type Axis, shareAxis } from '../charts/plot.ts';
+import { reliabilityChart } from '../charts/reliability.ts';
+import { figure, figures } from './elements.ts';
+import { mean } from '../base/collect.ts';
+import { type Html, html, name, type Part } from '../charts/markup.ts';
+import { count, interval, listed, percent, plain, roundPercent, score } from './numbers.ts';
+import type { ScoredSubject } from './subject.ts';
 import { chanceOf, leading } from './scores.ts';
 
 /** The section's content: all at clip level, by mean probability, of the highest label rate. */
@@ -149,24 +149,12 @@ const EFFICIENCY_NAMES = { balancedAccuracy: 'balanced accuracy', auroc: 'AUROC,
 function labelFigure({ evaluation }: ScoredSubject): Html | null {
   const { labelRates, settings } = evaluation;
   if (labelRates.length < 2) return null;
-  const lines = EFFICIENCY.map((key, style): Line => {
-    const known = labelRates.flatMap(({ labelRate, clipMean }) => {
-      const { mean: value, interval: ends } = clipMean.scores[key];
-      return value === null ? [] : [{ labelRate, value, ends: ends ?? ([value, value] as const) }];
-    });
-    return {
-      name: EFFICIENCY_NAMES[key],
-      style,
-      marked: true,
-      points: known.map(({ labelRate, value }) => [labelRate, value]),
-      band: known.map(({ labelRate, ends }) => [labelRate, ends[0], ends[1]]),
-    };
-  });
+  const lines = EFFICIENCY.map((key, style) => efficiencyLine(EFFICIENCY_NAMES[key], style, evaluation, key));
   return figure({
     title: 'Label efficiency',
     caption: `Scores against the share of training labels used; bands are ${roundPercent(settings.confidence)} intervals over groups.`,
     plot: lineChart({
-      label: `Label efficiency. ${lines.map(({ name: of, points }) => `${of}: ${points.map(([at, value]) => `${score(value, 2)} at ${roundPercent(at)}`).join(', ')}`).join('; ')}.`,
+      label: efficiencySpoken(lines),
       x: rateAxis(labelRates.map(({ labelRate }) => labelRate)),
       y: shareAxis('score'),
       height: 300,
@@ -186,6 +174,33 @@ function labelFigure({ evaluation }: ScoredSubject): Html | null {
       ]),
     },
   });
+}
+
+/** A score of clips against the share of training labels, its intervals as a band. */
+export function efficiencyLine(
+  of: string,
+  style: number,
+  { labelRates }: Evaluation,
+  key: OverallScore,
+): Line {
+  const known = labelRates.flatMap(({ labelRate, clipMean }) => {
+    const { mean: value, interval: ends } = clipMean.scores[key];
+    return value === null ? [] : [{ labelRate, value, ends: ends ?? ([value, value] as const) }];
+  });
+  return {
+    ...{ name: of, style, marked: true },
+    points: known.map(({ labelRate, value }) => [labelRate, value]),
+    band: known.map(({ labelRate, ends }) => [labelRate, ends[0], ends[1]]),
+  };
+}
+
+/** What lines of label efficiency show, in words. */
+export function efficiencySpoken(lines: readonly Line[]): string {
+  const spoken = lines.map(({ name: of, points }) => {
+    const values = points.map(([at, value]) => `${score(value, 2)} at ${roundPercent(at)}`);
+    return `${of}: ${values.join(', ')}`;
+  });
+  return `Label efficiency. ${spoken.join('; ')}.`;
 }
 
 /** Label rates on a scale of equal factors, each labelled. */

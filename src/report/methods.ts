@@ -3,26 +3,15 @@
  * numbers it was done with, and what it cannot show. Nothing in it is assumed; a run that does not know says so.
  */
 import { basename } from 'node:path';
-import type { RateEvaluation } from '../../evaluation/evaluation-result.ts';
-import type { Config } from '../../training/config.ts';
-import type { FinetuneConfig } from '../../training/finetune/config.ts';
-import { html, type Part } from '../../charts/markup.ts';
-import {
-  checkpointChoice,
-  epochChoice,
-  labelsRead,
-  optimizerOf,
-  seedsDiffer,
-  trainedBefore,
-} from '../facts.ts';
-import { count, counted, listed, plain, roundPercent, score } from '../numbers.ts';
-import {
-  isScored,
-  type FinetuneSubject,
-  type PretrainSubject,
-  type ScoredSubject,
-  type Subject,
-} from '../subject.ts';
+import type { RateEvaluation } from '../evaluation/evaluation-result.ts';
+import type { Config } from '../training/config.ts';
+import type { FinetuneConfig } from '../training/finetune/config.ts';
+import { html, type Part } from '../charts/markup.ts';
+import { checkpointChoice, epochChoice, labelsRead, optimizerOf } from './facts.ts';
+import { seedsDiffer, trainedBefore } from './facts.ts';
+import { count, counted, listed, plain, roundPercent, score } from './numbers.ts';
+import { isScored, type ScoredSubject, type Subject } from './subject.ts';
+import type { FinetuneSubject, PretrainSubject } from './subject.ts';
 import { layersOf } from './data.ts';
 import { Citations } from './references.ts';
 import { chanceOf, inWords, leading } from './scores.ts';

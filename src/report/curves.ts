@@ -1,26 +1,31 @@
 /** How training went: the panels of a pretraining or a fine-tuning as figures with their numbers. */
-import { lineLegend } from '../../charts/line.ts';
-import { legendList } from '../../charts/legend.ts';
-import { type Html, html, type Part } from '../../charts/markup.ts';
-import { type CurvePanel, drawPanel, pretrainPanels, thinned } from '../../training/curves.ts';
-import { finetunePanels } from '../../training/finetune/epoch-log.ts';
-import { groupBy } from '../../base/collect.ts';
-import { figure, figures } from '../elements.ts';
-import { count, plain } from '../numbers.ts';
-import type { FinetuneSubject, PretrainSubject } from '../subject.ts';
+import { lineLegend } from '../charts/line.ts';
+import { legendList } from '../charts/legend.ts';
+import { type Html, html, type Part } from '../charts/markup.ts';
+import { type CurvePanel, drawPanel, pretrainPanels, thinned } from '../training/curves.ts';
+import { finetunePanels } from '../training/finetune/epoch-log.ts';
+import { groupBy } from '../base/collect.ts';
+import { figure, figures } from './elements.ts';
+import { count, plain } from './numbers.ts';
+import type { FinetuneSubject, PretrainSubject, Subject } from './subject.ts';
 
 /** Rows of a table that a person would read. */
 const MOST_ROWS = 40;
 
-/** Curves of a pretraining run. */
-export function pretrainCurves({ log }: PretrainSubject): Part {
+/** The section's content; null for an evaluation, which trains nothing. */
+export function curvesSection(subject: Subject): Part {
+  if (subject.kind === 'evaluation') return null;
+  return subject.kind === 'pretraining' ? pretrainCurves(subject) : finetuneCurves(subject);
+}
+
+function pretrainCurves({ log }: PretrainSubject): Part {
   const panels = pretrainPanels(log);
   if (panels.length === 0) return html`<p>The run has not logged a step yet.</p>`;
   return figures(panels.map(panelFigure));
 }
 
-/** Curves of a fine-tuning run at its highest label rate. */
-export function finetuneCurves({ log, config }: FinetuneSubject): Part {
+/** At the highest label rate. */
+function finetuneCurves({ log, config }: FinetuneSubject): Part {
   const rate = Math.max(...config.labelRates);
   const entries = log.filter((entry) => entry.labelRate === rate && entry.fold !== null);
   if (entries.length === 0) return html`<p>The run has kept no log of its epochs.</p>`;

@@ -1,11 +1,11 @@
 /** What a reader takes away who reads nothing else: the result with its interval, against chance, and what limits it. */
-import type { RateEvaluation } from '../../evaluation/evaluation-result.ts';
-import type { KnnEntry, ValidationEntry } from '../../training/log.ts';
-import { notice } from '../elements.ts';
-import { type Html, html, type Part } from '../../charts/markup.ts';
-import { labelsRead } from '../facts.ts';
-import { count, counted, interval, listed, percent, plain, roundPercent, score } from '../numbers.ts';
-import { isScored, type PretrainSubject, type ScoredSubject, type Subject } from '../subject.ts';
+import type { RateEvaluation } from '../evaluation/evaluation-result.ts';
+import type { KnnEntry, ValidationEntry } from '../training/log.ts';
+import { notice } from './elements.ts';
+import { type Html, html, type Part } from '../charts/markup.ts';
+import { labelsRead } from './facts.ts';
+import { count, counted, interval, listed, percent, plain, roundPercent, score } from './numbers.ts';
+import { isScored, type PretrainSubject, type ScoredSubject, type Subject } from './subject.ts';
 import { chanceOf, leading } from './scores.ts';
 
 /** The paragraphs of one run. */

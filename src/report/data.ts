@@ -1,13 +1,13 @@
 /** On what clips, and by what rules: the dataset, its classes, and who was tested by whom. */
 import { basename } from 'node:path';
-import type { Manifest } from '../../dataset/types.ts';
-import { facts, notice, table } from '../elements.ts';
-import { mean } from '../../base/collect.ts';
-import { type Html, html, joined, name, type Part } from '../../charts/markup.ts';
-import { checkpointChoice, epochChoice, labelsRead, seedsDiffer } from '../facts.ts';
-import { count, counted, listed, percent, roundPercent } from '../numbers.ts';
-import type { FinetuneSubject, PretrainSubject, ScoredSubject, Subject } from '../subject.ts';
-import { UNKNOWN } from '../../training/provenance.ts';
+import type { Manifest } from '../dataset/types.ts';
+import { facts, notice, table } from './elements.ts';
+import { mean } from '../base/collect.ts';
+import { type Html, html, joined, name, type Part } from '../charts/markup.ts';
+import { checkpointChoice, epochChoice, labelsRead, seedsDiffer } from './facts.ts';
+import { count, counted, listed, percent, roundPercent } from './numbers.ts';
+import type { FinetuneSubject, PretrainSubject, ScoredSubject, Subject } from './subject.ts';
+import { UNKNOWN } from '../training/provenance.ts';
 import { leading } from './scores.ts';
 import { leakNotice } from './summary.ts';
 

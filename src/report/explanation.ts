@@ -1,13 +1,13 @@
 /** What `uscl explain` found: where the heat lies, and how clips lie to each other. */
-import type { CamExplanation, Explanation, MapExplanation } from '../../evaluation/explanation.ts';
-import { legendList } from '../../charts/legend.ts';
-import { scatterChart } from '../../charts/scatter.ts';
-import { groupBy } from '../../base/collect.ts';
-import { facts, figure, figures, table } from '../elements.ts';
-import { type Html, html, name, type Part } from '../../charts/markup.ts';
-import { count, counted, percent, plain, score } from '../numbers.ts';
-import type { Pictures } from '../pictures.ts';
-import type { Subject } from '../subject.ts';
+import type { CamExplanation, Explanation, MapExplanation } from '../evaluation/explanation.ts';
+import { legendList } from '../charts/legend.ts';
+import { scatterChart } from '../charts/scatter.ts';
+import { groupBy, mean } from '../base/collect.ts';
+import { facts, figure, figures, table } from './elements.ts';
+import { type Html, html, name, type Part } from '../charts/markup.ts';
+import { count, counted, percent, plain, score } from './numbers.ts';
+import type { Pictures } from './pictures.ts';
+import type { Subject } from './subject.ts';
 
 /** The section's content. */
 export function explanationSection(subject: Subject, cams: Pictures['cams']): Part {
@@ -164,5 +164,5 @@ function heatSentence({ summary }: CamExplanation): string {
 
 function meanOf(values: readonly (number | null)[]): number | null {
   const known = values.filter((value) => value !== null);
-  return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length;
+  return known.length === 0 ? null : mean(known);
 }

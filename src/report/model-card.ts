@@ -1,12 +1,15 @@
-/** A model card (Mitchell et al. 2019): what the model is, what it is for, and what it must not be used for. */
-import { facts } from '../elements.ts';
-import { html, joined, name, type Part } from '../../charts/markup.ts';
-import { counted, listed } from '../numbers.ts';
-import { isScored, type Subject } from '../subject.ts';
+/**
+ * A model card (Mitchell et al. 2019): what the model is, what it is for, and what it must not be used for; with the
+ * complete configuration, and what the run was computed on.
+ */
+import { facts } from './elements.ts';
+import { html, joined, name, type Part } from '../charts/markup.ts';
+import { bytes, count, counted, listed } from './numbers.ts';
+import { isScored, type Subject } from './subject.ts';
 import { layersOf, startOf } from './data.ts';
 import { inWords, leading } from './scores.ts';
 
-/** The section's content. */
+/** The card. */
 export function modelCard(subject: Subject): Part {
   const pretrained = subject.kind === 'pretraining';
   return facts([
@@ -76,5 +79,36 @@ function resultsOf(subject: Subject): Part {
   return listed([
     `balanced accuracy ${inWords(balancedAccuracy, confidence)}`,
     `mean AUROC ${inWords(auroc, confidence)}`,
+  ]);
+}
+
+/** Every key of the configuration as the run resolved it. */
+export function configurationSection(subject: Subject): Part {
+  if (subject.kind === 'evaluation')
+    return html`<p>An evaluation trains nothing; the run of the model has its configuration.</p>`;
+  return html`<p class="note">
+      All keys as resolved, defaults included: <code>--config</code> with this text repeats the run.
+    </p>
+    <details>
+      <summary>config.json</summary>
+      <pre tabindex="0" aria-label="Configuration">${JSON.stringify(subject.config, null, 2)}</pre>
+    </details>`;
+}
+
+/** Versions and machine. */
+export function environmentSection({ environment }: Subject): Part {
+  if (environment === null) return html`<p>The run has not recorded what it was computed on.</p>`;
+  const { uscl, revision, node, system, cpu, processors, memory, backend } = environment;
+  return facts([
+    ['uscl', uscl],
+    ['Revision', revision === null ? 'not from a checkout' : html`<code>${revision}</code>`],
+    [
+      'Kernels',
+      `${backend.library} (${backend.name}), ${count(backend.threads)} threads, ${backend.instructionSet}`,
+    ],
+    ['Node.js', node],
+    ['System', system],
+    ['Processor', `${cpu} × ${count(processors)}`],
+    ['Memory', bytes(memory)],
   ]);
 }
