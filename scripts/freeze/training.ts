@@ -20,11 +20,11 @@ const WHOLE: Settings = [
   ...['evaluation.dataset=watch', 'evaluation.every=3', 'evaluation.neighbours=3'],
 ];
 
-/** The plain backend has one precision. */
 const LONG: Readonly<Record<string, Settings>> = {
   'onednn-f32': [...WHOLE, ...ONEDNN, 'precision=f32', 'loader.workers=1'],
   'onednn-bf16': [...WHOLE, ...ONEDNN, 'precision=bf16'],
   'reference-f32': [...WHOLE, ...REFERENCE, 'precision=f32'],
+  'reference-bf16': [...WHOLE, ...REFERENCE, 'precision=bf16'],
 };
 
 interface Short {
@@ -94,7 +94,11 @@ export async function pretrainingChapter(stage: Stage): Promise<void> {
   stage.put('stopped by Ctrl-C', String(await stage.interrupted(stopped, isDue, 'SIGINT')));
   stage.call('other settings', [...stopped, '--resume', '--set', 'seed=1'], { exit: 2 });
   stage.call('not replaced', stopped, { exit: 2 });
-  stage.call('gone on with', [...stopped, '--resume', '--set', 'loader.workers=1']);
+  // What is left to do, and so to say, hangs on the moment of the signal.
+  stage.put('gone on with', stage.run([...stopped, '--resume', '--set', 'loader.workers=1']).code);
+  const [whole, resumed] = ['reference-f32', 'stopped'].map((name) => folderOf(stage.at(`runs/${name}`)));
+  const differing = differences(whole!, resumed!).map(({ name }) => name);
+  stage.put('gone on with to something else', differing);
 }
 
 /** A run left alone, and one that is killed at some moment and gone on with: their folders must hold the same. */
