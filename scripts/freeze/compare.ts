@@ -3,6 +3,8 @@ import { isList, type Tree, type Value } from './record.ts';
 
 export interface Freeze {
   readonly format: 'uscl-freeze';
+  /** Commit of the checkout, with `+` where files differ from it; null where it is not known. */
+  readonly revision: Value;
   /** What the values hang on beside the program: processor, libraries, versions. */
   readonly machine: Tree;
   readonly values: Tree;

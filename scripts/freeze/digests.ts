@@ -38,12 +38,12 @@ function numberAt(value: unknown, key: string): number {
   return typeof found === 'number' ? found : 0;
 }
 
-/** What this machine put into a run, by the run's own word. */
+/** What this machine put into a run, by the run's own word, and the commit of the program. */
 export function machineOf(run: string): Tree {
   const path = join(run, 'environment.json');
   if (!existsSync(path)) return {};
-  const { cpu, backend, uscl } = JSON.parse(readFileSync(path, 'utf8')) as Record<string, Value>;
-  return { uscl: uscl ?? null, cpu: cpu ?? null, backend: backend ?? null };
+  const { cpu, backend, uscl, revision } = JSON.parse(readFileSync(path, 'utf8')) as Record<string, Value>;
+  return { uscl: uscl ?? null, cpu: cpu ?? null, backend: backend ?? null, revision: revision ?? null };
 }
 
 export interface FolderOptions {

@@ -87,7 +87,9 @@ async function freeze(out: string): Promise<void> {
       console.log(`${name}: ${((performance.now() - began) / 1000).toFixed(0)} s`);
     }
     mkdirSync(dirname(out), { recursive: true });
-    const made: Freeze = { format: 'uscl-freeze', machine: machine(stage), values: stage.values };
+    const { revision = null, ...facts } = stage.machine;
+    const values = stage.values;
+    const made: Freeze = { format: 'uscl-freeze', revision, machine: { ...versions(), ...facts }, values };
     writeFileSync(out, `${laidOut({ ...made })}\n`);
     for (const call of stage.unexpected) console.log(`otherwise than meant: ${call}`);
   } finally {
@@ -95,14 +97,13 @@ async function freeze(out: string): Promise<void> {
   }
 }
 
-function machine(stage: Stage): Tree {
+function versions(): Tree {
   const version = execFileSync('ffmpeg', ['-version'], { encoding: 'utf8' }).split('\n')[0]!;
   return {
     node: process.version,
     architecture: arch(),
     ffmpeg: version.replace(/ Copyright.*/, ''),
     libvips: sharp.versions.vips,
-    ...stage.machine,
   };
 }
 

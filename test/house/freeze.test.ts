@@ -5,6 +5,7 @@ import { laidOut, outline, spoken } from '../../scripts/freeze/record.ts';
 
 const freeze = (values: Freeze['values'], machine: Freeze['machine'] = {}): Freeze => ({
   format: 'uscl-freeze',
+  revision: null,
   machine,
   values,
 });
