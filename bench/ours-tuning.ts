@@ -6,8 +6,7 @@
 import { createInterface } from 'node:readline';
 import { openBackend } from '../src/engine/open.ts';
 import { openTuningStep, TUNING_WORKS } from '../src/training/bench-tuning.ts';
-import { resolveConfig } from '../src/training/resolve.ts';
-import { settled } from '../src/training/resolve.ts';
+import { resolveConfig, settled } from '../src/training/config.ts';
 
 const [asked, images, ...set] = process.argv.slice(2);
 const work = TUNING_WORKS.find((name) => name === asked);

@@ -21,8 +21,7 @@ import { probeVideo } from '../src/ingest/video/probe.ts';
 import { initialise } from '../src/models/initialise.ts';
 import { saveCheckpoint } from '../src/training/checkpoint.ts';
 import { classifierNetwork } from '../src/training/finetune/model.ts';
-import { FrameBatcher } from '../src/training/predict/opened-model.ts';
-import { OpenedModel } from '../src/training/predict/opened-model.ts';
+import { FrameBatcher, OpenedModel } from '../src/training/predict/opened-model.ts';
 import { Predictor } from '../src/training/predict/predict.ts';
 import { frameViewSchema } from '../src/views/config.ts';
 

@@ -131,7 +131,7 @@ export { finetuneTable } from './training/finetune/finetune-table.ts';
 export { readLog, type LogEntry } from './training/log.ts';
 export { pretrain, type PretrainOptions } from './training/pretrain.ts';
 export { probeRun, type ProbeRunOptions, type RunProbe } from './training/probe-run.ts';
-export { PRESETS, resolveConfig, type ConfigSources } from './training/resolve.ts';
+export { PRESETS, resolveConfig, type ConfigSources } from './training/config.ts';
 export { explain, type Explained } from './training/explain/explain.ts';
 export type { ExplainOptions } from './training/explain/options.ts';
 export {

@@ -1,7 +1,11 @@
 /** `uscl evaluate RUN DATASET`. */
 import { Command } from 'commander';
-import { evaluateRun, type EvaluateRunOptions } from '../training/evaluate/evaluate.ts';
-import { checkResultFolder, writeResultFolder } from '../training/evaluate/result-folder.ts';
+import {
+  checkResultFolder,
+  evaluateRun,
+  type EvaluateRunOptions,
+  writeResultFolder,
+} from '../training/evaluate/evaluate.ts';
 import { evaluationText } from '../training/evaluate/table.ts';
 import { framesOption, runCommand, withDraws, withJson, withMachine } from './command.ts';
 

@@ -1,12 +1,7 @@
 /** `uscl predict RUN FILE…`. */
 import { Command } from 'commander';
-import { type FilePrediction, type FilePredictions, RESEARCH_USE } from '../training/predict/answers.ts';
-import {
-  ABSTAIN_BELOW,
-  type PredictOptions,
-  Predictor,
-  type PredictVisitor,
-} from '../training/predict/predict.ts';
+import { type FilePrediction, RESEARCH_USE } from '../training/predict/answers.ts';
+import { ABSTAIN_BELOW, type PredictOptions, Predictor, type PredictVisitor } from '../training/predict/predict.ts';
 import type { ModelUse } from '../training/predict/opened-model.ts';
 import {
   type PredictionCounts,
@@ -156,30 +151,10 @@ async function predict(
     output.note(countsText(counts));
     return counts.failed;
   }
-  const result = await collected(predictor, files, settings, visitor);
+  const result = await predictor.files(files, settings, visitor);
   output.result(result);
   for (const line of lines) output.print(line);
   return result.failed.length;
-}
-
-async function collected(
-  predictor: Predictor,
-  files: readonly string[],
-  settings: PredictOptions,
-  visitor: PredictVisitor,
-): Promise<FilePredictions> {
-  const result: FilePredictions = { ...predictor.head(settings), clips: [], failed: [] };
-  await predictor.each(files, settings, {
-    async clip(clip, path) {
-      result.clips.push(clip);
-      await visitor.clip(clip, path);
-    },
-    async failed(file, path, reason) {
-      result.failed.push(file);
-      await visitor.failed(file, path, reason);
-    },
-  });
-  return result;
 }
 
 function formatOf({ format, out }: Options): PredictionFormat | undefined {

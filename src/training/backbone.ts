@@ -28,9 +28,8 @@ import {
   restoreWeights,
   type Weights,
 } from './checkpoint.ts';
-import { type Config } from './config.ts';
+import { type Config, resolveConfig } from './config.ts';
 import { backboneOf } from './learner.ts';
-import { resolveConfig } from './resolve.ts';
 import { isRun, readRunConfig, RUN_FILES, taskOf } from './run-folder.ts';
 
 /** Which weights of a run: the best by its score, or the latest. */

@@ -11,10 +11,9 @@ import { createDataset } from '../dataset/writer.ts';
 import type { BackendDescription, KernelTime } from '../engine/backend.ts';
 import { openBackend } from '../engine/open.ts';
 import { openTuningStep, type TuningStep, type TuningWork } from './bench-tuning.ts';
-import type { Config } from './config.ts';
+import { type Config, type ConfigSources, resolveConfig, settled } from './config.ts';
 import { Itinerary, openFeed } from './itinerary.ts';
 import { Learner, type StepBatch } from './learner.ts';
-import { type ConfigSources, resolveConfig, settled } from './resolve.ts';
 import { splitClips } from './splits.ts';
 import type { StepSeconds } from './trained-network.ts';
 

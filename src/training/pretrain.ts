@@ -3,11 +3,11 @@
  * cannot work is refused before anything is written, hands it to the loop, and sums up.
  */
 import { join } from 'node:path';
-import { type Dataset, openDataset } from '../dataset/reader.ts';
+import { openDataset } from '../dataset/reader.ts';
 import { readSplit } from '../dataset/splits.ts';
 import { openBackend } from '../engine/open.ts';
 import { CHECKPOINTS } from './checkpoint.ts';
-import type { Config } from './config.ts';
+import { type Config, type ConfigSources, resolveConfig, settled } from './config.ts';
 import { writeCurves } from './curves.ts';
 import { describeEnvironment } from './environment.ts';
 import { type PretrainEvent, Pretraining, type RunSummary } from './pretraining.ts';
@@ -17,7 +17,6 @@ import { openLog } from './log.ts';
 import { train } from './loop.ts';
 import { recordProvenance, requireSameClips } from './provenance.ts';
 import { requireSameConfig, restoreRun, resultConfig } from './resume.ts';
-import { type ConfigSources, resolveConfig, settled } from './resolve.ts';
 import {
   checkRun,
   clearRun,
@@ -48,7 +47,9 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
   const { classes } = dataset.manifest;
   const start = checkRun(run, options);
   const saved = start === 'resumed' ? readRunConfig(run) : null;
-  const wanted = wantedConfig(options, saved, dataset);
+  // What is asked for, over what a resumed run was started with.
+  const under = saved === null ? { channels: dataset.manifest.channels } : { base: saved };
+  const wanted = resolveConfig({ ...options.config, ...under });
   const note = (text: string): void => {
     tell({ kind: 'note', text });
   };
@@ -117,12 +118,6 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
   if (summary.complete && loss !== null) writeRunFile(run, RUN_FILES.metrics, { step, epochs, loss, best });
   writeCurves(run);
   return summary;
-}
-
-/** What is asked for, over what a resumed run was started with. */
-function wantedConfig(options: PretrainOptions, saved: Config | null, dataset: Dataset): Config {
-  if (saved !== null) return resolveConfig({ ...options.config, base: saved });
-  return resolveConfig({ ...options.config, channels: dataset.manifest.channels });
 }
 
 /** What a person may not have meant. */

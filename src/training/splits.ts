@@ -124,7 +124,7 @@ export function epochClips(
 }
 
 /** round(rate · n) items, at least `least`, with the smallest draws; in their given order. */
-function nestedSubset(
+export function nestedSubset(
   items: readonly number[],
   rate: number,
   drawOf: (item: number) => number,

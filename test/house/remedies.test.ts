@@ -9,7 +9,7 @@ import ts from 'typescript';
 import { beforeAll, expect, test } from 'vitest';
 import { keyPaths } from '../../src/training/config-errors.ts';
 import { resolveFinetune } from '../../src/training/finetune/config.ts';
-import { resolveConfig } from '../../src/training/resolve.ts';
+import { resolveConfig } from '../../src/training/config.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 

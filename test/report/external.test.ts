@@ -5,8 +5,7 @@ import { beforeAll, expect, test } from 'vitest';
 import type { Evaluation } from '../../src/evaluation/evaluation-result.ts';
 import { interval, score } from '../../src/report/numbers.ts';
 import { writeReport } from '../../src/report/report.ts';
-import { evaluateRun } from '../../src/training/evaluate/evaluate.ts';
-import { writeResultFolder } from '../../src/training/evaluate/result-folder.ts';
+import { evaluateRun, writeResultFolder } from '../../src/training/evaluate/evaluate.ts';
 import { writeModel } from '../training/finetuned.ts';
 import { CLASSES, fixtureDataset, scratchFolder } from './fixture.ts';
 

@@ -12,7 +12,7 @@ import type { Explanation } from '../../src/evaluation/explanation.ts';
 import { type Predictions, writePredictions } from '../../src/evaluation/predictions.ts';
 import { resolveFinetune } from '../../src/training/finetune/config.ts';
 import { provenanceOf } from '../../src/training/provenance.ts';
-import { resolveConfig } from '../../src/training/resolve.ts';
+import { resolveConfig } from '../../src/training/config.ts';
 
 /** A folder that goes away after the test file. */
 export function scratchFolder(): string {

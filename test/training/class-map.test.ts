@@ -2,8 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { ClassMap } from '../../src/training/evaluate/class-map.ts';
-import { fitClasses, readClassMap } from '../../src/training/evaluate/class-map.ts';
+import { type ClassMap, fitClasses, readClassMap } from '../../src/training/evaluate/class-map.ts';
 import { errorOf, scratchFolder } from './support.ts';
 
 const scratch = scratchFolder();

@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { editDistance, nearestKey, valueAt } from '../../src/training/config-errors.ts';
-import { configSchema } from '../../src/training/config.ts';
+import { configSchema, resolveConfig } from '../../src/training/config.ts';
 import { readConfigFile } from '../../src/training/config-layers.ts';
-import { resolveConfig } from '../../src/training/resolve.ts';
 import { errorOf } from './support.ts';
 
 const yaml = (text: string) => ({ path: 'run.yaml', text });

@@ -7,9 +7,12 @@ import { openDataset } from '../../src/dataset/reader.ts';
 import { evaluatePredictions } from '../../src/evaluation/evaluate-predictions.ts';
 import { evaluationSchema } from '../../src/evaluation/evaluation-result.ts';
 import { readPredictions } from '../../src/evaluation/predictions.ts';
-import type { EvaluateRunOptions } from '../../src/training/evaluate/evaluate.ts';
-import { evaluateRun } from '../../src/training/evaluate/evaluate.ts';
-import { checkResultFolder, writeResultFolder } from '../../src/training/evaluate/result-folder.ts';
+import {
+  checkResultFolder,
+  evaluateRun,
+  type EvaluateRunOptions,
+  writeResultFolder,
+} from '../../src/training/evaluate/evaluate.ts';
 import { evaluationText } from '../../src/training/evaluate/table.ts';
 import { openModel } from '../../src/training/finetune/model.ts';
 import { datasetHash } from '../../src/training/run-folder.ts';

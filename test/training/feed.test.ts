@@ -1,9 +1,8 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openDataset } from '../../src/dataset/reader.ts';
-import { openFeed } from '../../src/training/itinerary.ts';
-import { Itinerary } from '../../src/training/itinerary.ts';
-import { resolveConfig } from '../../src/training/resolve.ts';
+import { Itinerary, openFeed } from '../../src/training/itinerary.ts';
+import { resolveConfig } from '../../src/training/config.ts';
 import { splitClips } from '../../src/training/splits.ts';
 import { fillPairImages } from '../../src/views/pairs.ts';
 import { scratchFolder, TINY, tinyDataset } from './support.ts';

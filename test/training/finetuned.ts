@@ -5,8 +5,7 @@ import type { Parameters } from '../../src/engine/backend.ts';
 import { openBackend } from '../../src/engine/open.ts';
 import { OUTPUTS } from '../../src/models/heads.ts';
 import { initialise } from '../../src/models/initialise.ts';
-import type { CheckpointState } from '../../src/training/checkpoint.ts';
-import { saveCheckpoint } from '../../src/training/checkpoint.ts';
+import { type CheckpointState, saveCheckpoint } from '../../src/training/checkpoint.ts';
 import { classifierNetwork } from '../../src/training/finetune/model.ts';
 import { type FrameViewConfig, frameViewSchema } from '../../src/views/config.ts';
 

@@ -4,8 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { UsclError } from '../../src/base/errors.ts';
 import { keyPaths } from '../../src/training/config-errors.ts';
 import { resolveFinetune } from '../../src/training/finetune/config.ts';
-import { PRESETS } from '../../src/training/resolve.ts';
-import { resolveConfig } from '../../src/training/resolve.ts';
+import { PRESETS, resolveConfig } from '../../src/training/config.ts';
 
 const text = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 

@@ -9,7 +9,7 @@ import { readCheckpoint } from '../../src/training/checkpoint.ts';
 import { Itinerary } from '../../src/training/itinerary.ts';
 import { readLog, type StepEntry } from '../../src/training/log.ts';
 import { pretrain } from '../../src/training/pretrain.ts';
-import { resolveConfig } from '../../src/training/resolve.ts';
+import { resolveConfig } from '../../src/training/config.ts';
 import { readRunConfig } from '../../src/training/run-folder.ts';
 import { splitClips } from '../../src/training/splits.ts';
 import { errorOf, scratchFolder, TINY, tinyDataset, tinyRun } from './support.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { resolveConfig } from '../../src/training/resolve.ts';
+import { resolveConfig } from '../../src/training/config.ts';
 import { learningRateAt } from '../../src/training/loop.ts';
 import { readCosineGolden } from '../golden/tables.ts';
 

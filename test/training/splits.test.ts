@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { UsclError } from '../../src/base/errors.ts';
 import { makeSplit } from '../../src/dataset/splits.ts';
 import type { ClipRecord } from '../../src/dataset/types.ts';
-import { resolveConfig } from '../../src/training/resolve.ts';
+import { resolveConfig } from '../../src/training/config.ts';
 import { clipsInTraining, epochClips, splitClips, withoutLabels } from '../../src/training/splits.ts';
 import { errorOf } from './support.ts';
 import { failure } from '../failures.ts';

@@ -6,8 +6,7 @@ import { afterAll } from 'vitest';
 import { UsclError } from '../../src/base/errors.ts';
 import { createDataset } from '../../src/dataset/writer.ts';
 import type { PretrainEvent, RunSummary } from '../../src/training/pretraining.ts';
-import type { PretrainOptions } from '../../src/training/pretrain.ts';
-import { pretrain } from '../../src/training/pretrain.ts';
+import { pretrain, type PretrainOptions } from '../../src/training/pretrain.ts';
 
 /** A folder that goes away after the test file. */
 export function scratchFolder(): string {

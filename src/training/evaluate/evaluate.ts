@@ -2,6 +2,9 @@
  * A finished model put to a dataset, meant to be one it has not seen: another hospital, other devices, other class names.
  * Every labelled clip is predicted from its frames as they are stored, scored with intervals over groups, and held
  * against what the model and its pretraining were trained on.
+ * What an evaluation leaves in a folder, whole or not at all: `evaluation.json` (model, dataset, classes, leaks),
+ * `predictions.json` and `metrics.json`, the last two as in the folder of a fine-tuning run, so that `uscl compare-runs`
+ * takes both.
  */
 import { setImmediate } from 'node:timers/promises';
 import { defined } from '../../base/collect.ts';
@@ -10,12 +13,26 @@ import { openDataset, type Dataset } from '../../dataset/reader.ts';
 import { uniformFrames } from '../../evaluation/embeddings.ts';
 import { evaluatePredictions, type EvaluateOptions } from '../../evaluation/evaluate-predictions.ts';
 import type { Evaluation } from '../../evaluation/evaluation-result.ts';
-import type { PredictedClip, Predictions } from '../../evaluation/predictions.ts';
+import {
+  type PredictedClip,
+  type Predictions,
+  PREDICTIONS_FILE,
+  writePredictions,
+} from '../../evaluation/predictions.ts';
 import type { Model } from '../finetune/model.ts';
 import { labelLeaks, leakError, type Overlap, overlapWith } from '../provenance.ts';
-import { FrameBatcher, type ModelIdentity, type ModelUse, OpenedModel } from '../predict/opened-model.ts';
-import { datasetHash } from '../run-folder.ts';
+import {
+  FrameBatcher,
+  type ModelIdentity,
+  type ModelUse,
+  OpenedModel,
+  requireFrames,
+} from '../predict/opened-model.ts';
+import { datasetHash, requireOurs, RUN_FILES } from '../run-folder.ts';
 import { type ClassMap, fitClasses, type FittedClasses, readClassMap } from './class-map.ts';
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { guardWrites, syncFolder, writeFileAtomic } from '../../base/files.ts';
 
 export interface EvaluateRunOptions extends ModelUse, EvaluateOptions {
   /** File that says which of the dataset's classes is which of the model's. Without one, equal names. */
@@ -69,7 +86,7 @@ export async function evaluateRun(
   options: EvaluateRunOptions = {},
 ): Promise<{ readonly result: ExternalEvaluation; readonly predictions: Predictions }> {
   const { map, frames = 'all', allowLeaks = false } = options;
-  requireFrames(frames);
+  requireFrames('EVALUATE_OPTION', frames);
   const classMap = map === undefined ? null : readClassMap(map);
   using opened = new OpenedModel(source, BATCH, options);
   using dataset = openDataset(folder);
@@ -212,12 +229,51 @@ function nothingToScore(dataset: Dataset, where: string): UsclError {
   return dataError('EVALUATE_EMPTY', message, remedy, { where });
 }
 
-function requireFrames(frames: number | 'all'): void {
-  if (frames === 'all' || (Number.isInteger(frames) && frames >= 1)) return;
+const ABOUT = 'evaluation.json';
+const OURS: readonly string[] = [ABOUT, PREDICTIONS_FILE, RUN_FILES.metrics];
+
+/**
+ * Refuses a place that must not be written to; writes nothing. Errors: `EVALUATION_EXISTS`, `OUTPUT_NOT_OURS`.
+ */
+export function checkResultFolder(folder: string, overwrite: boolean): void {
+  const names = requireOurs(folder, 'an evaluation', (name) => OURS.includes(name));
+  if (names.length > 0 && !names.includes(ABOUT)) requireOurs(folder, 'an evaluation', () => false);
+  if (names.length === 0 || overwrite) return;
   throw usageError(
-    'EVALUATE_OPTION',
-    `The option frames is ${frames}; it must be a whole number from 1, or 'all'.`,
-    'Correct the option and run the command again.',
-    { where: 'frames' },
+    'EVALUATION_EXISTS',
+    `There is already an evaluation at ${folder}.`,
+    'Say --overwrite to replace it, or choose another folder.',
+    { where: folder },
   );
+}
+
+/** Writes the folder. Errors: those of `checkResultFolder`; `DISK_FULL`, `WRITE_FAILED`. */
+export function writeResultFolder(
+  folder: string,
+  { evaluation, ...about }: ExternalEvaluation,
+  predictions: Predictions,
+  overwrite: boolean,
+): void {
+  checkResultFolder(folder, overwrite);
+  const place = resolve(folder);
+  const parent = dirname(place);
+  const text = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
+  const fresh = guardWrites(folder, () => {
+    mkdirSync(parent, { recursive: true });
+    return mkdtempSync(join(parent, `.${basename(place)}.`));
+  });
+  try {
+    writeFileAtomic(join(fresh, ABOUT), [text(about)]);
+    writePredictions(join(fresh, PREDICTIONS_FILE), predictions);
+    writeFileAtomic(join(fresh, RUN_FILES.metrics), [text(evaluation)]);
+    guardWrites(folder, () => {
+      const old = `${fresh}.old`;
+      if (existsSync(place)) renameSync(place, old);
+      renameSync(fresh, place);
+      rmSync(old, { recursive: true, force: true });
+      syncFolder(parent);
+    });
+  } finally {
+    rmSync(fresh, { recursive: true, force: true });
+  }
 }

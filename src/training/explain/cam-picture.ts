@@ -32,7 +32,7 @@ import { fillWholeView } from '../../views/whole.ts';
 import { type PooledClip, referenceTo } from './clip-pool.ts';
 import { encodeVideo, type VideoFormat } from './encode-video.ts';
 import type { Work } from './options.ts';
-import type { Subject } from './subject.ts';
+import type { Subject } from './opened-data.ts';
 
 export interface CamPicture {
   readonly clip: PooledClip;

@@ -15,7 +15,7 @@ import { CAM_FOLDER, camCaptions, camVideo, drawCam, fieldRegion, type FieldRegi
 import { type PooledClip, referenceTo } from './clip-pool.ts';
 import { fileName } from './drawing.ts';
 import { targetChooser, type TargetChooser, type Work } from './options.ts';
-import type { Subject } from './subject.ts';
+import type { Subject } from './opened-data.ts';
 
 interface ClipFrames {
   readonly index: number;

@@ -31,10 +31,9 @@ import {
 } from './clip-pool.ts';
 import { explainMap } from './map.ts';
 import { explainNeighbours } from './neighbours.ts';
-import { openData } from './opened-data.ts';
+import { openData, openSubject } from './opened-data.ts';
 import { type ExplainOptions, targetChooser, type Work } from './options.ts';
 import { openFolder, PARTS, type Part, writeExplanation } from './out-folder.ts';
-import { openSubject } from './subject.ts';
 
 export interface Explained extends Explanation {
   readonly folder: string;

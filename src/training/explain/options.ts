@@ -5,8 +5,7 @@ import { largestAt } from '../../evaluation/knn.ts';
 import type { WhichCheckpoint } from '../backbone.ts';
 import type { PooledClip } from './clip-pool.ts';
 import type { VideoFormat } from './encode-video.ts';
-import type { FileOptions } from './opened-data.ts';
-import type { Subject } from './subject.ts';
+import type { FileOptions, Subject } from './opened-data.ts';
 
 interface CamOptions {
   /** A value or a stage of the network. Default `layer4`. */

@@ -36,7 +36,7 @@ import {
   wrongKind,
   writeRunFile,
 } from '../run-folder.ts';
-import { settled } from '../resolve.ts';
+import { settled } from '../config.ts';
 import { cellKeys, type CellRecord, readCell } from './cells.ts';
 import { type FinetuneConfig, finetuneSchema, resolveFinetune } from './config.ts';
 import { EpochLog, isOf, writeFinetuneCurves } from './epoch-log.ts';

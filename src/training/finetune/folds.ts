@@ -10,6 +10,7 @@ import { unitsOf } from '../../dataset/near-duplicates.ts';
 import type { Dataset } from '../../dataset/reader.ts';
 import { evenParts, partOfClips, readSplit } from '../../dataset/splits.ts';
 import { type Overlap, splitLeaks } from '../provenance.ts';
+import { nestedSubset } from '../splits.ts';
 import { type FinetuneConfig, seedsOf } from './config.ts';
 import type { CellKey } from './cells.ts';
 import { type Task, taskFor } from './task.ts';
@@ -145,16 +146,12 @@ function labelSubset(
   { labelRate, seed }: CellKey,
 ): readonly number[] {
   if (labelRate === 1) return free;
-  const taken = new Set<number>();
-  for (let c = 0; c < plan.classes.length; c++) {
-    const mine = free
-      .filter((clip) => plan.labels[clip] === c)
-      .map((clip) => ({ clip, draw: randomAt(seed, 'label-rate', dataset.clips[clip]!.id).uniform() }))
-      .sort((a, b) => a.draw - b.draw || a.clip - b.clip);
-    const count = Math.max(1, Math.round(labelRate * mine.length));
-    for (const { clip } of mine.slice(0, count)) taken.add(clip);
-  }
-  return free.filter((clip) => taken.has(clip));
+  const drawOf = (clip: number): number => randomAt(seed, 'label-rate', dataset.clips[clip]!.id).uniform();
+  const taken = plan.classes.flatMap((_, c) => {
+    const mine = free.filter((clip) => plan.labels[clip] === c);
+    return nestedSubset(mine, labelRate, drawOf, 1);
+  });
+  return taken.sort((a, b) => a - b);
 }
 
 /** Whole units with a clip of every class on both sides; none where that is impossible. */

@@ -1,4 +1,5 @@
 /** A fine-tuned model with the backend it runs on, opened and closed together, and the way of frames through it. */
+import { usageError, type UsclError } from '../../base/errors.ts';
 import type { Backend, Precision } from '../../engine/backend.ts';
 import { openBackend } from '../../engine/open.ts';
 import type { Size } from '../../ingest/common/geometry.ts';
@@ -87,4 +88,15 @@ export class FrameBatcher {
     for (const [row, receive] of this.#waiting.splice(0).entries())
       receive(Array.from(probabilities.subarray(row * classes, (row + 1) * classes)));
   }
+}
+
+/** Refuses a number of frames that is none. Error: `code`. */
+export function requireFrames(code: string, frames: number | 'all'): void {
+  if (frames !== 'all' && !(Number.isInteger(frames) && frames >= 1))
+    throw optionError(code, 'frames', frames, "a whole number from 1, or 'all'");
+}
+
+export function optionError(code: string, option: string, value: unknown, expected: string): UsclError {
+  const message = `The option ${option} is ${String(value)}; it must be ${expected}.`;
+  return usageError(code, message, 'Correct the option and run the command again.', { where: option });
 }

@@ -5,7 +5,7 @@
  * by its probabilities. Research use only; not a medical device.
  */
 import { setImmediate } from 'node:timers/promises';
-import { usageError, type UsclError } from '../../base/errors.ts';
+import { usageError } from '../../base/errors.ts';
 import { uniformFrames } from '../../evaluation/embeddings.ts';
 import type { ClipDecoding } from '../../ingest/clip.ts';
 import { DEFAULT_FPS, DEFAULT_SIZE, type ReadOptions } from '../../ingest/options.ts';
@@ -18,7 +18,7 @@ import {
   type PredictionsHead,
   RESEARCH_USE,
 } from './answers.ts';
-import { FrameBatcher, type ModelUse, OpenedModel } from './opened-model.ts';
+import { FrameBatcher, type ModelUse, OpenedModel, optionError, requireFrames } from './opened-model.ts';
 
 /** Below this probability of the likeliest class there is no answer. */
 export const ABSTAIN_BELOW = 0.6;
@@ -62,9 +62,8 @@ export class Predictor implements Disposable {
   head(options: PredictOptions = {}): PredictionsHead {
     const { abstainBelow = ABSTAIN_BELOW, frames = 'all' } = options;
     if (!(abstainBelow >= 0 && abstainBelow <= 1))
-      throw optionError('abstainBelow', abstainBelow, 'a number from 0 to 1');
-    if (frames !== 'all' && !(Number.isInteger(frames) && frames >= 1))
-      throw optionError('frames', frames, "a whole number from 1, or 'all'");
+      throw optionError('PREDICT_OPTION', 'abstainBelow', abstainBelow, 'a number from 0 to 1');
+    requireFrames('PREDICT_OPTION', frames);
     const { view, checkpoint } = this.#opened.model;
     const learned = checkpoint.classifier?.ingest;
     const { fps = learned?.fps ?? DEFAULT_FPS, size = learned?.size ?? DEFAULT_SIZE } = options;
@@ -130,20 +129,24 @@ export class Predictor implements Disposable {
     await outcomes.drain();
   }
 
-  /** All that `each` hands on, in one object. Errors: those of `each`. */
-  async files(files: readonly string[], options: PredictOptions = {}): Promise<FilePredictions> {
-    const clips: FilePrediction[] = [];
-    const failed: FailedFile[] = [];
-    const head = this.head(options);
+  /** All that `each` hands on, in one object; `visitor` hears of everything too. Errors: those of `each`. */
+  async files(
+    files: readonly string[],
+    options: PredictOptions = {},
+    visitor?: PredictVisitor,
+  ): Promise<FilePredictions> {
+    const result: FilePredictions = { ...this.head(options), clips: [], failed: [] };
     await this.each(files, options, {
-      clip: (clip) => {
-        clips.push(clip);
+      async clip(clip, path) {
+        result.clips.push(clip);
+        await visitor?.clip(clip, path);
       },
-      failed: (file) => {
-        failed.push(file);
+      async failed(file, path, reason) {
+        result.failed.push(file);
+        await visitor?.failed(file, path, reason);
       },
     });
-    return { ...head, clips, failed };
+    return result;
   }
 
   [Symbol.dispose](): void {
@@ -248,13 +251,4 @@ export class InOrder<Result> {
       await this.#take(result);
     }
   }
-}
-
-function optionError(option: string, value: unknown, expected: string): UsclError {
-  return usageError(
-    'PREDICT_OPTION',
-    `The option ${option} is ${String(value)}; it must be ${expected}.`,
-    'Correct the option and run the command again.',
-    { where: option },
-  );
 }

@@ -6,7 +6,7 @@ import { openBackend } from '../../../src/engine/open.ts';
 import { readCheckpoint, namedTensors } from '../../../src/training/checkpoint.ts';
 import { fieldRegion } from '../../../src/training/explain/cam-picture.ts';
 import { poolClips } from '../../../src/training/explain/clip-pool.ts';
-import { openSubject } from '../../../src/training/explain/subject.ts';
+import { openSubject } from '../../../src/training/explain/opened-data.ts';
 import { OpenedModel } from '../../../src/training/predict/opened-model.ts';
 import { writeModel } from '../finetuned.ts';
 import { scratchFolder, tinyDataset, tinyRun } from '../support.ts';

@@ -2,9 +2,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Dataset } from '../../../src/dataset/reader.ts';
 import type { ClipRecord } from '../../../src/dataset/types.ts';
-import type { FinetuneConfig } from '../../../src/training/finetune/config.ts';
+import { type FinetuneConfig, resolveFinetune } from '../../../src/training/finetune/config.ts';
 import { cellClips, type FoldPlan, planFolds } from '../../../src/training/finetune/folds.ts';
-import { resolveFinetune } from '../../../src/training/finetune/config.ts';
 import { errorOf } from '../support.ts';
 
 /** A dataset of records alone: clip i has a label and a group. */

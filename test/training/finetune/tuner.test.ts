@@ -8,12 +8,10 @@ import { OUTPUTS } from '../../../src/models/heads.ts';
 import { softCrossEntropy } from '../../../src/objectives/soft-cross-entropy.ts';
 import { softTargets } from '../../../src/objectives/targets.ts';
 import { namedTensors } from '../../../src/training/checkpoint.ts';
-import type { FinetuneConfig } from '../../../src/training/finetune/config.ts';
-import { trainedLayers } from '../../../src/training/finetune/tuner.ts';
+import { type FinetuneConfig, resolveFinetune } from '../../../src/training/finetune/config.ts';
+import { trainedLayers, Tuner } from '../../../src/training/finetune/tuner.ts';
 import { classifierNetwork } from '../../../src/training/finetune/model.ts';
-import { resolveFinetune } from '../../../src/training/finetune/config.ts';
 import { readSource } from '../../../src/training/finetune/source.ts';
-import { Tuner } from '../../../src/training/finetune/tuner.ts';
 import { errorOf } from '../support.ts';
 import { TUNE, TUNE_ONEDNN } from './support.ts';
 
