@@ -1,5 +1,6 @@
 /** `uscl bench`. */
 import { Command } from 'commander';
+import { PRESETS } from '../training/config.ts';
 import { bench, type BenchResult } from '../training/bench.ts';
 import { defined } from '../base/collect.ts';
 import { collect, runCommand, whole, withJson } from './command.ts';
@@ -39,7 +40,7 @@ Examples:
     runCommand(options, async (output, signal) => {
       const result = await output.during('bench', 'steps', (watch) =>
         bench({
-          ...{ config: layersOf(options), steps: options.steps, ...watch, signal },
+          ...{ config: layersOf(options, PRESETS), steps: options.steps, ...watch, signal },
           ...defined({ dataset: options.dataset }),
         }),
       );

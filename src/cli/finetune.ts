@@ -1,5 +1,6 @@
 /** `uscl finetune SOURCE DATASET --out RUN`. */
 import { Command } from 'commander';
+import { FINETUNE_PRESETS } from '../training/finetune/config.ts';
 import { readClassMap } from '../training/evaluate/class-map.ts';
 import type { FinetuneEvent, FinetuneSummary } from '../training/finetune/events.ts';
 import { finetune } from '../training/finetune/finetune.ts';
@@ -87,7 +88,7 @@ Ctrl-C finishes the step, saves, and exits with 130; --resume goes on to the sam
   return withJson(command).action((source: string, dataset: string, options: Options) =>
     runCommand(options, async (output, signal) => {
       const { out, resume = false, overwrite = false, allowLeaks = false } = options;
-      const config = { ...layersOf(options), overrides: overridesOf(options) };
+      const config = { ...layersOf(options, FINETUNE_PRESETS), overrides: overridesOf(options) };
       const summary = await output.during('finetune', 'steps', (_, progress) =>
         finetune({
           ...{ source, dataset, out, resume, overwrite, allowLeaks, signal, config },

@@ -1,5 +1,6 @@
 /** `uscl pretrain DATASET --out RUN`. */
 import { Command } from 'commander';
+import { PRESETS } from '../training/config.ts';
 import type { PretrainEvent, RunSummary } from '../training/pretraining.ts';
 import { pretrain } from '../training/pretrain.ts';
 import { runCommand, Stopped, withJson } from './command.ts';
@@ -29,7 +30,7 @@ Ctrl-C finishes the step, saves a checkpoint and exits with 130; --resume goes o
       const { out, resume = false, overwrite = false } = options;
       const summary = await output.during('pretrain', 'steps', (_, progress) =>
         pretrain({
-          ...{ dataset, out, resume, overwrite, signal, config: layersOf(options) },
+          ...{ dataset, out, resume, overwrite, signal, config: layersOf(options, PRESETS) },
           onEvent: (event) => {
             showEvent(event, progress);
           },

@@ -1,6 +1,6 @@
 /** What `uscl pretrain` and `uscl finetune` have in common: options, their layers of configuration. */
 import type { Command } from 'commander';
-import { type GivenLayers, readConfigFile } from '../training/config-layers.ts';
+import { type GivenLayers, presetIn, readConfigFile } from '../training/config-layers.ts';
 import { collect } from './command.ts';
 
 /** What `withTraining` reads. */
@@ -24,12 +24,12 @@ export function withTraining(command: Command, presets: string, guide: string): 
     .option('--overwrite', 'replace the run in --out');
 }
 
-/** The layers of configuration that were given. */
-export function layersOf({
-  preset,
-  config,
-  set,
-}: Pick<TrainingOptions, 'preset' | 'config' | 'set'>): GivenLayers {
+/** The layers of configuration that were given. A name that is none of `presets` is refused before anything is read. */
+export function layersOf(
+  { preset, config, set }: Pick<TrainingOptions, 'preset' | 'config' | 'set'>,
+  presets: Parameters<typeof presetIn>[0],
+): GivenLayers {
+  if (preset !== undefined) presetIn(presets, preset);
   return {
     ...(preset === undefined ? {} : { preset }),
     ...(config === undefined ? {} : { file: readConfigFile(config) }),

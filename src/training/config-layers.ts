@@ -84,7 +84,8 @@ export function readConfigFile(path: string): ConfigFile {
   }
 }
 
-function presetIn(presets: Readonly<Record<string, Tree>>, name: unknown): Tree {
+/** The preset of this name. Error: `CONFIG_INVALID`. */
+export function presetIn(presets: Readonly<Record<string, Tree>>, name: unknown): Tree {
   const preset = typeof name === 'string' && Object.hasOwn(presets, name) ? presets[name] : undefined;
   if (preset !== undefined) return preset;
   throw usageError(
