@@ -1,7 +1,7 @@
 /** `uscl predict RUN FILE…`. */
 import { Command } from 'commander';
 import { type FilePrediction, RESEARCH_USE } from '../training/predict/answers.ts';
-import { ABSTAIN_BELOW, type PredictOptions, Predictor, type PredictVisitor } from '../training/predict/predict.ts';
+import { ABSTAIN_BELOW, type PredictOptions, Predictor } from '../training/predict/predict.ts';
 import type { ModelUse } from '../training/predict/opened-model.ts';
 import {
   type PredictionCounts,
