@@ -10,7 +10,7 @@ import { findField } from '../src/ingest/field/find.ts';
 import { rasterize } from '../src/ingest/field/raster.ts';
 import { openSource } from '../src/ingest/open.ts';
 import type { SourceItem } from '../src/ingest/common/plan.ts';
-import { findVideoTools } from '../src/ingest/video/ffmpeg.ts';
+import { findVideoTools } from '../src/video/ffmpeg.ts';
 
 const FRAMES = 12;
 /** A pixel is bright and still above this value and within this range over time. */

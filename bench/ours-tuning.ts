@@ -5,8 +5,8 @@
  */
 import { createInterface } from 'node:readline';
 import { openBackend } from '../src/engine/open.ts';
-import { openTuningStep, TUNING_WORKS } from '../src/training/bench-tuning.ts';
-import { resolveConfig, settled } from '../src/training/config.ts';
+import { openTuningStep, TUNING_WORKS } from '../src/cli/bench/tuning.ts';
+import { resolveConfig, settled } from '../src/runs/config.ts';
 
 const [asked, images, ...set] = process.argv.slice(2);
 const work = TUNING_WORKS.find((name) => name === asked);

@@ -7,7 +7,7 @@
  * `loader` reads frames as `ingest` stores them, grey; `colour` those of a dataset with three channels.
  */
 import { createInterface } from 'node:readline';
-import { openBenchSession } from '../src/training/bench-session.ts';
+import { openBenchSession } from '../src/cli/bench/session.ts';
 
 const [feeding = 'constant', ...set] = process.argv.slice(2);
 if (feeding !== 'constant' && feeding !== 'loader' && feeding !== 'colour')

@@ -24,16 +24,16 @@ export type {
   Ranges,
   SgdStep,
   Vector,
-} from './engine/backend.ts';
-export type { Network, Node, ParameterSpec, StatisticSpec } from './engine/network.ts';
-export { cutNetwork, frozenPrefix, type CutNetwork } from './engine/cut.ts';
+} from './engine/core/backend.ts';
+export type { Network, Node, ParameterSpec, StatisticSpec } from './engine/core/network.ts';
+export { cutNetwork, frozenPrefix, type CutNetwork } from './engine/core/cut.ts';
 export { openBackend, type OpenOptions } from './engine/open.ts';
 export {
   createOptimizer,
   type Optimizer,
   type OptimizerConfig,
   type ParameterGroup,
-} from './engine/optimizer.ts';
+} from './engine/core/optimizer.ts';
 
 // Objectives: value and gradient.
 export { crossEntropy } from './objectives/cross-entropy.ts';
@@ -51,13 +51,13 @@ export {
   type Manifest,
 } from './dataset/types.ts';
 export { createDataset, type DatasetWriter } from './dataset/writer.ts';
-export { auditDatasets, type AuditResult } from './dataset/audit.ts';
-export { auditSheet } from './dataset/audit-sheet.ts';
-export { ALIKE_DISTANCE, findAlike, hashDistance, unitsOf } from './dataset/near-duplicates.ts';
+export { auditDatasets, type AuditResult } from './curation/audit.ts';
+export { auditSheet } from './curation/audit-sheet.ts';
+export { ALIKE_DISTANCE, findAlike, hashDistance, unitsOf } from './curation/duplicates.ts';
 export { perceptualHash } from './dataset/perceptual-hash.ts';
-export { mergeDatasets, type MergeSummary } from './dataset/merge.ts';
-export { leaksBetween, makeSplit, readSplit, writeSplit, type NamedSplit } from './dataset/splits.ts';
-export { groupedFolds } from './dataset/folds.ts';
+export { mergeDatasets, type MergeSummary } from './curation/merge.ts';
+export { leaksBetween, makeSplit, readSplit, writeSplit, type NamedSplit } from './curation/splits.ts';
+export { groupedFolds } from './curation/folds.ts';
 export { OUTPUTS, withHeads } from './models/heads.ts';
 export { initialise } from './models/initialise.ts';
 export { resnet } from './models/resnet.ts';
@@ -88,63 +88,59 @@ export { fillPairImages } from './views/pairs.ts';
 export { fillWholeView } from './views/whole.ts';
 
 // Evaluation.
-export { embedDataset, type ClipEmbeddings, type Embedder } from './evaluation/embeddings.ts';
-export { knnScore } from './evaluation/knn-score.ts';
-export { comparePredictions } from './evaluation/compare-predictions.ts';
-export { comparisonSchema, type Comparison } from './evaluation/comparison-result.ts';
-export { evaluatePredictions } from './evaluation/evaluate-predictions.ts';
-export { evaluationSchema, type Evaluation } from './evaluation/evaluation-result.ts';
-export { readPredictions, writePredictions, type Predictions } from './evaluation/predictions.ts';
-export { compareProbes, probe, type ProbeInput } from './evaluation/probe.ts';
-export { probeComparisonSchema, probeResultSchema } from './evaluation/probe-result.ts';
-export type { ProbeComparison, ProbeResult } from './evaluation/probe-result.ts';
-export { featureStatistics } from './evaluation/statistics.ts';
-export { embeddingMap } from './evaluation/embedding-map.ts';
-export { explanationSchema, readExplanation, type Explanation } from './evaluation/explanation.ts';
-export { CamPlan, gradCam, insideShare, resizeMap } from './evaluation/grad-cam.ts';
-export { overlayHeat } from './evaluation/heat-colours.ts';
-export { comparableRows, nearestClips } from './evaluation/retrieval.ts';
+export { embedDataset, type ClipEmbeddings, type Embedder } from './evaluation/features/embeddings.ts';
+export { knnScore } from './evaluation/probes/knn-score.ts';
+export { comparePredictions } from './evaluation/comparisons/compare-predictions.ts';
+export { comparisonSchema, type Comparison } from './evaluation/comparisons/comparison-result.ts';
+export { evaluatePredictions } from './evaluation/scores/evaluate-predictions.ts';
+export { evaluationSchema, type Evaluation } from './evaluation/scores/evaluation-result.ts';
+export { readPredictions, writePredictions, type Predictions } from './evaluation/scores/predictions.ts';
+export { compareProbes, probe, type ProbeInput } from './evaluation/probes/probe.ts';
+export { probeComparisonSchema, probeResultSchema } from './evaluation/probes/probe-result.ts';
+export type { ProbeComparison, ProbeResult } from './evaluation/probes/probe-result.ts';
+export { featureStatistics } from './evaluation/features/statistics.ts';
+export { embeddingMap } from './evaluation/explanations/embedding-map.ts';
+export {
+  explanationSchema,
+  readExplanation,
+  type Explanation,
+} from './evaluation/explanations/explanation.ts';
+export { CamPlan, gradCam, insideShare, resizeMap } from './evaluation/explanations/grad-cam.ts';
+export { overlayHeat } from './evaluation/explanations/heat-colours.ts';
+export { comparableRows, nearestClips } from './evaluation/explanations/retrieval.ts';
 
 // Methods.
 export type { Losses, Method, PairLabels } from './methods/method.ts';
 export { uscl } from './methods/uscl.ts';
 
 // Training.
-export { bench, type BenchOptions, type BenchResult } from './training/bench.ts';
-export { namedTensors, readCheckpoint, type Checkpoint } from './training/checkpoint.ts';
-export type { GivenLayers } from './training/config-layers.ts';
-export { configSchema, type Config, type PartialConfig } from './training/config.ts';
-export { examine, type Diagnosis } from './training/doctor.ts';
-export type { PretrainEvent, RunSummary } from './training/pretraining.ts';
+export { bench, type BenchOptions, type BenchResult } from './cli/bench/bench.ts';
+export { namedTensors, readCheckpoint, type Checkpoint } from './runs/checkpoint.ts';
+export type { GivenLayers } from './runs/config-layers.ts';
+export { configSchema, type Config, type PartialConfig } from './runs/config.ts';
+export { examine, type Diagnosis } from './cli/findings.ts';
+export type { PretrainEvent, RunSummary } from './pretrain/pretraining.ts';
 export {
   FINETUNE_PRESETS,
   finetuneSchema,
   resolveFinetune,
   type FinetuneConfig,
   type PartialFinetuneConfig,
-} from './training/finetune/config.ts';
-export { readEpochLog, type EpochEntry } from './training/finetune/epoch-log.ts';
-export type { FinetuneEvent, FinetuneSummary } from './training/finetune/events.ts';
-export { finetune, type FinetuneOptions } from './training/finetune/finetune.ts';
-export { openModel, type Model, type ModelOptions } from './training/finetune/model.ts';
-export { finetuneTable } from './training/finetune/finetune-table.ts';
-export { readLog, type LogEntry } from './training/log.ts';
-export { pretrain, type PretrainOptions } from './training/pretrain.ts';
-export { probeRun, type ProbeRunOptions, type RunProbe } from './training/probe-run.ts';
-export { PRESETS, resolveConfig, type ConfigSources } from './training/config.ts';
-export { explain, type Explained } from './training/explain/explain.ts';
-export type { ExplainOptions } from './training/explain/options.ts';
-export {
-  filePredictionsSchema,
-  type FilePrediction,
-  type FilePredictions,
-} from './training/predict/answers.ts';
-export { predictFiles, Predictor, type PredictOptions } from './training/predict/predict.ts';
-export {
-  evaluateRun,
-  type EvaluateRunOptions,
-  type ExternalEvaluation,
-} from './training/evaluate/evaluate.ts';
+} from './finetune/config.ts';
+export { readEpochLog, type EpochEntry } from './finetune/epoch-log.ts';
+export type { FinetuneEvent, FinetuneSummary } from './finetune/events.ts';
+export { finetune, type FinetuneOptions } from './finetune/finetune.ts';
+export { openModel, type Model, type ModelOptions } from './trainer/classifier.ts';
+export { finetuneTable } from './finetune/table.ts';
+export { readLog, type LogEntry } from './runs/log.ts';
+export { pretrain, type PretrainOptions } from './pretrain/pretrain.ts';
+export { probeRun, type ProbeRunOptions, type RunProbe } from './probe/probe-run.ts';
+export { PRESETS, resolveConfig, type ConfigSources } from './runs/config.ts';
+export { explain, type Explained } from './explain/explain.ts';
+export type { ExplainOptions } from './explain/options.ts';
+export { filePredictionsSchema, type FilePrediction, type FilePredictions } from './predict/answers.ts';
+export { predictFiles, Predictor, type PredictOptions } from './predict/predict.ts';
+export { evaluateRun, type EvaluateRunOptions, type ExternalEvaluation } from './evaluate/evaluate.ts';
 
 // Reports.
 export { writeReport } from './report/report.ts';

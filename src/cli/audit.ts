@@ -1,8 +1,8 @@
 /** `uscl audit DATASET [OTHER]`. */
 import { existsSync, realpathSync } from 'node:fs';
 import { Command } from 'commander';
-import { auditDatasets, type AuditOptions, type AuditResult } from '../dataset/audit.ts';
-import { auditSheet } from '../dataset/audit-sheet.ts';
+import { auditDatasets, type AuditOptions, type AuditResult } from '../curation/audit.ts';
+import { auditSheet } from '../curation/audit-sheet.ts';
 import { openDataset } from '../dataset/reader.ts';
 import { AUDIT_SHEET } from '../dataset/types.ts';
 import { runCommand, whole, withJson } from './command.ts';

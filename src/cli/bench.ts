@@ -1,7 +1,7 @@
 /** `uscl bench`. */
 import { Command } from 'commander';
-import { PRESETS } from '../training/config.ts';
-import { bench, type BenchResult } from '../training/bench.ts';
+import { PRESETS } from '../runs/config.ts';
+import { bench, type BenchResult } from './bench/bench.ts';
 import { defined } from '../base/collect.ts';
 import { collect, runCommand, whole, withJson } from './command.ts';
 import { byteSize, percent } from './output.ts';

@@ -1,8 +1,8 @@
 /** `uscl compare-runs A B`. */
 import { Command } from 'commander';
-import { comparePredictions, type CompareOptions } from '../evaluation/compare-predictions.ts';
-import { comparisonTable } from '../evaluation/comparison-table.ts';
-import { readPredictions } from '../evaluation/predictions.ts';
+import { comparePredictions, type CompareOptions } from '../evaluation/comparisons/compare-predictions.ts';
+import { comparisonTable } from '../evaluation/comparisons/comparison-table.ts';
+import { readPredictions } from '../evaluation/scores/predictions.ts';
 import { runCommand, whole, withDraws, withJson } from './command.ts';
 
 interface Options extends CompareOptions {

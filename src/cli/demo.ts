@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { demo, DEMO_PARTS, type DemoStage, type DemoSummary } from '../demo/demo.ts';
-import { probeTable } from '../training/probe-table.ts';
+import { probeTable } from '../probe/probe-table.ts';
 import { collect, runCommand, Stopped, whole, withJson } from './command.ts';
 import { duration, type Progress } from './output.ts';
 import { showEvent } from './pretrain.ts';

@@ -1,6 +1,6 @@
 /** `uscl doctor`. */
 import { Command } from 'commander';
-import { type Diagnosis, examine } from '../training/doctor.ts';
+import { type Diagnosis, examine } from './findings.ts';
 import { runCommand, withJson } from './command.ts';
 
 const MARKS = { good: 'ok  ', poor: 'poor', missing: 'MISS' } as const;

@@ -5,8 +5,8 @@ import {
   evaluateRun,
   type EvaluateRunOptions,
   writeResultFolder,
-} from '../training/evaluate/evaluate.ts';
-import { evaluationText } from '../training/evaluate/table.ts';
+} from '../evaluate/evaluate.ts';
+import { evaluationText } from '../evaluate/table.ts';
 import { framesOption, runCommand, withDraws, withJson, withMachine } from './command.ts';
 
 interface Options extends EvaluateRunOptions {

@@ -1,11 +1,11 @@
 /** `uscl explain RUN DATASET|FILE…`. */
 import { Command } from 'commander';
-import type { WhichCheckpoint } from '../training/backbone.ts';
-import { VIDEO_FORMATS, type VideoFormat } from '../training/explain/encode-video.ts';
-import { explain, type Explained } from '../training/explain/explain.ts';
-import type { ExplainOptions } from '../training/explain/options.ts';
-import type { FileOptions } from '../training/explain/opened-data.ts';
-import type { ModelUse } from '../training/predict/opened-model.ts';
+import type { WhichCheckpoint } from '../trainer/backbone.ts';
+import { VIDEO_FORMATS, type VideoFormat } from '../video/encode.ts';
+import { explain, type Explained } from '../explain/explain.ts';
+import type { ExplainOptions } from '../explain/options.ts';
+import type { FileOptions } from '../explain/opened-data.ts';
+import type { ModelUse } from '../trainer/opened-model.ts';
 import { defined } from '../base/collect.ts';
 import { choice, collect, frameRate, runCommand, share, whole, withJson, withMachine } from './command.ts';
 import { percent } from './output.ts';

@@ -1,11 +1,11 @@
 /** `uscl finetune SOURCE DATASET --out RUN`. */
 import { Command } from 'commander';
-import { FINETUNE_PRESETS } from '../training/finetune/config.ts';
-import { readClassMap } from '../training/evaluate/class-map.ts';
-import type { FinetuneEvent, FinetuneSummary } from '../training/finetune/events.ts';
-import { finetune } from '../training/finetune/finetune.ts';
-import { finetuneTable } from '../training/finetune/finetune-table.ts';
-import { classMapOf } from '../training/finetune/task.ts';
+import { FINETUNE_PRESETS } from '../finetune/config.ts';
+import { readClassMap } from '../curation/class-map.ts';
+import type { FinetuneEvent, FinetuneSummary } from '../finetune/events.ts';
+import { finetune } from '../finetune/finetune.ts';
+import { finetuneTable } from '../finetune/table.ts';
+import { classMapOf } from '../finetune/task.ts';
 import { defined } from '../base/collect.ts';
 import { choice, optionError, runCommand, Stopped, withJson } from './command.ts';
 import { duration, type Progress } from './output.ts';

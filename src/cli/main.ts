@@ -2,7 +2,7 @@
 /** The command line: `uscl COMMAND`. Parsing only; every command is a thin file beside this one. */
 import { Command } from 'commander';
 import { UsclError } from '../base/errors.ts';
-import { packageVersion } from '../training/environment.ts';
+import { packageVersion } from '../runs/environment.ts';
 import { usageExitCode } from './command.ts';
 import { COMMANDS } from './commands.ts';
 

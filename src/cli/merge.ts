@@ -1,6 +1,6 @@
 /** `uscl merge DATASET… --out DATASET`. */
 import { Command, Option } from 'commander';
-import { mergeDatasets, type MergeOptions, type MergeSummary } from '../dataset/merge.ts';
+import { mergeDatasets, type MergeOptions, type MergeSummary } from '../curation/merge.ts';
 import { choice, runCommand, withJson } from './command.ts';
 import { listed } from './output.ts';
 

@@ -1,8 +1,9 @@
 /** `uscl predict RUN FILE…`. */
 import { Command } from 'commander';
-import { type FilePrediction, RESEARCH_USE } from '../training/predict/answers.ts';
-import { ABSTAIN_BELOW, type PredictOptions, Predictor } from '../training/predict/predict.ts';
-import type { ModelUse } from '../training/predict/opened-model.ts';
+import { RESEARCH_USE } from '../base/research-use.ts';
+import { type FilePrediction } from '../predict/answers.ts';
+import { ABSTAIN_BELOW, type PredictOptions, Predictor } from '../predict/predict.ts';
+import type { ModelUse } from '../trainer/opened-model.ts';
 import {
   type PredictionCounts,
   type PredictionFormat,
@@ -10,7 +11,7 @@ import {
   predictToFile,
   requireFree,
   type TableRows,
-} from '../training/predict/write.ts';
+} from '../predict/write.ts';
 import { defined } from '../base/collect.ts';
 import {
   choice,

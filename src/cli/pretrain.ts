@@ -1,8 +1,8 @@
 /** `uscl pretrain DATASET --out RUN`. */
 import { Command } from 'commander';
-import { PRESETS } from '../training/config.ts';
-import type { PretrainEvent, RunSummary } from '../training/pretraining.ts';
-import { pretrain } from '../training/pretrain.ts';
+import { PRESETS } from '../runs/config.ts';
+import type { PretrainEvent, RunSummary } from '../pretrain/pretraining.ts';
+import { pretrain } from '../pretrain/pretrain.ts';
 import { runCommand, Stopped, withJson } from './command.ts';
 import { duration, type Progress } from './output.ts';
 import { layersOf, type TrainingOptions, withTraining } from './training.ts';

@@ -1,9 +1,9 @@
 /** `uscl probe RUN DATASET`. */
 import { Command } from 'commander';
 import { UsclError } from '../base/errors.ts';
-import { keepProbe, probeRun, type ProbeRunOptions, type RunProbe } from '../training/probe-run.ts';
-import { probeTable } from '../training/probe-table.ts';
-import { isRun } from '../training/run-folder.ts';
+import { keepProbe, probeRun, type ProbeRunOptions, type RunProbe } from '../probe/probe-run.ts';
+import { probeTable } from '../probe/probe-table.ts';
+import { isRun } from '../runs/run-folder.ts';
 import { backendOption, choice, runCommand, whole, withJson } from './command.ts';
 import type { Output } from './output.ts';
 

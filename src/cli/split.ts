@@ -1,9 +1,9 @@
 /** `uscl split DATASET`. */
 import { Command, type Option } from 'commander';
 import { usageError } from '../base/errors.ts';
-import { ALIKE_DISTANCE, MAX_DISTANCE } from '../dataset/near-duplicates.ts';
+import { ALIKE_DISTANCE, MAX_DISTANCE } from '../curation/duplicates.ts';
 import { type Dataset, openDataset } from '../dataset/reader.ts';
-import { makeSplit, type NamedSplit, partOfClips, writeSplit } from '../dataset/splits.ts';
+import { makeSplit, type NamedSplit, partOfClips, writeSplit } from '../curation/splits.ts';
 import { optionError, runCommand, whole, withJson } from './command.ts';
 
 interface Options {

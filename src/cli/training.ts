@@ -1,6 +1,6 @@
 /** What `uscl pretrain` and `uscl finetune` have in common: options, their layers of configuration. */
 import type { Command } from 'commander';
-import { type GivenLayers, presetIn, readConfigFile } from '../training/config-layers.ts';
+import { type GivenLayers, presetIn, readConfigFile } from '../runs/config-layers.ts';
 import { collect } from './command.ts';
 
 /** What `withTraining` reads. */

@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { dataError, type UsclError } from '../base/errors.ts';
 import { guardWrites, writeAll } from '../base/files.ts';
-import { carrySplits, type CarriedSplits } from './carried-splits.ts';
 import { hashPositions, perceptualHash } from './perceptual-hash.ts';
 import type { ClipNote } from './journal.ts';
 import { Store } from './store.ts';
@@ -33,6 +32,20 @@ export interface ClipExtras {
 /** What a plan says of a clip; may change while its pixels stay. */
 export type PlannedFacts = Pick<ClipRecord, 'id' | 'group' | 'label' | 'source' | 'flags'>;
 
+/** What became of the splits of a dataset that was replaced. */
+export interface CarriedSplits {
+  /** Names, sorted. */
+  readonly carried: readonly string[];
+  readonly dropped: readonly string[];
+}
+
+/** Writes those splits of the dataset at `from` that fit `clips` into the folder `to`. */
+export type SplitCarrier = (
+  from: string,
+  to: string,
+  clips: readonly Pick<ClipRecord, 'id' | 'group'>[],
+) => CarriedSplits;
+
 export interface DatasetOptions {
   readonly overwrite?: boolean;
   /**
@@ -40,6 +53,8 @@ export interface DatasetOptions {
    * writer left is looked for: killed ones, and with `overwrite` the dataset that is there.
    */
   readonly keys?: readonly string[] | undefined;
+  /** Takes the splits of a replaced dataset over to the new one; without it they go with the old one. */
+  readonly carrySplits?: SplitCarrier;
   /** Whether to look for it (default true); without, what killed writers left is cleared. */
   readonly reuse?: boolean;
 }
@@ -59,6 +74,7 @@ export function createDataset(
 export class DatasetWriter implements Disposable {
   readonly #start: DatasetStart;
   readonly #overwrite: boolean;
+  readonly #carrySplits: SplitCarrier | undefined;
   readonly #takeover: Takeover;
   readonly #store: Store;
   readonly #clips: ClipRecord[] = [];
@@ -71,10 +87,11 @@ export class DatasetWriter implements Disposable {
   constructor(
     folder: string,
     start: DatasetStart,
-    { overwrite = false, keys, reuse = true }: DatasetOptions,
+    { overwrite = false, keys, carrySplits, reuse = true }: DatasetOptions,
   ) {
     this.#start = start;
     this.#overwrite = overwrite;
+    this.#carrySplits = carrySplits;
     this.#takeover = new Takeover(folder, overwrite, keys, reuse);
     const { target } = this.#takeover;
     try {
@@ -252,7 +269,7 @@ export class DatasetWriter implements Disposable {
         );
         this.#takeover.sync();
         writeDurably(join(temporary, FILES.manifest), [`${JSON.stringify(manifest, null, 2)}\n`]);
-        this.splits = carrySplits(folder, temporary, this.#clips);
+        this.splits = this.#carrySplits?.(folder, temporary, this.#clips) ?? this.splits;
       });
       commitTarget(this.#takeover.target, this.#overwrite);
       this.#close();

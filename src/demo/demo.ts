@@ -7,13 +7,13 @@ import { join } from 'node:path';
 import { mean } from '../base/collect.ts';
 import { makePhantom } from '../phantom/phantom.ts';
 import { writeReport } from '../report/report.ts';
-import type { PartialConfig } from '../training/config.ts';
-import type { PretrainEvent, RunSummary } from '../training/pretraining.ts';
-import { explain } from '../training/explain/explain.ts';
-import type { PartialFinetuneConfig } from '../training/finetune/config.ts';
-import { finetune } from '../training/finetune/finetune.ts';
-import { pretrain } from '../training/pretrain.ts';
-import { keepProbe, probeRun, type RunProbe } from '../training/probe-run.ts';
+import type { PartialConfig } from '../runs/config.ts';
+import type { PretrainEvent, RunSummary } from '../pretrain/pretraining.ts';
+import { explain } from '../explain/explain.ts';
+import type { PartialFinetuneConfig } from '../finetune/config.ts';
+import { finetune } from '../finetune/finetune.ts';
+import { pretrain } from '../pretrain/pretrain.ts';
+import { keepProbe, probeRun, type RunProbe } from '../probe/probe-run.ts';
 
 export interface DemoOptions {
   /** Folder for everything; `DEMO_PARTS` says what is in it. Default `demo`. */

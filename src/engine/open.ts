@@ -1,6 +1,6 @@
 /** Choosing a backend: oneDNN where it is found, the slow reference where it is not, never silently. */
 import { UsclError } from '../base/errors.ts';
-import type { Backend } from './backend.ts';
+import type { Backend } from './core/backend.ts';
 import { openOneDnn } from './onednn/backend.ts';
 import { openReference } from './reference/backend.ts';
 

@@ -3,7 +3,7 @@
  * finding is, so a network that sees them need not look at the tissue; clips that may have them are flagged. Looked
  * for in one frame by shape: four thin arms of equal length, dark between the arms, at least two of a kind.
  */
-import type { Size } from './common/geometry.ts';
+import type { Size } from '../video/geometry.ts';
 
 /** Length of an arm, in stored pixels. */
 const MIN_ARM = 3;

@@ -12,7 +12,7 @@ import { type Cut, planCut } from './field/cut.ts';
 import { type GivenField, wholeField } from './field/file.ts';
 import { findField } from './field/find.ts';
 import { areaOf, rasterize } from './field/raster.ts';
-import { type Size, storedSize } from './common/geometry.ts';
+import { type Size, storedSize } from '../video/geometry.ts';
 import { readMasks } from './masks/masks.ts';
 import { narrowedField } from './field/narrow.ts';
 import { accessComplaint } from './common/paths.ts';

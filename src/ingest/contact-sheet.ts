@@ -9,7 +9,7 @@ import { writeFileAtomic } from '../base/files.ts';
 import { escapeXml } from '../charts/markup.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import type { ClipRecord, Field } from '../dataset/types.ts';
-import type { Size } from './common/geometry.ts';
+import type { Size } from '../video/geometry.ts';
 import { compareNatural, spread } from './common/paths.ts';
 
 export interface ContactSheetOptions {

@@ -8,7 +8,7 @@ import { basename, join, resolve } from 'node:path';
 import sharp from 'sharp';
 import { dataError, isDataError, type UsclError } from '../base/errors.ts';
 import type { ClipRecord, Manifest } from '../dataset/types.ts';
-import { carryNotes } from '../dataset/carried-splits.ts';
+import { carryNotes, carrySplits } from '../curation/carried-splits.ts';
 import { createDataset, type DatasetWriter } from '../dataset/writer.ts';
 import type { PreviousClip } from '../dataset/takeover.ts';
 import { type AheadQueue, inOrder } from './ahead.ts';
@@ -16,7 +16,7 @@ import { ClipDecoding, type DecodeSettings, namesOf } from './clip.ts';
 import { writtenReason } from './dicom/plan.ts';
 import { notesOnFlags } from './dicom/header.ts';
 import { classWarnings } from './doubtful-classes.ts';
-import { findVideoTools } from './video/ffmpeg.ts';
+import { findVideoTools } from '../video/ffmpeg.ts';
 import { keyOf } from './keys.ts';
 import { heldBytes, openSource } from './open.ts';
 import { type CheckedOptions, checkOptions, type IngestOptions } from './options.ts';
@@ -24,7 +24,7 @@ import type { IngestPlan, PlannedClip, Rejection } from './common/plan.ts';
 import { nameless, planIngest } from './planning.ts';
 import { type IngestSummary, NothingTaken, Tally } from './summary.ts';
 import type { VideoDecoder } from './video/decode.ts';
-import { probeAhead } from './video/probe.ts';
+import { probeAhead } from '../video/probe.ts';
 import { runsOf, VideoGroup } from './video/group.ts';
 
 /** A clip with what is needed to decode it or to know it again. */
@@ -86,7 +86,7 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
       ...{ channels: settings.channels, size: settings.size },
       made: madeBy(options, checked, { isPrivate, ffmpeg: tools?.version ?? null }),
     },
-    { overwrite: options.overwrite ?? false, keys: tasks.map((task) => task.key), reuse },
+    { overwrite: options.overwrite ?? false, carrySplits, keys: tasks.map((task) => task.key), reuse },
   );
   const tally = new Tally(plan);
   const probe = probeAhead(

@@ -4,9 +4,9 @@
  * frames a second 2 to 22 (one sweep over several organs 27); folders of separate stills of the breast, the head of a
  * fetus, nerves and gallbladders 29 to 32.
  */
-import { hashDistance } from '../dataset/near-duplicates.ts';
+import { hashDistance } from '../curation/duplicates.ts';
 import { FLAT_HASH, perceptualHash } from '../dataset/perceptual-hash.ts';
-import type { Size } from './common/geometry.ts';
+import type { Size } from '../video/geometry.ts';
 
 /** The flag of a clip whose frames are more likely separate pictures. */
 export const UNLIKE_FRAMES = 'unlike-frames';

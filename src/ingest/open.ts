@@ -3,13 +3,13 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { openDicomClip } from './dicom/clip.ts';
 import { contentDigest, type PseudonymKey } from './dicom/identity.ts';
-import type { VideoTools } from './video/ffmpeg.ts';
+import type { VideoTools } from '../video/ffmpeg.ts';
 import { openPictures } from './pictures/source.ts';
 import { digestOfFile } from './common/paths.ts';
 import type { PlannedClip } from './common/plan.ts';
 import type { ClipSource } from './common/source.ts';
 import { decodeVideo, type VideoDecoder } from './video/decode.ts';
-import { probeVideo, type VideoProbe } from './video/probe.ts';
+import { probeVideo, type VideoProbe } from '../video/probe.ts';
 
 export interface OpenSettings {
   /** Real path of the source folder. */

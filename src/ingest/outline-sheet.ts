@@ -11,7 +11,7 @@ import { escapeXml } from '../charts/markup.ts';
 import { type Corner, polygonOf, shadeOf, thumbnail, writeSheet } from './contact-sheet.ts';
 import { discover } from './folders/discover.ts';
 import { openSource } from './open.ts';
-import { findVideoTools } from './video/ffmpeg.ts';
+import { findVideoTools } from '../video/ffmpeg.ts';
 
 /** Clips shown at most, those of least confidence first. */
 const MOST = 60;

@@ -10,13 +10,13 @@ import { dataError, isDataError, UsclError } from '../base/errors.ts';
 import { inOrder } from './ahead.ts';
 import { ClipDecoding, type DecodeSettings } from './clip.ts';
 import { writtenReason } from './dicom/plan.ts';
-import { findVideoTools } from './video/ffmpeg.ts';
+import { findVideoTools } from '../video/ffmpeg.ts';
 import { heldBytes } from './open.ts';
 import { checkOptions, type ReadOptions } from './options.ts';
 
 import type { PlannedClip, Rejection } from './common/plan.ts';
 import { nameless, planIngest, type Planned } from './planning.ts';
-import { probeAhead } from './video/probe.ts';
+import { probeAhead } from '../video/probe.ts';
 
 /** A clip that was found in one of the sources. */
 export interface FoundClip {

@@ -3,7 +3,7 @@
  * ones, and the end of a decoder. Streams in, streams out; no more than a few frames are held.
  */
 import { isBlack } from './clean.ts';
-import type { Size } from './common/geometry.ts';
+import type { Size } from '../video/geometry.ts';
 
 /** Frames that a field is looked for in, at most; clips of a few seconds fit in whole. */
 const LOOKED_AT = 24;

@@ -2,7 +2,7 @@
 import { groupBy } from '../base/collect.ts';
 import { UsclError } from '../base/errors.ts';
 import { countsOf, identifying } from '../dataset/identifying.ts';
-import { ALIKE_DISTANCE, type ComparedClip, findAlike } from '../dataset/near-duplicates.ts';
+import { ALIKE_DISTANCE, type ComparedClip, findAlike } from '../curation/duplicates.ts';
 import type { ClipRecord, Field, Manifest } from '../dataset/types.ts';
 import type { DropCounts } from './clean.ts';
 import type { IngestPlan, Rejection, Warning } from './common/plan.ts';

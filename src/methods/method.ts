@@ -2,10 +2,10 @@
  * A way to pretrain: which heads sit on a trunk, and which objectives turn a batch of pairs into a loss and the
  * gradients of the network's outputs. Steps, validation and the log know a method by this interface. They do take for
  * granted that it compares two views of a clip: the terms of `Losses` are logged by name, and held-out clips are scored
- * by the contrastive one. Which method a configuration asks for is decided in `training/learner.ts`.
+ * by the contrastive one. Which method a configuration asks for is decided in `pretrain/pair-network.ts`.
  */
-import type { Plan } from '../engine/backend.ts';
-import type { Network } from '../engine/network.ts';
+import type { Plan } from '../engine/core/backend.ts';
+import type { Network } from '../engine/core/network.ts';
 
 /** What is known of the clips of a batch. */
 export interface PairLabels {

@@ -3,8 +3,8 @@
  * cluster: NT-Xent pulls the two views of a clip together and pushes views of other clips away; cross-entropy over
  * the labelled clips keeps clips of one class from being pushed too far.
  */
-import type { Plan } from '../engine/backend.ts';
-import type { Network } from '../engine/network.ts';
+import type { Plan } from '../engine/core/backend.ts';
+import type { Network } from '../engine/core/network.ts';
 import { OUTPUTS, type ProjectionHead, withHeads } from '../models/heads.ts';
 import { crossEntropy } from '../objectives/cross-entropy.ts';
 import { ntXent } from '../objectives/nt-xent.ts';

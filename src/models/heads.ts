@@ -3,7 +3,7 @@
  * with labels). In the USCL paper's figure both branch from the representation r; the reference code feeds the
  * classifier from z instead. Both are a field here.
  */
-import { inferShapes, type Network, type Node } from '../engine/network.ts';
+import { inferShapes, type Network, type Node } from '../engine/core/network.ts';
 import { FEATURES, modelError, requireInteger } from './resnet.ts';
 
 /** Names of the values that a plan exposes to the host. */

@@ -4,8 +4,8 @@
  */
 import { usageError } from '../base/errors.ts';
 import { randomAt } from '../base/random.ts';
-import type { Parameters } from '../engine/backend.ts';
-import type { ParameterSpec } from '../engine/network.ts';
+import type { Parameters } from '../engine/core/backend.ts';
+import type { ParameterSpec } from '../engine/core/network.ts';
 
 /**
  * Overwrites all parameters and running statistics.

@@ -5,7 +5,7 @@
  * No weights here: see `initialise`.
  */
 import { usageError, type UsclError } from '../base/errors.ts';
-import { inferShapes, INPUT, type Network, type Node } from '../engine/network.ts';
+import { inferShapes, INPUT, type Network, type Node } from '../engine/core/network.ts';
 
 export const RESNET_DEPTHS = [18, 34, 50] as const;
 export type ResNetDepth = (typeof RESNET_DEPTHS)[number];

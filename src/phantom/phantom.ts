@@ -7,6 +7,7 @@ import { setImmediate } from 'node:timers/promises';
 import { usageError } from '../base/errors.ts';
 import { randomAt } from '../base/random.ts';
 import type { Manifest } from '../dataset/types.ts';
+import { carrySplits } from '../curation/carried-splits.ts';
 import { createDataset } from '../dataset/writer.ts';
 import { drawClip } from './findings.ts';
 import { drawPatient, PHANTOM_FPS } from './nuisance.ts';
@@ -62,7 +63,7 @@ export async function makePhantom(options: PhantomOptions): Promise<Manifest> {
       size: plan.size,
       made: { by: 'uscl phantom', ...plan },
     },
-    { overwrite: options.overwrite ?? false },
+    { overwrite: options.overwrite ?? false, carrySplits },
   );
   const clips = planClips(plan.classes, plan.clips, plan.patients, plan.seed);
   onProgress?.(0, clips.length);

@@ -1,6 +1,6 @@
 /** Runs side by side: their scores, and what paired tests say about the differences. */
-import type { Comparison, RateComparison } from '../evaluation/comparison-result.ts';
-import { LOWER_IS_BETTER, OVERALL_SCORES } from '../evaluation/evaluation-result.ts';
+import type { Comparison, RateComparison } from '../evaluation/comparisons/comparison-result.ts';
+import { LOWER_IS_BETTER, OVERALL_SCORES } from '../evaluation/scores/evaluation-result.ts';
 import { forestChart } from '../charts/forest.ts';
 import { legendList } from '../charts/legend.ts';
 import { lineChart, lineLegend } from '../charts/line.ts';

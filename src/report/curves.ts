@@ -2,8 +2,8 @@
 import { lineLegend } from '../charts/line.ts';
 import { legendList } from '../charts/legend.ts';
 import { type Html, html, type Part } from '../charts/markup.ts';
-import { type CurvePanel, drawPanel, pretrainPanels, thinned } from '../training/curves.ts';
-import { finetunePanels } from '../training/finetune/epoch-log.ts';
+import { type CurvePanel, drawPanel, pretrainPanels, thinned } from '../runs/curves.ts';
+import { finetunePanels } from '../finetune/epoch-log.ts';
 import { groupBy } from '../base/collect.ts';
 import { figure, figures } from './elements.ts';
 import { count, plain } from './numbers.ts';

@@ -7,7 +7,7 @@ import { type Html, html, joined, name, type Part } from '../charts/markup.ts';
 import { checkpointChoice, epochChoice, labelsRead, seedsDiffer } from './facts.ts';
 import { count, counted, listed, percent, roundPercent } from './numbers.ts';
 import type { FinetuneSubject, PretrainSubject, ScoredSubject, Subject } from './subject.ts';
-import { UNKNOWN } from '../training/provenance.ts';
+import { UNKNOWN } from '../runs/provenance.ts';
 import { leading } from './scores.ts';
 import { leakNotice } from './summary.ts';
 

@@ -1,5 +1,5 @@
 /** What `uscl explain` found: where the heat lies, and how clips lie to each other. */
-import type { CamExplanation, Explanation, MapExplanation } from '../evaluation/explanation.ts';
+import type { CamExplanation, Explanation, MapExplanation } from '../evaluation/explanations/explanation.ts';
 import { legendList } from '../charts/legend.ts';
 import { scatterChart } from '../charts/scatter.ts';
 import { groupBy, mean } from '../base/collect.ts';

@@ -2,8 +2,8 @@
  * What happened in a run, in words, from what the run itself left: its log, its provenance, its configuration, in this
  * order of belief. A configuration says what was meant; a log says what was done.
  */
-import { FINETUNING, type Provenance, UNKNOWN } from '../training/provenance.ts';
-import type { Config } from '../training/config.ts';
+import { FINETUNING, type Provenance, UNKNOWN } from '../runs/provenance.ts';
+import type { Config } from '../runs/config.ts';
 import { count, counted, listed, plain, roundPercent } from './numbers.ts';
 import type { FinetuneSubject, PretrainSubject } from './subject.ts';
 

@@ -1,5 +1,5 @@
 /** The pictures of scores: confusion, ROC, reliability, label efficiency. Each says how it is read. */
-import type { Evaluation, LevelEvaluation, OverallScore } from '../evaluation/evaluation-result.ts';
+import type { Evaluation, LevelEvaluation, OverallScore } from '../evaluation/scores/evaluation-result.ts';
 import { confusionChart } from '../charts/confusion.ts';
 import { legendList } from '../charts/legend.ts';
 import { type Line, lineChart, lineLegend } from '../charts/line.ts';

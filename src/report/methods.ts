@@ -3,9 +3,9 @@
  * numbers it was done with, and what it cannot show. Nothing in it is assumed; a run that does not know says so.
  */
 import { basename } from 'node:path';
-import type { RateEvaluation } from '../evaluation/evaluation-result.ts';
-import type { Config } from '../training/config.ts';
-import type { FinetuneConfig } from '../training/finetune/config.ts';
+import type { RateEvaluation } from '../evaluation/scores/evaluation-result.ts';
+import type { Config } from '../runs/config.ts';
+import type { FinetuneConfig } from '../finetune/config.ts';
 import { html, type Part } from '../charts/markup.ts';
 import { checkpointChoice, epochChoice, labelsRead, optimizerOf } from './facts.ts';
 import { seedsDiffer, trainedBefore } from './facts.ts';

@@ -1,5 +1,5 @@
 /** What the model was surest about and wrong, from the predictions alone: the clips to look at before believing any figure. */
-import type { Predictions } from '../evaluation/predictions.ts';
+import type { Predictions } from '../evaluation/scores/predictions.ts';
 import { groupBy, mean } from '../base/collect.ts';
 import { html, name, type Part } from '../charts/markup.ts';
 import { table } from './elements.ts';

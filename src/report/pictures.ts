@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import { dataError, messageOf } from '../base/errors.ts';
 import type { Dataset } from '../dataset/reader.ts';
-import { type CamEntry, EXPLANATION_FOLDER } from '../evaluation/explanation.ts';
+import { type CamEntry, EXPLANATION_FOLDER } from '../evaluation/explanations/explanation.ts';
 import type { Subject } from './subject.ts';
 
 export interface Picture {

@@ -2,9 +2,9 @@
 import { mean } from '../base/collect.ts';
 import { forestChart } from '../charts/forest.ts';
 import { html, name, type Part } from '../charts/markup.ts';
-import { balancedAccuracyByChance } from '../evaluation/metrics.ts';
-import type { LevelScores } from '../evaluation/probe-result.ts';
-import type { RunProbe } from '../training/probe-run.ts';
+import { balancedAccuracyByChance } from '../evaluation/scores/metrics.ts';
+import type { LevelScores } from '../evaluation/probes/probe-result.ts';
+import type { RunProbe } from '../probe/probe-run.ts';
 import { figure, figures, notice } from './elements.ts';
 import { count, counted, interval, percent, roundPercent, score, signed } from './numbers.ts';
 

@@ -4,10 +4,10 @@
  */
 import { groupBy } from '../base/collect.ts';
 import { type Html, html, name, type Part } from '../charts/markup.ts';
-import { CLASS_SCORES, LOWER_IS_BETTER, OVERALL_SCORES } from '../evaluation/evaluation-result.ts';
-import type { ClassScore, Evaluation, Level } from '../evaluation/evaluation-result.ts';
-import type { OverallScore, RateEvaluation, Score } from '../evaluation/evaluation-result.ts';
-import { balancedAccuracyByChance } from '../evaluation/metrics.ts';
+import { CLASS_SCORES, LOWER_IS_BETTER, OVERALL_SCORES } from '../evaluation/scores/evaluation-result.ts';
+import type { ClassScore, Evaluation, Level } from '../evaluation/scores/evaluation-result.ts';
+import type { OverallScore, RateEvaluation, Score } from '../evaluation/scores/evaluation-result.ts';
+import { balancedAccuracyByChance } from '../evaluation/scores/metrics.ts';
 import { quiet, table } from './elements.ts';
 import { count, interval, listed, roundPercent, score as number } from './numbers.ts';
 import type { ScoredSubject } from './subject.ts';

@@ -6,16 +6,20 @@ import { existsSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { dataError, usageError, type UsclError } from '../base/errors.ts';
-import { type Evaluation, evaluationSchema } from '../evaluation/evaluation-result.ts';
-import { type Explanation, EXPLANATION_FOLDER, readExplanation } from '../evaluation/explanation.ts';
-import { type Predictions, PREDICTIONS_FILE, readPredictions } from '../evaluation/predictions.ts';
-import type { Config } from '../training/config.ts';
-import { type FinetuneConfig, finetuneSchema } from '../training/finetune/config.ts';
-import { type EpochEntry, readEpochLog } from '../training/finetune/epoch-log.ts';
-import { foldsRecordSchema } from '../training/finetune/folds.ts';
-import { type LogEntry, readLog } from '../training/log.ts';
-import { readProbes, type RunProbe } from '../training/probe-run.ts';
-import { type Provenance, provenanceSchema, type Source, sourceSchema } from '../training/provenance.ts';
+import { type Evaluation, evaluationSchema } from '../evaluation/scores/evaluation-result.ts';
+import {
+  type Explanation,
+  EXPLANATION_FOLDER,
+  readExplanation,
+} from '../evaluation/explanations/explanation.ts';
+import { type Predictions, PREDICTIONS_FILE, readPredictions } from '../evaluation/scores/predictions.ts';
+import type { Config } from '../runs/config.ts';
+import { type FinetuneConfig, finetuneSchema } from '../finetune/config.ts';
+import { type EpochEntry, readEpochLog } from '../finetune/epoch-log.ts';
+import { foldsRecordSchema } from '../finetune/folds.ts';
+import { type LogEntry, readLog } from '../runs/log.ts';
+import { readProbes, type RunProbe } from '../probe/probe-run.ts';
+import { type Provenance, provenanceSchema, type Source, sourceSchema } from '../runs/provenance.ts';
 import {
   FINETUNE_FILES,
   isRun,
@@ -24,7 +28,7 @@ import {
   readRunFile,
   RUN_FILES,
   taskOf,
-} from '../training/run-folder.ts';
+} from '../runs/run-folder.ts';
 
 const environmentSchema = z.object({
   uscl: z.string(),

@@ -1,6 +1,6 @@
 /** What a reader takes away who reads nothing else: the result with its interval, against chance, and what limits it. */
-import type { RateEvaluation } from '../evaluation/evaluation-result.ts';
-import type { KnnEntry, ValidationEntry } from '../training/log.ts';
+import type { RateEvaluation } from '../evaluation/scores/evaluation-result.ts';
+import type { KnnEntry, ValidationEntry } from '../runs/log.ts';
 import { notice } from './elements.ts';
 import { type Html, html, type Part } from '../charts/markup.ts';
 import { labelsRead } from './facts.ts';

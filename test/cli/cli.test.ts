@@ -4,8 +4,8 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { recipeOf, RECIPES } from '../../src/ingest/recipes/recipes.ts';
 import { makePicture } from '../ingest/media.ts';
-import { readCheckpoint } from '../../src/training/checkpoint.ts';
-import { scratchFolder, TINY, tinyDataset } from '../training/support.ts';
+import { readCheckpoint } from '../../src/runs/checkpoint.ts';
+import { scratchFolder, TINY, tinyDataset } from '../pretrain/support.ts';
 import { compileProgram, type Finished, finished, start, uscl } from './run.ts';
 
 const scratch = scratchFolder();

@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { comparisonSchema } from '../../src/evaluation/comparison-result.ts';
-import { writePredictions } from '../../src/evaluation/predictions.ts';
+import { comparisonSchema } from '../../src/evaluation/comparisons/comparison-result.ts';
+import { writePredictions } from '../../src/evaluation/scores/predictions.ts';
 import { makePredictions } from '../evaluation/made-predictions.ts';
 import { compileProgram, uscl } from './run.ts';
 

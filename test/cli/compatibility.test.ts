@@ -6,7 +6,7 @@ import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { scratchFolder } from '../training/support.ts';
+import { scratchFolder } from '../pretrain/support.ts';
 import { compileProgram, type Finished, uscl } from './run.ts';
 
 const FIXTURE = join(import.meta.dirname, '..', 'fixtures', 'written-by-7aadecc');

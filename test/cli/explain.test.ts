@@ -2,9 +2,9 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
-import { explanationSchema, readExplanation } from '../../src/evaluation/explanation.ts';
-import { writeModel } from '../training/finetuned.ts';
-import { scratchFolder, tinyDataset, tinyRun } from '../training/support.ts';
+import { explanationSchema, readExplanation } from '../../src/evaluation/explanations/explanation.ts';
+import { writeModel } from '../finetune/finetuned.ts';
+import { scratchFolder, tinyDataset, tinyRun } from '../pretrain/support.ts';
 import { compileProgram, finished, start, uscl } from './run.ts';
 
 const scratch = scratchFolder();

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { randomAt } from '../../src/base/random.ts';
-import { timeless, TUNE_ONEDNN } from '../training/finetune/support.ts';
-import { scratchFolder, tinyDataset } from '../training/support.ts';
+import { timeless, TUNE_ONEDNN } from '../finetune/support.ts';
+import { scratchFolder, tinyDataset } from '../pretrain/support.ts';
 import { compileProgram, finished, linesIn, runUntil, start, uscl } from './run.ts';
 
 const ROUNDS = 8;

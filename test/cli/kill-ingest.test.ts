@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
 import { makePicture, makeVideo } from '../ingest/media.ts';
-import { scratchFolder } from '../training/support.ts';
+import { scratchFolder } from '../pretrain/support.ts';
 import { compileProgram, linesIn, runUntil, type Moment } from './run.ts';
 
 const ROUNDS = 5;

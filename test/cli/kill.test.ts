@@ -7,8 +7,8 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
-import { readLog } from '../../src/training/log.ts';
-import { scratchFolder, TINY_ONEDNN, tinyDataset } from '../training/support.ts';
+import { readLog } from '../../src/runs/log.ts';
+import { scratchFolder, TINY_ONEDNN, tinyDataset } from '../pretrain/support.ts';
 import { compileProgram, linesIn, runUntil, type Moment } from './run.ts';
 
 const ROUNDS = 20;

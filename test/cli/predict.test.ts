@@ -2,14 +2,14 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
-import { parseCsv } from '../../src/ingest/common/csv.ts';
-import { evaluationSchema } from '../../src/evaluation/evaluation-result.ts';
-import { filePredictionsSchema } from '../../src/training/predict/answers.ts';
-import { predictFiles } from '../../src/training/predict/predict.ts';
+import { parseCsv } from '../../src/formats/csv.ts';
+import { evaluationSchema } from '../../src/evaluation/scores/evaluation-result.ts';
+import { filePredictionsSchema } from '../../src/predict/answers.ts';
+import { predictFiles } from '../../src/predict/predict.ts';
 import { nativeFile } from '../ingest/dicom-marked.ts';
 import { makePicture, makeVideo } from '../ingest/media.ts';
-import { writeModel } from '../training/finetuned.ts';
-import { scratchFolder, tinyDataset } from '../training/support.ts';
+import { writeModel } from '../finetune/finetuned.ts';
+import { scratchFolder, tinyDataset } from '../pretrain/support.ts';
 import { compileProgram, type Finished, finished, start, uscl } from './run.ts';
 
 const scratch = scratchFolder();

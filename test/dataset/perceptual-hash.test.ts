@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { ALIKE_DISTANCE, hashDistance } from '../../src/dataset/near-duplicates.ts';
+import { ALIKE_DISTANCE, hashDistance } from '../../src/curation/duplicates.ts';
 import {
   FLAT_HASH,
   HASHES_PER_CLIP,
@@ -10,7 +10,7 @@ import {
 import { openDataset } from '../../src/dataset/reader.ts';
 import { makePhantom } from '../../src/phantom/phantom.ts';
 import { scratchFolder } from './helpers.ts';
-import { COPIES, copyOf, type Picture, pictureOf } from './near-copies.ts';
+import { COPIES, copyOf, type Picture, pictureOf } from '../curation/near-copies.ts';
 
 const folder = join(scratchFolder(), 'phantom');
 const scans: { readonly group: string; readonly picture: Picture }[] = [];

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { demo, DEMO_PARTS, type DemoOptions } from '../../src/demo/demo.ts';
-import { scratchFolder, TINY } from '../training/support.ts';
+import { scratchFolder, TINY } from '../pretrain/support.ts';
 
 const scratch = scratchFolder();
 

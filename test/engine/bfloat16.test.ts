@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { roundToBfloat16, toBfloat16 } from '../../src/engine/bfloat16.ts';
+import { roundToBfloat16, toBfloat16 } from '../../src/engine/core/bfloat16.ts';
 
 describe('bfloat16 rounding', () => {
   it.each([

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { cutNetwork, frozenPrefix } from '../../src/engine/cut.ts';
-import { INPUT, parameterSpecs } from '../../src/engine/network.ts';
+import { cutNetwork, frozenPrefix } from '../../src/engine/core/cut.ts';
+import { INPUT, parameterSpecs } from '../../src/engine/core/network.ts';
 import { openBackend } from '../../src/engine/open.ts';
 import { withHeads } from '../../src/models/heads.ts';
 import { resnet } from '../../src/models/resnet.ts';

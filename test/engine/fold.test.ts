@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { Parameters, Precision } from '../../src/engine/backend.ts';
-import { foldNetwork } from '../../src/engine/fold.ts';
-import { INPUT, type Network, type Node } from '../../src/engine/network.ts';
+import type { Parameters, Precision } from '../../src/engine/core/backend.ts';
+import { foldNetwork } from '../../src/engine/core/fold.ts';
+import { INPUT, type Network, type Node } from '../../src/engine/core/network.ts';
 import { openBackend } from '../../src/engine/open.ts';
 import { resnet } from '../../src/models/resnet.ts';
 import { everyNode, fillNormal, fillParameters, networkOf, relativeError } from './helpers.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { Backend, Parameters, PlanOptions, Precision } from '../../src/engine/backend.ts';
-import { cutNetwork } from '../../src/engine/cut.ts';
-import { INPUT, type Network } from '../../src/engine/network.ts';
+import type { Backend, Parameters, PlanOptions, Precision } from '../../src/engine/core/backend.ts';
+import { cutNetwork } from '../../src/engine/core/cut.ts';
+import { INPUT, type Network } from '../../src/engine/core/network.ts';
 import { openBackend } from '../../src/engine/open.ts';
 import { everyNode, execute, fillNormal, fillParameters, relativeError } from './helpers.ts';
 

@@ -1,7 +1,7 @@
 /** Small networks and comparisons that the engine's tests share. */
 import { randomAt } from '../../src/base/random.ts';
-import type { Backend, Parameters, Plan, PlanOptions } from '../../src/engine/backend.ts';
-import { INPUT, type Network, type Node } from '../../src/engine/network.ts';
+import type { Backend, Parameters, Plan, PlanOptions } from '../../src/engine/core/backend.ts';
+import { INPUT, type Network, type Node } from '../../src/engine/core/network.ts';
 import { openBackend } from '../../src/engine/open.ts';
 
 /** ‖a − b‖ / ‖a‖; the absolute norm of b where a is zero. */

@@ -2,9 +2,9 @@
  * Holding each layer of a plan to its task: given the very values and the very gradient that it had, does it make
  * what exact arithmetic makes of them? A fault cannot hide behind another layer, and no ReLU turns over.
  */
-import type { Backend, PlanOptions } from '../../src/engine/backend.ts';
-import { roundToBfloat16 } from '../../src/engine/bfloat16.ts';
-import { inferShapes, INPUT, inputsOf, type Network } from '../../src/engine/network.ts';
+import type { Backend, PlanOptions } from '../../src/engine/core/backend.ts';
+import { roundToBfloat16 } from '../../src/engine/core/bfloat16.ts';
+import { inferShapes, INPUT, inputsOf, type Network } from '../../src/engine/core/network.ts';
 import { openBackend } from '../../src/engine/open.ts';
 import { fillNormal, fillParameters, relativeError } from './helpers.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { inferShapes, INPUT, inputsOf } from '../../src/engine/network.ts';
+import { inferShapes, INPUT, inputsOf } from '../../src/engine/core/network.ts';
 import { openBackend } from '../../src/engine/open.ts';
 import * as kernels from '../../src/engine/reference/kernels.ts';
 import { resnet } from '../../src/models/resnet.ts';

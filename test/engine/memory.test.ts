@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { Plan } from '../../src/engine/backend.ts';
-import type * as Memory from '../../src/engine/onednn/memory.ts';
-import type * as Placement from '../../src/engine/onednn/placement.ts';
+import type { Plan } from '../../src/engine/core/backend.ts';
+import type * as Memory from '../../src/engine/onednn/native/memory.ts';
+import type * as Placement from '../../src/engine/onednn/native/placement.ts';
 import { openBackend } from '../../src/engine/open.ts';
 import { fillNormal, fillParameters, oddNetwork } from './helpers.ts';
 
@@ -12,7 +12,7 @@ import { fillNormal, fillParameters, oddNetwork } from './helpers.ts';
  */
 const seen = vi.hoisted(() => ({ blocks: [] as { address: number; bytes: number }[], apart: false }));
 
-vi.mock('../../src/engine/onednn/memory.ts', async (load) => {
+vi.mock('../../src/engine/onednn/native/memory.ts', async (load) => {
   const memory = await load<typeof Memory>();
   return {
     ...memory,
@@ -24,7 +24,7 @@ vi.mock('../../src/engine/onednn/memory.ts', async (load) => {
   };
 });
 
-vi.mock('../../src/engine/onednn/placement.ts', async (load) => {
+vi.mock('../../src/engine/onednn/native/placement.ts', async (load) => {
   const placement = await load<typeof Placement>();
   return {
     place: (requests: Parameters<typeof placement.place>[0]) =>
@@ -38,7 +38,7 @@ afterEach(() => {
 
 /** Fills all memory that the plan calls its own for activations; 255 in every byte is NaN in f32 and bf16. */
 async function fillArena(plan: Plan, byte: number): Promise<void> {
-  const { byteView } = await import('../../src/engine/onednn/memory.ts');
+  const { byteView } = await import('../../src/engine/onednn/native/memory.ts');
   const arena = seen.blocks.findLast(({ bytes }) => bytes === plan.bytes)!;
   byteView(arena.address as Parameters<typeof byteView>[0], arena.bytes).fill(byte);
 }

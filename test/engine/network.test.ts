@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { gradientNeeds } from '../../src/engine/gradients.ts';
+import { gradientNeeds } from '../../src/engine/core/gradients.ts';
 import {
   inferShapes,
   INPUT,
   parameterSpecs,
   statisticSpecs,
   type Network,
-} from '../../src/engine/network.ts';
+} from '../../src/engine/core/network.ts';
 import { everyNode } from './helpers.ts';
 
 describe('a network', () => {

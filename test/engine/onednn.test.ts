@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { INPUT, type Network, type Node } from '../../src/engine/network.ts';
+import { INPUT, type Network, type Node } from '../../src/engine/core/network.ts';
 import { openBackend } from '../../src/engine/open.ts';
-import type { Precision } from '../../src/engine/backend.ts';
+import type { Precision } from '../../src/engine/core/backend.ts';
 import {
   everyNode,
   execute,

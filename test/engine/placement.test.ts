@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { place } from '../../src/engine/onednn/placement.ts';
+import { place } from '../../src/engine/onednn/native/placement.ts';
 
 const request = fc
   .tuple(fc.integer({ min: 1, max: 5000 }), fc.integer({ min: 0, max: 40 }), fc.integer({ min: 0, max: 40 }))

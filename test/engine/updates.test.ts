@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Backend, Ranges, Vector } from '../../src/engine/backend.ts';
+import type { Backend, Ranges, Vector } from '../../src/engine/core/backend.ts';
 import { openBackend } from '../../src/engine/open.ts';
 import { fillNormal, relativeError } from './helpers.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Precision } from '../../src/engine/backend.ts';
+import type { Precision } from '../../src/engine/core/backend.ts';
 import { openBackend } from '../../src/engine/open.ts';
 import { fillNormal, fillParameters, norm, oddNetwork, relativeError, runOn } from './helpers.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { openBackend } from '../../src/engine/open.ts';
-import { cutNetwork } from '../../src/engine/cut.ts';
-import { INPUT, type Network } from '../../src/engine/network.ts';
+import { cutNetwork } from '../../src/engine/core/cut.ts';
+import { INPUT, type Network } from '../../src/engine/core/network.ts';
 import { everyNode, oddNetwork } from './helpers.ts';
 import { layerErrors } from './layers.ts';
 

@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
-import { bootstrapIntervals, pairedBootstrap, type GroupedCounts } from '../../src/evaluation/bootstrap.ts';
-import { quantile } from '../../src/evaluation/resampling.ts';
+import {
+  bootstrapIntervals,
+  pairedBootstrap,
+  type GroupedCounts,
+} from '../../src/evaluation/probes/bootstrap.ts';
+import { quantile } from '../../src/evaluation/scores/resampling.ts';
 import { codeOf } from './support.ts';
 
 function groupedCounts(groups: number, seeds: number, classes: number): GroupedCounts {

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
-import { binOf, reliabilityBins } from '../../src/evaluation/calibration.ts';
-import type { OverallScore } from '../../src/evaluation/evaluation-result.ts';
-import { levelScorer, overallAt, scoresUnder } from '../../src/evaluation/level-scorer.ts';
+import { binOf, reliabilityBins } from '../../src/evaluation/scores/calibration.ts';
+import type { OverallScore } from '../../src/evaluation/scores/evaluation-result.ts';
+import { levelScorer, overallAt, scoresUnder } from '../../src/evaluation/scores/level-scorer.ts';
 
 /** A score of rows of probabilities [rows][classes]. */
 function scoreOf(

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { UsclError } from '../../src/base/errors.ts';
-import { majorityOf } from '../../src/evaluation/mcnemar.ts';
-import { comparePredictions, twoSidedP } from '../../src/evaluation/compare-predictions.ts';
-import { comparisonSchema } from '../../src/evaluation/comparison-result.ts';
-import { comparisonTable } from '../../src/evaluation/comparison-table.ts';
-import { evaluatePredictions } from '../../src/evaluation/evaluate-predictions.ts';
-import { LEVELS, OVERALL_SCORES } from '../../src/evaluation/evaluation-result.ts';
-import type { LevelRows } from '../../src/evaluation/level-scorer.ts';
-import type { Predictions } from '../../src/evaluation/predictions.ts';
+import { majorityOf } from '../../src/evaluation/comparisons/mcnemar.ts';
+import { comparePredictions, twoSidedP } from '../../src/evaluation/comparisons/compare-predictions.ts';
+import { comparisonSchema } from '../../src/evaluation/comparisons/comparison-result.ts';
+import { comparisonTable } from '../../src/evaluation/comparisons/comparison-table.ts';
+import { evaluatePredictions } from '../../src/evaluation/scores/evaluate-predictions.ts';
+import { LEVELS, OVERALL_SCORES } from '../../src/evaluation/scores/evaluation-result.ts';
+import type { LevelRows } from '../../src/evaluation/scores/level-scorer.ts';
+import type { Predictions } from '../../src/evaluation/scores/predictions.ts';
 import { makePredictions } from './made-predictions.ts';
 
 const quick = { resamples: 200 };

@@ -2,9 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { randomAt } from '../../src/base/random.ts';
-import { embeddingMap, trustworthiness } from '../../src/evaluation/embedding-map.ts';
-import { normaliseRows } from '../../src/evaluation/matrix.ts';
-import { comparableRows } from '../../src/evaluation/retrieval.ts';
+import { embeddingMap, trustworthiness } from '../../src/evaluation/explanations/embedding-map.ts';
+import { normaliseRows } from '../../src/evaluation/features/matrix.ts';
+import { comparableRows } from '../../src/evaluation/explanations/retrieval.ts';
 import { codeOfAsync, golden } from './support.ts';
 
 const DIM = 8;

@@ -9,7 +9,7 @@ import {
   type ClipEmbeddings,
   type Embedder,
   type FrameSource,
-} from '../../src/evaluation/embeddings.ts';
+} from '../../src/evaluation/features/embeddings.ts';
 import { codeOf, codeOfAsync } from './support.ts';
 
 const record = (id: string, frames: number): ClipRecord => ({

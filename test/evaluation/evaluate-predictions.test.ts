@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { evaluatePredictions, type EvaluateOptions } from '../../src/evaluation/evaluate-predictions.ts';
-import { evaluationSchema, LEVELS, type Evaluation } from '../../src/evaluation/evaluation-result.ts';
-import type { Predictions } from '../../src/evaluation/predictions.ts';
+import {
+  evaluatePredictions,
+  type EvaluateOptions,
+} from '../../src/evaluation/scores/evaluate-predictions.ts';
+import { evaluationSchema, LEVELS, type Evaluation } from '../../src/evaluation/scores/evaluation-result.ts';
+import type { Predictions } from '../../src/evaluation/scores/predictions.ts';
 import { makePredictions, predictionsOf } from './made-predictions.ts';
 import { codeOf } from './support.ts';
 

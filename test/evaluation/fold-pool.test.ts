@@ -1,7 +1,12 @@
 /** Folds given to threads: the same numbers, the same errors, heard progress and signals. */
 import { describe, expect, it } from 'vitest';
-import { LEFT_OUT, predictFolds, type FoldJob, type FoldWork } from '../../src/evaluation/fold-pool.ts';
-import { probe } from '../../src/evaluation/probe.ts';
+import {
+  LEFT_OUT,
+  predictFolds,
+  type FoldJob,
+  type FoldWork,
+} from '../../src/evaluation/probes/fold-pool.ts';
+import { probe } from '../../src/evaluation/probes/probe.ts';
 import { codeOfAsync, makeData } from './support.ts';
 
 // As many numbers to go through as make threads worth their start.

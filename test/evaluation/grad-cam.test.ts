@@ -2,10 +2,16 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import type { Backend, Parameters } from '../../src/engine/backend.ts';
+import type { Backend, Parameters } from '../../src/engine/core/backend.ts';
 import { openBackend } from '../../src/engine/open.ts';
-import type { Network } from '../../src/engine/network.ts';
-import { camLayer, CamPlan, gradCam, insideShare, resizeMap } from '../../src/evaluation/grad-cam.ts';
+import type { Network } from '../../src/engine/core/network.ts';
+import {
+  camLayer,
+  CamPlan,
+  gradCam,
+  insideShare,
+  resizeMap,
+} from '../../src/evaluation/explanations/grad-cam.ts';
 import { withHeads } from '../../src/models/heads.ts';
 import { resnet } from '../../src/models/resnet.ts';
 import { relativeError, values } from '../golden/hashed.ts';

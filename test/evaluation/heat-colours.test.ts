@@ -1,6 +1,6 @@
 /** Colours that can be put in order by any eye, and an overlay that hides nothing where there is nothing. */
 import { describe, expect, it } from 'vitest';
-import { HEAT_COLOURS, overlayHeat } from '../../src/evaluation/heat-colours.ts';
+import { HEAT_COLOURS, overlayHeat } from '../../src/evaluation/explanations/heat-colours.ts';
 import { COLOUR_VISIONS, type ColourVision } from '../colour-vision.ts';
 
 function linear(byte: number): number {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { randomAt } from '../../src/base/random.ts';
-import { knnProbabilities } from '../../src/evaluation/knn.ts';
-import { knnScore } from '../../src/evaluation/knn-score.ts';
+import { knnProbabilities } from '../../src/evaluation/probes/knn.ts';
+import { knnScore } from '../../src/evaluation/probes/knn-score.ts';
 import { codeOf, golden, makeData } from './support.ts';
 
 const cases = golden(

@@ -9,8 +9,8 @@ import {
   scoreCount,
   scoresUnder,
   overChanceAt,
-} from '../../src/evaluation/level-scorer.ts';
-import { CLASS_SCORES, LEVELS, OVERALL_SCORES } from '../../src/evaluation/evaluation-result.ts';
+} from '../../src/evaluation/scores/level-scorer.ts';
+import { CLASS_SCORES, LEVELS, OVERALL_SCORES } from '../../src/evaluation/scores/evaluation-result.ts';
 
 const GROUPS = 4;
 const CLASSES = 3;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { randomAt } from '../../src/base/random.ts';
-import { minimise } from '../../src/evaluation/lbfgs.ts';
-import { fitLogisticRegression, predictLogistic } from '../../src/evaluation/logistic.ts';
+import { minimise } from '../../src/evaluation/probes/lbfgs.ts';
+import { fitLogisticRegression, predictLogistic } from '../../src/evaluation/probes/logistic.ts';
 import { codeOf, golden } from './support.ts';
 
 const cases = golden(

@@ -1,6 +1,6 @@
 /** Simulated predictions, for the tests of what is made of predictions. */
 import { randomAt } from '../../src/base/random.ts';
-import type { PredictionCell, Predictions } from '../../src/evaluation/predictions.ts';
+import type { PredictionCell, Predictions } from '../../src/evaluation/scores/predictions.ts';
 
 export interface MadeOptions {
   readonly seed?: number;

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
-import { factorise, gram, solve } from '../../src/evaluation/matrix.ts';
+import { factorise, gram, solve } from '../../src/evaluation/features/matrix.ts';
 
 // Rows and columns that do not fill the blocks in which products are made.
 it.each([

@@ -8,7 +8,7 @@ import {
   fairBinomialTail,
   mcnemar,
   signFlipP,
-} from '../../src/evaluation/mcnemar.ts';
+} from '../../src/evaluation/comparisons/mcnemar.ts';
 import { golden } from './support.ts';
 
 const cases = golden(

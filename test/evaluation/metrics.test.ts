@@ -6,7 +6,7 @@ import {
   confusionMatrix,
   scoresOfConfusion,
   type Scores,
-} from '../../src/evaluation/metrics.ts';
+} from '../../src/evaluation/scores/metrics.ts';
 import { codeOf, golden } from './support.ts';
 
 function scoresOf(truth: readonly number[], predicted: readonly number[], classes: number): Scores {

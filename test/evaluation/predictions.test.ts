@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { UsclError } from '../../src/base/errors.ts';
-import { evaluatePredictions } from '../../src/evaluation/evaluate-predictions.ts';
+import { evaluatePredictions } from '../../src/evaluation/scores/evaluate-predictions.ts';
 import {
   readPredictions,
   requirePredictions,
   writePredictions,
   type Predictions,
-} from '../../src/evaluation/predictions.ts';
+} from '../../src/evaluation/scores/predictions.ts';
 import { makePredictions, predictionsOf } from './made-predictions.ts';
 import { codeOf } from './support.ts';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
-import { confusionMatrix, scoresOfConfusion } from '../../src/evaluation/metrics.ts';
-import { compareProbes, probe, type ProbeInput } from '../../src/evaluation/probe.ts';
-import { probeComparisonSchema, probeResultSchema } from '../../src/evaluation/probe-result.ts';
+import { confusionMatrix, scoresOfConfusion } from '../../src/evaluation/scores/metrics.ts';
+import { compareProbes, probe, type ProbeInput } from '../../src/evaluation/probes/probe.ts';
+import { probeComparisonSchema, probeResultSchema } from '../../src/evaluation/probes/probe-result.ts';
 import { codeOfAsync, makeData } from './support.ts';
 
 const shape = { groups: 30, clipsPerGroup: 2, frames: 3, dim: 12, classes: 3 };

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { rankRows, rocPoints, scoresOfRanking, type Ranking } from '../../src/evaluation/ranking.ts';
+import { rankRows, rocPoints, scoresOfRanking, type Ranking } from '../../src/evaluation/scores/ranking.ts';
 import { codeOf } from './support.ts';
 
 /** Rows with few different scores, so that ties are common. */

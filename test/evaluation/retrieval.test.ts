@@ -1,6 +1,10 @@
 /** Nearest clips in order, with whom must not be answered left out. */
 import { describe, expect, it } from 'vitest';
-import { comparableRows, nearestClips, neighbourAgreement } from '../../src/evaluation/retrieval.ts';
+import {
+  comparableRows,
+  nearestClips,
+  neighbourAgreement,
+} from '../../src/evaluation/explanations/retrieval.ts';
 import { codeOf } from './support.ts';
 
 /** Directions by angle in the plane. */

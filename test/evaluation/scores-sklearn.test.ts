@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { randomAt } from '../../src/base/random.ts';
-import { evaluatePredictions } from '../../src/evaluation/evaluate-predictions.ts';
-import { CLASS_SCORES, LEVELS, OVERALL_SCORES } from '../../src/evaluation/evaluation-result.ts';
-import { predictionsSchema, type Predictions } from '../../src/evaluation/predictions.ts';
+import { evaluatePredictions } from '../../src/evaluation/scores/evaluate-predictions.ts';
+import { CLASS_SCORES, LEVELS, OVERALL_SCORES } from '../../src/evaluation/scores/evaluation-result.ts';
+import { predictionsSchema, type Predictions } from '../../src/evaluation/scores/predictions.ts';
 import { makePredictions } from './made-predictions.ts';
 import { golden } from './support.ts';
 

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { randomAt } from '../../src/base/random.ts';
-import { symmetricEigenvalues } from '../../src/evaluation/eigen.ts';
-import { effectiveRank, featureStatistics } from '../../src/evaluation/statistics.ts';
+import { symmetricEigenvalues } from '../../src/evaluation/features/eigen.ts';
+import { effectiveRank, featureStatistics } from '../../src/evaluation/features/statistics.ts';
 import { codeOf, golden } from './support.ts';
 
 const cases = golden(

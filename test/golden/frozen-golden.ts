@@ -3,8 +3,8 @@
  * as it is and folded, and the gradients through it, those of maps and of the image included.
  */
 import { z } from 'zod';
-import type { Backend, Parameters, Precision } from '../../src/engine/backend.ts';
-import type { Network } from '../../src/engine/network.ts';
+import type { Backend, Parameters, Precision } from '../../src/engine/core/backend.ts';
+import type { Network } from '../../src/engine/core/network.ts';
 import { readSafetensors, type Safetensors } from '../../src/formats/safetensors.ts';
 import { withHeads } from '../../src/models/heads.ts';
 import { resnet } from '../../src/models/resnet.ts';

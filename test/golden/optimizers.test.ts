@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Backend } from '../../src/engine/backend.ts';
-import { INPUT, type Network } from '../../src/engine/network.ts';
+import type { Backend } from '../../src/engine/core/backend.ts';
+import { INPUT, type Network } from '../../src/engine/core/network.ts';
 import { openBackend } from '../../src/engine/open.ts';
-import { createOptimizer, type OptimizerConfig } from '../../src/engine/optimizer.ts';
+import { createOptimizer, type OptimizerConfig } from '../../src/engine/core/optimizer.ts';
 import { relativeError } from './hashed.ts';
 import { optimizerGradient, optimizerStart } from './optimizers.ts';
 import { readOptimizerGolden } from './tables.ts';

@@ -3,7 +3,7 @@
  * (`resnet_golden.py`, where conditioning and tolerances are explained). A test asks `compareWithGolden` and judges.
  */
 import { z } from 'zod';
-import type { Backend, Parameters, Precision } from '../../src/engine/backend.ts';
+import type { Backend, Parameters, Precision } from '../../src/engine/core/backend.ts';
 import { readSafetensors, type Safetensors } from '../../src/formats/safetensors.ts';
 import { withHeads } from '../../src/models/heads.ts';
 import { resnet } from '../../src/models/resnet.ts';

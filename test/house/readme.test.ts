@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { resolveConfig } from '../../src/training/config.ts';
+import { resolveConfig } from '../../src/runs/config.ts';
 import { compileProgram } from '../cli/run.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');

@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import ts from 'typescript';
 import { beforeAll, expect, test } from 'vitest';
-import { keyPaths } from '../../src/training/config-errors.ts';
-import { resolveFinetune } from '../../src/training/finetune/config.ts';
-import { resolveConfig } from '../../src/training/config.ts';
+import { keyPaths } from '../../src/runs/config-errors.ts';
+import { resolveFinetune } from '../../src/finetune/config.ts';
+import { resolveConfig } from '../../src/runs/config.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 

@@ -9,12 +9,12 @@ import { crc32, deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openDataset } from '../../src/dataset/reader.ts';
-import { isAnimatedPng } from '../../src/ingest/common/apng.ts';
-import { findVideoTools } from '../../src/ingest/video/ffmpeg.ts';
+import { isAnimatedPng } from '../../src/video/apng.ts';
+import { findVideoTools } from '../../src/video/ffmpeg.ts';
 import type { IngestOptions } from '../../src/ingest/options.ts';
 import { ingest } from '../../src/ingest/ingest.ts';
 import { openStill } from '../../src/ingest/pictures/still.ts';
-import { probeVideo } from '../../src/ingest/video/probe.ts';
+import { probeVideo } from '../../src/video/probe.ts';
 import { scratchFolder } from '../dataset/helpers.ts';
 import { makeVideo, makeWith } from './media.ts';
 

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
 import type { Rectangle } from '../../src/ingest/field/raster.ts';
 import { planShrink } from '../../src/ingest/field/shrink.ts';
-import type { Size } from '../../src/ingest/common/geometry.ts';
-import { storedSize } from '../../src/ingest/common/geometry.ts';
+import type { Size } from '../../src/video/geometry.ts';
+import { storedSize } from '../../src/video/geometry.ts';
 
 async function bySharp(
   frame: Uint8Array,

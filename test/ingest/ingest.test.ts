@@ -20,7 +20,7 @@ import type { ClipRecord } from '../../src/dataset/types.ts';
 import type { IngestOptions } from '../../src/ingest/options.ts';
 import type { IngestSummary } from '../../src/ingest/summary.ts';
 import { ingest } from '../../src/ingest/ingest.ts';
-import { findVideoTools } from '../../src/ingest/video/ffmpeg.ts';
+import { findVideoTools } from '../../src/video/ffmpeg.ts';
 import { scratchFolder, writeSmallDataset } from '../dataset/helpers.ts';
 import { failureOf, gradient, makePicture, makeVideo, makeWith } from './media.ts';
 

@@ -17,7 +17,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openDataset } from '../../src/dataset/reader.ts';
-import { makeSplit, splitNames, writeSplit } from '../../src/dataset/splits.ts';
+import { makeSplit, splitNames, writeSplit } from '../../src/curation/splits.ts';
 import type { IngestOptions } from '../../src/ingest/options.ts';
 import type { IngestSummary } from '../../src/ingest/summary.ts';
 import { ingest } from '../../src/ingest/ingest.ts';

@@ -3,7 +3,7 @@
  * shadows, attenuation, and around it letters, a ruler, a grey bar and a panel.
  */
 import { type Random, randomAt } from '../../src/base/random.ts';
-import type { Size } from '../../src/ingest/common/geometry.ts';
+import type { Size } from '../../src/video/geometry.ts';
 
 export interface ScreenOptions extends Size {
   readonly shape: 'convex' | 'sector' | 'linear' | 'whole';

@@ -4,12 +4,12 @@ import { copyFileSync, mkdirSync, readFileSync, truncateSync, writeFileSync } fr
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { ingest } from '../../src/ingest/ingest.ts';
-import type { VideoTools } from '../../src/ingest/video/ffmpeg.ts';
-import { findVideoTools } from '../../src/ingest/video/ffmpeg.ts';
+import type { VideoTools } from '../../src/video/ffmpeg.ts';
+import { findVideoTools } from '../../src/video/ffmpeg.ts';
 import type { DecodeOptions, VideoJob } from '../../src/ingest/video/decode.ts';
 import { decodeTogether, decodeVideo } from '../../src/ingest/video/decode.ts';
 import { runsOf } from '../../src/ingest/video/group.ts';
-import { probeVideo } from '../../src/ingest/video/probe.ts';
+import { probeVideo } from '../../src/video/probe.ts';
 import { scratchFolder } from '../dataset/helpers.ts';
 import { failureOf, makePicture, makeVideo } from './media.ts';
 

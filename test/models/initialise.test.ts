@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parameterSpecs, statisticSpecs, type Network } from '../../src/engine/network.ts';
+import { parameterSpecs, statisticSpecs, type Network } from '../../src/engine/core/network.ts';
 import { withHeads } from '../../src/models/heads.ts';
 import { initialise } from '../../src/models/initialise.ts';
 import { resnet } from '../../src/models/resnet.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { inferShapes, parameterSpecs, statisticSpecs, type Network } from '../../src/engine/network.ts';
+import { inferShapes, parameterSpecs, statisticSpecs, type Network } from '../../src/engine/core/network.ts';
 import { OUTPUTS, withHeads } from '../../src/models/heads.ts';
 import { resnet, RESNET_DEPTHS } from '../../src/models/resnet.ts';
 import { codeOf } from '../failures.ts';

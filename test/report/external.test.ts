@@ -2,11 +2,11 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import type { Evaluation } from '../../src/evaluation/evaluation-result.ts';
+import type { Evaluation } from '../../src/evaluation/scores/evaluation-result.ts';
 import { interval, score } from '../../src/report/numbers.ts';
 import { writeReport } from '../../src/report/report.ts';
-import { evaluateRun, writeResultFolder } from '../../src/training/evaluate/evaluate.ts';
-import { writeModel } from '../training/finetuned.ts';
+import { evaluateRun, writeResultFolder } from '../../src/evaluate/evaluate.ts';
+import { writeModel } from '../finetune/finetuned.ts';
 import { CLASSES, fixtureDataset, scratchFolder } from './fixture.ts';
 
 const scratch = scratchFolder();

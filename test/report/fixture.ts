@@ -7,12 +7,12 @@ import { afterAll } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
 import { createDataset } from '../../src/dataset/writer.ts';
 import { openDataset } from '../../src/dataset/reader.ts';
-import { evaluatePredictions } from '../../src/evaluation/evaluate-predictions.ts';
-import type { Explanation } from '../../src/evaluation/explanation.ts';
-import { type Predictions, writePredictions } from '../../src/evaluation/predictions.ts';
-import { resolveFinetune } from '../../src/training/finetune/config.ts';
-import { provenanceOf } from '../../src/training/provenance.ts';
-import { resolveConfig } from '../../src/training/config.ts';
+import { evaluatePredictions } from '../../src/evaluation/scores/evaluate-predictions.ts';
+import type { Explanation } from '../../src/evaluation/explanations/explanation.ts';
+import { type Predictions, writePredictions } from '../../src/evaluation/scores/predictions.ts';
+import { resolveFinetune } from '../../src/finetune/config.ts';
+import { provenanceOf } from '../../src/runs/provenance.ts';
+import { resolveConfig } from '../../src/runs/config.ts';
 
 /** A folder that goes away after the test file. */
 export function scratchFolder(): string {

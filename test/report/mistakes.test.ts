@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Predictions } from '../../src/evaluation/predictions.ts';
+import type { Predictions } from '../../src/evaluation/scores/predictions.ts';
 import { mistakesOf } from '../../src/report/mistakes.ts';
 
 type Row = Predictions['cells'][number]['rows'][number];

@@ -3,9 +3,9 @@ import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } fr
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { UsclError } from '../../src/base/errors.ts';
-import { evaluationSchema } from '../../src/evaluation/evaluation-result.ts';
-import { comparePredictions } from '../../src/evaluation/compare-predictions.ts';
-import { readPredictions } from '../../src/evaluation/predictions.ts';
+import { evaluationSchema } from '../../src/evaluation/scores/evaluation-result.ts';
+import { comparePredictions } from '../../src/evaluation/comparisons/compare-predictions.ts';
+import { readPredictions } from '../../src/evaluation/scores/predictions.ts';
 import { interval, percent, score, signed } from '../../src/report/numbers.ts';
 import { type ReportOptions, writeReport } from '../../src/report/report.ts';
 import { fixtureDataset, fixtureFinetune, fixturePretrain, HOSTILE, scratchFolder } from './fixture.ts';

@@ -2,17 +2,17 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { comparePredictions } from '../../src/evaluation/compare-predictions.ts';
+import { comparePredictions } from '../../src/evaluation/comparisons/compare-predictions.ts';
 import {
   CLASS_SCORES,
   evaluationSchema,
   OVERALL_SCORES,
   type Score,
-} from '../../src/evaluation/evaluation-result.ts';
-import { readPredictions } from '../../src/evaluation/predictions.ts';
+} from '../../src/evaluation/scores/evaluation-result.ts';
+import { readPredictions } from '../../src/evaluation/scores/predictions.ts';
 import { writeReport } from '../../src/report/report.ts';
-import { readEpochLog } from '../../src/training/finetune/epoch-log.ts';
-import { readLog } from '../../src/training/log.ts';
+import { readEpochLog } from '../../src/finetune/epoch-log.ts';
+import { readLog } from '../../src/runs/log.ts';
 import { CLASSES, fixtureDataset, fixtureFinetune, fixturePretrain, scratchFolder } from './fixture.ts';
 import { factsOf, tableOf, tables, words } from './page.ts';
 

@@ -1,11 +1,11 @@
 /** The oneDNN backend: vendor kernels on the processor's cores, f32 and (where the hardware has it) bf16. */
-import type { AdamStep, Backend, Parameters, PlanOptions, SgdStep, Vector } from '../backend.ts';
-import type { Network } from '../network.ts';
+import type { AdamStep, Backend, Parameters, PlanOptions, SgdStep, Vector } from '../core/backend.ts';
+import type { Network } from '../core/network.ts';
 import { sumOfSquares } from '../reference/updates.ts';
-import { Context } from './context.ts';
-import { loadLibrary } from './library.ts';
-import { allocateBlock, floatView } from './memory.ts';
-import { createNativeParameters, type NativeParameters } from './parameters.ts';
+import { Context } from './native/context.ts';
+import { loadLibrary } from './native/library.ts';
+import { allocateBlock, floatView } from './native/memory.ts';
+import { createNativeParameters, type NativeParameters } from './native/parameters.ts';
 import { compileOneDnn } from './plan.ts';
 import { fastPrecisions } from './precision.ts';
 import { VectorUpdates } from './updates.ts';

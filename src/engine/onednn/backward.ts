@@ -2,10 +2,10 @@
  * Recording the backward pass: nodes in reverse, the gradients of a value that several nodes read summed, buffers
  * overwritten where no one else still has to read them.
  */
-import { INPUT, inputsOf, type Network } from '../network.ts';
+import { INPUT, inputsOf, type Network } from '../core/network.ts';
 import { recordCopy, reordered, type Compilation, type Incoming, type Recorded } from './layers/common.ts';
 import { recordSum } from './layers/pointwise.ts';
-import type { Tensor } from './recorder.ts';
+import type { Tensor } from './native/recorder.ts';
 
 /** A gradient that has arrived at a value, and how many parties still have to read it. */
 interface Contribution {

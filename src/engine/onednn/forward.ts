@@ -1,6 +1,6 @@
 /** Recording the forward pass: nodes in order, tapped values copied out before anyone may overwrite them. */
-import { inputsOfFolded, type FoldedNode } from '../fold.ts';
-import { INPUT, inputsOf, type Network, type ValueShape } from '../network.ts';
+import { inputsOfFolded, type FoldedNode } from '../core/fold.ts';
+import { INPUT, inputsOf, type Network, type ValueShape } from '../core/network.ts';
 import { plain, recordCopy, reordered, type Compilation, type Recorded } from './layers/common.ts';
 import { recordConv } from './layers/conv.ts';
 import { recordFoldedConv } from './layers/folded.ts';
@@ -8,7 +8,7 @@ import { recordLinear } from './layers/linear.ts';
 import { recordBatchNorm } from './layers/norm.ts';
 import { recordAddRelu, recordRelu } from './layers/pointwise.ts';
 import { recordAveragePool, recordMaxPool } from './layers/pool.ts';
-import type { Tensor } from './recorder.ts';
+import type { Tensor } from './native/recorder.ts';
 
 export interface ForwardRecord {
   readonly values: ReadonlyMap<string, Tensor>;

@@ -2,19 +2,19 @@
  * Compiling a network into a recorded sequence of oneDNN calls: forward nodes in order, then backward in reverse with
  * the gradients of shared values summed. All choices are made here, once; a step only executes.
  */
-import type { KernelTime, Plan, PlanOptions } from '../backend.ts';
-import { foldNetwork } from '../fold.ts';
-import { gradientNeeds } from '../gradients.ts';
-import { inferShapes, INPUT, type Network, type ValueShape } from '../network.ts';
-import { bindParameters } from '../parameters.ts';
-import { checkPlanOptions } from '../plan-options.ts';
+import type { KernelTime, Plan, PlanOptions } from '../core/backend.ts';
+import { foldNetwork } from '../core/fold.ts';
+import { gradientNeeds } from '../core/gradients.ts';
+import { inferShapes, INPUT, type Network, type ValueShape } from '../core/network.ts';
+import { bindParameters } from '../core/parameters.ts';
+import { checkPlanOptions } from '../core/plan-options.ts';
 import { recordBackward } from './backward.ts';
-import { DataType, Tag } from './constants.ts';
-import { Scope, type Context } from './context.ts';
+import { DataType, Tag } from './native/constants.ts';
+import { Scope, type Context } from './native/context.ts';
 import { recordForward } from './forward.ts';
 import { elementAddress, recordCopy, type Compilation } from './layers/common.ts';
-import type { NativeParameters } from './parameters.ts';
-import { Recorder, viewOf, type Executable, type Tensor } from './recorder.ts';
+import type { NativeParameters } from './native/parameters.ts';
+import { Recorder, viewOf, type Executable, type Tensor } from './native/recorder.ts';
 
 export function compileOneDnn(
   context: Context,

@@ -2,10 +2,10 @@
  * Which precision is faster on this processor, measured and not read from its name: some processors with bf16
  * instructions run convolutions faster in f32 (Intel without AMX by half), others take half the time in bf16.
  */
-import type { Precision } from '../backend.ts';
-import { INPUT, type Network } from '../network.ts';
-import type { Context } from './context.ts';
-import { createNativeParameters } from './parameters.ts';
+import type { Precision } from '../core/backend.ts';
+import { INPUT, type Network } from '../core/network.ts';
+import type { Context } from './native/context.ts';
+import { createNativeParameters } from './native/parameters.ts';
 import { compileOneDnn } from './plan.ts';
 
 /** Bigger than a core's nearest caches, small enough to take a few milliseconds. */

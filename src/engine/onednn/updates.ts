@@ -2,12 +2,18 @@
  * Optimizer updates as chains of elementwise oneDNN kernels over chunks that stay in cache from one kernel to the
  * next, so that every vector crosses the memory bus once. The arithmetic is that of `reference/updates.ts`.
  */
-import type { AdamStep, Ranges, SgdStep } from '../backend.ts';
+import type { AdamStep, Ranges, SgdStep } from '../core/backend.ts';
 import { adamUpdate, sgdUpdate } from '../reference/updates.ts';
-import { Algorithm, Arg, DataType, Tag } from './constants.ts';
-import { Scope, type Context, type Descriptor, type PostOperation, type Primitive } from './context.ts';
-import { check } from './library.ts';
-import { addressOfView, byteView, floatView, offsetAddress, type Address } from './memory.ts';
+import { Algorithm, Arg, DataType, Tag } from './native/constants.ts';
+import {
+  Scope,
+  type Context,
+  type Descriptor,
+  type PostOperation,
+  type Primitive,
+} from './native/context.ts';
+import { check } from './native/library.ts';
+import { addressOfView, byteView, floatView, offsetAddress, type Address } from './native/memory.ts';
 
 /** Elements a kernel call works on: five vectors of it fit the last-level cache several times over. */
 const CHUNK = 1 << 18;

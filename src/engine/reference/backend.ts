@@ -2,8 +2,8 @@
  * The reference backend: plain TypeScript, every platform, no native code. It is the oracle of the tests and the
  * fallback where no oneDNN is found; a hundred times slower, and its users are told so.
  */
-import type { AdamStep, Backend, Parameters, PlanOptions, SgdStep, Vector } from '../backend.ts';
-import { parameterSpecs, statisticSpecs, type Network } from '../network.ts';
+import type { AdamStep, Backend, Parameters, PlanOptions, SgdStep, Vector } from '../core/backend.ts';
+import { parameterSpecs, statisticSpecs, type Network } from '../core/network.ts';
 import { compileReference } from './plan.ts';
 import { adamUpdate, sgdUpdate, sumOfSquares } from './updates.ts';
 

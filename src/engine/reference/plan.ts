@@ -2,13 +2,13 @@
  * A network executed node by node on heap arrays. With `bf16` every stored activation and weight copy is rounded to
  * bf16 while sums stay exact, which is what the hardware's bf16 kernels approximate.
  */
-import type { KernelTime, Parameters, Plan, PlanOptions } from '../backend.ts';
-import { roundToBfloat16 } from '../bfloat16.ts';
-import { foldNetwork, foldedWeights, type FoldedConv, type FoldedNode } from '../fold.ts';
-import { gradientNeeds, type GradientNeeds } from '../gradients.ts';
-import { inferShapes, INPUT, inputsOf, type Network, type Node, type ValueShape } from '../network.ts';
-import { bindParameters, type BoundParameters } from '../parameters.ts';
-import { checkPlanOptions } from '../plan-options.ts';
+import type { KernelTime, Parameters, Plan, PlanOptions } from '../core/backend.ts';
+import { roundToBfloat16 } from '../core/bfloat16.ts';
+import { foldNetwork, foldedWeights, type FoldedConv, type FoldedNode } from '../core/fold.ts';
+import { gradientNeeds, type GradientNeeds } from '../core/gradients.ts';
+import { inferShapes, INPUT, inputsOf, type Network, type Node, type ValueShape } from '../core/network.ts';
+import { bindParameters, type BoundParameters } from '../core/parameters.ts';
+import { checkPlanOptions } from '../core/plan-options.ts';
 import * as kernels from './kernels.ts';
 import type { MapShape, NormMoments } from './kernels.ts';
 

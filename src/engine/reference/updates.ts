@@ -2,7 +2,7 @@
  * Optimizer updates as plain loops, PyTorch's definitions (torch.optim.Adam, AdamW, SGD). Also used by the fast
  * backend for ranges too short to be worth a kernel call.
  */
-import type { AdamStep, Ranges, SgdStep } from '../backend.ts';
+import type { AdamStep, Ranges, SgdStep } from '../core/backend.ts';
 
 /**
  * m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², θ ← θ − lr/(1−β₁ᵗ) · m / (√(v/(1−β₂ᵗ)) + ε)

@@ -4,7 +4,7 @@
  * blanking and scaling are the same for all of them.
  */
 import type { Field } from '../../dataset/types.ts';
-import type { Size } from './geometry.ts';
+import type { Size } from '../../video/geometry.ts';
 
 /** Frames to take of a source. */
 export interface FrameRequest {

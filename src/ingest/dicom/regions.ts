@@ -4,7 +4,7 @@
  * tissue is left out, and declarations that cannot be true of the picture, or that would mask nothing, give no field.
  */
 import type { Field } from '../../dataset/types.ts';
-import { rectangleOutline, type Size } from '../common/geometry.ts';
+import { rectangleOutline, type Size } from '../../video/geometry.ts';
 
 interface Box {
   readonly x0: number;

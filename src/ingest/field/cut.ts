@@ -6,7 +6,7 @@
 import sharp from 'sharp';
 import { dataError } from '../../base/errors.ts';
 import type { Field } from '../../dataset/types.ts';
-import { type Size, storedSize } from '../common/geometry.ts';
+import { type Size, storedSize } from '../../video/geometry.ts';
 import { boundsOf, rasterize, type Rectangle } from './raster.ts';
 import { planShrink } from './shrink.ts';
 

@@ -3,7 +3,7 @@
  * time and colour. A cell is a block of pixels; all later steps of the finder work on cells.
  */
 import { withChannels } from '../../dataset/channels.ts';
-import type { Size } from '../common/geometry.ts';
+import type { Size } from '../../video/geometry.ts';
 
 /** Cells along the longer side at most. */
 const MAX_CELLS = 224;

@@ -8,8 +8,8 @@ import { z } from 'zod';
 import { dataError, messageOf, type UsclError, usageError } from '../../base/errors.ts';
 import { readBounded } from '../../base/read-bounded.ts';
 import type { Field } from '../../dataset/types.ts';
-import { parseCsv } from '../common/csv.ts';
-import { rectangleOutline, type Size } from '../common/geometry.ts';
+import { parseCsv } from '../../formats/csv.ts';
+import { rectangleOutline, type Size } from '../../video/geometry.ts';
 
 const MAX_BYTES = 16 * 2 ** 20;
 

@@ -4,7 +4,7 @@
  * (`uscl inspect`) and may overrule it with a field file.
  */
 import type { Field } from '../../dataset/types.ts';
-import { hundredths, type Size } from '../common/geometry.ts';
+import { hundredths, type Size } from '../../video/geometry.ts';
 import type { Cells } from './cells.ts';
 import { measure } from './features.ts';
 import { apexOf, fitShape, type Supports, supportOf } from './fit.ts';

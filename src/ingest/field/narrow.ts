@@ -7,7 +7,7 @@
 import type { Field } from '../../dataset/types.ts';
 import { findField } from './find.ts';
 import { areaOf, boundsOf, rasterize, type Rectangle } from './raster.ts';
-import { hundredths, type Size } from '../common/geometry.ts';
+import { hundredths, type Size } from '../../video/geometry.ts';
 
 type Outline = Field['outlines'][number];
 

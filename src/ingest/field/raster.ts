@@ -3,7 +3,7 @@
  * rule within an outline, union over outlines). Outlines may reach beyond the picture.
  */
 import type { Field } from '../../dataset/types.ts';
-import type { Size } from '../common/geometry.ts';
+import type { Size } from '../../video/geometry.ts';
 
 export interface Rectangle extends Size {
   readonly x: number;

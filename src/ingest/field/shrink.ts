@@ -3,7 +3,7 @@
  * `reducev` and `reduceh`, linear, with which a test compares), without what a call of the library costs beside the
  * arithmetic. For most frames of ultrasound that is more than the arithmetic, and an ingest has millions of them.
  */
-import type { Size } from '../common/geometry.ts';
+import type { Size } from '../../video/geometry.ts';
 import type { Rectangle } from './raster.ts';
 
 /** From here on there is so much arithmetic that the library, which does several pixels at once, is quicker. */

@@ -13,7 +13,7 @@ import { dataError, type UsclError } from '../../base/errors.ts';
 import { kindComplaint } from '../../base/read-bounded.ts';
 import { FILES } from '../../dataset/types.ts';
 import { HEAD_BYTES, isDicom } from '../../formats/dicom/read.ts';
-import { isAnimatedPng } from '../common/apng.ts';
+import { isAnimatedPng } from '../../video/apng.ts';
 import { readFrameNames } from './frame-names.ts';
 import {
   accessComplaint,

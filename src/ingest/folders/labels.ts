@@ -2,7 +2,7 @@
  * Labels and groups for a folder of clips: from a table (`clip`, `label`, optionally `group`) or from class folders.
  */
 import { dataError } from '../../base/errors.ts';
-import { readCsv } from '../common/csv.ts';
+import { readCsv } from '../../formats/csv.ts';
 import { compareNatural, fileNameOf, stemOf } from '../common/paths.ts';
 import type { IngestPlan, PlannedClip, SourceItem } from '../common/plan.ts';
 

@@ -5,7 +5,7 @@
  */
 import { crc32 } from 'node:zlib';
 import sharp from 'sharp';
-import { MAX_PIXELS } from '../common/geometry.ts';
+import { MAX_PIXELS } from '../../video/geometry.ts';
 import { openStill } from '../pictures/still.ts';
 
 export interface MaskCodes {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { dataError } from '../../base/errors.ts';
 import { partsOf } from '../field/cells.ts';
 import { areaOf } from '../field/raster.ts';
-import type { Size } from '../common/geometry.ts';
+import type { Size } from '../../video/geometry.ts';
 import { readMaskCodes } from './codes.ts';
 import { fileNameOf } from '../common/paths.ts';
 import type { MaskReading } from '../common/plan.ts';

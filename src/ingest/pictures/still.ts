@@ -7,8 +7,8 @@ import type { Metadata } from 'sharp';
 import sharp from 'sharp';
 import { dataError, messageOf, type UsclError } from '../../base/errors.ts';
 import { withChannels } from '../../dataset/channels.ts';
-import { holdsAnimatedPng } from '../common/apng.ts';
-import { MAX_PIXELS, type Size, sizeComplaint } from '../common/geometry.ts';
+import { holdsAnimatedPng } from '../../video/apng.ts';
+import { MAX_PIXELS, type Size, sizeComplaint } from '../../video/geometry.ts';
 import { readStart } from '../common/paths.ts';
 
 const MAX_BYTES = 256 * 2 ** 20;

@@ -7,7 +7,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { groupBy } from '../../base/collect.ts';
-import { readCsv } from '../common/csv.ts';
+import { readCsv } from '../../formats/csv.ts';
 import {
   accessComplaint,
   compareNatural,

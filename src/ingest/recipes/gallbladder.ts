@@ -10,7 +10,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readCsvWithoutHeader } from '../common/csv.ts';
+import { readCsvWithoutHeader } from '../../formats/csv.ts';
 import {
   compareText,
   extensionOf,

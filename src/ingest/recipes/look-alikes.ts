@@ -3,9 +3,9 @@
  * not lie on both sides of a split. Pictures are joined in chains, so a group may hold two that differ.
  */
 import { join } from 'node:path';
-import { unitsOf } from '../../dataset/near-duplicates.ts';
+import { unitsOf } from '../../curation/duplicates.ts';
 import { perceptualHash } from '../../dataset/perceptual-hash.ts';
-import { storedSize } from '../common/geometry.ts';
+import { storedSize } from '../../video/geometry.ts';
 import { decodeStill, openStill } from '../pictures/still.ts';
 
 /**

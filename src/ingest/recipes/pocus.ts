@@ -6,7 +6,7 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { readCsv } from '../common/csv.ts';
+import { readCsv } from '../../formats/csv.ts';
 import { fileComplaint, spellingOf } from '../common/paths.ts';
 import type { PlannedClip, Rejection } from '../common/plan.ts';
 import { baseOf, classOf, flagsOf, planOf, planRepository, REPOSITORY_TABLE } from './pocus-repository.ts';

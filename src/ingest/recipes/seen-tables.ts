@@ -7,7 +7,7 @@ import { realpathSync } from 'node:fs';
 import { opendir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDataError, systemCode } from '../../base/errors.ts';
-import { type CsvRow, readCsv } from '../common/csv.ts';
+import { type CsvRow, readCsv } from '../../formats/csv.ts';
 import { compareNatural, extensionOf, fileNameOf, folderOf, joinRelative, stemOf } from '../common/paths.ts';
 import { cell } from './recipe.ts';
 

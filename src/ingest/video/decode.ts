@@ -2,11 +2,11 @@
  * Video files to raw frames by way of the system's ffmpeg, as a child process: its decoders read untrusted bytes
  * outside this process, under limits of time, pixels and output.
  */
-import { drainTogether, FIRST_PIPE, streamOutput } from './command.ts';
-import { fileUrl, PROTOCOLS, reasonIn, unreadable, type VideoTools } from './ffmpeg.ts';
-import { MAX_PIXELS, type Size } from '../common/geometry.ts';
+import { drainTogether, FIRST_PIPE, streamOutput } from '../../video/command.ts';
+import { fileUrl, PROTOCOLS, reasonIn, unreadable, type VideoTools } from '../../video/ffmpeg.ts';
+import { MAX_PIXELS, type Size } from '../../video/geometry.ts';
 import type { FrameRequest } from '../common/source.ts';
-import { readerOptions, type VideoInfo } from './probe.ts';
+import { readerOptions, type VideoInfo } from '../../video/probe.ts';
 
 const SILENCE_SECONDS = 120;
 

@@ -7,7 +7,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { DecodeOptions, VideoDecoder, VideoJob } from './decode.ts';
 import { decodeTogether, decodeVideo } from './decode.ts';
-import type { VideoInfo } from './probe.ts';
+import type { VideoInfo } from '../../video/probe.ts';
 
 /** Clips of a group. */
 export const MAX_CLIPS = 8;

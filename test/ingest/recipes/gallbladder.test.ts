@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openDataset } from '../../../src/dataset/reader.ts';
 import { namesOf } from '../../../src/ingest/clip.ts';
-import { readCsv } from '../../../src/ingest/common/csv.ts';
+import { readCsv } from '../../../src/formats/csv.ts';
 import { ingest } from '../../../src/ingest/ingest.ts';
 import type { IngestPlan } from '../../../src/ingest/common/plan.ts';
 import { planRecipe, recipeLike } from '../../../src/ingest/recipes/recipes.ts';

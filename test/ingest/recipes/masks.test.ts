@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { crc32, deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { mergeDatasets } from '../../../src/dataset/merge.ts';
+import { mergeDatasets } from '../../../src/curation/merge.ts';
 import { openDataset } from '../../../src/dataset/reader.ts';
 import { ingest } from '../../../src/ingest/ingest.ts';
 import { readMaskCodes } from '../../../src/ingest/masks/codes.ts';

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { readCsv } from '../../../src/ingest/common/csv.ts';
+import { readCsv } from '../../../src/formats/csv.ts';
 import { planRecipe, recipeLike } from '../../../src/ingest/recipes/recipes.ts';
 import { scratchFolder } from '../../dataset/helpers.ts';
 import { failureOf } from '../media.ts';

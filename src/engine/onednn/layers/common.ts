@@ -3,12 +3,12 @@
  * Layouts of feature maps are chosen by the first convolution that makes them and kept by everyone after it; only
  * weights are reordered, once per step.
  */
-import type { Node } from '../../network.ts';
-import { Arg, DataType, Tag } from '../constants.ts';
-import type { Descriptor, Primitive } from '../context.ts';
-import { offsetAddress, type Address } from '../memory.ts';
-import type { BoundParameters } from '../../parameters.ts';
-import type { Recorder, Tensor } from '../recorder.ts';
+import type { Node } from '../../core/network.ts';
+import { Arg, DataType, Tag } from '../native/constants.ts';
+import type { Descriptor, Primitive } from '../native/context.ts';
+import { offsetAddress, type Address } from '../native/memory.ts';
+import type { BoundParameters } from '../../core/parameters.ts';
+import type { Recorder, Tensor } from '../native/recorder.ts';
 
 export type NodeOf<K extends Node['kind']> = Extract<Node, { readonly kind: K }>;
 

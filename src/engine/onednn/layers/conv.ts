@@ -1,7 +1,7 @@
 /** Convolution: forward, and backward for data and weights. */
-import { Algorithm, Arg, DataType, Prop, Query } from '../constants.ts';
-import { NULL } from '../memory.ts';
-import type { Tensor } from '../recorder.ts';
+import { Algorithm, Arg, DataType, Prop, Query } from '../native/constants.ts';
+import { NULL } from '../native/memory.ts';
+import type { Tensor } from '../native/recorder.ts';
 import { plain, free, reordered, layoutOf, type Compilation, type NodeOf, type Recorded } from './common.ts';
 import { chooseMaps, kernelFor, type MakeKernel } from './maps.ts';
 

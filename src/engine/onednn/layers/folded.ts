@@ -2,10 +2,10 @@
  * A convolution that does the work of the batch norm, sum and ReLU after it, in inference. Its weights are prepared
  * while the plan is compiled; an execution only convolves.
  */
-import { foldedWeights, type FoldedConv } from '../../fold.ts';
-import { Algorithm, Arg, Prop, Query } from '../constants.ts';
-import type { PostOperation } from '../context.ts';
-import { viewOf, type Tensor } from '../recorder.ts';
+import { foldedWeights, type FoldedConv } from '../../core/fold.ts';
+import { Algorithm, Arg, Prop, Query } from '../native/constants.ts';
+import type { PostOperation } from '../native/context.ts';
+import { viewOf, type Tensor } from '../native/recorder.ts';
 import { copied, free, layoutOf, plain, reordered, type Compilation, type Recorded } from './common.ts';
 import { chooseMaps, kernelFor, type MakeKernel } from './maps.ts';
 

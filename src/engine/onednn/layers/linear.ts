@@ -1,6 +1,6 @@
 /** The fully connected layer. */
-import { Arg, Prop } from '../constants.ts';
-import type { Tensor } from '../recorder.ts';
+import { Arg, Prop } from '../native/constants.ts';
+import type { Tensor } from '../native/recorder.ts';
 import { plain, type Compilation, type NodeOf, type Recorded } from './common.ts';
 
 /** Fully connected, always f32: the heads are a thousandth of the work and feed the loss. */

@@ -4,9 +4,9 @@
  * last block unwritten, up to 3.0), so no map is ever laid out that way: where the library's choice would pad, a map
  * is channels-last, which has nothing to pad, and so is every map after it.
  */
-import { DataType, Query, Tag } from '../constants.ts';
-import type { Descriptor, Primitive } from '../context.ts';
-import type { Tensor } from '../recorder.ts';
+import { DataType, Query, Tag } from '../native/constants.ts';
+import type { Descriptor, Primitive } from '../native/context.ts';
+import type { Tensor } from '../native/recorder.ts';
 import { free, layoutOf, type Compilation } from './common.ts';
 
 /** Layouts of what a convolution reads and of what it makes. */

@@ -1,7 +1,7 @@
 /** Batch norm in training (a part of the batch at a time) and with running statistics. */
-import { Arg, DataType, NormFlag, Prop, Query } from '../constants.ts';
-import type { Descriptor } from '../context.ts';
-import { viewOf, type Tensor } from '../recorder.ts';
+import { Arg, DataType, NormFlag, Prop, Query } from '../native/constants.ts';
+import type { Descriptor } from '../native/context.ts';
+import { viewOf, type Tensor } from '../native/recorder.ts';
 import { plain, type Compilation, type NodeOf, type Recorded } from './common.ts';
 
 export function recordBatchNorm(c: Compilation, node: NodeOf<'batchNorm'>, source: Tensor): Recorded {

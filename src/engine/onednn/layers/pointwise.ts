@@ -1,7 +1,7 @@
 /** Elementwise layers: the end of a residual block, ReLU, and the sum of two gradients of one value. */
-import { Algorithm, Arg, Prop } from '../constants.ts';
-import type { PostOperation } from '../context.ts';
-import type { Tensor } from '../recorder.ts';
+import { Algorithm, Arg, Prop } from '../native/constants.ts';
+import type { PostOperation } from '../native/context.ts';
+import type { Tensor } from '../native/recorder.ts';
 import type { Compilation, Incoming, NodeOf, Recorded } from './common.ts';
 
 export function recordAddRelu(

@@ -1,6 +1,6 @@
 /** Max pooling and the global mean. */
-import { Algorithm, Arg, DataType, Prop, Query } from '../constants.ts';
-import type { Tensor } from '../recorder.ts';
+import { Algorithm, Arg, DataType, Prop, Query } from '../native/constants.ts';
+import type { Tensor } from '../native/recorder.ts';
 import { plain, free, reordered, layoutOf, type Compilation, type NodeOf, type Recorded } from './common.ts';
 
 export function recordMaxPool(

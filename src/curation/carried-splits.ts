@@ -1,0 +1,72 @@
+/**
+ * What becomes of the splits of a dataset that is replaced: one that still names exactly the clips there are, in the
+ * groups they were in, goes over to the new dataset; any other is dropped, because it could leak.
+ */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { UsclError } from '../base/errors.ts';
+import { openDataset } from '../dataset/reader.ts';
+import { readSplit, splitNames, writeSplit } from './splits.ts';
+import { type ClipRecord, SPLITS } from '../dataset/types.ts';
+import type { CarriedSplits } from '../dataset/writer.ts';
+
+/** Writes the splits of the dataset at `from` that fit `clips` into the folder `to`, and none else. */
+export function carrySplits(
+  from: string,
+  to: string,
+  clips: readonly Pick<ClipRecord, 'id' | 'group'>[],
+): CarriedSplits {
+  // A killed writer may have got as far as this.
+  rmSync(join(to, SPLITS), { recursive: true, force: true });
+  const names = splitNames(from);
+  const carried = names.length === 0 ? [] : fittingSplits(from, to, names, clips);
+  return { carried, dropped: names.filter((name) => !carried.includes(name)) };
+}
+
+/** One sentence for each thing that happened. */
+export function carryNotes({ carried, dropped }: CarriedSplits): readonly string[] {
+  const list = (names: readonly string[]): string =>
+    `${names.length === 1 ? 'The split' : 'The splits'} ${names.join(', ')}`;
+  const was = (names: readonly string[]): string => (names.length === 1 ? 'was' : 'were');
+  const them = dropped.length === 1 ? 'it' : 'them';
+  return [
+    ...(carried.length > 0
+      ? [`${list(carried)} ${was(carried)} kept: clips and groups are what they were.`]
+      : []),
+    ...(dropped.length > 0
+      ? [
+          `${list(dropped)} ${was(dropped)} dropped: clips or groups have changed; make ${them} again with uscl split.`,
+        ]
+      : []),
+  ];
+}
+
+function fittingSplits(
+  from: string,
+  to: string,
+  names: readonly string[],
+  clips: readonly Pick<ClipRecord, 'id' | 'group'>[],
+): readonly string[] {
+  return unlessDamaged([], () => {
+    using dataset = openDataset(from);
+    const groupOf = new Map(dataset.clips.map(({ id, group }) => [id, group]));
+    if (groupOf.size !== clips.length || clips.some(({ id, group }) => groupOf.get(id) !== group)) return [];
+    return names.filter((name) => {
+      const split = unlessDamaged(null, () => readSplit(dataset, name));
+      // A file that was renamed says another name than its own.
+      if (split?.name !== name) return false;
+      writeSplit(to, split);
+      return true;
+    });
+  });
+}
+
+/** A dataset or a split that cannot be read has nothing to carry over. */
+function unlessDamaged<T>(otherwise: T, action: () => T): T {
+  try {
+    return action();
+  } catch (thrown) {
+    if (thrown instanceof UsclError && thrown.kind !== 'resource') return otherwise;
+    throw thrown;
+  }
+}

@@ -1,0 +1,52 @@
+/** Finding parameters and statistics of a network by name in a flat parameter set that may hold more than it needs. */
+import { UsclError } from '../../base/errors.ts';
+import type { Parameters } from './backend.ts';
+import { parameterSpecs, statisticSpecs, type Network } from './network.ts';
+
+export interface BoundParameters {
+  /** View on the f32 master. */
+  value(name: string): Float32Array;
+  gradient(name: string): Float32Array;
+  statistic(name: string): Float32Array;
+}
+
+/** Throws `PARAMETERS_MISMATCH` when the set lacks a parameter of the network or holds it in another shape. */
+export function bindParameters(network: Network, parameters: Parameters): BoundParameters {
+  const specs = new Map(parameters.specs.map((spec) => [spec.name, spec]));
+  const statistics = new Map(parameters.statisticSpecs.map((spec) => [spec.name, spec]));
+  for (const { name, shape } of parameterSpecs(network)) {
+    const found = specs.get(name)?.shape;
+    if (found?.join() !== shape.join()) throw mismatch(name, shape, found);
+  }
+  for (const { name, length } of statisticSpecs(network)) {
+    const found = statistics.get(name);
+    if (found?.length !== length) throw mismatch(name, [length], found && [found.length]);
+  }
+  const slice = (data: Float32Array, name: string): Float32Array => {
+    const spec = specs.get(name);
+    if (spec === undefined) throw new RangeError(`no parameter called "${name}"`);
+    return data.subarray(spec.offset, spec.offset + spec.length);
+  };
+  return {
+    value: (name) => slice(parameters.values, name),
+    gradient: (name) => slice(parameters.gradients, name),
+    statistic: (name) => {
+      const spec = statistics.get(name);
+      if (spec === undefined) throw new RangeError(`no statistic called "${name}"`);
+      return parameters.statistics.subarray(spec.offset, spec.offset + spec.length);
+    },
+  };
+}
+
+function mismatch(name: string, wanted: readonly number[], found: readonly number[] | undefined): UsclError {
+  return new UsclError({
+    kind: 'data',
+    code: 'PARAMETERS_MISMATCH',
+    message:
+      found === undefined
+        ? `The weights have no "${name}".`
+        : `"${name}" has shape [${found.join(', ')}] but the network needs [${wanted.join(', ')}].`,
+    where: name,
+    remedy: 'Use weights of the same architecture, or change the network to match them.',
+  });
+}

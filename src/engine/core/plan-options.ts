@@ -1,0 +1,34 @@
+/** What every backend checks before it compiles a plan. */
+import { UsclError } from '../../base/errors.ts';
+import type { PlanOptions } from './backend.ts';
+import type { ValueShape } from './network.ts';
+
+/** Throws `NORM_GROUPS` or `PLAN_OPTIONS` for options that do not fit each other or the network. */
+export function checkPlanOptions(shapes: ReadonlyMap<string, ValueShape>, options: PlanOptions): void {
+  const { batch, mode, normGroups = 1, taps = [], fold = false } = options;
+  if (batch % normGroups !== 0)
+    throw new UsclError({
+      kind: 'usage',
+      code: 'NORM_GROUPS',
+      message: `A batch of ${batch} cannot be split into ${normGroups} equal parts.`,
+      where: 'normGroups',
+      remedy: 'Choose a batch that is a multiple of the number of parts.',
+    });
+  const unknown = taps.find((name) => !shapes.has(name));
+  if (unknown !== undefined)
+    throw new UsclError({
+      kind: 'usage',
+      code: 'PLAN_OPTIONS',
+      message: `The network has no value called "${unknown}" to look at.`,
+      where: 'taps',
+      remedy: `Values are called ${[...shapes.keys()].slice(0, 4).join(', ')}, …, ${[...shapes.keys()].at(-1) ?? ''}.`,
+    });
+  if (fold && mode === 'train')
+    throw new UsclError({
+      kind: 'usage',
+      code: 'PLAN_OPTIONS',
+      message: 'Batch norms cannot be folded into convolutions that are being trained.',
+      where: 'fold',
+      remedy: 'Fold in inference plans; in training, freeze norms with frozenNorms.',
+    });
+}

@@ -1,0 +1,313 @@
+/**
+ * Finding oneDNN 2.x on this machine and declaring its C functions. Every status becomes an exception in one place
+ * (`check`). Nothing is loaded before the OpenMP environment is set and the library is pinned in memory: koffi
+ * unloads libraries at exit while OpenMP threads still run in them, which ends the process with a segmentation fault.
+ */
+import koffi, { type LibraryHandle } from 'koffi';
+import { availableParallelism } from 'node:os';
+import { messageOf, UsclError } from '../../../base/errors.ts';
+import { CPU_ISA } from './constants.ts';
+import { NULL, systemLibrary, type Address } from './memory.ts';
+
+type Int = number;
+
+/** The functions of dnnl.h that the engine calls; handles, pointers and out-pointers are addresses. */
+export interface Functions {
+  engineCreate(engine: Address, kind: Int, index: Int): Int;
+  engineDestroy(engine: Address): Int;
+  streamCreate(stream: Address, engine: Address, flags: Int): Int;
+  streamWait(stream: Address): Int;
+  streamDestroy(stream: Address): Int;
+  memoryDescInitByTag(desc: Address, dimensions: Int, sizes: Address, type: Int, tag: Int): Int;
+  memoryDescInitSubmemory(desc: Address, parent: Address, sizes: Address, offsets: Address): Int;
+  memoryDescGetSize(desc: Address): Int;
+  memoryDescEqual(a: Address, b: Address): Int;
+  memoryCreate(memory: Address, desc: Address, engine: Address, data: Address): Int;
+  memorySetData(memory: Address, data: Address): Int;
+  memoryDestroy(memory: Address): Int;
+  convForward(
+    op: Address,
+    prop: Int,
+    algorithm: Int,
+    source: Address,
+    weights: Address,
+    bias: Address,
+    destination: Address,
+    strides: Address,
+    left: Address,
+    right: Address,
+  ): Int;
+  convBackwardData(
+    op: Address,
+    algorithm: Int,
+    source: Address,
+    weights: Address,
+    destination: Address,
+    strides: Address,
+    left: Address,
+    right: Address,
+  ): Int;
+  convBackwardWeights(
+    op: Address,
+    algorithm: Int,
+    source: Address,
+    weights: Address,
+    bias: Address,
+    destination: Address,
+    strides: Address,
+    left: Address,
+    right: Address,
+  ): Int;
+  normForward(op: Address, prop: Int, data: Address, epsilon: number, flags: Int): Int;
+  normBackward(op: Address, prop: Int, gradient: Address, data: Address, epsilon: number, flags: Int): Int;
+  poolForward(
+    op: Address,
+    prop: Int,
+    algorithm: Int,
+    source: Address,
+    destination: Address,
+    strides: Address,
+    kernel: Address,
+    left: Address,
+    right: Address,
+  ): Int;
+  poolBackward(
+    op: Address,
+    algorithm: Int,
+    source: Address,
+    destination: Address,
+    strides: Address,
+    kernel: Address,
+    left: Address,
+    right: Address,
+  ): Int;
+  eltwiseForward(op: Address, prop: Int, algorithm: Int, data: Address, alpha: number, beta: number): Int;
+  eltwiseBackward(
+    op: Address,
+    algorithm: Int,
+    gradient: Address,
+    data: Address,
+    alpha: number,
+    beta: number,
+  ): Int;
+  binary(op: Address, algorithm: Int, a: Address, b: Address, destination: Address): Int;
+  linearForward(
+    op: Address,
+    prop: Int,
+    source: Address,
+    weights: Address,
+    bias: Address,
+    destination: Address,
+  ): Int;
+  linearBackwardData(op: Address, source: Address, weights: Address, destination: Address): Int;
+  linearBackwardWeights(
+    op: Address,
+    source: Address,
+    weights: Address,
+    bias: Address,
+    destination: Address,
+  ): Int;
+  attrCreate(attr: Address): Int;
+  attrDestroy(attr: Address): Int;
+  attrSetScratchpadMode(attr: Address, mode: Int): Int;
+  attrSetPostOps(attr: Address, operations: Address): Int;
+  postOpsCreate(operations: Address): Int;
+  postOpsDestroy(operations: Address): Int;
+  postOpsAppendSum(operations: Address, scale: number): Int;
+  postOpsAppendEltwise(operations: Address, scale: number, algorithm: Int, alpha: number, beta: number): Int;
+  postOpsAppendBinary(operations: Address, algorithm: Int, desc: Address): Int;
+  reorderDescCreate(
+    desc: Address,
+    source: Address,
+    sourceEngine: Address,
+    destination: Address,
+    destinationEngine: Address,
+    attr: Address,
+  ): Int;
+  primitiveDescCreate(desc: Address, op: Address, attr: Address, engine: Address, hint: Address): Int;
+  primitiveDescDestroy(desc: Address): Int;
+  primitiveDescQueryMemory(desc: Address, what: Int, index: Int): Address;
+  primitiveDescQuery(desc: Address, what: Int, index: Int, result: Address): Int;
+  primitiveCreate(primitive: Address, desc: Address): Int;
+  primitiveDestroy(primitive: Address): Int;
+  primitiveExecute(primitive: Address, stream: Address, count: Int, args: Address): Int;
+  setPrimitiveCacheCapacity(capacity: Int): Int;
+}
+
+// P = uintptr_t. One line a function: C name, result, parameters.
+const SIGNATURES: Readonly<
+  Record<keyof Functions, readonly [name: string, result: string, parameters: string]>
+> = {
+  engineCreate: ['dnnl_engine_create', 'int', 'P, int, size_t'],
+  engineDestroy: ['dnnl_engine_destroy', 'int', 'P'],
+  streamCreate: ['dnnl_stream_create', 'int', 'P, P, uint'],
+  streamWait: ['dnnl_stream_wait', 'int', 'P'],
+  streamDestroy: ['dnnl_stream_destroy', 'int', 'P'],
+  memoryDescInitByTag: ['dnnl_memory_desc_init_by_tag', 'int', 'P, int, P, int, int'],
+  memoryDescInitSubmemory: ['dnnl_memory_desc_init_submemory', 'int', 'P, P, P, P'],
+  memoryDescGetSize: ['dnnl_memory_desc_get_size', 'size_t', 'P'],
+  memoryDescEqual: ['dnnl_memory_desc_equal', 'int', 'P, P'],
+  memoryCreate: ['dnnl_memory_create', 'int', 'P, P, P, P'],
+  memorySetData: ['dnnl_memory_set_data_handle', 'int', 'P, P'],
+  memoryDestroy: ['dnnl_memory_destroy', 'int', 'P'],
+  convForward: ['dnnl_convolution_forward_desc_init', 'int', 'P, int, int, P, P, P, P, P, P, P'],
+  convBackwardData: ['dnnl_convolution_backward_data_desc_init', 'int', 'P, int, P, P, P, P, P, P'],
+  convBackwardWeights: ['dnnl_convolution_backward_weights_desc_init', 'int', 'P, int, P, P, P, P, P, P, P'],
+  normForward: ['dnnl_batch_normalization_forward_desc_init', 'int', 'P, int, P, float, uint'],
+  normBackward: ['dnnl_batch_normalization_backward_desc_init', 'int', 'P, int, P, P, float, uint'],
+  poolForward: ['dnnl_pooling_forward_desc_init', 'int', 'P, int, int, P, P, P, P, P, P'],
+  poolBackward: ['dnnl_pooling_backward_desc_init', 'int', 'P, int, P, P, P, P, P, P'],
+  eltwiseForward: ['dnnl_eltwise_forward_desc_init', 'int', 'P, int, int, P, float, float'],
+  eltwiseBackward: ['dnnl_eltwise_backward_desc_init', 'int', 'P, int, P, P, float, float'],
+  binary: ['dnnl_binary_desc_init', 'int', 'P, int, P, P, P'],
+  linearForward: ['dnnl_inner_product_forward_desc_init', 'int', 'P, int, P, P, P, P'],
+  linearBackwardData: ['dnnl_inner_product_backward_data_desc_init', 'int', 'P, P, P, P'],
+  linearBackwardWeights: ['dnnl_inner_product_backward_weights_desc_init', 'int', 'P, P, P, P, P'],
+  attrCreate: ['dnnl_primitive_attr_create', 'int', 'P'],
+  attrDestroy: ['dnnl_primitive_attr_destroy', 'int', 'P'],
+  attrSetScratchpadMode: ['dnnl_primitive_attr_set_scratchpad_mode', 'int', 'P, int'],
+  attrSetPostOps: ['dnnl_primitive_attr_set_post_ops', 'int', 'P, P'],
+  postOpsCreate: ['dnnl_post_ops_create', 'int', 'P'],
+  postOpsDestroy: ['dnnl_post_ops_destroy', 'int', 'P'],
+  postOpsAppendSum: ['dnnl_post_ops_append_sum', 'int', 'P, float'],
+  postOpsAppendEltwise: ['dnnl_post_ops_append_eltwise', 'int', 'P, float, int, float, float'],
+  postOpsAppendBinary: ['dnnl_post_ops_append_binary', 'int', 'P, int, P'],
+  reorderDescCreate: ['dnnl_reorder_primitive_desc_create', 'int', 'P, P, P, P, P, P'],
+  primitiveDescCreate: ['dnnl_primitive_desc_create', 'int', 'P, P, P, P, P'],
+  primitiveDescDestroy: ['dnnl_primitive_desc_destroy', 'int', 'P'],
+  primitiveDescQueryMemory: ['dnnl_primitive_desc_query_md', 'P', 'P, int, int'],
+  primitiveDescQuery: ['dnnl_primitive_desc_query', 'int', 'P, int, int, P'],
+  primitiveCreate: ['dnnl_primitive_create', 'int', 'P, P'],
+  primitiveDestroy: ['dnnl_primitive_destroy', 'int', 'P'],
+  primitiveExecute: ['dnnl_primitive_execute', 'int', 'P, P, int, P'],
+  setPrimitiveCacheCapacity: ['dnnl_set_primitive_cache_capacity', 'int', 'int'],
+};
+
+export interface Library {
+  readonly functions: Functions;
+  /** What was opened: the file's name or the path in USCL_DNNL. */
+  readonly path: string;
+  readonly version: string;
+  readonly instructionSet: string;
+  readonly threads: number;
+}
+
+/** oneDNN 2.x as Debian 12 and Ubuntu 22.04 ship it; the variable `USCL_DNNL` names another file. */
+const CANDIDATES = ['libdnnl.so.2', 'libdnnl.2.dylib'] as const;
+const INSTALL =
+  'Install oneDNN 2.x (Debian 12, Ubuntu 22.04: "apt-get install libdnnl2") and run "npx uscl doctor".';
+
+let loaded: Library | undefined;
+
+/** Loads oneDNN once per process. Throws `ONEDNN_MISSING` or `ONEDNN_VERSION`. */
+export function loadLibrary(threads?: number): Library {
+  if (loaded !== undefined) {
+    if (threads !== undefined && threads !== loaded.threads)
+      throw new UsclError({
+        kind: 'usage',
+        code: 'THREADS_FIXED',
+        message: `oneDNN already runs with ${loaded.threads} threads in this process; it cannot change to ${threads}.`,
+        remedy: 'Choose the number of threads before the first backend is opened.',
+      });
+    return loaded;
+  }
+  const count = threads ?? availableParallelism();
+  setOpenMp(count);
+  const path = pinLibrary();
+  const native = koffi.load(path);
+  const version = readVersion(native, path);
+  const isa = (native.func('int dnnl_get_effective_cpu_isa()') as () => number)();
+  loaded = {
+    functions: declare(native),
+    path,
+    version,
+    instructionSet: CPU_ISA[isa] ?? `unknown (0x${isa.toString(16)})`,
+    threads: count,
+  };
+  // Plans own their primitives; a cache beside them would only keep dead ones alive.
+  check(loaded.functions.setPrimitiveCacheCapacity(0), 'dnnl_set_primitive_cache_capacity');
+  return loaded;
+}
+
+/** OpenMP reads these once, when its library loads: later is too late. What the user set is kept. */
+function setOpenMp(threads: number): void {
+  process.env['OMP_NUM_THREADS'] = String(threads);
+  // Idle threads must sleep soon. One that spins uses up its share of a processor while it does nothing, and then waits
+  // behind every other busy program: 20,000 turns cost half of the speed beside one, 1,000 cost nothing alone.
+  process.env['OMP_WAIT_POLICY'] ??= 'passive';
+  process.env['GOMP_SPINCOUNT'] ??= '1000';
+}
+
+/** Opens the first candidate with RTLD_NOW | RTLD_NODELETE and returns its name. */
+function pinLibrary(): string {
+  const asked = process.env['USCL_DNNL'];
+  const RTLD_NOW_NODELETE = process.platform === 'darwin' ? 0x82 : 0x1002;
+  const candidates = asked === undefined || asked === '' ? CANDIDATES : [asked];
+  for (const path of candidates) if (systemLibrary().dlopen(path, RTLD_NOW_NODELETE) !== NULL) return path;
+  throw new UsclError({
+    kind: 'resource',
+    code: 'ONEDNN_MISSING',
+    message: `oneDNN was not found: ${candidates.join(', ')} cannot be opened.`,
+    where: asked === undefined || asked === '' ? 'system libraries' : 'environment variable USCL_DNNL',
+    remedy: INSTALL,
+  });
+}
+
+function readVersion(native: LibraryHandle, path: string): string {
+  let address: Address;
+  try {
+    address = (native.func('uintptr_t dnnl_version()') as () => Address)();
+  } catch (cause) {
+    throw new UsclError({
+      kind: 'resource',
+      code: 'ONEDNN_VERSION',
+      message: `${path} is not oneDNN: ${messageOf(cause)}`,
+      where: path,
+      remedy: INSTALL,
+      cause,
+    });
+  }
+  const [major = 0, minor = 0, patch = 0] = new Int32Array(koffi.view(address, 12));
+  const version = `${major}.${minor}.${patch}`;
+  if (major !== 2 || minor < 6)
+    throw new UsclError({
+      kind: 'resource',
+      code: 'ONEDNN_VERSION',
+      message: `${path} is oneDNN ${version}; this release drives 2.6 and later 2.x.`,
+      where: path,
+      remedy: INSTALL,
+    });
+  return version;
+}
+
+function declare(native: LibraryHandle): Functions {
+  const entries = Object.entries(SIGNATURES).map(([key, [name, result, parameters]]) => {
+    const types = (text: string): string => text.replaceAll('P', 'uintptr_t');
+    return [key, native.func(`${types(result)} ${name}(${types(parameters)})`)];
+  });
+  return Object.fromEntries(entries) as Functions;
+}
+
+const STATUS: Readonly<Record<number, string>> = {
+  1: 'out of memory',
+  2: 'invalid arguments',
+  3: 'not implemented for these shapes',
+  4: 'no more implementations',
+  5: 'run-time error',
+  6: 'not required',
+};
+
+/** Turns a status that is not success into an exception that names the call. */
+export function check(status: number, call: string): void {
+  if (status === 0) return;
+  throw new UsclError({
+    kind: 'resource',
+    code: status === 1 ? 'OUT_OF_MEMORY' : 'ONEDNN_FAILED',
+    message: `oneDNN: ${STATUS[status] ?? `status ${status}`} in ${call}.`,
+    where: call,
+    remedy:
+      status === 1
+        ? 'Use a smaller batch (batch.pairs), a smaller image size (view.size) or precision bf16.'
+        : 'Run "npx uscl doctor"; if oneDNN is fine there, this network does not suit it: try the reference backend.',
+  });
+}

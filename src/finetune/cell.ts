@@ -1,0 +1,247 @@
+/**
+ * One training: a label rate, a seed and a fold. A score after each epoch, the best one kept, and at the end what that
+ * one says about the test clips.
+ */
+import type { UsclError } from '../base/errors.ts';
+import { INPUT } from '../engine/core/network.ts';
+import type { PredictedClip } from '../evaluation/scores/predictions.ts';
+import { classWeights, rowWeights, softTargets } from '../objectives/targets.ts';
+import { FrameLoader } from '../views/loaders.ts';
+import type { FrameRow } from '../views/frames.ts';
+import type { Mixing } from '../views/mixup.ts';
+import { learningRateAt, type RunTime, train, type Training } from '../trainer/loop.ts';
+import { type FinetuneConfig, viewOf } from './config.ts';
+import type { EpochEntry, EpochLog } from './epoch-log.ts';
+import type { CellKey, EpochScore } from './cells.ts';
+import type { CellClips } from './folds.ts';
+import { type BestEpoch, type CellProgress, NO_SUMS, savePartial } from './partial.ts';
+import { CellRows, drawOf, scoredRows } from './rows.ts';
+import { isBetter, type OpenRun, predictClips, probabilitiesOf, scoreRows } from './scoring.ts';
+import type { TuneBatch } from './tuned-network.ts';
+
+/** One of them; the network started for it, or put where it stood. */
+export interface OpenCell extends OpenRun {
+  readonly key: CellKey;
+  readonly clips: CellClips;
+  readonly log: EpochLog;
+  /** Told of every step: how many are done, and the images of one. */
+  readonly onStep: (step: number, images: number) => void;
+}
+
+/** A training that came to its end. the network holds the weights of the chosen epoch. */
+export interface CellEnd {
+  /** The chosen epoch, from 0. */
+  readonly epoch: number;
+  /** Epochs trained. */
+  readonly epochs: number;
+  readonly chosenOn: EpochEntry['chosenOn'];
+  readonly score: EpochScore | null;
+  readonly rows: readonly PredictedClip[];
+}
+
+/**
+ * Trains on from `from`. Null when the signal stopped it, after saving. Errors: `NON_FINITE` naming fold, epoch and
+ * clips.
+ */
+export async function trainCell(cell: OpenCell, from: CellProgress): Promise<CellEnd | null> {
+  const { config, dataset, clips, tunedNetwork, key, signal } = cell;
+  const course = new CellRows(dataset.clips, clips.training, config, key.seed);
+  const first = from.epochs * course.stepsPerEpoch + from.sums.steps;
+  await using feed = openFeed(cell, course, first);
+  const training = new FoldTraining(cell, course, feed, from);
+  // Earlier versions saved before the score of an epoch.
+  const pending = from.sums.steps === course.stepsPerEpoch;
+  const enough = pending && (await training.endEpoch(from.epochs)) === 'enough';
+  if (!enough && (await train(training, first, signal)).stopped) return null;
+  const { best, epochs } = training.progress;
+  if (best !== null) tunedNetwork.restore(best.weights);
+  return {
+    epoch: best?.epoch ?? epochs - 1,
+    ...{ epochs, chosenOn: training.chosenOn, score: best?.score ?? null },
+    rows: await predictClips(clips.test, cell),
+  };
+}
+
+class FoldTraining implements Training {
+  readonly course: CellRows;
+  readonly config: FinetuneConfig;
+  readonly chosenOn: EpochEntry['chosenOn'];
+  progress: CellProgress;
+  readonly #cell: OpenCell;
+  readonly #feed: Feed;
+  readonly #chooseRows: readonly FrameRow[];
+  readonly #weights: Float64Array | null;
+  #saved = performance.now();
+  /** When the epoch was begun by this call, and after how many of its steps. */
+  #began: { readonly time: number; readonly steps: number };
+
+  constructor(cell: OpenCell, course: CellRows, feed: Feed, from: CellProgress) {
+    const { clips, config, dataset, key, plan } = cell;
+    this.course = course;
+    this.config = config;
+    this.progress = from;
+    this.#cell = cell;
+    this.#feed = feed;
+    this.#began = { time: performance.now(), steps: from.sums.steps };
+    const onTest = config.protocol === 'legacy' && key.fold !== null;
+    const chosen = onTest ? clips.test : clips.inner;
+    this.chosenOn = chosen.length === 0 ? 'nothing' : onTest ? 'test' : 'inner';
+    this.#chooseRows = scoredRows(dataset.clips, chosen, config.framesPerClip.test);
+    const labels = Int32Array.from(clips.training, (clip) => plan.labels[clip]!);
+    this.#weights =
+      config.classWeights === 'none' ? null : classWeights(labels, plan.classes.length, config.classWeights);
+  }
+
+  async step({ step }: RunTime, learningRate: number): Promise<void> {
+    const { tunedNetwork, onStep } = this.#cell;
+    const next = (): Promise<TuneBatch> => this.#nextBatch();
+    const { losses, gradientNorm } = await tunedNetwork.step(next, 1, learningRate, this.config.clipNorm);
+    const { loss, correct } = losses[0]!;
+    const { sums } = this.progress;
+    this.progress = {
+      ...this.progress,
+      sums: {
+        steps: sums.steps + 1,
+        loss: sums.loss + loss,
+        correct: sums.correct + correct,
+        gradientNorm: sums.gradientNorm + gradientNorm,
+      },
+    };
+    onStep(step + 1, this.course.size);
+  }
+
+  async #nextBatch(): Promise<TuneBatch> {
+    const { rows, mixing } = await this.#feed.next();
+    const { config, plan, dataset } = this.#cell;
+    const labels = Int32Array.from(rows, ({ clip }) => plan.labels[clip]!);
+    const smoothing = config.labelSmoothing;
+    return {
+      clipIds: rows.map(({ clip }) => dataset.clips[clip]!.id),
+      targets: softTargets(labels, plan.classes.length, { smoothing, mixing }),
+      weights: this.#weights === null ? null : rowWeights(labels, this.#weights, mixing),
+    };
+  }
+
+  failed({ where = '' }: UsclError, { epoch }: RunTime): { where: string; remedy: string } {
+    const { seed, fold, labelRate } = this.#cell.key;
+    return {
+      where: `label rate ${labelRate}, seed ${seed}, ${fold === null ? 'final model' : `fold ${fold + 1}`}, epoch ${epoch + 1}, ${where}`,
+      remedy:
+        'Try a lower optimizer.learningRate, clipNorm=1, a longer schedule.warmupLength or precision=f32, in a new run; ' +
+        'look at those clips with `uscl inspect`. Folds that are done are kept.',
+    };
+  }
+
+  async endEpoch(epoch: number): Promise<'not saved' | 'enough'> {
+    const { key, log, plan, tell, tunedNetwork } = this.#cell;
+    const { course, config, chosenOn } = this;
+    const { sums } = this.progress;
+    const trained = performance.now();
+    const rows = this.#chooseRows;
+    const score =
+      rows.length === 0
+        ? null
+        : scoreRows(rows, await probabilitiesOf(rows, this.#cell), plan.labels, plan.classes.length);
+    let { best } = this.progress;
+    const isBest = score === null || best === null || isBetter(score, best.score, chosenOn);
+    if (score !== null && isBest) best = { epoch, score, weights: tunedNetwork.snapshot() };
+    const images = sums.steps * course.size;
+    const trainSeconds = (trained - this.#began.time) / 1000;
+    const lastStep = (epoch + 1) * course.stepsPerEpoch - 1;
+    const entry = log.add({
+      ...key,
+      epoch,
+      trainLoss: sums.loss / sums.steps,
+      trainAccuracy: sums.correct / images,
+      innerLoss: score?.loss ?? null,
+      innerAccuracy: score?.frameAccuracy ?? null,
+      innerBalancedAccuracy: score?.balancedAccuracy ?? null,
+      chosenOn,
+      best: isBest,
+      learningRate: learningRateAt({ epoch, step: lastStep }, course, config),
+      gradientNorm: sums.gradientNorm / sums.steps,
+      steps: sums.steps,
+      images,
+      trainSeconds,
+      scoreSeconds: (performance.now() - trained) / 1000,
+      imagesPerSecond: ((sums.steps - this.#began.steps) * course.size) / trainSeconds,
+      memory: process.memoryUsage.rss(),
+    });
+    this.progress = { epochs: epoch + 1, best, sums: NO_SUMS };
+    tell({ kind: 'epoch', key, entry });
+    this.#began = { time: performance.now(), steps: 0 };
+    return isEnough(best, epoch, config) ? 'enough' : 'not saved';
+  }
+
+  isSaveDue(): boolean {
+    return performance.now() - this.#saved >= 1000 * this.config.saveSeconds;
+  }
+
+  /** The log goes first, so that it is never behind. */
+  save(): void {
+    this.#cell.log.flush();
+    savePartial(this.#cell, this.progress);
+    this.#saved = performance.now();
+  }
+}
+
+function isEnough(best: BestEpoch | null, epoch: number, { earlyStopping }: FinetuneConfig): boolean {
+  return earlyStopping !== null && best !== null && epoch - best.epoch >= earlyStopping.patience;
+}
+
+/** Brings batches, their values at the cut already in the training plan's input. */
+interface Feed extends AsyncDisposable {
+  next(): Promise<{ readonly rows: readonly FrameRow[]; readonly mixing: Mixing | null }>;
+}
+
+/**
+ * Where what is below the cut is frozen and images come again (numbered draws, or no augmentation), values are taken
+ * from what is kept; otherwise images come from loader threads and pass through the frozen part.
+ */
+function openFeed(cell: OpenCell, course: CellRows, firstStep: number): Feed {
+  const { config, dataset, tunedNetwork, frozen, key } = cell;
+  const { stepsPerEpoch, size } = course;
+  const { augment, variants } = config.view;
+  const place = (step: number): { epoch: number; index: number } => ({
+    epoch: Math.floor(step / stepsPerEpoch),
+    index: step % stepsPerEpoch,
+  });
+  const { input } = tunedNetwork.training(size);
+  if (tunedNetwork.cut !== INPUT && (augment === null || variants !== null) && config.mixup === 0) {
+    let step = firstStep;
+    return {
+      next() {
+        const { epoch, index } = place(step++);
+        const rows = course.epoch(epoch)[index]!;
+        frozen.fill(rows, augment === null ? 'whole' : drawOf(config, key.seed, epoch).number, input);
+        return Promise.resolve({ rows, mixing: null });
+      },
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    };
+  }
+  const loader = FrameLoader.open(dataset.folder, viewOf(config), {
+    seed: drawOf(config, key.seed, 0).seed,
+    schedule: (step) => {
+      const { epoch, index } = place(step);
+      if (epoch >= config.epochs) return null;
+      return {
+        epoch: drawOf(config, key.seed, epoch).number,
+        index,
+        rows: course.epoch(epoch)[index]!,
+      };
+    },
+    firstStep,
+    rows: size,
+    mixup: config.mixup === 0 ? null : config.mixup,
+    workers: config.loader.workers,
+    ahead: config.loader.ahead,
+  });
+  return {
+    async next() {
+      const { rows, images, mixing } = await loader.next();
+      input.set(frozen.pass(images, rows.length));
+      return { rows, mixing };
+    },
+    [Symbol.asyncDispose]: () => loader.close(),
+  };
+}

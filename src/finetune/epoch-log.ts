@@ -1,0 +1,161 @@
+/**
+ * What a fine-tuning run says while it goes: an entry an epoch of every fold in `log.jsonl`, and the same numbers as
+ * TensorBoard events; a run that is resumed says every epoch once. And its course as curves: the mean over folds and seeds
+ * at each epoch, single trainings behind it.
+ */
+import { z } from 'zod';
+import { EntryLog, readEntries } from '../runs/log.ts';
+import { type CellKey, cellName } from './cells.ts';
+import { join } from 'node:path';
+import { groupBy, mean } from '../base/collect.ts';
+import { writeFileAtomic } from '../base/files.ts';
+import type { Line } from '../charts/line.ts';
+import { type CurvePanel, drawPanels, panels } from '../runs/curves.ts';
+import { RUN_FILES } from '../runs/run-folder.ts';
+
+const entrySchema = z.object({
+  kind: z.literal('epoch'),
+  labelRate: z.number(),
+  seed: z.int(),
+  /** Null: the final model. */
+  fold: z.int().nullable(),
+  /** From 0. */
+  epoch: z.int().min(0),
+  /** Epochs of all folds so far: the step of the TensorBoard events. */
+  step: z.int().min(1),
+  /** Seconds since 1970. */
+  time: z.number(),
+  /** Of the images as trained on: augmented, weighted, mixed. */
+  trainLoss: z.number(),
+  trainAccuracy: z.number(),
+  /** Of the clips that choose the epoch; null where there are none. */
+  innerLoss: z.number().nullable(),
+  innerAccuracy: z.number().nullable(),
+  innerBalancedAccuracy: z.number().nullable(),
+  /** Which clips those are: held out of training, or (legacy) the test clips themselves. */
+  chosenOn: z.enum(['inner', 'test', 'nothing']),
+  /** The best epoch so far. */
+  best: z.boolean(),
+  learningRate: z.number(),
+  /** Mean over steps, before clipping. */
+  gradientNorm: z.number(),
+  steps: z.int(),
+  images: z.int(),
+  /** Of training and of scoring. */
+  trainSeconds: z.number(),
+  scoreSeconds: z.number(),
+  imagesPerSecond: z.number(),
+  /** Resident memory in bytes. */
+  memory: z.number(),
+});
+/** One epoch of one fold. */
+export type EpochEntry = Readonly<z.infer<typeof entrySchema>>;
+
+/** Every whole entry of a fine-tuning run's log, in order. */
+export function readEpochLog(run: string): readonly EpochEntry[] {
+  return readEntries(join(run, RUN_FILES.log), entrySchema);
+}
+
+/** Whether an entry is of this fold. */
+export function isOf(entry: CellKey, key: CellKey): boolean {
+  return entry.labelRate === key.labelRate && entry.seed === key.seed && entry.fold === key.fold;
+}
+
+const EVENTS = ['trainLoss', 'trainAccuracy', 'innerLoss', 'innerBalancedAccuracy', 'learningRate'] as const;
+
+export class EpochLog extends EntryLog<EpochEntry> {
+  #step: number;
+
+  /** Goes on after the entries of earlier calls that `keep` says are still true. */
+  constructor(run: string, keep: (entry: EpochEntry) => boolean) {
+    const kept = readEpochLog(run)
+      .filter(keep)
+      .map((entry, i) => ({ ...entry, step: i + 1 }));
+    super(run, kept.length, kept, (entry) =>
+      EVENTS.flatMap((name) => {
+        const value = entry[name];
+        return value === null ? [] : [[`${name}/${cellName(entry)}`, value] as const];
+      }),
+    );
+    this.#step = kept.length;
+  }
+
+  /** Appends an entry with these values, and returns it. */
+  add(values: Omit<EpochEntry, 'step' | 'kind' | 'time'>): EpochEntry {
+    this.#step += 1;
+    const entry: EpochEntry = { kind: 'epoch', step: this.#step, time: Date.now() / 1000, ...values };
+    this.append(entry);
+    return entry;
+  }
+}
+
+/** Draws `curves.svg` from the run's log and returns its path. */
+export function writeFinetuneCurves(run: string): string {
+  const path = join(run, RUN_FILES.curves);
+  writeFileAtomic(path, [drawFinetuneCurves(readEpochLog(run))]);
+  return path;
+}
+
+/** The SVG for a log: the panels of every label rate, the highest first. */
+export function drawFinetuneCurves(log: readonly EpochEntry[]): string {
+  const rates = [...new Set(log.map(({ labelRate }) => labelRate))].sort((a, b) => b - a);
+  return drawPanels(
+    'Fine-tuning',
+    rates.flatMap((rate) =>
+      finetunePanels(log, rate).map((panel) => ({
+        ...panel,
+        title: rates.length === 1 ? panel.title : `${panel.title} (label rate ${rate})`,
+      })),
+    ),
+  );
+}
+
+/** The panels of one label rate; the final model is left out. */
+export function finetunePanels(log: readonly EpochEntry[], rate: number): readonly CurvePanel[] {
+  const entries = log.filter(({ labelRate, fold }) => labelRate === rate && fold !== null);
+  const onTest = entries.some(({ chosenOn }) => chosenOn === 'test');
+  const where = onTest ? 'test fold' : 'inner split';
+  const trainings = [...groupBy(entries, ({ seed, fold }) => `${seed} ${fold ?? ''}`).values()];
+  const lines = (name: string, style: number, value: (entry: EpochEntry) => number | null): Line[] => {
+    const single = trainings.map((own) =>
+      own.map((entry) => [entry.epoch + 1, value(entry) ?? NaN] as const),
+    );
+    return [
+      ...single.map((points): Line => ({ name, style, points, faint: true })),
+      { name, style, points: meanByEpoch(single.flat()) },
+    ];
+  };
+  return panels('epoch', [
+    {
+      title: 'Loss',
+      yTitle: 'loss',
+      lines: [...lines('training', 0, (e) => e.trainLoss), ...lines(where, 1, (e) => e.innerLoss)],
+      caption: 'Thin: single folds; thick: mean of those still training.',
+    },
+    {
+      title: 'What the epoch is chosen by',
+      yTitle: 'score',
+      lines: [
+        ...lines('training accuracy', 0, (e) => e.trainAccuracy),
+        ...lines(`balanced accuracy, ${where}`, 1, (e) => e.innerBalancedAccuracy),
+      ],
+      caption: `Frames. ${onTest ? 'Chosen on the test fold: optimistic.' : 'Never the test fold.'}`,
+      hold: [0, 1],
+    },
+    {
+      title: 'Learning rate',
+      yTitle: 'rate',
+      lines: lines('learning rate', 2, (e) => e.learningRate),
+      caption: '',
+      hold: [0],
+    },
+  ]);
+}
+
+/** Means over the trainings that reached an epoch; early stopping makes later ones the mean of fewer. */
+function meanByEpoch(points: readonly (readonly [number, number])[]): (readonly [number, number])[] {
+  const finite = points.filter(([, y]) => Number.isFinite(y));
+  return [...groupBy(finite, ([x]) => x)]
+    .sort(([a], [b]) => a - b)
+    .map(([x, own]) => [x, mean(own.map(([, y]) => y))] as const);
+}

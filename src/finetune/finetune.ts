@@ -1,0 +1,238 @@
+/**
+ * Fine-tuning: from weights, a labelled dataset and a configuration to a run folder with cross-validated predictions,
+ * their evaluation and a final model. This file opens everything in order, so that what cannot work is refused before
+ * anything is written, hands folds to `cell.ts` one after another, and sums up.
+ */
+import { join } from 'node:path';
+import { type Dataset, openDataset } from '../dataset/reader.ts';
+import { openBackend } from '../engine/open.ts';
+import { evaluatePredictions } from '../evaluation/scores/evaluate-predictions.ts';
+import type { Evaluation } from '../evaluation/scores/evaluation-result.ts';
+import { type Predictions, writePredictions } from '../evaluation/scores/predictions.ts';
+import { CHECKPOINTS } from '../runs/checkpoint.ts';
+import type { GivenLayers } from '../runs/config-layers.ts';
+import { describeEnvironment } from '../runs/environment.ts';
+import {
+  FINETUNING,
+  labelLeaks,
+  leakError,
+  type Overlap,
+  overlapWith,
+  provenanceOf,
+  type Source,
+} from '../runs/provenance.ts';
+import {
+  checkRun,
+  clearRun,
+  datasetHash,
+  FINETUNE_FILES,
+  hashOf,
+  readConfigAs,
+  RUN_FILES,
+  RunLock,
+  type RunOptions,
+  sweepRun,
+  taskOf,
+  wrongKind,
+  writeRunFile,
+} from '../runs/run-folder.ts';
+import { settled } from '../runs/config.ts';
+import { cellKeys, type CellRecord, readCell } from './cells.ts';
+import { type FinetuneConfig, finetuneSchema, resolveFinetune } from './config.ts';
+import { EpochLog, isOf, writeFinetuneCurves } from './epoch-log.ts';
+import type { FinetuneEvent, FinetuneSummary } from './events.ts';
+import { cellClips, type FoldPlan, foldsRecord, planFolds } from './folds.ts';
+import { FrozenPart } from './frozen-part.ts';
+import { requireSameRun, resultConfig } from './resume.ts';
+import { Runner } from './runner.ts';
+import { readSource, requireFit } from './source.ts';
+import { TunedNetwork } from './tuned-network.ts';
+
+export interface FinetuneOptions extends RunOptions<FinetuneEvent> {
+  /** A run folder, a safetensors file of a ResNet, or `random`. */
+  readonly source: string;
+  readonly config?: GivenLayers;
+  /** Go on where the split or the labels of pretraining leak, and say so in the result. */
+  readonly allowLeaks?: boolean;
+}
+
+/**
+ * Fine-tunes and evaluates. Errors: those of `openDataset`, `readSource`, `resolveFinetune`, `openBackend`, `planFolds`;
+ * `WEIGHTS_MISMATCH`, `CHECKPOINT_MISMATCH`, `LEAK` (unless allowed), `RUN_EXISTS`, `RUN_BUSY`, `RUN_KIND`,
+ * `OUTPUT_NOT_OURS`, `RESUME_CHANGED`, `CELL_DAMAGED`, `NON_FINITE`, `DISK_FULL`, `WRITE_FAILED`.
+ */
+export async function finetune(options: FinetuneOptions): Promise<FinetuneSummary> {
+  const started = performance.now();
+  const { out: run, signal } = options;
+  const tell = options.onEvent ?? (() => undefined);
+  const note = (text: string): void => {
+    tell({ kind: 'note', text });
+  };
+  using dataset = openDataset(options.dataset);
+  const start = checkRun(run, options);
+  if (start === 'resumed' && taskOf(run) !== 'finetune') throw wrongKind(run, 'pretraining', 'fine-tuning');
+  const saved = start === 'resumed' ? readConfigAs(run, finetuneSchema) : undefined;
+  const source = readSource(options.source, dataset.manifest.channels);
+  const wanted = resolveFinetune(options.config, source.under, saved);
+  requireFit(source, wanted);
+  const plan = planFolds(dataset, wanted);
+  const overlap =
+    source.record.path === null
+      ? null
+      : overlapWith(options.source, dataset, (clip) => plan.foldings.some(({ fold }) => fold[clip]! >= 0));
+  const leaks = [...plan.leaks, ...labelLeaks(overlap)];
+  if (leaks.length > 0 && options.allowLeaks !== true) throw leakError(leaks, options.dataset);
+  using backend = openBackend({ kind: wanted.backend, threads: wanted.threads, onFallback: note });
+  const config = settled(wanted, backend);
+  using tunedNetwork = new TunedNetwork(backend, config, source, plan.classes.length);
+  // Weights that do not fit are refused here.
+  tunedNetwork.start(config.seed);
+
+  // From here on the run is this process's to write.
+  using _lock = new RunLock(run);
+  sweepRun(run);
+  const { record } = source;
+  const folds = foldsRecord(dataset, config, plan, { leaks, overlap });
+  if (saved !== undefined) requireSameRun(run, saved, config, record, datasetHash(dataset));
+  else {
+    clearRun(run);
+    // What a split keeps for the test trains no model of the run.
+    const used = (clip: number): boolean => plan.labels[clip]! >= 0 && !plan.kept.has(clip);
+    const roleOf = (clip: number): 'training' | 'unused' => (used(clip) ? 'training' : 'unused');
+    const provenance = provenanceOf(dataset, roleOf, used, FINETUNING);
+    writeRunFile(run, RUN_FILES.dataset, provenance);
+    writeRunFile(run, FINETUNE_FILES.source, record);
+    writeRunFile(run, FINETUNE_FILES.folds, folds);
+    writeRunFile(run, RUN_FILES.environment, describeEnvironment(backend.describe()));
+  }
+  // Last: a folder counts as a run once it has its configuration.
+  writeRunFile(run, RUN_FILES.config, config);
+
+  const configHash = hashOf([resultConfig(config), record.sha256, datasetHash(dataset)]);
+  const keys = cellKeys(config, plan.folds);
+  const done = keys.filter((key) => readCell(run, key, configHash) !== null);
+  for (const text of remarks(dataset, config, plan, record, overlap)) note(text);
+  const labelled = [...plan.labels.keys()].filter((clip) => plan.labels[clip]! >= 0);
+  tell({
+    kind: 'start',
+    cells: keys.length,
+    cellsDone: done.length,
+    classes: plan.classes,
+    clips: labelled.length,
+    groups: new Set(labelled.map((clip) => plan.unitOf[clip])).size,
+    folds: plan.folds,
+    seeds: plan.foldings.length,
+    labelRates: config.labelRates,
+    ...tunedNetwork.size,
+    frozenUpTo: tunedNetwork.cut,
+    backend: backend.describe().library,
+    precision: config.precision,
+  });
+  const frozen = new FrozenPart(dataset, tunedNetwork, config);
+  const open = { run, dataset, config, configHash, plan, tunedNetwork, frozen, tell, signal };
+  const runner = new Runner({ ...open, keys, done });
+  using log = new EpochLog(run, (entry) => done.some((key) => isOf(entry, key)) || runner.keeps(entry));
+  await runner.trainAll(log);
+  log.close();
+
+  const records = keys.map((key) => readCell(run, key, configHash));
+  const finished = records.filter((one) => one !== null);
+  const complete = finished.length === keys.length;
+  const evaluation = complete ? evaluate(run, predictionsOf(dataset.clips, config, plan, finished)) : null;
+  writeFinetuneCurves(run);
+  return {
+    run,
+    complete,
+    cells: keys.length,
+    cellsDone: finished.length,
+    evaluation,
+    model: complete && config.finalModel ? join(run, RUN_FILES.checkpoints, CHECKPOINTS.best) : null,
+    leaks,
+    seconds: (performance.now() - started) / 1000,
+  };
+}
+
+/** The predictions of all folds, on all clips of the dataset. */
+function predictionsOf(
+  clips: readonly { readonly id: string; readonly group: string }[],
+  config: FinetuneConfig,
+  plan: FoldPlan,
+  records: readonly CellRecord[],
+): Predictions {
+  return {
+    format: 'uscl-predictions',
+    version: 1,
+    classes: [...plan.classes],
+    protocol: config.protocol,
+    // Groups that share pictures count as one in intervals too.
+    clips: clips.map(({ id, group }, clip) => ({
+      id,
+      group: config.protocol === 'legacy' ? group : plan.unitOf[clip]!,
+      label: plan.labels[clip]! < 0 ? null : plan.labels[clip]!,
+    })),
+    cells: records
+      .filter(({ fold }) => fold !== null)
+      .map(({ labelRate, seed, fold, epoch, rows }) => ({ labelRate, seed, fold, epoch, rows: [...rows] })),
+  };
+}
+
+function evaluate(run: string, predictions: Predictions): Evaluation {
+  writePredictions(join(run, FINETUNE_FILES.predictions), predictions);
+  const evaluation = evaluatePredictions(predictions);
+  writeRunFile(run, RUN_FILES.metrics, evaluation);
+  return evaluation;
+}
+
+export function remarks(
+  dataset: Dataset,
+  config: FinetuneConfig,
+  plan: FoldPlan,
+  source: Source,
+  overlap: Overlap | null,
+): readonly string[] {
+  const found: string[] = [];
+  const unlabelled = plan.labels.filter((label) => label < 0).length - plan.leftOut;
+  if (unlabelled > 0) found.push(`${unlabelled} clips have no label and take no part.`);
+  if (plan.leftOut > 0) found.push(`${plan.leftOut} labelled clips are of classes that were left out.`);
+  if (plan.emptyClasses.length > 0)
+    found.push(`No clip has the label ${list(plan.emptyClasses)}; the network does not learn of it.`);
+  if (plan.joined.length > 0)
+    found.push(
+      `Groups that share pictures are kept on one side (perhaps one patient; see uscl audit): ${list(plan.joined.map((groups) => list(groups, ' + ')))}.`,
+    );
+  if (config.protocol === 'legacy')
+    found.push(
+      'The legacy protocol chooses the epoch on the test clips and parts clips of a group: its figures are optimistic.',
+    );
+  if (source.kind === 'weights' && source.trainedOn === null)
+    found.push(`It is not known what ${source.given} was trained on, so leaks cannot be looked for.`);
+  if (overlap !== null && overlap.seen > 0)
+    found.push(
+      `Pretraining has seen ${overlap.seen} of the tested clips` +
+        (overlap.labelsSeen === 0 ? ', without their labels.' : ` and labels of ${overlap.labelsSeen}.`),
+    );
+  if (config.split !== null && plan.foldings.length > 1)
+    found.push(
+      `All ${plan.foldings.length} seeds use the split ${config.split}; they differ in weights and draws.`,
+    );
+  if (config.protocol === 'honest') found.push(...innerRemarks(dataset, config, plan));
+  return found;
+}
+
+function innerRemarks(dataset: Dataset, config: FinetuneConfig, plan: FoldPlan): readonly string[] {
+  return config.labelRates.flatMap((labelRate) => {
+    const keys = plan.foldings.flatMap(({ seed }) =>
+      Array.from({ length: plan.folds }, (_, fold) => ({ labelRate, seed, fold })),
+    );
+    const without = keys.filter((key) => cellClips(plan, dataset, config, key).inner.length === 0).length;
+    if (without === 0) return [];
+    return [
+      `At label rate ${labelRate} ${without} of ${keys.length} trainings have too few labelled groups to hold any out: ` +
+        'they take the last epoch.',
+    ];
+  });
+}
+
+function list(items: readonly string[], separator = ', '): string {
+  return items.slice(0, 5).join(separator) + (items.length > 5 ? `${separator}…` : '');
+}

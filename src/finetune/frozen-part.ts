@@ -1,0 +1,89 @@
+/**
+ * What the frozen part of a network makes of frames, computed once and kept as far as memory is allowed: whole frames
+ * for scoring, and in training the numbered variants of a frame. Where nothing is frozen it keeps the images. What is
+ * kept and what is computed again has the same bits.
+ */
+import type { Dataset } from '../dataset/reader.ts';
+import { imageLength } from '../views/config.ts';
+import { framePainter, type FrameRow } from '../views/frames.ts';
+import { type FinetuneConfig, viewOf } from './config.ts';
+import type { TunedNetwork } from './tuned-network.ts';
+
+/** Which image of a frame: the whole of it, or an augmented variant. */
+export type Variant = 'whole' | number;
+
+export class FrozenPart {
+  readonly #tunedNetwork: TunedNetwork;
+  readonly #config: FinetuneConfig;
+  readonly #imageLength: number;
+  readonly #whole: ReturnType<typeof framePainter>;
+  readonly #augmented: ReturnType<typeof framePainter>;
+  readonly #kept = new Map<string, Float32Array>();
+  readonly #images: Float32Array;
+  #bytes = 0;
+
+  constructor(dataset: Dataset, tunedNetwork: TunedNetwork, config: FinetuneConfig) {
+    const view = viewOf(config);
+    this.#tunedNetwork = tunedNetwork;
+    this.#config = config;
+    this.#imageLength = imageLength(view);
+    this.#whole = framePainter(dataset, { ...view, augment: null });
+    this.#augmented = framePainter(dataset, view);
+    this.#images = new Float32Array(this.#config.batch * this.#imageLength);
+  }
+
+  /** Forgets everything: the frozen part has changed. */
+  clear(): void {
+    this.#kept.clear();
+    this.#bytes = 0;
+  }
+
+  /** Writes the values at the cut of `rows` to `target` [rows, cutLength]. */
+  fill(rows: readonly FrameRow[], variant: Variant, target: Float32Array): void {
+    const length = this.#tunedNetwork.cutLength;
+    const missing: number[] = [];
+    for (const [i, row] of rows.entries()) {
+      const known = this.#kept.get(keyOf(row, variant));
+      if (known === undefined) missing.push(i);
+      else target.set(known, i * length);
+    }
+    for (let from = 0; from < missing.length; from += this.#config.batch) {
+      const part = missing.slice(from, from + this.#config.batch);
+      const values = this.#compute(
+        part.map((i) => rows[i]!),
+        variant,
+      );
+      for (const [j, i] of part.entries()) {
+        const value = values.subarray(j * length, (j + 1) * length);
+        target.set(value, i * length);
+        this.#keep(keyOf(rows[i]!, variant), value);
+      }
+    }
+  }
+
+  /** Values at the cut of images that lie in `images` [count, channels, size, size]; valid until the next call. */
+  pass(images: Float32Array, count: number): Float32Array {
+    const plan = this.#tunedNetwork.below(this.#config.batch);
+    if (plan === null) return images.subarray(0, count * this.#imageLength);
+    plan.input.set(images.subarray(0, count * this.#imageLength));
+    plan.forward();
+    return plan.output(this.#tunedNetwork.cut).subarray(0, count * this.#tunedNetwork.cutLength);
+  }
+
+  #compute(rows: readonly FrameRow[], variant: Variant): Float32Array {
+    const images = this.#images.subarray(0, rows.length * this.#imageLength);
+    if (variant === 'whole') this.#whole(rows, 0, 0, images);
+    else this.#augmented(rows, this.#config.seed, variant, images);
+    return this.pass(images, rows.length);
+  }
+
+  #keep(key: string, value: Float32Array): void {
+    if (this.#bytes + value.byteLength > this.#config.cacheMegabytes * 2 ** 20 || this.#kept.has(key)) return;
+    this.#kept.set(key, value.slice());
+    this.#bytes += value.byteLength;
+  }
+}
+
+function keyOf({ clip, frame }: FrameRow, variant: Variant): string {
+  return `${clip} ${frame} ${variant}`;
+}

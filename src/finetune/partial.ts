@@ -1,0 +1,121 @@
+/**
+ * Where an unfinished fold stands, on disk: everything that going on with the same bits needs. One safetensors file
+ * with the digest of its tensors; a damaged one, or one of another configuration, is not used and the fold starts over.
+ */
+import { existsSync, rmSync } from 'node:fs';
+import { z } from 'zod';
+import { guardWrites } from '../base/files.ts';
+import {
+  jsonText,
+  type NamedArray,
+  namedTensors,
+  numberText,
+  readTensors,
+  writeTensors,
+} from '../runs/checkpoint.ts';
+import { CELL_FILES, type CellKey, cellName, type EpochScore, epochScoreSchema } from './cells.ts';
+import type { OpenRun } from './scoring.ts';
+import type { Snapshot } from './tuned-network.ts';
+
+/** The best epoch so far. */
+export interface BestEpoch {
+  /** From 0. */
+  readonly epoch: number;
+  readonly score: EpochScore;
+  readonly weights: Snapshot;
+}
+
+/** Sums over the steps of an epoch that is under way. */
+const sumsSchema = z.strictObject({
+  steps: z.int().min(0),
+  loss: z.number(),
+  correct: z.int().min(0),
+  gradientNorm: z.number(),
+});
+export const NO_SUMS: Readonly<z.infer<typeof sumsSchema>> = {
+  steps: 0,
+  loss: 0,
+  correct: 0,
+  gradientNorm: 0,
+};
+
+/** Where a fold stands: whole epochs, the best of them, and what was done of the next. */
+export interface CellProgress {
+  readonly epochs: number;
+  readonly best: BestEpoch | null;
+  readonly sums: typeof NO_SUMS;
+}
+
+const metadataSchema = z.object({
+  format: z.literal('uscl-finetune-partial'),
+  version: z.literal('1'),
+  cell: z.string(),
+  configHash: z.string(),
+  epochs: numberText,
+  sums: jsonText.pipe(sumsSchema),
+  optimizerSteps: numberText,
+  best: jsonText.pipe(z.strictObject({ epoch: z.int().min(0), score: epochScoreSchema }).nullable()),
+  sha256: z.string(),
+});
+
+const BEST = { values: 'best.values', statistics: 'best.statistics' } as const;
+
+type Cell = Pick<OpenRun, 'run' | 'configHash' | 'tunedNetwork'> & { readonly key: CellKey };
+
+/** Writes where the fold stands, whole or not at all. Errors: `DISK_FULL`, `WRITE_FAILED`. */
+export function savePartial({ run, key, configHash, tunedNetwork }: Cell, progress: CellProgress): void {
+  const { best } = progress;
+  const flat = (name: string, data: Float32Array): NamedArray => ({ name, shape: [data.length], data });
+  const tensors = [
+    ...namedTensors(tunedNetwork.parameters, tunedNetwork.optimizer),
+    ...(best === null
+      ? []
+      : [flat(BEST.values, best.weights.values), flat(BEST.statistics, best.weights.statistics)]),
+  ];
+  writeTensors(CELL_FILES.partial(run), tensors, {
+    format: 'uscl-finetune-partial',
+    version: '1',
+    cell: cellName(key),
+    configHash,
+    epochs: String(progress.epochs),
+    sums: JSON.stringify(progress.sums),
+    optimizerSteps: String(tunedNetwork.optimizer.steps),
+    best: JSON.stringify(best === null ? null : { epoch: best.epoch, score: best.score }),
+  });
+}
+
+/** Puts the network where the fold stood; null where nothing usable was saved of this fold. `note` says why, if known. */
+export function restorePartial(
+  { run, key, configHash, tunedNetwork }: Cell,
+  note: (text: string) => void,
+): CellProgress | null {
+  const path = CELL_FILES.partial(run);
+  if (!existsSync(path)) return null;
+  let found;
+  try {
+    found = readTensors(path, metadataSchema);
+  } catch {
+    note(`The state of the unfinished fold is damaged; ${cellName(key)} starts over.`);
+    return null;
+  }
+  const { metadata, tensors } = found;
+  if (metadata.cell !== cellName(key) || metadata.configHash !== configHash) return null;
+  const live = namedTensors(tunedNetwork.parameters, tunedNetwork.optimizer);
+  if (live.some(({ name, data }) => tensors.get(name)?.data.length !== data.length)) return null;
+  for (const { name, data } of live) data.set(tensors.get(name)!.data);
+  tunedNetwork.optimizer.steps = metadata.optimizerSteps;
+  const [values, statistics] = [tensors.get(BEST.values), tensors.get(BEST.statistics)];
+  const best =
+    metadata.best === null || values === undefined || statistics === undefined
+      ? null
+      : { ...metadata.best, weights: { values: values.data, statistics: statistics.data } };
+  return { epochs: metadata.epochs, best, sums: metadata.sums };
+}
+
+/** The fold is done, or starts over. */
+export function removePartial(run: string): void {
+  const path = CELL_FILES.partial(run);
+  guardWrites(path, () => {
+    rmSync(path, { force: true });
+  });
+}

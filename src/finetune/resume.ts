@@ -1,0 +1,42 @@
+/** Going on with a fine-tuning run: what may have changed since it was started, and what may not. */
+import { join } from 'node:path';
+import { z } from 'zod';
+import { resumeChanged } from '../runs/resume.ts';
+import { requireSameKeys } from '../runs/resume.ts';
+import { FINETUNE_FILES, readRunFile, RUN_FILES } from '../runs/run-folder.ts';
+import type { FinetuneConfig } from './config.ts';
+import type { Source } from '../runs/provenance.ts';
+
+/** Keys that never change a result. */
+const FREE: readonly string[] = ['loader', 'saveSeconds', 'cacheMegabytes', 'keepModels', 'finalModel'];
+
+/** The part of a configuration that decides the predictions of a fold. */
+export function resultConfig({ classMap, classes, ...rest }: FinetuneConfig): unknown {
+  // Folds of runs that had no say in classes stay what they were.
+  return {
+    ...Object.fromEntries(Object.entries(rest).filter(([key]) => !FREE.includes(key))),
+    ...(Object.keys(classMap).length > 0 ? { classMap } : {}),
+    ...(classes === null ? {} : { classes }),
+  };
+}
+
+/** Refuses to go on under another configuration, with other weights or on other clips. Error: `RESUME_CHANGED`. */
+export function requireSameRun(
+  run: string,
+  saved: FinetuneConfig,
+  config: FinetuneConfig,
+  source: Source,
+  dataset: string,
+): void {
+  requireSameKeys(saved, config, FREE);
+  const read = <Parsed>(file: string, schema: z.ZodType<Parsed>): Parsed =>
+    readRunFile(join(run, file), schema, {
+      what: `The run cannot be continued: ${file}`,
+      remedy: 'Restore that file from a backup, or start a new run.',
+    });
+  const before = read(FINETUNE_FILES.source, z.object({ sha256: z.string().nullable() }));
+  if (before.sha256 !== source.sha256)
+    throw resumeChanged(FINETUNE_FILES.source, 'The weights are not those the run was started with.');
+  if (read(RUN_FILES.dataset, z.object({ hash: z.string() })).hash !== dataset)
+    throw resumeChanged(RUN_FILES.dataset, 'The dataset is not the one the run was started with.');
+}

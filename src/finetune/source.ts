@@ -1,0 +1,56 @@
+/**
+ * Where the weights of a fine-tuning come from: random, a run (pretrained or fine-tuned before), or a safetensors file
+ * of a ResNet that the person brings. Says what network and view they fit, and what they were trained on.
+ */
+import { usageError } from '../base/errors.ts';
+import { readBackbone } from '../trainer/backbone.ts';
+import type { Weights } from '../runs/checkpoint.ts';
+import { type Tree, valueAt } from '../runs/config-errors.ts';
+import { type Source, trainedOn } from '../runs/provenance.ts';
+import { fileHash } from '../runs/run-folder.ts';
+import type { FinetuneConfig } from './config.ts';
+
+export const RANDOM = 'random';
+
+export interface FinetuneSource {
+  /** What is kept of it in `source.json`; `path` is the safetensors file, null for random. */
+  readonly record: Source & { readonly path: string | null };
+  readonly weights: Weights | null;
+  /** The lowest layer of the configuration: the network and the view that the weights were made with. */
+  readonly under: Tree;
+}
+
+/** Reads a source; `channels` are the dataset's. Errors: those of `readBackbone`. */
+export function readSource(given: string, channels: 1 | 3): FinetuneSource {
+  const unknown = { path: null, sha256: null, step: null, epoch: null, trainedOn: null };
+  if (given === RANDOM)
+    return { record: { kind: 'random', given, ...unknown }, weights: null, under: { view: { channels } } };
+  const { path, checkpoint, config, weights } = readBackbone(given);
+  const { backbone, width, normMomentum } = config.model;
+  const { size, channels: own, resize, normalise } = config.view;
+  const sets = checkpoint === null ? null : trainedOn(path);
+  return {
+    record: {
+      ...{ kind: 'weights', given, path, sha256: fileHash(path) },
+      ...{ step: checkpoint?.step ?? null, epoch: checkpoint?.epoch ?? null },
+      trainedOn: sets === null ? null : [...sets],
+    },
+    weights,
+    under: { model: { backbone, width, normMomentum }, view: { size, channels: own, resize, normalise } },
+  };
+}
+
+/** Refuses a network that the weights do not fit. Error: `WEIGHTS_MISMATCH`. */
+export function requireFit({ record, under, weights }: FinetuneSource, config: FinetuneConfig): void {
+  if (weights === null) return;
+  for (const key of ['model.backbone', 'model.width', 'view.channels']) {
+    const [has, asked] = [under, config].map((tree) => String(valueAt(tree, key.split('.'))));
+    if (has === asked) continue;
+    throw usageError(
+      'WEIGHTS_MISMATCH',
+      `The weights of ${record.given} are of a network with ${key}=${has ?? ''}, not ${asked ?? ''}.`,
+      `Leave ${key} out: it follows the weights. For another network give other weights, or "random".`,
+      { where: `key ${key}` },
+    );
+  }
+}

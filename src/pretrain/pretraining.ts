@@ -1,0 +1,177 @@
+/**
+ * A pretraining around its steps: what of each is logged and told, what an epoch's end scores, and which checkpoints are
+ * written.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { UsclError } from '../base/errors.ts';
+import { guardWrites } from '../base/files.ts';
+import { Pace } from '../base/pace.ts';
+import {
+  type Best,
+  CHECKPOINTS,
+  type CheckpointState,
+  saveCheckpoint,
+  saveLast,
+} from '../runs/checkpoint.ts';
+import type { Config } from '../runs/config.ts';
+import type { Feed, BatchSchedule } from './batch-schedule.ts';
+import { type PairNetwork, meanLosses } from './pair-network.ts';
+import type { EntryLog, KnnEntry, LogEntry, StepEntry, ValidationEntry } from '../runs/log.ts';
+import type { RunTime, Training } from '../trainer/loop.ts';
+import { RUN_FILES } from '../runs/run-folder.ts';
+import type { Scorer } from './scorer.ts';
+
+/** Everything a pretraining works with, open. */
+export interface OpenRun {
+  readonly run: string;
+  readonly config: Config;
+  readonly configHash: string;
+  readonly datasetHash: string;
+  readonly course: BatchSchedule;
+  readonly pairNetwork: PairNetwork;
+  readonly feed: Feed;
+  readonly scorer: Scorer;
+  readonly log: EntryLog<LogEntry>;
+  readonly tell: (event: PretrainEvent) => void;
+}
+
+export class Pretraining implements Training {
+  readonly course: BatchSchedule;
+  readonly config: Config;
+  /** Of the last step made; null when none was. */
+  loss: number | null = null;
+  readonly #open: OpenRun;
+  readonly #folder: string;
+  readonly #pace: Pace;
+
+  /** Makes the folder for checkpoints. */
+  constructor(open: OpenRun, firstStep: number) {
+    this.course = open.course;
+    this.config = open.config;
+    this.#open = open;
+    this.#folder = join(open.run, RUN_FILES.checkpoints);
+    this.#pace = new Pace(open.course.steps - firstStep);
+    guardWrites(this.#folder, () => mkdirSync(this.#folder, { recursive: true }));
+  }
+
+  async step({ step, epoch }: RunTime, learningRate: number): Promise<void> {
+    const { config, course, pairNetwork, feed, log, tell } = this.#open;
+    const result = await pairNetwork.step(
+      () => feed.next(),
+      course.batchesIn(step),
+      learningRate,
+      config.training.clipNorm,
+    );
+    const { accuracy: pairAccuracy, ...losses } = meanLosses(result.losses);
+    const seconds = this.#pace.lap();
+    this.loss = losses.loss;
+    const entry: StepEntry = {
+      kind: 'step',
+      ...{ step: step + 1, epoch, time: Date.now() / 1000, ...losses, pairAccuracy },
+      learningRate,
+      gradientNorm: result.gradientNorm,
+      pairs: result.rows,
+      seconds,
+      pairsPerSecond: result.rows / seconds,
+      dataWaitShare: Math.min(1, result.seconds.data / seconds),
+      memory: process.memoryUsage.rss(),
+    };
+    log.append(entry);
+    tell({ kind: 'step', entry, steps: course.steps, secondsLeft: this.#pace.secondsLeft() });
+  }
+
+  failed({ where = '', remedy }: UsclError, { step, epoch }: RunTime): { where: string; remedy: string } {
+    // A finite gradient can still have thrown the weights out of range; then the checkpoint before is the last good one.
+    const sound = this.#open.pairNetwork.parameters.values.every((value) => Number.isFinite(value));
+    if (sound) this.save(step, epoch);
+    return {
+      where: `step ${step + 1}, epoch ${epoch}, ${where}`,
+      remedy:
+        remedy +
+        (sound
+          ? ' The state before that step is saved; --resume would meet the same batch again.'
+          : ' The weights had left the range of numbers before; the checkpoints of earlier epochs are untouched.'),
+    };
+  }
+
+  async endEpoch(epoch: number, step: number): Promise<'saved' | 'not saved'> {
+    const { config, course, log, scorer, tell } = this.#open;
+    const final = step === course.steps;
+    for (const { entry, best } of await scorer.scoreEpoch(epoch, step, final)) {
+      log.append(entry);
+      tell({ kind: 'score', entry, best });
+      if (best) this.#saveWeights(CHECKPOINTS.best, step, epoch);
+    }
+    const { every, keep } = config.checkpoint;
+    if (keep > 0 && (epoch + 1) % keep === 0) this.#saveWeights(CHECKPOINTS.kept(epoch + 1), step, epoch);
+    const due = (epoch + 1) % every === 0 || final;
+    if (due) this.save(step, epoch);
+    this.#pace.skip();
+    return due ? 'saved' : 'not saved';
+  }
+
+  isSaveDue(): boolean {
+    return false;
+  }
+
+  /** Everything that resuming needs. The log goes first, so that it is never behind. */
+  save(step: number, epoch: number): void {
+    const { pairNetwork, log, tell } = this.#open;
+    log.flush();
+    saveLast(this.#folder, this.#state(step, epoch), pairNetwork.parameters, pairNetwork.optimizer);
+    tell({ kind: 'checkpoint', path: join(this.#folder, CHECKPOINTS.last) });
+  }
+
+  #saveWeights(name: string, step: number, epoch: number): void {
+    const { parameters } = this.#open.pairNetwork;
+    saveCheckpoint(join(this.#folder, name), this.#state(step, epoch), parameters, null);
+  }
+
+  #state(step: number, epoch: number): CheckpointState {
+    const { config, configHash, datasetHash, pairNetwork, scorer } = this.#open;
+    const { backbone, width } = config.model;
+    const { channels, size } = config.view;
+    return {
+      ...{ step, epoch, configHash, datasetHash },
+      optimizerSteps: pairNetwork.optimizer.steps,
+      best: scorer.best,
+      model: { backbone, width, channels, size },
+    };
+  }
+}
+
+/** What happens during a run, for whoever shows it. */
+export type PretrainEvent =
+  | {
+      readonly kind: 'start';
+      readonly step: number;
+      readonly steps: number;
+      readonly epochs: number;
+      readonly trainingClips: number;
+      readonly validationClips: number;
+      readonly labelledClips: number;
+      readonly backend: string;
+      readonly precision: string;
+    }
+  /** Something the person should know. */
+  | { readonly kind: 'note'; readonly text: string }
+  | { readonly kind: 'step'; readonly entry: StepEntry; readonly steps: number; readonly secondsLeft: number }
+  | { readonly kind: 'score'; readonly entry: ValidationEntry | KnnEntry; readonly best: boolean }
+  | { readonly kind: 'checkpoint'; readonly path: string };
+
+export interface RunSummary {
+  readonly run: string;
+  /** False when the run was interrupted; it can be resumed. */
+  readonly complete: boolean;
+  readonly step: number;
+  readonly steps: number;
+  readonly epochs: number;
+  /** Of the last step this call made; null when there was none left to make. */
+  readonly loss: number | null;
+  /** `knn`: balanced accuracy, higher is better; `validation`: NT-Xent, lower is better; null: nothing was scored. */
+  readonly best: (Best & { readonly by: 'knn' | 'validation' }) | null;
+  readonly checkpoints: { readonly last: string; readonly best: string | null };
+  /** Wall time of this call in seconds. */
+  readonly seconds: number;
+}

@@ -1,0 +1,89 @@
+/**
+ * Going on with a run: which checkpoint is taken, and what may have changed since. The order is: configuration saved
+ * with the run, weights and optimizer state from `last`, logs cut at its step, first batch of that step.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { UsclError } from '../base/errors.ts';
+import type { Dataset } from '../dataset/reader.ts';
+import { type Checkpoint, CHECKPOINTS, readCheckpoint, restoreAll } from '../runs/checkpoint.ts';
+import type { Config } from '../runs/config.ts';
+import { BatchSchedule } from './batch-schedule.ts';
+import type { PairNetwork } from './pair-network.ts';
+import { changedKey, differences, requireSameKeys, resumeChanged } from '../runs/resume.ts';
+import { RUN_FILES } from '../runs/run-folder.ts';
+import { learningRateAt } from '../trainer/loop.ts';
+import type { Split } from '../runs/training-clips.ts';
+
+/**
+ * Loads the run's latest sound checkpoint into the network: `last`, or with a note `previous` when `last` is damaged.
+ * Null where the run has not saved any yet. Errors: `CHECKPOINT_DAMAGED` when none is sound, `CHECKPOINT_MISMATCH`,
+ * `RESUME_CHANGED` for another dataset.
+ */
+export function restoreRun(
+  run: string,
+  pairNetwork: PairNetwork,
+  datasetHash: string,
+  note: (text: string) => void,
+): Checkpoint | null {
+  const found = latestCheckpoint(run, note);
+  if (found === null) return null;
+  const { checkpoint, path } = found;
+  if (checkpoint.datasetHash !== datasetHash)
+    throw resumeChanged(path, 'The dataset is not the one the run was started with.');
+  restoreAll(checkpoint, pairNetwork.parameters, pairNetwork.optimizer, path);
+  return checkpoint;
+}
+
+function latestCheckpoint(
+  run: string,
+  note: (text: string) => void,
+): { readonly checkpoint: Checkpoint; readonly path: string } | null {
+  const folder = join(run, RUN_FILES.checkpoints);
+  const last = join(folder, CHECKPOINTS.last);
+  const previous = join(folder, CHECKPOINTS.previous);
+  if (!existsSync(last) && !existsSync(previous)) return null;
+  try {
+    return { checkpoint: readCheckpoint(last), path: last };
+  } catch (thrown) {
+    if (!(thrown instanceof UsclError) || !existsSync(previous)) throw thrown;
+    note(`${thrown.message} Going on from the one before it.`);
+    return { checkpoint: readCheckpoint(previous), path: previous };
+  }
+}
+
+/** Keys that never change the weights of a run. */
+const FREE = ['loader', 'checkpoint', 'evaluation.every'];
+/** Keys that may change as long as the learning rates of the steps already made stay what they were. */
+const LENGTH = ['training.epochs', 'training.steps'];
+
+/** The part of a configuration that decides the weights; what a checkpoint's hash is taken of. */
+export function resultConfig({ loader: _loader, checkpoint: _checkpoint, ...rest }: Config): unknown {
+  return rest;
+}
+
+/** Refuses a configuration that would not have led to the saved state. Error: `RESUME_CHANGED` naming the key. */
+export function requireSameConfig(
+  saved: Config,
+  config: Config,
+  at: {
+    readonly step: number;
+    readonly batchSchedule: BatchSchedule;
+    readonly dataset: Dataset;
+    readonly split: Split;
+  },
+): void {
+  requireSameKeys(saved, config, [...FREE, ...LENGTH]);
+  const [length] = differences(saved, config, FREE);
+  if (length === undefined) return;
+  const before = new BatchSchedule(at.dataset.clips, at.split, saved);
+  const rate = (config_: Config, batchSchedule: BatchSchedule, step: number): number =>
+    learningRateAt({ epoch: batchSchedule.epochOf(step), step }, batchSchedule, config_);
+  for (let step = 0; step < Math.min(at.step, at.batchSchedule.steps); step++)
+    if (rate(saved, before, step) !== rate(config, at.batchSchedule, step))
+      throw changedKey(
+        length,
+        'The learning rate of steps already made depends on it (schedule.kind=constant or a fixed schedule.horizon ' +
+          'would not). Leave it as it was, or start a new run in another folder.',
+      );
+}

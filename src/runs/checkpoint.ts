@@ -1,0 +1,284 @@
+/**
+ * Checkpoints: one safetensors file. Weights and running statistics carry torchvision's names, so any reader of the
+ * format can take the backbone out; optimizer state is beside them as `optimizer.<vector>.<parameter>`; all else is
+ * metadata. The file carries the SHA-256 of its tensors: a damaged one is refused, never half-read.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, linkSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { dataError, UsclError } from '../base/errors.ts';
+import { guardWrites } from '../base/files.ts';
+import type { Parameters } from '../engine/core/backend.ts';
+import type { Optimizer } from '../engine/core/optimizer.ts';
+import { readSafetensors, writeSafetensors } from '../formats/safetensors.ts';
+import { frameViewSchema } from '../views/config.ts';
+import { ingestedSchema } from './ingested.ts';
+
+const FORMAT = 'uscl-checkpoint';
+
+/** The best score so far and where it was reached. */
+export interface Best {
+  readonly step: number;
+  readonly epoch: number;
+  readonly score: number;
+}
+
+/** What network the weights fit. */
+const modelSchema = z.strictObject({
+  backbone: z.enum(['resnet18', 'resnet34', 'resnet50']),
+  width: z.int().min(1),
+  channels: z.union([z.literal(1), z.literal(3)]),
+  size: z.int().min(8),
+});
+
+/** Metadata are strings; these hold JSON. */
+export const jsonText = z.string().transform((text, context): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    context.addIssue({ code: 'custom', message: 'not JSON' });
+    return z.NEVER;
+  }
+});
+
+/** These hold whole numbers. */
+export const numberText = z.coerce.number().pipe(z.int().min(0));
+
+const metadataSchema = z.object({
+  format: z.literal(FORMAT),
+  version: z.literal('1'),
+  /** `full` can be resumed; `weights` has no optimizer state. */
+  contents: z.enum(['full', 'weights']),
+  step: numberText,
+  epoch: numberText,
+  optimizerSteps: numberText,
+  configHash: z.string(),
+  datasetHash: z.string(),
+  best: jsonText.pipe(z.strictObject({ step: z.int(), epoch: z.int(), score: z.number() }).nullable()),
+  model: jsonText.pipe(modelSchema),
+  /** Of a fine-tuned network: what its scores mean and how its images are made, so that it predicts on its own. */
+  classifier: jsonText
+    .pipe(
+      z.strictObject({
+        classes: z.array(z.string()).min(2),
+        view: frameViewSchema,
+        /** Missing where nobody said. */
+        ingest: ingestedSchema.optional(),
+      }),
+    )
+    .optional(),
+  sha256: z.string(),
+});
+
+/** Where a run stood when the checkpoint was made. */
+export type CheckpointState = Omit<
+  z.infer<typeof metadataSchema>,
+  'format' | 'version' | 'sha256' | 'contents'
+>;
+
+export interface Checkpoint extends CheckpointState {
+  readonly contents: 'full' | 'weights';
+  readonly tensors: Weights;
+}
+
+export interface NamedArray {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/** Files of a run's `checkpoints` folder. */
+export const CHECKPOINTS = {
+  last: 'last.safetensors',
+  /** The `last` before the last; taken when `last` turns out damaged. */
+  previous: 'previous.safetensors',
+  best: 'best.safetensors',
+  kept: (epoch: number): string => `epoch-${String(epoch).padStart(5, '0')}.safetensors`,
+} as const;
+
+/**
+ * Writes a checkpoint, durably and whole or not at all. Without an optimizer only weights are written.
+ * Errors: `DISK_FULL`, `WRITE_FAILED`; the file that was there is then untouched.
+ */
+export function saveCheckpoint(
+  path: string,
+  state: CheckpointState,
+  parameters: Parameters,
+  optimizer: Optimizer | null,
+): void {
+  writeTensors(path, namedTensors(parameters, optimizer), {
+    format: FORMAT,
+    version: '1',
+    contents: optimizer === null ? 'weights' : 'full',
+    step: String(state.step),
+    epoch: String(state.epoch),
+    optimizerSteps: String(state.optimizerSteps),
+    configHash: state.configHash,
+    datasetHash: state.datasetHash,
+    best: JSON.stringify(state.best),
+    model: JSON.stringify(state.model),
+    ...(state.classifier === undefined ? {} : { classifier: JSON.stringify(state.classifier) }),
+  });
+}
+
+/** Writes tensors and metadata with the digest that `readTensors` checks. Errors: `DISK_FULL`, `WRITE_FAILED`. */
+export function writeTensors(
+  path: string,
+  tensors: readonly NamedArray[],
+  metadata: Readonly<Record<string, string>>,
+): void {
+  writeSafetensors(path, tensors, { ...metadata, sha256: digest(tensors) });
+}
+
+/** Saves `last`; the one before stays as `previous` (a second name of the same file, so no moment is without one). */
+export function saveLast(
+  folder: string,
+  state: CheckpointState,
+  parameters: Parameters,
+  optimizer: Optimizer,
+): void {
+  const last = join(folder, CHECKPOINTS.last);
+  guardWrites(last, () => {
+    mkdirSync(folder, { recursive: true });
+    if (!existsSync(last)) return;
+    const link = join(folder, '.previous.tmp');
+    rmSync(link, { force: true });
+    linkSync(last, link);
+    renameSync(link, join(folder, CHECKPOINTS.previous));
+  });
+  saveCheckpoint(last, state, parameters, optimizer);
+}
+
+/**
+ * Reads and verifies a checkpoint. Errors: `CHECKPOINT_MISSING`, `CHECKPOINT_DAMAGED` (not whole, or its bytes do not
+ * have the digest they were written with), `CHECKPOINT_FOREIGN` (a sound file that is no checkpoint of this program).
+ */
+export function readCheckpoint(path: string): Checkpoint {
+  if (!existsSync(path))
+    throw dataError(
+      'CHECKPOINT_MISSING',
+      `There is no checkpoint at ${path}.`,
+      'Give a run folder that holds checkpoints/last.safetensors, or start the run anew.',
+      { where: path },
+    );
+  const { metadata, tensors } = readTensors(path, metadataSchema);
+  return { ...metadata, tensors };
+}
+
+/** Reads and verifies what `writeTensors` wrote. Errors: `CHECKPOINT_DAMAGED`, `CHECKPOINT_FOREIGN`. */
+export function readTensors<Metadata extends { readonly sha256: string }>(
+  path: string,
+  schema: z.ZodType<Metadata>,
+): { readonly metadata: Metadata; readonly tensors: ReadonlyMap<string, NamedArray> } {
+  let file;
+  try {
+    file = readSafetensors(path);
+  } catch (thrown) {
+    if (!(thrown instanceof UsclError)) throw thrown;
+    throw damaged(path, thrown.message, thrown);
+  }
+  const metadata = schema.safeParse(file.metadata);
+  if (!metadata.success) {
+    const issue = metadata.error.issues[0];
+    throw dataError(
+      'CHECKPOINT_FOREIGN',
+      `${path} is not a checkpoint of this program: its metadata lack a valid "${issue?.path.join('.') ?? 'format'}".`,
+      'Give a checkpoint that `uscl pretrain` wrote.',
+      { where: path },
+    );
+  }
+  const tensors = new Map<string, NamedArray>();
+  for (const [name, { shape, data }] of file.tensors) {
+    if (!(data instanceof Float32Array)) throw damaged(path, `the tensor ${name} is not f32`);
+    tensors.set(name, { name, shape, data });
+  }
+  if (digest([...tensors.values()]) !== metadata.data.sha256)
+    throw damaged(path, 'its bytes have changed since it was written');
+  return { metadata: metadata.data, tensors };
+}
+
+/** Tensors by name. */
+export type Weights = ReadonlyMap<string, Pick<NamedArray, 'shape' | 'data'>>;
+
+/**
+ * Copies weights and running statistics into `parameters`; what `parameters` does not have is passed over. Errors:
+ * `CHECKPOINT_MISMATCH` naming the tensor that is missing or of another shape. Only what is `wanted` (default: all).
+ */
+export function restoreWeights(
+  weights: Weights,
+  parameters: Parameters,
+  path: string,
+  wanted: (name: string) => boolean = () => true,
+): void {
+  for (const tensor of namedTensors(parameters)) if (wanted(tensor.name)) copy(weights, tensor, path);
+}
+
+/** Copies weights, statistics and optimizer state. Errors: as `restoreWeights`, and for weights only. */
+export function restoreAll(
+  checkpoint: Checkpoint,
+  parameters: Parameters,
+  optimizer: Optimizer,
+  path: string,
+): void {
+  if (checkpoint.contents !== 'full')
+    throw mismatch(
+      path,
+      'optimizer',
+      'is missing: this checkpoint holds weights only, so it cannot be resumed',
+    );
+  for (const tensor of namedTensors(parameters, optimizer)) copy(checkpoint.tensors, tensor, path);
+  optimizer.steps = checkpoint.optimizerSteps;
+}
+
+/** Weights and running statistics by name, with optimizer state where one is given; views of the live arrays. */
+export function namedTensors(parameters: Parameters, optimizer: Optimizer | null = null): NamedArray[] {
+  const { specs, statisticSpecs, values, statistics } = parameters;
+  const parts = (whole: Float32Array, prefix = ''): NamedArray[] =>
+    specs.map(({ name, shape, offset, length }) => {
+      return { name: prefix + name, shape, data: whole.subarray(offset, offset + length) };
+    });
+  const running = statisticSpecs.map(({ name, offset, length }) => {
+    return { name, shape: [length], data: statistics.subarray(offset, offset + length) };
+  });
+  const state = [...(optimizer?.state ?? [])].flatMap(([vector, data]) =>
+    parts(data, `optimizer.${vector}.`),
+  );
+  return [...parts(values), ...running, ...state];
+}
+
+function copy(weights: Weights, { name, shape, data }: NamedArray, path: string): void {
+  const tensor = weights.get(name);
+  if (tensor === undefined) throw mismatch(path, name, 'is missing');
+  if (tensor.shape.join() !== shape.join())
+    throw mismatch(path, name, `has the shape [${tensor.shape.join(', ')}], not [${shape.join(', ')}]`);
+  data.set(tensor.data);
+}
+
+/** Over names and bytes in the order of names, so it does not depend on how a writer lays tensors out. */
+function digest(tensors: readonly NamedArray[]): string {
+  const hash = createHash('sha256');
+  for (const { name, data } of [...tensors].sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    hash.update(`${name}\n`);
+    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+  return hash.digest('hex');
+}
+
+function damaged(path: string, reason: string, cause?: unknown): UsclError {
+  return dataError(
+    'CHECKPOINT_DAMAGED',
+    `The checkpoint ${path} is damaged: ${reason}.`,
+    'Use an earlier checkpoint of the run (previous, best or a kept epoch), or a backup.',
+    { where: path, cause },
+  );
+}
+
+function mismatch(path: string, name: string, reason: string): UsclError {
+  return dataError(
+    'CHECKPOINT_MISMATCH',
+    `The checkpoint does not fit this network: ${name} ${reason}.`,
+    'Use the configuration (backbone, heads, optimizer) that the checkpoint was made with.',
+    { where: path },
+  );
+}

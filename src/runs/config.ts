@@ -1,0 +1,243 @@
+/**
+ * The one description of a pretraining run. Every choice that changes the result is a named field here; in particular
+ * every row in which the USCL paper and its published code differ (docs/configuration.md, "Presets"). A resolved
+ * configuration is complete: nothing is left to a default at run time. Later layers win: a saved run or the dataset's
+ * channels, preset, YAML file, overrides of a program, `key=value` settings.
+ */
+import { z } from 'zod';
+import { batchSchema, viewSchema } from '../views/config.ts';
+import type { Backend } from '../engine/core/backend.ts';
+import { type ConfigKind, type GivenLayers, resolveLayers } from './config-layers.ts';
+
+const unit = z.number().min(0).max(1);
+const count = z.int().min(1);
+
+const dataSchema = z.strictObject({
+  /**
+   * Name of a split kept with the dataset (`uscl split`), or path of one that lies elsewhere, so that its test
+   * clips are never trained on.
+   */
+  split: z.string().min(1).nullable().default(null),
+  /**
+   * Part of `split` that pretraining does not touch (of a split into folds: `fold-1`, …). Its part `val`, where
+   * there is one, is held out for validation; the rest trains.
+   */
+  keepOut: z.string().min(1).default('test'),
+  /** Share of all clips that pretraining may use: a seeded subset, nested in that of any higher rate. */
+  rate: unit.gt(0).default(1),
+  /**
+   * What becomes of a clip outside `rate`: left out, or (as the published code does) replaced by a random kept one,
+   * so that validation clips enter training and a clip can meet itself in a batch.
+   */
+  rateMode: z.enum(['exclude', 'replace']).default('exclude'),
+  /** Share of the labelled training clips whose label is used: a seeded subset, nested likewise. */
+  labelRate: unit.default(1),
+  validation: z
+    .strictObject({
+      /** Share of the clips held out, whole groups at a time. 0: none. */
+      fraction: unit.lt(1).default(0.2),
+      /** Augment validation views as in training (the published code does; a noisier score). */
+      augment: z.boolean().default(false),
+    })
+    .prefault({}),
+});
+
+export const loaderSchema = z.strictObject({
+  /** Threads that prepare batches; 0 prepares them on the main thread. Never changes a result. */
+  workers: z.int().min(0).max(64).default(1),
+  /** Batches prepared in advance. */
+  ahead: z.int().min(1).max(64).default(3),
+});
+
+export const modelSchema = z.strictObject({
+  /** Network that is pretrained. */
+  backbone: z.enum(['resnet18', 'resnet34', 'resnet50']).default('resnet18'),
+  /** Filters of its first stage; 64 is the published width. */
+  width: z.int().min(1).max(512).default(64),
+  projection: z
+    .strictObject({
+      /** Features of the hidden layer of the projection head. */
+      hidden: count.default(512),
+      /** Features of the embedding that the contrastive loss compares. */
+      dim: count.default(256),
+    })
+    .prefault({}),
+  /** What the classifier reads: r as in the figure of the paper, or z as in the published code. */
+  classifierInput: z.enum(['representation', 'projection']).default('representation'),
+  /**
+   * Batch-norm momentum. The published code passes each view through the network twice a step and so updates
+   * running statistics twice: 1 − (1 − 0.1)² = 0.19.
+   */
+  normMomentum: unit.gt(0).default(0.1),
+  /** Batch norm sees each view as a batch of its own (one forward pass a view), or both together. */
+  normPerView: z.boolean().default(true),
+});
+
+const objectiveSchema = z.strictObject({
+  /** τ of NT-Xent. */
+  temperature: z.number().gt(0).max(10).default(0.5),
+  /** λ of the cross-entropy. 0: no label is read. */
+  supervisedWeight: z.number().min(0).max(100).default(0.2),
+  /** Cross-entropy as a mean over all labelled views, or the sum of the two means (the published code). */
+  supervisedReduction: z.enum(['mean', 'sum-of-views']).default('mean'),
+});
+
+export const optimizerSchema = z.strictObject({
+  /** As PyTorch defines them. */
+  kind: z.enum(['adam', 'adamw', 'sgd']).default('adam'),
+  /** Peak learning rate. */
+  learningRate: z.number().gt(0).max(100).default(3e-4),
+  /** Coupled for adam and sgd, decoupled for adamw. */
+  weightDecay: z.number().min(0).max(10).default(1e-4),
+  /** Parameters without weight decay: name patterns with *, e.g. ["*bn*", "*.bias"]. */
+  noDecay: z.array(z.string().min(1)).default([]),
+  /** adam, adamw. */
+  beta1: unit.lt(1).default(0.9),
+  /** adam, adamw. */
+  beta2: unit.lt(1).default(0.999),
+  /** adam, adamw. */
+  epsilon: z.number().gt(0).default(1e-8),
+  /** sgd. */
+  momentum: unit.lt(1).default(0.9),
+  /** sgd. */
+  nesterov: z.boolean().default(false),
+});
+
+export const scheduleSchema = z.strictObject({
+  /** Learning rate after the warm-up. */
+  kind: z.enum(['constant', 'cosine']).default('cosine'),
+  /** Whether the rate changes once an epoch or once a step. */
+  unit: z.enum(['epoch', 'step']).default('epoch'),
+  /** linear: a ramp from near 0. hold: the full rate from the start, decay delayed (the published code). */
+  warmup: z.enum(['none', 'linear', 'hold']).default('linear'),
+  /** In units of `unit`. */
+  warmupLength: z.int().min(0).default(10),
+  /** Units over which the cosine falls to 0. null: from the end of the warm-up to the end of the run. */
+  horizon: count.nullable().default(null),
+});
+
+export const trainingSchema = z.strictObject({
+  /** Passes over the training clips. */
+  epochs: count.default(300),
+  /** Optimizer steps in all; overrides `epochs` where given. */
+  steps: count.nullable().default(null),
+  /** Batches whose gradients are averaged for one step. Negatives come only from within a batch. */
+  accumulate: z.int().min(1).max(1024).default(1),
+  /** Largest norm of the gradient. null: no clipping. */
+  clipNorm: z.number().gt(0).nullable().default(null),
+});
+
+const evaluationSchema = z.strictObject({
+  /** Folder of a labelled dataset for a kNN score during training, which then selects `best`. */
+  dataset: z.string().min(1).nullable().default(null),
+  /** Epochs between scores. */
+  every: count.default(10),
+  /** k of the kNN. */
+  neighbours: count.default(10),
+  /** Frames embedded a clip. */
+  framesPerClip: count.default(4),
+});
+
+const checkpointSchema = z.strictObject({
+  /** Epochs between saves of `last`. */
+  every: count.default(1),
+  /** Epochs between weights that are kept for good. 0: none. */
+  keep: z.int().min(0).default(0),
+});
+
+/** What a run computes with. */
+export const machine = {
+  /** Of activations; master weights are always f32. auto: the fastest this machine has hardware for. */
+  precision: z.enum(['auto', 'f32', 'bf16']).default('auto'),
+  /** auto: oneDNN where it is found. */
+  backend: z.enum(['auto', 'onednn', 'reference']).default('auto'),
+  /** Of the kernels. null: as many as there are processors. */
+  threads: count.nullable().default(null),
+};
+
+const wholeSchema = z.strictObject({
+  /** Pretraining method. */
+  method: z.literal('uscl').default('uscl'),
+  /** Of everything random. */
+  seed: z.int().min(0).max(0xffff_ffff).default(0),
+  ...machine,
+  data: dataSchema.prefault({}),
+  view: viewSchema.prefault({}),
+  batch: batchSchema.prefault({}),
+  loader: loaderSchema.prefault({}),
+  model: modelSchema.prefault({}),
+  objective: objectiveSchema.prefault({}),
+  optimizer: optimizerSchema.prefault({}),
+  schedule: scheduleSchema.prefault({}),
+  training: trainingSchema.prefault({}),
+  evaluation: evaluationSchema.prefault({}),
+  checkpoint: checkpointSchema.prefault({}),
+});
+
+export const configSchema = wholeSchema.superRefine((config, context) => {
+  if (config.data.rateMode === 'exclude' || !config.batch.distinctGroups) return;
+  context.addIssue({
+    code: 'custom',
+    path: ['batch', 'distinctGroups'],
+    message: 'data.rateMode=replace puts clips into a batch twice, which distinct groups forbid',
+  });
+});
+
+/** A complete configuration. */
+export type Config = Readonly<z.infer<typeof configSchema>>;
+
+/** Any part of a configuration, as a program or a file gives it. */
+export type PartialConfig = z.input<typeof configSchema>;
+
+/** As described: mix, then augment; an own coefficient a view; the classifier reads the representation. */
+const paper: PartialConfig = {
+  view: { spg: { order: 'mix-then-augment', coefficients: 'independent', anchor: 'middle' } },
+};
+
+const reference: PartialConfig = {
+  view: { spg: { order: 'augment-then-mix', coefficients: 'shared', anchor: 'random' } },
+  batch: { lastBatch: 'keep' },
+  data: { rateMode: 'replace', validation: { augment: true } },
+  model: { classifierInput: 'projection', normMomentum: 0.19 },
+  objective: { supervisedReduction: 'sum-of-views' },
+  schedule: { warmup: 'hold', warmupLength: 10, horizon: 300 },
+};
+
+/**
+ * Named starting points over one switchboard. `paper` is the method as the USCL paper describes it, `reference` as its
+ * published code computes it (each field above is one of the differences), `default` what this project starts from.
+ */
+export const PRESETS = { default: paper, paper, reference } as const satisfies Record<string, PartialConfig>;
+
+export interface ConfigSources extends GivenLayers {
+  /** Channels of the dataset: what `view.channels` is unless a source says otherwise. */
+  readonly channels?: 1 | 3;
+  /** A saved run's configuration; the other sources are laid over it. */
+  readonly base?: Config;
+}
+
+const KIND: ConfigKind<Config> = { schema: configSchema, presets: PRESETS, guide: 'docs/configuration.md' };
+
+/** Complete configuration of `sources`. Errors: `CONFIG_UNKNOWN_KEY`, `CONFIG_INVALID`, `CONFIG_FILE`. */
+export function resolveConfig(sources: ConfigSources = {}): Config {
+  const { base, channels = 1, ...given } = sources;
+  const tree = base ?? { view: { channels } };
+  return resolveLayers(KIND, { tree, complete: base !== undefined }, given);
+}
+
+/**
+ * The configuration with the choices that it leaves to the machine made (backend, threads, precision): a saved run says
+ * what it ran with, not `auto`.
+ */
+export function settled<Given extends Pick<Config, 'backend' | 'threads' | 'precision'>>(
+  config: Given,
+  backend: Backend,
+): Given {
+  const { name, threads, precisions } = backend.describe();
+  return {
+    ...config,
+    backend: name === 'reference' ? 'reference' : 'onednn',
+    threads,
+    precision: config.precision === 'auto' ? (precisions[0] ?? 'f32') : config.precision,
+  };
+}

@@ -1,0 +1,58 @@
+/** What a run ran on: versions, processor, library, source revision. Written beside the results it explains. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { cpus, platform, release, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { BackendDescription } from '../engine/core/backend.ts';
+
+export interface Environment {
+  readonly uscl: string;
+  readonly node: string;
+  readonly system: string;
+  readonly cpu: string;
+  readonly processors: number;
+  /** Bytes. */
+  readonly memory: number;
+  readonly backend: BackendDescription;
+  /** Commit of the checkout the program runs from, with `+` where files differ from it; null outside of one. */
+  readonly revision: string | null;
+}
+
+const PACKAGE_ROOT = join(import.meta.dirname, '..', '..');
+
+export function describeEnvironment(backend: BackendDescription): Environment {
+  const processors = cpus();
+  return {
+    uscl: packageVersion(),
+    node: process.version,
+    system: `${platform()} ${release()}`,
+    cpu: processors[0]?.model.trim() ?? 'unknown',
+    processors: processors.length,
+    memory: totalmem(),
+    backend,
+    revision: revision(),
+  };
+}
+
+/** Version of this package. */
+export function packageVersion(): string {
+  const parsed: unknown = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8'));
+  return z.object({ version: z.string() }).parse(parsed).version;
+}
+
+function revision(): string | null {
+  if (!existsSync(join(PACKAGE_ROOT, '.git'))) return null;
+  const git = (...args: readonly string[]): string =>
+    execFileSync('git', ['-C', PACKAGE_ROOT, ...args], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+      timeout: 5000,
+    }).trim();
+  try {
+    return `${git('rev-parse', 'HEAD')}${git('status', '--porcelain', '--untracked-files=no') === '' ? '' : '+'}`;
+  } catch {
+    // Without git, or with a checkout of another user: the revision is simply not known.
+    return null;
+  }
+}

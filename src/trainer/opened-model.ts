@@ -1,0 +1,102 @@
+/** A fine-tuned model with the backend it runs on, opened and closed together, and the way of frames through it. */
+import { usageError, type UsclError } from '../base/errors.ts';
+import type { Backend, Precision } from '../engine/core/backend.ts';
+import { openBackend } from '../engine/open.ts';
+import type { Size } from '../video/geometry.ts';
+import { imageLength } from '../views/config.ts';
+import { fillWholeView } from '../views/whole.ts';
+import { type Model, openModel } from './classifier.ts';
+import { fileHash } from '../runs/run-folder.ts';
+
+export interface ModelUse {
+  readonly backend?: 'auto' | 'onednn' | 'reference';
+  readonly threads?: number;
+  /** Default: the fastest of the backend. */
+  readonly precision?: Precision;
+  readonly onNote?: (text: string) => void;
+}
+
+/** Which weights an output is of. */
+export interface ModelIdentity {
+  readonly path: string;
+  /** Of the file, hex. */
+  readonly sha256: string;
+  readonly classes: string[];
+  readonly precision: Precision;
+}
+
+export class OpenedModel implements Disposable {
+  readonly model: Model;
+  readonly precision: Precision;
+  readonly #backend: Backend;
+
+  /** Errors: those of `openBackend` and `openModel`. */
+  constructor(source: string, batch: number, options: ModelUse) {
+    const { backend: kind, threads, precision, onNote: onFallback } = options;
+    this.#backend = openBackend({ kind, threads, onFallback });
+    this.precision = precision ?? this.#backend.describe().precisions[0] ?? 'f32';
+    try {
+      this.model = openModel(source, this.#backend, { batch, precision: this.precision });
+    } catch (thrown) {
+      this.#backend[Symbol.dispose]();
+      throw thrown;
+    }
+  }
+
+  identity(): ModelIdentity {
+    const { path, classes } = this.model;
+    return { path, sha256: fileHash(path), classes: [...classes], precision: this.precision };
+  }
+
+  [Symbol.dispose](): void {
+    this.model[Symbol.dispose]();
+    this.#backend[Symbol.dispose]();
+  }
+}
+
+/**
+ * Frames of any number of clips through a model, a full batch at a time: stills of many files share a batch as frames of
+ * one clip do, and no more than a batch of images is ever held.
+ */
+export class FrameBatcher {
+  readonly #model: Model;
+  readonly #waiting: ((probabilities: number[]) => void)[] = [];
+
+  constructor(model: Model) {
+    this.#model = model;
+  }
+
+  /**
+   * Takes a stored frame [height, width, channels]; `receive` gets its class probabilities when its batch is full.
+   * Returns whether a batch ran. Error: `NON_FINITE`.
+   */
+  add(frame: Uint8Array, size: Size, receive: (probabilities: number[]) => void): boolean {
+    const { input, view, batch } = this.#model;
+    fillWholeView(frame, size, view, input, this.#waiting.length * imageLength(view));
+    this.#waiting.push(receive);
+    if (this.#waiting.length < batch) return false;
+    this.flush();
+    return true;
+  }
+
+  /** Runs what waits. */
+  flush(): void {
+    const count = this.#waiting.length;
+    if (count === 0) return;
+    const classes = this.#model.classes.length;
+    const probabilities = this.#model.predict(count);
+    for (const [row, receive] of this.#waiting.splice(0).entries())
+      receive(Array.from(probabilities.subarray(row * classes, (row + 1) * classes)));
+  }
+}
+
+/** Refuses a number of frames that is none. Error: `code`. */
+export function requireFrames(code: string, frames: number | 'all'): void {
+  if (frames !== 'all' && !(Number.isInteger(frames) && frames >= 1))
+    throw optionError(code, 'frames', frames, "a whole number from 1, or 'all'");
+}
+
+export function optionError(code: string, option: string, value: unknown, expected: string): UsclError {
+  const message = `The option ${option} is ${String(value)}; it must be ${expected}.`;
+  return usageError(code, message, 'Correct the option and run the command again.', { where: option });
+}

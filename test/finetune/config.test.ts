@@ -1,0 +1,143 @@
+import { describe, expect, test } from 'vitest';
+import { finetuneSchema, resolveFinetune, viewOf } from '../../src/finetune/config.ts';
+import { CellRows, drawOf, scoredRows } from '../../src/finetune/rows.ts';
+import type { ClipRecord } from '../../src/dataset/types.ts';
+import { frameViewSchema } from '../../src/views/config.ts';
+import { errorOf } from '../pretrain/support.ts';
+
+describe('a fine-tuning configuration', () => {
+  test('is honest, with three seeds and five folds, unless it is told otherwise', () => {
+    expect(resolveFinetune()).toMatchObject({ task: 'finetune', protocol: 'honest', seeds: 3, folds: 5 });
+    expect(resolveFinetune({ set: ['protocol=legacy'] })).toMatchObject({ seeds: 1 });
+    expect(resolveFinetune({ set: ['protocol=legacy', 'seeds=2'] })).toMatchObject({ seeds: 2 });
+  });
+
+  test('is complete: read again it is the same', () => {
+    for (const preset of ['default', 'reference'] as const) {
+      const config = resolveFinetune({ preset });
+      expect(finetuneSchema.parse(JSON.parse(JSON.stringify(config)))).toEqual(config);
+      expect(frameViewSchema.parse(viewOf(config))).toEqual(viewOf(config));
+    }
+  });
+
+  test('has the published protocol as a preset', () => {
+    expect(resolveFinetune({ preset: 'reference' })).toMatchObject({
+      layers: 'last-block',
+      norms: 'moving',
+      epochs: 100,
+      batch: 32,
+      optimizer: { kind: 'adam', learningRate: 0.01, weightDecay: 1e-4 },
+      schedule: { kind: 'cosine', unit: 'epoch', warmup: 'none' },
+      view: { augment: { cropScale: [0.8, 1], flip: 0.5, brightness: 0 } },
+    });
+    expect(() => resolveFinetune({ preset: 'paper' })).toThrow(/default, reference/);
+  });
+
+  test('takes network and view from the weights, below every other layer', () => {
+    const under = { model: { width: 8 }, view: { size: 96, channels: 3, normalise: { mean: 0.4 } } };
+    expect(resolveFinetune({ set: ['view.size=64'] }, under)).toMatchObject({
+      model: { width: 8 },
+      view: { size: 64, channels: 3, normalise: { mean: 0.4, std: 0.25 } },
+    });
+  });
+
+  test('sorts label rates and leaves doubles out', () => {
+    expect(resolveFinetune({ set: ['labelRates=[1, 0.1, 1]'] }).labelRates).toEqual([0.1, 1]);
+  });
+
+  test.each([
+    ['epoch=3', 'CONFIG_UNKNOWN_KEY', 'epochs'],
+    ['folds=1', 'CONFIG_INVALID', 'at least 2'],
+    ['labelRates=[0]', 'CONFIG_INVALID', 'more than 0'],
+    ['labelRates=[]', 'CONFIG_INVALID', 'at least 1'],
+    ['layers=last', 'CONFIG_INVALID', 'last-block'],
+    ['mixup=-1', 'CONFIG_INVALID', 'at least 0'],
+    ['innerFraction=1', 'CONFIG_INVALID', 'less than 1'],
+    ['view.normalise.mean=[0.1, 0.2, 0.3]', 'CONFIG_INVALID', 'three values'],
+    ['view.spg={}', 'CONFIG_UNKNOWN_KEY', ''],
+  ])('refuses %s', async (setting, code, hint) => {
+    const error = await errorOf(() => resolveFinetune({ set: [setting] }));
+    expect(error).toMatchObject({ code, kind: 'usage' });
+    expect(error.describe()).toContain(hint);
+    expect(error.remedy).toContain('docs/finetuning.md');
+  });
+
+  test('refuses legacy on a split of the dataset', async () => {
+    const error = await errorOf(() => resolveFinetune({ set: ['split=main', 'protocol=legacy'] }));
+    expect(error).toMatchObject({ code: 'CONFIG_INVALID' });
+    expect(error.message).toContain('legacy');
+  });
+});
+
+describe('the frames of an epoch', () => {
+  const clips = Array.from({ length: 7 }, (_, i) => ({ id: `clip${i}`, frames: i + 1 }) as ClipRecord);
+  const training = [0, 1, 2, 3, 5, 6];
+  const config = resolveFinetune({ set: ['batch=5', 'framesPerClip.train=3'] });
+
+  test('are as many of each clip as it is told, in even batches, and never of other clips', () => {
+    const rows = new CellRows(clips, training, config, 4);
+    // 1 + 2 + 3 + 3 + 3 + 3 = 15 frames in three batches of five.
+    expect([rows.size, rows.stepsPerEpoch]).toEqual([5, 3]);
+    const seen = new Set<string>();
+    for (let epoch = 0; epoch < 20; epoch++) {
+      const all = rows.epoch(epoch).flat();
+      for (const clip of training)
+        expect(all.filter((row) => row.clip === clip)).toHaveLength(Math.min(3, clip + 1));
+      expect(new Set(all.map(({ clip, frame }) => `${clip} ${frame}`)).size).toBe(15);
+      for (const { clip, frame } of all) {
+        expect(frame).toBeLessThan(clips[clip]!.frames);
+        seen.add(`${clip} ${frame}`);
+      }
+    }
+    // Every frame has its turn.
+    expect(seen.size).toBe(1 + 2 + 3 + 4 + 6 + 7);
+  });
+
+  test('fill the last batch with further frames, so that none is left out and all batches are alike', () => {
+    const rows = new CellRows(clips, training, { ...config, batch: 4 }, 4);
+    expect([rows.size, rows.stepsPerEpoch]).toEqual([4, 4]);
+    const all = rows.epoch(0).flat();
+    expect(all).toHaveLength(16);
+    for (const clip of training)
+      expect(all.filter((row) => row.clip === clip).length).toBeGreaterThanOrEqual(Math.min(3, clip + 1));
+  });
+
+  test('fill it with any frame of the first clips, or with frames of the draw where draws come again', () => {
+    /** Frames of the row that fills up, over many epochs, and whether each is one of the epoch's own. */
+    const fillers = (variants: string): { readonly own: number; readonly all: number } => {
+      const set = ['batch=4', 'framesPerClip.train=1', `view.variants=${variants}`];
+      const rows = new CellRows(clips, [3, 5, 6], resolveFinetune({ set: [...set, 'batch=2'] }), 4);
+      let own = 0;
+      for (let epoch = 0; epoch < 40; epoch++) {
+        const all = rows.epoch(epoch).flat();
+        expect(all).toHaveLength(4);
+        const [first, filler] = [all[0]!, all[3]!];
+        expect(filler.clip).toBe(first.clip);
+        if (filler.frame === first.frame) own += 1;
+      }
+      return { own, all: 40 };
+    };
+    expect(fillers('3')).toEqual({ own: 40, all: 40 });
+    expect(fillers('null').own).toBeLessThan(25);
+  });
+
+  test('come again with numbered draws, alike for every seed, in another order', () => {
+    const numbered = resolveFinetune({ set: ['batch=5', 'framesPerClip.train=3', 'view.variants=2'] });
+    const [one, other] = [3, 8].map((seed) => new CellRows(clips, training, numbered, seed));
+    const names = (rows: CellRows, epoch: number): string[] =>
+      rows
+        .epoch(epoch)
+        .flat()
+        .map(({ clip, frame }) => `${clip} ${frame}`);
+    expect(names(one!, 0).sort()).toEqual(names(other!, 2).sort());
+    expect(names(one!, 0)).not.toEqual(names(one!, 2));
+    expect(names(one!, 0).sort()).not.toEqual(names(one!, 1).sort());
+    expect(drawOf(numbered, 8, 5)).toEqual({ seed: 0, number: 1 });
+    expect(drawOf(config, 8, 5)).toEqual({ seed: 8, number: 5 });
+  });
+
+  test('that are predicted are even in time, or all', () => {
+    expect(scoredRows(clips, [6], 2).map(({ frame }) => frame)).toEqual([1, 5]);
+    expect(scoredRows(clips, [2, 1], null)).toHaveLength(5);
+  });
+});

@@ -1,0 +1,231 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { openDataset } from '../../src/dataset/reader.ts';
+import { openBackend } from '../../src/engine/open.ts';
+import { evaluatePredictions } from '../../src/evaluation/scores/evaluate-predictions.ts';
+import { evaluationSchema } from '../../src/evaluation/scores/evaluation-result.ts';
+import { readPredictions } from '../../src/evaluation/scores/predictions.ts';
+import { readScalars } from '../events.ts';
+import { readEpochLog } from '../../src/finetune/epoch-log.ts';
+import { finetuneTable } from '../../src/finetune/table.ts';
+import { foldsRecordSchema } from '../../src/finetune/folds.ts';
+import { openModel } from '../../src/trainer/classifier.ts';
+import { fillWholeView } from '../../src/views/whole.ts';
+import { scratchFolder, tinyDataset } from '../pretrain/support.ts';
+import { timeless, tune, TUNE_ONEDNN, type TunedRun } from './support.ts';
+
+const scratch = scratchFolder();
+const dataset = join(scratch, 'dataset');
+let count = 0;
+const fresh = (): string => join(scratch, `run${++count}`);
+
+beforeAll(async () => {
+  await tinyDataset(dataset);
+});
+
+describe('a run', () => {
+  let run: string;
+  let tuned: TunedRun;
+  beforeAll(async () => {
+    run = fresh();
+    tuned = await tune('random', dataset, run, ['seeds=2', 'labelRates=[0.5, 1]', 'layers=all']);
+  });
+
+  test('leaves what later readers need, and nothing unfinished', () => {
+    expect(
+      readdirSync(run)
+        .filter((name) => !name.startsWith('events.'))
+        .sort(),
+    ).toEqual([
+      'cells',
+      'checkpoints',
+      'config.json',
+      'curves.svg',
+      'dataset.json',
+      'environment.json',
+      'folds.json',
+      'log.jsonl',
+      'metrics.json',
+      'predictions.json',
+      'source.json',
+    ]);
+    expect(readdirSync(join(run, 'cells')).sort()).toEqual(
+      ['0.5-s0-f0', '0.5-s0-f1', '0.5-s1-f0', '0.5-s1-f1', '1-s0-f0', '1-s0-f1', '1-s0-final', '1-s1-f0']
+        .concat('1-s1-f1')
+        .map((name) => `${name}.json`),
+    );
+    expect(tuned.summary).toMatchObject({ complete: true, cells: 9, cellsDone: 9, leaks: [] });
+  });
+
+  test('tests every labelled clip exactly once for each label rate and seed, on folds that part no group', () => {
+    const { cells, clips } = readPredictions(run);
+    for (const labelRate of [0.5, 1])
+      for (const seed of [0, 1]) {
+        const tested = cells
+          .filter((cell) => cell.labelRate === labelRate && cell.seed === seed)
+          .flatMap(({ rows }) => rows.map(({ clip }) => clip));
+        expect(tested.sort((a, b) => a - b)).toEqual(clips.map((_, i) => i));
+      }
+    const folds = foldsRecordSchema.parse(JSON.parse(readFileSync(join(run, 'folds.json'), 'utf8')));
+    for (const seed of [0, 1]) {
+      const foldOf = new Map<string, number>();
+      for (const { unit, fold } of folds.clips) {
+        expect(foldOf.get(unit) ?? fold[seed]).toBe(fold[seed]);
+        foldOf.set(unit, fold[seed]!);
+      }
+      for (const { fold, rows } of cells.filter((cell) => cell.seed === seed))
+        for (const { clip } of rows) expect(folds.clips[clip]!.fold[seed]).toBe(fold);
+    }
+  });
+
+  test('looks at as many frames of a clip as it is told, even in time', () => {
+    const { cells } = readPredictions(run);
+    for (const { rows } of cells)
+      for (const { frames, probabilities } of rows) {
+        expect(frames).toEqual([0, 2, 3]);
+        expect(probabilities).toHaveLength(3);
+      }
+  });
+
+  test('writes the evaluation of its predictions, and says it', () => {
+    const written = evaluationSchema.parse(JSON.parse(readFileSync(join(run, 'metrics.json'), 'utf8')));
+    expect(written).toEqual(evaluatePredictions(readPredictions(run)));
+    expect(written).toEqual(tuned.summary.evaluation);
+    expect(written.labelRates.map(({ labelRate }) => labelRate)).toEqual([0.5, 1]);
+    const table = finetuneTable(written);
+    const { mean } = written.labelRates[1]!.clipMean.scores.balancedAccuracy;
+    expect(table).toContain(mean!.toFixed(3));
+    expect(table).toContain('not a medical device');
+    expect(table).not.toMatch(/optimistic/i);
+  });
+
+  test('logs every epoch of every fold once, in JSON and as events', () => {
+    const log = readEpochLog(run);
+    expect(log.map(({ step }) => step)).toEqual(log.map((_, i) => i + 1));
+    const names = new Set(
+      log.map(({ labelRate, seed, fold, epoch }) => [labelRate, seed, fold, epoch].join()),
+    );
+    expect(names.size).toBe(log.length);
+    for (const entry of log) {
+      expect(entry.images).toBe(entry.steps * (entry.images / entry.steps));
+      expect(entry.trainLoss).toBeGreaterThan(0);
+    }
+    const first = log.find(({ labelRate, seed, fold }) => labelRate === 1 && seed === 1 && fold === 1)!;
+    expect(readScalars(run).get('trainLoss/1-s1-f1')?.[0]?.value).toBeCloseTo(first.trainLoss, 5);
+  });
+
+  test('chooses the epoch with the best inner balanced accuracy, of equal ones the lowest loss', () => {
+    const log = readEpochLog(run);
+    for (const { labelRate, seed, fold, epoch } of readPredictions(run).cells) {
+      const mine = log.filter((one) => one.labelRate === labelRate && one.seed === seed && one.fold === fold);
+      if (mine[0]!.chosenOn === 'nothing') {
+        expect(epoch).toBe(mine.at(-1)!.epoch);
+        continue;
+      }
+      const ranked = [...mine].sort(
+        (a, b) =>
+          b.innerBalancedAccuracy! - a.innerBalancedAccuracy! ||
+          a.innerLoss! - b.innerLoss! ||
+          a.epoch - b.epoch,
+      );
+      expect(epoch).toBe(ranked[0]!.epoch);
+    }
+  });
+
+  test('leaves a model that predicts on its own', () => {
+    using backend = openBackend({ kind: 'reference' });
+    using model = openModel(run, backend, { batch: 3, precision: 'f32' });
+    using opened = openDataset(dataset);
+    expect(model.classes).toEqual(['a', 'b']);
+    expect(model.checkpoint.classifier?.view.size).toBe(16);
+    const clip = opened.clips[0]!;
+    fillWholeView(opened.readFrame(clip, 1), clip, model.view, model.input, 0);
+    const [a, b] = model.predict(1);
+    expect(a! + b!).toBeCloseTo(1, 6);
+    const copy = model.input.slice();
+    expect([...model.predict(1, copy)]).toEqual([a, b]);
+    expect(() => model.predict(4)).toThrow(RangeError);
+  });
+});
+
+test('the same command gives the same bits, whatever the loader and the memory for what is kept', async () => {
+  const [one, two] = [fresh(), fresh()];
+  const set = ['layers=last-block', 'keepModels=true'];
+  await tune('random', dataset, one, set);
+  await tune('random', dataset, two, [...set, 'loader.workers=2', 'loader.ahead=2', 'cacheMegabytes=0']);
+  expect(timeless(two)).toEqual(timeless(one));
+  expect(readdirSync(join(one, 'cells'))).toContain('1-s0-f1.safetensors');
+});
+
+test('seeds, folds and the setting of the seed change what is trained', async () => {
+  const [one, two] = [fresh(), fresh()];
+  await tune('random', dataset, one, ['finalModel=false']);
+  const { summary } = await tune('random', dataset, two, ['finalModel=false', 'seed=1']);
+  expect(readPredictions(two)).not.toEqual(readPredictions(one));
+  expect(summary.model).toBeNull();
+  expect(readdirSync(two)).not.toContain('checkpoints');
+});
+
+test('learns: clips whose classes differ plainly are told apart on groups never trained on', async () => {
+  const easy = join(scratch, 'easy');
+  await tinyDataset(easy, { clips: 20, frames: 4, size: 32 });
+  const { summary } = await tune('random', easy, fresh(), [
+    ...TUNE_ONEDNN,
+    ...['layers=all', 'norms=frozen', 'epochs=10', 'finalModel=false', 'optimizer.learningRate=0.001'],
+    'view.augment={cropScale: [0.9, 1], flip: 0}',
+  ]);
+  expect(summary.evaluation!.labelRates[0]!.clipMean.scores.accuracy.mean).toBeGreaterThan(0.7);
+});
+
+test('a class without weight is never learnt', async () => {
+  const run = fresh();
+  await tune('random', dataset, run, [
+    'layers=all',
+    'classWeights=[1, 0]',
+    'optimizer.learningRate=0.01',
+    'epochs=6',
+    'earlyStopping=null',
+    'finalModel=false',
+  ]);
+  const rows = readPredictions(run).cells.flatMap((cell) => cell.rows);
+  expect(rows).toHaveLength(10);
+  for (const { probabilities } of rows) for (const [a] of probabilities) expect(a).toBeGreaterThan(0.5);
+});
+
+test('says of an honest run nothing of another protocol', async () => {
+  const { notes } = await tune('random', dataset, fresh(), ['epochs=1', 'finalModel=false']);
+  expect(notes.join(' ')).not.toMatch(/legacy|optimistic/);
+});
+
+test('early stopping ends a fold that gets no better, and the chosen epoch stays', async () => {
+  const run = fresh();
+  await tune('random', dataset, run, [
+    'layers=head',
+    'epochs=40',
+    'earlyStopping.patience=2',
+    'finalModel=false',
+  ]);
+  const log = readEpochLog(run);
+  for (const { fold, epoch } of readPredictions(run).cells) {
+    const epochs = log.filter((entry) => entry.fold === fold).length;
+    expect(epochs).toBe(Math.min(40, epoch! + 3));
+  }
+  expect(log.length).toBeLessThan(80);
+});
+
+test('mixup and label smoothing keep a network from being sure', async () => {
+  const [plain, soft] = [fresh(), fresh()];
+  const set = [
+    ...TUNE_ONEDNN,
+    ...['layers=all', 'norms=frozen', 'optimizer.learningRate=0.001', 'epochs=10', 'earlyStopping=null'],
+    ...['finalModel=false', 'view.augment=null'],
+  ];
+  await tune('random', dataset, plain, set);
+  await tune('random', dataset, soft, [...set, 'mixup=0.4', 'labelSmoothing=0.2']);
+  const lastLoss = (run: string): number =>
+    readEpochLog(run)
+      .filter(({ epoch }) => epoch === 9)
+      .reduce((sum, { trainLoss }) => sum + trainLoss, 0);
+  expect(lastLoss(soft)).toBeGreaterThan(lastLoss(plain) + 0.2);
+});

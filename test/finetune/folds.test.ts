@@ -1,0 +1,183 @@
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { Dataset } from '../../src/dataset/reader.ts';
+import type { ClipRecord } from '../../src/dataset/types.ts';
+import { type FinetuneConfig, resolveFinetune } from '../../src/finetune/config.ts';
+import { cellClips, type FoldPlan, planFolds } from '../../src/finetune/folds.ts';
+import { errorOf } from '../pretrain/support.ts';
+
+/** A dataset of records alone: clip i has a label and a group. */
+function datasetOf(
+  labels: readonly (string | null)[],
+  groupOf: (clip: number) => string,
+  classes: readonly string[] = ['a', 'b'],
+): Dataset {
+  const clips = labels.map((label, i) => ({
+    ...{ id: `clip${i}`, group: groupOf(i), label, source: `clip${i}`, sourceSha256: null, hashes: [] },
+  }));
+  return {
+    folder: join('made', 'up'),
+    manifest: { classes },
+    clips: clips as unknown as readonly ClipRecord[],
+  } as unknown as Dataset;
+}
+
+const config = (set: readonly string[] = []): FinetuneConfig => resolveFinetune({ set });
+const alternating = (clips: number): string[] =>
+  Array.from({ length: clips }, (_, i) => (i % 2 === 0 ? 'a' : 'b'));
+const pairs = (clip: number): string => `group${Math.floor(clip / 2)}`;
+
+const shared = <T>(one: ReadonlySet<T>, other: ReadonlySet<T>): number =>
+  [...one].filter((item) => other.has(item)).length;
+
+function everyCell(plan: FoldPlan, dataset: Dataset, settings: FinetuneConfig) {
+  return plan.foldings.flatMap(({ seed }) =>
+    settings.labelRates.flatMap((labelRate) =>
+      Array.from({ length: plan.folds }, (_, fold) => {
+        const key = { labelRate, seed, fold };
+        return { key, ...cellClips(plan, dataset, settings, key) };
+      }),
+    ),
+  );
+}
+
+describe('honest folds', () => {
+  const dataset = datasetOf(alternating(60), pairs);
+  const settings = config(['labelRates=[0.1, 0.3, 1]']);
+  const plan = planFolds(dataset, settings);
+  const cells = everyCell(plan, dataset, settings);
+
+  test('never share a group between training, inner split and test', () => {
+    for (const { training, inner, test: tested } of cells) {
+      const groups = [training, inner, tested].map((clips) => new Set(clips.map((clip) => pairs(clip))));
+      expect(shared(groups[0]!, groups[2]!) + shared(groups[1]!, groups[2]!)).toBe(0);
+      expect(shared(groups[0]!, groups[1]!)).toBe(0);
+    }
+  });
+
+  test('hold out about the fraction asked for, with every class on both sides', () => {
+    for (const { key, training, inner } of cells.filter((cell) => cell.key.labelRate === 1)) {
+      expect(inner.length / (inner.length + training.length), JSON.stringify(key)).toBeCloseTo(0.2, 1);
+      for (const side of [training, inner])
+        expect(new Set(side.map((clip) => plan.labels[clip])).size).toBe(2);
+    }
+  });
+
+  test('take label subsets that are nested, have every class, and count the inner split in', () => {
+    for (const { key, training, inner } of cells) {
+      const used = new Set([...training, ...inner]);
+      const free =
+        60 - cells.find((cell) => cell.key.fold === key.fold && cell.key.seed === key.seed)!.test.length;
+      expect(Math.abs(used.size - key.labelRate * free)).toBeLessThanOrEqual(1);
+      expect(new Set(training.map((clip) => plan.labels[clip])).size).toBe(2);
+      const larger = cells.filter(
+        (cell) =>
+          cell.key.seed === key.seed && cell.key.fold === key.fold && cell.key.labelRate >= key.labelRate,
+      );
+      for (const cell of larger)
+        expect(shared(used, new Set([...cell.training, ...cell.inner]))).toBe(used.size);
+    }
+  });
+
+  test('differ from seed to seed and are the same for the same seed, whatever the order of clips', () => {
+    const [one, two] = plan.foldings;
+    expect([...one!.fold]).not.toEqual([...two!.fold]);
+    const order = [...dataset.clips.keys()].reverse();
+    const clips = order.map((i) => dataset.clips[i]!);
+    const turned = { folder: dataset.folder, manifest: dataset.manifest, clips } as unknown as Dataset;
+    const again = planFolds(turned, settings);
+    expect([...again.foldings[0]!.fold].reverse()).toEqual([...one!.fold]);
+  });
+
+  test('use every labelled clip for the final model', () => {
+    const {
+      training,
+      inner,
+      test: tested,
+    } = cellClips(plan, dataset, settings, { labelRate: 1, seed: 0, fold: null });
+    expect([...training, ...inner].sort((a, b) => a - b)).toEqual([...dataset.clips.keys()]);
+    expect(tested).toEqual([]);
+  });
+
+  test('hold nothing out where a class has one labelled group only: a class is never missing from training', () => {
+    const few = config(['labelRates=[0.01]']);
+    const { training, inner } = cellClips(planFolds(dataset, few), dataset, few, {
+      labelRate: 0.01,
+      seed: 0,
+      fold: 0,
+    });
+    expect(inner).toEqual([]);
+    expect(training).toHaveLength(2);
+  });
+});
+
+test('legacy folds part the clips of a group and hold nothing out', () => {
+  const dataset = datasetOf(alternating(60), (clip) => `group${Math.floor(clip / 10)}`);
+  const settings = config(['protocol=legacy']);
+  const plan = planFolds(dataset, settings);
+  expect(plan.foldings).toHaveLength(1);
+  const cells = everyCell(plan, dataset, settings);
+  expect(cells.every(({ inner }) => inner.length === 0)).toBe(true);
+  const parted = cells.some(({ training, test: tested }) => {
+    const groups = new Set(training.map((clip) => dataset.clips[clip]!.group));
+    return tested.some((clip) => groups.has(dataset.clips[clip]!.group));
+  });
+  expect(parted).toBe(true);
+});
+
+describe('what cannot be folded', () => {
+  const planOf = (dataset: Dataset, set: readonly string[] = []) =>
+    errorOf(() => planFolds(dataset, config(set)));
+
+  test('a class with fewer groups than folds', async () => {
+    const labels = [...alternating(40), 'c', 'c', 'c'];
+    const error = await planOf(datasetOf(labels, (clip) => `group${clip}`, ['a', 'b', 'c']));
+    expect(error).toMatchObject({ code: 'FOLDS_TOO_FEW_GROUPS', kind: 'data' });
+    expect(error.message).toContain("'c' occurs in 3 groups");
+    expect(error.remedy).toContain('3 folds');
+  });
+
+  test('one group that holds a whole class', async () => {
+    const error = await planOf(
+      datasetOf(alternating(40), (clip) => (clip % 2 === 0 ? 'same' : `group${clip}`)),
+    );
+    expect(error).toMatchObject({ code: 'FOLDS_TOO_FEW_GROUPS' });
+    expect(error.message).toContain('1 group');
+  });
+
+  test('a fold without a clip', async () => {
+    // Two groups hold nearly everything, and the smallest number of groups a class has is that of the folds.
+    const groups = ['big', 'big', 'big', 'big', 'big', 'big', 'big', 'big', 'other', 'other'];
+    const error = await planOf(
+      datasetOf(alternating(10), (clip) => groups[clip]!),
+      ['folds=3'],
+    );
+    expect(['FOLDS_TOO_FEW_GROUPS', 'FOLD_EMPTY']).toContain(error.code);
+    expect(error.remedy).toMatch(/fold/);
+  });
+
+  test('labels of one class, no labels, and labels that are no class', async () => {
+    expect((await planOf(datasetOf(['a', 'a', 'a'], String))).message).toContain("one class only, 'a'");
+    expect((await planOf(datasetOf([null, null], String))).message).toContain('no labelled clip');
+    expect(await planOf(datasetOf(['a', 'b', 'x'], String))).toMatchObject({ code: 'LABEL_UNKNOWN' });
+  });
+
+  test('class weights that are not one a class', async () => {
+    const error = await planOf(datasetOf(alternating(40), String), ['classWeights=[1, 2, 3]']);
+    expect(error).toMatchObject({ code: 'CONFIG_INVALID', where: 'key classWeights' });
+    expect(error.message).toContain('a, b');
+  });
+});
+
+test('classes without a labelled clip and clips without a label are left out, and counted', () => {
+  const labels = [...alternating(40), null, null];
+  const plan = planFolds(
+    datasetOf(labels, (clip) => `group${clip}`, ['b', 'x', 'a']),
+    config(),
+  );
+  expect(plan.classes).toEqual(['b', 'a']);
+  expect(plan.emptyClasses).toEqual(['x']);
+  expect(plan.labels[0]).toBe(1);
+  expect([...plan.labels.slice(40)]).toEqual([-1, -1]);
+  expect([...plan.foldings[0]!.fold.slice(40)]).toEqual([-2, -2]);
+});

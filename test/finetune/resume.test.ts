@@ -1,0 +1,116 @@
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { readEpochLog } from '../../src/finetune/epoch-log.ts';
+import { errorOf, scratchFolder, tinyDataset, tinyRun } from '../pretrain/support.ts';
+import { timeless, tune, TUNE_ONEDNN } from './support.ts';
+
+const scratch = scratchFolder();
+const dataset = join(scratch, 'dataset');
+const whole = join(scratch, 'whole');
+const SET = [...TUNE_ONEDNN, 'layers=last-block', 'seeds=2', 'view.variants=2', 'earlyStopping=null'];
+let count = 0;
+const fresh = (): string => join(scratch, `run${++count}`);
+
+beforeAll(async () => {
+  await tinyDataset(dataset, { size: 32, clips: 20 });
+  await tune('random', dataset, whole, SET);
+});
+
+/** Starts a run and stops it after so many steps. */
+async function stopped(run: string, steps: number, set: readonly string[] = []): Promise<void> {
+  const controller = new AbortController();
+  let made = 0;
+  const { summary } = await tune('random', dataset, run, [...SET, ...set], {
+    signal: controller.signal,
+    onEvent: ({ kind }) => {
+      if (kind === 'step' && ++made === steps) controller.abort();
+    },
+  });
+  expect(summary.complete).toBe(false);
+  expect(summary.evaluation).toBeNull();
+}
+
+describe('a run that was stopped', () => {
+  // In an epoch, at the end of one, in the second fold, in the next seed, in the final model.
+  for (const steps of [1, 4, 9, 20, 40, 55])
+    test(`after ${steps} steps goes on to the same bits`, async () => {
+      const run = fresh();
+      await stopped(run, steps);
+      expect(existsSync(join(run, 'cells', 'partial.safetensors'))).toBe(true);
+      const { summary } = await tune('random', dataset, run, SET, { resume: true });
+      expect(summary.complete).toBe(true);
+      expect(timeless(run)).toEqual(timeless(whole));
+    });
+
+  test('may be resumed with other loader threads, less memory and more saves', async () => {
+    const run = fresh();
+    await stopped(run, 5);
+    await tune('random', dataset, run, [...SET, 'cacheMegabytes=0', 'saveSeconds=0', 'loader.workers=1'], {
+      resume: true,
+    });
+    expect(timeless(run)).toEqual(timeless(whole));
+  });
+
+  test('says so and repeats the fold where the state saved of it is damaged', async () => {
+    const run = fresh();
+    await stopped(run, 9);
+    const partial = join(run, 'cells', 'partial.safetensors');
+    const bytes = readFileSync(partial);
+    bytes[bytes.length - 5]! ^= 1;
+    writeFileSync(partial, bytes);
+    const { notes } = await tune('random', dataset, run, SET, { resume: true });
+    expect(notes.join()).toContain('damaged');
+    expect(timeless(run)).toEqual(timeless(whole));
+  });
+
+  test('repeats a fold whose result was removed, and no other', async () => {
+    const run = fresh();
+    await tune('random', dataset, run, SET);
+    rmSync(join(run, 'cells', '1-s0-f1.json'));
+    const { events } = await tune('random', dataset, run, SET, { resume: true });
+    expect(events.flatMap((event) => (event.kind === 'cell' ? [event.number] : []))).toEqual([2]);
+    expect(readEpochLog(run)).toHaveLength(readEpochLog(whole).length);
+    expect(timeless(run)['predictions']).toBe(timeless(whole)['predictions']);
+  });
+});
+
+describe('a run that is there', () => {
+  test('is not written over, nor taken for one of pretraining', async () => {
+    expect(await errorOf(() => tune('random', dataset, whole, SET))).toMatchObject({ code: 'RUN_EXISTS' });
+    const pretrained = fresh();
+    await tinyRun(dataset, pretrained, ['training.epochs=1']);
+    const wrong = await errorOf(() => tune('random', dataset, pretrained, SET, { resume: true }));
+    expect(wrong).toMatchObject({ code: 'RUN_KIND' });
+    const reverse = await errorOf(() => tinyRun(dataset, whole, [], { resume: true }));
+    expect(reverse).toMatchObject({ code: 'RUN_KIND' });
+    expect(reverse.message).toContain('fine-tuning');
+  });
+
+  test('is replaced whole where that is asked for', async () => {
+    const run = fresh();
+    await tune('random', dataset, run, ['keepModels=true']);
+    await tune('random', dataset, run, SET, { overwrite: true });
+    expect(timeless(run)).toEqual(timeless(whole));
+  });
+
+  test('is not resumed under other settings, with other weights or on other clips', async () => {
+    const run = fresh();
+    await stopped(run, 3);
+    for (const [setting, key] of [
+      ['epochs=4', 'epochs'],
+      ['layerRates={"layer4.*": 0.1}', 'layerRates'],
+      ['earlyStopping={patience: 3}', 'earlyStopping'],
+      ['labelRates=[0.5, 1]', 'labelRates'],
+    ] as const) {
+      const error = await errorOf(() => tune('random', dataset, run, [...SET, setting], { resume: true }));
+      expect(error).toMatchObject({ code: 'RESUME_CHANGED', kind: 'usage' });
+      expect(error.message).toContain(key);
+    }
+    const other = join(scratch, 'other');
+    if (!existsSync(other)) await tinyDataset(other, { size: 32, clips: 12 });
+    expect(await errorOf(() => tune('random', other, run, SET, { resume: true }))).toMatchObject({
+      code: 'RESUME_CHANGED',
+    });
+  });
+});

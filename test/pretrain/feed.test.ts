@@ -1,0 +1,59 @@
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { openDataset } from '../../src/dataset/reader.ts';
+import { BatchSchedule, openFeed } from '../../src/pretrain/batch-schedule.ts';
+import { resolveConfig } from '../../src/runs/config.ts';
+import { splitClips } from '../../src/runs/training-clips.ts';
+import { fillPairImages } from '../../src/views/pairs.ts';
+import { scratchFolder, TINY, tinyDataset } from './support.ts';
+
+const folder = await tinyDataset(join(scratchFolder(), 'clips'), { clips: 20 });
+
+/** Every batch of a run from a step on. */
+async function batchesOf(set: readonly string[], firstStep = 0) {
+  using dataset = openDataset(folder);
+  const config = resolveConfig({ set: [...TINY, 'training.accumulate=2', ...set] });
+  const split = splitClips(dataset.clips, dataset.manifest.classes, config.data, config.seed);
+  const batchSchedule = new BatchSchedule(dataset.clips, split, config);
+  await using feed = openFeed(dataset, split, config, batchSchedule, firstStep);
+  const batches = [];
+  for (let number = batchSchedule.firstBatch(firstStep); batchSchedule.batch(number) !== null; number++) {
+    const { epoch, clips } = batchSchedule.batch(number)!;
+    const { clipIds, labels, images } = await feed.next();
+    const expected = new Float32Array(images.length);
+    fillPairImages(dataset, clips, config.view, config.seed, epoch, expected);
+    expect(images).toEqual(expected);
+    expect(clipIds).toEqual(clips.map((clip) => dataset.clips[clip]!.id));
+    batches.push(...clips.map((clip, i) => ({ clip, label: labels[i]! })));
+  }
+  return { batches, split };
+}
+
+describe('what training is fed', () => {
+  test.each([
+    [['data.labelRate=0.5'], 8],
+    [['data.labelRate=0.25', 'loader.workers=1'], 4],
+    [['data.labelRate=0'], 0],
+    [['data.labelRate=1', 'data.validation.fraction=0.4'], 12],
+    // Clips outside the rate give their places to others, held-out ones among them, whose labels stay unread.
+    [['data.rate=0.5', 'data.rateMode=replace', 'seed=3'], 16],
+  ])('has no label but those that may be read (%j)', async (set, readable) => {
+    const { batches, split } = await batchesOf(set);
+    expect(split.labels.filter((label) => label >= 0)).toHaveLength(readable);
+    const seen = new Set<number>();
+    for (const { clip, label } of batches) {
+      // The classes are a and b in turn.
+      expect(label).toBe(split.labels[clip] === -1 ? -1 : clip % 2);
+      if (label >= 0) seen.add(clip);
+    }
+    expect([...split.validation].some((clip) => seen.has(clip))).toBe(false);
+    if (!set.includes('data.rateMode=replace')) expect(seen.size).toBe(readable);
+  });
+
+  test('goes on at any step as if it had begun at the first', async () => {
+    const whole = await batchesOf([]);
+    const later = await batchesOf([], 3);
+    expect(later.batches.length).toBeLessThan(whole.batches.length);
+    expect(later.batches).toEqual(whole.batches.slice(-later.batches.length));
+  });
+});

@@ -1,0 +1,224 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { openDataset } from '../../src/dataset/reader.ts';
+import { type NamedSplit, writeSplit } from '../../src/curation/splits.ts';
+import { examine } from '../../src/cli/findings.ts';
+import { probeRun, type ProbeRunOptions } from '../../src/probe/probe-run.ts';
+import { probeTable } from '../../src/probe/probe-table.ts';
+import { errorOf, scratchFolder, tinyDataset, tinyRun } from '../pretrain/support.ts';
+
+const scratch = scratchFolder();
+const dataset = join(scratch, 'dataset');
+const run = join(scratch, 'run');
+const QUICK: ProbeRunOptions = {
+  backend: 'reference',
+  folds: 2,
+  seeds: 2,
+  k: 3,
+  framesPerClip: 2,
+  randomInits: 1,
+  // These runs train on what they are tested on: there are few clips, and it is not the scores that matter.
+  allowLeaks: true,
+};
+
+beforeAll(async () => {
+  await tinyDataset(dataset);
+  await tinyRun(dataset, run);
+});
+
+describe('a probe of a run', () => {
+  test('pairs it with the network it started from: no training, no difference', async () => {
+    const untrained = join(scratch, 'untrained');
+    await tinyRun(dataset, untrained, [
+      'optimizer.learningRate=1e-30',
+      'optimizer.kind=sgd',
+      'training.epochs=1',
+      // Running statistics move however small the rate is.
+      'model.normMomentum=1e-30',
+    ]);
+    const { pretrained, random, differences } = await probeRun(untrained, dataset, QUICK);
+    expect(pretrained.linear.clipProbabilities).toEqual(random[0]?.result.linear.clipProbabilities);
+    expect(differences[0]?.linear.clip.accuracy.mean).toBe(0);
+  });
+
+  test('is the same every time and differs from the random network’s after training', async () => {
+    const [a, b] = [await probeRun(run, dataset, QUICK), await probeRun(run, dataset, QUICK)];
+    expect(a).toEqual(b);
+    expect(a.pretrained.linear.clipProbabilities).not.toEqual(a.random[0]?.result.linear.clipProbabilities);
+  });
+
+  test('has a table of each reader at each level, beside the mean of the random networks', async () => {
+    const probe = await probeRun(run, dataset, { ...QUICK, randomInits: 2 });
+    const { pretrained, random, differences } = probe;
+    const text = probeTable(probe);
+    const mean = (values: readonly number[]): number => values.reduce((sum, x) => sum + x, 0) / values.length;
+    const sign = (value: number): string => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(3)}`;
+    const rows = text.split('\n').map((line) => line.trim().split(/ {2,}/));
+    for (const reader of ['linear', 'knn'] as const)
+      for (const level of ['clip', 'frame'] as const) {
+        const own = pretrained[reader][level];
+        const of = (name: 'balancedAccuracy' | 'accuracy' | 'macroF1'): string =>
+          mean(random.map(({ result }) => result[reader][level][name].mean)).toFixed(3);
+        expect(rows).toContainEqual([
+          `${reader === 'knn' ? 'kNN' : 'linear'}, ${level}`,
+          `${own.balancedAccuracy.mean.toFixed(3)} ±${own.balancedAccuracy.sd!.toFixed(3)} (${own.accuracy.mean.toFixed(3)}, ${own.macroF1.mean.toFixed(3)})`,
+          `${of('balancedAccuracy')} (${of('accuracy')}, ${of('macroF1')})`,
+          sign(mean(differences.map((one) => one[reader][level].balancedAccuracy.mean))),
+        ]);
+      }
+    expect(text).toMatch(/^10 labelled clips of 5 groups, a 5, b 5\n/);
+    expect(text).toContain('mean over 2 foldings of 2; chance is 0.500\n');
+    expect(text).toContain('gain with its 95 % interval over groups\n');
+    differences.forEach(({ linear }, i) => {
+      const { mean: gain, interval } = linear.clip.balancedAccuracy;
+      expect(text).toContain(
+        `  against random init ${random[i]!.seed}: ${sign(gain)} (${sign(interval[0])} to ${sign(interval[1])})\n`,
+      );
+    });
+  });
+
+  test('says which of the clips pretraining has seen, and whose labels', async () => {
+    const same = await probeRun(run, dataset, QUICK);
+    expect(same.overlap).toEqual({ seen: 8, labelsSeen: 8 });
+    expect(probeTable(same)).toContain('no test of generalisation');
+
+    const unlabelled = join(scratch, 'unlabelled');
+    await tinyRun(dataset, unlabelled, ['objective.supervisedWeight=0', 'training.epochs=1']);
+    expect((await probeRun(unlabelled, dataset, QUICK)).overlap).toEqual({ seen: 8, labelsSeen: 0 });
+
+    // Another dataset that holds the same pictures, under other names and without digests of their files.
+    const other = await tinyDataset(join(scratch, 'other'), { clips: 12 });
+    expect((await probeRun(run, other, QUICK)).overlap).toEqual({ seen: 8, labelsSeen: 8 });
+  });
+
+  test('refuses to call it a test when labels of tested clips were given to pretraining', async () => {
+    const strict = { ...QUICK, allowLeaks: false };
+    expect(await errorOf(() => probeRun(run, dataset, strict))).toMatchObject({ kind: 'data', code: 'LEAK' });
+    expect((await probeRun(run, dataset, QUICK)).leaks).toEqual([
+      expect.stringContaining('labels of 8 of the tested clips'),
+    ]);
+    const unlabelled = join(scratch, 'unlabelled');
+    const { leaks, overlap } = await probeRun(unlabelled, dataset, strict);
+    expect([leaks, overlap?.seen]).toEqual([[], 8]);
+  });
+
+  const swapLast = (
+    part: NamedSplit['parts'][number],
+    index: number,
+    parts: NamedSplit['parts'],
+  ): NamedSplit['parts'][number] => ({
+    name: part.name,
+    clips: [...part.clips.slice(0, -2), ...parts[1 - index]!.clips.slice(-2)],
+  });
+
+  test('uses a split of the dataset: tests on its test only, refuses one that leaks', async () => {
+    const folder = await tinyDataset(join(scratch, 'split'), { clips: 12 });
+    using opened = openDataset(folder);
+    const ids = opened.clips.map(({ id }) => id);
+    const split: NamedSplit = {
+      format: 'uscl-split',
+      version: 1,
+      name: 'main',
+      kind: 'parts',
+      seed: 0,
+      distance: 6,
+      joined: [],
+      parts: [
+        { name: 'train', clips: ids.slice(0, 8) },
+        { name: 'test', clips: ids.slice(8) },
+      ],
+    };
+    writeSplit(folder, split);
+    const unlabelled = join(scratch, 'unlabelled');
+    const {
+      pretrained,
+      random,
+      split: used,
+      differences,
+    } = await probeRun(unlabelled, folder, {
+      ...QUICK,
+      split: 'main',
+    });
+    expect(used).toBe('main');
+    expect(pretrained.clips.map(({ id }) => id)).toEqual(ids.slice(8));
+    expect(pretrained.settings).toMatchObject({ folds: 1, seeds: 1 });
+    expect(pretrained.linear.clipPredictions[0]).toHaveLength(4);
+    expect([random.length, differences.length]).toEqual([1, 1]);
+
+    // Pretrained with labels, but not on the test part: a fair test that nothing has to be allowed for.
+    const kept = join(scratch, 'kept-out');
+    const settings = ['data.split=main', 'training.epochs=2'];
+    await tinyRun(folder, kept, settings);
+    const fair = await probeRun(kept, folder, { ...QUICK, split: 'main', allowLeaks: false });
+    expect(fair.overlap).toEqual({ seen: 0, labelsSeen: 0 });
+    // With another split under the same name the run would go on with other clips.
+    writeSplit(folder, { ...split, parts: [split.parts[0]!, split.parts[1]!].map(swapLast) }, true);
+    expect(await errorOf(() => tinyRun(folder, kept, settings, { resume: true }))).toMatchObject({
+      code: 'RESUME_CHANGED',
+      message: expect.stringContaining('clip') as string,
+    });
+    writeSplit(folder, split, true);
+
+    writeSplit(folder, {
+      ...split,
+      name: 'cut',
+      parts: [
+        { name: 'train', clips: ids.slice(0, 7) },
+        { name: 'test', clips: ids.slice(7) },
+      ],
+    });
+    const cut = { ...QUICK, split: 'cut', allowLeaks: false };
+    const refused = await errorOf(() => probeRun(unlabelled, folder, cut));
+    expect(refused).toMatchObject({ kind: 'data', code: 'LEAK' });
+    expect(String(refused)).toContain('same group');
+    const allowed = await probeRun(unlabelled, folder, { ...cut, allowLeaks: true });
+    expect(probeTable(allowed)).toContain('leak allowed');
+    expect(await errorOf(() => probeRun(unlabelled, folder, { ...QUICK, split: 'none' }))).toMatchObject({
+      code: 'SPLIT_MISSING',
+    });
+  });
+
+  test('never parts copies of one clip that stand under two groups', async () => {
+    const folder = join(scratch, 'copies');
+    await tinyDataset(folder, { clips: 12, copies: [[0, 11]] });
+    const { joined, pretrained } = await probeRun(join(scratch, 'unlabelled'), folder, QUICK);
+    expect(joined).toEqual([['group0', 'group5']]);
+    for (const fold of pretrained.folds) expect(fold[0]).toBe(fold[11]);
+  });
+
+  test('does not know what weights without their run have seen', async () => {
+    const copy = join(scratch, 'copy');
+    await tinyRun(dataset, copy, ['training.epochs=1']);
+    rmSync(join(copy, 'dataset.json'));
+    expect((await probeRun(copy, dataset, QUICK)).overlap).toBeNull();
+  });
+
+  test('stops when told to, and refuses what it cannot do', async () => {
+    const stopped = probeRun(run, dataset, { ...QUICK, signal: AbortSignal.abort(new Error('enough')) });
+    await expect(stopped).rejects.toThrow('enough');
+    expect(await errorOf(() => probeRun(run, dataset, { ...QUICK, folds: 50 }))).toMatchObject({
+      kind: 'data',
+    });
+    const bare = await tinyDataset(join(scratch, 'bare'), { labelled: false });
+    expect(await errorOf(() => probeRun(run, bare, QUICK))).toMatchObject({ kind: 'data' });
+  });
+});
+
+describe('the doctor', () => {
+  test('names every part and never leaves a trouble without a way out', async () => {
+    const { findings, backend } = await examine(join(scratch, 'nowhere'));
+    expect(findings.map(({ part }) => part)).toEqual([
+      'Node.js',
+      'processor',
+      'memory',
+      'oneDNN',
+      'ffmpeg, ffprobe',
+      'sharp',
+      'disk',
+    ]);
+    for (const { state, mend } of findings) expect(mend === null).toBe(state === 'good');
+    expect(findings.find(({ part }) => part === 'disk')?.state).toBe('missing');
+    expect(backend.threads).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,220 @@
+import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { openDataset } from '../../src/dataset/reader.ts';
+import type { Parameters } from '../../src/engine/core/backend.ts';
+import { openBackend } from '../../src/engine/open.ts';
+import { embedDataset } from '../../src/evaluation/features/embeddings.ts';
+import { readSafetensors, writeSafetensors } from '../../src/formats/safetensors.ts';
+import { initialise } from '../../src/models/initialise.ts';
+import {
+  embedClips,
+  embedderOf,
+  loadBackbone,
+  loadNetwork,
+  randomBackbone,
+  readBackbone,
+} from '../../src/trainer/backbone.ts';
+import { readCheckpoint, restoreWeights } from '../../src/runs/checkpoint.ts';
+import { backboneOf } from '../../src/models/backbone.ts';
+import { fillWholeView } from '../../src/views/whole.ts';
+import { errorOf, scratchFolder, tinyDataset, tinyRun } from '../pretrain/support.ts';
+
+const scratch = scratchFolder();
+const dataset = join(scratch, 'dataset');
+const run = join(scratch, 'run');
+const last = join(run, 'checkpoints', 'last.safetensors');
+const previous = join(run, 'checkpoints', 'previous.safetensors');
+let bytes: Buffer;
+let count = 0;
+
+beforeAll(async () => {
+  await tinyDataset(dataset);
+  await tinyRun(dataset, run);
+  bytes = readFileSync(last);
+});
+
+/** A copy of the checkpoint with its bytes changed. */
+function tampered(change: (copy: Buffer) => Buffer): string {
+  const path = join(scratch, `copy${++count}.safetensors`);
+  writeFileSync(path, change(Buffer.from(bytes)));
+  return path;
+}
+
+/** The checkpoint with other metadata. */
+function relabelled(change: Readonly<Record<string, string>>): string {
+  const path = join(scratch, `copy${++count}.safetensors`);
+  const { tensors, metadata } = readSafetensors(last);
+  writeSafetensors(
+    path,
+    [...tensors].map(([name, tensor]) => ({ name, ...tensor })),
+    { ...metadata, ...change },
+  );
+  return path;
+}
+
+describe('a checkpoint that is not sound is refused, never half-read', () => {
+  test('cut off at any length', async () => {
+    for (const share of [0, 0.0001, 0.01, 0.5, 0.999]) {
+      const path = tampered((copy) => copy.subarray(0, Math.floor(copy.length * share)));
+      expect(await errorOf(() => readCheckpoint(path))).toMatchObject({
+        code: 'CHECKPOINT_DAMAGED',
+        kind: 'data',
+        where: path,
+      });
+    }
+  });
+
+  test('one bit flipped in the tensors', async () => {
+    for (const fromEnd of [1, 1000, 30_000]) {
+      const path = tampered((copy) => {
+        copy[copy.length - fromEnd]! ^= 4;
+        return copy;
+      });
+      const error = await errorOf(() => readCheckpoint(path));
+      expect(error.code).toBe('CHECKPOINT_DAMAGED');
+      expect(error.message).toContain('bytes have changed');
+    }
+  });
+
+  test.each([
+    ['another program', { format: 'pt' }],
+    ['another version', { version: '2' }],
+    ['a step that is no number', { step: 'many' }],
+    ['a best that is no JSON', { best: '{' }],
+    ['a model that does not exist', { model: '{"backbone":"vgg"}' }],
+  ])('metadata of %s', async (_, change: Record<string, string>) => {
+    const path = relabelled(change);
+    expect(await errorOf(() => readCheckpoint(path))).toMatchObject({
+      code: 'CHECKPOINT_FOREIGN',
+      kind: 'data',
+    });
+  });
+
+  test('no file, a folder, a text', async () => {
+    expect(await errorOf(() => readCheckpoint(join(scratch, 'none')))).toMatchObject({
+      code: 'CHECKPOINT_MISSING',
+    });
+    const text = tampered(() => Buffer.from('not tensors at all, only words'));
+    expect(await errorOf(() => readCheckpoint(text))).toMatchObject({ code: 'CHECKPOINT_DAMAGED' });
+  });
+});
+
+describe('a run whose last checkpoint is damaged', () => {
+  test('goes on from the one before, says so, and ends in the same bits', async () => {
+    const other = join(scratch, 'other');
+    await tinyRun(dataset, other);
+    truncateSync(join(other, 'checkpoints', 'last.safetensors'), 1000);
+    const { summary, events } = await tinyRun(dataset, other, [], { resume: true });
+    const notes = events.flatMap((event) => (event.kind === 'note' ? [event.text] : []));
+    expect(notes.join()).toContain('damaged');
+    expect(notes.join()).toContain('one before');
+    expect(summary.complete).toBe(true);
+    expect(readFileSync(join(other, 'checkpoints', 'last.safetensors')).equals(bytes)).toBe(true);
+  });
+
+  test('with no sound one left ends in an error and keeps what is there', async () => {
+    const other = join(scratch, 'both');
+    await tinyRun(dataset, other);
+    for (const name of ['last', 'previous'])
+      truncateSync(join(other, 'checkpoints', `${name}.safetensors`), 100);
+    expect(await errorOf(() => tinyRun(dataset, other, [], { resume: true }))).toMatchObject({
+      code: 'CHECKPOINT_DAMAGED',
+    });
+    expect(statSync(join(other, 'checkpoints', 'last.safetensors')).size).toBe(100);
+  });
+
+  test('previous is the last before the last', () => {
+    expect(readCheckpoint(previous).step).toBe(4);
+    expect(readCheckpoint(last).step).toBe(6);
+  });
+});
+
+describe('a backbone', () => {
+  test('is the same from the run, from its checkpoint and from bare tensors, without the heads', async () => {
+    using backend = openBackend({ kind: 'reference' });
+    const bare = join(scratch, 'bare.safetensors');
+    const weights = [...readCheckpoint(last).tensors].filter(([name]) => !name.startsWith('optimizer.'));
+    writeSafetensors(
+      bare,
+      weights.map(([name, tensor]) => ({ name, ...tensor })),
+    );
+    for (const source of [run, last, bare]) {
+      const read = readBackbone(source, 'last');
+      expect(read.config.model).toMatchObject({ backbone: 'resnet18', width: 2 });
+      using backbone = loadBackbone(backend, read);
+      expect(backbone.parameters.specs.some(({ name }) => name.startsWith('projection'))).toBe(false);
+      const spec = backbone.parameters.specs.find(({ name }) => name === 'layer3.0.conv2.weight')!;
+      const values = backbone.parameters.values.subarray(spec.offset, spec.offset + spec.length);
+      expect([...values]).toEqual([...new Map(weights).get(spec.name)!.data]);
+    }
+    await Promise.resolve();
+  });
+
+  test('of the seed of the run is what the run started from', () => {
+    using backend = openBackend({ kind: 'reference' });
+    const { config } = readBackbone(run);
+    using a = randomBackbone(backend, config, config.seed);
+    expect(a.plan.batch).toBe(32);
+    using b = randomBackbone(backend, config, config.seed);
+    using c = randomBackbone(backend, config, config.seed + 1);
+    expect([...a.parameters.values]).toEqual([...b.parameters.values]);
+    expect([...a.parameters.values]).not.toEqual([...c.parameters.values]);
+  });
+
+  test('has the features of its network run image by image, beside another one too', async () => {
+    using backend = openBackend({ kind: 'reference' });
+    using data = openDataset(dataset);
+    const { config } = readBackbone(run);
+    const drawn = (seed: number) => (parameters: Parameters) => {
+      initialise(parameters, seed);
+    };
+    using a = loadNetwork(backend, backboneOf(config), drawn(1), { batch: 3 });
+    using b = loadNetwork(backend, backboneOf(config), drawn(2), { batch: 3 });
+    const together = await embedClips(
+      data,
+      [a, b].map(({ plan }) => plan),
+      config.view,
+      { framesPerClip: 2 },
+    );
+    for (const [i, { parameters }] of [a, b].entries()) {
+      using plan = backend.compile(backboneOf(config), parameters, {
+        batch: 1,
+        mode: 'infer',
+        precision: 'f32',
+      });
+      const alone = await embedDataset(data, embedderOf(plan), {
+        framesPerClip: 2,
+        fillView: (frame, clip, target, offset) => {
+          fillWholeView(frame, clip, config.view, target, offset);
+        },
+      });
+      expect(together[i]?.clip).toEqual(alone.clip);
+      expect(together[i]?.frame).toEqual(alone.frame);
+      const largest = Math.max(...alone.features.map(Math.abs));
+      expect(largest).toBeGreaterThan(0);
+      alone.features.forEach((value, at) => {
+        expect(Math.abs(together[i]!.features[at]! - value)).toBeLessThan(1e-5 * largest);
+      });
+    }
+  });
+
+  test('of another shape names the tensor that does not fit', async () => {
+    using backend = openBackend({ kind: 'reference' });
+    const read = readBackbone(run);
+    const wider = { ...read.config, model: { ...read.config.model, width: 3 } };
+    using other = randomBackbone(backend, wider, 0);
+    const error = await errorOf(() => {
+      restoreWeights(read.weights, other.parameters, read.path);
+    });
+    expect(error).toMatchObject({ code: 'CHECKPOINT_MISMATCH', where: read.path });
+    expect(error.message).toContain('conv1.weight has the shape [2, 1, 7, 7], not [3, 1, 7, 7]');
+  });
+
+  test('of unknown tensors or from a folder without a run is refused', async () => {
+    const odd = join(scratch, 'odd.safetensors');
+    writeSafetensors(odd, [{ name: 'w', shape: [2], data: new Float32Array(2) }]);
+    expect(await errorOf(() => readBackbone(odd))).toMatchObject({ code: 'WEIGHTS_UNKNOWN', kind: 'data' });
+    expect(await errorOf(() => readBackbone(scratch))).toMatchObject({ code: 'RUN_MISSING', kind: 'data' });
+  });
+});
