@@ -96,6 +96,7 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
   await using feed = openFeed(dataset, split, config, batchSchedule, firstStep);
   const open = { run, config, ...hashes, course: batchSchedule, pairNetwork, feed, scorer, log, tell };
   const training = new Pretraining(open, firstStep);
+  if (restored?.unscored !== undefined) await training.endEpoch(restored.epoch, firstStep);
   const end = await train(training, firstStep, signal);
   log.close();
 

@@ -4,7 +4,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { UsclError } from '../base/errors.ts';
+import { UsclError } from '../base/errors.ts';
 import { guardWrites } from '../base/files.ts';
 import { Pace } from '../base/pace.ts';
 import {
@@ -20,7 +20,7 @@ import { type PairNetwork, meanLosses } from './pair-network.ts';
 import type { EntryLog, KnnEntry, LogEntry, StepEntry, ValidationEntry } from '../runs/log.ts';
 import type { RunTime, Training } from '../trainer/loop.ts';
 import { RUN_FILES } from '../runs/run-folder.ts';
-import type { Scorer } from './scorer.ts';
+import type { EpochScore, Scorer } from './scorer.ts';
 
 /** Everything a pretraining works with, open. */
 export interface OpenRun {
@@ -96,9 +96,9 @@ export class Pretraining implements Training {
   }
 
   async endEpoch(epoch: number, step: number): Promise<'saved' | 'not saved'> {
-    const { config, course, log, scorer, tell } = this.#open;
+    const { config, course, log, tell } = this.#open;
     const final = step === course.steps;
-    for (const { entry, best } of await scorer.scoreEpoch(epoch, step, final)) {
+    for (const { entry, best } of await this.#scores(epoch, step, final)) {
       log.append(entry);
       tell({ kind: 'score', entry, best });
       if (best) this.#saveWeights(CHECKPOINTS.best, step, epoch);
@@ -111,15 +111,31 @@ export class Pretraining implements Training {
     return due ? 'saved' : 'not saved';
   }
 
+  /** Where an epoch cannot be scored, its steps are saved all the same; going on begins with its score. */
+  async #scores(epoch: number, step: number, final: boolean): Promise<readonly EpochScore[]> {
+    try {
+      return await this.#open.scorer.scoreEpoch(epoch, step, final);
+    } catch (thrown) {
+      // Weights that left the range of numbers are never saved.
+      if (!(thrown instanceof UsclError) || thrown.kind !== 'numeric')
+        this.#save({ ...this.#state(step, epoch), unscored: 'true' });
+      throw thrown;
+    }
+  }
+
   isSaveDue(): boolean {
     return false;
   }
 
-  /** Everything that resuming needs. The log goes first, so that it is never behind. */
   save(step: number, epoch: number): void {
+    this.#save(this.#state(step, epoch));
+  }
+
+  /** Everything that resuming needs. The log goes first, so that it is never behind. */
+  #save(state: CheckpointState): void {
     const { pairNetwork, log, tell } = this.#open;
     log.flush();
-    saveLast(this.#folder, this.#state(step, epoch), pairNetwork.parameters, pairNetwork.optimizer);
+    saveLast(this.#folder, state, pairNetwork.parameters, pairNetwork.optimizer);
     tell({ kind: 'checkpoint', path: join(this.#folder, CHECKPOINTS.last) });
   }
 

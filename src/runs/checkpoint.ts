@@ -57,6 +57,8 @@ const metadataSchema = z.object({
   datasetHash: z.string(),
   best: jsonText.pipe(z.strictObject({ step: z.int(), epoch: z.int(), score: z.number() }).nullable()),
   model: jsonText.pipe(modelSchema),
+  /** The epoch that ends here could not be scored yet. */
+  unscored: z.literal('true').optional(),
   /** Of a fine-tuned network: what its scores mean and how its images are made, so that it predicts on its own. */
   classifier: jsonText
     .pipe(
@@ -118,6 +120,7 @@ export function saveCheckpoint(
     datasetHash: state.datasetHash,
     best: JSON.stringify(state.best),
     model: JSON.stringify(state.model),
+    ...(state.unscored === undefined ? {} : { unscored: state.unscored }),
     ...(state.classifier === undefined ? {} : { classifier: JSON.stringify(state.classifier) }),
   });
 }

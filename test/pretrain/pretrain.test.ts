@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { openDataset } from '../../src/dataset/reader.ts';
+import { UsclError } from '../../src/base/errors.ts';
+import type * as KnnScoreModule from '../../src/evaluation/probes/knn-score.ts';
 import type * as NtXentModule from '../../src/objectives/nt-xent.ts';
 import { readScalars } from '../events.ts';
 import { readCheckpoint } from '../../src/runs/checkpoint.ts';
@@ -24,6 +26,19 @@ vi.mock('../../src/objectives/nt-xent.ts', async (importOriginal) => {
     return broken.callsLeft === 0 ? { ...result, loss: NaN } : result;
   };
   return { ...real, ntXent };
+});
+
+/** The score of the watched dataset cannot be made in its n-th call, as where a file of it is broken. */
+const unscorable = vi.hoisted(() => ({ callsLeft: Infinity }));
+vi.mock('../../src/evaluation/probes/knn-score.ts', async (importOriginal) => {
+  const real = await importOriginal<typeof KnnScoreModule>();
+  const knnScore: typeof real.knnScore = (...args) => {
+    unscorable.callsLeft -= 1;
+    if (unscorable.callsLeft === 0)
+      throw new UsclError({ kind: 'data', code: 'UNSCORABLE', message: 'no score', remedy: 'Mend it.' });
+    return real.knnScore(...args);
+  };
+  return { ...real, knnScore };
 });
 
 const scratch = scratchFolder();
@@ -403,6 +418,26 @@ describe('trouble', () => {
     await tinyRun(dataset, whole);
     await tinyRun(dataset, run, [], { resume: true });
     expect(lastOf(run).equals(lastOf(whole))).toBe(true);
+  });
+
+  test('a score that cannot be made ends the run with the steps of its epoch saved; going on makes it', async () => {
+    const watched = [`evaluation.dataset=${dataset}`, 'evaluation.every=1', 'evaluation.neighbours=3'];
+    const whole = fresh();
+    const { summary } = await tinyRun(dataset, whole, watched);
+    const run = fresh();
+    // The second of three epochs, of two steps each.
+    unscorable.callsLeft = 2;
+    expect(await errorOf(() => tinyRun(dataset, run, watched))).toMatchObject({ code: 'UNSCORABLE' });
+    expect(readCheckpoint(join(run, 'checkpoints', 'last.safetensors')).step).toBe(4);
+    // It is met again on going on, and loses nothing.
+    unscorable.callsLeft = 1;
+    expect(await errorOf(() => tinyRun(dataset, run, [], { resume: true }))).toMatchObject({
+      code: 'UNSCORABLE',
+    });
+    const resumed = await tinyRun(dataset, run, [], { resume: true });
+    expect(resumed.summary.best).toEqual(summary.best);
+    expect(lastOf(run).equals(lastOf(whole))).toBe(true);
+    expect(timeless(run)).toEqual(timeless(whole));
   });
 
   test('weights that left the range of numbers are never saved', async () => {
