@@ -20,11 +20,15 @@ import { type MutantResult, readResults, type Results, tableOf, writeResults } f
 import { copyTree, neighbours, testsOf } from './tree.ts';
 import { runTests } from './vitest.ts';
 
+/** Rooms that train, judge or report. */
+const ROOMS =
+  'runs,trainer,pretrain,finetune,probe,predict,evaluate,explain,methods,objectives,views,evaluation,report';
+
 const { values: options } = parseArgs({
   options: {
     count: { type: 'string', default: '400' },
     seed: { type: 'string', default: '1' },
-    rooms: { type: 'string', default: 'training,methods,objectives,views,evaluation,report' },
+    rooms: { type: 'string', default: ROOMS },
     out: { type: 'string', default: 'bench/results/mutants.json' },
     again: { type: 'string' },
     folder: { type: 'string' },
@@ -38,7 +42,7 @@ if (options.help) {
 
   --count N      mutants, spread over the rooms (400)
   --seed N       of the draw (1)
-  --rooms A,B    folders of src (training,methods,objectives,views,evaluation,report)
+  --rooms A,B    folders of src (all that train, judge or report)
   --out FILE     outcomes; a call that was stopped goes on from them (bench/results/mutants.json)
   --again survived   run again those that no test noticed
   --folder DIR   keep the copy there, so that a later call on the same commit need not find out what reaches what
