@@ -50,7 +50,8 @@ export {
   type ClipRecord,
   type Manifest,
 } from './dataset/types.ts';
-export { createDataset, type DatasetWriter } from './dataset/writer.ts';
+export { createDataset } from './curation/carried-splits.ts';
+export { type DatasetWriter } from './dataset/writer.ts';
 export { auditDatasets, type AuditResult } from './curation/audit.ts';
 export { auditSheet } from './curation/audit-sheet.ts';
 export { ALIKE_DISTANCE, findAlike, hashDistance, unitsOf } from './curation/duplicates.ts';

@@ -8,10 +8,28 @@ import { UsclError } from '../base/errors.ts';
 import { openDataset } from '../dataset/reader.ts';
 import { readSplit, splitNames, writeSplit } from './splits.ts';
 import { type ClipRecord, SPLITS } from '../dataset/types.ts';
-import type { CarriedSplits } from '../dataset/writer.ts';
+import {
+  type CarriedSplits,
+  type DatasetOptions,
+  type DatasetStart,
+  DatasetWriter,
+} from '../dataset/writer.ts';
+
+/**
+ * Starts a dataset at `folder`; splits of one that it replaces go over where they still fit. Errors: `DATASET_EXISTS`
+ * (unless `overwrite`), `OUTPUT_NOT_OURS` (always, for a file or a folder with anything in it that is no dataset),
+ * `WRITE_FAILED`, `DISK_FULL`.
+ */
+export function createDataset(
+  folder: string,
+  start: DatasetStart,
+  options: DatasetOptions = {},
+): DatasetWriter {
+  return new DatasetWriter(folder, start, options, carrySplits);
+}
 
 /** Writes the splits of the dataset at `from` that fit `clips` into the folder `to`, and none else. */
-export function carrySplits(
+function carrySplits(
   from: string,
   to: string,
   clips: readonly Pick<ClipRecord, 'id' | 'group'>[],

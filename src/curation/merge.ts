@@ -12,8 +12,7 @@ import { ALIKE_DISTANCE, findAlike } from './duplicates.ts';
 import { openDataset, type Dataset } from '../dataset/reader.ts';
 import { splitNames } from './splits.ts';
 import { frameBytes, type ClipDraft, type ClipRecord, type Manifest } from '../dataset/types.ts';
-import { createDataset } from '../dataset/writer.ts';
-import { carrySplits } from './carried-splits.ts';
+import { createDataset } from './carried-splits.ts';
 
 export interface MergeOptions {
   /** Folders of at least two datasets; clips follow one another in this order. */
@@ -122,7 +121,7 @@ export async function mergeDatasets(options: MergeOptions): Promise<MergeSummary
       })),
     },
   };
-  using writer = createDataset(out, start, { overwrite: options.overwrite ?? false, carrySplits });
+  using writer = createDataset(out, start, { overwrite: options.overwrite ?? false });
   const total = datasets.reduce((sum, { clips }) => sum + clips.length, 0);
   const merged: { readonly record: ClipRecord; readonly part: number }[] = [];
   for (const [number, part] of parts.entries()) {

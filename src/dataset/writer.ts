@@ -53,28 +53,15 @@ export interface DatasetOptions {
    * writer left is looked for: killed ones, and with `overwrite` the dataset that is there.
    */
   readonly keys?: readonly string[] | undefined;
-  /** Takes the splits of a replaced dataset over to the new one; without it they go with the old one. */
-  readonly carrySplits?: SplitCarrier;
   /** Whether to look for it (default true); without, what killed writers left is cleared. */
   readonly reuse?: boolean;
 }
 
-/**
- * Starts a dataset at `folder`. Errors: `DATASET_EXISTS` (unless `overwrite`), `OUTPUT_NOT_OURS` (always, for a file
- * or a folder with anything in it that is no dataset), `WRITE_FAILED`, `DISK_FULL`.
- */
-export function createDataset(
-  folder: string,
-  start: DatasetStart,
-  options: DatasetOptions = {},
-): DatasetWriter {
-  return new DatasetWriter(folder, start, options);
-}
-
+/** Writes a dataset; made by `createDataset` of `curation`, which brings `carrySplits`. */
 export class DatasetWriter implements Disposable {
   readonly #start: DatasetStart;
   readonly #overwrite: boolean;
-  readonly #carrySplits: SplitCarrier | undefined;
+  readonly #carrySplits: SplitCarrier;
   readonly #takeover: Takeover;
   readonly #store: Store;
   readonly #clips: ClipRecord[] = [];
@@ -87,7 +74,8 @@ export class DatasetWriter implements Disposable {
   constructor(
     folder: string,
     start: DatasetStart,
-    { overwrite = false, keys, carrySplits, reuse = true }: DatasetOptions,
+    { overwrite = false, keys, reuse = true }: DatasetOptions,
+    carrySplits: SplitCarrier,
   ) {
     this.#start = start;
     this.#overwrite = overwrite;
@@ -269,7 +257,7 @@ export class DatasetWriter implements Disposable {
         );
         this.#takeover.sync();
         writeDurably(join(temporary, FILES.manifest), [`${JSON.stringify(manifest, null, 2)}\n`]);
-        this.splits = this.#carrySplits?.(folder, temporary, this.#clips) ?? this.splits;
+        this.splits = this.#carrySplits(folder, temporary, this.#clips);
       });
       commitTarget(this.#takeover.target, this.#overwrite);
       this.#close();

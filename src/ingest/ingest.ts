@@ -8,8 +8,9 @@ import { basename, join, resolve } from 'node:path';
 import sharp from 'sharp';
 import { dataError, isDataError, type UsclError } from '../base/errors.ts';
 import type { ClipRecord, Manifest } from '../dataset/types.ts';
-import { carryNotes, carrySplits } from '../curation/carried-splits.ts';
-import { createDataset, type DatasetWriter } from '../dataset/writer.ts';
+import { carryNotes } from '../curation/carried-splits.ts';
+import { createDataset } from '../curation/carried-splits.ts';
+import { type DatasetWriter } from '../dataset/writer.ts';
 import type { PreviousClip } from '../dataset/takeover.ts';
 import { type AheadQueue, inOrder } from './ahead.ts';
 import { ClipDecoding, type DecodeSettings, namesOf } from './clip.ts';
@@ -86,7 +87,7 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
       ...{ channels: settings.channels, size: settings.size },
       made: madeBy(options, checked, { isPrivate, ffmpeg: tools?.version ?? null }),
     },
-    { overwrite: options.overwrite ?? false, carrySplits, keys: tasks.map((task) => task.key), reuse },
+    { overwrite: options.overwrite ?? false, keys: tasks.map((task) => task.key), reuse },
   );
   const tally = new Tally(plan);
   const probe = probeAhead(

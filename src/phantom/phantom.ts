@@ -7,8 +7,7 @@ import { setImmediate } from 'node:timers/promises';
 import { usageError } from '../base/errors.ts';
 import { randomAt } from '../base/random.ts';
 import type { Manifest } from '../dataset/types.ts';
-import { carrySplits } from '../curation/carried-splits.ts';
-import { createDataset } from '../dataset/writer.ts';
+import { createDataset } from '../curation/carried-splits.ts';
 import { drawClip } from './findings.ts';
 import { drawPatient, PHANTOM_FPS } from './nuisance.ts';
 import { PHANTOM_CLASSES, type PhantomClass } from './parameters.ts';
@@ -63,7 +62,7 @@ export async function makePhantom(options: PhantomOptions): Promise<Manifest> {
       size: plan.size,
       made: { by: 'uscl phantom', ...plan },
     },
-    { overwrite: options.overwrite ?? false, carrySplits },
+    { overwrite: options.overwrite ?? false },
   );
   const clips = planClips(plan.classes, plan.clips, plan.patients, plan.seed);
   onProgress?.(0, clips.length);

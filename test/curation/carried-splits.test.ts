@@ -6,7 +6,7 @@ import { carryNotes } from '../../src/curation/carried-splits.ts';
 import { openDataset } from '../../src/dataset/reader.ts';
 import { makeSplit, readSplit, splitNames, writeSplit } from '../../src/curation/splits.ts';
 import type { DatasetWriter } from '../../src/dataset/writer.ts';
-import { createDataset } from '../../src/dataset/writer.ts';
+import { createDataset } from '../../src/curation/carried-splits.ts';
 import { randomAt } from '../../src/base/random.ts';
 import { draft, scratchFolder, START } from '../dataset/helpers.ts';
 

@@ -54,7 +54,7 @@ const said = files.flatMap(remediesOf);
 const options = new Map<string, ReadonlySet<string>>();
 
 beforeAll(async () => {
-  for (const name of readdirSync(join(root, 'src', 'cli'))) {
+  for (const name of readdirSync(join(root, 'src', 'cli')).filter((file) => file.endsWith('.ts'))) {
     // The program itself parses the command line that it is loaded with.
     if (name === 'main.ts') continue;
     const loaded = (await import(`../../src/cli/${name.slice(0, -'.ts'.length)}.ts`)) as Readonly<
