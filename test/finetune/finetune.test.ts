@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openDataset } from '../../src/dataset/reader.ts';
 import { openBackend } from '../../src/engine/open.ts';
+import { readSafetensors } from '../../src/formats/safetensors.ts';
 import { evaluatePredictions } from '../../src/evaluation/scores/evaluate-predictions.ts';
 import { evaluationSchema } from '../../src/evaluation/scores/evaluation-result.ts';
 import { readPredictions } from '../../src/evaluation/scores/predictions.ts';
@@ -228,4 +229,27 @@ test('mixup and label smoothing keep a network from being sure', async () => {
       .filter(({ epoch }) => epoch === 9)
       .reduce((sum, { trainLoss }) => sum + trainLoss, 0);
   expect(lastLoss(soft)).toBeGreaterThan(lastLoss(plain) + 0.2);
+});
+
+test('no step is longer than the learning rate times clipNorm', async () => {
+  const weightsAfter = async (clipNorm: string): Promise<Float32Array[]> => {
+    const run = fresh();
+    await tune('random', dataset, run, [
+      ...['layers=all', 'epochs=1', 'schedule.kind=constant', 'folds=2', `clipNorm=${clipNorm}`],
+      ...['optimizer={kind: sgd, momentum: 0, weightDecay: 0, learningRate: 0.1}'],
+    ]);
+    const { tensors } = readSafetensors(join(run, 'checkpoints', 'best.safetensors'));
+    return [...tensors]
+      .filter(([name]) => /weight|bias/.test(name) && !name.startsWith('optimizer.'))
+      .map(([, { data }]) => data as Float32Array);
+  };
+  const distance = (a: readonly Float32Array[], b: readonly Float32Array[]): number =>
+    Math.hypot(...a.flatMap((values, t) => Array.from(values, (value, i) => value - b[t]![i]!)));
+  // So little that the weights are those of the start.
+  const start = await weightsAfter('1e-12');
+  // All ten clips, two frames each, four at a time: five steps, all of them clipped.
+  const moved = distance(await weightsAfter('0.01'), start);
+  expect(moved).toBeLessThanOrEqual(5 * 0.1 * 0.01 * 1.001);
+  expect(moved).toBeGreaterThan(0.1 * 0.01);
+  expect(distance(await weightsAfter('null'), start)).toBeGreaterThan(10 * moved);
 });
