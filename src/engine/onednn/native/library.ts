@@ -233,7 +233,7 @@ export function loadLibrary(threads?: number): Library {
 function setOpenMp(threads: number): void {
   process.env['OMP_NUM_THREADS'] = String(threads);
   // Idle threads must sleep soon. One that spins uses up its share of a processor while it does nothing, and then waits
-  // behind every other busy program: 20,000 turns cost half of the speed beside one, 1,000 cost nothing alone.
+  // behind every other busy program: See docs/engine.md, "Other busy processes".
   process.env['OMP_WAIT_POLICY'] ??= 'passive';
   process.env['GOMP_SPINCOUNT'] ??= '1000';
 }
