@@ -36,8 +36,13 @@ let measured: readonly Precision[] | undefined;
 export function fastPrecisions(context: Context): readonly Precision[] {
   const { instructionSet } = context.library;
   if (!/bf16|amx/.test(instructionSet)) return ['f32'];
-  measured ??= secondsOf(context, 'bf16', 'f32') < WORTH ? ['bf16', 'f32'] : ['f32', 'bf16'];
+  measured ??= inOrder(secondsOf(context, 'bf16', 'f32'));
   return measured;
+}
+
+/** The order of both precisions where bf16 takes `ratio` times as long as f32. */
+export function inOrder(ratio: number): readonly Precision[] {
+  return ratio < WORTH ? ['bf16', 'f32'] : ['f32', 'bf16'];
 }
 
 /** Time of forward and backward passes in one precision / in the other: the best of turns taken alternately. */
