@@ -50,7 +50,7 @@ export {
   type ClipRecord,
   type Manifest,
 } from './dataset/types.ts';
-export { createDataset } from './curation/carried-splits.ts';
+export { createDataset } from './curation/create-dataset.ts';
 export { type DatasetWriter } from './dataset/writer.ts';
 export { auditDatasets, type AuditResult } from './curation/audit.ts';
 export { auditSheet } from './curation/audit-sheet.ts';

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The command line: `uscl COMMAND`. Parsing only; every command is a thin file beside this one. */
+import { RESEARCH_USE } from '../base/research-use.ts';
 import { Command } from 'commander';
 import { UsclError } from '../base/errors.ts';
 import { packageVersion } from '../runs/environment.ts';
@@ -7,7 +8,7 @@ import { usageExitCode } from './command.ts';
 import { COMMANDS } from './commands.ts';
 
 const program = new Command('uscl')
-  .description('Pretraining on ultrasound video (USCL). Research use only; not a medical device.')
+  .description(`Pretraining on ultrasound video (USCL). ${RESEARCH_USE}`)
   .version(packageVersion())
   .addHelpText(
     'after',

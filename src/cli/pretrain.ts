@@ -1,4 +1,5 @@
 /** `uscl pretrain DATASET --out RUN`. */
+import { RESEARCH_USE } from '../base/research-use.ts';
 import { Command } from 'commander';
 import { PRESETS } from '../runs/config.ts';
 import type { PretrainEvent, RunSummary } from '../pretrain/pretraining.ts';
@@ -88,6 +89,6 @@ function describeSummary(summary: RunSummary): string {
   return (
     `${summary.steps} steps done in ${duration(summary.seconds)}` +
     (summary.loss === null ? ' (nothing was left to do)' : `, loss ${summary.loss.toFixed(4)}`) +
-    `${score}\nrun: ${summary.run}\nResearch use only; not a medical device.`
+    `${score}\nrun: ${summary.run}\n${RESEARCH_USE}`
   );
 }

@@ -12,7 +12,7 @@ import { ALIKE_DISTANCE, findAlike } from './duplicates.ts';
 import { openDataset, type Dataset } from '../dataset/reader.ts';
 import { splitNames } from './splits.ts';
 import { frameBytes, type ClipDraft, type ClipRecord, type Manifest } from '../dataset/types.ts';
-import { createDataset } from './carried-splits.ts';
+import { createDataset } from './create-dataset.ts';
 
 export interface MergeOptions {
   /** Folders of at least two datasets; clips follow one another in this order. */

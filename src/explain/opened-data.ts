@@ -9,7 +9,7 @@ import { dataError, usageError } from '../base/errors.ts';
 import { guardWrites } from '../base/files.ts';
 import { type Dataset, openDataset } from '../dataset/reader.ts';
 import { FILES } from '../dataset/types.ts';
-import { createDataset } from '../curation/carried-splits.ts';
+import { createDataset } from '../curation/create-dataset.ts';
 import { DEFAULT_SIZE, type ReadOptions } from '../ingest/options.ts';
 import { readSources } from '../ingest/reading.ts';
 import { basename, join } from 'node:path';

@@ -7,7 +7,7 @@ import { setImmediate } from 'node:timers/promises';
 import { usageError } from '../base/errors.ts';
 import { randomAt } from '../base/random.ts';
 import type { Manifest } from '../dataset/types.ts';
-import { createDataset } from '../curation/carried-splits.ts';
+import { createDataset } from '../curation/create-dataset.ts';
 import { drawClip } from './findings.ts';
 import { drawPatient, PHANTOM_FPS } from './nuisance.ts';
 import { PHANTOM_CLASSES, type PhantomClass } from './parameters.ts';

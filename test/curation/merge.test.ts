@@ -12,7 +12,7 @@ import { describe, expect, test } from 'vitest';
 import { mergeDatasets, type MergeOptions, type MergeSummary } from '../../src/curation/merge.ts';
 import { openDataset } from '../../src/dataset/reader.ts';
 import type { Manifest } from '../../src/dataset/types.ts';
-import { createDataset } from '../../src/curation/carried-splits.ts';
+import { createDataset } from '../../src/curation/create-dataset.ts';
 import { failureOf } from '../failures.ts';
 import { draft, patternFrames, scratchFolder, START, writeSmallDataset } from '../dataset/helpers.ts';
 

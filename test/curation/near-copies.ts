@@ -2,7 +2,7 @@
 import sharp, { type Sharp } from 'sharp';
 import type { Dataset } from '../../src/dataset/reader.ts';
 import type { ClipDraft } from '../../src/dataset/types.ts';
-import { createDataset } from '../../src/curation/carried-splits.ts';
+import { createDataset } from '../../src/curation/create-dataset.ts';
 import { draft, START } from '../dataset/helpers.ts';
 
 export interface Picture {

@@ -16,7 +16,7 @@ import { describe, expect, test } from 'vitest';
 import fc from 'fast-check';
 import { UsclError } from '../../src/base/errors.ts';
 import { openDataset } from '../../src/dataset/reader.ts';
-import { createDataset } from '../../src/curation/carried-splits.ts';
+import { createDataset } from '../../src/curation/create-dataset.ts';
 import { failure, failureOf } from '../failures.ts';
 import { draft, patternFrame, patternFrames, scratchFolder, START, writeSmallDataset } from './helpers.ts';
 

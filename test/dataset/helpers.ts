@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import type { ClipDraft } from '../../src/dataset/types.ts';
 import type { DatasetStart } from '../../src/dataset/writer.ts';
-import { createDataset } from '../../src/curation/carried-splits.ts';
+import { createDataset } from '../../src/curation/create-dataset.ts';
 
 /** A folder that goes away after the test file. */
 export function scratchFolder(): string {

@@ -1,6 +1,6 @@
 /** Small datasets with known fields, for tests of explanations. */
 import type { ClipDraft } from '../../src/dataset/types.ts';
-import { createDataset } from '../../src/curation/carried-splits.ts';
+import { createDataset } from '../../src/curation/create-dataset.ts';
 
 export interface FieldedClip {
   readonly id: string;

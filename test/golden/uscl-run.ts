@@ -3,7 +3,7 @@
  * and holds everything it logged and left behind beside PyTorch's numbers.
  */
 import { z } from 'zod';
-import { createDataset } from '../../src/curation/carried-splits.ts';
+import { createDataset } from '../../src/curation/create-dataset.ts';
 import { readSafetensors, type Safetensors } from '../../src/formats/safetensors.ts';
 import { hashes } from './hashed.ts';
 

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { openDataset } from '../../src/dataset/reader.ts';
 import type { Dataset } from '../../src/dataset/reader.ts';
 import type { ClipDraft, Field } from '../../src/dataset/types.ts';
-import { createDataset } from '../../src/curation/carried-splits.ts';
+import { createDataset } from '../../src/curation/create-dataset.ts';
 import { contactSheet } from '../../src/ingest/contact-sheet.ts';
 import type { Inspection } from '../../src/ingest/inspect.ts';
 import { inspectDataset } from '../../src/ingest/inspect.ts';

@@ -4,7 +4,7 @@ import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { openDataset } from '../../src/dataset/reader.ts';
 import type { Field } from '../../src/dataset/types.ts';
-import { createDataset } from '../../src/curation/carried-splits.ts';
+import { createDataset } from '../../src/curation/create-dataset.ts';
 import { outlineSheet } from '../../src/ingest/outline-sheet.ts';
 import { draft, scratchFolder, START } from '../dataset/helpers.ts';
 import { failureOf, makePicture } from './media.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import { UsclError } from '../../src/base/errors.ts';
-import { createDataset } from '../../src/curation/carried-splits.ts';
+import { createDataset } from '../../src/curation/create-dataset.ts';
 import type { PretrainEvent, RunSummary } from '../../src/pretrain/pretraining.ts';
 import { pretrain, type PretrainOptions } from '../../src/pretrain/pretrain.ts';
 

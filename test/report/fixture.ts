@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
-import { createDataset } from '../../src/curation/carried-splits.ts';
+import { createDataset } from '../../src/curation/create-dataset.ts';
 import { openDataset } from '../../src/dataset/reader.ts';
 import { evaluatePredictions } from '../../src/evaluation/scores/evaluate-predictions.ts';
 import type { Explanation } from '../../src/evaluation/explanations/explanation.ts';

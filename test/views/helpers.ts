@@ -1,5 +1,5 @@
 /** Datasets in memory and on disk for the tests of this room, and view configurations in brief. */
-import { createDataset } from '../../src/curation/carried-splits.ts';
+import { createDataset } from '../../src/curation/create-dataset.ts';
 import type { ClipRecord } from '../../src/dataset/types.ts';
 import { FORMAT_VERSION } from '../../src/dataset/types.ts';
 import {

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomAt } from '../../base/random.ts';
 import { openDataset } from '../../dataset/reader.ts';
-import { createDataset } from '../../curation/carried-splits.ts';
+import { createDataset } from '../../curation/create-dataset.ts';
 import type { BackendDescription, KernelTime } from '../../engine/core/backend.ts';
 import { openBackend } from '../../engine/open.ts';
 import { openTuningStep, type TuningStep, type TuningWork } from './tuning.ts';

@@ -1,6 +1,6 @@
 /**
- * What becomes of the splits of a dataset that is replaced: one that still names exactly the clips there are, in the
- * groups they were in, goes over to the new dataset; any other is dropped, because it could leak.
+ * Starting a dataset, and what becomes of the splits of one that it replaces: a split that still names exactly the clips
+ * there are, in the groups they were in, goes over to the new dataset; any other is dropped, because it could leak.
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';

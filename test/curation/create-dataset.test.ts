@@ -2,11 +2,11 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
-import { carryNotes } from '../../src/curation/carried-splits.ts';
+import { carryNotes } from '../../src/curation/create-dataset.ts';
 import { openDataset } from '../../src/dataset/reader.ts';
 import { makeSplit, readSplit, splitNames, writeSplit } from '../../src/curation/splits.ts';
 import type { DatasetWriter } from '../../src/dataset/writer.ts';
-import { createDataset } from '../../src/curation/carried-splits.ts';
+import { createDataset } from '../../src/curation/create-dataset.ts';
 import { randomAt } from '../../src/base/random.ts';
 import { draft, scratchFolder, START } from '../dataset/helpers.ts';
 
