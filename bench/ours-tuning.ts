@@ -1,32 +1,35 @@
 /**
- * Our folded inference and fine-tuning steps behind the protocol of `peers/protocol.py`.
+ * Our folded inference and fine-tuning steps (all layers, or the last block on top of a folded frozen part) behind the
+ * protocol of `peers/protocol.py`, on a batch of noise that stays in memory. The steps are the product's own.
  *
  *     tsx bench/ours-tuning.ts inference|last-block|all images [key=value ...]
  */
-import { createInterface } from 'node:readline';
+import { randomAt } from '../src/base/random.ts';
+import type { Parameters } from '../src/engine/core/backend.ts';
 import { openBackend } from '../src/engine/open.ts';
-import { openTuningStep, TUNING_WORKS } from '../src/cli/bench/tuning.ts';
+import { resolveFinetune } from '../src/finetune/config.ts';
+import { RANDOM, readSource } from '../src/finetune/source.ts';
+import { TunedNetwork } from '../src/finetune/tuned-network.ts';
+import { initialise } from '../src/models/initialise.ts';
+import { softTargets } from '../src/objectives/targets.ts';
 import { resolveConfig, settled } from '../src/runs/config.ts';
+import { loadNetwork } from '../src/trainer/backbone.ts';
+import { classifierNetwork } from '../src/trainer/classifier.ts';
+import { answerSteps, say } from './answers.ts';
 
-const [asked, images, ...set] = process.argv.slice(2);
-const work = TUNING_WORKS.find((name) => name === asked);
-if (work === undefined) throw new RangeError(`unknown work ${asked ?? ''}`);
+const CLASSES = 3;
 
-const say = (message: unknown): void => {
-  process.stdout.write(`${JSON.stringify(message)}\n`);
-};
-
+const [work = '', count, ...set] = process.argv.slice(2);
+const images = Number(count);
 const wanted = resolveConfig({ set });
-using backend = openBackend({
-  kind: wanted.backend,
-  ...(wanted.threads === null ? {} : { threads: wanted.threads }),
-});
+using backend = openBackend({ kind: wanted.backend, threads: wanted.threads });
 const config = settled(wanted, backend);
-using step = openTuningStep(backend, config, work, Number(images));
+const { step, owner } = workOf(work);
+using _owned = owner;
 say({
   program: 'uscl',
   work,
-  images: step.images,
+  images,
   backbone: config.model.backbone,
   size: config.view.size,
   channels: config.view.channels,
@@ -34,15 +37,55 @@ say({
   backend: backend.describe(),
   node: process.version,
 });
-for await (const line of createInterface({ input: process.stdin })) {
-  const [command, count] = line.split(' ');
-  if (command === 'quit') break;
-  const seconds: number[] = [];
-  for (let i = 0; i < Number(count); i++) {
-    const start = performance.now();
-    await step.step();
-    seconds.push((performance.now() - start) / 1000);
+await answerSteps(step);
+
+/** The work once, and who holds its memory. */
+function workOf(asked: string): { readonly step: () => unknown; readonly owner: Disposable } {
+  const { model, view, precision, seed } = config;
+  if (asked === 'inference') {
+    const fill = (parameters: Parameters): void => {
+      initialise(parameters, seed);
+    };
+    const options = { batch: images, precision: precision === 'bf16' ? 'bf16' : 'f32' } as const;
+    const loaded = loadNetwork(backend, classifierNetwork(model, view, CLASSES), fill, options);
+    loaded.plan.input.set(noise(loaded.plan.input.length));
+    return {
+      step: () => {
+        loaded.plan.forward();
+      },
+      owner: loaded,
+    };
   }
-  // Node counts kilobytes here.
-  say({ seconds, peakBytes: process.resourceUsage().maxRSS * 1024 });
+  if (asked !== 'last-block' && asked !== 'all') throw new RangeError(`unknown work ${asked}`);
+  const { backbone, width, normMomentum } = model;
+  const { size, channels } = view;
+  const settings = resolveFinetune({
+    overrides: {
+      ...{ layers: asked, batch: images, precision },
+      ...{ model: { backbone, width, normMomentum }, view: { size, channels } },
+    },
+  });
+  const tuned = new TunedNetwork(backend, settings, readSource(RANDOM, channels), CLASSES);
+  tuned.start(seed);
+  const above = tuned.training(images);
+  const below = tuned.below(images);
+  const pictures = noise((below ?? above).input.length);
+  const labels = Int32Array.from({ length: images }, (_, row) => row % CLASSES);
+  const batch = {
+    clipIds: Array.from(labels, (_, row) => `image${row}`),
+    targets: softTargets(labels, CLASSES),
+    weights: null,
+  };
+  const step = async (): Promise<void> => {
+    (below ?? above).input.set(pictures);
+    below?.forward();
+    if (below !== null) above.input.set(below.output(tuned.cut));
+    await tuned.step(() => Promise.resolve(batch), 1, settings.optimizer.learningRate, null);
+  };
+  return { step, owner: tuned };
+}
+
+function noise(length: number): Float32Array {
+  const random = randomAt(0, 'bench');
+  return Float32Array.from({ length }, () => random.normal());
 }

@@ -1,24 +1,55 @@
 /**
  * Our training step behind the protocol of `peers/uscl_step.py`, so that a driver can alternate the two: on start one
- * JSON line, then `step N` answered by the seconds of N steps, `quit`.
+ * JSON line, then `step N` answered by the seconds of N steps, `quit`. The step is the product's own.
  *
  *     tsx bench/ours.ts constant|loader|colour [key=value ...]
  *
- * `loader` reads frames as `ingest` stores them, grey; `colour` those of a dataset with three channels.
+ * `loader` reads frames as `ingest` stores them, grey; `colour` those of a dataset with three channels; `constant` takes
+ * one batch that stays in memory. The clips are simulated.
  */
-import { createInterface } from 'node:readline';
-import { openBenchSession } from '../src/cli/bench/session.ts';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { mergeDatasets } from '../src/curation/merge.ts';
+import { openDataset } from '../src/dataset/reader.ts';
+import { openBackend } from '../src/engine/open.ts';
+import { makePhantom } from '../src/phantom/phantom.ts';
+import { BatchSchedule, openFeed } from '../src/pretrain/batch-schedule.ts';
+import { PairNetwork } from '../src/pretrain/pair-network.ts';
+import { resolveConfig, settled } from '../src/runs/config.ts';
+import { splitClips } from '../src/runs/training-clips.ts';
+import { answerSteps, say } from './answers.ts';
 
 const [feeding = 'constant', ...set] = process.argv.slice(2);
 if (feeding !== 'constant' && feeding !== 'loader' && feeding !== 'colour')
   throw new RangeError(`unknown feeding ${feeding}`);
 
-const say = (message: unknown): void => {
-  process.stdout.write(`${JSON.stringify(message)}\n`);
-};
+const scratch = mkdtempSync(join(tmpdir(), 'uscl-ours-'));
+process.on('exit', () => {
+  rmSync(scratch, { recursive: true, force: true });
+});
 
-await using session = await openBenchSession({ config: { set }, colour: feeding === 'colour' });
-const { config } = session;
+const channels = feeding === 'colour' ? 3 : 1;
+const wanted = resolveConfig({
+  ...{ set, channels },
+  overrides: {
+    data: { validation: { fraction: 0 } },
+    batch: { lastBatch: 'drop' },
+    training: { steps: 1_000_000 },
+  },
+});
+using dataset = openDataset(await simulated(wanted.batch.pairs));
+using backend = openBackend({ kind: wanted.backend, threads: wanted.threads });
+const config = settled(wanted, backend);
+const { classes } = dataset.manifest;
+const split = splitClips(dataset.clips, classes, config.data, config.seed);
+using network = new PairNetwork(backend, config, classes.length);
+await using feed = openFeed(dataset, split, config, new BatchSchedule(dataset.clips, split, config), 0);
+// The loader overwrites its batches; this one has to last.
+const { images, ...names } = await feed.next();
+const constant = { ...names, images: images.slice() };
+const next = feeding === 'constant' ? () => Promise.resolve(constant) : () => feed.next();
+
 say({
   program: 'uscl',
   feeding,
@@ -27,19 +58,21 @@ say({
   channels: config.view.channels,
   pairs: config.batch.pairs,
   precision: config.precision,
-  backend: session.backend,
+  backend: backend.describe(),
   node: process.version,
 });
-for await (const line of createInterface({ input: process.stdin })) {
-  const [command, count] = line.split(' ');
-  if (command === 'quit') break;
-  const seconds: number[] = [];
-  const parts: unknown[] = [];
-  for (let i = 0; i < Number(count); i++) {
-    const start = performance.now();
-    parts.push(await session.step(feeding === 'constant' ? 'constant' : 'loader'));
-    seconds.push((performance.now() - start) / 1000);
-  }
-  // Node counts kilobytes here.
-  say({ seconds, parts, peakBytes: process.resourceUsage().maxRSS * 1024 });
+await answerSteps(async () => (await network.step(next, 1, config.optimizer.learningRate, null)).seconds);
+
+/** Clips for two batches or more, of two halves, because a merged dataset may repeat grey three times. */
+async function simulated(pairs: number): Promise<string> {
+  const halves = [0, 1].map((seed) => ({ seed, out: join(scratch, `half-${seed}`) }));
+  for (const half of halves)
+    await makePhantom({ ...half, clips: Math.max(3, pairs), framesPerClip: 6, size: 256 });
+  const { folder } = await mergeDatasets({
+    datasets: halves.map(({ out }) => out),
+    out: join(scratch, 'clips'),
+    prefixes: ['a', 'b'],
+    channels,
+  });
+  return folder;
 }

@@ -115,7 +115,6 @@ export type { Losses, Method, PairLabels } from './methods/method.ts';
 export { uscl } from './methods/uscl.ts';
 
 // Training.
-export { bench, type BenchOptions, type BenchResult } from './cli/bench/bench.ts';
 export { namedTensors, readCheckpoint, type Checkpoint } from './runs/checkpoint.ts';
 export type { GivenLayers } from './runs/config-layers.ts';
 export { configSchema, type Config, type PartialConfig } from './runs/config.ts';

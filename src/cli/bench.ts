@@ -1,10 +1,21 @@
-/** `uscl bench`. */
+/**
+ * `uscl bench`: the first steps of a real pretraining, timed by its own log. The run is made in a temporary folder and
+ * stopped as Ctrl-C would; nothing of it stays.
+ */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Command } from 'commander';
-import { PRESETS } from '../runs/config.ts';
-import { bench, type BenchResult } from './bench/bench.ts';
-import { defined } from '../base/collect.ts';
+import { mean } from '../base/collect.ts';
+import { quantile } from '../evaluation/scores/resampling.ts';
+import { makePhantom } from '../phantom/phantom.ts';
+import { pretrain } from '../pretrain/pretrain.ts';
+import { type ConfigSources, PRESETS, resolveConfig } from '../runs/config.ts';
+import type { GivenLayers } from '../runs/config-layers.ts';
+import type { StepEntry } from '../runs/log.ts';
+import { readRunConfig, RUN_FILES } from '../runs/run-folder.ts';
 import { collect, runCommand, whole, withJson } from './command.ts';
-import { byteSize, percent } from './output.ts';
+import { byteSize, duration, type Output, percent } from './output.ts';
 import { layersOf } from './training.ts';
 
 interface Options {
@@ -15,17 +26,18 @@ interface Options {
   readonly json?: boolean;
 }
 
-const KERNELS_SHOWN = 12;
+/** Steps before measuring: plans are made and memory is touched in them. */
+const WARM_UP = 2;
 
 export function benchCommand(): Command {
   const command = new Command('bench')
-    .summary('how fast a real training step is here')
+    .summary('how fast pretraining is here')
     .description(
-      'Times the step of `uscl pretrain`, with its loader and with a constant batch, and says where it goes; then steps of ' +
-        'fine-tuning and inference with the same network.',
+      'Makes the first steps of `uscl pretrain` with this configuration and tells pairs a second, the share of time spent ' +
+        'waiting for data, memory and, with --dataset, how long the whole run would take. Keeps nothing.',
     )
-    .option('--dataset <folder>', 'dataset to load from (default: made-up clips of 340×256 pixels)')
-    .addOption(whole('--steps <number>', 'measured steps of each kind', 1, 10_000).default(8))
+    .option('--dataset <folder>', 'dataset to train on (default: simulated clips of 256×256 pixels)')
+    .addOption(whole('--steps <number>', 'measured steps', 1, 10_000).default(8))
     .option('--config <file>', 'YAML file with configuration keys')
     .option('--set <key=value>', 'set one configuration key; repeatable', collect, [])
     .addHelpText(
@@ -33,40 +45,97 @@ export function benchCommand(): Command {
       `
 Examples:
   uscl bench
-  uscl bench --set precision=f32 --set view.size=112
-  uscl bench --json --set model.backbone=resnet50 --set batch.pairs=16`,
+  uscl bench --dataset lung --set batch.pairs=64
+  uscl bench --json --set model.backbone=resnet50 --set view.size=112`,
     );
   return withJson(command).action((options: Options) =>
     runCommand(options, async (output, signal) => {
-      const result = await output.during('bench', 'steps', (watch) =>
-        bench({
-          ...{ config: layersOf(options, PRESETS), steps: options.steps, ...watch, signal },
-          ...defined({ dataset: options.dataset }),
-        }),
-      );
-      output.tell(result, describe(result));
+      const scratch = mkdtempSync(join(tmpdir(), 'uscl-bench-'));
+      try {
+        await bench(options, scratch, output, signal);
+      } finally {
+        rmSync(scratch, { recursive: true, force: true });
+      }
     }),
   );
 }
 
-function describe(result: BenchResult): string {
-  const { config, environment, shares, images } = result;
-  const slower = 1 - result.pairsPerSecond / result.pairsPerSecondConstant;
-  const kernels = result.kernels
-    .slice(0, KERNELS_SHOWN)
-    .map(({ node, kernel, seconds }) => `  ${(1000 * seconds).toFixed(1).padStart(8)} ms  ${node} ${kernel}`);
-  return [
-    `${environment.cpu}, ${environment.backend.library} (${environment.backend.instructionSet}), ${environment.backend.threads} threads`,
-    `${config.model.backbone}, ${config.size} px, ${config.batch.pairs} pairs, ${config.precision}`,
-    `${result.pairsPerSecond.toFixed(2)} pairs/s (${result.secondsPerStep.toFixed(3)} s a step); ` +
-      `constant batch ${result.pairsPerSecondConstant.toFixed(2)} pairs/s; the loader costs ${percent(Math.max(0, slower))}`,
-    `of a step: ${Object.entries(shares)
-      .map(([part, share]) => `${part} ${percent(share)}`)
-      .join(', ')}`,
+async function bench(options: Options, scratch: string, output: Output, signal: AbortSignal): Promise<void> {
+  const { steps } = options;
+  const layers = layersOf(options, PRESETS);
+  const { dataset, config } =
+    options.dataset === undefined
+      ? await simulated(layers, scratch, output, signal)
+      : { dataset: options.dataset, config: layers };
+  const entries: StepEntry[] = [];
+  const enough = new AbortController();
+  let machine = '';
+  const out = join(scratch, 'run');
+  const summary = await output.during('bench', 'steps', ({ onProgress, onNote }) =>
+    pretrain({
+      ...{ dataset, out, config, signal: AbortSignal.any([signal, enough.signal]) },
+      onEvent: (event) => {
+        if (event.kind === 'note') onNote(event.text);
+        if (event.kind === 'start') machine = `${event.backend}, ${event.precision}`;
+        if (event.kind !== 'step') return;
+        entries.push(event.entry);
+        onProgress(entries.length, WARM_UP + steps, `${event.entry.seconds.toFixed(2)} s a step`);
+        if (entries.length === WARM_UP + steps) enough.abort();
+      },
+    }),
+  );
+  signal.throwIfAborted();
+  // A run that is shorter than the warm-up is measured as it is.
+  const measured = entries.length > WARM_UP ? entries.slice(WARM_UP) : entries;
+  const secondsPerStep = median(measured.map(({ seconds }) => seconds));
+  const result = {
+    pairsPerSecond: median(measured.map(({ pairsPerSecond }) => pairsPerSecond)),
+    secondsPerStep,
+    dataWaitShare: mean(measured.map(({ dataWaitShare }) => dataWaitShare)),
+    // Node counts kilobytes here.
+    peakMemory: process.resourceUsage().maxRSS * 1024,
+    /** Of the steps of the whole run on this dataset, without scores and checkpoints. */
+    secondsOfRun: options.dataset === undefined ? null : secondsPerStep * summary.steps,
+    steps: measured.length,
+    config: readRunConfig(out),
+    environment: JSON.parse(readFileSync(join(out, RUN_FILES.environment), 'utf8')) as unknown,
+  };
+  const { model, view, batch, threads } = result.config;
+  const lines = [
+    `${machine}, ${threads ?? 'all'} threads: ${model.backbone}, ${view.size} px, ${batch.pairs} pairs`,
+    `${result.pairsPerSecond.toFixed(2)} pairs/s, ${secondsPerStep.toFixed(3)} s a step, ${percent(result.dataWaitShare)} of it waiting for data`,
     `peak memory ${byteSize(result.peakMemory)}`,
-    `images a second: pretraining step ${images.pretraining.toFixed(0)}; fine-tuning of all layers ${images.all.toFixed(0)}, ` +
-      `of the last block ${images.lastBlock.toFixed(0)}; inference ${images.inference.toFixed(0)}`,
-    `slowest kernels (of ${result.kernels.length}), a step:`,
-    ...kernels,
-  ].join('\n');
+    ...(result.secondsOfRun === null
+      ? []
+      : [`the ${summary.steps} steps of the run: ${duration(result.secondsOfRun)}`]),
+  ];
+  output.tell(result, lines.join('\n'));
+}
+
+/** More steps than anyone measures. */
+const ENDLESS = 1_000_000;
+
+/** Simulated clips, one step an epoch, and the configuration of a run on them that only makes steps. */
+async function simulated(
+  layers: GivenLayers,
+  scratch: string,
+  output: Output,
+  signal: AbortSignal,
+): Promise<{ readonly dataset: string; readonly config: ConfigSources }> {
+  const dataset = join(scratch, 'clips');
+  const { batch, data, training } = resolveConfig(layers);
+  const clips = Math.max(3, Math.ceil((batch.pairs * training.accumulate) / data.rate));
+  await output.during('simulate', 'clips', ({ onProgress }) =>
+    makePhantom({ out: dataset, clips, framesPerClip: 3, size: 256, onProgress, signal }),
+  );
+  const overrides = {
+    data: { validation: { fraction: 0 } },
+    training: { steps: ENDLESS },
+    checkpoint: { every: ENDLESS },
+  };
+  return { dataset, config: { ...layers, overrides } };
+}
+
+function median(values: readonly number[]): number {
+  return quantile(Float64Array.from(values).sort(), 0.5);
 }

@@ -411,26 +411,34 @@ describe('the way of a clip', () => {
     expect((await uscl([...args, '--overwrite'])).code).toBe(0);
   });
 
-  test('bench measures the step with and without the loader, fine-tuning and inference', async () => {
-    const result = await uscl(['bench', '--json', '--steps', '1', ...tiny, '--set', 'batch.pairs=2']);
-    expect(result.code).toBe(0);
-    const { shares, kernels, ...rest } = z
-      .object({
-        pairsPerSecond: z.number().positive(),
-        pairsPerSecondConstant: z.number().positive(),
-        peakMemory: z.number().min(1e6),
-        images: z.strictObject({
-          pretraining: z.number().positive(),
-          all: z.number().positive(),
-          lastBlock: z.number().positive(),
-          inference: z.number().positive(),
-        }),
-        shares: z.record(z.string(), z.number()),
-        kernels: z.array(z.object({ node: z.string(), seconds: z.number() })),
-      })
-      .parse(jsonOf(result));
-    expect(rest.pairsPerSecond).toBeGreaterThan(0);
-    expect(Object.values(shares).reduce((a, b) => a + b)).toBeCloseTo(1, 6);
-    expect(kernels.some(({ node }) => node === 'layer1.0.conv1')).toBe(true);
+  test('bench times so many steps of the run itself and leaves nothing behind', async () => {
+    const temporary = join(scratch, 'temporary');
+    mkdirSync(temporary);
+    const schema = z.object({
+      pairsPerSecond: z.number().positive(),
+      secondsPerStep: z.number().positive(),
+      dataWaitShare: z.number().min(0).max(1),
+      // Bytes: a Node process takes tens of millions of them.
+      peakMemory: z.number().min(3e7).max(1e11),
+      secondsOfRun: z.number().positive().nullable(),
+      steps: z.int(),
+      config: z.object({ view: z.object({ size: z.int() }), batch: z.object({ pairs: z.int() }) }),
+      environment: z.object({ uscl: z.string() }),
+    });
+    const measured = async (...args: readonly string[]) => {
+      const set = [...tiny, '--set', 'batch.pairs=2', '--set', 'training.epochs=7'];
+      const result = await uscl(['bench', '--json', '--steps', '3', ...set, ...args], { TMPDIR: temporary });
+      expect(result.code).toBe(0);
+      expect(readdirSync(temporary)).toEqual([]);
+      const told = schema.parse(jsonOf(result));
+      expect(told.steps).toBe(3);
+      expect(told.pairsPerSecond * told.secondsPerStep).toBeCloseTo(2, 6);
+      expect(told.config.batch.pairs).toBe(2);
+      return told;
+    };
+    expect((await measured()).secondsOfRun).toBeNull();
+    const { secondsOfRun, secondsPerStep } = await measured('--dataset', dataset);
+    // Ten clips in groups of two, of which one group is held out: four steps of two pairs an epoch.
+    expect(secondsOfRun! / secondsPerStep).toBeCloseTo(28, 6);
   });
 });
