@@ -1,10 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import type { Parameters, Precision } from '../../src/engine/core/backend.ts';
+import type { Precision } from '../../src/engine/core/backend.ts';
 import { foldNetwork } from '../../src/engine/core/fold.ts';
 import { INPUT, type Network, type Node } from '../../src/engine/core/network.ts';
 import { openBackend } from '../../src/engine/open.ts';
 import { resnet } from '../../src/models/resnet.ts';
-import { everyNode, fillNormal, fillParameters, networkOf, relativeError } from './helpers.ts';
+import {
+  everyNode,
+  fillNormal,
+  fillParameters,
+  fillStatistics,
+  networkOf,
+  relativeError,
+  vectorNorms,
+} from './helpers.ts';
 
 const conv = (name: string, input: string, filters: number): Node => ({
   kind: 'conv',
@@ -71,16 +79,9 @@ const NETWORKS: readonly (readonly [string, Network])[] = [
     'a norm on the image',
     networkOf([16, 9, 9], [norm('first', INPUT), conv('a', 'first', 16), norm('n', 'a', true)]),
   ],
+  ['norms of vectors', vectorNorms(16)],
+  ['norms of 21 features', vectorNorms(21)],
 ];
-
-/** Running statistics away from their start, as after training. */
-function fillStatistics(parameters: Parameters): void {
-  for (const { name, offset, length, initial } of parameters.statisticSpecs) {
-    const target = parameters.statistics.subarray(offset, offset + length);
-    fillNormal(target, 5, name, 0.3);
-    if (initial === 1) target.forEach((value, i) => (target[i] = 0.6 + Math.abs(value)));
-  }
-}
 
 interface Options {
   readonly fold: boolean;
@@ -144,6 +145,21 @@ describe('folding', () => {
       expect(new Set(kinds)).toEqual(new Set(['foldedConv', 'maxPool', 'globalAveragePool']));
       expect(kinds.filter((kind) => kind === 'foldedConv')).toHaveLength(depth === 18 ? 20 : 53);
     }
+  });
+
+  it('leaves norms of vectors as they are', () => {
+    expect(foldNetwork(vectorNorms(8), []).map(({ kind, name }) => `${kind} ${name}`)).toEqual([
+      'foldedConv stemNorm',
+      'globalAveragePool pooled',
+      'batchNorm first',
+      'linear a',
+      'relu open',
+      'batchNorm b',
+      'addRelu sum',
+      'batchNorm c',
+      'linear head',
+      'batchNorm last',
+    ]);
   });
 
   it.each(['reference', 'onednn'] as const)('keeps every value that someone looks at (%s)', (kind) => {

@@ -87,6 +87,39 @@ export function oddNetwork(width: number): Network {
   return everyNode(width % 2 === 0 ? 1 : 3, 25, width, width, 19);
 }
 
+/**
+ * Norms of vectors wherever one can stand: after the pooling, after a linear layer, a ReLU and a sum, and at the end,
+ * with a ReLU and without; `width` channels and features everywhere. Epsilon is large: a norm of few vectors that
+ * leads to another one passes on a gradient that is mostly rounding otherwise.
+ */
+export function vectorNorms(width: number): Network {
+  const norm = (name: string, input: string, relu: boolean): Node => ({
+    kind: 'batchNorm',
+    name,
+    input,
+    relu,
+    epsilon: 1e-2,
+    momentum: 0.3,
+  });
+  return {
+    input: [width % 2 === 0 ? 1 : 3, 11, 9],
+    nodes: [
+      { kind: 'conv', name: 'stem', input: INPUT, filters: width, kernel: 3, stride: 2, padding: 1 },
+      norm('stemNorm', 'stem', true),
+      { kind: 'globalAveragePool', name: 'pooled', input: 'stemNorm' },
+      norm('first', 'pooled', true),
+      { kind: 'linear', name: 'a', input: 'first', features: width },
+      { kind: 'relu', name: 'open', input: 'a' },
+      norm('b', 'open', false),
+      { kind: 'addRelu', name: 'sum', inputs: ['b', 'first'] },
+      norm('c', 'sum', false),
+      { kind: 'linear', name: 'head', input: 'c', features: width },
+      norm('last', 'head', true),
+    ],
+    outputs: ['head', 'last'],
+  };
+}
+
 export interface Execution {
   readonly outputs: ReadonlyMap<string, Float32Array>;
   readonly gradients: ReadonlyMap<string, Float32Array>;
@@ -108,6 +141,23 @@ export function fillParameters(parameters: Parameters, seed: number): void {
   }
   for (const { offset, length, initial } of parameters.statisticSpecs)
     parameters.statistics.fill(initial, offset, offset + length);
+}
+
+/** Running statistics away from their start, as after training. */
+export function fillStatistics(parameters: Parameters): void {
+  for (const { name, offset, length, initial } of parameters.statisticSpecs) {
+    const target = parameters.statistics.subarray(offset, offset + length);
+    fillNormal(target, 5, name, 0.3);
+    if (initial === 1) target.forEach((value, i) => (target[i] = 0.6 + Math.abs(value)));
+  }
+}
+
+/** A parameter's or a statistic's part of the flat vector that holds it. */
+export function part(parameters: Parameters, data: Float32Array, name: string): Float32Array {
+  const { offset, length } = [...parameters.specs, ...parameters.statisticSpecs].find(
+    (spec) => spec.name === name,
+  )!;
+  return data.subarray(offset, offset + length);
 }
 
 /** One forward and backward pass on inputs and output gradients that depend on the seed only. */

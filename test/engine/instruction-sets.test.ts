@@ -6,20 +6,23 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Every layer at some widths, in a process of its own: the instruction set is read once, when the library loads. */
 const SWEEP = `import { openBackend } from './src/engine/open.ts';
-import { oddNetwork } from './test/engine/helpers.ts';
+import { oddNetwork, vectorNorms } from './test/engine/helpers.ts';
 import { layerErrors } from './test/engine/layers.ts';
 const backend = openBackend({ kind: 'onednn', threads: 1, profile: true });
 const { instructionSet, precisions } = backend.describe();
 const found = [];
-for (const width of [1, 3, 4, 8, 9, 12, 16, 20, 24, 33])
+const networks = [1, 3, 4, 8, 9, 12, 16, 20, 24, 33].flatMap((width) => [
+  { width, batch: 2, network: oddNetwork(width) },
+  { width, batch: 7, network: vectorNorms(width) },
+]);
+for (const { width, batch, network } of networks)
   for (const precision of precisions) {
-    const network = oddNetwork(width);
     const parameters = backend.createParameters(network);
-    const plan = backend.compile(network, parameters, { batch: 2, mode: 'train', precision });
+    const plan = backend.compile(network, parameters, { batch, mode: 'train', precision });
     plan.forward();
     plan.backward();
     const plain = plan.profile().filter(({ kernel }) => kernel.includes(' ref')).map(({ node, kernel }) => node + ' ' + kernel);
-    found.push({ width, precision, plain, ...layerErrors(backend, network, { batch: 2, precision }) });
+    found.push({ width, precision, plain, ...layerErrors(backend, network, { batch, precision }) });
   }
 console.log(JSON.stringify({ instructionSet, found }));`;
 

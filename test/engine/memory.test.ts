@@ -3,7 +3,7 @@ import type { Plan } from '../../src/engine/core/backend.ts';
 import type * as Memory from '../../src/engine/onednn/native/memory.ts';
 import type * as Placement from '../../src/engine/onednn/native/placement.ts';
 import { openBackend } from '../../src/engine/open.ts';
-import { fillNormal, fillParameters, oddNetwork } from './helpers.ts';
+import { fillNormal, fillParameters, oddNetwork, vectorNorms } from './helpers.ts';
 
 /*
  * What a plan computes must not depend on what its memory held before. Every block that the engine allocates is seen
@@ -43,9 +43,12 @@ async function fillArena(plan: Plan, byte: number): Promise<void> {
   byteView(arena.address as Parameters<typeof byteView>[0], arena.bytes).fill(byte);
 }
 
-describe.each([1, 5, 8, 12, 16, 24])('a plan of width %i', (width) => {
-  const network = oddNetwork(width);
+const NETWORKS = [1, 5, 8, 12, 16, 24].flatMap((width) => [
+  [`every kind of node, width ${width}`, oddNetwork(width)] as const,
+  [`norms of vectors, width ${width}`, vectorNorms(width)] as const,
+]);
 
+describe.each(NETWORKS)('a plan of %s', (_, network) => {
   it.each([
     ['f32', 'train'],
     ['bf16', 'train'],

@@ -7,7 +7,7 @@ import {
   statisticSpecs,
   type Network,
 } from '../../src/engine/core/network.ts';
-import { everyNode } from './helpers.ts';
+import { everyNode, vectorNorms } from './helpers.ts';
 
 describe('a network', () => {
   it('has the shapes of the usual convolution arithmetic', () => {
@@ -28,6 +28,20 @@ describe('a network', () => {
     const scale = specs.findIndex(({ name }) => name === 'aNorm.weight');
     expect(specs[scale + 1]?.name).toBe('aNorm.bias');
     expect(statisticSpecs(everyNode(1, 64)).map(({ name }) => name)).toContain('shortNorm.running_var');
+  });
+
+  it('normalises vectors as it does maps, feature by feature', () => {
+    const network = vectorNorms(6);
+    expect(inferShapes(network).get('first')).toEqual([6]);
+    expect(inferShapes(network).get('last')).toEqual([6]);
+    const shape = (name: string) => parameterSpecs(network).find((spec) => spec.name === name)?.shape;
+    expect(shape('last.weight')).toEqual([6]);
+    expect(shape('last.bias')).toEqual([6]);
+    const statistics = statisticSpecs(network).filter(({ name }) => name.startsWith('last.'));
+    expect(statistics.map(({ name, length, initial }) => [name, length, initial])).toEqual([
+      ['last.running_mean', 6, 0],
+      ['last.running_var', 6, 1],
+    ]);
   });
 
   const broken: readonly (readonly [string, Network, RegExp])[] = [
@@ -74,6 +88,11 @@ describe('a network', () => {
       'a linear layer on a map',
       { input: [1, 8, 8], nodes: [{ kind: 'linear', name: 'l', input: INPUT, features: 3 }], outputs: [] },
       /takes a vector/,
+    ],
+    [
+      'a mean over the sides of a vector',
+      { input: [8], nodes: [{ kind: 'globalAveragePool', name: 'p', input: INPUT }], outputs: [] },
+      /needs a feature map/,
     ],
   ];
   it.each(broken)('refuses %s, naming the node', (_, network, message) => {

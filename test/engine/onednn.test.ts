@@ -10,6 +10,7 @@ import {
   networkOf,
   relativeError,
   runOn,
+  vectorNorms,
 } from './helpers.ts';
 
 const conv = (kernel: number, stride: number, filters: number): Node => ({
@@ -50,6 +51,8 @@ const LAYERS: readonly (readonly [string, Network])[] = [
     ),
   ],
   ['every kind of node', everyNode(3, 64)],
+  ['batch norms of vectors', vectorNorms(16)],
+  ['batch norms of 13 features', vectorNorms(13)],
 ];
 
 describe.each(LAYERS)('%s', (_, network) => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { openBackend } from '../../src/engine/open.ts';
 import { cutNetwork } from '../../src/engine/core/cut.ts';
 import { INPUT, type Network } from '../../src/engine/core/network.ts';
-import { everyNode, oddNetwork } from './helpers.ts';
+import { everyNode, oddNetwork, vectorNorms } from './helpers.ts';
 import { layerErrors } from './layers.ts';
 
 /*
@@ -27,6 +27,29 @@ describe('every layer at every width from 1 to 40', () => {
         expect(errors.parameters, label).toBeLessThan(width < 3 ? 10 * gradient : gradient);
       }
   });
+});
+
+describe('norms of vectors at every width from 1 to 40', () => {
+  it.each([
+    ['f32', 1e-5, 2e-4],
+    ['bf16', 1e-2, 1e-2],
+  ] as const)(
+    'make of what they are given what exact arithmetic makes (%s)',
+    (precision, value, gradient) => {
+      using backend = openBackend({ kind: 'onednn', threads: 2 });
+      for (const width of WIDTHS)
+        for (const [batch, normGroups] of [
+          [7, 1],
+          [16, 2],
+        ] as const) {
+          const errors = layerErrors(backend, vectorNorms(width), { batch, precision, normGroups });
+          const label = `width ${width}, batch ${batch} in ${normGroups}: ${errors.worst}`;
+          expect(errors.values, label).toBeLessThan(value);
+          expect(errors.passed, label).toBeLessThan(gradient);
+          expect(errors.parameters, label).toBeLessThan(gradient);
+        }
+    },
+  );
 });
 
 describe('layers whose maps come in layouts of their own', () => {

@@ -23,9 +23,10 @@ export type Node =
       readonly padding: number;
     }
   /**
-   * Batch normalisation with optional fused ReLU. Parameters `<name>.weight`, `<name>.bias`; statistics
-   * `<name>.running_mean`, `<name>.running_var` with r ← (1 − momentum)·r + momentum·batch (unbiased variance),
-   * as PyTorch defines them.
+   * Batch normalisation with optional fused ReLU: of each channel of a feature map over batch, height and width, or
+   * of each feature of a vector over the batch (PyTorch's BatchNorm2d and BatchNorm1d). Parameters `<name>.weight`,
+   * `<name>.bias`; statistics `<name>.running_mean`, `<name>.running_var` with
+   * r ← (1 − momentum)·r + momentum·batch (unbiased variance), as PyTorch defines them.
    */
   | {
       readonly kind: 'batchNorm';
@@ -112,7 +113,6 @@ function shapeOf(node: Node, shapes: ReadonlyMap<string, ValueShape>): ValueShap
       return [channels, windowed(node, height), windowed(node, width)];
     }
     case 'batchNorm':
-      return mapShape(node.name, first);
     case 'relu':
       return first;
     case 'addRelu':

@@ -1,11 +1,15 @@
 /** What every backend checks before it compiles a plan. */
 import { UsclError } from '../../base/errors.ts';
 import type { PlanOptions } from './backend.ts';
-import type { ValueShape } from './network.ts';
+import type { Network, ValueShape } from './network.ts';
 
 /** Throws `NORM_GROUPS` or `PLAN_OPTIONS` for options that do not fit each other or the network. */
-export function checkPlanOptions(shapes: ReadonlyMap<string, ValueShape>, options: PlanOptions): void {
-  const { batch, mode, normGroups = 1, taps = [], fold = false } = options;
+export function checkPlanOptions(
+  { nodes }: Network,
+  shapes: ReadonlyMap<string, ValueShape>,
+  options: PlanOptions,
+): void {
+  const { batch, mode, normGroups = 1, taps = [], fold = false, frozenNorms = () => false } = options;
   if (batch % normGroups !== 0)
     throw new UsclError({
       kind: 'usage',
@@ -13,6 +17,21 @@ export function checkPlanOptions(shapes: ReadonlyMap<string, ValueShape>, option
       message: `A batch of ${batch} cannot be split into ${normGroups} equal parts.`,
       where: 'normGroups',
       remedy: 'Choose a batch that is a multiple of the number of parts.',
+    });
+  const alone =
+    mode === 'train' && batch === normGroups
+      ? nodes.find(
+          ({ kind, name }) => kind === 'batchNorm' && shapes.get(name)?.length === 1 && !frozenNorms(name),
+        )
+      : undefined;
+  if (alone !== undefined)
+    throw new UsclError({
+      kind: 'usage',
+      code: 'PLAN_OPTIONS',
+      message:
+        'A batch norm of vectors has a single one to normalise: whatever it is given, it would give its bias.',
+      where: `node ${alone.name}`,
+      remedy: 'Train with two or more samples in each part of the batch, or freeze that norm.',
     });
   const unknown = taps.find((name) => !shapes.has(name));
   if (unknown !== undefined)

@@ -42,7 +42,7 @@ function build(
 ): Plan {
   const bound = bindParameters(network, parameters);
   const shapes = inferShapes(network);
-  checkPlanOptions(shapes, options);
+  checkPlanOptions(network, shapes, options);
   const training = options.mode === 'train';
   const { taps = [] } = options;
   const needs = gradientNeeds(

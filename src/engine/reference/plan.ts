@@ -49,7 +49,7 @@ class ReferencePlan implements Plan {
     this.#profile = profile;
     this.#groups = options.normGroups ?? 1;
     this.#shapes = inferShapes(network);
-    checkPlanOptions(this.#shapes, options);
+    checkPlanOptions(network, this.#shapes, options);
     this.#bound = bindParameters(network, parameters);
     const training = options.mode === 'train';
     this.#needs = gradientNeeds(
@@ -409,7 +409,7 @@ class ReferencePlan implements Plan {
   }
 }
 
-/** r ← (1 − m)·r + m·batch, group after group, with the unbiased variance (PyTorch's BatchNorm2d). */
+/** r ← (1 − m)·r + m·batch, group after group, with the unbiased variance (as PyTorch's batch norms). */
 function updateRunning(
   mean: Float32Array,
   variance: Float32Array,

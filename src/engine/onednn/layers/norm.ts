@@ -1,5 +1,5 @@
-/** Batch norm in training (a part of the batch at a time) and with running statistics. */
-import { Arg, DataType, NormFlag, Prop, Query } from '../native/constants.ts';
+/** Batch norm of maps and vectors, in training (a part of the batch at a time) and with running statistics. */
+import { Arg, DataType, NormFlag, Prop, Query, Tag } from '../native/constants.ts';
 import type { Descriptor } from '../native/context.ts';
 import { viewOf, type Tensor } from '../native/recorder.ts';
 import { plain, type Compilation, type NodeOf, type Recorded } from './common.ts';
@@ -8,10 +8,11 @@ export function recordBatchNorm(c: Compilation, node: NodeOf<'batchNorm'>, sourc
   const { recorder } = c;
   const { context, scope } = recorder;
   const { functions } = context;
-  const [, channels = 0, height = 1, width = 1] = source.descriptor.dimensions;
+  const whole = asMap(c, source.descriptor);
+  const [, channels = 0, height = 1, width = 1] = whole.dimensions;
   const frozen = c.frozenNorm(node.name);
   const groups = frozen ? 1 : c.normGroups;
-  const part = groupDescriptor(c, source.descriptor, groups);
+  const part = groupDescriptor(c, whole, groups);
   const flags =
     NormFlag.useScaleShift |
     (node.relu ? NormFlag.fuseRelu : 0) |
@@ -133,6 +134,16 @@ function recordNormGradient(
       }
     });
   });
+}
+
+/**
+ * A vector as the map of one pixel that its numbers are. It is called channels-last: oneDNN has vector kernels for
+ * that layout, and nothing in it is padded; called plain, the same numbers take up to sixty times as long.
+ */
+function asMap(c: Compilation, source: Descriptor): Descriptor {
+  const { dimensions, type } = source;
+  if (dimensions.length !== 2) return source;
+  return c.recorder.context.descriptor(c.recorder.scope, [...dimensions, 1, 1], type, Tag.acdb);
 }
 
 /** The layout of one of `groups` equal consecutive parts of the batch. */
