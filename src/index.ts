@@ -99,7 +99,6 @@ export { readPredictions, writePredictions, type Predictions } from './evaluatio
 export { compareProbes, probe, type ProbeInput } from './evaluation/probes/probe.ts';
 export { probeComparisonSchema, probeResultSchema } from './evaluation/probes/probe-result.ts';
 export type { ProbeComparison, ProbeResult } from './evaluation/probes/probe-result.ts';
-export { featureStatistics } from './evaluation/features/statistics.ts';
 export { embeddingMap } from './evaluation/explanations/embedding-map.ts';
 export {
   explanationSchema,

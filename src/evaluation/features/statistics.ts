@@ -1,63 +1,14 @@
-/**
- * Numbers that show whether features have collapsed, without any label: effective rank (Roy & Vetterli, EUSIPCO
- * 2007), mean cosine between rows, dead columns, and uniformity on the unit sphere (Wang & Isola, ICML 2020).
- */
+/** The number that shows whether features have collapsed, without any label. */
 import { dataError, type UsclError } from '../../base/errors.ts';
 import { symmetricEigenvalues } from './eigen.ts';
-import { columnStatistics, eachRow, normaliseRows, timesTransposed } from './matrix.ts';
-
-export interface FeatureStatistics {
-  readonly rows: number;
-  readonly dim: number;
-  /**
-   * exp(−Σ pᵢ·ln pᵢ), pᵢ = σᵢ / Σσ, over the singular values σ of the centred features: between 0 (all rows equal)
-   * and min(rows − 1, dim).
-   */
-  readonly effectiveRank: number;
-  /** Mean cosine over all pairs of rows (not centred): 1 when all point the same way. */
-  readonly meanCosine: number;
-  /** Columns that never change. */
-  readonly deadColumns: number;
-  /** Mean Euclidean length of a row. */
-  readonly meanNorm: number;
-  /**
-   * ln of the mean over pairs of rows of exp(−2·‖x − y‖²) on unit rows: 0 when all are equal, about −4 when they spread
-   * evenly over a sphere of many dimensions (t = 2).
-   */
-  readonly uniformity: number;
-}
+import { columnStatistics, timesTransposed } from './matrix.ts';
 
 /**
- * Statistics of features [rows, dim]; at least two rows. Cost: rows²·dim for the pairs plus min(rows, dim)³.
- * @throws UsclError `STATISTICS_INPUT` for fewer than two rows, a length that is no multiple of `dim`, or a value that
- *   is not finite.
- */
-export function featureStatistics(features: Float32Array, dim: number): FeatureStatistics {
-  const rows = requireRows(features, dim);
-  const unit = normaliseRows(features, dim);
-  const pairs = pairSums(unit, dim, rows);
-  let norms = 0;
-  for (let row = 0; row < rows; row++) {
-    let square = 0;
-    for (let d = 0; d < dim; d++) square += features[row * dim + d]! ** 2;
-    norms += Math.sqrt(square) / rows;
-  }
-  let deadColumns = 0;
-  for (let d = 0; d < dim; d++) {
-    let changes = false;
-    for (let row = 1; row < rows && !changes; row++) changes = features[row * dim + d] !== features[d];
-    if (!changes) deadColumns++;
-  }
-  return {
-    ...{ rows, dim, effectiveRank: effectiveRank(features, dim), deadColumns, meanNorm: norms },
-    ...{ meanCosine: pairs.cosine, uniformity: pairs.uniformity },
-  };
-}
-
-/**
- * exp(−Σ pᵢ·ln pᵢ), pᵢ = σᵢ / Σσ, over the singular values σ of the centred features [rows, dim] (Roy & Vetterli, eq. 4),
- * from the eigenvalues of the smaller Gram matrix. 0 when all rows are equal.
- * @throws UsclError `STATISTICS_INPUT` as `featureStatistics`.
+ * Effective rank exp(−Σ pᵢ·ln pᵢ), pᵢ = σᵢ / Σσ, over the singular values σ of the centred features [rows, dim] (Roy &
+ * Vetterli, EUSIPCO 2007, eq. 4), from the eigenvalues of the smaller Gram matrix: between 0 (all rows equal) and
+ * min(rows − 1, dim).
+ * @throws UsclError `STATISTICS_INPUT` for fewer than two rows, a length that is no multiple of `dim`, or a value that is
+ *   not finite.
  */
 export function effectiveRank(features: Float32Array, dim: number): number {
   const rows = requireRows(features, dim);
@@ -82,20 +33,6 @@ export function effectiveRank(features: Float32Array, dim: number): number {
   let entropy = 0;
   for (const value of singular) entropy -= (value / total) * Math.log(value / total);
   return singular.length === 0 ? 0 : Math.exp(entropy);
-}
-
-/** Means over all pairs of unit rows. */
-function pairSums(unit: Float32Array, dim: number, rows: number): { cosine: number; uniformity: number } {
-  let cosine = 0;
-  let potential = 0;
-  eachRow(unit, unit, dim, (row, products) => {
-    for (const product of products.subarray(row + 1)) {
-      cosine += product;
-      potential += Math.exp(-4 * Math.max(0, 1 - product));
-    }
-  });
-  const pairs = (rows * (rows - 1)) / 2;
-  return { cosine: cosine / pairs, uniformity: Math.log(potential / pairs) };
 }
 
 function requireRows(features: Float32Array, dim: number): number {
