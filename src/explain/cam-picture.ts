@@ -8,18 +8,18 @@ import { HEAT_COLOURS, overlayHeat } from '../evaluation/explanations/heat-colou
 import { type CamPlan, type Grid, insideShare, resizeMap } from '../evaluation/explanations/grad-cam.ts';
 import {
   ACCENT,
-  fileName,
+  dashed,
   fitted,
-  framePixels,
+  GOOD,
   INK,
   layer,
   type Line,
   lines,
-  outline,
   PALE,
-  type Pixels,
-  sheet,
-} from './drawing.ts';
+  pointsOf,
+  sheetOf,
+  type Tile,
+} from '../charts/sheet.ts';
 import type { Field } from '../dataset/types.ts';
 import { uniformFrames } from '../evaluation/features/embeddings.ts';
 import { LOOK_AT } from '../ingest/contact-sheet.ts';
@@ -29,7 +29,7 @@ import { join } from 'node:path';
 import type { CamVideo } from '../evaluation/explanations/explanation.ts';
 import { imageLength } from '../views/config.ts';
 import { fillWholeView } from '../views/whole.ts';
-import { type PooledClip, referenceTo } from './clip-pool.ts';
+import { fileName, type PooledClip, referenceTo } from './clip-pool.ts';
 import { encodeVideo, type VideoFormat } from '../video/encode.ts';
 import type { Work } from './options.ts';
 import type { Subject } from './opened-data.ts';
@@ -79,25 +79,29 @@ export async function drawCam(picture: CamPicture, box = 320) {
   const size = { width: record.width, height: record.height };
   const { tile, ...whole } = camPictureSize(size, box, captions.length);
   const large = resizeMap(heat, cells, size);
-  const plain = await fitted(await framePixels(dataset, frame, size), box);
-  const warm = await fitted({ data: overlayHeat(frame, large, full), ...size }, box);
+  const { channels } = dataset.manifest;
+  const plain = await fitted(frame, { ...size, channels }, box, 'cubic');
+  const warm = await fitted(overlayHeat(frame, large, full), { ...size, channels: 3 }, box, 'cubic');
   const right = 2 * GAP + tile.width;
   const drawing = [
-    ...(region === null
-      ? []
-      : [outline(region.outlines, right, GAP, tile.width / size.width, tile.height / size.height)]),
+    ...(region?.outlines ?? []).map((outline) =>
+      dashed(
+        pointsOf(outline, { left: right, top: GAP }, tile.width / size.width, tile.height / size.height),
+        GOOD,
+      ),
+    ),
     lines(captions, GAP, 2 * GAP + tile.height - 4, whole.width - 2 * GAP),
     ...barLabels(right + tile.width + GAP + BAR + 4, GAP, tile.height),
   ];
   const bar = colourBar(BAR, tile.height);
-  return sheet(
+  return sheetOf(
     whole,
     [layer(plain, GAP, GAP), layer(warm, right, GAP), layer(bar, right + tile.width + GAP, GAP)],
-    drawing.join(''),
+    drawing,
   );
 }
 
-function colourBar(width: number, height: number): Pixels {
+function colourBar(width: number, height: number): Tile {
   const data = new Uint8Array(3 * width * height);
   for (let y = 0; y < height; y++) {
     const share = height === 1 ? 1 : 1 - y / (height - 1);
@@ -105,7 +109,7 @@ function colourBar(width: number, height: number): Pixels {
     const colour = HEAT_COLOURS.subarray(at, at + 3);
     for (let x = 0; x < width; x++) data.set(colour, 3 * (y * width + x));
   }
-  return { data, width, height };
+  return { input: data, raw: { width, height, channels: 3 } };
 }
 
 function barLabels(x: number, top: number, height: number): string[] {

@@ -4,7 +4,7 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { join } from 'node:path';
-import { writeFileAtomic } from '../base/files.ts';
+import { writePng } from '../charts/sheet.ts';
 import { uniformFrames } from '../evaluation/features/embeddings.ts';
 import type { CamEntry, CamExplanation, CamVideo } from '../evaluation/explanations/explanation.ts';
 import { type CamImage, type CamPlan, insideShare, resizeMap } from '../evaluation/explanations/grad-cam.ts';
@@ -12,8 +12,7 @@ import { largestAt } from '../evaluation/features/matrix.ts';
 import { imageLength } from '../views/config.ts';
 import { fillWholeView } from '../views/whole.ts';
 import { CAM_FOLDER, camCaptions, camVideo, drawCam, fieldRegion, type FieldRegion } from './cam-picture.ts';
-import { type PooledClip, referenceTo } from './clip-pool.ts';
-import { fileName } from './drawing.ts';
+import { fileName, type PooledClip, referenceTo } from './clip-pool.ts';
 import { targetChooser, type TargetChooser, type Work } from './options.ts';
 import type { Subject } from './opened-data.ts';
 
@@ -155,7 +154,7 @@ async function entriesOf(
         ...{ cells: plan.cells, full: Math.max(...image.heat) },
         captions: camCaptions(clip, { ...facts, frame: `frame ${frame + 1} of ${record.frames}` }),
       });
-      writeFileAtomic(join(folder, png), [await drawn.png({ compressionLevel: 9 }).toBuffer()]);
+      await writePng(join(folder, png), drawn);
     }
     entries.push({
       ...referenceTo(clip),

@@ -99,3 +99,12 @@ export function defaultQueries(pool: readonly PooledClip[]): number[] {
     if (record.label !== null && !first.has(record.label)) first.set(record.label, clip);
   return first.size === 0 ? [0] : [...first.values()].slice(0, MOST_QUERIES);
 }
+
+/** A file name that every system takes, with the end of the id, which tells clips apart. */
+export function fileName(index: number, id: string, ending: string): string {
+  const safe = id
+    .replaceAll(/\.[A-Za-z0-9]{1,5}$/g, '')
+    .replaceAll(/[^A-Za-z0-9_-]+/g, '-')
+    .replaceAll(/^-+|-+$/g, '');
+  return `${String(index + 1).padStart(4, '0')}-${safe.slice(-60) || 'clip'}${ending}`;
+}

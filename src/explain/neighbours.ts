@@ -1,11 +1,10 @@
 /** "Clips most like this one" as a picture: the clip that was asked about, then its nearest ones in order. */
 import { join } from 'node:path';
 import type { OverlayOptions } from 'sharp';
-import { writeFileAtomic } from '../base/files.ts';
 import { type NeighbourExplanation, RESEARCH_ONLY } from '../evaluation/explanations/explanation.ts';
 import { nearestClips } from '../evaluation/explanations/retrieval.ts';
-import { referenceTo } from './clip-pool.ts';
-import { ACCENT, fileName, fitted, framePixels, layer, lines, PALE, sheet } from './drawing.ts';
+import { ACCENT, centred, fitted, GOOD, lines, PALE, sheetOf, writePng } from '../charts/sheet.ts';
+import { fileName, referenceTo } from './clip-pool.ts';
 import type { Work } from './options.ts';
 
 export const NEIGHBOURS_FOLDER = 'neighbours';
@@ -15,7 +14,6 @@ const GAP = 10;
 const CAPTION = 50;
 const HEADER = 28;
 const COLUMNS = 5;
-const SAME = '#7be08a';
 
 /**
  * The answers to the clip `query` among unit `rows` [clips, dim]. Errors: those of `nearestClips`, of `readFrame` and of
@@ -54,14 +52,8 @@ export async function explainNeighbours(
     const top = HEADER + Math.floor(i / columns) * (TILE + CAPTION + GAP);
     const { dataset, record } = pool[clip]!;
     const frame = dataset.readFrame(record, Math.floor(record.frames / 2));
-    const picture = await fitted(await framePixels(dataset, frame, record), TILE);
-    layers.push(
-      layer(
-        picture,
-        left + Math.floor((TILE - picture.width) / 2),
-        top + Math.floor((TILE - picture.height) / 2),
-      ),
-    );
+    const raw = { ...record, channels: dataset.manifest.channels };
+    layers.push(centred(await fitted(frame, raw, TILE, 'cubic'), left, top, TILE));
     const isQuery = similarity === null;
     const agrees = record.label !== null && record.label === pool[query]!.record.label;
     drawing.push(
@@ -72,7 +64,7 @@ export async function explainNeighbours(
             bold: true,
             ...(isQuery ? { colour: ACCENT } : {}),
           },
-          { text: record.label ?? 'no label', ...(agrees ? { colour: SAME } : {}) },
+          { text: record.label ?? 'no label', ...(agrees ? { colour: GOOD } : {}) },
           { text: record.id, colour: PALE },
         ],
         left,
@@ -86,8 +78,7 @@ export async function explainNeighbours(
         : []),
     );
   }
-  const buffer = await sheet(size, layers, drawing.join('')).png({ compressionLevel: 9 }).toBuffer();
-  writeFileAtomic(join(folder, png), [buffer]);
+  await writePng(join(folder, png), sheetOf(size, layers, drawing));
   return {
     query: referenceTo(pool[query]!),
     sameGroup,

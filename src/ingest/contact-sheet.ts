@@ -4,9 +4,21 @@
  * its ultrasound field, the outline is drawn over its first frame, with where it lay in the original and how sure the
  * finder was. Only stored pixels are shown.
  */
-import sharp, { type OverlayOptions } from 'sharp';
-import { writeFileAtomic } from '../base/files.ts';
+import type { OverlayOptions } from 'sharp';
 import { escapeXml } from '../charts/markup.ts';
+import {
+  centred,
+  type Corner,
+  dashed,
+  endOf,
+  fitted,
+  GOOD,
+  INK,
+  PALE,
+  pointsOf,
+  sheetOf,
+  writePng,
+} from '../charts/sheet.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import type { ClipRecord, Field } from '../dataset/types.ts';
 import type { Size } from '../video/geometry.ts';
@@ -59,14 +71,11 @@ export async function contactSheet(
     captions.push(caption(clip, dataset.manifest.classes, left, top + 15, cell.width - GAP));
     const raw = { width: clip.width, height: clip.height, channels: dataset.manifest.channels };
     for (const [position, frame] of spread(clip.frames, frames).entries()) {
-      const picture = await thumbnail(dataset.readFrame(clip, frame), raw, tile);
-      const corner = {
-        left: left + position * (tile + 2) + Math.floor((tile - picture.raw.width) / 2),
-        top: top + CAPTION + Math.floor((tile - picture.raw.height) / 2),
-      };
+      const picture = await fitted(dataset.readFrame(clip, frame), raw, tile);
+      const placed = centred(picture, left + position * (tile + 2), top + CAPTION, tile);
       if (position === 0 && clip.field !== null)
-        captions.push(outlineOver(clip, clip.field, corner, picture.raw));
-      layers.push({ ...picture, ...corner });
+        captions.push(outlineOver(clip, clip.field, placed, picture.raw));
+      layers.push(placed);
     }
   }
   const shown =
@@ -74,37 +83,9 @@ export async function contactSheet(
       ? `${clips.length} of ${dataset.clips.length} clips shown`
       : `${clips.length} clips`;
   const title = `${dataset.manifest.name}: ${shown}, ${dataset.manifest.frames} frames. Research use only, not a medical device.`;
-  const heading = `<text x="${GAP}" y="20" font-size="14" fill="#ffffff">${escapeXml(fit(title, width - 2 * GAP, 8.5))}</text>`;
-  await writeSheet(path, { width, height }, layers, [heading, ...captions]);
+  const heading = `<text x="${GAP}" y="20" font-size="14" fill="#ffffff">${escapeXml(endOf(title, width - 2 * GAP, 8.5))}</text>`;
+  await writePng(path, sheetOf({ width, height }, layers, [heading, ...captions]));
   return { width, height, clips: clips.length };
-}
-
-/** Writes a sheet: pictures on a dark ground, and what is drawn over them (elements of SVG). */
-export async function writeSheet(
-  path: string,
-  { width, height }: Size,
-  layers: readonly OverlayOptions[],
-  drawings: readonly string[],
-): Promise<void> {
-  const svg =
-    `<svg xmlns="http://www.w3.org/2000/svg" xml:space="preserve" width="${width}" height="${height}" font-family="DejaVu Sans Mono, monospace">` +
-    `${drawings.join('')}</svg>`;
-  const ground = { width, height, channels: 3, background: '#1b1d21' } as const;
-  const png = await sharp({ create: ground, limitInputPixels: false })
-    .composite([...layers, { input: Buffer.from(svg), left: 0, top: 0 }])
-    .png({ compressionLevel: 9 })
-    .toBuffer();
-  writeFileAtomic(path, [png]);
-}
-
-/** A frame fitted into a square, in colour. */
-export async function thumbnail(frame: Uint8Array, raw: Size & { readonly channels: 1 | 3 }, tile: number) {
-  const { data, info } = await sharp(frame, { raw, limitInputPixels: false })
-    .resize(tile, tile, { fit: 'inside' })
-    .toColourspace('srgb')
-    .raw()
-    .toBuffer({ resolveWithObject: true });
-  return { input: data, raw: { width: info.width, height: info.height, channels: 3 as const } };
 }
 
 /** Clips by class, then group; of more than `most`, every class keeps its share (at least one) spread over its groups. */
@@ -129,16 +110,16 @@ function sampleClips(
 
 function caption(clip: ClipRecord, classes: readonly string[], x: number, y: number, width: number): string {
   const label = clip.label ?? 'unlabelled';
-  const colour = clip.label === null ? '#a0a4ab' : COLOURS[classes.indexOf(clip.label) % COLOURS.length];
+  const colour = clip.label === null ? PALE : COLOURS[classes.indexOf(clip.label) % COLOURS.length];
   const size = `${clip.frames}f`;
   const { field } = clip;
   const sure = field === null ? '' : field.from === 'found' ? field.confidence.toFixed(2) : field.from;
   const drawing = field === null ? 0 : SCHEMATIC + 4;
   const room = width - drawing - (label.length + size.length + sure.length + 3) * LETTER;
-  const id = fit(clip.id, room, LETTER);
+  const id = endOf(clip.id, room, LETTER);
   return (
     `<text x="${x}" y="${y}" font-size="13"><tspan font-weight="bold" fill="${colour}">${escapeXml(label)}</tspan>` +
-    `<tspan fill="#e6e6e6"> ${escapeXml(id)}</tspan><tspan fill="#a0a4ab"> ${size}</tspan>` +
+    `<tspan fill="${INK}"> ${escapeXml(id)}</tspan><tspan fill="${PALE}"> ${size}</tspan>` +
     (field === null
       ? '</text>'
       : `<tspan fill="${shadeOf(field)}"> ${sure}</tspan></text>${schematic(clip, field, x + width - SCHEMATIC, y - 13)}`)
@@ -147,15 +128,13 @@ function caption(clip: ClipRecord, classes: readonly string[], x: number, y: num
 
 /** Green where the finder is sure or nobody guessed, orange where a person should look. */
 export function shadeOf(field: Field): string {
-  return field.confidence >= LOOK_AT ? '#7be08a' : '#ffa040';
+  return field.confidence >= LOOK_AT ? GOOD : '#ffa040';
 }
 
 /** The original picture as a small frame with the field in it. */
 function schematic({ original }: ClipRecord, field: Field, x: number, y: number): string {
   const scale = SCHEMATIC / Math.max(original.width, original.height);
-  const shapes = field.outlines.map((outline) =>
-    polygonOf(outline, { left: x, top: y }, { x: 0, y: 0 }, scale, scale),
-  );
+  const shapes = field.outlines.map((outline) => pointsOf(outline, { left: x, top: y }, scale, scale));
   return (
     `<rect x="${x}" y="${y}" width="${original.width * scale}" height="${original.height * scale}" fill="#000000" stroke="#6b7078" stroke-width="0.7"/>` +
     shapes.map((points) => `<polygon points="${points}" fill="${shadeOf(field)}"/>`).join('')
@@ -165,38 +144,8 @@ function schematic({ original }: ClipRecord, field: Field, x: number, y: number)
 /** The field's outline on a thumbnail that is [width, height] in the sheet. */
 function outlineOver(clip: ClipRecord, field: Field, corner: Corner, size: Size): string {
   const kept = clip.crop ?? { x: 0, y: 0, ...clip.original };
+  const [across, down] = [size.width / kept.width, size.height / kept.height];
   return field.outlines
-    .map((outline) => polygonOf(outline, corner, kept, size.width / kept.width, size.height / kept.height))
-    .map(
-      (points) =>
-        `<polygon points="${points}" fill="none" stroke="${shadeOf(field)}" stroke-width="1" stroke-dasharray="4 3"/>`,
-    )
+    .map((outline) => dashed(pointsOf(outline, corner, across, down, kept), shadeOf(field)))
     .join('');
-}
-
-export interface Corner {
-  readonly left: number;
-  readonly top: number;
-}
-
-/** Points of an outline whose pixel `origin` lies at the corner. */
-export function polygonOf(
-  outline: Field['outlines'][number],
-  corner: Corner,
-  origin: { readonly x: number; readonly y: number },
-  scaleX: number,
-  scaleY: number,
-): string {
-  return outline
-    .map(
-      ([x, y]) =>
-        `${(corner.left + (x - origin.x) * scaleX).toFixed(1)},${(corner.top + (y - origin.y) * scaleY).toFixed(1)}`,
-    )
-    .join(' ');
-}
-
-/** The end of a text that is too long: of ids, the end tells them apart. */
-function fit(text: string, width: number, letter: number): string {
-  const room = Math.max(4, Math.floor(width / letter));
-  return text.length <= room ? text : `…${text.slice(text.length - room + 1)}`;
 }

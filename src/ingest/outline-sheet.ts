@@ -8,7 +8,8 @@ import { dataError } from '../base/errors.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import type { ClipRecord } from '../dataset/types.ts';
 import { escapeXml } from '../charts/markup.ts';
-import { type Corner, polygonOf, shadeOf, thumbnail, writeSheet } from './contact-sheet.ts';
+import { type Corner, fitted, layer, pointsOf, sheetOf, writePng } from '../charts/sheet.ts';
+import { shadeOf } from './contact-sheet.ts';
 import { discover } from './folders/discover.ts';
 import { openSource } from './open.ts';
 import { findVideoTools } from '../video/ffmpeg.ts';
@@ -74,12 +75,12 @@ export async function outlineSheet(
     const frame = await firstFrame(opened.frames({ channels: 3, fps: 1, signal }));
     if (frame === null) continue;
     const raw = { width: opened.width, height: opened.height, channels: 3 as const };
-    const picture = await thumbnail(frame, raw, TILE);
-    layers.push({ ...picture, left, top });
+    const picture = await fitted(frame, raw, TILE);
+    layers.push(layer(picture, left, top));
     const [across, down] = [picture.raw.width / raw.width, picture.raw.height / raw.height];
     drawings.push(drawingOf(clip, { left, top }, across, down));
   }
-  await writeSheet(path, { width, height }, layers, drawings);
+  await writePng(path, sheetOf({ width, height }, layers, drawings));
   return { width, height, clips: clips.length, missing };
 }
 
@@ -89,7 +90,7 @@ function drawingOf(clip: ClipRecord, corner: Corner, across: number, down: numbe
   const caption = `${clip.id.slice(-Math.max(4, 32 - sure.length))} ${sure}`;
   const colour = field === null ? '#ff6b6b' : shadeOf(field);
   const outlines = (field?.outlines ?? []).map((outline) => {
-    const points = polygonOf(outline, corner, { x: 0, y: 0 }, across, down);
+    const points = pointsOf(outline, corner, across, down);
     return `<polygon points="${points}" fill="none" stroke="${colour}" stroke-width="1.5"/>`;
   });
   return `<text x="${corner.left}" y="${corner.top - 4}" font-size="11" fill="${colour}">${escapeXml(caption)}</text>${outlines.join('')}`;

@@ -4,7 +4,7 @@ import type { Dataset } from '../../src/dataset/reader.ts';
 import type { ClipRecord } from '../../src/dataset/types.ts';
 import { targetChooser } from '../../src/explain/options.ts';
 import type { PooledClip } from '../../src/explain/clip-pool.ts';
-import { lines, outline } from '../../src/explain/drawing.ts';
+import { lines, pointsOf } from '../../src/charts/sheet.ts';
 import { errorOf } from '../pretrain/support.ts';
 
 const record = (label: string | null): ClipRecord => ({
@@ -94,19 +94,13 @@ describe('words on a sheet', () => {
   });
 });
 
-test('an outline is scaled about the corner of its picture', () => {
-  const drawn = outline(
-    [
-      [
-        [0, 0],
-        [10, 4],
-        [2, 8],
-      ],
-    ],
-    100,
-    50,
-    2,
-    0.5,
-  );
-  expect(drawn).toContain('points="100.0,50.0 120.0,52.0 104.0,54.0"');
+test('an outline is scaled about the corner of its picture, from the pixel that lies there', () => {
+  const corner = { left: 100, top: 50 };
+  const outline = [
+    [0, 0],
+    [10, 4],
+    [2, 8],
+  ] as const;
+  expect(pointsOf(outline, corner, 2, 0.5)).toBe('100.0,50.0 120.0,52.0 104.0,54.0');
+  expect(pointsOf(outline, corner, 2, 0.5, { x: 2, y: 4 })).toBe('96.0,48.0 116.0,50.0 100.0,52.0');
 });

@@ -6,7 +6,7 @@ import { openDataset } from '../../src/dataset/reader.ts';
 import { insideShare } from '../../src/evaluation/explanations/grad-cam.ts';
 import { choosePictures } from '../../src/explain/cam.ts';
 import { poolClips } from '../../src/explain/clip-pool.ts';
-import { fileName } from '../../src/explain/drawing.ts';
+import { fileName } from '../../src/explain/clip-pool.ts';
 import { encodeVideo } from '../../src/video/encode.ts';
 import { fieldRegion } from '../../src/explain/cam-picture.ts';
 import { drawScreen } from '../ingest/screens.ts';
