@@ -12,6 +12,11 @@ export function groupBy<Key, Item>(items: readonly Item[], keyOf: (item: Item) =
   return groups;
 }
 
+/** Order of UTF-16 code units: independent of language settings. */
+export function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
 /** What `make` says of each name, in their order. */
 export function recordOf<Name extends string, Made>(
   names: readonly Name[],

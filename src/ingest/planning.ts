@@ -3,6 +3,7 @@
  * DICOM among it, or a key is given, names of files and folders may be names of patients: then the plan gives every
  * clip another name, and says of every refusal what may be written.
  */
+import { compareText } from '../base/collect.ts';
 import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { dataError, messageOf, systemCode } from '../base/errors.ts';
@@ -12,7 +13,6 @@ import { discover, type Discovery } from './folders/discover.ts';
 import { type IngestPlan, type PlannedClip, type Rejection, said, type Warning } from './common/plan.ts';
 import { hasClassFolders, labelsOf } from './folders/labels.ts';
 import type { IngestOptions } from './options.ts';
-import { compareText } from './common/paths.ts';
 import { type ProbableMask, probableMasks } from './masks/names.ts';
 import { planRecipe, recipeLike } from './recipes/recipes.ts';
 

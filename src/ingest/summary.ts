@@ -1,5 +1,5 @@
 /** What an ingest reports when it is done, for the screen and for programs; none of it is written to the dataset. */
-import { groupBy } from '../base/collect.ts';
+import { compareText, groupBy } from '../base/collect.ts';
 import { UsclError } from '../base/errors.ts';
 import { countsOf, identifying } from '../dataset/identifying.ts';
 import { ALIKE_DISTANCE, type ComparedClip, findAlike } from '../curation/duplicates.ts';
@@ -7,7 +7,6 @@ import type { ClipRecord, Field, Manifest } from '../dataset/types.ts';
 import type { DropCounts } from './clean.ts';
 import type { IngestPlan, Rejection, Warning } from './common/plan.ts';
 import { UNLIKE_FRAMES } from './likeness.ts';
-import { compareText } from './common/paths.ts';
 
 /** Where the ultrasound of one clip was cut out. */
 export interface CropReport {

@@ -2,6 +2,7 @@
  * The folds of a probe, each worked on by itself, in this thread or in several. What is said of a fold is a function of
  * its job, so the answers are the same with any number of threads; they come in the order of the jobs.
  */
+import { once } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import { messageOf, UsclError } from '../../base/errors.ts';
@@ -152,32 +153,23 @@ async function inThreads(
   return jobs.map((_, index) => predictions.get(index)!);
 }
 
-function ask(worker: Worker, job: FoldJob, signal: AbortSignal | undefined): Promise<FoldAnswer> {
-  return new Promise((resolve, reject) => {
-    const done = (): void => {
-      worker.off('message', answered).off('error', lost).off('exit', exited);
-      signal?.removeEventListener('abort', aborted);
-    };
-    const answered = (answer: FoldAnswer): void => {
-      done();
-      resolve(answer);
-    };
-    const lost = (thrown: unknown): void => {
-      done();
-      reject(threadLost(messageOf(thrown), thrown));
-    };
-    const exited = (code: number): void => {
-      lost(`it exited with code ${code}`);
-    };
-    const aborted = (): void => {
-      done();
-      reject(signal?.reason instanceof Error ? signal.reason : new Error(String(signal?.reason)));
-    };
-    worker.on('message', answered).on('error', lost).on('exit', exited);
-    signal?.addEventListener('abort', aborted);
-    if (signal?.aborted === true) aborted();
-    else worker.postMessage(job);
-  });
+/** Errors: `PROBE_THREAD_LOST`; the signal's reason when aborted. */
+async function ask(worker: Worker, job: FoldJob, signal: AbortSignal | undefined): Promise<FoldAnswer> {
+  const over = new AbortController();
+  const heard = { signal: AbortSignal.any(signal === undefined ? [over.signal] : [over.signal, signal]) };
+  try {
+    const answered = once(worker, 'message', heard).then(([answer]: FoldAnswer[]) => answer!);
+    const exited = once(worker, 'exit', heard).then(([code]: number[]) => {
+      throw new Error(`it exited with code ${code}`);
+    });
+    worker.postMessage(job);
+    return await Promise.race([answered, exited]);
+  } catch (thrown) {
+    signal?.throwIfAborted();
+    throw threadLost(messageOf(thrown), thrown);
+  } finally {
+    over.abort();
+  }
 }
 
 function threadLost(reason: string, cause: unknown): UsclError {

@@ -3,7 +3,7 @@
  * and groups in order of name. So scores do not depend on the order of a file, and two runs on the same clips are drawn
  * alike.
  */
-import { recordOf } from '../../base/collect.ts';
+import { compareText, recordOf } from '../../base/collect.ts';
 import { dataError, type UsclError } from '../../base/errors.ts';
 import { LEVELS, type Level } from './evaluation-result.ts';
 import { levelRows, levelScorer } from './level-scorer.ts';
@@ -135,9 +135,4 @@ function rowsOfSeed(
       { where: `label rate ${cells[0]!.labelRate}` },
     );
   });
-}
-
-/** By code units: the same order on every machine. */
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -16,13 +16,9 @@ import {
 } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { isAbsolute, join, relative, sep } from 'node:path';
+import { compareText } from '../../base/collect.ts';
 import { messageOf, systemCode } from '../../base/errors.ts';
 import { kindComplaint } from '../../base/read-bounded.ts';
-
-/** Order of UTF-16 code units: independent of language settings. */
-export function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
 
 /** Like `compareText`, but runs of digits compare as numbers, of any length: `frame9` before `frame10`. */
 export function compareNatural(a: string, b: string): number {

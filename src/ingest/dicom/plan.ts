@@ -15,9 +15,9 @@
  * where a patient stands would tell where the name stands in the alphabet.
  */
 import { join } from 'node:path';
-import { groupBy } from '../../base/collect.ts';
+import { compareText, groupBy } from '../../base/collect.ts';
 import { dataError, messageOf, systemCode, UsclError } from '../../base/errors.ts';
-import { compareText, opaque } from '../common/paths.ts';
+import { opaque } from '../common/paths.ts';
 import { type Rejection, said } from '../common/plan.ts';
 import { type DicomHeader, digestOfPixels, readHeader } from './header.ts';
 import { pseudonym, type PseudonymKey } from './identity.ts';

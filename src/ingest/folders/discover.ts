@@ -15,10 +15,10 @@ import { FILES } from '../../dataset/types.ts';
 import { HEAD_BYTES, isDicom } from '../../formats/dicom/read.ts';
 import { isAnimatedPng } from '../../video/apng.ts';
 import { readFrameNames } from './frame-names.ts';
+import { compareText } from '../../base/collect.ts';
 import {
   accessComplaint,
   compareNatural,
-  compareText,
   extensionOf,
   fileComplaint,
   fileNameOf,

@@ -11,14 +11,8 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readCsvWithoutHeader } from '../../formats/csv.ts';
-import {
-  compareText,
-  extensionOf,
-  fileComplaint,
-  fileNameOf,
-  joinRelative,
-  opaque,
-} from '../common/paths.ts';
+import { compareText } from '../../base/collect.ts';
+import { extensionOf, fileComplaint, fileNameOf, joinRelative, opaque } from '../common/paths.ts';
 import { type PlannedClip, type Rejection, said } from '../common/plan.ts';
 import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
 import { cell, contentsOf, filesBelow, folderError, joined, rowError } from './recipe.ts';

@@ -4,10 +4,10 @@
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { groupBy } from '../../base/collect.ts';
+import { compareText, groupBy } from '../../base/collect.ts';
 import { dataError, type UsclError } from '../../base/errors.ts';
 import type { CsvRow } from '../../formats/csv.ts';
-import { accessComplaint, compareNatural, compareText, joinRelative } from '../common/paths.ts';
+import { accessComplaint, compareNatural, joinRelative } from '../common/paths.ts';
 import type { IngestPlan, PlannedClip, Rejection } from '../common/plan.ts';
 
 export interface RecipeOptions {
