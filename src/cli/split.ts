@@ -4,7 +4,7 @@ import { usageError } from '../base/errors.ts';
 import { ALIKE_DISTANCE, MAX_DISTANCE } from '../curation/duplicates.ts';
 import { type Dataset, openDataset } from '../dataset/reader.ts';
 import { makeSplit, type NamedSplit, partOfClips, writeSplit } from '../curation/splits.ts';
-import { optionError, runCommand, whole, withJson } from './command.ts';
+import { runCommand, share, whole, withJson } from './command.ts';
 
 interface Options {
   readonly folds?: number;
@@ -117,12 +117,4 @@ function shorten(groups: readonly string[]): string {
   return groups.length <= 6
     ? groups.join(', ')
     : `${groups.slice(0, 6).join(', ')} and ${groups.length - 6} more`;
-}
-
-function share(name: string): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (text.trim() !== '' && value > 0 && value < 1) return value;
-    throw optionError(name, 'be a share between 0 and 1', text, 'Use 0.2 for a fifth of the clips.');
-  };
 }
