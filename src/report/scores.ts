@@ -2,7 +2,7 @@
  * Scores in words and in cells: their names, what is better, how a value stands with its interval; and the tables of them,
  * overall at each level, class by class, and for every label rate.
  */
-import { groupBy } from '../base/collect.ts';
+import { groupBy, recordOf } from '../base/collect.ts';
 import { type Html, html, name, type Part } from '../charts/markup.ts';
 import { CLASS_SCORES, LOWER_IS_BETTER, OVERALL_SCORES } from '../evaluation/scores/evaluation-result.ts';
 import type { ClassScore, Evaluation, Level } from '../evaluation/scores/evaluation-result.ts';
@@ -12,45 +12,25 @@ import { quiet, table } from './elements.ts';
 import { count, interval, listed, roundPercent, score as number } from './numbers.ts';
 import type { ScoredSubject } from './subject.ts';
 
-const SCORE_NAMES: Readonly<Record<OverallScore, string>> = {
-  accuracy: 'Accuracy',
-  balancedAccuracy: 'Balanced accuracy',
-  macroF1: 'Macro-F1',
-  kappa: 'Cohen’s κ',
-  auroc: 'AUROC, mean of classes',
-  averagePrecision: 'Average precision, mean of classes',
-  ece: 'Calibration error (ECE)',
-  brier: 'Brier score (0 to 2)',
+/** In tables, within a sentence, and for axes and narrow columns. */
+const NAMES: Readonly<Record<OverallScore, readonly [long: string, spoken: string, short: string]>> = {
+  accuracy: ['Accuracy', 'accuracy', 'accuracy'],
+  balancedAccuracy: ['Balanced accuracy', 'balanced accuracy', 'balanced acc.'],
+  macroF1: ['Macro-F1', 'macro-F1', 'macro-F1'],
+  kappa: ['Cohen’s κ', 'Cohen’s κ', 'kappa'],
+  auroc: ['AUROC, mean of classes', 'mean AUROC', 'AUROC'],
+  averagePrecision: ['Average precision, mean of classes', 'mean average precision', 'avg. precision'],
+  ece: ['Calibration error (ECE)', 'calibration error', 'ECE'],
+  brier: ['Brier score (0 to 2)', 'Brier score', 'Brier'],
 };
+const SCORE_NAMES = recordOf(OVERALL_SCORES, (key) => NAMES[key][0]);
+export const SPOKEN_NAMES = recordOf(OVERALL_SCORES, (key) => NAMES[key][1]);
+export const SHORT_NAMES = recordOf(OVERALL_SCORES, (key) => NAMES[key][2]);
 
 /** As a table names it, with what is better where that is less. */
 export function nameOf(key: OverallScore): Html {
   return html`${SCORE_NAMES[key]}${LOWER_IS_BETTER.has(key) && quiet(', less is better')}`;
 }
-
-/** Within a sentence. */
-export const SPOKEN_NAMES: Readonly<Record<OverallScore, string>> = {
-  accuracy: 'accuracy',
-  balancedAccuracy: 'balanced accuracy',
-  macroF1: 'macro-F1',
-  kappa: 'Cohen’s κ',
-  auroc: 'mean AUROC',
-  averagePrecision: 'mean average precision',
-  ece: 'calibration error',
-  brier: 'Brier score',
-};
-
-/** For axes and narrow columns. */
-export const SHORT_NAMES: Readonly<Record<OverallScore, string>> = {
-  accuracy: 'accuracy',
-  balancedAccuracy: 'balanced acc.',
-  macroF1: 'macro-F1',
-  kappa: 'kappa',
-  auroc: 'AUROC',
-  averagePrecision: 'avg. precision',
-  ece: 'ECE',
-  brier: 'Brier',
-};
 
 const CLASS_NAMES: Readonly<Record<ClassScore, string>> = {
   precision: 'Precision',
