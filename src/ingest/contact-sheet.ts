@@ -24,17 +24,12 @@ import type { ClipRecord, Field } from '../dataset/types.ts';
 import type { Size } from '../video/geometry.ts';
 import { compareNatural, spread } from './common/paths.ts';
 
-export interface ContactSheetOptions {
-  /** Clips shown at most (default 60); of more, an even share of every class is sampled, spread over its groups. */
-  readonly clips?: number;
-  /** Frames shown of a clip (default 3); a shorter clip shows what it has. */
-  readonly frames?: number;
-  /** Side of a frame's square in pixels (default 128); frames are fitted in. */
-  readonly tile?: number;
-  /** Clips side by side (default: as many as make the sheet about square). */
-  readonly columns?: number;
-}
-
+/** Clips shown at most; of more, an even share of every class is sampled, spread over its groups. */
+const MOST = 60;
+/** Frames shown of a clip; a shorter clip shows what it has. */
+const FRAMES = 3;
+/** Side of a frame's square in pixels; frames are fitted in. */
+const TILE = 128;
 const CAPTION = 22;
 const GAP = 6;
 const HEADER = 30;
@@ -50,15 +45,11 @@ const LETTER = 7.9;
 export async function contactSheet(
   dataset: Dataset,
   path: string,
-  options: ContactSheetOptions = {},
 ): Promise<{ readonly width: number; readonly height: number; readonly clips: number }> {
-  const { clips: most = 60, frames = 3, tile = 128 } = options;
-  const clips = sampleClips(dataset.clips, dataset.manifest.classes, most);
-  const cell = { width: frames * (tile + 2) + GAP, height: tile + CAPTION + GAP };
-  const columns = Math.min(
-    options.columns ?? Math.max(1, Math.round(Math.sqrt((clips.length * cell.height) / cell.width))),
-    clips.length,
-  );
+  const clips = sampleClips(dataset.clips, dataset.manifest.classes);
+  const cell = { width: FRAMES * (TILE + 2) + GAP, height: TILE + CAPTION + GAP };
+  const square = Math.round(Math.sqrt((clips.length * cell.height) / cell.width));
+  const columns = Math.min(Math.max(1, square), clips.length);
   const width = columns * cell.width + GAP;
   const height = HEADER + Math.ceil(clips.length / columns) * cell.height + GAP;
   const layers: OverlayOptions[] = [];
@@ -70,9 +61,9 @@ export async function contactSheet(
     const top = HEADER + (index % rows) * cell.height;
     captions.push(caption(clip, dataset.manifest.classes, left, top + 15, cell.width - GAP));
     const raw = { width: clip.width, height: clip.height, channels: dataset.manifest.channels };
-    for (const [position, frame] of spread(clip.frames, frames).entries()) {
-      const picture = await fitted(dataset.readFrame(clip, frame), raw, tile);
-      const placed = centred(picture, left + position * (tile + 2), top + CAPTION, tile);
+    for (const [position, frame] of spread(clip.frames, FRAMES).entries()) {
+      const picture = await fitted(dataset.readFrame(clip, frame), raw, TILE);
+      const placed = centred(picture, left + position * (TILE + 2), top + CAPTION, TILE);
       if (position === 0 && clip.field !== null)
         captions.push(outlineOver(clip, clip.field, placed, picture.raw));
       layers.push(placed);
@@ -88,22 +79,18 @@ export async function contactSheet(
   return { width, height, clips: clips.length };
 }
 
-/** Clips by class, then group; of more than `most`, every class keeps its share (at least one) spread over its groups. */
-function sampleClips(
-  clips: readonly ClipRecord[],
-  classes: readonly string[],
-  most: number,
-): readonly ClipRecord[] {
+/** Clips by class, then group; of more than `MOST`, every class keeps its share (at least one) spread over its groups. */
+function sampleClips(clips: readonly ClipRecord[], classes: readonly string[]): readonly ClipRecord[] {
   const order = (clip: ClipRecord): number =>
     clip.label === null ? classes.length : classes.indexOf(clip.label);
   const sorted = [...clips].sort(
     (a, b) => order(a) - order(b) || compareNatural(a.group, b.group) || compareNatural(a.id, b.id),
   );
-  if (sorted.length <= most) return sorted;
+  if (sorted.length <= MOST) return sorted;
   const labels = [...new Set(sorted.map((clip) => clip.label))];
   return labels.flatMap((label) => {
     const members = sorted.filter((clip) => clip.label === label);
-    const share = Math.max(1, Math.round((most * members.length) / sorted.length));
+    const share = Math.max(1, Math.round((MOST * members.length) / sorted.length));
     return spread(members.length, share).map((index) => members[index]!);
   });
 }

@@ -197,20 +197,20 @@ describe('the contact sheet', () => {
         channels,
       );
       const path = join(scratch, `sheet${channels}.png`);
-      const { width, height } = await contactSheet(dataset, path, { tile: 64, frames: 2, columns: 1 });
+      const { width, height } = await contactSheet(dataset, path);
       const { data, info } = await sharp(path).removeAlpha().raw().toBuffer({ resolveWithObject: true });
       expect([info.width, info.height, info.channels]).toEqual([width, height, 3]);
       const at = (x: number, y: number): number[] => [
         ...data.subarray((y * width + x) * 3, (y * width + x) * 3 + 3),
       ];
-      // Two tiles of 64 (+2) in the first row, one in the second, under a heading of 30 and captions of 22.
-      const [first, second] = [30 + 22 + 32, 30 + 22 + 32 + 92];
-      expect([at(38, first), at(104, first)]).toEqual([
+      // Tiles of 128 (+2): several in the first row, one in the second, under a heading of 30 and captions of 22.
+      const [first, second] = [30 + 22 + 64, 30 + 22 + 64 + 156];
+      expect([at(70, first), at(200, first)]).toEqual([
         [200, 200, 200],
         [200, 200, 200],
       ]);
-      expect(at(38, second)).toEqual([90, 90, 90]);
-      expect(at(104, second)).not.toEqual([90, 90, 90]);
+      expect(at(70, second)).toEqual([90, 90, 90]);
+      expect(at(200, second)).not.toEqual([90, 90, 90]);
     }
   });
 
@@ -233,7 +233,7 @@ describe('the contact sheet', () => {
       { id: 'plain', still: new Uint8Array(320), frames: 1 },
     ]);
     const path = join(scratch, 'outline.png');
-    const { width } = await contactSheet(dataset, path, { tile: 100, frames: 1, columns: 1 });
+    const { width } = await contactSheet(dataset, path);
     const { data } = await sharp(path).removeAlpha().raw().toBuffer({ resolveWithObject: true });
     const orange = (x0: number, y0: number, x1: number, y1: number): number => {
       let found = 0;
@@ -245,23 +245,23 @@ describe('the contact sheet', () => {
       }
       return found;
     };
-    // The picture is 100 × 80 from (6, 62); the outline runs along its border, nothing is drawn within.
-    expect(orange(5, 61, 108, 144)).toBeGreaterThan(100);
-    expect(orange(12, 68, 100, 136)).toBe(0);
+    // The picture is 128 × 102 from (6, 65); the outline runs along its border, nothing is drawn within.
+    expect(orange(5, 64, 136, 169)).toBeGreaterThan(100);
+    expect(orange(12, 71, 128, 161)).toBe(0);
     // Nothing on the clip without a field, which lies below.
-    expect(orange(5, 182, 108, 280)).toBe(0);
+    expect(orange(5, 208, 136, 340)).toBe(0);
   });
 
   test('samples large datasets so that each class keeps its share', async () => {
-    const clips = Array.from({ length: 40 }, (_, i) => ({
+    const clips = Array.from({ length: 240 }, (_, i) => ({
       id: `c${i}`,
-      label: i < 36 ? 'a' : 'b',
+      label: i < 216 ? 'a' : 'b',
       frames: 1,
     }));
     using dataset = await datasetOf(clips);
-    const sheet = await contactSheet(dataset, join(scratch, 'large.png'), { clips: 10, tile: 32 });
-    expect(sheet.clips).toBe(10);
-    // About square by default.
+    const sheet = await contactSheet(dataset, join(scratch, 'large.png'));
+    expect(sheet.clips).toBe(60);
+    // About square.
     expect(sheet.width / sheet.height).toBeGreaterThan(0.5);
     expect(sheet.width / sheet.height).toBeLessThan(2);
   });
