@@ -59,7 +59,7 @@ async function start(
 
 const pretrain = await start('uscl, pretraining step, 1 channel', 2, [
   tsx,
-  [join(here, 'ours.ts'), 'constant', 'threads=2', `batch.pairs=${pairs}`],
+  [join(here, 'ours.ts'), 'constant', 'threads=2', `batch.size=${pairs}`],
 ]);
 const all = await start('uscl, fine-tuning, all layers, 1 channel', 3, ours('all'));
 const lastBlock = await start('uscl, fine-tuning, last block, 1 channel', 5, ours('last-block'));

@@ -15,7 +15,8 @@ import { openDataset } from '../src/dataset/reader.ts';
 import { openBackend } from '../src/engine/open.ts';
 import { makePhantom } from '../src/phantom/phantom.ts';
 import { BatchSchedule, openFeed } from '../src/pretrain/batch-schedule.ts';
-import { PairNetwork } from '../src/pretrain/pair-network.ts';
+import { MethodNetwork } from '../src/pretrain/method-network.ts';
+import { openMethod } from '../src/pretrain/open-method.ts';
 import { resolveConfig, settled } from '../src/runs/config.ts';
 import { splitClips } from '../src/runs/training-clips.ts';
 import { answerSteps, say } from './answers.ts';
@@ -38,13 +39,15 @@ const wanted = resolveConfig({
     training: { steps: 1_000_000 },
   },
 });
-using dataset = openDataset(await simulated(wanted.batch.pairs));
+using dataset = openDataset(await simulated(wanted.batch.size));
 using backend = openBackend({ kind: wanted.backend, threads: wanted.threads });
 const config = settled(wanted, backend);
 const { classes } = dataset.manifest;
-const split = splitClips(dataset.clips, classes, config.data, config.seed);
-using network = new PairNetwork(backend, config, classes.length);
-await using feed = openFeed(dataset, split, config, new BatchSchedule(dataset.clips, split, config), 0);
+const drawn = splitClips(dataset.clips, classes, config.data, config.seed);
+const { method, open, split } = openMethod(config, dataset.clips, classes, drawn);
+using network = new MethodNetwork(backend, config, method, open);
+const batches = new BatchSchedule(dataset.clips, split, config, open.streams);
+await using feed = openFeed(dataset, split, config, open, batches, 0);
 // The loader overwrites its batches; this one has to last.
 const { images, ...names } = await feed.next();
 const constant = { ...names, images: images.slice() };
@@ -56,7 +59,7 @@ say({
   backbone: config.model.backbone,
   size: config.view.size,
   channels: config.view.channels,
-  pairs: config.batch.pairs,
+  pairs: config.batch.size,
   precision: config.precision,
   backend: backend.describe(),
   node: process.version,

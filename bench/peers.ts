@@ -163,7 +163,7 @@ if (flags.busy) {
   const small = ['--size', '112', '--pairs', '16', '--channels', '1'];
   const kept = await besideBusy(
     [
-      ['constant batch', ...ours('constant', 'view.size=112', 'batch.pairs=16')],
+      ['constant batch', ...ours('constant', 'view.size=112', 'batch.size=16')],
       ...(['bf16', 'f32'] as const).map(
         (precision) =>
           [`best form, ${precision}`, ...peer(newest, 'best', '--precision', precision, ...small)] as const,

@@ -83,7 +83,7 @@ export {
   type FrameViewConfig,
   type ViewConfig,
 } from './views/config.ts';
-export { FrameLoader, PairLoader } from './views/loaders.ts';
+export { ClipLoader, FrameLoader } from './views/loaders.ts';
 export { drawMixing } from './views/mixup.ts';
 export { fillPairImages } from './views/pairs.ts';
 export { fillWholeView } from './views/whole.ts';
@@ -110,8 +110,10 @@ export { overlayHeat } from './evaluation/explanations/heat-colours.ts';
 export { comparableRows, nearestClips } from './evaluation/explanations/retrieval.ts';
 
 // Methods.
-export type { Losses, Method, PairLabels } from './methods/method.ts';
-export { uscl } from './methods/uscl.ts';
+export { z } from 'zod';
+export { defineMethod } from './methods/method.ts';
+export type * from './methods/method.ts';
+export { allMethods, installMethod, methodNamed } from './methods/registry.ts';
 
 // Training.
 export { namedTensors, readCheckpoint, type Checkpoint } from './runs/checkpoint.ts';
@@ -134,7 +136,7 @@ export { finetuneTable } from './finetune/table.ts';
 export { readLog, type LogEntry } from './runs/log.ts';
 export { pretrain, type PretrainOptions } from './pretrain/pretrain.ts';
 export { probeRun, type ProbeRunOptions, type RunProbe } from './probe/probe-run.ts';
-export { PRESETS, resolveConfig, type ConfigSources } from './runs/config.ts';
+export { resolveConfig, type ConfigSources } from './runs/config.ts';
 export { explain, type Explained } from './explain/explain.ts';
 export type { ExplainOptions } from './explain/options.ts';
 export { filePredictionsSchema, type FilePrediction, type FilePredictions } from './predict/answers.ts';

@@ -12,7 +12,7 @@ const set = (...settings: Settings): string[] => settings.flatMap((setting) => [
 /** Widths are multiples of 16, for which every build computes the same. */
 const ONEDNN: Settings = ['backend=onednn', 'threads=1', 'model.width=16', 'view.size=32'];
 const REFERENCE: Settings = ['backend=reference', 'threads=1', 'model.width=2', 'view.size=16'];
-const SMALL: Settings = ['model.projection={hidden: 16, dim: 8}', 'batch.pairs=6', 'loader.workers=0'];
+const SMALL: Settings = ['method.projection={hidden: 16, dim: 8}', 'batch.size=6', 'loader.workers=0'];
 
 /** 60 steps with a held-out loss, a kNN score and kept epochs. */
 const WHOLE: Settings = [
@@ -60,14 +60,14 @@ const SHORT: Readonly<Record<string, Short>> = {
   },
   'resnet34 unlabelled': {
     settings: [
-      ...[...FEW, 'model.backbone=resnet34', 'objective.supervisedWeight=0', 'batch.lastBatch=drop'],
-      ...['batch.distinctGroups=true', 'batch.pairs=4', 'schedule.kind=constant', 'optimizer.kind=adamw'],
+      ...[...FEW, 'model.backbone=resnet34', 'method.supervisedWeight=0', 'batch.lastBatch=drop'],
+      ...['batch.distinctGroups=true', 'batch.size=4', 'schedule.kind=constant', 'optimizer.kind=adamw'],
     ],
   },
   'resnet50 one norm': {
     settings: [...FEW, 'model.backbone=resnet50', 'model.normPerView=false', 'data.labelRate=0.5'],
   },
-  colour: { settings: [...FEW, 'batch.pairs=3'], dataset: setAt('flow') },
+  colour: { settings: [...FEW, 'batch.size=3'], dataset: setAt('flow') },
   'no mixing, on a split': {
     settings: [...FEW, 'view.spg.enabled=false', 'view.spg.windowSeconds=0.3', 'data.split=main'],
   },
@@ -132,7 +132,13 @@ async function wholeAndKilled(
 }
 
 const TUNE: Settings = [
-  ...['threads=1', 'batch=8', 'framesPerClip={train: 2, test: 3}', 'loader.workers=0', 'epochs=3'],
+  ...[
+    'threads=1',
+    'batch.size=8',
+    'framesPerClip={train: 2, test: 3}',
+    'loader.workers=0',
+    'training.epochs=3',
+  ],
   ...['saveSeconds=0', 'schedule.warmup=none'],
 ];
 const TUNE_F32: Settings = [...TUNE, 'backend=onednn', 'precision=f32', 'folds=2', 'seeds=1'];
@@ -161,7 +167,7 @@ const TUNINGS: Readonly<Record<string, Tuning>> = {
     args: [
       '--layers',
       'layer3.*,layer4.*',
-      ...set(...TUNE_F32, 'norms=moving', 'clipNorm=1', 'keepModels=true'),
+      ...set(...TUNE_F32, 'norms=moving', 'training.clipNorm=1', 'keepModels=true'),
     ],
   },
   whole: {

@@ -14,7 +14,7 @@ const MISTAKES: readonly (readonly [exit: number, args: string])[] = [
   [2, 'pretrain train --out x --set view.sise=32'],
   [2, 'pretrain train --out x --set view.size=1'],
   [2, 'pretrain train --out x --preset unknown'],
-  [2, 'pretrain train --out x --set batch.pairs'],
+  [2, 'pretrain train --out x --set batch.size'],
   [2, 'pretrain train --out x --set precision=f16 --set optimizer.kind=lion --set seed=-1'],
   [3, 'pretrain nowhere --out x'],
   [2, 'pretrain train --out x --set data.split=nothing'],

@@ -10,7 +10,7 @@ import { mean } from '../base/collect.ts';
 import { quantile } from '../evaluation/scores/resampling.ts';
 import { makePhantom } from '../phantom/phantom.ts';
 import { pretrain } from '../pretrain/pretrain.ts';
-import { type ConfigSources, PRESETS, resolveConfig } from '../runs/config.ts';
+import { type ConfigSources, resolveConfig } from '../runs/config.ts';
 import type { GivenLayers } from '../runs/config-layers.ts';
 import type { StepEntry } from '../runs/log.ts';
 import { readRunConfig, RUN_FILES } from '../runs/run-folder.ts';
@@ -45,7 +45,7 @@ export function benchCommand(): Command {
       `
 Examples:
   uscl bench
-  uscl bench --dataset lung --set batch.pairs=64
+  uscl bench --dataset lung --set batch.size=64
   uscl bench --json --set model.backbone=resnet50 --set view.size=112`,
     );
   return withJson(command).action((options: Options) =>
@@ -62,7 +62,7 @@ Examples:
 
 async function bench(options: Options, scratch: string, output: Output, signal: AbortSignal): Promise<void> {
   const { steps } = options;
-  const layers = layersOf(options, PRESETS);
+  const layers = layersOf(options);
   const { dataset, config } =
     options.dataset === undefined
       ? await simulated(layers, scratch, output, signal)
@@ -102,7 +102,7 @@ async function bench(options: Options, scratch: string, output: Output, signal: 
   };
   const { model, view, batch, threads } = result.config;
   const lines = [
-    `${machine}, ${threads ?? 'all'} threads: ${model.backbone}, ${view.size} px, ${batch.pairs} pairs`,
+    `${machine}, ${threads ?? 'all'} threads: ${model.backbone}, ${view.size} px, ${batch.size} pairs`,
     `${result.pairsPerSecond.toFixed(2)} pairs/s, ${secondsPerStep.toFixed(3)} s a step, ${percent(result.dataWaitShare)} of it waiting for data`,
     `peak memory ${byteSize(result.peakMemory)}`,
     ...(result.secondsOfRun === null
@@ -124,7 +124,7 @@ async function simulated(
 ): Promise<{ readonly dataset: string; readonly config: ConfigSources }> {
   const dataset = join(scratch, 'clips');
   const { batch, data, training } = resolveConfig(layers);
-  const clips = Math.max(3, Math.ceil((batch.pairs * training.accumulate) / data.rate));
+  const clips = Math.max(3, Math.ceil((batch.size * training.accumulate) / data.rate));
   await output.during('simulate', 'clips', ({ onProgress }) =>
     makePhantom({ out: dataset, clips, framesPerClip: 3, size: 256, onProgress, signal }),
   );

@@ -11,6 +11,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<() => Command>>> = 
   audit: async () => (await import('./audit.ts')).auditCommand,
   split: async () => (await import('./split.ts')).splitCommand,
   phantom: async () => (await import('./phantom.ts')).phantomCommand,
+  methods: async () => (await import('./methods.ts')).methodsCommand,
   pretrain: async () => (await import('./pretrain.ts')).pretrainCommand,
   probe: async () => (await import('./probe.ts')).probeCommand,
   finetune: async () => (await import('./finetune.ts')).finetuneCommand,

@@ -9,6 +9,7 @@ import type { ModelUse } from '../trainer/opened-model.ts';
 import { defined } from '../base/collect.ts';
 import { choice, collect, frameRate, runCommand, share, whole, withJson, withMachine } from './command.ts';
 import { percent } from './output.ts';
+import { useMethods, withMethodFile } from './training.ts';
 
 interface Options extends ModelUse, FileOptions {
   readonly out?: string;
@@ -29,6 +30,7 @@ interface Options extends ModelUse, FileOptions {
   readonly checkpoint: WhichCheckpoint;
   readonly overwrite?: boolean;
   readonly json?: boolean;
+  readonly method: readonly string[];
 }
 
 export function explainCommand(): Command {
@@ -84,9 +86,10 @@ explain.json holds all numbers. A setting asks for its part: --layer, --class, -
 every class where --neighbours names none. Parts that are made later for
 the same weights and clips join the ones that are there.`,
     );
-  return withJson(withMachine(command, 'of activations (default: f32)')).action(
+  return withMethodFile(withJson(withMachine(command, 'of activations (default: f32)'))).action(
     (run: string, data: readonly string[], options: Options) =>
       runCommand(options, async (output, signal) => {
+        await useMethods(options.method);
         const result = await output.during('explain', 'done', (watch) =>
           explain({ ...optionsOf(run, data, options), ...watch, signal }),
         );

@@ -1,6 +1,5 @@
 /** `uscl finetune SOURCE DATASET --out RUN`. */
 import { Command } from 'commander';
-import { FINETUNE_PRESETS } from '../finetune/config.ts';
 import { readClassMap } from '../curation/class-map.ts';
 import type { FinetuneEvent, FinetuneSummary } from '../finetune/events.ts';
 import { finetune } from '../finetune/finetune.ts';
@@ -9,7 +8,7 @@ import { classMapOf } from '../finetune/task.ts';
 import { defined } from '../base/collect.ts';
 import { choice, optionError, runCommand, Stopped, withJson } from './command.ts';
 import { duration, type Progress } from './output.ts';
-import { layersOf, type TrainingOptions, withTraining } from './training.ts';
+import { layersOf, type TrainingOptions, useMethods, withMethodFile, withTraining } from './training.ts';
 
 interface Options extends TrainingOptions {
   readonly labelRate?: readonly number[];
@@ -20,6 +19,7 @@ interface Options extends TrainingOptions {
   readonly classes?: readonly string[];
   readonly final: boolean;
   readonly allowLeaks?: boolean;
+  readonly method: readonly string[];
 }
 
 export function finetuneCommand(): Command {
@@ -65,7 +65,7 @@ trained on the others; of these a fifth is held out to choose the epoch. All pre
 Examples:
   uscl finetune runs/lung pocus --out runs/pocus            from a pretrained run
   uscl finetune random pocus --out runs/pocus-random        the same budget from random weights: compare with it
-  uscl finetune runs/lung pocus --out runs/all --layers all --set epochs=40
+  uscl finetune runs/lung pocus --out runs/all --layers all --set training.epochs=40
   uscl finetune runs/lung pocus --out runs/quick --layers head --set view.augment=null --set seeds=1
   uscl finetune runs/lung pocus --out runs/two --classes covid,regular
   uscl finetune runs/lung pocus --out runs/sick --map classes.yaml
@@ -80,15 +80,16 @@ classes.yaml:
     pneumonia: sick
     uncertain: drop         # clips of this class take no part
 
-Keys worth knowing: epochs, seeds, folds, batch, layers, norms, framesPerClip.train, optimizer.learningRate, layerRates,
+Keys worth knowing: training.epochs, seeds, folds, batch.size, layers, norms, framesPerClip.train, optimizer.learningRate, layerRates,
 classWeights, labelSmoothing, mixup, earlyStopping, view.augment, view.variants (docs/finetuning.md has all).
 
 Ctrl-C finishes the step, saves, and exits with 130; --resume goes on to the same bits.`,
   );
-  return withJson(command).action((source: string, dataset: string, options: Options) =>
+  return withMethodFile(withJson(command)).action((source: string, dataset: string, options: Options) =>
     runCommand(options, async (output, signal) => {
+      await useMethods(options.method);
       const { out, resume = false, overwrite = false, allowLeaks = false } = options;
-      const config = { ...layersOf(options, FINETUNE_PRESETS), overrides: overridesOf(options) };
+      const config = { ...layersOf(options), overrides: overridesOf(options) };
       const summary = await output.during('finetune', 'steps', (_, progress) =>
         finetune({
           ...{ source, dataset, out, resume, overwrite, allowLeaks, signal, config },

@@ -1,49 +1,63 @@
 /** `uscl pretrain DATASET --out RUN`. */
 import { RESEARCH_USE } from '../base/research-use.ts';
 import { Command } from 'commander';
-import { PRESETS } from '../runs/config.ts';
 import type { PretrainEvent, RunSummary } from '../pretrain/pretraining.ts';
 import { pretrain } from '../pretrain/pretrain.ts';
 import { runCommand, Stopped, withJson } from './command.ts';
 import { duration, type Progress } from './output.ts';
-import { layersOf, type TrainingOptions, withTraining } from './training.ts';
+import { allMethods } from '../methods/registry.ts';
+import { layersOf, methodNamedOrIn, type TrainingOptions, withTraining } from './training.ts';
 
 export function pretrainCommand(): Command {
   const command = new Command('pretrain')
     .summary('pretrain a backbone on the clips of a dataset')
-    .description('Pretrains a backbone with USCL on the clips of DATASET and writes a run folder.')
+    .description('Pretrains a backbone on the clips of DATASET and writes a run folder.')
     .argument('<dataset>', 'folder that `uscl ingest` or `uscl phantom` wrote')
-    .requiredOption('--out <folder>', 'run folder to write');
-  withTraining(command, 'default, paper or reference', 'docs/configuration.md').addHelpText(
+    .requiredOption('--out <folder>', 'run folder to write')
+    .option(
+      '--method <name|file>',
+      `${allMethods()
+        .map(({ name }) => name)
+        .join(', ')} (uscl methods says more), or a file that defines one: its code is run`,
+    );
+  withTraining(
+    command,
+    'one of the method (uscl methods NAME lists them)',
+    'docs/configuration.md',
+  ).addHelpText(
     'after',
     `
 Examples:
   uscl pretrain lung --out runs/lung
   uscl pretrain lung --out runs/lung --resume
   uscl pretrain lung --out runs/quick --set view.size=112 --set training.epochs=50
-  uscl pretrain lung --out runs/unlabelled --set objective.supervisedWeight=0
+  uscl pretrain lung --out runs/unlabelled --set method.supervisedWeight=0
+  uscl pretrain lung --out runs/mine --method ./my-method.js
   uscl pretrain lung --out runs/scored --set evaluation.dataset=pocus
 
 Ctrl-C finishes the step, saves a checkpoint and exits with 130; --resume goes on to the same bits.`,
   );
-  return withJson(command).action((dataset: string, options: TrainingOptions) =>
-    runCommand(options, async (output, signal) => {
-      const { out, resume = false, overwrite = false } = options;
-      const summary = await output.during('pretrain', 'steps', (_, progress) =>
-        pretrain({
-          ...{ dataset, out, resume, overwrite, signal, config: layersOf(options, PRESETS) },
-          onEvent: (event) => {
-            showEvent(event, progress);
-          },
-        }),
-      );
-      output.result(summary);
-      if (!summary.complete)
-        throw new Stopped(
-          `Stopped at step ${summary.step} of ${summary.steps}; the checkpoint is saved. Go on with --resume.`,
+  return withJson(command).action(
+    (dataset: string, options: TrainingOptions & { readonly method?: string }) =>
+      runCommand(options, async (output, signal) => {
+        const { out, resume = false, overwrite = false } = options;
+        const method = options.method === undefined ? {} : { method: await methodNamedOrIn(options.method) };
+        const summary = await output.during('pretrain', 'steps', (_, progress) =>
+          pretrain({
+            ...{ dataset, out, resume, overwrite, signal, config: layersOf(options) },
+            ...method,
+            onEvent: (event) => {
+              showEvent(event, progress);
+            },
+          }),
         );
-      output.print(describeSummary(summary));
-    }),
+        output.result(summary);
+        if (!summary.complete)
+          throw new Stopped(
+            `Stopped at step ${summary.step} of ${summary.steps}; the checkpoint is saved. Go on with --resume.`,
+          );
+        output.print(describeSummary(summary));
+      }),
   );
 }
 

@@ -6,10 +6,12 @@ import { probeTable } from '../probe/probe-table.ts';
 import { isRun } from '../runs/run-folder.ts';
 import { backendOption, choice, runCommand, whole, withJson } from './command.ts';
 import type { Output } from './output.ts';
+import { useMethods, withMethodFile } from './training.ts';
 
 interface Options extends Omit<ProbeRunOptions, 'framesPerClip'> {
   readonly frames: number;
   readonly json?: boolean;
+  readonly method: readonly string[];
 }
 
 export function probeCommand(): Command {
@@ -42,8 +44,9 @@ Examples:
   uscl probe runs/lung pocus --split main
   uscl probe imagenet-resnet18.safetensors pocus`,
     );
-  return withJson(command).action((run: string, dataset: string, options: Options) =>
+  return withMethodFile(withJson(command)).action((run: string, dataset: string, options: Options) =>
     runCommand(options, async (output, signal) => {
+      await useMethods(options.method);
       const { frames: framesPerClip, ...rest } = options;
       const result = await output.during('probe', '%', (watch) =>
         probeRun(run, dataset, { ...rest, framesPerClip, ...watch, signal }),

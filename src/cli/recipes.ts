@@ -1,9 +1,11 @@
 /** `uscl recipes [NAME]`. */
 import { Argument, Command } from 'commander';
 import { type Recipe, recipeOf, RECIPES, type RecipeName } from '../ingest/recipes/recipes.ts';
+import { LINE, table, wrapped } from './columns.ts';
 import { runCommand, withJson } from './command.ts';
 
-const LINE = 100;
+/** Rows with commands, which stay whole: they are there to be copied. */
+const COMMANDS = ['ingest', ''];
 
 export function recipesCommand(): Command {
   const command = new Command('recipes')
@@ -39,12 +41,15 @@ function list(recipes: readonly Recipe[]): string {
   const blocks = recipes.map(({ name, about, licence, homepage, layout, commands }) =>
     [
       ...wrapped(`${name}: ${about}`, LINE),
-      ...table([
-        ['licence', licence],
-        ['source', homepage],
-        ['folder', layout],
-        ['ingest', commands.find((command) => command.startsWith('uscl '))!],
-      ]).map((line) => `  ${line}`),
+      ...table(
+        [
+          ['licence', licence],
+          ['source', homepage],
+          ['folder', layout],
+          ['ingest', commands.find((command) => command.startsWith('uscl '))!],
+        ],
+        COMMANDS,
+      ).map((line) => `  ${line}`),
     ].join('\n'),
   );
   return [
@@ -54,29 +59,22 @@ function list(recipes: readonly Recipe[]): string {
 }
 
 function describe(recipe: Recipe): string {
-  return table([
-    ['what', recipe.about],
-    ['get it', recipe.from],
-    ['homepage', recipe.homepage],
-    ['licence', recipe.licence],
-    ['cite', recipe.citation],
-    ['folder', recipe.layout],
-    ['classes', recipe.classes],
-    ['groups', recipe.groups],
-    ['caution', recipe.caution],
-    ['options', optionsOf(recipe)],
-    ...recipe.commands.map((command, i) => [i === 0 ? 'ingest' : '', command] as const),
-  ]).join('\n');
-}
-
-/** Lines of a table of two columns; rows without a text are left out. */
-function table(rows: readonly (readonly [string, string | null])[]): string[] {
-  return rows.flatMap(([key, text]) => {
-    if (text === null) return [];
-    // A command stays whole: it is there to be copied.
-    const lines = key === 'ingest' || key === '' ? [text] : wrapped(text, LINE - 10);
-    return lines.map((line, i) => `${(i === 0 ? key : '').padEnd(10)}${line}`);
-  });
+  return table(
+    [
+      ['what', recipe.about],
+      ['get it', recipe.from],
+      ['homepage', recipe.homepage],
+      ['licence', recipe.licence],
+      ['cite', recipe.citation],
+      ['folder', recipe.layout],
+      ['classes', recipe.classes],
+      ['groups', recipe.groups],
+      ['caution', recipe.caution],
+      ['options', optionsOf(recipe)],
+      ...recipe.commands.map((command, i) => [i === 0 ? 'ingest' : '', command] as const),
+    ],
+    COMMANDS,
+  ).join('\n');
 }
 
 function optionsOf({ options }: Recipe): string | null {
@@ -88,16 +86,4 @@ function optionsOf({ options }: Recipe): string | null {
     ...(labels === undefined ? [] : ['[--labels FILE.csv]']),
   ];
   return known.length === 0 ? null : known.join(' ');
-}
-
-/** Words in lines of at most `width` letters; longer words stand alone. */
-function wrapped(text: string, width: number): string[] {
-  const lines = [''];
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1)!;
-    if (last === '') lines[lines.length - 1] = word;
-    else if (last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
-  }
-  return lines;
 }

@@ -1,6 +1,9 @@
 /** What `uscl pretrain` and `uscl finetune` have in common: options, their layers of configuration. */
 import type { Command } from 'commander';
-import { type GivenLayers, presetIn, readConfigFile } from '../runs/config-layers.ts';
+import type { Method } from '../methods/method.ts';
+import { findMethod, methodNamed } from '../methods/registry.ts';
+import { loadMethod } from '../runs/method-file.ts';
+import { type GivenLayers, readConfigFile } from '../runs/config-layers.ts';
 import { collect } from './command.ts';
 
 /** What `withTraining` reads. */
@@ -24,15 +27,36 @@ export function withTraining(command: Command, presets: string, guide: string): 
     .option('--overwrite', 'replace the run in --out');
 }
 
-/** The layers of configuration that were given. A name that is none of `presets` is refused before anything is read. */
-export function layersOf(
-  { preset, config, set }: Pick<TrainingOptions, 'preset' | 'config' | 'set'>,
-  presets: Parameters<typeof presetIn>[0],
-): GivenLayers {
-  if (preset !== undefined) presetIn(presets, preset);
+/** The layers of configuration that were given. */
+export function layersOf({
+  preset,
+  config,
+  set,
+}: Pick<TrainingOptions, 'preset' | 'config' | 'set'>): GivenLayers {
   return {
     ...(preset === undefined ? {} : { preset }),
     ...(config === undefined ? {} : { file: readConfigFile(config) }),
     set,
   };
+}
+
+/** `--method` of commands that read runs. */
+export function withMethodFile(command: Command): Command {
+  return command.option(
+    '--method <file>',
+    'file that defines the method of a pretraining run, where it is none of this program; its code is run',
+    collect,
+    [],
+  );
+}
+
+/** Installs the methods of these files. Errors: those of `loadMethod`. */
+export async function useMethods(files: readonly string[]): Promise<void> {
+  for (const file of files) await loadMethod(file);
+}
+
+/** The method of this name, or of the file at this path. Errors: `METHOD_MISSING`, those of `loadMethod`. */
+export async function methodNamedOrIn(given: string): Promise<Method> {
+  const isPath = /[./\\]/.test(given);
+  return findMethod(given) ?? (isPath ? await loadMethod(given) : methodNamed(given));
 }

@@ -63,7 +63,7 @@ export interface DemoSummary {
  * else is the default configuration.
  */
 export const DEMO_CONFIG: PartialConfig = {
-  objective: { supervisedWeight: 1 },
+  method: { supervisedWeight: 1 },
   view: { size: 64 },
   training: { epochs: 100 },
   schedule: { warmupLength: 5 },
@@ -77,7 +77,7 @@ const FINETUNE_CONFIG: PartialFinetuneConfig = {
   labelRates: [0.25],
   folds: 3,
   seeds: 1,
-  epochs: 10,
+  training: { epochs: 10 },
   earlyStopping: null,
   view: { size: 64 },
 };

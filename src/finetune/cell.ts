@@ -95,7 +95,12 @@ class FoldTraining implements Training {
   async step({ step }: RunTime, learningRate: number): Promise<void> {
     const { tunedNetwork, onStep } = this.#cell;
     const next = (): Promise<TuneBatch> => this.#nextBatch();
-    const { losses, gradientNorm } = await tunedNetwork.step(next, 1, learningRate, this.config.clipNorm);
+    const { losses, gradientNorm } = await tunedNetwork.step(
+      next,
+      1,
+      learningRate,
+      this.config.training.clipNorm,
+    );
     const { loss, correct } = losses[0]!;
     const { sums } = this.progress;
     this.progress = {
@@ -127,7 +132,7 @@ class FoldTraining implements Training {
     return {
       where: `label rate ${labelRate}, seed ${seed}, ${fold === null ? 'final model' : `fold ${fold + 1}`}, epoch ${epoch + 1}, ${where}`,
       remedy:
-        'Try a lower optimizer.learningRate, clipNorm=1, a longer schedule.warmupLength or precision=f32, in a new run; ' +
+        'Try a lower optimizer.learningRate, training.clipNorm=1, a longer schedule.warmupLength or precision=f32, in a new run; ' +
         'look at those clips with `uscl inspect`. Folds that are done are kept.',
     };
   }
@@ -223,7 +228,7 @@ function openFeed(cell: OpenCell, course: CellRows, firstStep: number): Feed {
     seed: drawOf(config, key.seed, 0).seed,
     schedule: (step) => {
       const { epoch, index } = place(step);
-      if (epoch >= config.epochs) return null;
+      if (epoch >= config.training.epochs) return null;
       return {
         epoch: drawOf(config, key.seed, epoch).number,
         index,

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { type FrameViewConfig, frameViewSchema } from '../views/config.ts';
 import type { Tree } from '../runs/config-errors.ts';
 import { type ConfigKind, type GivenLayers, resolveLayers } from '../runs/config-layers.ts';
+import { FINETUNE_KEYS } from '../runs/earlier-keys.ts';
 import {
   loaderSchema,
   machine,
@@ -68,10 +69,19 @@ const wholeSchema = z.strictObject({
    * larger.
    */
   labelRates: z.array(unit.gt(0)).min(1).default([1]),
-  /** Most passes over the training clips. */
-  epochs: count.max(100_000).default(30),
-  /** Most images in a step; batches of a run are even. */
-  batch: z.int().min(2).max(4096).default(32),
+  training: z
+    .strictObject({
+      /** Most passes over the training clips. */
+      epochs: count.max(100_000).default(30),
+      clipNorm: trainingSchema.shape.clipNorm,
+    })
+    .prefault({}),
+  batch: z
+    .strictObject({
+      /** Most images in a step; batches of a run are even. */
+      size: z.int().min(2).max(4096).default(32),
+    })
+    .prefault({}),
   framesPerClip: z
     .strictObject({
       /** Frames of a clip in an epoch, drawn anew each time. null: all. */
@@ -113,7 +123,6 @@ const wholeSchema = z.strictObject({
     })
     .nullable()
     .prefault({}),
-  clipNorm: trainingSchema.shape.clipNorm,
   optimizer: optimizerSchema.prefault({}),
   schedule: scheduleSchema.prefault({}),
   model: z.strictObject({ backbone, width, normMomentum }).prefault({}),
@@ -162,7 +171,7 @@ export const FINETUNE_PRESETS = {
   reference: {
     layers: 'last-block',
     norms: 'moving',
-    epochs: 100,
+    training: { epochs: 100 },
     framesPerClip: { train: null, test: null },
     classWeights: 'none',
     earlyStopping: null,
@@ -172,6 +181,7 @@ export const FINETUNE_PRESETS = {
 } as const satisfies Record<string, PartialFinetuneConfig>;
 
 const KIND: ConfigKind<FinetuneConfig> = {
+  renamed: FINETUNE_KEYS,
   schema: finetuneSchema,
   presets: FINETUNE_PRESETS,
   guide: 'docs/finetuning.md',
@@ -186,7 +196,7 @@ export function resolveFinetune(
   under: Tree = {},
   saved?: FinetuneConfig,
 ): FinetuneConfig {
-  const config = resolveLayers(KIND, { tree: saved ?? under, complete: saved !== undefined }, given);
+  const config = resolveLayers(() => KIND, { tree: saved ?? under, complete: saved !== undefined }, given);
   return {
     ...config,
     seeds: seedsOf(config).length,

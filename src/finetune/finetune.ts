@@ -34,6 +34,7 @@ import {
   sweepRun,
   taskOf,
   wrongKind,
+  writeConfig,
   writeRunFile,
 } from '../runs/run-folder.ts';
 import { settled } from '../runs/config.ts';
@@ -106,7 +107,7 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneSummar
     writeRunFile(run, RUN_FILES.environment, describeEnvironment(backend.describe()));
   }
   // Last: a folder counts as a run once it has its configuration.
-  writeRunFile(run, RUN_FILES.config, config);
+  writeConfig(run, config);
 
   const configHash = hashOf([resultConfig(config), record.sha256, datasetHash(dataset)]);
   const keys = cellKeys(config, plan.folds);

@@ -29,7 +29,7 @@ export class FrozenPart {
     this.#imageLength = imageLength(view);
     this.#whole = framePainter(dataset, { ...view, augment: null });
     this.#augmented = framePainter(dataset, view);
-    this.#images = new Float32Array(this.#config.batch * this.#imageLength);
+    this.#images = new Float32Array(this.#config.batch.size * this.#imageLength);
   }
 
   /** Forgets everything: the frozen part has changed. */
@@ -47,8 +47,8 @@ export class FrozenPart {
       if (known === undefined) missing.push(i);
       else target.set(known, i * length);
     }
-    for (let from = 0; from < missing.length; from += this.#config.batch) {
-      const part = missing.slice(from, from + this.#config.batch);
+    for (let from = 0; from < missing.length; from += this.#config.batch.size) {
+      const part = missing.slice(from, from + this.#config.batch.size);
       const values = this.#compute(
         part.map((i) => rows[i]!),
         variant,
@@ -63,7 +63,7 @@ export class FrozenPart {
 
   /** Values at the cut of images that lie in `images` [count, channels, size, size]; valid until the next call. */
   pass(images: Float32Array, count: number): Float32Array {
-    const plan = this.#tunedNetwork.below(this.#config.batch);
+    const plan = this.#tunedNetwork.below(this.#config.batch.size);
     if (plan === null) return images.subarray(0, count * this.#imageLength);
     plan.input.set(images.subarray(0, count * this.#imageLength));
     plan.forward();

@@ -12,9 +12,19 @@ const FREE: readonly string[] = ['loader', 'saveSeconds', 'cacheMegabytes', 'kee
 
 /** The part of a configuration that decides the predictions of a fold. */
 export function resultConfig({ classMap, classes, ...rest }: FinetuneConfig): unknown {
-  // Folds of runs that had no say in classes stay what they were.
+  // What is hashed has the keys of the first form, in their order: folds of earlier runs stay what they were.
+  const earlier = Object.entries(rest).flatMap(([key, value]): (readonly [string, unknown])[] => {
+    if (key === 'training') return [['epochs', rest.training.epochs]];
+    if (key === 'batch') return [['batch', rest.batch.size]];
+    if (key === 'earlyStopping')
+      return [
+        [key, value],
+        ['clipNorm', rest.training.clipNorm],
+      ];
+    return FREE.includes(key) ? [] : [[key, value]];
+  });
   return {
-    ...Object.fromEntries(Object.entries(rest).filter(([key]) => !FREE.includes(key))),
+    ...Object.fromEntries(earlier),
     ...(Object.keys(classMap).length > 0 ? { classMap } : {}),
     ...(classes === null ? {} : { classes }),
   };

@@ -39,7 +39,7 @@ export class CellRows implements Course {
   constructor(
     clips: readonly ClipRecord[],
     training: readonly number[],
-    config: Pick<FinetuneConfig, 'batch' | 'epochs' | 'framesPerClip' | 'seed' | 'view'>,
+    config: Pick<FinetuneConfig, 'batch' | 'training' | 'framesPerClip' | 'seed' | 'view'>,
     seed: number,
   ) {
     this.#clips = clips;
@@ -47,9 +47,9 @@ export class CellRows implements Course {
     this.#config = config;
     this.#seed = seed;
     const rows = training.reduce((sum, clip) => sum + this.#taken(clips[clip]!), 0);
-    this.stepsPerEpoch = Math.ceil(rows / config.batch);
-    this.epochs = config.epochs;
-    this.steps = config.epochs * this.stepsPerEpoch;
+    this.stepsPerEpoch = Math.ceil(rows / config.batch.size);
+    this.epochs = config.training.epochs;
+    this.steps = config.training.epochs * this.stepsPerEpoch;
     this.size = Math.ceil(rows / this.stepsPerEpoch);
   }
 

@@ -33,8 +33,9 @@ export interface OpenRun {
 /** Probabilities [rows, classes] of whole frames. Error: `NON_FINITE`. */
 export async function probabilitiesOf(
   rows: readonly FrameRow[],
-  { config: { batch }, frozen, plan: { classes }, tunedNetwork }: OpenRun,
+  { config, frozen, plan: { classes }, tunedNetwork }: OpenRun,
 ): Promise<Float32Array> {
+  const { size: batch } = config.batch;
   const result = new Float32Array(rows.length * classes.length);
   const plan = tunedNetwork.scoring(batch);
   for (let from = 0; from < rows.length; from += batch) {

@@ -1,49 +1,179 @@
 /**
- * A way to pretrain: which heads sit on a trunk, and which objectives turn a batch of pairs into a loss and the
- * gradients of the network's outputs. Steps, validation and the log know a method by this interface. They do take for
- * granted that it compares two views of a clip: the terms of `Losses` are logged by name, and held-out clips are scored
- * by the contrastive one. Which method a configuration asks for is decided in `pretrain/pair-network.ts`.
+ * A way to pretrain, said in one declaration: its options, the views it wants of a clip, its networks, how a batch
+ * becomes a loss and gradients, what it keeps between steps, and what it measures. Trainer, log, curves, reports,
+ * configuration and command line read the declaration; none of them names a method. A method opens no file and knows
+ * no other method.
  */
-import type { Plan } from '../engine/core/backend.ts';
+import type { z } from 'zod';
+import type { Parameters } from '../engine/core/backend.ts';
 import type { Network } from '../engine/core/network.ts';
+import type { ClipViews } from '../views/clip-views.ts';
+import type { ViewConfig } from '../views/config.ts';
 
-/** What is known of the clips of a batch. */
-export interface PairLabels {
-  /** N, the number of clips. */
-  readonly pairs: number;
-  /** [N] class indices; −1 where there is no label. */
+/** A number that describes a batch, beside its loss. */
+export interface Measurement {
+  /** Its key in the log: letters, the first one small. */
+  readonly name: string;
+  /** Over the batches of a step. Counts are summed. */
+  readonly over: 'mean' | 'sum';
+  /** Whether it is taken of held-out clips too: their mean over clips. */
+  readonly heldOut?: boolean;
+}
+
+/** A panel of a run's curves. */
+export interface Chart {
+  readonly title: string;
+  /** Of the vertical axis. */
+  readonly axis: string;
+  /** How it is read, in a sentence or two. */
+  readonly caption: string;
+  /** Measurements that share the panel. A single one is shown of held-out clips too. */
+  readonly shows: readonly string[];
+}
+
+/** A source that a text about a run has to cite. */
+export interface Reference {
+  /** The same work has the same key. */
+  readonly key: string;
+  readonly text: string;
+}
+
+/** What a method is opened with. */
+export interface MethodGiven {
+  /** The backbone. A method's networks are made of it. */
+  readonly trunk: Network;
+  /** Classes whose labels may be read; 0 where none may. */
+  readonly classes: number;
+  /** How images of this run are made. */
+  readonly view: ViewConfig;
+  /** Clips in a full batch of the first stream. */
+  readonly batchSize: number;
+  /** Of the run; what a method draws is addressed by it. */
+  readonly seed: number;
+}
+
+/** Clips that come into a batch together, and the images that are made of each. */
+export interface Stream {
+  /**
+   * `training`: every training clip once an epoch. `labelled`: those with a label, over and over. The first stream is
+   * `training`; it says how long an epoch is, and its last batch may be short.
+   */
+  readonly clips: 'training' | 'labelled';
+  /** Clips in a full batch. Of the first stream: `batchSize`. */
+  readonly count: number;
+  readonly views: ClipViews;
+}
+
+/** A network and which views it sees, counted over all streams. */
+export interface NetworkUse {
+  readonly network: Network;
+  readonly views: readonly number[];
+}
+
+/** One view in a batch: the same clips in the same order as the other views of its stream. */
+export interface ViewRows {
+  /** Indices into the dataset's clips, [N]. */
+  readonly clips: readonly number[];
+  /** [N] class indices; −1 where there is none or it may not be read. */
   readonly labels: Int32Array;
 }
 
-/** The loss of one batch and what describes it. */
-export interface Losses {
-  /** What is minimised: contrastive + λ · supervised. */
-  readonly loss: number;
-  readonly contrastive: number;
-  /** Before λ; 0 for a batch without labels. */
-  readonly supervised: number;
-  /** Mean squared distance of the normalised embeddings of a pair (Wang & Isola 2020); lower is closer. */
-  readonly alignment: number;
-  /** Log of the mean Gaussian potential of all embeddings (Wang & Isola 2020); lower is more spread. */
-  readonly uniformity: number;
-  /** Share of views whose nearest other view is their partner. */
-  readonly accuracy: number;
-  /** Views with a label, and those of them that the classifier got right. */
-  readonly labelled: number;
-  readonly correct: number;
+/** A batch whose images have gone through the networks. */
+export interface MethodBatch {
+  /** By number; of held-out clips those of the first stream alone. */
+  readonly views: readonly ViewRows[];
+  /** False for held-out clips: no state may change, and gradients go nowhere. */
+  readonly training: boolean;
+  /** [rows, …] of an output of the online network: the rows of its first view, then of its second, …. */
+  output(name: string): Float32Array;
+  /** To be filled with ∂loss/∂output, same shape. Every output of the online network needs one in training. */
+  gradient(name: string): Float32Array;
+  /** [rows, …] of an output of the target network. */
+  target(name: string): Float32Array;
 }
 
-export interface Method {
-  readonly name: string;
-  /** Whether labels can change the loss. */
-  readonly readsLabels: boolean;
-  /** The network to train: `trunk` with this method's heads. */
-  network(trunk: Network): Network;
+/** The loss of one batch and every measurement that the method declares. */
+export type Losses = Readonly<Record<string, number>> & { readonly loss: number };
+
+/** A method at work in one run. */
+export interface OpenMethod {
+  readonly streams: readonly Stream[];
+  /** What trains. */
+  readonly online: NetworkUse;
+  /** What is compared with and gets no gradient. It starts as a copy of the online network's parameters. */
+  readonly target?: NetworkUse;
   /**
-   * Reads the plan's outputs after `forward`, writes every output gradient for `backward`. Rows 0 … N−1 are view 0 of
-   * the N clips, N … 2N−1 view 1.
+   * What is kept between steps beside parameters, by name. Arrays keep their length; they are saved with checkpoints, and
+   * put back where a step fails.
    */
-  lossAndGradients(plan: Pick<Plan, 'output' | 'outputGradient'>, batch: PairLabels): Losses;
-  /** The losses alone, for a plan that cannot run backward (validation). */
-  losses(plan: Pick<Plan, 'output'>, batch: PairLabels): Losses;
+  readonly state?: Readonly<Record<string, Float32Array>>;
+  /** Reads outputs, writes gradients, may change `state` in training. */
+  readonly losses: (batch: MethodBatch) => Losses;
+  /** After each update of the online network: the place of moving averages. Null where there is no target. */
+  readonly afterUpdate?: (online: Parameters, target: Parameters | null) => void;
+}
+
+/** What a sentence about a run is made of. */
+export interface RunFacts {
+  /** Whether any label entered the loss. */
+  readonly labelsRead: boolean;
+  readonly view: ViewConfig;
+  /** Takes a reference up into the list and returns its mark, as `[1]`. */
+  readonly cite: (reference: Reference) => string;
+}
+
+/** Everything about a method. `Options` is what its schema makes of the keys under `method`. */
+export interface MethodDeclaration<Options> {
+  /** As people write it in a configuration: small letters, digits, hyphens. */
+  readonly name: string;
+  /** As people say it. */
+  readonly title: string;
+  /** One line for lists. */
+  readonly summary: string;
+  readonly reference: Reference;
+  /** Of the keys under `method`, each with a default and a `describe` text. */
+  readonly options: z.ZodObject & z.ZodType<Options>;
+  /** Partial configurations of whole runs by name; `default` is what a run starts from. */
+  readonly presets: Readonly<Record<string, Readonly<Record<string, unknown>>>> & {
+    readonly default: Readonly<Record<string, unknown>>;
+  };
+  /** In the order of the log. */
+  readonly measurements: readonly Measurement[];
+  readonly charts: readonly Chart[];
+  /**
+   * What of held-out clips chooses the checkpoint `best`: `loss` or a measurement that is taken of them. Null: nothing
+   * does.
+   */
+  readonly chooses: { readonly by: string; readonly better: 'lower' | 'higher' } | null;
+  /** Whether a run without any label that may be read is refused. Default false. */
+  readonly needsLabels?: boolean;
+  /** Whether labels can change the loss. */
+  readsLabels(options: Options): boolean;
+  open(options: Options, given: MethodGiven): OpenMethod;
+  /** For a methods section: how a run was pretrained, what the loss was. Goes on after "was pretrained from random weights". */
+  describe(options: Options, facts: RunFacts): string;
+}
+
+/** A declaration with its options behind its own schema. */
+export interface Method extends Omit<
+  MethodDeclaration<unknown>,
+  'options' | 'readsLabels' | 'open' | 'describe'
+> {
+  readonly options: z.ZodObject;
+  /** Of the file that it came from; undefined for one of this project or of a program. */
+  readonly sha256?: string;
+  readsLabels(options: unknown): boolean;
+  open(options: unknown, given: MethodGiven): OpenMethod;
+  describe(options: unknown, facts: RunFacts): string;
+}
+
+/** The method that a declaration describes: its options are parsed by its own schema wherever they come in. */
+export function defineMethod<Options>(declaration: MethodDeclaration<Options>): Method {
+  const parsed = (given: unknown): Options => declaration.options.parse(given);
+  return {
+    ...declaration,
+    readsLabels: (given) => declaration.readsLabels(parsed(given)),
+    open: (given, opened) => declaration.open(parsed(given), opened),
+    describe: (given, facts) => declaration.describe(parsed(given), facts),
+  };
 }

@@ -3,65 +3,153 @@
  * cluster: NT-Xent pulls the two views of a clip together and pushes views of other clips away; cross-entropy over
  * the labelled clips keeps clips of one class from being pushed too far.
  */
-import type { Plan } from '../engine/core/backend.ts';
-import type { Network } from '../engine/core/network.ts';
-import { OUTPUTS, type ProjectionHead, withHeads } from '../models/heads.ts';
+import { z } from 'zod';
+import { OUTPUTS, withHeads } from '../models/heads.ts';
 import { crossEntropy } from '../objectives/cross-entropy.ts';
 import { ntXent } from '../objectives/nt-xent.ts';
-import type { Losses, Method, PairLabels } from './method.ts';
+import type { ViewConfig } from '../views/config.ts';
+import { defineMethod, type Losses, type MethodBatch, type Reference } from './method.ts';
 
-export interface UsclOptions {
-  readonly projection: ProjectionHead;
-  /** Number of classes, or null to train without labels (no classifier at all). */
-  readonly classes: number | null;
-  readonly classifierInput: 'representation' | 'projection';
-  /** τ of NT-Xent. */
-  readonly temperature: number;
-  /** λ, the weight of the cross-entropy. */
-  readonly supervisedWeight: number;
-  readonly supervisedReduction: 'mean' | 'sum-of-views';
-}
+const options = z.object({
+  projection: z
+    .strictObject({
+      hidden: z.int().min(1).default(512).describe('features of the hidden layer of the projection head'),
+      dim: z
+        .int()
+        .min(1)
+        .default(256)
+        .describe('features of the embedding that the contrastive loss compares'),
+    })
+    .prefault({}),
+  classifierInput: z
+    .enum(['representation', 'projection'])
+    .default('representation')
+    .describe('what the classifier reads: r as in the figure of the paper, or z as in the published code'),
+  temperature: z.number().gt(0).max(10).default(0.5).describe('τ of NT-Xent'),
+  supervisedWeight: z
+    .number()
+    .min(0)
+    .max(100)
+    .default(0.2)
+    .describe('λ of the cross-entropy; 0: no label is read'),
+  supervisedReduction: z
+    .enum(['mean', 'sum-of-views'])
+    .default('mean')
+    .describe(
+      'cross-entropy as a mean over all labelled views, or the sum of the two means (the published code)',
+    ),
+});
+type Options = z.infer<typeof options>;
 
-/** The method with these options. A batch without labels has a supervised loss of 0, never NaN. */
-export function uscl(options: UsclOptions): Method {
-  const { projection, classes, temperature, supervisedWeight } = options;
-  const classifier = classes === null ? null : { classes, input: options.classifierInput };
+const REFERENCE: Reference = {
+  key: 'uscl',
+  text: 'Chen Y, Zhang C, Liu L, Feng C, Dong C, Luo Y, Wan X. USCL: Pretraining Deep Ultrasound Image Diagnosis Model through Video Contrastive Representation Learning. MICCAI 2021, LNCS 12908. doi:10.1007/978-3-030-87237-3_60',
+};
+const SIMCLR: Reference = {
+  key: 'ntxent',
+  text: 'Chen T, Kornblith S, Norouzi M, Hinton G. A Simple Framework for Contrastive Learning of Visual Representations. ICML 2020. arXiv:2002.05709',
+};
 
-  /** `gradient` gives buffers for gradients: the plan's in training, of no interest in validation. */
-  const evaluate = (
-    plan: Pick<Plan, 'output'>,
-    batch: PairLabels,
-    gradient: (output: string, length: number) => Float32Array,
-  ): Losses => {
-    const { pairs, labels } = batch;
-    const z = plan.output(OUTPUTS.projection);
-    const dz = gradient(OUTPUTS.projection, z.length);
-    const con = ntXent(z, pairs, projection.dim, temperature, dz);
-    const parts = {
-      contrastive: con.loss,
-      alignment: con.alignment,
-      uniformity: con.uniformity,
-      accuracy: con.accuracy,
-    };
-    if (classes === null) return { ...parts, loss: con.loss, supervised: 0, labelled: 0, correct: 0 };
+/** As described: mix, then augment; an own coefficient a view; the classifier reads the representation. */
+const paper = { view: { spg: { order: 'mix-then-augment', coefficients: 'independent', anchor: 'middle' } } };
 
-    const o = plan.output(OUTPUTS.logits);
-    const dO = gradient(OUTPUTS.logits, o.length);
-    const sup = crossEntropy(o, labels, classes, dO, { reduction: options.supervisedReduction });
-    for (let i = 0; i < dO.length; i++) dO[i]! *= supervisedWeight;
-    const loss = con.loss + supervisedWeight * sup.loss;
-    return { ...parts, loss, supervised: sup.loss, labelled: sup.labelled, correct: sup.correct };
-  };
+const reference = {
+  view: { spg: { order: 'augment-then-mix', coefficients: 'shared', anchor: 'random' } },
+  batch: { lastBatch: 'keep' },
+  data: { rateMode: 'replace', validation: { augment: true } },
+  model: { normMomentum: 0.19 },
+  method: { classifierInput: 'projection', supervisedReduction: 'sum-of-views' },
+  schedule: { warmup: 'hold', warmupLength: 10, horizon: 300 },
+};
 
+/** The loss of N pairs; `classes` is 0 for a network without a classifier. */
+function lossesOf(batch: MethodBatch, given: Options, classes: number): Losses {
+  const { labels } = batch.views[0]!;
+  // Nothing but the heads reads the representation.
+  batch.gradient(OUTPUTS.features).fill(0);
+  const z = batch.output(OUTPUTS.projection);
+  const dz = batch.gradient(OUTPUTS.projection);
+  const con = ntXent(z, labels.length, given.projection.dim, given.temperature, dz);
+  const { alignment, uniformity, accuracy: pairAccuracy } = con;
+  const supervised = { loss: 0, labelled: 0, correct: 0 };
+  if (classes > 0) {
+    const dO = batch.gradient(OUTPUTS.logits);
+    const reduction = given.supervisedReduction;
+    Object.assign(supervised, crossEntropy(batch.output(OUTPUTS.logits), labels, classes, dO, { reduction }));
+    for (let i = 0; i < dO.length; i++) dO[i]! *= given.supervisedWeight;
+  }
   return {
-    name: 'uscl',
-    readsLabels: classes !== null,
-    network: (trunk: Network) => withHeads(trunk, { projection, classifier }),
-    lossAndGradients(plan, batch) {
-      // Nothing but the heads reads the representation.
-      plan.outputGradient(OUTPUTS.features).fill(0);
-      return evaluate(plan, batch, (name) => plan.outputGradient(name));
-    },
-    losses: (plan, batch) => evaluate(plan, batch, (_, length) => new Float32Array(length)),
+    loss: classes > 0 ? con.loss + given.supervisedWeight * supervised.loss : con.loss,
+    contrastive: con.loss,
+    supervised: supervised.loss,
+    labelled: supervised.labelled,
+    correct: supervised.correct,
+    ...{ alignment, uniformity, pairAccuracy },
   };
 }
+
+function howViewsWereMade({ spg }: ViewConfig): string {
+  if (!spg.enabled) return 'A pair was two frames of the clip, each augmented by itself.';
+  const order =
+    spg.order === 'mix-then-augment'
+      ? 'mixed before they were augmented'
+      : 'augmented before they were mixed';
+  return `Views were mixed from three frames of the clip with weights from Beta(${spg.beta.join(' and ')}), ${order}.`;
+}
+
+/**
+ * Named starting points over one switchboard: `paper` is the method as the USCL paper describes it, `reference` as its
+ * published code computes it (each field above is one of the differences), `default` what this project starts from. A
+ * batch without labels has a supervised loss of 0, never NaN.
+ */
+export const uscl = defineMethod<Options>({
+  name: 'uscl',
+  title: 'USCL',
+  summary:
+    'pairs of mixed views of a clip, contrasted with other clips, beside a classifier on labelled ones',
+  reference: REFERENCE,
+  options,
+  presets: { default: paper, paper, reference },
+  measurements: [
+    // Before λ; 0 for a batch without labels.
+    { name: 'contrastive', over: 'mean' },
+    { name: 'supervised', over: 'mean' },
+    // Views with a label, and those of them that the classifier got right.
+    { name: 'labelled', over: 'sum' },
+    { name: 'correct', over: 'sum' },
+    { name: 'alignment', over: 'mean', heldOut: true },
+    { name: 'uniformity', over: 'mean', heldOut: true },
+    { name: 'pairAccuracy', over: 'mean', heldOut: true },
+  ],
+  charts: [
+    {
+      title: 'Pairs that find each other',
+      axis: 'share of views',
+      shows: ['pairAccuracy'],
+      caption: 'Share of views whose nearest other view is their partner.',
+    },
+    {
+      title: 'Alignment and uniformity',
+      axis: 'value',
+      shows: ['alignment', 'uniformity'],
+      caption:
+        'Of training embeddings (Wang & Isola 2020): alignment near 0 and low uniformity are best; uniformity near 0 is a collapse.',
+    },
+  ],
+  chooses: { by: 'loss', better: 'lower' },
+  readsLabels: ({ supervisedWeight }) => supervisedWeight > 0,
+  open(given, { trunk, classes, batchSize }) {
+    const classifier = classes > 0 ? { classes, input: given.classifierInput } : null;
+    const network = withHeads(trunk, { projection: given.projection, classifier });
+    return {
+      streams: [{ clips: 'training', count: batchSize, views: 'pair' }],
+      online: { network, views: [0, 1] },
+      losses: (batch) => lossesOf(batch, given, classes),
+    };
+  },
+  describe: (given, { labelsRead, view, cite }) =>
+    `by USCL ${cite(REFERENCE)}: two views of one clip form a positive pair, views of the other clips of a batch are negatives, ` +
+    `and the loss is NT-Xent ${cite(SIMCLR)} (temperature ${given.temperature}) on a projection of ${given.projection.dim} features` +
+    `${labelsRead ? `, plus ${given.supervisedWeight} times the cross-entropy of a classifier on labelled clips` : '; no label was read'}. ` +
+    howViewsWereMade(view),
+});

@@ -16,6 +16,13 @@ export const OUTPUTS = {
   logits: 'classifier',
 } as const;
 
+/** One layer of a head: linear, then batch norm and ReLU where they are asked for. */
+export interface HeadLayer {
+  readonly features: number;
+  readonly norm?: boolean;
+  readonly relu?: boolean;
+}
+
 export interface ProjectionHead {
   /** Features of the hidden layer. USCL: 512. */
   readonly hidden: number;
@@ -37,6 +44,44 @@ export interface Heads {
 }
 
 /**
+ * The network with a head of several layers on a value. Its nodes are called `<name>.0`, `<name>.1`, … as the modules of
+ * PyTorch's `Sequential(Linear, BatchNorm1d, ReLU, …)` would be; the last of them is a further output, whose name is
+ * returned.
+ */
+export function withHead(
+  network: Network,
+  name: string,
+  input: string,
+  layers: readonly HeadLayer[],
+): { readonly network: Network; readonly output: string } {
+  const nodes: Node[] = [...network.nodes];
+  let value = input;
+  let place = 0;
+  const add = (node: Node): void => {
+    nodes.push(node);
+    value = node.name;
+  };
+  for (const { features, norm = false, relu = false } of layers) {
+    requireInteger(`${name}.${place}`, features, 1);
+    add({ kind: 'linear', name: `${name}.${place++}`, input: value, features });
+    if (norm)
+      add({
+        kind: 'batchNorm',
+        name: `${name}.${place++}`,
+        input: value,
+        relu,
+        epsilon: 1e-5,
+        momentum: 0.1,
+      });
+    else if (relu) add({ kind: 'relu', name: `${name}.${place}`, input: value });
+    if (relu) place++;
+  }
+  const whole: Network = { input: network.input, nodes, outputs: [...network.outputs, value] };
+  inferShapes(whole);
+  return { network: whole, output: value };
+}
+
+/**
  * The network with heads on its `features`. Outputs: `features`, then those of `OUTPUTS` that the heads make.
  *
  * @throws UsclError `MODEL_INVALID` for a head of no features, a classifier on a projection that is not there, or a
@@ -51,11 +96,9 @@ export function withHeads(trunk: Network, heads: Heads): Network {
   if (projection !== null) {
     requireInteger('projection.hidden', projection.hidden, 1);
     requireInteger('projection.dim', projection.dim, 1);
-    nodes.push(
-      { kind: 'linear', name: 'projection.0', input: FEATURES, features: projection.hidden },
-      { kind: 'relu', name: 'projection.1', input: 'projection.0' },
-      { kind: 'linear', name: OUTPUTS.projection, input: 'projection.1', features: projection.dim },
-    );
+    const layers = [{ features: projection.hidden, relu: true }, { features: projection.dim }];
+    const { network } = withHead({ ...trunk, outputs: [] }, 'projection', FEATURES, layers);
+    nodes.push(...network.nodes.slice(trunk.nodes.length));
     outputs.push(OUTPUTS.projection);
   }
   if (classifier !== null) {

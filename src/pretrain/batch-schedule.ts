@@ -3,14 +3,17 @@
  * can begin at any step. An epoch is one pass over the training clips; a step takes `accumulate` batches, the last
  * step of an epoch what is left. And the batches themselves, from the worker pool.
  */
+import { randomAt } from '../base/random.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import type { ClipRecord } from '../dataset/types.ts';
-import { epochBatches } from '../views/batches.ts';
-import { type BatchRequest, PairLoader } from '../views/loaders.ts';
+import type { OpenMethod } from '../methods/method.ts';
 import type { Config } from '../runs/config.ts';
-import type { StepBatch } from './pair-network.ts';
-import type { Course } from '../trainer/loop.ts';
 import { epochClips, type Split } from '../runs/training-clips.ts';
+import type { Course } from '../trainer/loop.ts';
+import { epochBatches } from '../views/batches.ts';
+import { ClipLoader, type ClipRequest } from '../views/loaders.ts';
+import type { ClipPart } from '../views/work.ts';
+import { type StepBatch, viewsOf } from './method-network.ts';
 
 export class BatchSchedule implements Course {
   /** Optimizer steps in the whole run. */
@@ -21,10 +24,11 @@ export class BatchSchedule implements Course {
   readonly #batchesPerEpoch: number;
   readonly #accumulate: number;
   readonly #makeEpoch: (epoch: number) => readonly (readonly number[])[];
+  readonly #others: readonly ((batch: number) => ClipPart)[];
   #remembered: { readonly epoch: number; readonly batches: readonly (readonly number[])[] };
 
   /** Errors: `BATCHES_EMPTY` where no batch can be made. */
-  constructor(clips: readonly ClipRecord[], split: Split, config: Config) {
+  constructor(clips: readonly ClipRecord[], split: Split, config: Config, streams: OpenMethod['streams']) {
     const { seed, data, batch, training } = config;
     this.#makeEpoch = (epoch) => {
       const indices = epochClips(split, clips, data, seed, epoch);
@@ -32,6 +36,7 @@ export class BatchSchedule implements Course {
       return epochBatches(chosen, batch, seed, epoch).map((rows) => rows.map((row) => indices[row]!));
     };
     this.#remembered = { epoch: 0, batches: this.#makeEpoch(0) };
+    this.#others = streams.slice(1).map((stream, i) => overAndOver(split, stream, seed, i + 1));
     // The number and sizes of batches are the same in every epoch.
     this.#batchesPerEpoch = this.#remembered.batches.length;
     this.#accumulate = training.accumulate;
@@ -56,13 +61,38 @@ export class BatchSchedule implements Course {
   }
 
   /** The batch of this number, or null past the end of the run. */
-  batch(number: number): BatchRequest | null {
+  batch(number: number): ClipRequest | null {
     if (number >= this.firstBatch(this.steps)) return null;
     const epoch = Math.floor(number / this.#batchesPerEpoch);
     const index = number - epoch * this.#batchesPerEpoch;
     if (this.#remembered.epoch !== epoch) this.#remembered = { epoch, batches: this.#makeEpoch(epoch) };
-    return { epoch, index, clips: this.#remembered.batches[index]! };
+    const first = { epoch, clips: this.#remembered.batches[index]! };
+    return { epoch, index, parts: [first, ...this.#others.map((partOf) => partOf(number))] };
   }
+}
+
+/**
+ * The clips of a stream that goes round and round: passes in seeded orders, one after the other, cut into full batches.
+ * What is drawn of a clip is addressed by the batch, so that a clip that comes twice in an epoch is seen in two ways.
+ */
+function overAndOver(
+  split: Split,
+  { clips, count }: OpenMethod['streams'][number],
+  seed: number,
+  stream: number,
+): (batch: number) => ClipPart {
+  const pool =
+    clips === 'training' ? split.training : split.training.filter((clip) => split.labels[clip]! >= 0);
+  return (batch) => {
+    const passes = new Map<number, readonly number[]>();
+    const clipAt = (place: number): number => {
+      const pass = Math.floor(place / pool.length);
+      const order = passes.get(pass) ?? randomAt(seed, 'stream', stream, pass).shuffled([...pool]);
+      passes.set(pass, order);
+      return order[place % pool.length]!;
+    };
+    return { epoch: batch, clips: Array.from({ length: count }, (_, i) => clipAt(batch * count + i)) };
+  };
 }
 
 export interface Feed extends AsyncDisposable {
@@ -72,29 +102,31 @@ export interface Feed extends AsyncDisposable {
 
 /**
  * The batches of a run from a given step on, painted by worker threads while the step before is computed. Labels are
- * those of the split and no others; `splits.ts` decides which may be seen.
+ * those of the split and no others; `runs/training-clips.ts` decides which may be seen.
  */
 export function openFeed(
   dataset: Dataset,
   split: Split,
   config: Config,
+  method: OpenMethod,
   batchSchedule: BatchSchedule,
   firstStep: number,
 ): Feed {
-  const loader = PairLoader.open(dataset.folder, config.view, {
+  const loader = ClipLoader.open(dataset.folder, config.view, {
     seed: config.seed,
+    streams: method.streams.map(({ views, count }) => ({ views, most: count })),
     schedule: (number) => batchSchedule.batch(number),
     firstStep: batchSchedule.firstBatch(firstStep),
-    pairs: config.batch.pairs,
     workers: config.loader.workers,
     ahead: config.loader.ahead,
   });
   return {
     async next() {
-      const { clips, images } = await loader.next();
+      const { parts, images } = await loader.next();
       return {
-        clipIds: clips.map((index) => dataset.clips[index]!.id),
-        labels: Int32Array.from(clips, (index) => split.labels[index]!),
+        clipIds: parts.flatMap(({ clips }) => clips.map((index) => dataset.clips[index]!.id)),
+        pairs: parts[0]!.clips.length,
+        views: viewsOf(method, parts, split.labels),
         images,
       };
     },

@@ -10,13 +10,17 @@ import { CHECKPOINTS } from '../runs/checkpoint.ts';
 import { type Config, type ConfigSources, resolveConfig, settled } from '../runs/config.ts';
 import { writeCurves } from '../runs/curves.ts';
 import { describeEnvironment } from '../runs/environment.ts';
+import { isTree } from '../runs/config-errors.ts';
+import type { Method } from '../methods/method.ts';
+import { installMethod } from '../methods/registry.ts';
 import { type PretrainEvent, Pretraining, type RunSummary } from './pretraining.ts';
 import { BatchSchedule, openFeed } from './batch-schedule.ts';
-import { PairNetwork, methodOf } from './pair-network.ts';
+import { MethodNetwork } from './method-network.ts';
+import { openMethod } from './open-method.ts';
 import { openLog } from '../runs/log.ts';
 import { train } from '../trainer/loop.ts';
 import { recordProvenance, requireSameClips } from '../runs/provenance.ts';
-import { requireSameConfig, restoreRun, resultConfig } from './resume.ts';
+import { requireSameConfig, requireSameFile, restoreRun, resultConfig } from './resume.ts';
 import {
   checkRun,
   clearRun,
@@ -26,12 +30,15 @@ import {
   RUN_FILES,
   RunLock,
   type RunOptions,
+  writeConfig,
   writeRunFile,
 } from '../runs/run-folder.ts';
 import { Scorer } from './scorer.ts';
-import { type Split, splitClips, withoutLabels } from '../runs/training-clips.ts';
+import { type Split, splitClips } from '../runs/training-clips.ts';
 
 export interface PretrainOptions extends RunOptions<PretrainEvent> {
+  /** Name of an installed method, or a method, which is installed. Default: what the configuration says. */
+  readonly method?: string | Method;
   readonly config?: Omit<ConfigSources, 'base' | 'channels'>;
 }
 
@@ -49,7 +56,8 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
   const saved = start === 'resumed' ? readRunConfig(run) : null;
   // What is asked for, over what a resumed run was started with.
   const under = saved === null ? { channels: dataset.manifest.channels } : { base: saved };
-  const wanted = resolveConfig({ ...options.config, ...under });
+  const wanted = resolveConfig({ ...withMethod(options), ...under });
+  requireSameFile(saved, wanted);
   const note = (text: string): void => {
     tell({ kind: 'note', text });
   };
@@ -57,28 +65,31 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
   const config = settled(wanted, backend);
   const named = config.data.split === null ? null : readSplit(dataset, config.data.split);
   const drawn = splitClips(dataset.clips, classes, config.data, config.seed, named);
-  const split = methodOf(config, classes.length).readsLabels ? drawn : withoutLabels(drawn);
-  const batchSchedule = new BatchSchedule(dataset.clips, split, config);
-  using pairNetwork = new PairNetwork(backend, config, classes.length);
-  using scorer = new Scorer(pairNetwork, dataset, split, config);
+  const { method, open, split } = openMethod(config, dataset.clips, classes, drawn);
+  const batchSchedule = new BatchSchedule(dataset.clips, split, config, open.streams);
+  using network = new MethodNetwork(backend, config, method, open);
+  using scorer = new Scorer(network, dataset, split, config);
 
   // From here on the run is this process's to write.
   using _lock = new RunLock(run);
   const hashes = { configHash: hashOf(resultConfig(config)), datasetHash: datasetHash(dataset) };
-  const restored = saved === null ? null : restoreRun(run, pairNetwork, hashes.datasetHash, note);
+  const restored = saved === null ? null : restoreRun(run, network, hashes.datasetHash, note);
   const firstStep = restored?.step ?? 0;
   if (saved !== null) {
-    requireSameConfig(saved, config, { step: firstStep, batchSchedule, dataset, split });
+    requireSameConfig(saved, config, {
+      ...{ step: firstStep, batchSchedule, dataset, split },
+      streams: open.streams,
+    });
     requireSameClips(run, dataset, split);
   }
   scorer.best = restored?.best ?? null;
   if (start !== 'resumed') {
     clearRun(run);
-    recordProvenance(run, dataset, split, config.method);
+    recordProvenance(run, dataset, split, method.name);
     writeRunFile(run, RUN_FILES.environment, describeEnvironment(backend.describe()));
   }
   // Last: a folder counts as a run once it has its configuration.
-  writeRunFile(run, RUN_FILES.config, config);
+  writeConfig(run, config);
 
   using log = openLog(run, firstStep);
   for (const text of remarks(config, batchSchedule, split)) note(text);
@@ -93,9 +104,12 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
     backend: backend.describe().library,
     precision: config.precision,
   });
-  await using feed = openFeed(dataset, split, config, batchSchedule, firstStep);
-  const open = { run, config, ...hashes, course: batchSchedule, pairNetwork, feed, scorer, log, tell };
-  const training = new Pretraining(open, firstStep);
+  await using feed = openFeed(dataset, split, config, open, batchSchedule, firstStep);
+  const course = batchSchedule;
+  const training = new Pretraining(
+    { run, config, ...hashes, course, network, feed, scorer, log, tell },
+    firstStep,
+  );
   if (restored?.unscored !== undefined) await training.endEpoch(restored.epoch, firstStep);
   const end = await train(training, firstStep, signal);
   log.close();
@@ -117,8 +131,17 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
   };
   const { step, epochs, loss, best } = summary;
   if (summary.complete && loss !== null) writeRunFile(run, RUN_FILES.metrics, { step, epochs, loss, best });
-  writeCurves(run);
+  writeCurves(run, method.charts);
   return summary;
+}
+
+/** The layers of configuration with the method that was named beside them. */
+function withMethod({ config, method }: PretrainOptions): Omit<ConfigSources, 'base' | 'channels'> {
+  if (method === undefined) return config ?? {};
+  const name = typeof method === 'string' ? method : installMethod(method).name;
+  const given = isTree(config?.overrides) ? config.overrides : {};
+  const options = isTree(given['method']) ? given['method'] : {};
+  return { ...config, overrides: { ...given, method: { ...options, name } } };
 }
 
 /** What a person may not have meant. */

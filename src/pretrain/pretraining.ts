@@ -14,13 +14,14 @@ import {
   saveCheckpoint,
   saveLast,
 } from '../runs/checkpoint.ts';
+import type { Losses, Method } from '../methods/method.ts';
 import type { Config } from '../runs/config.ts';
 import type { Feed, BatchSchedule } from './batch-schedule.ts';
-import { type PairNetwork, meanLosses } from './pair-network.ts';
+import type { MethodNetwork, StepBatch } from './method-network.ts';
 import type { EntryLog, KnnEntry, LogEntry, StepEntry, ValidationEntry } from '../runs/log.ts';
 import type { RunTime, Training } from '../trainer/loop.ts';
 import { RUN_FILES } from '../runs/run-folder.ts';
-import type { EpochScore, Scorer } from './scorer.ts';
+import type { Chooser, EpochScore, Scorer } from './scorer.ts';
 
 /** Everything a pretraining works with, open. */
 export interface OpenRun {
@@ -29,7 +30,7 @@ export interface OpenRun {
   readonly configHash: string;
   readonly datasetHash: string;
   readonly course: BatchSchedule;
-  readonly pairNetwork: PairNetwork;
+  readonly network: MethodNetwork;
   readonly feed: Feed;
   readonly scorer: Scorer;
   readonly log: EntryLog<LogEntry>;
@@ -56,24 +57,26 @@ export class Pretraining implements Training {
   }
 
   async step({ step, epoch }: RunTime, learningRate: number): Promise<void> {
-    const { config, course, pairNetwork, feed, log, tell } = this.#open;
-    const result = await pairNetwork.step(
-      () => feed.next(),
-      course.batchesIn(step),
-      learningRate,
-      config.training.clipNorm,
-    );
-    const { accuracy: pairAccuracy, ...losses } = meanLosses(result.losses);
+    const { config, course, network, feed, log, tell } = this.#open;
+    let pairs = 0;
+    const next = async (): Promise<StepBatch> => {
+      const batch = await feed.next();
+      pairs += batch.pairs;
+      return batch;
+    };
+    const { clipNorm } = config.training;
+    const result = await network.step(next, course.batchesIn(step), learningRate, clipNorm);
+    const losses = meanLosses(network.method, result.losses);
     const seconds = this.#pace.lap();
     this.loss = losses.loss;
     const entry: StepEntry = {
       kind: 'step',
-      ...{ step: step + 1, epoch, time: Date.now() / 1000, ...losses, pairAccuracy },
+      ...{ step: step + 1, epoch, time: Date.now() / 1000, ...losses },
       learningRate,
       gradientNorm: result.gradientNorm,
-      pairs: result.rows,
+      pairs,
       seconds,
-      pairsPerSecond: result.rows / seconds,
+      pairsPerSecond: pairs / seconds,
       dataWaitShare: Math.min(1, result.seconds.data / seconds),
       memory: process.memoryUsage.rss(),
     };
@@ -83,7 +86,7 @@ export class Pretraining implements Training {
 
   failed({ where = '', remedy }: UsclError, { step, epoch }: RunTime): { where: string; remedy: string } {
     // A finite gradient can still have thrown the weights out of range; then the checkpoint before is the last good one.
-    const sound = this.#open.pairNetwork.parameters.values.every((value) => Number.isFinite(value));
+    const sound = this.#open.network.parameters.values.every((value) => Number.isFinite(value));
     if (sound) this.save(step, epoch);
     return {
       where: `step ${step + 1}, epoch ${epoch}, ${where}`,
@@ -133,28 +136,39 @@ export class Pretraining implements Training {
 
   /** Everything that resuming needs. The log goes first, so that it is never behind. */
   #save(state: CheckpointState): void {
-    const { pairNetwork, log, tell } = this.#open;
+    const { network, log, tell } = this.#open;
     log.flush();
-    saveLast(this.#folder, state, pairNetwork.parameters, pairNetwork.optimizer);
+    saveLast(this.#folder, state, network.parameters, network.state);
     tell({ kind: 'checkpoint', path: join(this.#folder, CHECKPOINTS.last) });
   }
 
   #saveWeights(name: string, step: number, epoch: number): void {
-    const { parameters } = this.#open.pairNetwork;
+    const { parameters } = this.#open.network;
     saveCheckpoint(join(this.#folder, name), this.#state(step, epoch), parameters, null);
   }
 
   #state(step: number, epoch: number): CheckpointState {
-    const { config, configHash, datasetHash, pairNetwork, scorer } = this.#open;
+    const { config, configHash, datasetHash, network, scorer } = this.#open;
     const { backbone, width } = config.model;
     const { channels, size } = config.view;
     return {
       ...{ step, epoch, configHash, datasetHash },
-      optimizerSteps: pairNetwork.optimizer.steps,
+      optimizerSteps: network.optimizer.steps,
       best: scorer.best,
       model: { backbone, width, channels, size },
     };
   }
+}
+
+/** The loss and every measurement of a step, in the order of the log; each batch counts once, and counts are summed. */
+function meanLosses({ measurements }: Method, losses: readonly Losses[]): Losses {
+  const sum = (name: string): number => losses.reduce((total, one) => total + one[name]!, 0);
+  return {
+    loss: sum('loss') / losses.length,
+    ...Object.fromEntries(
+      measurements.map(({ name, over }) => [name, over === 'sum' ? sum(name) : sum(name) / losses.length]),
+    ),
+  };
 }
 
 /** What happens during a run, for whoever shows it. */
@@ -185,8 +199,8 @@ export interface RunSummary {
   readonly epochs: number;
   /** Of the last step this call made; null when there was none left to make. */
   readonly loss: number | null;
-  /** `knn`: balanced accuracy, higher is better; `validation`: NT-Xent, lower is better; null: nothing was scored. */
-  readonly best: (Best & { readonly by: 'knn' | 'validation' }) | null;
+  /** `knn`: balanced accuracy; `validation`: what the method chooses by; null: nothing was scored. */
+  readonly best: (Best & { readonly by: Chooser }) | null;
   readonly checkpoints: { readonly last: string; readonly best: string | null };
   /** Wall time of this call in seconds. */
   readonly seconds: number;

@@ -7,9 +7,10 @@ import { join } from 'node:path';
 import { UsclError } from '../base/errors.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import { type Checkpoint, CHECKPOINTS, readCheckpoint, restoreAll } from '../runs/checkpoint.ts';
-import type { Config } from '../runs/config.ts';
+import { type Config, methodOf } from '../runs/config.ts';
 import { BatchSchedule } from './batch-schedule.ts';
-import type { PairNetwork } from './pair-network.ts';
+import type { OpenMethod } from '../methods/method.ts';
+import type { MethodNetwork } from './method-network.ts';
 import { changedKey, differences, requireSameKeys, resumeChanged } from '../runs/resume.ts';
 import { RUN_FILES } from '../runs/run-folder.ts';
 import { learningRateAt } from '../trainer/loop.ts';
@@ -22,7 +23,7 @@ import type { Split } from '../runs/training-clips.ts';
  */
 export function restoreRun(
   run: string,
-  pairNetwork: PairNetwork,
+  network: MethodNetwork,
   datasetHash: string,
   note: (text: string) => void,
 ): Checkpoint | null {
@@ -31,7 +32,7 @@ export function restoreRun(
   const { checkpoint, path } = found;
   if (checkpoint.datasetHash !== datasetHash)
     throw resumeChanged(path, 'The dataset is not the one the run was started with.');
-  restoreAll(checkpoint, pairNetwork.parameters, pairNetwork.optimizer, path);
+  restoreAll(checkpoint, network.parameters, network.state, path);
   return checkpoint;
 }
 
@@ -62,6 +63,17 @@ export function resultConfig({ loader: _loader, checkpoint: _checkpoint, ...rest
   return rest;
 }
 
+/** Refuses to go on with another text of a method from a file. Error: `RESUME_CHANGED`. */
+export function requireSameFile(saved: Config | null, config: Config): void {
+  const before = saved?.method['sha256'];
+  const after = methodOf(config).sha256;
+  if (saved === null || before === after) return;
+  throw changedKey(
+    { key: 'method.sha256', before, after },
+    'Name the file as it was when the run began, or start a new run in another folder.',
+  );
+}
+
 /** Refuses a configuration that would not have led to the saved state. Error: `RESUME_CHANGED` naming the key. */
 export function requireSameConfig(
   saved: Config,
@@ -71,12 +83,13 @@ export function requireSameConfig(
     readonly batchSchedule: BatchSchedule;
     readonly dataset: Dataset;
     readonly split: Split;
+    readonly streams: OpenMethod['streams'];
   },
 ): void {
   requireSameKeys(saved, config, [...FREE, ...LENGTH]);
   const [length] = differences(saved, config, FREE);
   if (length === undefined) return;
-  const before = new BatchSchedule(at.dataset.clips, at.split, saved);
+  const before = new BatchSchedule(at.dataset.clips, at.split, saved, at.streams);
   const rate = (config_: Config, batchSchedule: BatchSchedule, step: number): number =>
     learningRateAt({ epoch: batchSchedule.epochOf(step), step }, batchSchedule, config_);
   for (let step = 0; step < Math.min(at.step, at.batchSchedule.steps); step++)

@@ -1,6 +1,8 @@
 /** Runs side by side: their scores, and what paired tests say about the differences. */
 import type { Comparison, RateComparison } from '../evaluation/comparisons/comparison-result.ts';
 import { LOWER_IS_BETTER, OVERALL_SCORES } from '../evaluation/scores/evaluation-result.ts';
+import { methodOf } from '../runs/config.ts';
+import { measured } from '../runs/log.ts';
 import { forestChart } from '../charts/forest.ts';
 import { legendList } from '../charts/legend.ts';
 import { lineChart, lineLegend } from '../charts/line.ts';
@@ -8,6 +10,7 @@ import { shareAxis } from '../charts/plot.ts';
 import { figure, figures, notice, table } from './elements.ts';
 import { type Html, html, name, type Part } from '../charts/markup.ts';
 import { count, counted, interval, listed, plain, pValue, roundPercent, score, signed } from './numbers.ts';
+import { inWords } from './facts.ts';
 import { isScored, type ScoredSubject, type Subject } from './subject.ts';
 import { efficiencyLine, efficiencySpoken, rateAxis } from './figures.ts';
 import { leading, nameOf, scoreCell, SHORT_NAMES, SPOKEN_NAMES } from './scores.ts';
@@ -222,36 +225,39 @@ function verdict(rate: RateComparison, a: string, b: string): Html {
 }
 
 function pretrainTable(subjects: readonly Subject[]): Html {
+  const runs = subjects.flatMap((subject) => (subject.kind === 'pretraining' ? [subject] : []));
+  const measures = new Set(
+    runs.flatMap(({ config }) =>
+      methodOf(config).measurements.flatMap(({ name, heldOut }) => (heldOut === true ? [name] : [])),
+    ),
+  );
   return html`<h3>Pretraining runs</h3>
     ${table({
       label: 'Pretraining runs side by side',
       head: [
-        'Run',
-        'Steps',
-        'Training loss',
-        'Held-out loss',
-        'Pairs found',
-        'Alignment',
-        'Uniformity',
+        ...['Run', 'Method', 'Steps', 'Training loss', 'Held-out loss'],
+        ...[...measures].map((name) => capital(inWords(name))),
         'Effective rank',
       ],
-      rows: subjects.flatMap((subject) => {
-        if (subject.kind !== 'pretraining') return [];
+      rows: runs.map((subject) => {
         const step = subject.log.filter((entry) => entry.kind === 'step').at(-1);
         const held = subject.log.filter((entry) => entry.kind === 'validation').at(-1);
         return [
-          [
-            name(subject.name),
-            step === undefined ? '–' : count(step.step),
-            score(step?.loss ?? null),
-            score(held?.loss ?? null),
-            score(held?.pairAccuracy ?? null),
-            score(held?.alignment ?? null),
-            score(held?.uniformity ?? null),
-            plain(held?.effectiveRank ?? null),
-          ],
+          name(subject.name),
+          methodOf(subject.config).title,
+          step === undefined ? '–' : count(step.step),
+          score(step?.loss ?? null),
+          score(held?.loss ?? null),
+          ...[...measures].map((measure) => score(held === undefined ? null : measured(held, measure))),
+          plain(held?.effectiveRank ?? null),
         ];
       }),
     })}
-    <p class="note">Losses of different temperatures, batches or views cannot be set against each other.</p>`;
+    <p class="note">
+      Losses of different methods, temperatures, batches or views cannot be set against each other.
+    </p>`;
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }

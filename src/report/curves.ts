@@ -3,6 +3,7 @@ import { lineLegend } from '../charts/line.ts';
 import { legendList } from '../charts/legend.ts';
 import { type Html, html, type Part } from '../charts/markup.ts';
 import { type CurvePanel, drawPanel, pretrainPanels, thinned } from '../runs/curves.ts';
+import { methodOf } from '../runs/config.ts';
 import { finetunePanels } from '../finetune/epoch-log.ts';
 import { groupBy } from '../base/collect.ts';
 import { figure, figures } from './elements.ts';
@@ -18,8 +19,8 @@ export function curvesSection(subject: Subject): Part {
   return subject.kind === 'pretraining' ? pretrainCurves(subject) : finetuneCurves(subject);
 }
 
-function pretrainCurves({ log }: PretrainSubject): Part {
-  const panels = pretrainPanels(log);
+function pretrainCurves({ log, config }: PretrainSubject): Part {
+  const panels = pretrainPanels(log, methodOf(config).charts);
   if (panels.length === 0) return html`<p>The run has not logged a step yet.</p>`;
   return figures(panels.map(panelFigure));
 }
@@ -33,7 +34,7 @@ function finetuneCurves({ log, config }: FinetuneSubject): Part {
   const chosen = entries.filter(({ best }) => best);
   const last = trainings.map((own) => own.filter(({ best }) => best).at(-1)?.epoch ?? 0);
   return html`${figures(finetunePanels(log, rate).map(panelFigure))}
-  ${chosen.length > 0 && html`<p class="note">${count(trainings.length)} trainings. Chosen epoch: ${span(last)} of at most ${count(config.epochs)}.</p>`}`;
+  ${chosen.length > 0 && html`<p class="note">${count(trainings.length)} trainings. Chosen epoch: ${span(last)} of at most ${count(config.training.epochs)}.</p>`}`;
 }
 
 function panelFigure(panel: CurvePanel): Html {

@@ -3,18 +3,21 @@
  * order of belief. A configuration says what was meant; a log says what was done.
  */
 import { FINETUNING, type Provenance, UNKNOWN } from '../runs/provenance.ts';
-import type { Config } from '../runs/config.ts';
+import type { Reference } from '../methods/method.ts';
+import { findMethod } from '../methods/registry.ts';
+import { type Config, methodOf, methodOptions } from '../runs/config.ts';
 import { count, counted, listed, plain, roundPercent } from './numbers.ts';
 import type { FinetuneSubject, PretrainSubject } from './subject.ts';
 
 /** Whether labels entered the loss of a pretraining. */
 export function labelsRead({ config, data }: PretrainSubject): boolean {
-  if (config.objective.supervisedWeight === 0 || config.data.labelRate === 0) return false;
-  return data === null || data.clips.some(({ labelled }) => labelled);
+  if (data !== null) return data.clips.some(({ labelled }) => labelled);
+  return config.data.labelRate > 0 && methodOf(config).readsLabels(methodOptions(config));
 }
 
 /** Held out of training, and what the checkpoint `best` was chosen by. */
 export function checkpointChoice({ config, data, log }: PretrainSubject): string {
+  const { chooses } = methodOf(config);
   const watched = log.some(({ kind }) => kind === 'knn');
   const scored = log.some(({ kind }) => kind === 'validation');
   return [
@@ -25,8 +28,10 @@ export function checkpointChoice({ config, data, log }: PretrainSubject): string
             ? 'The best checkpoint is that of the highest kNN balanced accuracy on a labelled dataset that was watched, which is therefore no test.'
             : 'No epoch was scored on the labelled dataset that was to choose the checkpoint.',
         ]
-      : scored
-        ? ['The best checkpoint is that of the lowest held-out loss.']
+      : scored && chooses !== null
+        ? [
+            `The best checkpoint is that of the ${chooses.better === 'lower' ? 'lowest' : 'highest'} held-out ${inWords(chooses.by)}.`,
+          ]
         : ['No score chose a checkpoint: the weights are those of the last step.']),
   ].join(' ');
 }
@@ -71,23 +76,28 @@ export function seedsDiffer({ config }: FinetuneSubject): string {
 }
 
 /** Trainings that weights went through before, latest first, in words. */
-export function trainedBefore(sets: readonly Provenance[], cite: () => string): string {
+export function trainedBefore(sets: readonly Provenance[], cite: (reference: Reference) => string): string {
   return listed(sets.map((set) => `${how(set, cite)}${set.by === UNKNOWN ? '' : ` on ${clipsOf(set)}`}`));
 }
 
-function how({ by, name }: Provenance, cite: () => string): string {
-  if (by === 'uscl')
-    return `pretrained by contrastive learning on pairs of views of one clip (USCL ${cite()})`;
+function how({ by, name }: Provenance, cite: (reference: Reference) => string): string {
   if (by === FINETUNING) return 'fine-tuned as a classifier';
   if (by === UNKNOWN)
     return `before that brought from outside (${name}), trained on what is not known to this program`;
-  return by === null ? 'trained before' : `pretrained by ${by}`;
+  if (by === null) return 'trained before';
+  const method = findMethod(by);
+  return `pretrained by ${method === undefined ? by : `${method.title} ${cite(method.reference)}`}`;
 }
 
 function clipsOf({ name, clips }: Provenance): string {
   const used = clips.filter(({ role }) => role === 'training');
   const labelled = used.filter((clip) => clip.labelled).length;
   return `${counted(used.length, 'clip')} of ${name} (${labelled === 0 ? 'no label was read' : `labels of ${count(labelled)} were read`})`;
+}
+
+/** `pair accuracy` of `pairAccuracy`. */
+export function inWords(measurement: string): string {
+  return measurement.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }
 
 /** `SGD with momentum 0.9`. */

@@ -4,7 +4,7 @@
  */
 import { basename } from 'node:path';
 import type { RateEvaluation } from '../evaluation/scores/evaluation-result.ts';
-import type { Config } from '../runs/config.ts';
+import { type Config, methodOf, methodOptions } from '../runs/config.ts';
 import type { FinetuneConfig } from '../finetune/config.ts';
 import { html, type Part } from '../charts/markup.ts';
 import { checkpointChoice, epochChoice, labelsRead, optimizerOf } from './facts.ts';
@@ -14,6 +14,7 @@ import { isScored, type ScoredSubject, type Subject } from './subject.ts';
 import type { FinetuneSubject, PretrainSubject } from './subject.ts';
 import { layersOf } from './data.ts';
 import { Citations } from './references.ts';
+import type { Reference } from '../methods/method.ts';
 import { chanceOf, inWords, leading } from './scores.ts';
 
 /** The section's content. */
@@ -80,14 +81,14 @@ function model({ config, source }: FinetuneSubject, citations: Citations): Part 
   const file = basename(source.given);
   if (source.trainedOn === null)
     return `${base}. Its initial weights were brought from outside (${file}${source.sha256 === null ? '' : `, SHA-256 ${source.sha256.slice(0, 16)}…`}); what they were trained on is not known to this program, so an overlap with the tested clips cannot be excluded.`;
-  return `${base}. Its initial weights came from ${file}: ${trainedBefore(source.trainedOn, () => citations.cite('uscl'))}.`;
+  return `${base}. Its initial weights came from ${file}: ${trainedBefore(source.trainedOn, (reference) => citations.cite(reference))}.`;
 }
 
 function training({ config }: FinetuneSubject, citations: Citations): string {
-  const { optimizer, schedule, batch, epochs, view, framesPerClip } = config;
+  const { optimizer, schedule, batch, training: length, view, framesPerClip } = config;
   const sentences = [
     `Trained were ${layersOf(config.layers)}; batch norms ${NORMS[config.layers === 'head' && config.norms === 'trained' ? 'frozen' : config.norms]}.`,
-    `Optimisation was by ${optimizerOf(optimizer)} with a learning rate of ${plain(optimizer.learningRate)}${rates(config)} and weight decay of ${plain(optimizer.weightDecay)}, ${SCHEDULES[schedule.kind]}${schedule.warmup === 'linear' && schedule.warmupLength > 0 ? ` after a linear warm-up of ${counted(schedule.warmupLength, schedule.unit)}` : ''}, in batches of at most ${count(batch)} images for ${config.earlyStopping === null ? '' : 'at most '}${counted(epochs, 'epoch')}${config.earlyStopping === null ? '' : `, stopped after ${counted(config.earlyStopping.patience, 'epoch')} without a better selection score`}.`,
+    `Optimisation was by ${optimizerOf(optimizer)} with a learning rate of ${plain(optimizer.learningRate)}${rates(config)} and weight decay of ${plain(optimizer.weightDecay)}, ${SCHEDULES[schedule.kind]}${schedule.warmup === 'linear' && schedule.warmupLength > 0 ? ` after a linear warm-up of ${counted(schedule.warmupLength, schedule.unit)}` : ''}, in batches of at most ${count(batch.size)} images for ${config.earlyStopping === null ? '' : 'at most '}${counted(length.epochs, 'epoch')}${config.earlyStopping === null ? '' : `, stopped after ${counted(config.earlyStopping.patience, 'epoch')} without a better selection score`}.`,
     `The loss was softmax cross-entropy, ${weights(config)}${config.labelSmoothing > 0 ? `, with label smoothing of ${plain(config.labelSmoothing)}` : ''}${config.mixup > 0 ? `, with mixup (α = ${plain(config.mixup)}) ${citations.cite('mixup')}` : ''}.`,
     `In an epoch ${frames(framesPerClip.train, 'drawn anew')} of each training clip ${framesPerClip.train === 1 ? 'was' : 'were'} seen, resized to ${view.size} × ${view.size} pixels${augmentation(config)}.`,
   ];
@@ -232,7 +233,8 @@ function software({ environment }: Subject): string {
 
 function pretrainMethods(subject: PretrainSubject, citations: Citations): readonly Part[] {
   const { config, data, log, complete } = subject;
-  const { objective, optimizer, batch, view } = config;
+  const { optimizer, batch, view } = config;
+  const cite = (reference: Reference): string => citations.cite(reference);
   const last = log.filter((entry) => entry.kind === 'step').at(-1);
   const training = data?.clips.filter(({ role }) => role === 'training') ?? [];
   const labelled = training.filter((clip) => clip.labelled).length;
@@ -242,9 +244,8 @@ function pretrainMethods(subject: PretrainSubject, citations: Citations): readon
       ? '; no step has been logged'
       : `, for ${counted(last.step, 'step')}${complete ? '' : ', at which the run stands: it has not come to its end'}`;
   return [
-    `A ${network(config)} ${citations.cite('resnet')} was pretrained from random weights by USCL ${citations.cite('uscl')}: two views of one clip form a positive pair, views of the other clips of a batch are negatives, and the loss is NT-Xent ${citations.cite('ntxent')} (temperature ${plain(objective.temperature)}) on a projection of ${count(config.model.projection.dim)} features${read ? `, plus ${plain(objective.supervisedWeight)} times the cross-entropy of a classifier on labelled clips` : '; no label was read'}.`,
-    `${view.spg.enabled ? `Views were mixed from three frames of the clip with weights from Beta(${listed(view.spg.beta.map((shape) => plain(shape)))}), ${view.spg.order === 'mix-then-augment' ? 'mixed before they were augmented' : 'augmented before they were mixed'}.` : 'A pair was two frames of the clip, each augmented by itself.'} Views were ${view.size} × ${view.size} pixels.`,
-    `Training used ${data === null ? 'clips that were not recorded' : `${counted(training.length, 'clip')} of ${data.name}${read ? ` (labels of ${count(labelled)} were read)` : ''}`}, in batches of at most ${count(batch.pairs)} pairs, by ${optimizerOf(optimizer)} with a peak learning rate of ${plain(optimizer.learningRate)} and weight decay of ${plain(optimizer.weightDecay)}${length}. ${checkpointChoice(subject)}`,
+    `A ${network(config)} ${citations.cite('resnet')} was pretrained from random weights ${methodOf(config).describe(methodOptions(config), { labelsRead: read, view, cite })} Views were ${view.size} × ${view.size} pixels.`,
+    `Training used ${data === null ? 'clips that were not recorded' : `${counted(training.length, 'clip')} of ${data.name}${read ? ` (labels of ${count(labelled)} were read)` : ''}`}, in batches of at most ${count(batch.size)} clips, by ${optimizerOf(optimizer)} with a peak learning rate of ${plain(optimizer.learningRate)} and weight decay of ${plain(optimizer.weightDecay)}${length}. ${checkpointChoice(subject)}`,
     'Limits. Low loss and good rank do not say that the features carry anything clinical; that is for probes and fine-tuning on labels to show, against random weights on the same folds. The model is for research only and no medical device.',
     software(subject),
   ];

@@ -1,9 +1,10 @@
 /** What a reader takes away who reads nothing else: the result with its interval, against chance, and what limits it. */
 import type { RateEvaluation } from '../evaluation/scores/evaluation-result.ts';
-import type { KnnEntry, ValidationEntry } from '../runs/log.ts';
+import { type Config, methodOf } from '../runs/config.ts';
+import { type KnnEntry, measured, type ValidationEntry } from '../runs/log.ts';
 import { notice } from './elements.ts';
 import { type Html, html, type Part } from '../charts/markup.ts';
-import { labelsRead } from './facts.ts';
+import { inWords, labelsRead } from './facts.ts';
 import { count, counted, interval, listed, percent, plain, roundPercent, score } from './numbers.ts';
 import { isScored, type PretrainSubject, type ScoredSubject, type Subject } from './subject.ts';
 import { chanceOf, leading } from './scores.ts';
@@ -143,10 +144,10 @@ function pretrainSummary(subject: PretrainSubject): Html {
       A backbone (${config.model.backbone}, width ${config.model.width}) was pretrained
       ${training !== undefined && html`on <strong>${counted(training, 'clip')}</strong> of ${data?.name ?? 'a dataset'} `}for
       <strong>${counted(last.step, 'step')}</strong> (${counted(last.epoch + 1, 'epoch')}),
-      ${labelsRead(subject) ? html`with labels in the loss (λ = ${config.objective.supervisedWeight})` : 'without any label'}.
+      ${labelsRead(subject) ? 'with labels in the loss' : 'without any label'}.
       ${!complete && html`<strong>It has not come to its end.</strong>`} The training loss went from
       ${score(first.loss)} to
-      ${score(last.loss)}${final !== undefined && html`; on held-out clips it ended at ${score(final.loss)}, where ${percent(final.pairAccuracy)} of the views found their partner`}.
+      ${score(last.loss)}${final !== undefined && html`; on held-out clips it ended at ${score(final.loss)}${heldOutMeasures(config, final)}`}.
     </p>
     ${
       rankFirst !== undefined &&
@@ -158,4 +159,11 @@ function pretrainSummary(subject: PretrainSubject): Html {
       </p>`
     }
     ${notice('plain', 'Pretraining scores nothing that a clinician would ask for. What the features are worth is told by uscl probe and uscl finetune.')}`;
+}
+
+/** What the method measured of held-out clips, in words. */
+function heldOutMeasures(config: Config, entry: ValidationEntry): string {
+  const measures = methodOf(config).measurements.filter(({ heldOut }) => heldOut === true);
+  const said = measures.map(({ name }) => `${inWords(name)} ${score(measured(entry, name))}`);
+  return said.length === 0 ? '' : ` (${listed(said)})`;
 }

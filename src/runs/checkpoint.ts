@@ -99,20 +99,27 @@ export const CHECKPOINTS = {
   kept: (epoch: number): string => `epoch-${String(epoch).padStart(5, '0')}.safetensors`,
 } as const;
 
+/** What training needs beyond the weights. */
+export interface TrainingState {
+  readonly optimizer: Optimizer;
+  /** What else changes from step to step, by name; views of the live arrays. */
+  readonly others: readonly NamedArray[];
+}
+
 /**
- * Writes a checkpoint, durably and whole or not at all. Without an optimizer only weights are written.
+ * Writes a checkpoint, durably and whole or not at all. Without a training state only weights are written.
  * Errors: `DISK_FULL`, `WRITE_FAILED`; the file that was there is then untouched.
  */
 export function saveCheckpoint(
   path: string,
   state: CheckpointState,
   parameters: Parameters,
-  optimizer: Optimizer | null,
+  training: TrainingState | null,
 ): void {
-  writeTensors(path, namedTensors(parameters, optimizer), {
+  writeTensors(path, allTensors(parameters, training), {
     format: FORMAT,
     version: '1',
-    contents: optimizer === null ? 'weights' : 'full',
+    contents: training === null ? 'weights' : 'full',
     step: String(state.step),
     epoch: String(state.epoch),
     optimizerSteps: String(state.optimizerSteps),
@@ -139,7 +146,7 @@ export function saveLast(
   folder: string,
   state: CheckpointState,
   parameters: Parameters,
-  optimizer: Optimizer,
+  training: TrainingState,
 ): void {
   const last = join(folder, CHECKPOINTS.last);
   guardWrites(last, () => {
@@ -150,7 +157,7 @@ export function saveLast(
     linkSync(last, link);
     renameSync(link, join(folder, CHECKPOINTS.previous));
   });
-  saveCheckpoint(last, state, parameters, optimizer);
+  saveCheckpoint(last, state, parameters, training);
 }
 
 /**
@@ -217,11 +224,11 @@ export function restoreWeights(
   for (const tensor of namedTensors(parameters)) if (wanted(tensor.name)) copy(weights, tensor, path);
 }
 
-/** Copies weights, statistics and optimizer state. Errors: as `restoreWeights`, and for weights only. */
+/** Copies weights, statistics and training state. Errors: as `restoreWeights`, and for weights only. */
 export function restoreAll(
   checkpoint: Checkpoint,
   parameters: Parameters,
-  optimizer: Optimizer,
+  training: TrainingState,
   path: string,
 ): void {
   if (checkpoint.contents !== 'full')
@@ -230,8 +237,12 @@ export function restoreAll(
       'optimizer',
       'is missing: this checkpoint holds weights only, so it cannot be resumed',
     );
-  for (const tensor of namedTensors(parameters, optimizer)) copy(checkpoint.tensors, tensor, path);
-  optimizer.steps = checkpoint.optimizerSteps;
+  for (const tensor of allTensors(parameters, training)) copy(checkpoint.tensors, tensor, path);
+  training.optimizer.steps = checkpoint.optimizerSteps;
+}
+
+function allTensors(parameters: Parameters, training: TrainingState | null): NamedArray[] {
+  return [...namedTensors(parameters, training?.optimizer ?? null), ...(training?.others ?? [])];
 }
 
 /** Weights and running statistics by name, with optimizer state where one is given; views of the live arrays. */

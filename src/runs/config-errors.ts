@@ -28,36 +28,46 @@ export function valueAt(tree: unknown, path: readonly PropertyKey[]): unknown {
   }, tree);
 }
 
-/** `CONFIG_UNKNOWN_KEY` with the nearest path among `known`, if one is near. */
-export function unknownKey(path: string, known: readonly string[], where: string, guide: string): UsclError {
-  const nearest = nearestKey(path, known);
+/** What is known of the keys of a configuration. */
+export interface KnownKeys {
+  /** Every valid key path. */
+  readonly known: readonly string[];
+  /** Old key → new key. */
+  readonly renamed: Readonly<Record<string, string>>;
+  /** Page that explains every key. */
+  readonly guide: string;
+}
+
+/** `CONFIG_UNKNOWN_KEY` with what the key is called now, or with the nearest one that is known. */
+export function unknownKey(path: string, { known, renamed, guide }: KnownKeys, where: string): UsclError {
+  const now = Object.hasOwn(renamed, path) ? renamed[path] : undefined;
+  const nearest = now === undefined ? nearestKey(path, known) : undefined;
+  const hint = nearest === undefined ? '' : `Did you mean "${nearest}"? `;
   return usageError(
     'CONFIG_UNKNOWN_KEY',
-    `There is no configuration key "${path}".`,
-    `${nearest === undefined ? '' : `Did you mean "${nearest}"? `}See ${guide} for every key.`,
+    now === undefined
+      ? `There is no configuration key "${path}".`
+      : `The configuration key "${path}" is called "${now}" now.`,
+    `${now === undefined ? hint : `Write "${now}". `}See ${guide} for every key.`,
     { where },
   );
 }
 
-/** The error for the first problem zod found in `input`. `known` holds every valid key path. */
-export function configError(
-  error: z.ZodError,
-  input: unknown,
-  known: readonly string[],
-  where: string,
-  guide: string,
-): UsclError {
+/** The error for the first problem zod found in `input`. */
+export function configError(error: z.ZodError, input: unknown, keys: KnownKeys, where: string): UsclError {
   // An unknown key first: it often explains the others.
   const issue = error.issues.find(({ code }) => code === 'unrecognized_keys') ?? error.issues[0]!;
   const place = issue.path.map(String).join('.');
   if (issue.code === 'unrecognized_keys')
-    return unknownKey([...issue.path.map(String), issue.keys[0] ?? ''].join('.'), known, where, guide);
+    return unknownKey([...issue.path.map(String), issue.keys[0] ?? ''].join('.'), keys, where);
   const value = valueAt(input, issue.path);
+  // A group that was one number before.
+  if (Object.hasOwn(keys.renamed, place) && !isTree(value)) return unknownKey(place, keys, where);
   const shown = value === undefined ? 'left out' : JSON.stringify(value);
   return usageError(
     'CONFIG_INVALID',
     `The configuration key "${place}" cannot be ${shown}: ${allowed(issue)}.`,
-    `Change "${place}"; ${guide} says what it means.`,
+    `Change "${place}"; ${keys.guide} says what it means.`,
     { where: `${where}, key ${place}` },
   );
 }

@@ -7,6 +7,7 @@ import { parse as parseYaml } from 'yaml';
 import type { z } from 'zod';
 import { messageOf, usageError } from '../base/errors.ts';
 import { configError, isTree, keyPaths, type Tree, unknownKey } from './config-errors.ts';
+import type { Renamed } from './earlier-keys.ts';
 
 /** What is configured. */
 export interface ConfigKind<Config> {
@@ -15,6 +16,8 @@ export interface ConfigKind<Config> {
   readonly presets: Readonly<Record<string, Tree>>;
   /** Page that explains every key. */
   readonly guide: string;
+  /** What keys were called before. */
+  readonly renamed: Renamed;
 }
 
 /** Where a person or a program says what it wants. */
@@ -36,14 +39,18 @@ export interface ConfigFile {
 
 /**
  * Lays the given layers over `under`: preset, file, overrides, settings. Over a `complete` configuration the default
- * preset is left out. Errors: `CONFIG_UNKNOWN_KEY`, `CONFIG_INVALID`, `CONFIG_FILE`.
+ * preset is left out. Which kind it is may hang on what all layers together ask for. Errors: `CONFIG_UNKNOWN_KEY`,
+ * `CONFIG_INVALID`, `CONFIG_FILE`, those of `kindOf`.
  */
 export function resolveLayers<Config>(
-  kind: ConfigKind<Config>,
+  kindOf: (asked: Tree) => ConfigKind<Config>,
   under: { readonly tree: Tree; readonly complete: boolean },
   given: GivenLayers,
 ): Config {
-  const { preset: inFile, ...file } = given.file === undefined ? {} : parseConfigFile(kind, given.file);
+  const { preset: inFile, ...file } = given.file === undefined ? {} : parseConfigFile(given.file);
+  const overrides = given.overrides === undefined ? {} : asTree(given.overrides, 'configuration');
+  const settings = (given.set ?? []).map(parseSetting);
+  const kind = kindOf([file, overrides, ...settings.map(({ tree }) => tree)].reduce(merged, under.tree));
   const named = given.preset ?? inFile ?? (under.complete ? undefined : 'default');
   let tree: Tree = under.tree;
   if (named !== undefined) tree = merged(tree, presetIn(kind.presets, named));
@@ -52,7 +59,7 @@ export function resolveLayers<Config>(
   );
   const check = (where: string): Config => {
     const result = kind.schema.safeParse(tree);
-    if (!result.success) throw configError(result.error, tree, known, where, kind.guide);
+    if (!result.success) throw configError(result.error, tree, { ...kind, known }, where);
     return result.data;
   };
   if (given.file !== undefined) {
@@ -60,12 +67,14 @@ export function resolveLayers<Config>(
     check(given.file.path);
   }
   if (given.overrides !== undefined) {
-    tree = merged(tree, asTree(given.overrides, 'configuration'));
+    tree = merged(tree, overrides);
     check('configuration');
   }
-  for (const setting of given.set ?? []) {
-    tree = merged(tree, parseSetting(kind, setting, known));
-    check(`--set ${setting}`);
+  for (const [i, { path, tree: layer }] of settings.entries()) {
+    const where = `--set ${given.set?.[i] ?? path}`;
+    if (!known.includes(path)) throw unknownKey(path, { ...kind, known }, where);
+    tree = merged(tree, layer);
+    check(where);
   }
   return check('configuration');
 }
@@ -85,7 +94,7 @@ export function readConfigFile(path: string): ConfigFile {
 }
 
 /** The preset of this name. Error: `CONFIG_INVALID`. */
-export function presetIn(presets: Readonly<Record<string, Tree>>, name: unknown): Tree {
+function presetIn(presets: Readonly<Record<string, Tree>>, name: unknown): Tree {
   const preset = typeof name === 'string' && Object.hasOwn(presets, name) ? presets[name] : undefined;
   if (preset !== undefined) return preset;
   throw usageError(
@@ -96,7 +105,7 @@ export function presetIn(presets: Readonly<Record<string, Tree>>, name: unknown)
   );
 }
 
-function parseConfigFile({ guide }: ConfigKind<unknown>, { path, text }: ConfigFile): Tree {
+function parseConfigFile({ path, text }: ConfigFile): Tree {
   let value: unknown;
   try {
     value = parseYaml(text, { maxAliasCount: 100 });
@@ -104,7 +113,7 @@ function parseConfigFile({ guide }: ConfigKind<unknown>, { path, text }: ConfigF
     throw usageError(
       'CONFIG_FILE',
       `The configuration file is not valid YAML: ${messageOf(thrown).split('\n')[0] ?? ''}.`,
-      `Mend the file at that line; ${guide} shows one.`,
+      'Mend the file at that line; docs/configuration.md shows one.',
       { where: path, cause: thrown },
     );
   }
@@ -112,7 +121,7 @@ function parseConfigFile({ guide }: ConfigKind<unknown>, { path, text }: ConfigF
 }
 
 /** `a.b=1` → { a: { b: 1 } }. */
-function parseSetting({ guide }: ConfigKind<unknown>, setting: string, known: readonly string[]): Tree {
+function parseSetting(setting: string): { readonly path: string; readonly tree: Tree } {
   const at = setting.indexOf('=');
   if (at < 1)
     throw usageError(
@@ -122,14 +131,16 @@ function parseSetting({ guide }: ConfigKind<unknown>, setting: string, known: re
       { where: `--set ${setting}` },
     );
   const path = setting.slice(0, at);
-  if (!known.includes(path)) throw unknownKey(path, known, `--set ${setting}`, guide);
   let value: unknown;
   try {
     value = parseYaml(setting.slice(at + 1));
   } catch {
     value = setting.slice(at + 1);
   }
-  return path.split('.').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as Tree;
+  return {
+    path,
+    tree: path.split('.').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as Tree,
+  };
 }
 
 function asTree(value: unknown, where: string): Tree {

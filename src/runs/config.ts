@@ -5,8 +5,13 @@
  * channels, preset, YAML file, overrides of a program, `key=value` settings.
  */
 import { z } from 'zod';
-import { batchSchema, viewSchema } from '../views/config.ts';
 import type { Backend } from '../engine/core/backend.ts';
+import type { Method } from '../methods/method.ts';
+import { DEFAULT_METHOD, methodNamed } from '../methods/registry.ts';
+import { batchSchema, viewSchema } from '../views/config.ts';
+import { type Tree, valueAt } from './config-errors.ts';
+import { PRETRAIN_KEYS } from './earlier-keys.ts';
+import { changedKey } from './resume.ts';
 import { type ConfigKind, type GivenLayers, resolveLayers } from './config-layers.ts';
 
 const unit = z.number().min(0).max(1);
@@ -54,16 +59,6 @@ export const modelSchema = z.strictObject({
   backbone: z.enum(['resnet18', 'resnet34', 'resnet50']).default('resnet18'),
   /** Filters of its first stage; 64 is the published width. */
   width: z.int().min(1).max(512).default(64),
-  projection: z
-    .strictObject({
-      /** Features of the hidden layer of the projection head. */
-      hidden: count.default(512),
-      /** Features of the embedding that the contrastive loss compares. */
-      dim: count.default(256),
-    })
-    .prefault({}),
-  /** What the classifier reads: r as in the figure of the paper, or z as in the published code. */
-  classifierInput: z.enum(['representation', 'projection']).default('representation'),
   /**
    * Batch-norm momentum. The published code passes each view through the network twice a step and so updates
    * running statistics twice: 1 − (1 − 0.1)² = 0.19.
@@ -71,15 +66,6 @@ export const modelSchema = z.strictObject({
   normMomentum: unit.gt(0).default(0.1),
   /** Batch norm sees each view as a batch of its own (one forward pass a view), or both together. */
   normPerView: z.boolean().default(true),
-});
-
-const objectiveSchema = z.strictObject({
-  /** τ of NT-Xent. */
-  temperature: z.number().gt(0).max(10).default(0.5),
-  /** λ of the cross-entropy. 0: no label is read. */
-  supervisedWeight: z.number().min(0).max(100).default(0.2),
-  /** Cross-entropy as a mean over all labelled views, or the sum of the two means (the published code). */
-  supervisedReduction: z.enum(['mean', 'sum-of-views']).default('mean'),
 });
 
 export const optimizerSchema = z.strictObject({
@@ -155,9 +141,7 @@ export const machine = {
   threads: count.nullable().default(null),
 };
 
-const wholeSchema = z.strictObject({
-  /** Pretraining method. */
-  method: z.literal('uscl').default('uscl'),
+const shared = {
   /** Of everything random. */
   seed: z.int().min(0).max(0xffff_ffff).default(0),
   ...machine,
@@ -166,48 +150,62 @@ const wholeSchema = z.strictObject({
   batch: batchSchema.prefault({}),
   loader: loaderSchema.prefault({}),
   model: modelSchema.prefault({}),
-  objective: objectiveSchema.prefault({}),
   optimizer: optimizerSchema.prefault({}),
   schedule: scheduleSchema.prefault({}),
   training: trainingSchema.prefault({}),
   evaluation: evaluationSchema.prefault({}),
   checkpoint: checkpointSchema.prefault({}),
-});
+};
 
-export const configSchema = wholeSchema.superRefine((config, context) => {
-  if (config.data.rateMode === 'exclude' || !config.batch.distinctGroups) return;
-  context.addIssue({
-    code: 'custom',
-    path: ['batch', 'distinctGroups'],
-    message: 'data.rateMode=replace puts clips into a batch twice, which distinct groups forbid',
-  });
-});
+/** What there is under `method` whatever the method: its name, and options that it declares. */
+export const chosenMethod = z.looseObject({ name: z.string() });
 
 /** A complete configuration. */
-export type Config = Readonly<z.infer<typeof configSchema>>;
+export type Config = Readonly<z.infer<z.ZodObject<typeof shared>>> & {
+  /** Its name, and the options that it declares. */
+  readonly method: Readonly<z.infer<typeof chosenMethod>>;
+};
 
 /** Any part of a configuration, as a program or a file gives it. */
-export type PartialConfig = z.input<typeof configSchema>;
-
-/** As described: mix, then augment; an own coefficient a view; the classifier reads the representation. */
-const paper: PartialConfig = {
-  view: { spg: { order: 'mix-then-augment', coefficients: 'independent', anchor: 'middle' } },
+export type PartialConfig = z.input<z.ZodObject<typeof shared>> & {
+  readonly method?: Readonly<Record<string, unknown>>;
 };
 
-const reference: PartialConfig = {
-  view: { spg: { order: 'augment-then-mix', coefficients: 'shared', anchor: 'random' } },
-  batch: { lastBatch: 'keep' },
-  data: { rateMode: 'replace', validation: { augment: true } },
-  model: { classifierInput: 'projection', normMomentum: 0.19 },
-  objective: { supervisedReduction: 'sum-of-views' },
-  schedule: { warmup: 'hold', warmupLength: 10, horizon: 300 },
-};
+/** The schema of configurations with this method. */
+export function configSchema(method: Method): z.ZodType<Config> {
+  return z
+    .strictObject({
+      method: z
+        .strictObject({
+          name: z.literal(method.name).default(method.name),
+          ...method.options.shape,
+          // Of a method from a file: which text of it this configuration was made with.
+          ...(method.sha256 === undefined ? {} : { sha256: z.string().default(method.sha256) }),
+        })
+        .prefault({})
+        .pipe(chosenMethod),
+      ...shared,
+    })
+    .superRefine(({ data, batch }, context) => {
+      if (data.rateMode === 'exclude' || !batch.distinctGroups) return;
+      context.addIssue({
+        code: 'custom',
+        path: ['batch', 'distinctGroups'],
+        message: 'data.rateMode=replace puts clips into a batch twice, which distinct groups forbid',
+      });
+    });
+}
 
-/**
- * Named starting points over one switchboard. `paper` is the method as the USCL paper describes it, `reference` as its
- * published code computes it (each field above is one of the differences), `default` what this project starts from.
- */
-export const PRESETS = { default: paper, paper, reference } as const satisfies Record<string, PartialConfig>;
+/** The pretraining method of a configuration. Error: `METHOD_MISSING`. */
+export function methodOf({ method }: Pick<Config, 'method'>): Method {
+  return methodNamed(method.name);
+}
+
+/** The options of a configuration's method, as it declares them. */
+export function methodOptions({ method }: Pick<Config, 'method'>): Readonly<Record<string, unknown>> {
+  const { name: _name, sha256: _sha256, ...options } = method;
+  return options;
+}
 
 export interface ConfigSources extends GivenLayers {
   /** Channels of the dataset: what `view.channels` is unless a source says otherwise. */
@@ -216,13 +214,27 @@ export interface ConfigSources extends GivenLayers {
   readonly base?: Config;
 }
 
-const KIND: ConfigKind<Config> = { schema: configSchema, presets: PRESETS, guide: 'docs/configuration.md' };
-
-/** Complete configuration of `sources`. Errors: `CONFIG_UNKNOWN_KEY`, `CONFIG_INVALID`, `CONFIG_FILE`. */
+/**
+ * Complete configuration of `sources`. Errors: `CONFIG_UNKNOWN_KEY`, `CONFIG_INVALID`, `CONFIG_FILE`, `METHOD_MISSING`;
+ * `RESUME_CHANGED` where `base` is of another method.
+ */
 export function resolveConfig(sources: ConfigSources = {}): Config {
   const { base, channels = 1, ...given } = sources;
   const tree = base ?? { view: { channels } };
-  return resolveLayers(KIND, { tree, complete: base !== undefined }, given);
+  const kindOf = (asked: Tree): ConfigKind<Config> => {
+    const named = valueAt(asked, ['method', 'name']) ?? DEFAULT_METHOD;
+    const name = typeof named === 'string' ? named : JSON.stringify(named);
+    if (base !== undefined && name !== base.method.name)
+      throw changedKey({ key: 'method.name', before: base.method.name, after: name });
+    const method = methodNamed(name);
+    return {
+      schema: configSchema(method),
+      presets: method.presets,
+      guide: 'docs/configuration.md',
+      renamed: PRETRAIN_KEYS,
+    };
+  };
+  return resolveLayers(kindOf, { tree, complete: base !== undefined }, given);
 }
 
 /**

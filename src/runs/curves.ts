@@ -5,7 +5,8 @@ import { svgDocument } from '../charts/document.ts';
 import { type Line, lineChart, lineLegend } from '../charts/line.ts';
 import { roundAxis, tightAxis } from '../charts/plot.ts';
 import type { Html } from '../charts/markup.ts';
-import { readLog, type LogEntry, type StepEntry } from './log.ts';
+import type { Chart } from '../methods/method.ts';
+import { type LogEntry, measured, readLog, type StepEntry } from './log.ts';
 import { RUN_FILES } from './run-folder.ts';
 
 type Points = readonly (readonly [number, number])[];
@@ -22,20 +23,20 @@ export interface CurvePanel {
   readonly hold?: readonly number[];
 }
 
-/** Draws `curves.svg` from the run's log and returns its path. Written whenever a run ends or is interrupted. */
-export function writeCurves(run: string): string {
+/** Draws `curves.svg` from the run's log and returns its path. Whenever a run ends or is interrupted. */
+export function writeCurves(run: string, charts: readonly Chart[]): string {
   const path = join(run, RUN_FILES.curves);
-  writeFileAtomic(path, [drawPanels('Pretraining', pretrainPanels(readLog(run)))]);
+  writeFileAtomic(path, [drawPanels('Pretraining', pretrainPanels(readLog(run), charts))]);
   return path;
 }
 
-/** The panels of a pretraining: loss, whether pairs find each other, and whether the features keep their rank. */
-export function pretrainPanels(log: readonly LogEntry[]): readonly CurvePanel[] {
+/** The panels of a pretraining: its loss, the charts of its method, whether the features keep their rank, and the kNN. */
+export function pretrainPanels(log: readonly LogEntry[], charts: readonly Chart[]): readonly CurvePanel[] {
   const steps = log.filter((entry) => entry.kind === 'step');
   const held = log.filter((entry) => entry.kind === 'validation');
   const knn = log.filter((entry) => entry.kind === 'knn');
-  const training = (name: string, style: number, value: (entry: StepEntry) => number): Line[] => {
-    const raw = steps.map((entry) => [entry.step, value(entry)] as const);
+  const training = (name: string, style: number, value: (entry: StepEntry) => number | null): Line[] => {
+    const raw = steps.map((entry) => [entry.step, value(entry) ?? NaN] as const);
     return [
       { name, style, points: thinned(raw), faint: true },
       { name, style, points: thinned(smoothed(raw)) },
@@ -45,8 +46,11 @@ export function pretrainPanels(log: readonly LogEntry[]): readonly CurvePanel[] 
     name: string,
     style: number,
     entries: readonly T[],
-    value: (entry: T) => number,
-  ): Line => ({ name, style, points: thinned(entries.map((entry) => [entry.step, value(entry)] as const)) });
+    value: (entry: T) => number | null,
+  ): Line => {
+    const points = entries.map((entry) => [entry.step, value(entry) ?? NaN] as const);
+    return { name, style, points: thinned(points) };
+  };
   return panels('optimizer step', [
     {
       title: 'Loss',
@@ -54,25 +58,17 @@ export function pretrainPanels(log: readonly LogEntry[]): readonly CurvePanel[] 
       lines: [...training('training', 0, (e) => e.loss), scored('held out', 1, held, (e) => e.loss)],
       caption: 'Thin: every step; thick: running mean.',
     },
-    {
-      title: 'Pairs that find each other',
-      yTitle: 'share of views',
-      lines: [
-        ...training('training', 0, (e) => e.pairAccuracy),
-        scored('held out', 1, held, (e) => e.pairAccuracy),
-      ],
-      caption: 'Share of views whose nearest other view is their partner.',
-    },
-    {
-      title: 'Alignment and uniformity',
-      yTitle: 'value',
-      lines: [
-        ...training('alignment', 0, (e) => e.alignment),
-        ...training('uniformity', 2, (e) => e.uniformity),
-      ],
-      caption:
-        'Of training embeddings (Wang & Isola 2020): alignment near 0 and low uniformity are best; uniformity near 0 is a collapse.',
-    },
+    ...charts.map(({ title, axis, caption, shows }) => ({
+      ...{ title, yTitle: axis, caption },
+      lines: shows.flatMap((name, i) =>
+        shows.length === 1
+          ? [
+              ...training('training', 0, (e) => measured(e, name)),
+              scored('held out', 1, held, (e) => measured(e, name)),
+            ]
+          : training(name, 2 * i, (e) => measured(e, name)),
+      ),
+    })),
     {
       title: 'Effective rank of held-out features',
       yTitle: 'rank',

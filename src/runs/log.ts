@@ -12,20 +12,14 @@ import { RUN_FILES } from './run-folder.ts';
 /** `step` counts completed steps, `epoch` from 0, `time` in seconds since 1970. */
 const common = { step: z.int().min(0), epoch: z.int().min(0), time: z.number() };
 
-const stepSchema = z.object({
+/** Beside these: every measurement that the method of the run declares. */
+const stepSchema = z.looseObject({
   kind: z.literal('step'),
   ...common,
   loss: z.number(),
-  contrastive: z.number(),
-  supervised: z.number(),
-  labelled: z.int(),
-  correct: z.int(),
-  alignment: z.number(),
-  uniformity: z.number(),
-  /** Share of views that found their partner. */
-  pairAccuracy: z.number(),
   learningRate: z.number(),
   gradientNorm: z.number(),
+  /** Clips of the first stream in the batches of the step. */
   pairs: z.int(),
   seconds: z.number(),
   pairsPerSecond: z.number(),
@@ -35,13 +29,11 @@ const stepSchema = z.object({
   memory: z.number(),
 });
 
-const validationSchema = z.object({
+/** Beside these: the measurements that the method takes of held-out clips. */
+const validationSchema = z.looseObject({
   kind: z.literal('validation'),
   ...common,
   loss: z.number(),
-  alignment: z.number(),
-  uniformity: z.number(),
-  pairAccuracy: z.number(),
   /** Effective rank of the held-out features: near 1 is a collapse. */
   effectiveRank: z.number(),
 });
@@ -59,6 +51,12 @@ export type LogEntry = Readonly<z.infer<typeof entrySchema>>;
 export type StepEntry = Readonly<z.infer<typeof stepSchema>>;
 export type ValidationEntry = Readonly<z.infer<typeof validationSchema>>;
 export type KnnEntry = Readonly<z.infer<typeof knnSchema>>;
+
+/** A number that a method measured, as an entry has it; null where it has none of this name. */
+export function measured(entry: LogEntry, name: string): number | null {
+  const value: unknown = (entry as Readonly<Record<string, unknown>>)[name];
+  return typeof value === 'number' ? value : null;
+}
 
 /** Every whole entry of a run's log; a last line cut off by a crash is left out. */
 export function readLog(run: string): readonly LogEntry[] {

@@ -10,6 +10,7 @@ import { dataError, type UsclError } from '../base/errors.ts';
 import { ALIKE_DISTANCE, findAlike } from '../curation/duplicates.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import { leaksBetween } from '../curation/splits.ts';
+import { DEFAULT_METHOD } from '../methods/registry.ts';
 import type { ClipRecord } from '../dataset/types.ts';
 import { resumeChanged } from './resume.ts';
 import {
@@ -121,8 +122,8 @@ export function trainedOn(source: string): readonly Provenance[] | null {
   if (!isRun(run) || !existsSync(path)) return null;
   const before = join(run, FINETUNE_FILES.source);
   const own = readRunFile(path, provenanceSchema, SAID);
-  // Earlier versions knew these two only.
-  const named = { ...own, by: own.by ?? (taskOf(run) === 'finetune' ? FINETUNING : 'uscl') };
+  // Earlier versions knew these two ways only.
+  const named = { ...own, by: own.by ?? (taskOf(run) === 'finetune' ? FINETUNING : DEFAULT_METHOD) };
   if (!existsSync(before)) return [named];
   const { kind, given, trainedOn: sets } = readRunFile(before, SOURCE, SAID);
   if (sets !== null) return [named, ...sets];
@@ -226,4 +227,4 @@ export function leakError(leaks: readonly string[], folder: string, remedy = OTH
 const OTHER_PATIENTS =
   'Test on clips of other patients: another dataset, or the test part of a split (uscl split DATASET --test 0.2 ' +
   '--name main; uscl pretrain … --set data.split=main; uscl probe or finetune … --split main). Or pretrain without labels ' +
-  '(objective.supervisedWeight=0), or say --allow-leaks.';
+  '(data.labelRate=0), or say --allow-leaks.';

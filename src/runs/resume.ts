@@ -8,8 +8,7 @@ import { isTree, type Tree } from './config-errors.ts';
 /** Refuses configurations that differ in a key that is not `free` to change. Error: `RESUME_CHANGED` naming the key. */
 export function requireSameKeys(saved: Tree, config: Tree, free: readonly string[]): void {
   const [changed] = differences(saved, config, free);
-  if (changed !== undefined)
-    throw changedKey(changed, 'Leave it as it was, or start a new run in another folder.');
+  if (changed !== undefined) throw changedKey(changed);
 }
 
 interface Difference {
@@ -30,7 +29,10 @@ export function differences(before: Tree, after: Tree, free: readonly string[], 
 }
 
 /** The error of one difference. */
-export function changedKey({ key, before, after }: Difference, remedy: string): UsclError {
+export function changedKey(
+  { key, before, after }: Difference,
+  remedy = 'Leave it as it was, or start a new run in another folder.',
+): UsclError {
   const [was, is] = [before, after].map((value) => JSON.stringify(value) as string | undefined);
   const message = `The run was started with ${key}=${was ?? 'nothing'}, not ${is ?? 'nothing'}.`;
   return resumeChanged(`key ${key}`, message, remedy);

@@ -10,7 +10,10 @@ import { dataError, messageOf, usageError, UsclError } from '../base/errors.ts';
 import { guardWrites, writeFileAtomic } from '../base/files.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import { isRunning } from '../dataset/target.ts';
-import { type Config, configSchema } from './config.ts';
+import { DEFAULT_METHOD, methodNamed } from '../methods/registry.ts';
+import { chosenMethod, type Config, configSchema } from './config.ts';
+import type { Tree } from './config-errors.ts';
+import { CONFIG_VERSION, upgraded } from './earlier-keys.ts';
 
 export const RUN_FILES = {
   config: 'config.json',
@@ -120,13 +123,20 @@ export function clearRun(folder: string): void {
   });
 }
 
-/** The complete configuration a pretraining run was started with. Errors: `RUN_MISSING`, `RUN_DAMAGED`, `RUN_KIND`. */
+/**
+ * The complete configuration a pretraining run was started with. Errors: `RUN_MISSING`, `RUN_DAMAGED`, `RUN_KIND`,
+ * `METHOD_MISSING`.
+ */
 export function readRunConfig(folder: string): Config {
   if (taskOf(folder) !== 'pretrain') throw wrongKind(folder, 'fine-tuning', 'pretraining');
-  return readConfigAs(folder, configSchema);
+  const { method } = readConfigAs(folder, z.looseObject({ method: chosenMethod.optional() }));
+  return readConfigAs(folder, configSchema(methodNamed(method?.name ?? DEFAULT_METHOD)));
 }
 
-/** The configuration of the run in `folder`, of the kind `schema` says. Errors: `RUN_MISSING`, `RUN_DAMAGED`. */
+/**
+ * The configuration of the run in `folder`, of the kind `schema` says, in today's form whatever wrote it. Errors:
+ * `RUN_MISSING`, `RUN_DAMAGED`.
+ */
 export function readConfigAs<Parsed>(folder: string, schema: z.ZodType<Parsed>): Parsed {
   const path = join(folder, RUN_FILES.config);
   if (!isRun(folder))
@@ -137,7 +147,15 @@ export function readConfigAs<Parsed>(folder: string, schema: z.ZodType<Parsed>):
       { where: folder },
     );
   const remedy = 'Restore that file from a backup, or start a new run.';
-  return readRunFile(path, schema, { what: 'The configuration of the run', remedy });
+  return readRunFile(path, z.unknown().transform(upgraded).pipe(schema), {
+    what: 'The configuration of the run',
+    remedy,
+  });
+}
+
+/** Writes the configuration of a run, with the form it has. */
+export function writeConfig(folder: string, config: Tree): void {
+  writeRunFile(folder, RUN_FILES.config, { version: CONFIG_VERSION, ...config });
 }
 
 /** `RUN_KIND`: a run of one kind where another is needed. */

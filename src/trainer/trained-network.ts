@@ -23,8 +23,6 @@ export interface StepResult<Losses> {
   readonly losses: readonly Losses[];
   /** Norm of the averaged gradient before clipping. */
   readonly gradientNorm: number;
-  /** Clips or frames in all batches of the step, as `clipIds` counts them. */
-  readonly rows: number;
   readonly seconds: StepSeconds;
 }
 
@@ -51,6 +49,16 @@ export abstract class TrainedNetwork<
   /** The losses of a plan that has run forward; writes every output gradient. */
   protected abstract lossesOf(plan: Plan, batch: Batch): Losses;
 
+  /** What follows an update of the parameters. */
+  protected updated(): void {
+    return;
+  }
+
+  /** What changes in a step before its update. */
+  protected get changing(): readonly Float32Array[] {
+    return [this.parameters.statistics];
+  }
+
   get optimizer(): Optimizer {
     if (this.#optimizer === null) throw new Error('The training has not been started.');
     return this.#optimizer;
@@ -64,8 +72,8 @@ export abstract class TrainedNetwork<
 
   /**
    * One optimizer step on the mean gradient of `count` batches, each asked for when the one before has been used.
-   * Throws `NON_FINITE` before any parameter has changed; running statistics are put back as well, so that the state
-   * is that of the last good step.
+   * Throws `NON_FINITE` before any parameter has changed; running statistics, and whatever else forward passes change, are
+   * put back as well, so that the state is that of the last good step.
    */
   async step(
     next: () => Promise<Batch>,
@@ -75,8 +83,8 @@ export abstract class TrainedNetwork<
   ): Promise<StepResult<Losses>> {
     const seconds: StepSeconds = { data: 0, forward: 0, loss: 0, backward: 0, optimizer: 0 };
     const lap = stopwatch(seconds);
-    const { gradients, statistics } = this.parameters;
-    const before = statistics.slice();
+    const { gradients } = this.parameters;
+    const before = this.changing.map((values) => values.slice());
     const losses: Losses[] = [];
     const clipIds: string[] = [];
     try {
@@ -98,10 +106,11 @@ export abstract class TrainedNetwork<
       if (!Number.isFinite(gradientNorm)) throw nonFinite('gradient norm', gradientNorm, clipIds);
       const clip = clipNorm === null || gradientNorm <= clipNorm ? 1 : clipNorm / gradientNorm;
       this.optimizer.update(learningRate, clip / count);
+      this.updated();
       lap('optimizer');
-      return { losses, gradientNorm, rows: clipIds.length, seconds };
+      return { losses, gradientNorm, seconds };
     } catch (thrown) {
-      statistics.set(before);
+      for (const [i, values] of this.changing.entries()) values.set(before[i]!);
       throw thrown;
     }
   }
@@ -123,12 +132,17 @@ export abstract class TrainedNetwork<
   }
 
   /** The plan of `images` images of a part; made once, then kept until the part is dropped. */
-  protected planOf(part: string, network: Network, options: Omit<PlanOptions, 'precision'>): Plan {
+  protected planOf(
+    part: string,
+    network: Network,
+    options: Omit<PlanOptions, 'precision'>,
+    parameters: Parameters = this.parameters,
+  ): Plan {
     const key = `${part} ${options.batch}`;
     const known = this.#plans.get(key);
     if (known !== undefined) return known;
     const precision: Precision = this.#config.precision === 'bf16' ? 'bf16' : 'f32';
-    const plan = this.#backend.compile(network, this.parameters, { ...options, precision });
+    const plan = this.#backend.compile(network, parameters, { ...options, precision });
     this.#plans.set(key, plan);
     return plan;
   }
@@ -187,7 +201,7 @@ function nonFinite(what: string, value: number, clipIds: readonly string[]): Usc
     message: `The ${what} is ${value}.`,
     where: `clips ${clipIds.join(', ')}`,
     remedy:
-      'Try a lower optimizer.learningRate, training.clipNorm=1, a longer warm-up, precision=f32, or a higher ' +
-      'objective.temperature; look at those clips with `uscl inspect`.',
+      'Try a lower optimizer.learningRate, training.clipNorm=1, a longer warm-up or precision=f32; look at those clips ' +
+      'with `uscl inspect`.',
   });
 }

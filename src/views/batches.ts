@@ -27,10 +27,8 @@ export function epochBatches(
 ): readonly (readonly number[])[] {
   const random = randomAt(seed, 'batches', epoch);
   const order = random.shuffled(clips.map((_, index) => index));
-  const batches = config.distinctGroups
-    ? apart(clips, order, config.pairs, random)
-    : cut(order, config.pairs);
-  const smallest = config.lastBatch === 'drop' ? config.pairs : 2;
+  const batches = config.distinctGroups ? apart(clips, order, config.size, random) : cut(order, config.size);
+  const smallest = config.lastBatch === 'drop' ? config.size : 2;
   const kept = batches.filter((batch) => batch.length >= smallest);
   if (kept.length === 0) throw nothing(clips, config);
   return kept;
@@ -113,12 +111,12 @@ function exchange(
 function nothing(clips: readonly Pick<ClipRecord, 'group'>[], config: BatchConfig): UsclError {
   const groups = new Set(clips.map((clip) => clip.group)).size;
   const have = config.distinctGroups ? `${groups} groups` : `${clips.length} clips`;
-  const need = config.lastBatch === 'drop' ? config.pairs : 2;
+  const need = config.lastBatch === 'drop' ? config.size : 2;
   return dataError(
     'BATCHES_EMPTY',
     `No batch can be made of ${have}: a batch needs ${need}.`,
     config.lastBatch === 'drop'
-      ? 'Use fewer batch.pairs, batch.lastBatch=keep, or more clips.'
+      ? 'Use a smaller batch.size, batch.lastBatch=keep, or more clips.'
       : 'Contrast needs two clips (of two groups with distinctGroups); add clips.',
     { where: 'batch' },
   );

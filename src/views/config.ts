@@ -184,8 +184,8 @@ export type ImageConfig = Omit<ViewConfig, 'spg'>;
 
 export const batchSchema = z
   .strictObject({
-    /** Clips in a full batch; each gives two views. One pair alone has no negatives. */
-    pairs: z.int().min(2).max(4096).default(32),
+    /** Clips in a full batch. One clip alone has nothing to be contrasted with. */
+    size: z.int().min(2).max(4096).default(32),
     /** Whether clips that do not fill a batch make a short one. */
     lastBatch: z.enum(['keep', 'drop']).default('keep'),
     /** No two clips of one group (patient) in a batch, so that no negative is of the same patient. */

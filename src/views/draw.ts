@@ -9,9 +9,9 @@ import type { AugmentConfig, ImageConfig } from './config.ts';
 
 /**
  * Which image of a clip an augmentation belongs to: of a pair the views 0 and 1, or the anchor when it is augmented
- * apart; else the frame of this number.
+ * apart; of other views of a clip the one of this number; else the frame of this number.
  */
-export type Slot = 0 | 1 | 'anchor' | `frame ${number}`;
+export type Slot = 0 | 1 | 'anchor' | `view ${number}` | `frame ${number}`;
 
 /** A rectangle, [left, right) × [top, bottom): of the view in whole pixels, of the stored frame in fractions too. */
 export interface Rectangle {

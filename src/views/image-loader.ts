@@ -1,5 +1,5 @@
 /**
- * What the loaders of pairs and of frames share: batches of images made ahead by worker threads while the caller
+ * What the loaders of clips and of frames share: batches of images made ahead by worker threads while the caller
  * computes. The caller's thread may be blocked for seconds: workers hold their next jobs already and write to shared
  * memory, so the batches are there afterwards. The order and the bits of the batches do not depend on the number of
  * workers.
@@ -165,7 +165,11 @@ export class ImageLoader<Request, Batch> implements AsyncDisposable {
   }
 
   #images(task: Task, slot: number): Float32Array {
-    return new Float32Array(this.#slots[slot]!, 0, imagesOf(task) * imageLength(this.#kind.work.view));
+    return new Float32Array(
+      this.#slots[slot]!,
+      0,
+      imagesOf(this.#kind.work, task) * imageLength(this.#kind.work.view),
+    );
   }
 
   #isMade(pending: Pending<Request>): boolean {

@@ -1,8 +1,9 @@
 /**
- * Batches of view pairs, and of single frames for training on labels, made ahead by worker threads; see
+ * Batches of views of clips, and of single frames for training on labels, made ahead by worker threads; see
  * `image-loader.ts` for what that promises. Labels are none of their business: which of them may be seen, which frames
  * are asked for and what their targets are is the caller's.
  */
+import { type ClipViews, viewCount } from './clip-views.ts';
 import type { FrameViewConfig, ViewConfig } from './config.ts';
 import type { FrameRow } from './frames.ts';
 import {
@@ -13,45 +14,56 @@ import {
   type LoaderOptions,
 } from './image-loader.ts';
 import { drawMixing, type Mixing } from './mixup.ts';
+import type { ClipPart } from './work.ts';
 
-/** What a batch is made of. */
-export interface BatchRequest {
+/** What a batch of views of clips is made of. */
+export interface ClipRequest {
   readonly epoch: number;
   /** Number of the batch in its epoch; handed through. */
   readonly index: number;
-  /** Indices into the dataset's clips; from one to `pairs` of them. */
-  readonly clips: readonly number[];
+  /** Of each stream its clips, at least one and no more than the stream's `most`. */
+  readonly parts: readonly ClipPart[];
 }
 
-export interface PairBatch extends BatchRequest {
-  /** [2N, channels, size, size], view 0 of all clips, then view 1; normalised. Overwritten after the next `next()`. */
+export interface ClipBatch extends ClipRequest {
+  /**
+   * Normalised images [images, channels, size, size]: stream by stream, of each stream view 0 of all clips, then view 1, ….
+   * Overwritten after the next `next()`.
+   */
   readonly images: Float32Array;
 }
 
-export interface PairLoaderOptions extends LoaderOptions<BatchRequest> {
-  readonly seed: number;
-  /** Most clips in a batch. */
-  readonly pairs: number;
+export interface ClipStream {
+  readonly views: ClipViews;
+  /** Most clips of it in a batch. */
+  readonly most: number;
 }
 
-export class PairLoader extends ImageLoader<BatchRequest, PairBatch> {
+export interface ClipLoaderOptions extends LoaderOptions<ClipRequest> {
+  readonly seed: number;
+  readonly streams: readonly ClipStream[];
+}
+
+export class ClipLoader extends ImageLoader<ClipRequest, ClipBatch> {
   /**
    * Opens the dataset and starts the workers, which begin at once with the first batches.
    * Errors: those of `openDataset`; `LOADER_MEMORY`; `RangeError` for counts that make no sense.
    */
-  static open(folder: string, view: ViewConfig, options: PairLoaderOptions): PairLoader {
-    const { seed, pairs } = options;
-    requireCount('pairs', pairs, 1, 65536);
-    const kind: LoaderKind<BatchRequest, PairBatch> = {
-      work: { kind: 'pairs', seed, view },
-      capacity: 2 * pairs,
-      taskOf: ({ epoch, clips }, step) => {
-        requireFit(clips.length, pairs, 'pairs', step);
-        return { kind: 'pairs', epoch, clips };
+  static open(folder: string, view: ViewConfig, options: ClipLoaderOptions): ClipLoader {
+    const { seed, streams } = options;
+    for (const { most } of streams) requireCount('most', most, 1, 65536);
+    const kind: LoaderKind<ClipRequest, ClipBatch> = {
+      work: { kind: 'clips', seed, view, streams: streams.map(({ views }) => views) },
+      capacity: streams.reduce((sum, { views, most }) => sum + viewCount(views) * most, 0),
+      taskOf: ({ parts }, step) => {
+        requireCount('parts', parts.length, streams.length, streams.length);
+        for (const [i, { clips }] of parts.entries())
+          requireFit(clips.length, streams[i]!.most, 'clips', step);
+        return { kind: 'clips', parts };
       },
-      batchOf: ({ epoch, index, clips }, _task, images) => ({ epoch, index, clips, images }),
+      batchOf: ({ epoch, index, parts }, _task, images) => ({ epoch, index, parts, images }),
     };
-    return new PairLoader(folder, kind, options).begin();
+    return new ClipLoader(folder, kind, options).begin();
   }
 }
 

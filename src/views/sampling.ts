@@ -52,6 +52,25 @@ export function drawPair(
   return { frame0: start + x1!, frame1: start + x3!, anchor: start + x2!, weight0, weight1 };
 }
 
+/**
+ * Draws `wanted` frames for views of single frames: different ones, uniformly, of the clip or of a window within it (see
+ * `drawPair`). A clip with fewer frames gives those it has in turn. Error: `VIEW_WINDOW_WITHOUT_RATE`.
+ */
+export function drawFrames(
+  clip: Pick<ClipRecord, 'id' | 'frames' | 'fps'>,
+  wanted: number,
+  windowSeconds: number | null,
+  seed: number,
+  epoch: number,
+): readonly number[] {
+  const random = randomAt(seed, 'view-frames', epoch, clip.id);
+  const reach = framesInReach(clip, windowSeconds);
+  const start = reach < clip.frames ? random.integer(clip.frames - reach + 1) : 0;
+  if (wanted === 1) return [start + random.integer(reach)];
+  const order = random.shuffled(Array.from({ length: reach }, (_, i) => start + i));
+  return Array.from({ length: wanted }, (_, i) => order[i % reach]!);
+}
+
 function framesInReach(
   clip: Pick<ClipRecord, 'id' | 'frames' | 'fps'>,
   windowSeconds: number | null,

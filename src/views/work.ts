@@ -1,24 +1,38 @@
 /**
- * The two kinds of work a loader's threads do, pairs of views of clips and single frames, and what a loader and its
+ * The two kinds of work a loader's threads do, views of clips and single frames, and what a loader and its
  * threads say to each other. A thread is started for one kind; the calling thread itself paints in the same way where
  * there are no threads. A thread is given work ahead and answers each job once; pixels travel in shared memory, so a
  * message is a few numbers.
  */
 import type { PortableError } from '../base/thread.ts';
+import { clipPainter, type ClipViews, viewCount } from './clip-views.ts';
 import { imageLength, type FrameViewConfig, type ViewConfig } from './config.ts';
 import { framePainter, type FrameRow } from './frames.ts';
 import type { FrameSource } from './image.ts';
 import { mixImages, type Mixing } from './mixup.ts';
-import { pairPainter } from './pairs.ts';
 
 /** What is the same for all batches. */
 export type Work =
-  | { readonly kind: 'pairs'; readonly seed: number; readonly view: ViewConfig }
+  | {
+      readonly kind: 'clips';
+      readonly seed: number;
+      readonly view: ViewConfig;
+      /** Views that each stream wants of its clips. */
+      readonly streams: readonly ClipViews[];
+    }
   | { readonly kind: 'frames'; readonly seed: number; readonly view: FrameViewConfig };
+
+/** Clips of one stream in a batch. */
+export interface ClipPart {
+  /** Address of what is drawn: the same clip in another epoch is seen otherwise. */
+  readonly epoch: number;
+  /** Indices into the dataset's clips. */
+  readonly clips: readonly number[];
+}
 
 /** What one batch is made of. */
 export type Task =
-  | { readonly kind: 'pairs'; readonly epoch: number; readonly clips: readonly number[] }
+  | { readonly kind: 'clips'; readonly parts: readonly ClipPart[] }
   | {
       readonly kind: 'frames';
       readonly epoch: number;
@@ -32,15 +46,24 @@ export type Painter = (task: Task, target: Float32Array) => void;
 export function openPainter(dataset: FrameSource, work: Work): Painter {
   const { seed } = work;
   const mismatch = (task: Task): Error => new Error(`A painter of ${work.kind} was asked for ${task.kind}.`);
-  if (work.kind === 'pairs') {
-    const paint = pairPainter(dataset, work.view);
+  const length = imageLength(work.view);
+  if (work.kind === 'clips') {
+    const streams = work.streams.map((views) => ({
+      images: viewCount(views),
+      paint: clipPainter(dataset, work.view, views),
+    }));
     return (task, target) => {
-      if (task.kind !== 'pairs') throw mismatch(task);
-      paint(task.clips, seed, task.epoch, target);
+      if (task.kind !== 'clips') throw mismatch(task);
+      let at = 0;
+      for (const [stream, { epoch, clips }] of task.parts.entries()) {
+        const { images, paint } = streams[stream]!;
+        const end = at + images * clips.length * length;
+        paint(clips, seed, epoch, target.subarray(at, end));
+        at = end;
+      }
     };
   }
   const paint = framePainter(dataset, work.view);
-  const length = imageLength(work.view);
   return (task, target) => {
     if (task.kind !== 'frames') throw mismatch(task);
     paint(task.rows, seed, task.epoch, target);
@@ -48,9 +71,11 @@ export function openPainter(dataset: FrameSource, work: Work): Painter {
   };
 }
 
-/** Images that a task makes. */
-export function imagesOf(task: Task): number {
-  return task.kind === 'pairs' ? 2 * task.clips.length : task.rows.length;
+/** Images that a task of this work makes. */
+export function imagesOf(work: Work, task: Task): number {
+  if (task.kind === 'frames') return task.rows.length;
+  const streams = work.kind === 'clips' ? work.streams : [];
+  return task.parts.reduce((sum, { clips }, i) => sum + viewCount(streams[i] ?? []) * clips.length, 0);
 }
 
 /** Handed to a worker at its start. */

@@ -34,7 +34,7 @@ port.on('message', (message: ToWorker) => {
   const { job, slot, task } = message;
   let answer: FromWorker = { job, error: null };
   try {
-    const length = imagesOf(task) * imageLength(start.work.view);
+    const length = imagesOf(start.work, task) * imageLength(start.work.view);
     const target = new Float32Array(start.slots[slot]!, 0, length);
     ready()(task, target);
     // Lets the loader see the batch without a turn of its event loop.

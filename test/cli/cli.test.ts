@@ -48,7 +48,6 @@ describe('help and usage', () => {
     [['ingest', 'x', '--out', 'y', '--recipe', 'imagenet'], 'pocus, covid-blues'],
     [['phantom', '--out', 'x', '--clips', 'many'], '--clips must be a whole number'],
     [['ingest', 'x', '--out', 'y', '--fps', '-3'], '--fps must be a number above 0'],
-    [['pretrain', 'd', '--out', 'x', '--preset', 'papier'], 'default, paper, reference'],
   ])('%j is a usage error with exit code 2 that says what is right', async (args, hint) => {
     const result = await uscl(args);
     expect(result.code).toBe(2);
@@ -422,18 +421,18 @@ describe('the way of a clip', () => {
       peakMemory: z.number().min(3e7).max(1e11),
       secondsOfRun: z.number().positive().nullable(),
       steps: z.int(),
-      config: z.object({ view: z.object({ size: z.int() }), batch: z.object({ pairs: z.int() }) }),
+      config: z.object({ view: z.object({ size: z.int() }), batch: z.object({ size: z.int() }) }),
       environment: z.object({ uscl: z.string() }),
     });
     const measured = async (...args: readonly string[]) => {
-      const set = [...tiny, '--set', 'batch.pairs=2', '--set', 'training.epochs=7'];
+      const set = [...tiny, '--set', 'batch.size=2', '--set', 'training.epochs=7'];
       const result = await uscl(['bench', '--json', '--steps', '3', ...set, ...args], { TMPDIR: temporary });
       expect(result.code).toBe(0);
       expect(readdirSync(temporary)).toEqual([]);
       const told = schema.parse(jsonOf(result));
       expect(told.steps).toBe(3);
       expect(told.pairsPerSecond * told.secondsPerStep).toBeCloseTo(2, 6);
-      expect(told.config.batch.pairs).toBe(2);
+      expect(told.config.batch.size).toBe(2);
       return told;
     };
     expect((await measured()).secondsOfRun).toBeNull();

@@ -15,7 +15,10 @@ const ROUNDS = 8;
 const scratch = scratchFolder();
 const dataset = join(scratch, 'dataset');
 const whole = join(scratch, 'whole');
-const SETTINGS = [...TUNE_ONEDNN, 'saveSeconds=0', 'seeds=2', 'epochs=4'].flatMap((set) => ['--set', set]);
+const SETTINGS = [...TUNE_ONEDNN, 'saveSeconds=0', 'seeds=2', 'training.epochs=4'].flatMap((set) => [
+  '--set',
+  set,
+]);
 const command = (out: string, ...more: readonly string[]): string[] => [
   ...['finetune', 'random', dataset, '--out', out, '--layers', 'last-block', ...SETTINGS],
   ...more,
@@ -62,7 +65,7 @@ test(`${ROUNDS} random kills: each time --resume ends in the same bits`, { timeo
 
 test('Ctrl-C ends it with 130 and a way on', async () => {
   const out = join(scratch, 'stopped');
-  const child = start(command(out, '--set', 'epochs=4000', '--set', 'earlyStopping=null'));
+  const child = start(command(out, '--set', 'training.epochs=4000', '--set', 'earlyStopping=null'));
   child.stderr.on('data', (chunk: Buffer) => {
     if (chunk.toString().includes('trainings')) setTimeout(() => child.kill('SIGINT'), 300);
   });

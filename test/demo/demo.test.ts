@@ -13,7 +13,7 @@ const SMALL: DemoOptions = {
   finetune: {
     backend: 'reference',
     precision: 'f32',
-    epochs: 1,
+    training: { epochs: 1 },
     folds: 2,
     view: { size: 16 },
     loader: { workers: 0 },

@@ -24,8 +24,8 @@ describe('a fine-tuning configuration', () => {
     expect(resolveFinetune({ preset: 'reference' })).toMatchObject({
       layers: 'last-block',
       norms: 'moving',
-      epochs: 100,
-      batch: 32,
+      training: { epochs: 100 },
+      batch: { size: 32 },
       optimizer: { kind: 'adam', learningRate: 0.01, weightDecay: 1e-4 },
       schedule: { kind: 'cosine', unit: 'epoch', warmup: 'none' },
       view: { augment: { cropScale: [0.8, 1], flip: 0.5, brightness: 0 } },
@@ -72,7 +72,7 @@ describe('a fine-tuning configuration', () => {
 describe('the frames of an epoch', () => {
   const clips = Array.from({ length: 7 }, (_, i) => ({ id: `clip${i}`, frames: i + 1 }) as ClipRecord);
   const training = [0, 1, 2, 3, 5, 6];
-  const config = resolveFinetune({ set: ['batch=5', 'framesPerClip.train=3'] });
+  const config = resolveFinetune({ set: ['batch.size=5', 'framesPerClip.train=3'] });
 
   test('are as many of each clip as it is told, in even batches, and never of other clips', () => {
     const rows = new CellRows(clips, training, config, 4);
@@ -94,7 +94,7 @@ describe('the frames of an epoch', () => {
   });
 
   test('fill the last batch with further frames, so that none is left out and all batches are alike', () => {
-    const rows = new CellRows(clips, training, { ...config, batch: 4 }, 4);
+    const rows = new CellRows(clips, training, { ...config, batch: { size: 4 } }, 4);
     expect([rows.size, rows.stepsPerEpoch]).toEqual([4, 4]);
     const all = rows.epoch(0).flat();
     expect(all).toHaveLength(16);
@@ -105,8 +105,8 @@ describe('the frames of an epoch', () => {
   test('fill it with any frame of the first clips, or with frames of the draw where draws come again', () => {
     /** Frames of the row that fills up, over many epochs, and whether each is one of the epoch's own. */
     const fillers = (variants: string): { readonly own: number; readonly all: number } => {
-      const set = ['batch=4', 'framesPerClip.train=1', `view.variants=${variants}`];
-      const rows = new CellRows(clips, [3, 5, 6], resolveFinetune({ set: [...set, 'batch=2'] }), 4);
+      const set = ['batch.size=4', 'framesPerClip.train=1', `view.variants=${variants}`];
+      const rows = new CellRows(clips, [3, 5, 6], resolveFinetune({ set: [...set, 'batch.size=2'] }), 4);
       let own = 0;
       for (let epoch = 0; epoch < 40; epoch++) {
         const all = rows.epoch(epoch).flat();
@@ -122,7 +122,7 @@ describe('the frames of an epoch', () => {
   });
 
   test('come again with numbered draws, alike for every seed, in another order', () => {
-    const numbered = resolveFinetune({ set: ['batch=5', 'framesPerClip.train=3', 'view.variants=2'] });
+    const numbered = resolveFinetune({ set: ['batch.size=5', 'framesPerClip.train=3', 'view.variants=2'] });
     const [one, other] = [3, 8].map((seed) => new CellRows(clips, training, numbered, seed));
     const names = (rows: CellRows, epoch: number): string[] =>
       rows

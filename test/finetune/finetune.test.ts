@@ -173,7 +173,13 @@ test('learns: clips whose classes differ plainly are told apart on groups never 
   await tinyDataset(easy, { clips: 20, frames: 4, size: 32 });
   const { summary } = await tune('random', easy, fresh(), [
     ...TUNE_ONEDNN,
-    ...['layers=all', 'norms=frozen', 'epochs=10', 'finalModel=false', 'optimizer.learningRate=0.001'],
+    ...[
+      'layers=all',
+      'norms=frozen',
+      'training.epochs=10',
+      'finalModel=false',
+      'optimizer.learningRate=0.001',
+    ],
     'view.augment={cropScale: [0.9, 1], flip: 0}',
   ]);
   expect(summary.evaluation!.labelRates[0]!.clipMean.scores.accuracy.mean).toBeGreaterThan(0.7);
@@ -185,7 +191,7 @@ test('a class without weight is never learnt', async () => {
     'layers=all',
     'classWeights=[1, 0]',
     'optimizer.learningRate=0.01',
-    'epochs=6',
+    'training.epochs=6',
     'earlyStopping=null',
     'finalModel=false',
   ]);
@@ -195,7 +201,7 @@ test('a class without weight is never learnt', async () => {
 });
 
 test('says of an honest run nothing of another protocol', async () => {
-  const { notes } = await tune('random', dataset, fresh(), ['epochs=1', 'finalModel=false']);
+  const { notes } = await tune('random', dataset, fresh(), ['training.epochs=1', 'finalModel=false']);
   expect(notes.join(' ')).not.toMatch(/legacy|optimistic/);
 });
 
@@ -203,7 +209,7 @@ test('early stopping ends a fold that gets no better, and the chosen epoch stays
   const run = fresh();
   await tune('random', dataset, run, [
     'layers=head',
-    'epochs=40',
+    'training.epochs=40',
     'earlyStopping.patience=2',
     'finalModel=false',
   ]);
@@ -219,7 +225,13 @@ test('mixup and label smoothing keep a network from being sure', async () => {
   const [plain, soft] = [fresh(), fresh()];
   const set = [
     ...TUNE_ONEDNN,
-    ...['layers=all', 'norms=frozen', 'optimizer.learningRate=0.001', 'epochs=10', 'earlyStopping=null'],
+    ...[
+      'layers=all',
+      'norms=frozen',
+      'optimizer.learningRate=0.001',
+      'training.epochs=10',
+      'earlyStopping=null',
+    ],
     ...['finalModel=false', 'view.augment=null'],
   ];
   await tune('random', dataset, plain, set);
@@ -235,7 +247,13 @@ test('no step is longer than the learning rate times clipNorm', async () => {
   const weightsAfter = async (clipNorm: string): Promise<Float32Array[]> => {
     const run = fresh();
     await tune('random', dataset, run, [
-      ...['layers=all', 'epochs=1', 'schedule.kind=constant', 'folds=2', `clipNorm=${clipNorm}`],
+      ...[
+        'layers=all',
+        'training.epochs=1',
+        'schedule.kind=constant',
+        'folds=2',
+        `training.clipNorm=${clipNorm}`,
+      ],
       ...['optimizer={kind: sgd, momentum: 0, weightDecay: 0, learningRate: 0.1}'],
     ]);
     const { tensors } = readSafetensors(join(run, 'checkpoints', 'best.safetensors'));

@@ -21,8 +21,8 @@ const fresh = (): string => join(scratch, `run${++count}`);
 
 beforeAll(async () => {
   await tinyDataset(dataset, { clips: 16 });
-  await tinyRun(dataset, labelled, ['training.epochs=1', 'objective.supervisedWeight=0.5']);
-  await tinyRun(dataset, unlabelled, ['training.epochs=1', 'objective.supervisedWeight=0']);
+  await tinyRun(dataset, labelled, ['training.epochs=1', 'method.supervisedWeight=0.5']);
+  await tinyRun(dataset, unlabelled, ['training.epochs=1', 'method.supervisedWeight=0']);
 });
 
 describe('labels of the test clips', () => {
@@ -49,9 +49,15 @@ describe('labels of the test clips', () => {
     const run = fresh();
     const folder = join(scratch, turned ? 'turned' : 'straight');
     if (!existsSync(folder)) await splitDataset(turned);
-    await tune('random', folder, run, ['layers=all', 'epochs=6', 'split=main', 'finalModel=false', ...set], {
-      allowLeaks: true,
-    });
+    await tune(
+      'random',
+      folder,
+      run,
+      ['layers=all', 'training.epochs=6', 'split=main', 'finalModel=false', ...set],
+      {
+        allowLeaks: true,
+      },
+    );
     return readPredictions(run).cells;
   };
 
@@ -67,7 +73,7 @@ test('a legacy run says at every figure that it is optimistic, and takes the bes
   const { summary, notes } = await tune('random', dataset, run, [
     'protocol=legacy',
     'layers=all',
-    'epochs=4',
+    'training.epochs=4',
     'seeds=null',
   ]);
   expect(summary.evaluation).toMatchObject({ protocol: 'legacy', optimistic: true });
@@ -130,7 +136,7 @@ describe('a pretraining that knew the tested clips', () => {
 describe('weights', () => {
   test('of a run are what training starts from, with its network and view', async () => {
     const run = fresh();
-    await tune(unlabelled, dataset, run, ['layers=head', 'epochs=1']);
+    await tune(unlabelled, dataset, run, ['layers=head', 'training.epochs=1']);
     const [before, after] = [unlabelled, run].map((folder) =>
       readCheckpoint(join(folder, 'checkpoints', 'best.safetensors')),
     );
@@ -177,7 +183,7 @@ describe('weights', () => {
       [...tensors].map(([name, { shape, data }]) => ({ name, shape, data })),
       {},
     );
-    const { notes, summary } = await tune(path, dataset, fresh(), ['epochs=1']);
+    const { notes, summary } = await tune(path, dataset, fresh(), ['training.epochs=1']);
     expect(summary.complete).toBe(true);
     expect(notes.join()).toContain('not known what');
   });

@@ -98,7 +98,7 @@ describe('a run that is there', () => {
     const run = fresh();
     await stopped(run, 3);
     for (const [setting, key] of [
-      ['epochs=4', 'epochs'],
+      ['training.epochs=4', 'epochs'],
       ['layerRates={"layer4.*": 0.1}', 'layerRates'],
       ['earlyStopping={patience: 3}', 'earlyStopping'],
       ['labelRates=[0.5, 1]', 'labelRates'],

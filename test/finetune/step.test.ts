@@ -40,7 +40,12 @@ describe('a step', () => {
     const before = tunedNetwork.parameters.values.slice();
     const targets = softTargets(Int32Array.of(0, 1, 1, 0), 2);
     const batch = { clipIds: ['a', 'b', 'c', 'd'], targets, weights: null };
-    const { gradientNorm } = await tunedNetwork.step(() => Promise.resolve(batch), 1, 0.1, config.clipNorm);
+    const { gradientNorm } = await tunedNetwork.step(
+      () => Promise.resolve(batch),
+      1,
+      0.1,
+      config.training.clipNorm,
+    );
     const { specs, values, gradients } = tunedNetwork.parameters;
     const gradient = new Float64Array(values.length);
     for (const { name, offset, length } of specs)
@@ -60,7 +65,10 @@ describe('a step', () => {
         [2 * norm, 1],
         [norm / 4, 1 / 4],
       ] as const) {
-        const { before, after, gradient, gradientNorm } = await stepped([layers, `clipNorm=${clipNorm}`]);
+        const { before, after, gradient, gradientNorm } = await stepped([
+          layers,
+          `training.clipNorm=${clipNorm}`,
+        ]);
         expect(gradientNorm).toBeCloseTo(norm, 5);
         let [moved, missed] = [0, 0];
         after.forEach((value, i) => {
@@ -84,11 +92,11 @@ describe('the log of an epoch', async () => {
     'layerRates={"classifier.*": 1}',
     'view.augment=null',
     'framesPerClip={train: 3, test: 2}',
-    'batch=7',
-    'epochs=2',
+    'batch.size=7',
+    'training.epochs=2',
     'earlyStopping=null',
     'labelSmoothing=0.1',
-    'clipNorm=0.001',
+    'training.clipNorm=0.001',
     'keepModels=true',
     'finalModel=false',
   ];

@@ -11,12 +11,12 @@ export const TUNE: readonly string[] = [
   'precision=f32',
   'view.size=16',
   'model.width=2',
-  'batch=4',
+  'batch.size=4',
   'framesPerClip={train: 2, test: 3}',
   'loader.workers=0',
   'folds=2',
   'seeds=1',
-  'epochs=3',
+  'training.epochs=3',
   'schedule.warmup=none',
 ];
 

@@ -109,7 +109,7 @@ describe('a run', () => {
 
   test('tells apart what the map says, keeps the map, and remembers whose labels it read', async () => {
     const out = join(scratch, 'run');
-    const set = ['classMap={a: stripes along, b: stripes across}', 'epochs=1', 'finalModel=false'];
+    const set = ['classMap={a: stripes along, b: stripes across}', 'training.epochs=1', 'finalModel=false'];
     const { summary, notes } = await tune('random', data, out, set);
     expect(summary.evaluation?.classes).toEqual(['stripes along', 'stripes across']);
     expect(readPredictions(out).clips.map(({ label }) => label)).toEqual([

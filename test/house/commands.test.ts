@@ -34,10 +34,10 @@ const RUN = ['README.md', 'docs/audit.md', 'docs/metrics.md', 'docs/reports.md']
 /** What makes a command of the documents quick enough; nothing of what it does is left out. */
 const QUICK: Readonly<Record<string, string>> = {
   pretrain:
-    '--set view.size=32 --set model.width=8 --set training.epochs=2 --set batch.pairs=8 --set loader.workers=0',
-  finetune: '--set view.size=32 --set epochs=1 --set folds=2 --set seeds=1 --set loader.workers=0',
+    '--set view.size=32 --set model.width=8 --set training.epochs=2 --set batch.size=8 --set loader.workers=0',
+  finetune: '--set view.size=32 --set training.epochs=1 --set folds=2 --set seeds=1 --set loader.workers=0',
   probe: '--frames 2 --random-inits 1',
-  bench: '--steps 1 --set view.size=32 --set batch.pairs=4',
+  bench: '--steps 1 --set view.size=32 --set batch.size=4',
   phantom: '--clips 6 --size 48',
 };
 

@@ -20,7 +20,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   ingest: 3,
   phantom: 3,
   evaluation: 3,
-  methods: 4,
+  methods: 3,
   runs: 4,
   trainer: 5,
   pretrain: 6,

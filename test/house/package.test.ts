@@ -119,8 +119,15 @@ describe('the repository', () => {
     expect(media).toEqual([]);
   });
 
-  test('methods are one file each of at most 80 lines', () => {
-    for (const path of present.filter((one) => one.startsWith('src/methods/')))
-      expect(text(path).trimEnd().split('\n').length, path).toBeLessThanOrEqual(80);
+  test('a method is one file of at most 160 lines, and no file outside of methods and objectives names it', () => {
+    const methods = present.filter((one) => /^src\/methods\/(?!method|registry)/.test(one));
+    for (const path of methods)
+      expect(text(path).trimEnd().split('\n').length, path).toBeLessThanOrEqual(160);
+    const names = methods
+      .map((path) => path.replace(/^.*\/(.*)\.ts$/, '$1'))
+      .filter((name) => name !== 'uscl');
+    const elsewhere = present.filter((one) => /^src\/(?!methods\/|objectives\/).*\.ts$/.test(one));
+    for (const name of names)
+      for (const path of elsewhere) expect(text(path).toLowerCase(), path).not.toContain(name);
   });
 });

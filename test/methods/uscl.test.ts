@@ -1,23 +1,24 @@
 import { describe, expect, test } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
-import { uscl, type UsclOptions } from '../../src/methods/uscl.ts';
+import type { MethodBatch, OpenMethod } from '../../src/methods/method.ts';
+import { uscl } from '../../src/methods/uscl.ts';
 import { OUTPUTS } from '../../src/models/heads.ts';
 import { resnet } from '../../src/models/resnet.ts';
 import { ntXent } from '../../src/objectives/nt-xent.ts';
+import { viewSchema } from '../../src/views/config.ts';
 
 const PAIRS = 3;
 const DIM = 4;
 const CLASSES = 2;
-const OPTIONS: UsclOptions = {
-  projection: { hidden: 5, dim: DIM },
-  classes: CLASSES,
-  classifierInput: 'representation',
-  temperature: 0.5,
-  supervisedWeight: 0.2,
-  supervisedReduction: 'mean',
-};
+const OPTIONS = { projection: { hidden: 5, dim: DIM } };
+const TRUNK = resnet(18, { channels: 1, size: 16, width: 2 });
 
-/** A plan's outputs without the plan: random values, and gradients full of what must be overwritten. */
+function opened(more: Readonly<Record<string, unknown>> = {}, classes = CLASSES): OpenMethod {
+  const given = { trunk: TRUNK, classes, view: viewSchema.parse({}), batchSize: PAIRS, seed: 1 };
+  return uscl.open({ ...OPTIONS, ...more }, given);
+}
+
+/** Outputs of networks that have run: random values, and gradients full of what must be overwritten. */
 function outputs(seed = 0) {
   const make = (name: string, width: number): [string, Float32Array] => {
     const random = randomAt(seed, 'test', name);
@@ -31,32 +32,31 @@ function outputs(seed = 0) {
   const gradients = new Map(
     [...values].map(([name, value]) => [name, new Float32Array(value.length).fill(99)]),
   );
-  return {
-    values,
-    gradients,
-    plan: {
-      output: (name: string) => values.get(name)!,
-      outputGradient: (name: string) => gradients.get(name)!,
-    },
+  const batch = (labels: readonly number[], training = true): MethodBatch => {
+    const rows = { clips: [0, 1, 2], labels: Int32Array.from(labels) };
+    return {
+      ...{ views: [rows, rows], training, output: (name) => values.get(name)! },
+      gradient: (name) => (training ? gradients.get(name)! : new Float32Array(values.get(name)!.length)),
+      target: () => expect.fail('USCL has no target'),
+    };
   };
+  return { values, gradients, batch };
 }
-
-const batch = (labels: readonly number[]) => ({ pairs: PAIRS, labels: Int32Array.from(labels) });
 
 describe('L = L_con + λ·L_sup', () => {
   test('every output gradient is the derivative of the loss', () => {
-    const method = uscl(OPTIONS);
-    const labels = batch([0, -1, 1]);
-    const { plan, values, gradients } = outputs();
-    method.lossAndGradients(plan, labels);
+    const method = opened();
+    const { batch, values, gradients } = outputs();
+    const labels = [0, -1, 1];
+    method.losses(batch(labels));
     const step = 1e-2;
     for (const [name, value] of values) {
       for (let i = 0; i < value.length; i++) {
         const held = value[i]!;
         value[i] = held + step;
-        const above = method.losses(plan, labels).loss;
+        const above = method.losses(batch(labels, false)).loss;
         value[i] = held - step;
-        const below = method.losses(plan, labels).loss;
+        const below = method.losses(batch(labels, false)).loss;
         value[i] = held;
         expect(gradients.get(name)![i]).toBeCloseTo((above - below) / (2 * step), 4);
       }
@@ -64,24 +64,23 @@ describe('L = L_con + λ·L_sup', () => {
   });
 
   test('the parts add up and the views of labelled clips are counted', () => {
-    const { plan } = outputs();
-    const losses = uscl(OPTIONS).lossAndGradients(plan, batch([0, -1, 1]));
-    expect(losses.loss).toBeCloseTo(losses.contrastive + 0.2 * losses.supervised, 12);
-    expect(losses.labelled).toBe(4);
-    expect(losses.correct).toBeLessThanOrEqual(4);
+    const losses = opened().losses(outputs().batch([0, -1, 1]));
+    expect(losses.loss).toBeCloseTo(losses['contrastive']! + 0.2 * losses['supervised']!, 12);
+    expect(losses['labelled']).toBe(4);
+    expect(losses['correct']).toBeLessThanOrEqual(4);
   });
 
   test('the sum of views counts the supervised part twice', () => {
-    const { plan } = outputs();
-    const mean = uscl(OPTIONS).losses(plan, batch([0, 1, 1]));
-    const sum = uscl({ ...OPTIONS, supervisedReduction: 'sum-of-views' }).losses(plan, batch([0, 1, 1]));
-    expect(sum.supervised).toBeCloseTo(2 * mean.supervised, 12);
-    expect(sum.contrastive).toBe(mean.contrastive);
+    const { batch } = outputs();
+    const mean = opened().losses(batch([0, 1, 1]));
+    const sum = opened({ supervisedReduction: 'sum-of-views' }).losses(batch([0, 1, 1]));
+    expect(sum['supervised']).toBeCloseTo(2 * mean['supervised']!, 12);
+    expect(sum['contrastive']).toBe(mean['contrastive']);
   });
 
   test('a batch without labels has the contrastive loss alone, and no NaN anywhere', () => {
-    const { plan, values, gradients } = outputs();
-    const losses = uscl(OPTIONS).lossAndGradients(plan, batch([-1, -1, -1]));
+    const { batch, values, gradients } = outputs();
+    const losses = opened().losses(batch([-1, -1, -1]));
     const alone = new Float32Array(2 * PAIRS * DIM);
     const { loss } = ntXent(values.get(OUTPUTS.projection)!, PAIRS, DIM, 0.5, alone);
     expect(losses).toMatchObject({ loss, contrastive: loss, supervised: 0, labelled: 0 });
@@ -91,24 +90,21 @@ describe('L = L_con + λ·L_sup', () => {
 });
 
 describe('heads', () => {
-  const trunk = resnet(18, { channels: 1, size: 16, width: 2 });
-
   test('without classes there is no classifier and labels are not read', () => {
-    const method = uscl({ ...OPTIONS, classes: null });
-    expect(method.readsLabels).toBe(false);
-    expect(method.network(trunk).outputs).toEqual([OUTPUTS.features, OUTPUTS.projection]);
-    const { plan } = outputs();
-    const losses = method.lossAndGradients(plan, batch([0, 1, 0]));
-    expect(losses).toMatchObject({ supervised: 0, labelled: 0, correct: 0, loss: losses.contrastive });
+    expect(uscl.readsLabels({ supervisedWeight: 0 })).toBe(false);
+    expect(uscl.readsLabels({})).toBe(true);
+    const method = opened({}, 0);
+    expect(method.online.network.outputs).toEqual([OUTPUTS.features, OUTPUTS.projection]);
+    const losses = method.losses(outputs().batch([0, 1, 0]));
+    expect(losses).toMatchObject({ supervised: 0, labelled: 0, correct: 0, loss: losses['contrastive'] });
   });
 
   test.each([
     ['representation', OUTPUTS.features],
     ['projection', OUTPUTS.projection],
   ] as const)('the classifier can read the %s', (classifierInput, input) => {
-    const node = uscl({ ...OPTIONS, classifierInput })
-      .network(trunk)
-      .nodes.find(({ name }) => name === OUTPUTS.logits);
+    const { network } = opened({ classifierInput }).online;
+    const node = network.nodes.find(({ name }) => name === OUTPUTS.logits);
     expect(node).toMatchObject({ kind: 'linear', input, features: CLASSES });
   });
 });

@@ -43,7 +43,7 @@ async function source(folder: string, name: string, clips: number, offset: numbe
 beforeAll(async () => {
   const learned = await source(videos, 'learned', 8, 0);
   await source(others, 'unseen', 4, 17);
-  await tune('random', learned, run, ['epochs=2']);
+  await tune('random', learned, run, ['training.epochs=2']);
 }, 120_000);
 
 describe('a fine-tuning run', () => {

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openDataset } from '../../src/dataset/reader.ts';
 import { BatchSchedule, openFeed } from '../../src/pretrain/batch-schedule.ts';
+import { openMethod } from '../../src/pretrain/open-method.ts';
 import { resolveConfig } from '../../src/runs/config.ts';
 import { splitClips } from '../../src/runs/training-clips.ts';
 import { fillPairImages } from '../../src/views/pairs.ts';
@@ -14,12 +15,16 @@ async function batchesOf(set: readonly string[], firstStep = 0) {
   using dataset = openDataset(folder);
   const config = resolveConfig({ set: [...TINY, 'training.accumulate=2', ...set] });
   const split = splitClips(dataset.clips, dataset.manifest.classes, config.data, config.seed);
-  const batchSchedule = new BatchSchedule(dataset.clips, split, config);
-  await using feed = openFeed(dataset, split, config, batchSchedule, firstStep);
+  const { open } = openMethod(config, dataset.clips, dataset.manifest.classes, split);
+  const batchSchedule = new BatchSchedule(dataset.clips, split, config, open.streams);
+  await using feed = openFeed(dataset, split, config, open, batchSchedule, firstStep);
   const batches = [];
   for (let number = batchSchedule.firstBatch(firstStep); batchSchedule.batch(number) !== null; number++) {
-    const { epoch, clips } = batchSchedule.batch(number)!;
-    const { clipIds, labels, images } = await feed.next();
+    const { epoch, parts } = batchSchedule.batch(number)!;
+    const { clips } = parts[0]!;
+    const { clipIds, views, images } = await feed.next();
+    expect(views).toHaveLength(2);
+    const { labels } = views[1]!;
     const expected = new Float32Array(images.length);
     fillPairImages(dataset, clips, config.view, config.seed, epoch, expected);
     expect(images).toEqual(expected);

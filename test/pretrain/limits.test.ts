@@ -4,7 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { UsclError } from '../../src/base/errors.ts';
 import { keyPaths } from '../../src/runs/config-errors.ts';
 import { resolveFinetune } from '../../src/finetune/config.ts';
-import { PRESETS, resolveConfig } from '../../src/runs/config.ts';
+import { allMethods } from '../../src/methods/registry.ts';
+import { resolveConfig } from '../../src/runs/config.ts';
 
 const text = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 
@@ -33,7 +34,8 @@ describe('docs/configuration.md', () => {
   });
 
   test('names every preset', () => {
-    for (const name of Object.keys(PRESETS)) expect(text('docs/configuration.md')).toContain(`\`${name}\``);
+    for (const name of allMethods().flatMap(({ presets }) => Object.keys(presets)))
+      expect(text('docs/configuration.md')).toContain(`\`${name}\``);
   });
 });
 
@@ -84,11 +86,11 @@ const PRETRAINING: readonly Limits[] = [
   ['data.rate', 0, 1e-9, 1, 1.01],
   ['data.labelRate', -1e-9, 0, 1, 1.01],
   ['data.validation.fraction', -1e-9, 0, 0.999, 1],
-  ['batch.pairs', 1, 2, 4096, 4097],
-  ['model.projection.hidden', 0, 1, 4096, null],
-  ['model.projection.dim', 0, 1, 4096, null],
-  ['objective.temperature', 0, 1e-9, 10, 10.1],
-  ['objective.supervisedWeight', -1e-9, 0, 100, 101],
+  ['batch.size', 1, 2, 4096, 4097],
+  ['method.projection.hidden', 0, 1, 4096, null],
+  ['method.projection.dim', 0, 1, 4096, null],
+  ['method.temperature', 0, 1e-9, 10, 10.1],
+  ['method.supervisedWeight', -1e-9, 0, 100, 101],
   ['training.epochs', 0, 1, 1e6, null],
   ['training.steps', 0, 1, 1e6, null],
   ['training.accumulate', 0, 1, 1024, 1025],
@@ -107,12 +109,12 @@ const FINETUNING: readonly Limits[] = [
   ['seeds', 0, 1, 1000, 1001],
   ['folds', 1, 2, 1000, 1001],
   ['innerFraction', 0, 0.001, 0.999, 1],
-  ['epochs', 0, 1, 100_000, 100_001],
-  ['batch', 1, 2, 4096, 4097],
+  ['training.epochs', 0, 1, 100_000, 100_001],
+  ['batch.size', 1, 2, 4096, 4097],
   ['labelSmoothing', -1e-9, 0, 0.999, 1],
   ['mixup', -1e-9, 0, 100, 101],
   ['earlyStopping.patience', 0, 1, 1000, null],
-  ['clipNorm', 0, 1e-9, 1e9, null],
+  ['training.clipNorm', 0, 1e-9, 1e9, null],
   ['cacheMegabytes', -1, 0, 1e6, null],
   ['saveSeconds', -1e-9, 0, 1e6, null],
 ];
@@ -166,14 +168,13 @@ test('fine-tuning has the defaults that its guide names', () => {
       labelRates: [1],
     },
     ...{
-      epochs: 30,
-      batch: 32,
+      training: { epochs: 30, clipNorm: null },
+      batch: { size: 32 },
       framesPerClip: { train: 4, test: 8 },
       layers: 'last-block',
       norms: 'trained',
     },
     ...{ classWeights: 'balanced', labelSmoothing: 0, mixup: 0, earlyStopping: { patience: 10 } },
-    clipNorm: null,
     optimizer: { kind: 'adamw', learningRate: 3e-4, weightDecay: 0.01 },
     schedule: { kind: 'cosine', unit: 'step', warmup: 'linear', warmupLength: 10 },
     model: { backbone: 'resnet18', width: 64 },

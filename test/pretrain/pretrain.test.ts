@@ -9,7 +9,7 @@ import type * as NtXentModule from '../../src/objectives/nt-xent.ts';
 import { readScalars } from '../events.ts';
 import { readCheckpoint } from '../../src/runs/checkpoint.ts';
 import { BatchSchedule } from '../../src/pretrain/batch-schedule.ts';
-import { readLog, type StepEntry } from '../../src/runs/log.ts';
+import { measured, readLog, type StepEntry } from '../../src/runs/log.ts';
 import { pretrain } from '../../src/pretrain/pretrain.ts';
 import { resolveConfig } from '../../src/runs/config.ts';
 import { readRunConfig } from '../../src/runs/run-folder.ts';
@@ -52,6 +52,9 @@ beforeAll(async () => {
 
 const file = (run: string, ...path: string[]): Buffer => readFileSync(join(run, ...path));
 const lastOf = (run: string): Buffer => file(run, 'checkpoints', 'last.safetensors');
+/** A stream of pairs, as a method of pairs asks for. */
+const PAIRS = { clips: 'training', count: 4, views: 'pair' } as const;
+
 const stepsOf = (run: string): StepEntry[] => readLog(run).filter((entry) => entry.kind === 'step');
 /** What of a log must not depend on when and how fast a run went. */
 const timeless = (run: string): unknown[] =>
@@ -106,9 +109,12 @@ describe('a run', () => {
     expect(steps.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6]);
     expect(steps.map(({ epoch }) => epoch)).toEqual([0, 0, 1, 1, 2, 2]);
     for (const entry of steps) {
-      expect(entry.loss).toBeCloseTo(entry.contrastive + 0.2 * entry.supervised, 10);
+      expect(entry.loss).toBeCloseTo(
+        measured(entry, 'contrastive')! + 0.2 * measured(entry, 'supervised')!,
+        10,
+      );
       expect(entry.pairs).toBe(4);
-      expect(entry.labelled).toBe(8);
+      expect(measured(entry, 'labelled')).toBe(8);
       expect(entry.gradientNorm).toBeGreaterThan(0);
       expect(entry.memory).toBeGreaterThan(1e6);
     }
@@ -286,10 +292,10 @@ describe('what a batch may be', () => {
 
   test('a short last batch trains with a plan of its own', async () => {
     const run = fresh();
-    await tinyRun(dataset, run, ['batch.pairs=5', 'training.epochs=1']);
+    await tinyRun(dataset, run, ['batch.size=5', 'training.epochs=1']);
     expect(stepsOf(run).map(({ pairs }) => pairs)).toEqual([5, 3]);
     const dropped = fresh();
-    await tinyRun(dataset, dropped, ['batch.pairs=5', 'batch.lastBatch=drop', 'training.epochs=1']);
+    await tinyRun(dataset, dropped, ['batch.size=5', 'batch.lastBatch=drop', 'training.epochs=1']);
     expect(stepsOf(dropped).map(({ pairs }) => pairs)).toEqual([5]);
   });
 
@@ -304,8 +310,8 @@ describe('what a batch may be', () => {
   test('with weight 0 no label is read: the same run as on a dataset without labels', async () => {
     const unlabelled = join(scratch, 'unlabelled');
     const [a, b] = [fresh(), fresh()];
-    await tinyRun(dataset, a, ['objective.supervisedWeight=0']);
-    await tinyRun(unlabelled, b, ['objective.supervisedWeight=0']);
+    await tinyRun(dataset, a, ['method.supervisedWeight=0']);
+    await tinyRun(unlabelled, b, ['method.supervisedWeight=0']);
     expect(timeless(a)).toEqual(timeless(b));
     const names = [...readCheckpoint(join(a, 'checkpoints', 'last.safetensors')).tensors.keys()];
     expect(names.some((name) => name.startsWith('classifier'))).toBe(false);
@@ -322,13 +328,13 @@ describe('what a batch may be', () => {
   test('the batchSchedule of a step does not depend on those before it', () => {
     using opened = openDataset(dataset);
     const config = resolveConfig({
-      set: [...TINY, 'training.accumulate=2', 'batch.pairs=3', 'training.steps=7'],
+      set: [...TINY, 'training.accumulate=2', 'batch.size=3', 'training.steps=7'],
     });
     const split = splitClips(opened.clips, opened.manifest.classes, config.data, config.seed);
-    const forward = new BatchSchedule(opened.clips, split, config);
+    const forward = new BatchSchedule(opened.clips, split, config, [PAIRS]);
     const all = [];
     for (let number = 0; forward.batch(number) !== null; number++) all.push(forward.batch(number));
-    const backward = new BatchSchedule(opened.clips, split, config);
+    const backward = new BatchSchedule(opened.clips, split, config, [PAIRS]);
     for (let number = all.length - 1; number >= 0; number--)
       expect(backward.batch(number)).toEqual(all[number]);
     expect(forward.steps).toBe(7);
@@ -350,7 +356,7 @@ describe('labels that may be read', () => {
   // 8 of the 10 clips train.
   test.each([
     [[], 8],
-    [['objective.supervisedWeight=0'], 0],
+    [['method.supervisedWeight=0'], 0],
     [['data.labelRate=0'], 0],
     [['data.labelRate=0.5'], 4],
   ])('with %j are the same in what is told, logged and recorded', async (set, expected) => {
@@ -360,7 +366,7 @@ describe('labels that may be read', () => {
     expect(start?.labelledClips).toBe(expected);
     expect(labelledIn(run)).toBe(expected);
     // Two views of every clip of the epoch.
-    expect(stepsOf(run).reduce((sum, { labelled }) => sum + labelled, 0)).toBe(2 * expected);
+    expect(stepsOf(run).reduce((sum, entry) => sum + measured(entry, 'labelled')!, 0)).toBe(2 * expected);
   });
 
   test('held-out clips that replace brings into training are recorded as trained on', async () => {

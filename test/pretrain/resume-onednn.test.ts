@@ -15,7 +15,7 @@ test.each(['f32', 'bf16'])(
   async (precision) => {
     const dataset = await tinyDataset(join(scratch, `dataset-${precision}`), { size: 32 });
     // Three pairs a batch: a short last batch has a plan of its own.
-    const set = [...TINY_ONEDNN, `precision=${precision}`, 'batch.pairs=3'];
+    const set = [...TINY_ONEDNN, `precision=${precision}`, 'batch.size=3'];
     const whole = join(scratch, `whole-${precision}`);
     await tinyRun(dataset, whole, set);
     const parted = join(scratch, `parted-${precision}`);

@@ -84,7 +84,7 @@ describe('a probe of a run', () => {
     expect(probeTable(same)).toContain('no test of generalisation');
 
     const unlabelled = join(scratch, 'unlabelled');
-    await tinyRun(dataset, unlabelled, ['objective.supervisedWeight=0', 'training.epochs=1']);
+    await tinyRun(dataset, unlabelled, ['method.supervisedWeight=0', 'training.epochs=1']);
     expect((await probeRun(unlabelled, dataset, QUICK)).overlap).toEqual({ seen: 8, labelsSeen: 0 });
 
     // Another dataset that holds the same pictures, under other names and without digests of their files.

@@ -13,6 +13,7 @@ import { type Predictions, writePredictions } from '../../src/evaluation/scores/
 import { resolveFinetune } from '../../src/finetune/config.ts';
 import { provenanceOf } from '../../src/runs/provenance.ts';
 import { resolveConfig } from '../../src/runs/config.ts';
+import { writeConfig } from '../../src/runs/run-folder.ts';
 
 /** A folder that goes away after the test file. */
 export function scratchFolder(): string {
@@ -122,8 +123,8 @@ export async function fixtureFinetune(
     () => true,
     'uscl',
   );
-  const overrides = { labelRates: [...labelRates], protocol, seeds, epochs: 6, folds: 3 };
-  write('config.json', resolveFinetune({ overrides, set }, { view: { size: 32 } }));
+  const overrides = { labelRates: [...labelRates], protocol, seeds, training: { epochs: 6 }, folds: 3 };
+  writeConfig(folder, resolveFinetune({ overrides, set }, { view: { size: 32 } }));
   write('environment.json', ENVIRONMENT);
   write('dataset.json', provenance);
   write('source.json', {
@@ -291,14 +292,14 @@ export interface FixturePretrain {
 
 /** A pretraining run on `dataset`. */
 export function fixturePretrain(folder: string, dataset: string, options: FixturePretrain = {}): string {
-  const { rank = 12, set = ['objective.supervisedWeight=0'], held = true, labelled = false } = options;
+  const { rank = 12, set = ['method.supervisedWeight=0'], held = true, labelled = false } = options;
   const { complete = true, knn = false } = options;
   mkdirSync(folder, { recursive: true });
   using opened = openDataset(dataset);
   const write = (file: string, value: unknown): void => {
     writeFileSync(join(folder, file), JSON.stringify(value));
   };
-  write('config.json', resolveConfig({ overrides: { training: { epochs: 5 } }, set }));
+  writeConfig(folder, resolveConfig({ overrides: { training: { epochs: 5 } }, set }));
   write('environment.json', ENVIRONMENT);
   write(
     'dataset.json',

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
+import { uscl } from '../../src/methods/uscl.ts';
 import { Citations } from '../../src/report/references.ts';
 
 test('references are numbered as they are first cited, and listed once in that order', () => {
   const citations = new Citations();
-  expect(citations.cite('uscl')).toBe('[1]');
+  expect(citations.cite(uscl.reference)).toBe('[1]');
   expect(citations.cite('resnet')).toBe('[2]');
-  expect(citations.cite('uscl')).toBe('[1]');
+  expect(citations.cite(uscl.reference)).toBe('[1]');
   const items = [
     ...citations
       .list()

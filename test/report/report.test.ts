@@ -91,11 +91,11 @@ describe('the page of a fine-tuning run', () => {
     expect(text).toContain('36 labelled clips of 18 groups');
     expect(text).toContain('3-fold cross-validation of whole groups, repeated with 3 seeds');
     expect(text).toContain('the test clips took no part in any choice');
-    expect(text).toContain('initial weights came from blues: pretrained by contrastive learning');
+    expect(text).toContain('initial weights came from blues: pretrained by USCL');
     expect(text).toContain('AdamW with a learning rate of 0.0003 (times 10 for classifier.*)');
     expect(text).toContain('200 bootstrap draws of whole groups');
     expect(text).toContain('doi:10.1007/978-3-030-87237-3_60');
-    expect(words(await page(['poor']))).not.toContain('pretrained by contrastive learning');
+    expect(words(await page(['poor']))).not.toContain('pretrained by USCL');
   });
 
   test('is the same bytes for the same run', async () => {

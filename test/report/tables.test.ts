@@ -12,7 +12,7 @@ import {
 import { readPredictions } from '../../src/evaluation/scores/predictions.ts';
 import { writeReport } from '../../src/report/report.ts';
 import { readEpochLog } from '../../src/finetune/epoch-log.ts';
-import { readLog } from '../../src/runs/log.ts';
+import { measured, readLog } from '../../src/runs/log.ts';
 import { CLASSES, fixtureDataset, fixtureFinetune, fixturePretrain, scratchFolder } from './fixture.ts';
 import { factsOf, tableOf, tables, words } from './page.ts';
 
@@ -281,7 +281,7 @@ describe('what is said of a single rate, a single seed, and of nothing', () => {
     expect(text).toContain('In an epoch 4 frames (drawn anew) of each training clip were seen');
     const file = at('poor/config.json');
     const config = readFileSync(file, 'utf8');
-    writeFileSync(file, config.replace('"framesPerClip":{"train":4', '"framesPerClip":{"train":1'));
+    writeFileSync(file, config.replace(/("framesPerClip": \{\s*"train": )4/, '$11'));
     expect(words(await page('poor'))).toContain(
       'In an epoch 1 frame (drawn anew) of each training clip was seen',
     );
@@ -397,12 +397,13 @@ describe('runs side by side', () => {
     const held = log.findLast((entry) => entry.kind === 'validation')!;
     expect(tableOf(both, 'Pretraining runs side by side')[1]).toEqual([
       'pretrained',
+      'USCL',
       '50',
       three(step.loss),
       three(held.loss),
-      three(held.pairAccuracy),
-      three(held.alignment),
-      three(held.uniformity),
+      three(measured(held, 'alignment')),
+      three(measured(held, 'uniformity')),
+      three(measured(held, 'pairAccuracy')),
       String(held.effectiveRank),
     ]);
     expect(tableOf(pretrained, 'Clips by role').slice(1)).toEqual([

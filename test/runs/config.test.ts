@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { editDistance, nearestKey, valueAt } from '../../src/runs/config-errors.ts';
-import { configSchema, resolveConfig } from '../../src/runs/config.ts';
+import { configSchema, methodOf, resolveConfig } from '../../src/runs/config.ts';
 import { readConfigFile } from '../../src/runs/config-layers.ts';
 import { errorOf } from '../pretrain/support.ts';
 
@@ -15,7 +15,7 @@ describe('layers', () => {
       set: ['optimizer.noDecay=["*.bias"]', 'training.epochs=7'],
     });
     expect(config.view.channels).toBe(3);
-    expect(config.model.classifierInput).toBe('projection');
+    expect(config.method['classifierInput']).toBe('projection');
     expect(config.model.normMomentum).toBe(0.5);
     expect(config.optimizer).toMatchObject({ learningRate: 0.01, noDecay: ['*.bias'], weightDecay: 1e-4 });
     expect(config.training.epochs).toBe(7);
@@ -33,7 +33,7 @@ describe('layers', () => {
 
   test('a resolved configuration survives JSON and is a fixed point', () => {
     const config = resolveConfig({ preset: 'reference' });
-    expect(configSchema.parse(JSON.parse(JSON.stringify(config)))).toEqual(config);
+    expect(configSchema(methodOf(config)).parse(JSON.parse(JSON.stringify(config)))).toEqual(config);
     expect(resolveConfig({ base: config })).toEqual(config);
   });
 
@@ -73,9 +73,9 @@ describe('presets differ exactly where the paper and its code do', () => {
       'view.spg.order': 'augment-then-mix',
       'view.spg.coefficients': 'shared',
       'view.spg.anchor': 'random',
-      'model.classifierInput': 'projection',
+      'method.classifierInput': 'projection',
       'model.normMomentum': 0.19,
-      'objective.supervisedReduction': 'sum-of-views',
+      'method.supervisedReduction': 'sum-of-views',
       'schedule.warmup': 'hold',
       'schedule.horizon': 300,
     });
@@ -89,7 +89,7 @@ describe('presets differ exactly where the paper and its code do', () => {
 describe('what does not hold is refused with key, value and way out', () => {
   test.each([
     ['training.epoch=3', 'training.epoch', 'training.epochs'],
-    ['temperature=0.1', 'temperature', 'objective.temperature'],
+    ['temperature=0.1', 'temperature', 'method.temperature'],
     ['optimiser.learningRate=1', 'optimiser.learningRate', 'optimizer.learningRate'],
     ['view.spg.bata=[1,1]', 'view.spg.bata', 'view.spg.beta'],
     ['view.sizee=3', 'view.sizee', 'view.size'],
@@ -125,7 +125,7 @@ describe('what does not hold is refused with key, value and way out', () => {
     ['model.backbone=resnet19', 'model.backbone', '"resnet19"', '"resnet18", "resnet34", "resnet50"'],
     ['training.epochs=0', 'training.epochs', '0', 'at least 1'],
     ['training.epochs=2.5', 'training.epochs', '2.5', 'whole number'],
-    ['objective.temperature=0', 'objective.temperature', '0', 'more than 0'],
+    ['method.temperature=0', 'method.temperature', '0', 'more than 0'],
     ['data.validation.fraction=1', 'data.validation.fraction', '1', 'less than 1'],
     ['optimizer.learningRate=fast', 'optimizer.learningRate', '"fast"', 'a number'],
     ['optimizer={kind: lion}', 'optimizer.kind', '"lion"', '"adam"'],

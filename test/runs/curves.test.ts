@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { uscl } from '../../src/methods/uscl.ts';
 import { drawPanels, pretrainPanels } from '../../src/runs/curves.ts';
 import type { LogEntry } from '../../src/runs/log.ts';
 
@@ -27,14 +28,15 @@ const step = (at: number): LogEntry => ({
 describe('the curves of a run', () => {
   it('show what the log holds and leave out what it does not', () => {
     const log = Array.from({ length: 100 }, (_, i) => step(i + 1));
-    const svg = drawPanels('Pretraining', pretrainPanels(log));
+    const svg = drawPanels('Pretraining', pretrainPanels(log, uscl.charts));
     expect(svg).toContain('>Loss<');
     expect(svg).not.toContain('kNN');
     expect(svg).not.toContain('Effective rank');
-    const scored = pretrainPanels([
-      step(1),
-      { kind: 'knn', step: 1, epoch: 0, time: 0, accuracy: 0.5, balancedAccuracy: 0.25, macroF1: 0.5 },
-    ]);
+    const scores = { accuracy: 0.5, balancedAccuracy: 0.25, macroF1: 0.5 };
+    const scored = pretrainPanels(
+      [step(1), { kind: 'knn', step: 1, epoch: 0, time: 0, ...scores }],
+      uscl.charts,
+    );
     expect(scored.at(-1)).toMatchObject({
       title: 'kNN on the watched dataset',
       lines: [{ points: [[1, 0.25]] }],
@@ -43,7 +45,7 @@ describe('the curves of a run', () => {
 
   it('are a running mean over a fiftieth of the run, in front of every step', () => {
     const log = Array.from({ length: 150 }, (_, i) => step(i + 1));
-    const [{ lines } = { lines: [] }] = pretrainPanels(log);
+    const [{ lines } = { lines: [] }] = pretrainPanels(log, uscl.charts);
     expect(lines.map(({ faint = false }) => faint)).toEqual([true, false]);
     const [raw, mean] = lines.map(({ points }) => points.map(([, y]) => y));
     log.forEach((_, i) => {
@@ -54,6 +56,6 @@ describe('the curves of a run', () => {
   });
 
   it('draw an empty log as an empty chart', () => {
-    expect(drawPanels('Pretraining', pretrainPanels([]))).toMatch(/^<svg[\s\S]*<\/svg>\n$/);
+    expect(drawPanels('Pretraining', pretrainPanels([], uscl.charts))).toMatch(/^<svg[\s\S]*<\/svg>\n$/);
   });
 });

@@ -10,7 +10,7 @@ import { tune } from '../finetune/support.ts';
 
 const scratch = scratchFolder();
 const at = (name: string): string => join(scratch, name);
-const quick = ['epochs=1', 'finalModel=true'];
+const quick = ['training.epochs=1', 'finalModel=true'];
 
 beforeAll(async () => {
   await tinyDataset(at('data'));

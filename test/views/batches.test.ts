@@ -24,24 +24,24 @@ const lengths = (batches: readonly (readonly number[])[]): number[] => batches.m
 
 describe('batches of an epoch', () => {
   it('are a permutation of the clips, another one each epoch and seed', () => {
-    const batches = batchesOf(singles(70), { pairs: 32 });
+    const batches = batchesOf(singles(70), { size: 32 });
     expect(lengths(batches)).toEqual([32, 32, 6]);
     expect(batches.flat().sort((a, b) => a - b)).toEqual(Array.from({ length: 70 }, (_, i) => i));
-    expect(batchesOf(singles(70), { pairs: 32 })).toEqual(batches);
-    expect(batchesOf(singles(70), { pairs: 32 }, 1)).not.toEqual(batches);
-    expect(batchesOf(singles(70), { pairs: 32 }, 0, 2)).not.toEqual(batches);
+    expect(batchesOf(singles(70), { size: 32 })).toEqual(batches);
+    expect(batchesOf(singles(70), { size: 32 }, 1)).not.toEqual(batches);
+    expect(batchesOf(singles(70), { size: 32 }, 0, 2)).not.toEqual(batches);
   });
 
   it('drop what does not fill a batch when asked', () => {
-    expect(lengths(batchesOf(singles(70), { pairs: 32, lastBatch: 'drop' }))).toEqual([32, 32]);
+    expect(lengths(batchesOf(singles(70), { size: 32, lastBatch: 'drop' }))).toEqual([32, 32]);
   });
 
   it('never hold one pair alone, which would have no negatives', () => {
-    expect(lengths(batchesOf(singles(33), { pairs: 32 }))).toEqual([32]);
+    expect(lengths(batchesOf(singles(33), { size: 32 }))).toEqual([32]);
     // Which clip is left out changes, so none is left out for good.
     const left = new Set(
       Array.from({ length: 60 }, (_, epoch) => {
-        const seen = new Set(batchesOf(singles(5), { pairs: 2 }, epoch).flat());
+        const seen = new Set(batchesOf(singles(5), { size: 2 }, epoch).flat());
         return [0, 1, 2, 3, 4].find((clip) => !seen.has(clip));
       }),
     );
@@ -51,9 +51,9 @@ describe('batches of an epoch', () => {
   it.each([
     [singles(1), {}],
     [[], {}],
-    [singles(31), { pairs: 32, lastBatch: 'drop' }],
-    [[40], { pairs: 4, distinctGroups: true }],
-    [[5, 5, 5], { pairs: 4, distinctGroups: true, lastBatch: 'drop' }],
+    [singles(31), { size: 32, lastBatch: 'drop' }],
+    [[40], { size: 4, distinctGroups: true }],
+    [[5, 5, 5], { size: 4, distinctGroups: true, lastBatch: 'drop' }],
   ] as const)('that cannot be made are an error: groups %j, %j', (sizes, config) => {
     expect(() => batchesOf(sizes, config)).toThrow(expect.objectContaining({ code: 'BATCHES_EMPTY' }));
   });
@@ -91,7 +91,7 @@ describe('batches without two clips of a group', () => {
     fc.assert(
       fc.property(cases, ({ sizes, pairs, epoch }) => {
         const clips = clipsOf(sizes);
-        const batches = batchesOf(sizes, { pairs, distinctGroups: true }, epoch);
+        const batches = batchesOf(sizes, { size: pairs, distinctGroups: true }, epoch);
         for (const batch of batches) {
           expect(new Set(batch.map((index) => clips[index]!.group)).size).toBe(batch.length);
           expect(batch.length).toBeLessThanOrEqual(pairs);
@@ -100,7 +100,7 @@ describe('batches without two clips of a group', () => {
         expect(new Set(seen).size).toBe(seen.length);
         expect(lengths(batches).filter((length) => length === pairs)).toHaveLength(mostFull(sizes, pairs));
         // Sizes are the same in every epoch, so steps can be counted ahead.
-        expect(lengths(batchesOf(sizes, { pairs, distinctGroups: true }, epoch + 1))).toEqual(
+        expect(lengths(batchesOf(sizes, { size: pairs, distinctGroups: true }, epoch + 1))).toEqual(
           lengths(batches),
         );
         // Those that are alone would make up the rest of as few batches as there can be.
@@ -114,12 +114,12 @@ describe('batches without two clips of a group', () => {
   it('spread what is left over as few batches as it needs', () => {
     // 42 patients, 238 clips, as in a real set: all full but one.
     const sizes = [...new Array<number>(28).fill(6), ...new Array<number>(14).fill(5)];
-    expect(lengths(batchesOf(sizes, { pairs: 32, distinctGroups: true }))).toEqual([
+    expect(lengths(batchesOf(sizes, { size: 32, distinctGroups: true }))).toEqual([
       32, 32, 32, 32, 32, 32, 32, 14,
     ]);
     // One group of four clips and three others: each batch can hold one of the four.
-    expect(lengths(batchesOf([4, 1, 1, 1], { pairs: 4, distinctGroups: true }))).toEqual([4]);
-    expect(lengths(batchesOf([4, 2, 2], { pairs: 8, distinctGroups: true }))).toEqual([2, 2, 2, 2]);
+    expect(lengths(batchesOf([4, 1, 1, 1], { size: 4, distinctGroups: true }))).toEqual([4]);
+    expect(lengths(batchesOf([4, 2, 2], { size: 8, distinctGroups: true }))).toEqual([2, 2, 2, 2]);
   });
 
   it('mix groups of all sizes over the epoch', () => {
@@ -128,7 +128,7 @@ describe('batches without two clips of a group', () => {
     let first = 0;
     const epochs = 200;
     for (let epoch = 0; epoch < epochs; epoch++) {
-      const batches = batchesOf(sizes, { pairs: 4, distinctGroups: true }, epoch);
+      const batches = batchesOf(sizes, { size: 4, distinctGroups: true }, epoch);
       expect(batches).toHaveLength(10);
       first += batches[0]!.filter((index) => index >= 30).length;
     }

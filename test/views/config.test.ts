@@ -63,11 +63,11 @@ describe('view configuration', () => {
 
 describe('batch configuration', () => {
   it.each([
-    [{ pairs: 1 }, 'pairs'],
-    [{ pairs: 2.5 }, 'pairs'],
+    [{ size: 1 }, 'size'],
+    [{ size: 2.5 }, 'size'],
     [{ lastBatch: 'pad' }, 'lastBatch'],
     [{ distinctGroups: 1 }, 'distinctGroups'],
-    [{ size: 32 }, 'size'],
+    [{ pairs: 32 }, 'pairs'],
   ])('refuses %j at its key', (value, key) => {
     expect(complaints(batchSchema, value)).toEqual([key]);
   });

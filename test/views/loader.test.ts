@@ -7,7 +7,7 @@ import { UsclError } from '../../src/base/errors.ts';
 import { FILES } from '../../src/dataset/types.ts';
 import { epochBatches } from '../../src/views/batches.ts';
 import { batchSchema, imageLength } from '../../src/views/config.ts';
-import { PairLoader, type BatchRequest, type PairLoaderOptions } from '../../src/views/loaders.ts';
+import { ClipLoader, type ClipRequest, type ClipLoaderOptions } from '../../src/views/loaders.ts';
 import { fillPairImages } from '../../src/views/pairs.ts';
 import { memoryDataset, storeDataset, viewOf } from './helpers.ts';
 
@@ -27,16 +27,21 @@ afterAll(() => {
 });
 
 const view = viewOf();
-const batch = batchSchema.parse({ pairs: 4 });
+const batch = batchSchema.parse({ size: 4 });
 
-/** Three batches an epoch (4, 4 and 3 clips), five epochs. */
-function schedule(step: number): BatchRequest | null {
-  const [epoch, index] = [Math.floor(step / 3), step % 3];
-  return epoch < 5 ? { epoch, index, clips: epochBatches(dataset.clips, batch, 9, epoch)[index]! } : null;
+/** A batch of one stream. */
+function requestOf(epoch: number, index: number, clips: readonly number[]): ClipRequest {
+  return { epoch, index, parts: [{ epoch, clips }] };
 }
 
-function options(workers: number, more: Partial<PairLoaderOptions> = {}): PairLoaderOptions {
-  return { seed: 9, schedule, pairs: 4, workers, ahead: 2, ...more };
+/** Three batches an epoch (4, 4 and 3 clips), five epochs. */
+function schedule(step: number): ClipRequest | null {
+  const [epoch, index] = [Math.floor(step / 3), step % 3];
+  return epoch < 5 ? requestOf(epoch, index, epochBatches(dataset.clips, batch, 9, epoch)[index]!) : null;
+}
+
+function options(workers: number, more: Partial<ClipLoaderOptions> = {}): ClipLoaderOptions {
+  return { seed: 9, schedule, streams: [{ views: 'pair', most: 4 }], workers, ahead: 2, ...more };
 }
 
 async function failure(promise: Promise<unknown>): Promise<unknown> {
@@ -48,35 +53,36 @@ async function failure(promise: Promise<unknown>): Promise<unknown> {
   throw new Error('Nothing failed.');
 }
 
-describe('PairLoader', () => {
+describe('ClipLoader', () => {
   it.each([0, 1, 2])('with %i workers gives the same bits in the same order', async (workers) => {
-    await using loader = PairLoader.open(folder, view, options(workers, { ahead: 3 }));
+    await using loader = ClipLoader.open(folder, view, options(workers, { ahead: 3 }));
     for (let step = 0; step < 15; step++) {
       const made = await loader.next();
-      const request = schedule(step)!;
-      expect(made).toMatchObject(request);
-      const expected = new Float32Array(2 * request.clips.length * imageLength(view));
-      fillPairImages(dataset, request.clips, view, 9, request.epoch, expected);
+      const wanted = schedule(step)!;
+      expect(made).toMatchObject(wanted);
+      const { clips, epoch } = wanted.parts[0]!;
+      const expected = new Float32Array(2 * clips.length * imageLength(view));
+      fillPairImages(dataset, clips, view, 9, epoch, expected);
       expect(Buffer.compare(Buffer.from(expected.buffer), Buffer.from(made.images.slice().buffer))).toBe(0);
       // Which labels may be seen is not decided here, so none are handed out.
-      expect(Object.keys(made).sort()).toEqual(['clips', 'epoch', 'images', 'index']);
+      expect(Object.keys(made).sort()).toEqual(['epoch', 'images', 'index', 'parts']);
     }
     expect(loader.secondsWaited).toBeGreaterThan(0);
     await expect(loader.next()).rejects.toThrow(RangeError);
   });
 
   it('starts at any step, so that a resumed run sees what it would have seen', async () => {
-    await using whole = PairLoader.open(folder, view, options(0));
+    await using whole = ClipLoader.open(folder, view, options(0));
     for (let step = 0; step < 7; step++) await whole.next();
     const expected = await whole.next();
-    await using resumed = PairLoader.open(folder, view, options(1, { firstStep: 7 }));
+    await using resumed = ClipLoader.open(folder, view, options(1, { firstStep: 7 }));
     const first = await resumed.next();
-    expect(first.clips).toEqual(expected.clips);
+    expect(first.parts).toEqual(expected.parts);
     expect(first.images.slice()).toEqual(expected.images.slice());
   });
 
   it('works ahead while the thread that asks is blocked', async () => {
-    await using loader = PairLoader.open(folder, view, options(2, { ahead: 4 }));
+    await using loader = ClipLoader.open(folder, view, options(2, { ahead: 4 }));
     await loader.next();
     const never = new Int32Array(new SharedArrayBuffer(4));
     // The event loop does not turn here: workers must have had their work, and their results must be visible.
@@ -89,7 +95,7 @@ describe('PairLoader', () => {
   });
 
   it('hands out images that stay until the next call', async () => {
-    await using loader = PairLoader.open(folder, view, options(2, { ahead: 2 }));
+    await using loader = ClipLoader.open(folder, view, options(2, { ahead: 2 }));
     const { images } = await loader.next();
     const copy = images.slice();
     const never = new Int32Array(new SharedArrayBuffer(4));
@@ -102,10 +108,10 @@ describe('PairLoader', () => {
     async (workers) => {
       const windowed = viewOf({ spg: { windowSeconds: 1 } });
       const clips = (step: number): number[] => (step === 1 ? [1, 4] : [0, 1]);
-      await using loader = PairLoader.open(
+      await using loader = ClipLoader.open(
         folder,
         windowed,
-        options(workers, { schedule: (step) => ({ epoch: 0, index: step, clips: clips(step) }) }),
+        options(workers, { schedule: (step) => requestOf(0, step, clips(step)) }),
       );
       await loader.next();
       for (let attempt = 0; attempt < 2; attempt++) {
@@ -125,10 +131,10 @@ describe('PairLoader', () => {
   it('reports a store that was cut off under it', async () => {
     const broken = join(root, 'broken');
     await storeDataset(dataset, broken);
-    await using loader = PairLoader.open(
+    await using loader = ClipLoader.open(
       broken,
       view,
-      options(1, { ahead: 1, schedule: (step) => ({ epoch: step, index: 0, clips: step < 2 ? [0] : [10] }) }),
+      options(1, { ahead: 1, schedule: (step) => requestOf(step, 0, step < 2 ? [0] : [10]) }),
     );
     await loader.next();
     truncateSync(join(broken, FILES.frames), 1000);
@@ -137,7 +143,7 @@ describe('PairLoader', () => {
   });
 
   it('says so when a dataset is missing, before any thread starts', () => {
-    expect(() => PairLoader.open(join(root, 'nowhere'), view, options(1))).toThrow(
+    expect(() => ClipLoader.open(join(root, 'nowhere'), view, options(1))).toThrow(
       expect.objectContaining({ code: 'DATASET_MISSING' }),
     );
   });
@@ -145,24 +151,26 @@ describe('PairLoader', () => {
   it('says so when a worker cannot open the dataset any more', async () => {
     const gone = join(root, 'gone');
     await storeDataset(dataset, gone);
-    const loader = PairLoader.open(gone, view, options(1));
+    const loader = ClipLoader.open(gone, view, options(1));
     rmSync(gone, { recursive: true });
     expect(await failure(loader.next())).toMatchObject({ code: 'DATASET_MISSING' });
     await loader.close();
   });
 
   it('refuses counts and requests that make no sense', async () => {
-    expect(() => PairLoader.open(folder, view, options(-1))).toThrow('workers');
-    expect(() => PairLoader.open(folder, view, options(1, { ahead: 0 }))).toThrow('ahead');
-    expect(() => PairLoader.open(folder, view, options(1, { pairs: 0.5 }))).toThrow('pairs');
-    const many = (): BatchRequest => ({ epoch: 0, index: 0, clips: [0, 1, 2, 3, 4] });
-    expect(() => PairLoader.open(folder, view, options(1, { schedule: many }))).toThrow('asks for 5 pairs');
-    await using loader = PairLoader.open(folder, view, options(0, { schedule: many }));
-    await expect(loader.next()).rejects.toThrow('asks for 5 pairs');
+    expect(() => ClipLoader.open(folder, view, options(-1))).toThrow('workers');
+    expect(() => ClipLoader.open(folder, view, options(1, { ahead: 0 }))).toThrow('ahead');
+    expect(() =>
+      ClipLoader.open(folder, view, options(1, { streams: [{ views: 'pair', most: 0.5 }] })),
+    ).toThrow('most');
+    const many = (): ClipRequest => requestOf(0, 0, [0, 1, 2, 3, 4]);
+    expect(() => ClipLoader.open(folder, view, options(1, { schedule: many }))).toThrow('asks for 5 clips');
+    await using loader = ClipLoader.open(folder, view, options(0, { schedule: many }));
+    await expect(loader.next()).rejects.toThrow('asks for 5 clips');
   });
 
   it('closes with work under way, twice, and a waiting caller learns of it', async () => {
-    const loader = PairLoader.open(folder, view, options(2, { ahead: 6 }));
+    const loader = ClipLoader.open(folder, view, options(2, { ahead: 6 }));
     const waiting = failure(loader.next());
     await Promise.all([loader.close(), loader.close()]);
     expect(String(await waiting)).toContain('closed');
@@ -170,7 +178,7 @@ describe('PairLoader', () => {
   });
 
   it('allows one call at a time', async () => {
-    await using loader = PairLoader.open(folder, view, options(1));
+    await using loader = ClipLoader.open(folder, view, options(1));
     const first = loader.next();
     await expect(loader.next()).rejects.toThrow('before the last call had ended');
     expect((await first).index).toBe(0);

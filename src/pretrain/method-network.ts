@@ -1,0 +1,226 @@
+/**
+ * The networks that a method trains: the online one, a target beside it where there is one, what the method keeps between
+ * steps, and what it makes of a batch. What a method from outside gets wrong is told by its name. The step itself is that
+ * of every trained network.
+ */
+import { z } from 'zod';
+import type { Backend, Parameters, Plan } from '../engine/core/backend.ts';
+import type { Losses, Method, MethodBatch, NetworkUse, OpenMethod, ViewRows } from '../methods/method.ts';
+import { initialise } from '../models/initialise.ts';
+import { namedTensors, type TrainingState } from '../runs/checkpoint.ts';
+import type { Config } from '../runs/config.ts';
+import { parameterGroups, TrainedNetwork } from '../trainer/trained-network.ts';
+import { viewCount } from '../views/clip-views.ts';
+import { guarded, methodError } from './open-method.ts';
+
+/** A batch as the step needs it. */
+export interface StepBatch {
+  /** Names for messages, of all streams. */
+  readonly clipIds: readonly string[];
+  /** Clips of the first stream. */
+  readonly pairs: number;
+  /** In the order of the images. */
+  readonly views: readonly ViewRows[];
+  /** [images, channels, size, size] normalised: view by view. */
+  readonly images: Float32Array;
+}
+
+/** The views of a batch with these clips in each stream, in the order of the images. */
+export function viewsOf(
+  { streams }: OpenMethod,
+  parts: readonly { readonly clips: readonly number[] }[],
+  labels: Int32Array | null,
+): readonly ViewRows[] {
+  return parts.flatMap(({ clips }, i) => {
+    const own = Int32Array.from(clips, (clip) => labels?.[clip] ?? -1);
+    return Array.from({ length: viewCount(streams[i]!.views) }, () => ({ clips, labels: own }));
+  });
+}
+
+export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
+  readonly method: Method;
+  readonly open: OpenMethod;
+  readonly #normPerView: boolean;
+  readonly #target: Parameters | null;
+
+  /** Initialised from the seed of a settled configuration. */
+  constructor(backend: Backend, config: Config, method: Method, open: OpenMethod) {
+    super(backend, open.online.network, config);
+    this.method = method;
+    this.open = open;
+    this.#normPerView = config.model.normPerView;
+    initialise(this.parameters, config.seed);
+    this.#target = open.target === undefined ? null : backend.createParameters(open.target.network);
+    // Starts are addressed by seed and name: the target starts as the online network does.
+    if (this.#target !== null) initialise(this.#target, config.seed);
+    const names = this.parameters.specs.map(({ name }) => name);
+    this.begin(parameterGroups(names, config.optimizer));
+  }
+
+  /** What a checkpoint that can be resumed holds beside weights. */
+  get state(): TrainingState {
+    const kept = Object.entries(this.open.state ?? {}).map(([name, data]) => {
+      return { name: `method.${name}`, shape: [data.length], data };
+    });
+    const target = this.#target === null ? [] : namedTensors(this.#target);
+    const others = [...target.map((tensor) => ({ ...tensor, name: `target.${tensor.name}` })), ...kept];
+    return { optimizer: this.optimizer, others };
+  }
+
+  /** The online network for inference, as large as a full batch of held-out clips needs it. */
+  get inference(): Plan {
+    return this.#inference('online', this.open.online);
+  }
+
+  /**
+   * The losses of held-out clips from `images` of the first stream's views, and the outputs of the online network, rows
+   * of its views one after the other.
+   */
+  heldOut(
+    views: readonly ViewRows[],
+    images: Float32Array,
+  ): { readonly losses: Losses; readonly output: Outputs } {
+    const { online, target } = this.open;
+    const seen = (part: 'online' | 'target', use: NetworkUse): Outputs => {
+      const plan = this.#inference(part, use);
+      const rows = fill(plan, use, views, images);
+      plan.forward();
+      // A plan is of one size; of a smaller batch only the first rows count.
+      return (name) => plan.output(name).subarray(0, (plan.output(name).length / plan.batch) * rows);
+    };
+    const output = seen('online', online);
+    const losses = this.#losses({
+      ...{ views, training: false, output },
+      target: target === undefined ? noTarget : seen('target', target),
+      gradient: (name) => new Float32Array(output(name).length),
+    });
+    return { losses, output };
+  }
+
+  protected override load({ views, images }: StepBatch): Plan {
+    const plan = this.#training('online', this.open.online, views);
+    fill(plan, this.open.online, views, images);
+    return plan;
+  }
+
+  protected override lossesOf(plan: Plan, { views, images }: StepBatch): Losses {
+    const { online, target } = this.open;
+    const filled = new Set<string>();
+    const losses = this.#losses({
+      ...{ views, training: true, output: (name) => plan.output(name) },
+      target: target === undefined ? noTarget : this.#targetOf(target, views, images),
+      gradient: (name) => {
+        filled.add(name);
+        return plan.outputGradient(name);
+      },
+    });
+    const forgotten = online.network.outputs.find((name) => !filled.has(name));
+    if (forgotten === undefined) return losses;
+    throw methodError(
+      'METHOD_GRADIENT',
+      this.method,
+      `gave no gradient for the output "${forgotten}" of its network`,
+      `Fill batch.gradient('${forgotten}'), with 0 where the loss does not depend on it.`,
+    );
+  }
+
+  protected override updated(): void {
+    guarded(this.method, 'afterUpdate', () => this.open.afterUpdate?.(this.parameters, this.#target));
+  }
+
+  protected override get changing(): readonly Float32Array[] {
+    const target = this.#target === null ? [] : [this.#target.values, this.#target.statistics];
+    return [...super.changing, ...target, ...Object.values(this.open.state ?? {})];
+  }
+
+  override [Symbol.dispose](): void {
+    super[Symbol.dispose]();
+    this.#target?.[Symbol.dispose]();
+  }
+
+  /** The target network's outputs on a training batch: batch statistics, no gradient. */
+  #targetOf(use: NetworkUse, views: readonly ViewRows[], images: Float32Array): Outputs {
+    const plan = this.#training('target', use, views);
+    fill(plan, use, views, images);
+    plan.forward();
+    return (name) => plan.output(name);
+  }
+
+  #training(
+    part: 'online' | 'target',
+    { network, views: seen }: NetworkUse,
+    views: readonly ViewRows[],
+  ): Plan {
+    const rows = seen.map((view) => views[view]!.clips.length);
+    const even = this.#normPerView && rows.every((count) => count === rows[0]);
+    return this.planOf(
+      `${part} train`,
+      network,
+      {
+        ...{ batch: total(rows), mode: 'train', normGroups: even ? rows.length : 1 },
+        ...(part === 'target' ? { trainable: () => false } : {}),
+      },
+      this.#parametersOf(part),
+    );
+  }
+
+  #inference(part: 'online' | 'target', { network, views }: NetworkUse): Plan {
+    const [first] = this.open.streams;
+    const own = views.filter((view) => view < viewCount(first!.views));
+    const batch = Math.max(1, own.length) * first!.count;
+    return this.planOf(`${part} infer`, network, { batch, mode: 'infer' }, this.#parametersOf(part));
+  }
+
+  #parametersOf(part: 'online' | 'target'): Parameters {
+    return part === 'target' && this.#target !== null ? this.#target : this.parameters;
+  }
+
+  #losses(batch: MethodBatch): Losses {
+    const found: unknown = guarded(this.method, 'losses', () => this.open.losses(batch));
+    const wanted = ['loss', ...this.method.measurements.map(({ name }) => name)];
+    const losses = lossesSchema.safeParse(found);
+    const wrong = losses.success
+      ? [...wanted, ...Object.keys(losses.data)].find(
+          (name) => !wanted.includes(name) || !Object.hasOwn(losses.data, name),
+        )
+      : String(losses.error.issues[0]?.path[0] ?? 'loss');
+    if (losses.success && wrong === undefined) return losses.data;
+    throw methodError(
+      'METHOD_RESULT',
+      this.method,
+      `gave ${wanted.includes(wrong ?? '') ? `no number "${wrong ?? ''}"` : `"${wrong ?? ''}", which it does not declare`}`,
+      `Return an object of numbers with exactly ${wanted.join(', ')}.`,
+    );
+  }
+}
+
+/** An output of a network by name. */
+type Outputs = (name: string) => Float32Array;
+
+const lossesSchema = z.object({ loss: z.number().or(z.nan()) }).catchall(z.number().or(z.nan()));
+
+/** Copies the views that a network sees into a plan's input; returns their rows. */
+function fill(
+  plan: Plan,
+  { views: seen }: NetworkUse,
+  views: readonly ViewRows[],
+  images: Float32Array,
+): number {
+  const length = images.length / total(views.map(({ clips }) => clips.length));
+  let rows = 0;
+  for (const view of seen.filter((number) => number < views.length)) {
+    const before = total(views.slice(0, view).map(({ clips }) => clips.length));
+    const count = views[view]!.clips.length;
+    plan.input.set(images.subarray(before * length, (before + count) * length), rows * length);
+    rows += count;
+  }
+  return rows;
+}
+
+function total(counts: readonly number[]): number {
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+function noTarget(name: string): never {
+  throw new RangeError(`There is no target network to read "${name}" from: the method declares none.`);
+}

@@ -1,0 +1,76 @@
+/**
+ * The images that a method wants of each clip: a pair of views as `pairs.ts` makes it, or views of single frames, each
+ * with an augmentation of its own. What is painted is a function of (dataset, clips, view config, seed, epoch) alone.
+ */
+import type { ClipRecord } from '../dataset/types.ts';
+import { type AugmentConfig, imageLength, type ViewConfig } from './config.ts';
+import { drawAugmentation } from './draw.ts';
+import { clipAt, type FrameSource, imageMaker, requireTarget } from './image.ts';
+import { pairPainter } from './pairs.ts';
+import { drawFrames } from './sampling.ts';
+
+/** One image of a clip. */
+export interface FrameView {
+  /** Which of the frames that are drawn of the clip, from 0: views with the same number show the same frame. */
+  readonly frame: number;
+  readonly augment: AugmentConfig;
+}
+
+/** Images of each clip of a stream: two views as `view.spg` says, or one a frame view. */
+export type ClipViews = 'pair' | readonly FrameView[];
+
+/** Paints views of clips into `target`, view 0 of all clips, then view 1, …: [views·N, channels, size, size]. */
+export type ClipPainter = (
+  clipIndices: readonly number[],
+  seed: number,
+  epoch: number,
+  target: Float32Array,
+) => void;
+
+/** Images of one clip. */
+export function viewCount(views: ClipViews): number {
+  return views === 'pair' ? 2 : views.length;
+}
+
+/** Different frames that are drawn of one clip. */
+export function framesWanted(views: ClipViews): number {
+  return views === 'pair' ? 1 : views.reduce((most, { frame }) => Math.max(most, frame + 1), 1);
+}
+
+/** A painter with buffers that live on between batches. Errors of the painter: those of `pairPainter`. */
+export function clipPainter(dataset: FrameSource, view: ViewConfig, views: ClipViews): ClipPainter {
+  return views === 'pair' ? pairPainter(dataset, view) : frameViewPainter(dataset, view, views);
+}
+
+function frameViewPainter(dataset: FrameSource, view: ViewConfig, views: readonly FrameView[]): ClipPainter {
+  const painters = views.map(({ frame, augment }, number) => {
+    const config = { ...view, augment };
+    const maker = imageMaker(dataset, config);
+    const [planes, image] = [maker.createFrame(), maker.createImage()];
+    const slot = `view ${number}` as const;
+    return (
+      clip: ClipRecord,
+      frames: readonly number[],
+      at: { readonly seed: number; readonly epoch: number },
+      target: Float32Array,
+      offset: number,
+    ): void => {
+      const { width, height, id } = clip;
+      maker.load(clip, frames[frame]!, planes);
+      maker.render(planes, clip, drawAugmentation(config, width, height, at.seed, at.epoch, id, slot), image);
+      maker.write(image, target, offset);
+    };
+  });
+  const length = imageLength(view);
+  const wanted = framesWanted(views);
+  return (clipIndices, seed, epoch, target) => {
+    const count = clipIndices.length;
+    requireTarget(target, views.length * count * length, `${count} clips`);
+    for (const [i, index] of clipIndices.entries()) {
+      const clip = clipAt(dataset, index);
+      const frames = drawFrames(clip, wanted, view.spg.windowSeconds, seed, epoch);
+      for (const [number, paint] of painters.entries())
+        paint(clip, frames, { seed, epoch }, target, (number * count + i) * length);
+    }
+  };
+}

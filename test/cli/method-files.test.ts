@@ -1,0 +1,146 @@
+/** The method of docs/methods.md, in a folder of its own, through the built program: trained, gone on with, read. */
+import { appendFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { scratchFolder, TINY, tinyDataset } from '../pretrain/support.ts';
+import { compileProgram, uscl } from './run.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const scratch = scratchFolder();
+const guide = readFileSync(join(ROOT, 'docs', 'methods.md'), 'utf8');
+const [, code = ''] = /^```js\n([\s\S]*?)^```$/m.exec(guide) ?? [];
+const METHOD = ['--method', './my-method.js'];
+const SETTINGS = [
+  ...TINY.filter((one) => !one.startsWith('method.')),
+  'method.dim=4',
+  'training.epochs=2',
+].flatMap((set) => ['--set', set]);
+
+const run = (...args: readonly string[]) => uscl(args, {}, scratch);
+
+beforeAll(async () => {
+  compileProgram();
+  await tinyDataset(join(scratch, 'clips'));
+  writeFileSync(join(scratch, 'package.json'), '{"type": "module"}');
+  mkdirSync(join(scratch, 'node_modules'));
+  symlinkSync(ROOT, join(scratch, 'node_modules', 'uscl'));
+  writeFileSync(join(scratch, 'my-method.js'), code);
+});
+
+describe('a method from a file', () => {
+  test('has its own options, log and curves', async () => {
+    const { code: exit, stderr } = await run('pretrain', 'clips', '--out', 'mine', ...METHOD, ...SETTINGS);
+    expect(exit, stderr).toBe(0);
+    const config = z
+      .object({ method: z.object({ name: z.string(), dim: z.int(), sha256: z.string() }) })
+      .parse(JSON.parse(readFileSync(join(scratch, 'mine', 'config.json'), 'utf8')));
+    expect(config.method).toMatchObject({ name: 'my-simclr', dim: 4 });
+    expect(readFileSync(join(scratch, 'mine', 'log.jsonl'), 'utf8')).toContain('"found":');
+    expect(readFileSync(join(scratch, 'mine', 'curves.svg'), 'utf8')).toContain('Views found');
+  });
+
+  test('is shown like those of this project', async () => {
+    const { stdout } = await run('methods', './my-method.js');
+    expect(stdout).toContain('method.temperature=0.2');
+    expect(stdout).toContain('of the contrastive loss');
+  });
+
+  test.each([
+    ['gone on with', ['pretrain', 'clips', '--out', 'mine', '--resume']],
+    [
+      'probed',
+      [
+        'probe',
+        'mine',
+        'clips',
+        '--folds',
+        '2',
+        '--seeds',
+        '1',
+        '--k',
+        '2',
+        '--random-inits',
+        '0',
+        '--backend',
+        'reference',
+      ],
+    ],
+    ['reported', ['report', 'mine', '--out', 'mine.html']],
+    [
+      'fine-tuned',
+      [
+        'finetune',
+        'mine',
+        'clips',
+        '--out',
+        'tuned',
+        '--set',
+        'folds=2',
+        '--set',
+        'seeds=1',
+        '--set',
+        'training.epochs=1',
+        '--set',
+        'backend=reference',
+      ],
+    ],
+    ['explained', ['explain', 'mine', 'clips', '--map', '--backend', 'reference']],
+  ])('is needed by name where its run is %s, and never loaded unasked', async (_, args) => {
+    const without = await run(...args);
+    expect(without.code).toBe(2);
+    expect(without.stderr).toContain('The pretraining method "my-simclr" is not installed');
+    expect(without.stderr).toContain('--method FILE');
+    const { code: exit, stderr } = await run(...args, ...METHOD);
+    expect(exit, stderr).toBe(0);
+  });
+
+  test('is named and cited in the report of its run', () => {
+    const page = readFileSync(join(scratch, 'mine.html'), 'utf8');
+    expect(page).toContain('was pretrained from random weights by SimCLR [2] at a temperature of 0.2.');
+    expect(page).toContain('A Simple Framework for Contrastive Learning. ICML 2020.');
+  });
+
+  test('goes on with the text it was begun with, and no other', async () => {
+    appendFileSync(join(scratch, 'my-method.js'), '// changed\n');
+    const { code: exit, stderr } = await run('pretrain', 'clips', '--out', 'mine', '--resume', ...METHOD);
+    expect(exit).toBe(2);
+    expect(stderr).toContain('method.sha256');
+  });
+
+  test.each([
+    ['nowhere.js', null, 'cannot be used', 'uscl methods'],
+    ['broken.js', 'export default {', 'cannot be used', 'ES module'],
+    ['empty.js', 'export const nothing = 1;', 'defines is no pretraining method', 'defineMethod'],
+    ['throws.js', 'throw new Error("at once");', 'at once', 'ES module'],
+  ])('%s is refused with the reason and the way out', async (file, text, said, way) => {
+    if (text !== null) writeFileSync(join(scratch, file), text);
+    const { code: exit, stderr } = await run('pretrain', 'clips', '--out', 'none', '--method', `./${file}`);
+    expect(exit).toBe(2);
+    expect(stderr).toContain(said);
+    expect(stderr).toContain(file);
+    expect(stderr).toContain(way);
+  });
+
+  test('a name that is no method is told which there are', async () => {
+    const { code: exit, stderr } = await run('pretrain', 'clips', '--out', 'none', '--method', 'usc');
+    expect(exit).toBe(2);
+    expect(stderr).toContain('"usc" is not installed; there are uscl');
+  });
+});
+
+test('a run folder is written by one process at a time', async () => {
+  const lock = join(scratch, 'busy');
+  mkdirSync(lock);
+  writeFileSync(join(lock, 'run.lock'), String(process.pid));
+  const { code: exit, stderr } = await run(
+    'pretrain',
+    'clips',
+    '--out',
+    'busy',
+    '--set',
+    'backend=reference',
+  );
+  expect(exit).toBe(5);
+  expect(stderr).toContain(`process ${process.pid}`);
+});

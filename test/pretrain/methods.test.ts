@@ -1,0 +1,306 @@
+/** Methods in runs: what every one of them keeps to, and what one from outside that does not is told. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import type { Method, MethodBatch, OpenMethod } from '../../src/methods/method.ts';
+import { allMethods, installMethod } from '../../src/methods/registry.ts';
+import { uscl } from '../../src/methods/uscl.ts';
+import { OUTPUTS } from '../../src/models/heads.ts';
+import { readCheckpoint } from '../../src/runs/checkpoint.ts';
+import { resolveConfig } from '../../src/runs/config.ts';
+import { measured, readLog } from '../../src/runs/log.ts';
+import { readRunConfig } from '../../src/runs/run-folder.ts';
+import { pretrain } from '../../src/pretrain/pretrain.ts';
+import { errorOf, scratchFolder, TINY, tinyDataset } from './support.ts';
+
+const scratch = scratchFolder();
+const dataset = await tinyDataset(join(scratch, 'clips'), { clips: 12 });
+let runs = 0;
+const fresh = (): string => join(scratch, `run${runs++}`);
+
+/** Settings of a tiny run of any method: those of USCL's head where it has them. */
+const tiny = (method: string, ...set: readonly string[]) => ({
+  set: [
+    ...TINY.filter((one) => method === 'uscl' || !one.startsWith('method.')),
+    `method.name=${method}`,
+    ...set,
+  ],
+});
+
+const lastOf = (run: string) => readCheckpoint(join(run, 'checkpoints', 'last.safetensors')).tensors;
+
+describe.each(allMethods().map((method) => [method.name, method] as const))('%s', (name, method) => {
+  test('logs its loss and every measurement it declares, of held-out clips too, and nothing else', async () => {
+    const run = fresh();
+    await pretrain({ dataset, out: run, config: tiny(name, 'training.epochs=2') });
+    const log = readLog(run);
+    const lines = readFileSync(join(run, 'log.jsonl'), 'utf8').split('\n');
+    const of = (kind: string): readonly string[] =>
+      Object.keys(JSON.parse(lines.find((line) => line.startsWith(`{"kind":"${kind}"`))!) as object);
+    const common = ['kind', 'step', 'epoch', 'time', 'loss'];
+    const costs = ['learningRate', 'gradientNorm', 'pairs', 'seconds', 'pairsPerSecond', 'dataWaitShare'];
+    const declared = method.measurements.map((one) => one.name);
+    const heldOut = method.measurements.filter((one) => one.heldOut === true).map((one) => one.name);
+    expect(of('step')).toEqual([...common, ...declared, ...costs, 'memory']);
+    expect(of('validation')).toEqual([...common, ...heldOut, 'effectiveRank']);
+    for (const entry of log)
+      for (const one of entry.kind === 'step' ? declared : heldOut)
+        expect(Number.isFinite(measured(entry, one)), `${entry.kind} ${one}`).toBe(true);
+    expect(existsSync(join(run, 'checkpoints', 'best.safetensors'))).toBe(method.chooses !== null);
+  });
+
+  test('ends in the same bits after a stop at any step, whatever it keeps between steps', async () => {
+    const whole = fresh();
+    const config = tiny(name, 'training.epochs=2', 'training.accumulate=1');
+    const { steps } = await pretrain({ dataset, out: whole, config });
+    const stopped = fresh();
+    for (let at = 1; at < steps; at++) {
+      const stop = new AbortController();
+      await pretrain({
+        ...{ dataset, out: stopped, config, resume: true, signal: stop.signal },
+        onEvent: (event) => {
+          if (event.kind === 'step' && event.entry.step === at) stop.abort();
+        },
+      });
+    }
+    await pretrain({ dataset, out: stopped, config, resume: true });
+    const [expected, found] = [lastOf(whole), lastOf(stopped)];
+    expect([...found.keys()]).toEqual([...expected.keys()]);
+    for (const [tensor, { data }] of expected)
+      expect(Buffer.from(found.get(tensor)!.data.buffer).equals(Buffer.from(data.buffer)), tensor).toBe(true);
+  });
+
+  test('has presets that resolve, and a sentence that cites its source', () => {
+    for (const preset of Object.keys(method.presets))
+      expect(resolveConfig({ preset, set: [`method.name=${name}`] }).method.name).toBe(name);
+    const cited: string[] = [];
+    const said = method.describe(
+      {},
+      {
+        labelsRead: false,
+        view: resolveConfig({}).view,
+        cite: ({ text }) => `[${cited.push(text)}]`,
+      },
+    );
+    expect(said).toMatch(/^by .*\.$/s);
+    expect(cited[0]).toBe(method.reference.text);
+  });
+
+  test('has every option in docs/methods.md with its default', () => {
+    const text = readFileSync(new URL('../../docs/methods.md', import.meta.url), 'utf8');
+    const rows = new Map(
+      [...text.matchAll(/^\| `(method\.[\w.]+)` *\| `(.+?)` *\|/gm)].map(([, key, value]) => [key!, value!]),
+    );
+    expect(text).toContain(`(\`${name}\`)`);
+    const leaves = (value: unknown, path: string): readonly (readonly [string, unknown])[] =>
+      typeof value === 'object' && value !== null
+        ? Object.entries(value).flatMap(([key, inner]) => leaves(inner, `${path}.${key}`))
+        : [[path, value]];
+    const section = text.slice(text.indexOf(`(\`${name}\`)`));
+    for (const [key, value] of leaves(method.options.parse({}), 'method')) {
+      expect(rows.has(key), key).toBe(true);
+      expect(section).toMatch(
+        new RegExp(`\\| \`${key.replaceAll('.', '\\.')}\` *\\| \`${String(value)}\` *\\|`),
+      );
+    }
+  });
+});
+
+/** USCL's declaration under a name of its own, with parts that are wrong. */
+function broken(name: string, parts: Partial<Method>): Method {
+  return { ...uscl, name, ...parts };
+}
+
+/** The same with something wrong in what `open` returns. */
+function opening(name: string, wrong: (open: OpenMethod) => Partial<OpenMethod>): Method {
+  return broken(name, {
+    open: (options, given) => {
+      const open = uscl.open(options, given);
+      return { ...open, ...wrong(open) };
+    },
+  });
+}
+
+const refused = (method: Method, out = fresh()) =>
+  errorOf(() => pretrain({ dataset, out, method, config: { set: [...TINY, 'training.epochs=1'] } }));
+
+describe('a method from outside', () => {
+  test('is trained, scored and gone on with like one of this project', async () => {
+    const run = fresh();
+    const method = broken('outside', { title: 'Outside' });
+    await pretrain({ dataset, out: run, method, config: { set: [...TINY, 'training.epochs=1'] } });
+    expect(readRunConfig(run).method.name).toBe('outside');
+    const { complete } = await pretrain({ dataset, out: run, resume: true });
+    expect(complete).toBe(true);
+  });
+
+  test.each([
+    ['a name with blanks', { name: 'My method' }, 'name'],
+    ['no summary', { summary: '' }, 'summary'],
+    ['options that are no schema', { options: { temperature: 1 } }, 'options'],
+    ['no default preset', { presets: {} }, 'presets'],
+    [
+      'a measurement twice',
+      { measurements: [...uscl.measurements, { name: 'correct', over: 'sum' }] },
+      '"correct" is named twice',
+    ],
+    [
+      'a measurement that every log has',
+      { measurements: [{ name: 'seconds', over: 'mean' }], charts: [] },
+      '"seconds"',
+    ],
+    ['a chart of nothing', { measurements: [] }, 'is no measurement'],
+    [
+      'a choice by what is not measured',
+      { chooses: { by: 'contrastive', better: 'lower' } },
+      '"contrastive"',
+    ],
+    ['no function to open it', { open: 'later' }, 'open'],
+  ])('with %s is refused by that part', async (_, parts, said) => {
+    const error = await errorOf(() =>
+      installMethod({ ...uscl, name: 'wrong', ...parts }, { where: 'wrong.js' }),
+    );
+    expect(error).toMatchObject({ code: 'METHOD_INVALID', kind: 'usage', where: 'wrong.js' });
+    expect(error.message).toContain(said);
+    expect(error.remedy).toContain('defineMethod');
+  });
+
+  test.each([[null], [42], [{}], ['uscl']])('that is %j is none', async (value) => {
+    expect(await errorOf(() => installMethod(value))).toMatchObject({ code: 'METHOD_INVALID' });
+  });
+
+  test('cannot take the name of one of this project', async () => {
+    const error = await errorOf(() => installMethod({ ...uscl, title: 'Mine' }));
+    expect(error).toMatchObject({ code: 'METHOD_NAME_TAKEN' });
+    expect(error.message).toContain('"uscl"');
+  });
+
+  test('that throws is told by its name and part, before anything is written', async () => {
+    const out = fresh();
+    const fail = (): never => {
+      throw new RangeError('no such thing');
+    };
+    for (const [part, method] of [
+      ['open', broken('throws-open', { open: fail })],
+      ['readsLabels', broken('throws-labels', { readsLabels: fail })],
+    ] as const) {
+      const error = await refused(method, out);
+      expect(error).toMatchObject({ code: 'METHOD_FAILED', where: `method ${method.name}` });
+      expect(error.message).toContain(`failed in ${part}: no such thing`);
+      expect(error.cause).toBeInstanceOf(RangeError);
+    }
+    expect(existsSync(out)).toBe(false);
+    const late = await refused(opening('throws-late', () => ({ losses: fail })));
+    expect(late.message).toContain('failed in losses');
+    const after = await refused(opening('throws-after', () => ({ afterUpdate: fail })));
+    expect(after.message).toContain('failed in afterUpdate');
+  });
+
+  test.each([
+    ['nothing', () => undefined, '"loss"'],
+    ['a text', () => ({ loss: 'low' }), '"loss"'],
+    ['a measurement less', () => ({ loss: 1 }), '"contrastive"'],
+    ['another measurement', () => ({ ...values(), surprise: 1 }), '"surprise", which it does not declare'],
+  ])('that returns %s is told which number is wrong', async (_, result, said) => {
+    const error = await refused(
+      opening('returns', () => ({ losses: ((batch) => (filled(batch), result())) as OpenMethod['losses'] })),
+    );
+    expect(error).toMatchObject({ code: 'METHOD_RESULT' });
+    expect(error.message).toContain(said);
+    expect(error.remedy).toContain('loss, contrastive, supervised');
+  });
+
+  test('that forgets a gradient is told of which output', async () => {
+    const error = await refused(
+      opening('forgets', ({ losses }) => ({
+        losses: (batch) =>
+          losses({
+            ...batch,
+            gradient: (name) =>
+              name === OUTPUTS.features ? new Float32Array(batch.output(name).length) : batch.gradient(name),
+          }),
+      })),
+    );
+    expect(error).toMatchObject({ code: 'METHOD_GRADIENT' });
+    expect(error.message).toContain('"features"');
+    expect(error.remedy).toContain("batch.gradient('features')");
+  });
+
+  test.each<[string, (open: OpenMethod) => Partial<OpenMethod>, string]>([
+    [
+      'more frames than any clip has',
+      () => ({ streams: [{ clips: 'training', count: 4, views: [frameView(4), frameView(0)] }] }),
+      '5 different frames of a clip; the longest training clip has 4',
+    ],
+    ['no view', () => ({ streams: [{ clips: 'training', count: 4, views: [] }] }), 'no view'],
+    ['a view that no stream makes', ({ online }) => ({ online: { ...online, views: [0, 2] } }), 'view 2'],
+    ['no stream of training clips', () => ({ streams: [] }), 'no first stream of training clips'],
+    [
+      'a network without features',
+      ({ online }) => ({
+        online: { ...online, network: { ...online.network, outputs: [OUTPUTS.projection] } },
+      }),
+      '"features"',
+    ],
+  ])('that asks for %s is refused before anything is written', async (_, wrong, said) => {
+    const out = fresh();
+    const error = await refused(opening('views', wrong), out);
+    expect(error).toMatchObject({ code: 'METHOD_VIEWS' });
+    expect(error.message).toContain(said);
+    expect(existsSync(out)).toBe(false);
+  });
+
+  test('that needs labels is refused where none may be read', async () => {
+    const method = broken('needs-labels', { needsLabels: true });
+    const error = await errorOf(() =>
+      pretrain({ dataset, out: fresh(), method, config: { set: [...TINY, 'data.labelRate=0'] } }),
+    );
+    expect(error).toMatchObject({ code: 'METHOD_LABELS' });
+    expect(error.remedy).toContain('data.labelRate');
+  });
+
+  test('keeps its state through a step that fails', async () => {
+    const counter = new Float32Array(1);
+    let calls = 0;
+    const method = opening('counts', ({ losses }) => ({
+      state: { counter },
+      losses: (batch) => {
+        if (batch.training) counter[0]!++;
+        const found = losses(batch);
+        return ++calls === 2 ? { ...found, loss: NaN } : found;
+      },
+    }));
+    expect(await refused(method)).toMatchObject({ code: 'NON_FINITE' });
+    expect(counter[0]).toBe(1);
+  });
+});
+
+test('a run whose method is not installed says so, and is read again once it is', async () => {
+  const run = fresh();
+  const method = broken('gone', {});
+  await pretrain({ dataset, out: run, method, config: { set: [...TINY, 'training.epochs=1'] } });
+  const config = join(run, 'config.json');
+  const text = readFileSync(config, 'utf8').replace('"gone"', '"never-installed"');
+  const parsed = z.object({ method: z.object({ name: z.string() }) }).parse(JSON.parse(text));
+  expect(parsed.method.name).toBe('never-installed');
+  writeFileSync(config, text);
+  const error = await errorOf(() => readRunConfig(run));
+  expect(error).toMatchObject({ code: 'METHOD_MISSING', kind: 'usage' });
+  expect(error.message).toContain('"never-installed"');
+  expect(error.remedy).toContain('--method FILE');
+  installMethod({ ...method, name: 'never-installed' });
+  expect(readRunConfig(run).method.name).toBe('never-installed');
+});
+
+function frameView(frame: number) {
+  return { frame, augment: resolveConfig({}).view.augment };
+}
+
+function values(): Readonly<Record<string, number>> {
+  return Object.fromEntries(['loss', ...uscl.measurements.map(({ name }) => name)].map((name) => [name, 1]));
+}
+
+function filled(batch: MethodBatch): void {
+  for (const name of [OUTPUTS.features, OUTPUTS.projection, OUTPUTS.logits]) batch.gradient(name).fill(0);
+}
