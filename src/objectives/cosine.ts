@@ -6,20 +6,29 @@
 /** Below this norm a row has no direction (the ε of PyTorch's `cosine_similarity`). */
 const LEAST_NORM = 1e-8;
 
-export interface UnitRows {
+export interface Directions {
   readonly rows: number;
   readonly dim: number;
   /** [rows, dim], each row of length 1, or all zero where it has no direction. */
   readonly units: Float64Array;
   /** [rows], 1 / norm, or 0 where a row has no direction. */
   readonly inverseNorms: Float64Array;
+}
+
+export interface UnitRows extends Directions {
   /** [rows, rows], cosine similarities, symmetric to the bit. */
   readonly cosines: Float64Array;
 }
 
 /** Normalises the first `rows` × `dim` numbers of `vectors` and compares every row with every other. */
 export function unitRows(vectors: Float32Array, rows: number, dim: number): UnitRows {
-  const units = new Float64Array(rows * dim);
+  const directions = directionsOf(vectors, rows, dim);
+  return { ...directions, cosines: gramMatrix(directions.units, rows, dim) };
+}
+
+/** Normalises the first `rows` × `dim` numbers of `vectors`; zero rows follow up to a multiple of `step` rows. */
+export function directionsOf(vectors: Float32Array, rows: number, dim: number, step = 1): Directions {
+  const units = new Float64Array(Math.ceil(rows / step) * step * dim);
   const inverseNorms = new Float64Array(rows);
   for (let row = 0; row < rows; row++) {
     const start = row * dim;
@@ -30,7 +39,7 @@ export function unitRows(vectors: Float32Array, rows: number, dim: number): Unit
     inverseNorms[row] = 1 / norm;
     for (let i = start; i < start + dim; i++) units[i] = vectors[i]! / norm;
   }
-  return { rows, dim, units, inverseNorms, cosines: gramMatrix(units, rows, dim) };
+  return { rows, dim, units, inverseNorms };
 }
 
 /** U·Uᵀ; four columns at a time, so that a row is read once for four products. */
@@ -75,7 +84,7 @@ function setBoth(matrix: Float64Array, rows: number, i: number, j: number, value
  * (zero diagonal), ∂L/∂u_i = Σ_k W_ik u_k and ∂L/∂z_i = (∂L/∂u_i − (∂L/∂u_i · u_i) u_i) / ‖z_i‖. Overwrites `gradient`.
  */
 export function backThroughCosines(
-  { rows, dim, units, inverseNorms }: UnitRows,
+  { rows, dim, units, inverseNorms }: Directions,
   weights: Float64Array,
   gradient: Float32Array,
 ): void {
@@ -100,10 +109,22 @@ export function backThroughCosines(
       const weight = weights[i * rows + k]!;
       for (let d = 0; d < dim; d++) toUnit[d]! += weight * units[k * dim + d]!;
     }
-    const start = i * dim;
-    let radial = 0;
-    for (let d = 0; d < dim; d++) radial += toUnit[d]! * units[start + d]!;
-    const inverse = inverseNorms[i]!;
-    for (let d = 0; d < dim; d++) gradient[start + d] = (toUnit[d]! - radial * units[start + d]!) * inverse;
+    backThroughNorm(units, inverseNorms, i, toUnit, gradient);
   }
+}
+
+/** ∂L/∂z_i from ∂L/∂u_i, which is as long as a row: what lies along the row itself would only change its length. */
+export function backThroughNorm(
+  units: Float64Array,
+  inverseNorms: Float64Array,
+  row: number,
+  toUnit: Float64Array,
+  gradient: Float32Array,
+): void {
+  const dim = toUnit.length;
+  const start = row * dim;
+  let radial = 0;
+  for (let d = 0; d < dim; d++) radial += toUnit[d]! * units[start + d]!;
+  const inverse = inverseNorms[row]!;
+  for (let d = 0; d < dim; d++) gradient[start + d] = (toUnit[d]! - radial * units[start + d]!) * inverse;
 }

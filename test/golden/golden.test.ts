@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { negativeCosine } from '../../src/objectives/negative-cosine.ts';
 import { ntXent } from '../../src/objectives/nt-xent.ts';
 import { softCrossEntropy } from '../../src/objectives/soft-cross-entropy.ts';
 import { classWeights, rowWeights, softTargets } from '../../src/objectives/targets.ts';
@@ -14,7 +15,12 @@ import {
   uniforms,
   values,
 } from './hashed.ts';
-import { readHashedSamples, readNtXentGolden, readSoftCrossEntropyGolden } from './tables.ts';
+import {
+  readHashedSamples,
+  readNegativeCosineGolden,
+  readNtXentGolden,
+  readSoftCrossEntropyGolden,
+} from './tables.ts';
 
 describe('hashed numbers', () => {
   it('are the same in Python and TypeScript, to the bit', () => {
@@ -71,6 +77,28 @@ describe('NT-Xent against PyTorch', () => {
       }
     },
   );
+});
+
+describe('negative cosine against PyTorch', () => {
+  it.each(Object.entries(readNegativeCosineGolden()))('%s: value, gradient, spread', (name, golden) => {
+    const { pairs, dim, centre } = golden;
+    const length = 2 * pairs * dim;
+    const gradient = new Float32Array(length);
+    const result = negativeCosine(
+      values(name, length, 0.1, 1),
+      values(`${name}/targets`, length, centre, 1),
+      pairs,
+      dim,
+      gradient,
+    );
+    expect(result.loss).toBeCloseTo(golden.loss, 14);
+    expect(result.spread).toBeCloseTo(golden.spread, 14);
+    const expected = parseDigest(golden.gradient);
+    const found = digest(name, gradient);
+    // What f32 storage of the gradient allows.
+    expect(estimatedError(expected, found)).toBeLessThan(1e-7);
+    expect(relativeError(expected.entries, found.entries)).toBeLessThan(1e-7);
+  });
 });
 
 describe('soft cross-entropy against PyTorch', () => {

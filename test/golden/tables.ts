@@ -40,6 +40,24 @@ const ntXentSchema = z.object({
 export const readNtXentGolden = (): z.infer<typeof ntXentSchema>['cases'] =>
   readTable('nt-xent', ntXentSchema).cases;
 
+const negativeCosineSchema = z.object({
+  cases: z.record(
+    z.string(),
+    z.object({
+      pairs: z.int(),
+      dim: z.int(),
+      centre: z.number(),
+      loss: z.number(),
+      spread: z.number(),
+      gradient: numbers,
+    }),
+  ),
+});
+
+/** Predictions and targets of a case: as `negative_cosine_golden.py` says; digests as above. */
+export const readNegativeCosineGolden = (): z.infer<typeof negativeCosineSchema>['cases'] =>
+  readTable('negative-cosine', negativeCosineSchema).cases;
+
 const softCrossEntropySchema = z.object({
   cases: z.record(
     z.string(),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
 import { ntXent, type NtXentResult } from '../../src/objectives/nt-xent.ts';
-import { messageOf } from './support.ts';
+import { cosine, messageOf, rowOf } from './support.ts';
 
 function normals(seed: number, length: number): Float32Array {
   const random = randomAt(seed, 'nt-xent test');
@@ -19,16 +19,6 @@ function run(
   return { ...ntXent(embeddings, pairs, dim, temperature, gradient), gradient };
 }
 
-const row = (vectors: Float32Array, index: number, dim: number): number[] => [
-  ...vectors.subarray(index * dim, (index + 1) * dim),
-];
-
-function cosine(a: readonly number[], b: readonly number[]): number {
-  const dot = (x: readonly number[], y: readonly number[]): number =>
-    x.reduce((sum, value, index) => sum + value * y[index]!, 0);
-  return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
-}
-
 /** Equation 1 of SimCLR as it stands on the page, one pair of views at a time; also counts the terms. */
 function slowly(
   z: Float32Array,
@@ -43,10 +33,10 @@ function slowly(
     let denominator = 0;
     for (let k = 0; k < 2 * pairs; k++) {
       if (k === i) continue;
-      denominator += Math.exp(cosine(row(z, i, dim), row(z, k, dim)) / temperature);
+      denominator += Math.exp(cosine(rowOf(z, i, dim), rowOf(z, k, dim)) / temperature);
       terms++;
     }
-    loss -= Math.log(Math.exp(cosine(row(z, i, dim), row(z, j, dim)) / temperature) / denominator);
+    loss -= Math.log(Math.exp(cosine(rowOf(z, i, dim), rowOf(z, j, dim)) / temperature) / denominator);
   }
   return { loss: loss / (2 * pairs), terms: terms / (2 * pairs) };
 }
@@ -98,12 +88,12 @@ describe('ntXent', () => {
     const original = run(embeddings, pairs, dim, 0.2);
     const clips = randomAt(4, 'order').shuffled(Array.from({ length: pairs }, (_, i) => i));
     const source = [...clips.map((clip) => clip + pairs), ...clips];
-    const permuted = Float32Array.from(source.flatMap((index) => row(embeddings, index, dim)));
+    const permuted = Float32Array.from(source.flatMap((index) => rowOf(embeddings, index, dim)));
     const result = run(permuted, pairs, dim, 0.2);
     expect(result.loss).toBeCloseTo(original.loss, 12);
     expect(result.accuracy).toBe(original.accuracy);
     source.forEach((index, position) => {
-      row(original.gradient, index, dim).forEach((value, d) => {
+      rowOf(original.gradient, index, dim).forEach((value, d) => {
         expect(result.gradient[position * dim + d]!).toBeCloseTo(value, 6);
       });
     });
@@ -117,7 +107,7 @@ describe('ntXent', () => {
     expect(result.loss).toBeCloseTo(original.loss, 12);
     for (let d = 0; d < 6; d++) expect(result.gradient[d]!).toBeCloseTo(original.gradient[d]! / 8, 8);
     // A gradient along the row itself would only change its length.
-    const radial = row(embeddings, 0, 6).reduce((sum, value, d) => sum + value * original.gradient[d]!, 0);
+    const radial = rowOf(embeddings, 0, 6).reduce((sum, value, d) => sum + value * original.gradient[d]!, 0);
     expect(Math.abs(radial)).toBeLessThan(1e-7);
   });
 
@@ -184,7 +174,7 @@ describe('alignment and uniformity', () => {
     const pairs = 6;
     const dim = 5;
     const z = normals(12, 2 * pairs * dim);
-    const distance = (i: number, j: number): number => 2 - 2 * cosine(row(z, i, dim), row(z, j, dim));
+    const distance = (i: number, j: number): number => 2 - 2 * cosine(rowOf(z, i, dim), rowOf(z, j, dim));
     let alignment = 0;
     for (let i = 0; i < pairs; i++) alignment += distance(i, i + pairs) / pairs;
     const uniformityOf = (first: number): number => {

@@ -7,3 +7,14 @@ export function messageOf(action: () => unknown): string {
   if (error.code !== 'OBJECTIVE_INVALID') throw error;
   return error.message;
 }
+
+/** A row of a matrix that is `dim` wide. */
+export const rowOf = (vectors: Float32Array, index: number, dim: number): number[] => [
+  ...vectors.subarray(index * dim, (index + 1) * dim),
+];
+
+export function cosine(a: readonly number[], b: readonly number[]): number {
+  const dot = (x: readonly number[], y: readonly number[]): number =>
+    x.reduce((sum, value, index) => sum + value * y[index]!, 0);
+  return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
+}

@@ -1,0 +1,56 @@
+/** A method's batch without networks: random outputs, and gradients full of what must be overwritten. */
+import { randomAt } from '../../src/base/random.ts';
+import { inferShapes } from '../../src/engine/core/network.ts';
+import type { MethodBatch, MethodGiven, NetworkUse, OpenMethod, ViewRows } from '../../src/methods/method.ts';
+import { resnet } from '../../src/models/resnet.ts';
+import { viewSchema } from '../../src/views/config.ts';
+
+export const GIVEN: MethodGiven = {
+  trunk: resnet(18, { channels: 1, size: 16, width: 2 }),
+  classes: 3,
+  view: viewSchema.parse({}),
+  batchSize: 4,
+  seed: 1,
+};
+
+export interface MadeBatch {
+  readonly batch: MethodBatch;
+  /** Of the online network, by name. */
+  readonly outputs: ReadonlyMap<string, Float32Array>;
+  readonly gradients: ReadonlyMap<string, Float32Array>;
+  readonly targets: ReadonlyMap<string, Float32Array>;
+}
+
+/** Outputs of an open method's networks on views with these rows. */
+export function batchOf(open: OpenMethod, views: readonly ViewRows[], seed = 0, training = true): MadeBatch {
+  const made = (use: NetworkUse | undefined, purpose: string): ReadonlyMap<string, Float32Array> => {
+    if (use === undefined) return new Map();
+    const rows = use.views.reduce((sum, view) => sum + (views[view]?.clips.length ?? 0), 0);
+    const shapes = inferShapes(use.network);
+    return new Map(
+      use.network.outputs.map((name) => {
+        const random = randomAt(seed, purpose, name);
+        return [name, Float32Array.from({ length: rows * shapes.get(name)![0] }, () => random.normal())];
+      }),
+    );
+  };
+  const outputs = made(open.online, 'online');
+  const targets = made(open.target, 'target');
+  const gradients = new Map(
+    [...outputs].map(([name, { length }]) => [name, new Float32Array(length).fill(99)]),
+  );
+  return {
+    ...{ outputs, gradients, targets },
+    batch: {
+      ...{ views, training },
+      output: (name) => outputs.get(name)!,
+      gradient: (name) => (training ? gradients.get(name)! : new Float32Array(outputs.get(name)!.length)),
+      target: (name) => targets.get(name)!,
+    },
+  };
+}
+
+/** Rows of a view without labels. */
+export function rowsOf(...clips: readonly number[]): ViewRows {
+  return { clips, labels: new Int32Array(clips.length).fill(-1) };
+}
