@@ -5,11 +5,12 @@
 import { z } from 'zod';
 import { usageError, type UsclError } from '../base/errors.ts';
 import type { Method } from './method.ts';
+import { moco } from './moco.ts';
 import { simsiam } from './simsiam.ts';
 import { uscl } from './uscl.ts';
 
 /** Those of this project, one file each. */
-const BUILT_IN: readonly Method[] = [uscl, simsiam];
+const BUILT_IN: readonly Method[] = [uscl, simsiam, moco];
 
 /** What a configuration that names no method means. */
 export const DEFAULT_METHOD = uscl.name;

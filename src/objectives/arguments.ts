@@ -18,6 +18,12 @@ export function requireClasses(classes: number): void {
   requireCount('classes', classes, 'Give the number of classes, at least 1.');
 }
 
+/** A temperature is a number above 0; `usual` says which are usual. */
+export function requireTemperature(temperature: number, usual: string): void {
+  if (!(temperature > 0 && Number.isFinite(temperature)))
+    throw objectiveError('temperature', `is ${temperature}`, `Give a number above 0; ${usual}.`);
+}
+
 /** Arrays of one length; `needed` says where it comes from. */
 export function requireLength(
   arrays: Readonly<Record<string, ArrayLike<number>>>,

@@ -12,7 +12,7 @@
  *
  * Accumulated in float64. Rows with no direction, non-finite rows: see `cosine.ts`.
  */
-import { objectiveError, requireCount, requireLength } from './arguments.ts';
+import { requireCount, requireLength, requireTemperature } from './arguments.ts';
 import { backThroughCosines, unitRows, type UnitRows } from './cosine.ts';
 
 /**
@@ -48,8 +48,7 @@ export function ntXent(
 ): NtXentResult {
   requireCount('pairs', pairs, 'Give at least one pair of views.');
   requireCount('dim', dim, 'Give the width of the projection, at least 1.');
-  if (!(temperature > 0 && Number.isFinite(temperature)))
-    throw objectiveError('temperature', `is ${temperature}`, 'Give a number above 0; USCL uses 0.5.');
+  requireTemperature(temperature, 'USCL uses 0.5');
   const needed = `2 × ${pairs} × ${dim} are needed`;
   requireLength({ embeddings, gradient }, 2 * pairs * dim, needed, 'Pass one row a view: [2·pairs, dim].');
   const rows = 2 * pairs;

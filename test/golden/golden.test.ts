@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { infoNce } from '../../src/objectives/info-nce.ts';
 import { negativeCosine } from '../../src/objectives/negative-cosine.ts';
 import { ntXent } from '../../src/objectives/nt-xent.ts';
 import { softCrossEntropy } from '../../src/objectives/soft-cross-entropy.ts';
@@ -17,6 +18,7 @@ import {
 } from './hashed.ts';
 import {
   readHashedSamples,
+  readInfoNceGolden,
   readNegativeCosineGolden,
   readNtXentGolden,
   readSoftCrossEntropyGolden,
@@ -98,6 +100,31 @@ describe('negative cosine against PyTorch', () => {
     // What f32 storage of the gradient allows.
     expect(estimatedError(expected, found)).toBeLessThan(1e-7);
     expect(relativeError(expected.entries, found.entries)).toBeLessThan(1e-7);
+  });
+});
+
+describe('InfoNCE against PyTorch', () => {
+  it.each(Object.entries(readInfoNceGolden()))('%s: value, gradient, accuracy, alignment', (name, golden) => {
+    const { rows, count, clips, dim, temperature } = golden;
+    const queries = values(name, rows * dim, 0.1, 1);
+    const noise = values(`${name}/keys`, rows * dim, 0, 1);
+    const keys = queries.map((value, i) => 0.25 * value + noise[i]!);
+    const negatives = values(`${name}/negatives`, count * dim, 0.1, 1);
+    const clipOf = hashes(`${name}/clips`, count).map((hash) => hash % clips);
+    const gradient = new Float32Array(rows * dim);
+    const isNegative = (row: number, negative: number): boolean => clipOf[negative] !== row;
+    const result = infoNce(queries, keys, negatives, isNegative, dim, temperature, gradient);
+    expect(result.loss).toBeCloseTo(golden.loss, 13);
+    expect(result.accuracy).toBe(golden.accuracy);
+    expect(result.alignment).toBeCloseTo(golden.alignment, 13);
+    const expected = parseDigest(golden.gradient);
+    const found = digest(name, gradient);
+    if (expected.norm === 0) expect(found.norm).toBe(0);
+    else {
+      // What f32 storage of the gradient allows.
+      expect(estimatedError(expected, found)).toBeLessThan(1e-7);
+      expect(relativeError(expected.entries, found.entries)).toBeLessThan(1e-7);
+    }
   });
 });
 

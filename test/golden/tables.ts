@@ -58,6 +58,27 @@ const negativeCosineSchema = z.object({
 export const readNegativeCosineGolden = (): z.infer<typeof negativeCosineSchema>['cases'] =>
   readTable('negative-cosine', negativeCosineSchema).cases;
 
+const infoNceSchema = z.object({
+  cases: z.record(
+    z.string(),
+    z.object({
+      rows: z.int(),
+      count: z.int(),
+      clips: z.int(),
+      dim: z.int(),
+      temperature: z.number(),
+      loss: z.number(),
+      accuracy: z.number(),
+      alignment: z.number(),
+      gradient: numbers,
+    }),
+  ),
+});
+
+/** Queries, keys, queue and clips of a case: as `info_nce_golden.py` says; digests as above. */
+export const readInfoNceGolden = (): z.infer<typeof infoNceSchema>['cases'] =>
+  readTable('info-nce', infoNceSchema).cases;
+
 const softCrossEntropySchema = z.object({
   cases: z.record(
     z.string(),

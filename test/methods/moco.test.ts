@@ -1,0 +1,163 @@
+/** MoCo v2 beside PyTorch for three steps (`test/golden/moco_golden.py`): losses, gradients, both encoders, the queue. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import type { Network } from '../../src/engine/core/network.ts';
+import { openBackend } from '../../src/engine/open.ts';
+import type { OpenMethod } from '../../src/methods/method.ts';
+import { moco } from '../../src/methods/moco.ts';
+import { OUTPUTS } from '../../src/models/heads.ts';
+import { MethodNetwork } from '../../src/pretrain/method-network.ts';
+import type { NamedArray } from '../../src/runs/checkpoint.ts';
+import { resolveConfig } from '../../src/runs/config.ts';
+import { batchOf, GIVEN, rowsOf } from './support.ts';
+
+const numbers = z.array(z.number());
+const parameters = z.record(z.string(), numbers);
+const golden = z
+  .object({
+    settings: z.object({
+      learningRate: z.number(),
+      momentum: z.number(),
+      weightDecay: z.number(),
+      keyMomentum: z.number(),
+      temperature: z.number(),
+    }),
+    start: z.object({ parameters, queue: numbers, queueClips: numbers }),
+    steps: z.array(
+      z.object({
+        clips: numbers,
+        inputs: z.tuple([numbers, numbers]),
+        loss: z.number(),
+        accuracy: z.number(),
+        gradients: parameters,
+        after: z.object({
+          query: parameters,
+          key: parameters,
+          queue: numbers,
+          queueClips: numbers,
+          slot: z.int(),
+        }),
+      }),
+    ),
+  })
+  .parse(JSON.parse(readFileSync(join(import.meta.dirname, '..', 'golden', 'data', 'moco.json'), 'utf8')));
+
+/** Linear, ReLU: the encoder of the golden run below its last layer. */
+const TRUNK: Network = {
+  input: [6],
+  nodes: [
+    { kind: 'linear', name: 'layer1', input: 'input', features: 8 },
+    { kind: 'relu', name: OUTPUTS.features, input: 'layer1' },
+  ],
+  outputs: [OUTPUTS.features],
+};
+
+/** What the golden run calls our parameters. */
+const goldenName = (name: string): string => name.replace('projection.0', 'layer2').replace('target.', '');
+
+function expectClose(found: ArrayLike<number>, expected: readonly number[], what: string): void {
+  const scale = Math.max(...expected.map(Math.abs), 1e-3);
+  expect(found.length, what).toBe(expected.length);
+  expected.forEach((value, i) => {
+    expect(Math.abs(found[i]! - value) / scale, `${what} ${i}: ${found[i]!}, PyTorch ${value}`).toBeLessThan(
+      2e-6,
+    );
+  });
+}
+
+test.each(['reference', 'onednn'] as const)('three steps on %s are those of PyTorch', async (kind) => {
+  const { settings, start, steps } = golden;
+  const config = resolveConfig({
+    set: [
+      ...['method.name=moco', 'method.projection={hidden: null, dim: 4}', 'method.queue=8', 'precision=f32'],
+      ...[`method.temperature=${settings.temperature}`, `method.momentum=${settings.keyMomentum}`],
+      `optimizer={kind: sgd, momentum: ${settings.momentum}, weightDecay: ${settings.weightDecay}}`,
+    ],
+  });
+  using backend = openBackend({ kind, threads: 1 });
+  const { name: _name, ...options } = config.method;
+  const open = moco.open(options, { ...GIVEN, trunk: TRUNK });
+  using network = new MethodNetwork(backend, config, moco, open);
+  const own = network.parameters.specs.map(({ name, offset, length }) => ({
+    name,
+    data: network.parameters.values.subarray(offset, offset + length),
+    gradient: network.parameters.gradients.subarray(offset, offset + length),
+  }));
+  const { others } = network.state;
+  const target = others.filter(({ name }) => name.startsWith('target.'));
+  for (const { name, data } of [...own, ...target]) data.set(start.parameters[goldenName(name)]!);
+  open.state!['queue']!.set(start.queue);
+  open.state!['queueClips']!.set(start.queueClips);
+
+  for (const { clips, inputs, loss, accuracy, gradients, after } of steps) {
+    const rows = rowsOf(...clips);
+    const batch = {
+      clipIds: clips.map(String),
+      pairs: 4,
+      views: [rows, rows],
+      images: Float32Array.from(inputs.flat()),
+    };
+    const result = await network.step(() => Promise.resolve(batch), 1, settings.learningRate, null);
+    expect(result.losses[0]).toMatchObject({ pairAccuracy: accuracy });
+    expectClose([result.losses[0]!.loss], [loss], 'loss');
+    for (const { name, data, gradient } of own) {
+      expectClose(gradient, gradients[goldenName(name)]!, `gradient of ${name}`);
+      expectClose(data, after.query[goldenName(name)]!, name);
+    }
+    for (const { name, data } of target) expectClose(data, after.key[goldenName(name)]!, name);
+    expectClose(stateOf(others, 'queue'), after.queue, 'queue');
+    expect([...stateOf(others, 'queueClips')]).toEqual(after.queueClips);
+    expect([...stateOf(others, 'queueNext')]).toEqual([after.slot]);
+  }
+});
+
+function stateOf(others: readonly NamedArray[], name: string): Float32Array {
+  return others.find((one) => one.name === `method.${name}`)!.data;
+}
+
+describe('the queue', () => {
+  const opened = (queue: number): OpenMethod =>
+    moco.open({ queue, projection: { hidden: 6, dim: 5 } }, GIVEN);
+  const clipsIn = (open: OpenMethod): readonly number[] => [...open.state!['queueClips']!];
+
+  test('begins with unit rows of no clip, other ones for another seed', () => {
+    const rows = opened(6).state!['queue']!;
+    for (let row = 0; row < 6; row++)
+      expect(Math.hypot(...rows.subarray(5 * row, 5 * row + 5))).toBeCloseTo(1, 6);
+    expect(clipsIn(opened(6))).toEqual([-1, -1, -1, -1, -1, -1]);
+    const other = moco.open({ queue: 6, projection: { hidden: 6, dim: 5 } }, { ...GIVEN, seed: 2 });
+    expect([...other.state!['queue']!]).not.toEqual([...rows]);
+  });
+
+  test('takes the keys of a batch in turn and goes round, also where a batch is longer', () => {
+    const open = opened(5);
+    for (const clips of [
+      [1, 2, 3],
+      [4, 5],
+      [6, 7, 8],
+    ])
+      open.losses(batchOf(open, [rowsOf(...clips), rowsOf(...clips)]).batch);
+    expect(clipsIn(open)).toEqual([6, 7, 8, 4, 5]);
+    open.losses(batchOf(open, [rowsOf(0, 1, 2, 3, 4, 5, 6), rowsOf(0, 1, 2, 3, 4, 5, 6)]).batch);
+    expect(new Set(clipsIn(open))).toEqual(new Set([2, 3, 4, 5, 6]));
+  });
+
+  test('of the own clip alone is no negative: there is nothing to learn', () => {
+    const open = opened(2);
+    const clip = [rowsOf(3, 3), rowsOf(3, 3)];
+    open.losses(batchOf(open, clip).batch);
+    const { batch, gradients } = batchOf(open, clip, 1);
+    expect(open.losses(batch)).toMatchObject({ loss: 0 });
+    expect(gradients.get('projection.2')!.every((value) => value === 0)).toBe(true);
+  });
+
+  test('stays as it is for held-out clips, which are told from each other', () => {
+    const open = opened(4);
+    const before = { rows: [...open.state!['queue']!], clips: clipsIn(open) };
+    const { batch } = batchOf(open, [rowsOf(0, 1, 2), rowsOf(0, 1, 2)], 3, false);
+    expect(open.losses(batch).loss).toBeGreaterThan(0);
+    expect({ rows: [...open.state!['queue']!], clips: clipsIn(open) }).toEqual(before);
+  });
+});
