@@ -5,12 +5,13 @@
 import { z } from 'zod';
 import { usageError, type UsclError } from '../base/errors.ts';
 import type { Method } from './method.ts';
+import { fixmatch } from './fixmatch.ts';
 import { moco } from './moco.ts';
 import { simsiam } from './simsiam.ts';
 import { uscl } from './uscl.ts';
 
 /** Those of this project, one file each. */
-const BUILT_IN: readonly Method[] = [uscl, simsiam, moco];
+const BUILT_IN: readonly Method[] = [uscl, simsiam, moco, fixmatch];
 
 /** What a configuration that names no method means. */
 export const DEFAULT_METHOD = uscl.name;

@@ -92,7 +92,8 @@ export function softCrossEntropy(
   return { loss: sum, correct };
 }
 
-function highest(values: Float32Array, start: number, classes: number): number {
+/** Class of the highest score of a row; the first of equals counts as highest. */
+export function highest(values: Float32Array, start: number, classes: number): number {
   let best = 0;
   for (let c = 1; c < classes; c++) if (values[start + c]! > values[start + best]!) best = c;
   return best;

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { infoNce } from '../../src/objectives/info-nce.ts';
 import { negativeCosine } from '../../src/objectives/negative-cosine.ts';
 import { ntXent } from '../../src/objectives/nt-xent.ts';
+import { pseudoLabelLoss } from '../../src/objectives/pseudo-label.ts';
 import { softCrossEntropy } from '../../src/objectives/soft-cross-entropy.ts';
 import { classWeights, rowWeights, softTargets } from '../../src/objectives/targets.ts';
 import {
@@ -21,6 +22,7 @@ import {
   readInfoNceGolden,
   readNegativeCosineGolden,
   readNtXentGolden,
+  readPseudoLabelGolden,
   readSoftCrossEntropyGolden,
 } from './tables.ts';
 
@@ -117,6 +119,27 @@ describe('InfoNCE against PyTorch', () => {
     expect(result.loss).toBeCloseTo(golden.loss, 13);
     expect(result.accuracy).toBe(golden.accuracy);
     expect(result.alignment).toBeCloseTo(golden.alignment, 13);
+    const expected = parseDigest(golden.gradient);
+    const found = digest(name, gradient);
+    if (expected.norm === 0) expect(found.norm).toBe(0);
+    else {
+      // What f32 storage of the gradient allows.
+      expect(estimatedError(expected, found)).toBeLessThan(1e-7);
+      expect(relativeError(expected.entries, found.entries)).toBeLessThan(1e-7);
+    }
+  });
+});
+
+describe('pseudo-labels against PyTorch', () => {
+  it.each(Object.entries(readPseudoLabelGolden()))('%s: value, gradient, counts', (name, golden) => {
+    const { rows, classes, threshold, confident, agreeing } = golden;
+    const weak = values(`${name}/weak`, rows * classes, 0, 3);
+    const noise = values(name, rows * classes, 0, 2);
+    const strong = weak.map((value, i) => 0.5 * value + noise[i]!);
+    const gradient = new Float32Array(rows * classes);
+    const result = pseudoLabelLoss(weak, strong, classes, threshold, gradient);
+    expect(result.loss).toBeCloseTo(golden.loss, 14);
+    expect(result).toMatchObject({ confident, agreeing });
     const expected = parseDigest(golden.gradient);
     const found = digest(name, gradient);
     if (expected.norm === 0) expect(found.norm).toBe(0);

@@ -79,6 +79,25 @@ const infoNceSchema = z.object({
 export const readInfoNceGolden = (): z.infer<typeof infoNceSchema>['cases'] =>
   readTable('info-nce', infoNceSchema).cases;
 
+const pseudoLabelSchema = z.object({
+  cases: z.record(
+    z.string(),
+    z.object({
+      rows: z.int(),
+      classes: z.int(),
+      threshold: z.number(),
+      loss: z.number(),
+      confident: z.int(),
+      agreeing: z.int(),
+      gradient: numbers,
+    }),
+  ),
+});
+
+/** Weak and strong scores of a case: as `pseudo_label_golden.py` says; digests as above. */
+export const readPseudoLabelGolden = (): z.infer<typeof pseudoLabelSchema>['cases'] =>
+  readTable('pseudo-label', pseudoLabelSchema).cases;
+
 const softCrossEntropySchema = z.object({
   cases: z.record(
     z.string(),

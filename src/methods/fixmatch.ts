@@ -1,0 +1,127 @@
+/**
+ * FixMatch (Sohn et al., NeurIPS 2020): a classifier learns from labelled clips, and from clips without labels by its own
+ * confident answers: what it says of a weakly augmented view becomes the label of a strongly augmented one. Labelled clips
+ * come in a stream of their own, over and over, so that every batch has some however few there are.
+ */
+import { z } from 'zod';
+import { OUTPUTS, withHeads } from '../models/heads.ts';
+import { crossEntropy } from '../objectives/cross-entropy.ts';
+import { pseudoLabelLoss } from '../objectives/pseudo-label.ts';
+import { cropsAndFlips } from '../views/augment-levels.ts';
+import { defineMethod, type Reference } from './method.ts';
+
+const options = z.object({
+  threshold: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.95)
+    .describe('probability from which on an answer to a weak view counts as its label'),
+  unlabelledWeight: z.number().min(0).max(100).default(1).describe('λᵤ of the loss on clips without labels'),
+  unlabelledRatio: z
+    .int()
+    .min(1)
+    .max(64)
+    .default(4)
+    .describe('μ: clips of a batch whose label is not read, for each labelled one; published: 7'),
+});
+
+const REFERENCE: Reference = {
+  key: 'fixmatch',
+  text: 'Sohn K, Berthelot D, Li CL, Zhang Z, Carlini N, Cubuk ED, Kurakin A, Zhang H, Raffel C. FixMatch: Simplifying Semi-Supervised Learning with Consistency and Confidence. NeurIPS 2020. arXiv:2001.07685',
+};
+
+/**
+ * Weak: crops and flips as `view.augment` has them. Strong: all of `view.augment`, which the default preset extends by
+ * rotation, blur and cut-out. Both views of a clip show the same frame. The weights are those of the last step: the authors
+ * test a moving average of them.
+ */
+export const fixmatch = defineMethod<z.infer<typeof options>>({
+  name: 'fixmatch',
+  title: 'FixMatch',
+  summary: 'a classifier that takes its confident answers to weak views as labels of strong ones',
+  reference: REFERENCE,
+  options,
+  presets: {
+    default: {
+      view: {
+        augment: {
+          rotation: { probability: 0.5 },
+          blur: { probability: 0.5 },
+          cutout: { probability: 0.5 },
+        },
+      },
+    },
+  },
+  measurements: [
+    { name: 'supervised', over: 'mean' },
+    { name: 'unsupervised', over: 'mean' },
+    { name: 'labelled', over: 'sum' },
+    { name: 'correct', over: 'sum' },
+    { name: 'confident', over: 'mean', heldOut: true },
+    { name: 'agreeing', over: 'mean', heldOut: true },
+  ],
+  charts: [
+    {
+      title: 'Confident answers',
+      axis: 'share of clips',
+      shows: ['confident', 'agreeing'],
+      caption:
+        'Share of clips whose weak view is answered above the threshold, and of all clips those whose strong view then agrees.',
+    },
+  ],
+  chooses: null,
+  needsLabels: true,
+  readsLabels: () => true,
+  open({ threshold, unlabelledWeight, unlabelledRatio }, { trunk, classes, view, batchSize }) {
+    const network = withHeads(trunk, { projection: null, classifier: { classes, input: 'representation' } });
+    const weak = { frame: 0, augment: cropsAndFlips(view.augment) };
+    const strong = { frame: 0, augment: view.augment };
+    return {
+      streams: [
+        { clips: 'training', count: batchSize, views: [weak, strong] },
+        { clips: 'labelled', count: Math.max(1, Math.round(batchSize / unlabelledRatio)), views: [weak] },
+      ],
+      online: { network, views: [0, 1, 2] },
+      losses(batch) {
+        batch.gradient(OUTPUTS.features).fill(0);
+        const logits = batch.output(OUTPUTS.logits);
+        const gradient = batch.gradient(OUTPUTS.logits);
+        const clips = batch.views[0]!.clips.length;
+        const part = (values: Float32Array, from: number, to?: number): Float32Array =>
+          values.subarray(from * classes, to === undefined ? undefined : to * classes);
+        // No gradient flows through the answers that serve as labels.
+        part(gradient, 0, clips).fill(0);
+        const own = part(gradient, clips, 2 * clips);
+        const guessed = pseudoLabelLoss(
+          part(logits, 0, clips),
+          part(logits, clips, 2 * clips),
+          classes,
+          threshold,
+          own,
+        );
+        for (let i = 0; i < own.length; i++) own[i]! *= unlabelledWeight;
+        const known = batch.views[2];
+        const taught =
+          known === undefined
+            ? { loss: 0, labelled: 0, correct: 0 }
+            : crossEntropy(part(logits, 2 * clips), known.labels, classes, part(gradient, 2 * clips), {
+                reduction: 'mean',
+              });
+        return {
+          loss: taught.loss + unlabelledWeight * guessed.loss,
+          supervised: taught.loss,
+          unsupervised: guessed.loss,
+          labelled: taught.labelled,
+          correct: taught.correct,
+          confident: guessed.confident / clips,
+          agreeing: guessed.agreeing / clips,
+        };
+      },
+    };
+  },
+  describe: ({ threshold, unlabelledWeight, unlabelledRatio }, { cite }) =>
+    `by FixMatch ${cite(REFERENCE)}: a classifier learnt from labelled clips and, with weight ${unlabelledWeight}, from ${unlabelledRatio} times ` +
+    `as many clips whose label was not read, of which its answer to a weakly augmented view became the label of a strongly ` +
+    `augmented one where it was given a probability of at least ${threshold}.`,
+});
