@@ -1,4 +1,4 @@
-/** A network whose parameters follow those of another one as a moving average (Polyak & Juditsky 1992; MoCo, eq. 2). */
+/** A network whose parameters follow those of another one as a moving average (Polyak & Juditsky 1992). */
 import type { Parameters } from '../engine/core/backend.ts';
 
 /**
