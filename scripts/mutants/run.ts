@@ -17,7 +17,7 @@ import { writeFileAtomic } from '../../src/base/files.ts';
 import { drawSites } from './draw.ts';
 import type { Numbered } from './instrument.ts';
 import { type MutantResult, readResults, type Results, tableOf, writeResults } from './results.ts';
-import { copyTree, neighbours, testsOf } from './tree.ts';
+import { copyTree, importsOf, neighbours } from './tree.ts';
 import { runTests } from './vitest.ts';
 
 /** Rooms that train, judge or report. */
@@ -108,8 +108,8 @@ async function prepared(): Promise<Reach> {
   }
   for (const part of ['tree', 'reached']) rmSync(join(folder, part), { recursive: true, force: true });
   copyTree(root, tree, mutants);
-  const tests = testsOf(tree);
-  const wanted = [...new Set(mutants.flatMap(({ file }) => neighbours(tests, file, () => 1)))];
+  const imports = importsOf(tree);
+  const wanted = [...new Set(mutants.flatMap(({ file }) => neighbours(imports, file, () => 1)))];
   console.log(`which of ${wanted.length} test files reach which mutant, and do all pass?`);
   const reached = join(folder, 'reached');
   mkdirSync(reached);
@@ -136,12 +136,12 @@ async function prepared(): Promise<Reach> {
 async function campaign(): Promise<void> {
   const began = performance.now();
   const { tests: usual } = await prepared();
-  const tests = testsOf(tree);
+  const imports = importsOf(tree);
   const good = new Map(usual.map((one) => [one.test, one]));
   const reachedBy = new Map(usual.map((one) => [one.test, new Set(one.mutants)]));
   for (const [i, mutant] of todo.entries()) {
     if (performance.now() - began > 60_000 * Number(options.minutes)) break;
-    const own = neighbours(tests, mutant.file, (test) => 1 + (good.get(test)?.seconds ?? 0)).filter(
+    const own = neighbours(imports, mutant.file, (test) => 1 + (good.get(test)?.seconds ?? 0)).filter(
       (test) => reachedBy.get(test)?.has(mutant.id) === true,
     );
     const judged = await judge(mutant, own, good);

@@ -69,31 +69,56 @@ export function copyTree(root: string, folder: string, mutants: readonly Numbere
   }
 }
 
-/**
- * Test files below `test`, relative to the root, with the sources that each imports by name. Left out are the slow suite,
- * the tests of the built program, in which no switch is, and those of the source text itself.
- */
-export function testsOf(root: string): ReadonlyMap<string, ReadonlySet<string>> {
-  const tests = new Map<string, ReadonlySet<string>>();
-  for (const name of readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })) {
-    if (!name.endsWith('.test.ts') || /^(slow|cli|house)\//.test(name)) continue;
-    const file = join('test', name);
-    const text = readFileSync(join(root, file), 'utf8');
-    const imported = [...text.matchAll(/from '(\.[^']+)'/g)].map(([, path]) => join(dirname(file), path!));
-    tests.set(file, new Set(imported));
-  }
-  return tests;
+/** Of every source and test file, relative to the root, the files of ours that it needs when it runs. */
+export type Imports = ReadonlyMap<string, ReadonlySet<string>>;
+
+/** The imports of the tree at `root`; those of types alone are passed over. */
+export function importsOf(root: string): Imports {
+  const imports = new Map<string, ReadonlySet<string>>();
+  for (const top of ['src', 'test'])
+    for (const name of readdirSync(join(root, top), { recursive: true, encoding: 'utf8' })) {
+      if (!name.endsWith('.ts')) continue;
+      const file = join(top, name);
+      const text = readFileSync(join(root, file), 'utf8');
+      const named = text.matchAll(/^(?:import|export)(?! type\b)[^;']*\bfrom '(\.[^']+)'/gm);
+      imports.set(file, new Set([...named].map(([, path]) => join(dirname(file), path!))));
+    }
+  return imports;
 }
 
-/** The tests of a mutant's neighbourhood: its room's folder, and those that import its file. The latter first. */
+/**
+ * Left out are the slow suite, the demonstration, which takes a minute, the tests of the built program, in which no
+ * switch is, and those of the source text.
+ */
+function isTest(file: string): boolean {
+  return file.endsWith('.test.ts') && !/^test\/(slow|demo|cli|house)\//.test(file);
+}
+
+/**
+ * The tests of a mutant's neighbourhood: its room's folder, those that import its file, and those that reach it through
+ * other files from the folder of a room directly above, one of whose files imports it. The fewest imports between and the
+ * quickest first.
+ */
 export function neighbours(
-  tests: ReadonlyMap<string, ReadonlySet<string>>,
+  imports: Imports,
   file: string,
   seconds: (test: string) => number,
 ): readonly string[] {
-  const room = file.split('/')[1]!;
-  const near = [...tests].filter(([test, imports]) => test.startsWith(`test/${room}/`) || imports.has(file));
-  const distance = ([test, imports]: (typeof near)[number]): number =>
-    seconds(test) * (imports.has(file) ? 1 : 3);
-  return near.sort((a, b) => distance(a) - distance(b)).map(([test]) => test);
+  const steps = new Map([[file, 0]]);
+  for (const [reached, count] of steps)
+    for (const [importer, own] of imports)
+      if (own.has(reached) && !steps.has(importer)) steps.set(importer, count + 1);
+  const importers = [...steps].filter(([, count]) => count === 1).map(([importer]) => importer);
+  const above = new Set(importers.filter((importer) => importer.startsWith('src/')).map(roomOf));
+  const isNear = (test: string): boolean =>
+    roomOf(test) === roomOf(file) || importers.includes(test) || (steps.has(test) && above.has(roomOf(test)));
+  const distance = (test: string): number => seconds(test) * (steps.get(test) ?? imports.size);
+  return [...imports.keys()]
+    .filter((one) => isTest(one) && isNear(one))
+    .sort((a, b) => distance(a) - distance(b));
+}
+
+/** The folder of `src` or `test` that a file lies in. */
+function roomOf(file: string): string {
+  return file.split('/')[1]!;
 }

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { instrumented } from '../../scripts/mutants/instrument.ts';
 import { type MutantResult, tableOf } from '../../scripts/mutants/results.ts';
 import { type Site, sitesOf } from '../../scripts/mutants/sites.ts';
+import { importsOf, neighbours } from '../../scripts/mutants/tree.ts';
 
 const SOURCE = `import { UsclError } from './errors.ts';
 type Two = 2;
@@ -120,6 +121,45 @@ describe('the copy with every mutant in it', () => {
       '6 boundary: value < 0 → value <= 0',
       '10 arguments: Math.max(sum - 1, -0.5) → Math.max(-0.5, sum - 1)',
     ]);
+  });
+});
+
+describe('the neighbourhood of a file', () => {
+  const tree: Readonly<Record<string, readonly string[]>> = {
+    'src/low/loop.ts': [],
+    'src/middle/train.ts': ['src/low/loop.ts'],
+    'src/high/page.ts': ['src/middle/train.ts'],
+    'src/cli/main.ts': ['src/low/loop.ts'],
+    'test/middle/support.ts': ['src/middle/train.ts'],
+    'test/low/other.test.ts': [],
+    'test/high/loop.test.ts': ['src/low/loop.ts'],
+    'test/high/page.test.ts': ['src/high/page.ts'],
+    'test/middle/far.test.ts': ['test/middle/support.ts'],
+    'test/middle/near.test.ts': ['src/middle/train.ts'],
+    'test/middle/apart.test.ts': [],
+    'test/cli/main.test.ts': ['src/cli/main.ts'],
+  };
+  const imports = new Map(Object.entries(tree).map(([file, own]) => [file, new Set(own)]));
+
+  test('is its room, those that import it and the rooms directly above, the nearest first', () => {
+    expect(neighbours(imports, 'src/low/loop.ts', () => 1)).toEqual([
+      'test/high/loop.test.ts',
+      'test/middle/near.test.ts',
+      'test/middle/far.test.ts',
+      'test/low/other.test.ts',
+    ]);
+  });
+
+  test('begins with a quick test that is further away before a slow one', () => {
+    const seconds = (name: string): number => (name.endsWith('far.test.ts') ? 1 : 10);
+    expect(neighbours(imports, 'src/low/loop.ts', seconds)[0]).toBe('test/middle/far.test.ts');
+  });
+
+  test('of the step of every training has the tests of both trainings', () => {
+    const found = neighbours(importsOf('.'), 'src/trainer/trained-network.ts', () => 1);
+    expect(found).toEqual(
+      expect.arrayContaining(['test/pretrain/pretrain.test.ts', 'test/finetune/step.test.ts']),
+    );
   });
 });
 
