@@ -3,15 +3,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import type { Network } from '../../src/engine/core/network.ts';
 import { openBackend } from '../../src/engine/open.ts';
 import type { OpenMethod } from '../../src/methods/method.ts';
 import { moco } from '../../src/methods/moco.ts';
-import { OUTPUTS } from '../../src/models/heads.ts';
 import { MethodNetwork } from '../../src/pretrain/method-network.ts';
 import type { NamedArray } from '../../src/runs/checkpoint.ts';
 import { resolveConfig } from '../../src/runs/config.ts';
-import { batchOf, GIVEN, rowsOf } from './support.ts';
+import { batchOf, GIVEN, rowsOf, SMALL_TRUNK } from './support.ts';
 
 const numbers = z.array(z.number());
 const parameters = z.record(z.string(), numbers);
@@ -44,16 +42,6 @@ const golden = z
   })
   .parse(JSON.parse(readFileSync(join(import.meta.dirname, '..', 'golden', 'data', 'moco.json'), 'utf8')));
 
-/** Linear, ReLU: the encoder of the golden run below its last layer. */
-const TRUNK: Network = {
-  input: [6],
-  nodes: [
-    { kind: 'linear', name: 'layer1', input: 'input', features: 8 },
-    { kind: 'relu', name: OUTPUTS.features, input: 'layer1' },
-  ],
-  outputs: [OUTPUTS.features],
-};
-
 /** What the golden run calls our parameters. */
 const goldenName = (name: string): string => name.replace('projection.0', 'layer2').replace('target.', '');
 
@@ -78,7 +66,7 @@ test.each(['reference', 'onednn'] as const)('three steps on %s are those of PyTo
   });
   using backend = openBackend({ kind, threads: 1 });
   const { name: _name, ...options } = config.method;
-  const open = moco.open(options, { ...GIVEN, trunk: TRUNK });
+  const open = moco.open(options, { ...GIVEN, trunk: SMALL_TRUNK });
   using network = new MethodNetwork(backend, config, moco, open);
   const own = network.parameters.specs.map(({ name, offset, length }) => ({
     name,

@@ -1,7 +1,8 @@
 /** A method's batch without networks: random outputs, and gradients full of what must be overwritten. */
 import { randomAt } from '../../src/base/random.ts';
-import { inferShapes } from '../../src/engine/core/network.ts';
+import { inferShapes, type Network } from '../../src/engine/core/network.ts';
 import type { MethodBatch, MethodGiven, NetworkUse, OpenMethod, ViewRows } from '../../src/methods/method.ts';
+import { OUTPUTS } from '../../src/models/heads.ts';
 import { resnet } from '../../src/models/resnet.ts';
 import { viewSchema } from '../../src/views/config.ts';
 
@@ -11,6 +12,16 @@ export const GIVEN: MethodGiven = {
   view: viewSchema.parse({}),
   batchSize: 4,
   seed: 1,
+};
+
+/** Linear, ReLU: the trunk of golden runs. */
+export const SMALL_TRUNK: Network = {
+  input: [6],
+  nodes: [
+    { kind: 'linear', name: 'layer1', input: 'input', features: 8 },
+    { kind: 'relu', name: OUTPUTS.features, input: 'layer1' },
+  ],
+  outputs: [OUTPUTS.features],
 };
 
 export interface MadeBatch {

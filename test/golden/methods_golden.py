@@ -1,0 +1,254 @@
+"""Writes data/methods.json: steps of USCL, SimSiam and FixMatch as whole networks in PyTorch, in float64, on a trunk small
+enough to hold every gradient. Shares nothing with the TypeScript code but this description.
+
+    python3 test/golden/methods_golden.py
+
+The trunk is Linear(6, 8) (`layer1`), ReLU. On its features stand
+
+- USCL: `projection`, Linear(8, 8), ReLU, Linear(8, 4), and `classifier`, Linear of the features, or of the projection, to 3
+  classes. Loss: NT-Xent of both views of all clips, and a weight times the cross-entropy of labelled clips.
+- SimSiam: `projection`, Linear(8, 8), norm, ReLU, Linear(8, 8), norm, ReLU, Linear(8, 4), norm, and on it `predictor`,
+  Linear(4, 4), norm, ReLU, Linear(4, 4). Norms are BatchNorm1d in training; each view is a forward pass of its own.
+- FixMatch: `classifier`, Linear(8, 3). Views: weak and strong of the same clips, and one of labelled clips.
+
+After the loss of a step SGD changes all parameters: velocity = momentum * velocity + (gradient + weight decay * value), value -=
+learning rate * velocity, also where no clip has a label and the gradient of the classifier is 0. Three steps a case.
+
+Numbers come from `hashed.py` by names that begin with prefix = "methods/" + case + "/" + seed + "/". Parameters start as
+values(prefix + name, size, centre, deviation): 1 and 0.2 for the weight of a norm, 0 and 0.2 for its bias, 0 and 0.5 for the
+others. Images of a view are the float32 sum of what its clips show, values(prefix + "step" + t, rows * 6, 0, 1), and of what is
+its own, values(prefix + "step" + t + "/view" + v, rows * 6, 0, 0.5). Seeds were searched for: nothing that decides, such as the
+sign of a unit before its ReLU or a probability beside a threshold, sits so near its boundary that float32 could take the other
+side; no norm divides by next to nothing; FixMatch has confident rows and others; and PyTorch's own float32 run has its
+gradients within 1e-6 of the largest one.
+
+Fields of data/methods.json; tensors are flat, rounded to 9 digits:
+
+    torch                version that made it
+    learningRate, momentum, weightDecay
+    cases                by name, each with
+      seed
+      method             name and options as a configuration has them, without the sizes of heads
+      steps              three, each with
+        labels           of each view its rows' classes, -1 for none
+        losses           loss and measurements
+        gradients        by name, of the loss, without weight decay
+        statistics       by name, running means and variances of norms after the step; empty without norms
+      parameters         by name, after the last step
+"""
+import itertools
+import json
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from hashed import values
+
+INPUTS, HIDDEN, DIM, CLASSES, STEPS = 6, 8, 4, 3, 3
+LEARNING_RATE, MOMENTUM, WEIGHT_DECAY = 0.1, 0.9, 1e-4
+#: Of whatever decides, from its boundary.
+LEAST_MARGIN = 3e-4
+#: Of a norm's input over the batch.
+LEAST_DEVIATION = 0.03
+#: Of gradients of float32 from those of float64.
+MOST_APART = 1e-6
+BATCHES = (2, 7, 32)
+
+CASES = {}
+for size in BATCHES:
+    CASES[f"uscl {size}"] = (size, {"name": "uscl", "temperature": 0.2, "supervisedWeight": 0.3})
+    CASES[f"simsiam {size}"] = (size, {"name": "simsiam"})
+    CASES[f"fixmatch {size}"] = (size, {"name": "fixmatch", "threshold": 0.6, "unlabelledWeight": 0.7})
+CASES["uscl 7, no label"] = CASES["uscl 7"]
+in_published_code = {"classifierInput": "projection", "supervisedReduction": "sum-of-views"}
+CASES["uscl 7, as its code"] = (7, CASES["uscl 7"][1] | in_published_code)
+
+
+class Model(nn.Module):
+    """A trunk with the heads of a method."""
+
+    def __init__(self, method: dict):
+        super().__init__()
+        self.layer1 = nn.Linear(INPUTS, HIDDEN)
+        if method["name"] == "uscl":
+            self.projection = nn.Sequential(nn.Linear(HIDDEN, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, DIM))
+            self.from_projection = method.get("classifierInput") == "projection"
+            self.classifier = nn.Linear(DIM if self.from_projection else HIDDEN, CLASSES)
+        elif method["name"] == "fixmatch":
+            self.classifier = nn.Linear(HIDDEN, CLASSES)
+        else:
+            hidden = [(nn.Linear(HIDDEN, HIDDEN), nn.BatchNorm1d(HIDDEN), nn.ReLU()) for _ in range(2)]
+            last = (nn.Linear(HIDDEN, DIM), nn.BatchNorm1d(DIM))
+            self.projection = nn.Sequential(*hidden[0], *hidden[1], *last)
+            self.predictor = nn.Sequential(nn.Linear(DIM, DIM), nn.BatchNorm1d(DIM), nn.ReLU(), nn.Linear(DIM, DIM))
+
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        return F.relu(self.layer1(images))
+
+
+def leads(scores: torch.Tensor) -> torch.Tensor:
+    """How far the highest score of each row is above the next."""
+    best = scores.topk(2, dim=1).values
+    return best[:, 0] - best[:, 1]
+
+
+def uscl(model: Model, method: dict, views: list, labels: list, margins: list) -> dict:
+    features = [model.features(view) for view in views]
+    z = [model.projection(one) for one in features]
+    scores = [model.classifier(one) for one in (z if model.from_projection else features)]
+    # Contrast.
+    rows, pairs = torch.cat(z), len(views[0])
+    cosines = F.cosine_similarity(rows[:, None, :], rows[None, :, :], dim=2)
+    others = cosines.masked_fill(torch.eye(2 * pairs, dtype=torch.bool), float("-inf"))
+    partner = torch.arange(2 * pairs).roll(pairs)
+    contrastive = F.cross_entropy(others / method["temperature"], partner)
+    positive = cosines.gather(1, partner[:, None])[:, 0]
+    nearest = others.scatter(1, partner[:, None], float("-inf")).max(dim=1).values
+    margins.append((positive - nearest).abs().min())
+    units = [F.normalize(one.detach(), dim=1) for one in z]
+    # Classes; `labels` has the same ones for both views.
+    known = labels[0] >= 0
+    taught = [F.cross_entropy(one[known], labels[0][known]) for one in scores] if known.any() else [torch.zeros(())]
+    summed = method.get("supervisedReduction") == "sum-of-views"
+    supervised = sum(taught) if summed else sum(taught) / len(taught)
+    margins.extend(leads(one).min() for one in scores)
+    correct = sum((one.argmax(dim=1) == labels[0])[known].sum() for one in scores)
+    return {
+        "loss": contrastive + method["supervisedWeight"] * supervised,
+        "contrastive": contrastive,
+        "supervised": supervised,
+        "labelled": 2 * known.sum(),
+        "correct": correct,
+        "alignment": (units[0] - units[1]).norm(dim=1).pow(2).mean(),
+        "uniformity": sum(torch.pdist(one).pow(2).mul(-2).exp().mean().log() for one in units) / 2,
+        "pairAccuracy": (positive > nearest).double().mean(),
+    }
+
+
+def simsiam(model: Model, method: dict, views: list, labels: list, margins: list) -> dict:
+    z = [model.projection(model.features(view)) for view in views]
+    p = [model.predictor(one) for one in z]
+    towards = [F.cosine_similarity(p[0], z[1].detach(), dim=1), F.cosine_similarity(p[1], z[0].detach(), dim=1)]
+    units = F.normalize(torch.cat(z).detach(), dim=1)
+    return {
+        "loss": -(towards[0].mean() + towards[1].mean()) / 2,
+        "spread": units.std(dim=0, correction=0).mean(),
+    }
+
+
+def fixmatch(model: Model, method: dict, views: list, labels: list, margins: list) -> dict:
+    weak, strong, known = (model.classifier(model.features(view)) for view in views)
+    surest, guess = F.softmax(weak.detach(), dim=1).max(dim=1)
+    confident = surest >= method["threshold"]
+    margins.append((surest - method["threshold"]).abs().min())
+    margins.extend(leads(scores).min() for scores in (weak, strong, known))
+    supervised = F.cross_entropy(known, labels[2])
+    unsupervised = (F.cross_entropy(strong, guess, reduction="none") * confident).mean()
+    return {
+        "loss": supervised + method["unlabelledWeight"] * unsupervised,
+        "supervised": supervised,
+        "unsupervised": unsupervised,
+        "labelled": torch.tensor(len(labels[2])),
+        "correct": (known.argmax(dim=1) == labels[2]).sum(),
+        "confident": confident.double().mean(),
+        "agreeing": (confident & (strong.argmax(dim=1) == guess)).double().mean(),
+    }
+
+
+LOSSES = {"uscl": uscl, "simsiam": simsiam, "fixmatch": fixmatch}
+
+
+def labels_of(case: str, size: int, method: dict, step: int) -> list:
+    """Of each view."""
+    none = torch.full((size,), -1)
+    if method["name"] == "fixmatch":
+        return [none, none, (torch.arange(max(1, size // 4)) + step) % CLASSES]
+    some = (torch.arange(size) + step) % (CLASSES + 1) - 1
+    return [some if method["name"] == "uscl" and "no label" not in case else none] * 2
+
+
+def images(name: str, view: int, rows: int) -> torch.Tensor:
+    size = rows * INPUTS
+    both = values(name, size, 0, 1) + values(f"{name}/view{view}", size, 0, 0.5)
+    return torch.from_numpy(both).reshape(rows, INPUTS)
+
+
+def ran(case: str, seed: int, dtype):
+    """The run of a case, or None where something sits too near its boundary."""
+    size, method = CASES[case]
+    prefix = f"methods/{case}/{seed}/"
+    model = Model(method).to(dtype)
+    margins, deviations = [], []
+    for place, module in model.named_modules():
+        norm = isinstance(module, nn.BatchNorm1d)
+        for name, parameter in module.named_parameters(recurse=False):
+            centre, deviation = ((1, 0.2) if name == "weight" else (0, 0.2)) if norm else (0, 0.5)
+            start = values(f"{prefix}{place}.{name}", parameter.numel(), centre, deviation)
+            parameter.data = torch.from_numpy(start).to(dtype).reshape(parameter.shape)
+        if norm:
+            module.register_forward_pre_hook(lambda _, given: deviations.append(given[0].std(dim=0, correction=0).min()))
+        if isinstance(module, nn.ReLU):
+            module.register_forward_pre_hook(lambda _, given: margins.append(given[0].abs().min()))
+    model.layer1.register_forward_hook(lambda _, given, output: margins.append(output.abs().min()))
+    optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
+    steps = []
+    for step in range(STEPS):
+        labels = labels_of(case, size, method, step)
+        views = [images(f"{prefix}step{step}", view, len(rows)).to(dtype) for view, rows in enumerate(labels)]
+        losses = LOSSES[method["name"]](model, method, views, labels, margins)
+        optimizer.zero_grad()
+        losses["loss"].backward()
+        if min(margins) < LEAST_MARGIN or min(deviations, default=1) < LEAST_DEVIATION:
+            return None
+        for parameter in model.parameters():
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
+        statistics = {name: value for name, value in model.named_buffers() if "running" in name}
+        optimizer.step()
+        steps.append(
+            {
+                "labels": [rows.tolist() for rows in labels],
+                "losses": {name: value.item() for name, value in losses.items()},
+                "gradients": flat(gradients),
+                "statistics": flat(statistics),
+            }
+        )
+    confident = [step["losses"].get("confident", 0.5) for step in steps]
+    if max(confident) == 0 or min(confident) == 1:
+        return None
+    return {"seed": seed, "method": method, "steps": steps, "parameters": flat(dict(model.named_parameters()))}
+
+
+def flat(tensors: dict) -> dict:
+    return {name: tensor.detach().flatten().tolist() for name, tensor in tensors.items()}
+
+
+def rounded(value):
+    if isinstance(value, float):
+        return float(f"{value:.9g}")
+    if isinstance(value, dict):
+        return {key: rounded(one) for key, one in value.items()}
+    return [rounded(one) for one in value] if isinstance(value, list) else value
+
+
+def apart(found: dict, expected: dict) -> float:
+    """Largest difference in a step's gradients, by the largest of them."""
+    found, expected = ([x for numbers in step["gradients"].values() for x in numbers] for step in (found, expected))
+    return max(abs(a - b) for a, b in zip(found, expected)) / max(map(abs, expected))
+
+
+def found(case: str) -> dict:
+    for seed in itertools.count():
+        run, single = ran(case, seed, torch.float64), ran(case, seed, torch.float32)
+        if run is None or single is None:
+            continue
+        if max(map(apart, single["steps"], run["steps"])) < MOST_APART:
+            return run
+
+
+settings = {"learningRate": LEARNING_RATE, "momentum": MOMENTUM, "weightDecay": WEIGHT_DECAY}
+path = Path(__file__).parent / "data" / "methods.json"
+path.write_text(json.dumps(rounded({"torch": torch.__version__, **settings, "cases": {case: found(case) for case in CASES}}), separators=(",", ":")) + "\n")
