@@ -37,6 +37,12 @@ test('has the scores of the evaluation and tells of no training', () => {
   expect(text).not.toContain('<h2>Training</h2>');
 });
 
+test('says that the answers of one model were scored together', () => {
+  expect(words).toContain(
+    'given the class with the largest mean probability over its frames; all predictions were scored together. Intervals are',
+  );
+});
+
 test('does not claim that the dataset was unseen where nobody knows', () => {
   expect(words).toContain('Put to this dataset as a finished model,');
   expect(words).not.toContain('it was not trained on,');

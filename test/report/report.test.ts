@@ -172,6 +172,49 @@ describe('the page of a fine-tuning run', () => {
     expect(words(await page(['poor']))).toContain('Leak audit: no leak found. By digests');
   });
 
+  test('shows what is known of leaks as a warning or as good news, with its first words', async () => {
+    await fixtureFinetune(at('found'), at('data'), { leaks: ['clip-00'], labelRates: [1] });
+    await fixtureFinetune(at('met'), at('data'), {
+      ...{ given: 'runs/blues', labelRates: [1], overlap: { seen: 2, labelsSeen: 0 } },
+    });
+    cpSync(at('poor'), at('unrecorded'), { recursive: true });
+    rmSync(at('unrecorded/folds.json'));
+    for (const [run, kind, says] of [
+      ['good', 'warn', 'Leaks: known in part.'],
+      ['poor', 'good', 'Leak audit: no leak found.'],
+      ['met', 'good', 'Leak audit: no leak found.'],
+      ['found', 'warn', 'Leaks were found and allowed.'],
+      ['legacy', 'warn', 'Leaks by protocol.'],
+      ['unrecorded', 'warn', 'Leaks: not known.'],
+    ] as const) {
+      const notices = [
+        ...(await page([run])).matchAll(/<p class="notice (\w+)"><strong>(Leak[^<]*)<\/strong>/g),
+      ];
+      // In short, and again beside the data.
+      expect(
+        notices.map(([, ...found]) => found),
+        run,
+      ).toEqual([
+        [kind, says],
+        [kind, says],
+      ]);
+    }
+  });
+
+  test('has the configuration as it lies in the run, a key a line', async () => {
+    for (const run of ['good', 'pretrained']) {
+      const shown = /<pre[^>]* aria-label="Configuration">([^]*?)<\/pre>/.exec(await page([run]))?.[1] ?? '';
+      const text = shown.replaceAll('&quot;', '"');
+      const { version, ...config } = JSON.parse(readFileSync(at(`${run}/config.json`), 'utf8')) as {
+        version: number;
+      };
+      expect(version).toBeGreaterThan(0);
+      expect(JSON.parse(text)).toEqual(config);
+      expect(text).toMatch(/^\{\n {2}"\w+": /);
+      expect(text.split('\n').length).toBeGreaterThan(40);
+    }
+  });
+
   test('says where the data do not show that anything was learnt', async () => {
     await fixtureFinetune(at('chance'), at('data'), { skill: -0.3, labelRates: [1] });
     expect(words(await page(['chance']))).toContain(

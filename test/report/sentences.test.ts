@@ -178,9 +178,91 @@ test('seeds are said to differ in folds only where folds are drawn, and one seed
     'tests by the stored split “main”, repeated with 3 seeds that differ in initial classifier and all random draws, on the same split (9',
   );
   const one = await tuned({ seeds: 1 });
+  expect(one).toMatch(/% of 36 clips \(95 % interval [\d.]+ to [\d.]+ %; one seed\)\. Balanced accuracy/);
   expect(one).toContain('3-fold cross-validation of whole groups, with one seed (3 models');
   expect(one).not.toContain('averaged over seeds');
   expect(await tuned({})).toContain('pooled and scored together, and scores averaged over seeds.');
+});
+
+test('the loss is told with all that was added to it', async () => {
+  const loss =
+    'The loss was softmax cross-entropy, clips weighted inversely to how common their class was in training';
+  expect(await tuned({})).toContain(`${loss}. In an epoch`);
+  expect(await tuned({ set: ['labelSmoothing=0.1'] })).toContain(
+    `${loss}, with label smoothing of 0.1. In an epoch`,
+  );
+  expect(await tuned({ set: ['labelSmoothing=0.05', 'mixup=0.4'] })).toMatch(
+    /in training, with label smoothing of 0\.05, with mixup \(α = 0\.4\) \[\d\]\. In an epoch/,
+  );
+});
+
+test('parameters that learn faster or slower are named, those that do not are not', async () => {
+  const rates = (factors: Readonly<Record<string, number>>): Promise<string> =>
+    tuned({ set: [`layerRates=${JSON.stringify(factors)}`] });
+  expect(await rates({ 'classifier.*': 10, 'backbone.layer4.*': 2, 'backbone.conv1.*': 1 })).toContain(
+    'with a learning rate of 0.0003 (times 10 for classifier.* and 2 for backbone.layer4.*) and weight decay',
+  );
+  expect(await rates({ 'classifier.*': 1 })).toContain('with a learning rate of 0.0003 and weight decay');
+});
+
+describe('clips without a label', () => {
+  test.each([
+    [0, 'in 3 classes: normal (12 clips), b-lines (12 clips) and consolidation (12 clips). The classifier'],
+    [1, 'consolidation (12 clips). 1 further clip had no label and was not scored.'],
+    [3, 'consolidation (12 clips). 3 further clips had no label and were not scored.'],
+  ])('%d', async (unlabelled, sentence) => {
+    const data = at(`unlabelled-${unlabelled}`);
+    await fixtureDataset(data, { unlabelled });
+    const run = await fixtureFinetune(at(`run-${++runs}`), data, { labelRates: [1] });
+    const text = await wordsOf(run);
+    expect(text).toContain(`Scored were ${36 - unlabelled} labelled clips of`);
+    expect(text).toContain(sentence);
+  });
+});
+
+describe('what the training before had met of the tested clips', () => {
+  const given = 'runs/blues';
+  test.each<[string, FixtureRun, string, string | null]>([
+    ['nobody knows', { given }, 'What the weights were trained on before is not known', null],
+    [
+      'none',
+      { given, overlap: { seen: 0, labelsSeen: 0 } },
+      'None of the tested clips was met in the training before.',
+      null,
+    ],
+    [
+      'one',
+      { given, overlap: { seen: 1, labelsSeen: 0 } },
+      '1 tested clip of 36 was met in the training before, without their labels.',
+      '1 tested clip without labels',
+    ],
+    [
+      'some',
+      { given, overlap: { seen: 5, labelsSeen: 0 } },
+      '5 tested clips of 36 were met in the training before, without their labels.',
+      '5 tested clips without labels',
+    ],
+    [
+      'some with their labels',
+      { given, overlap: { seen: 5, labelsSeen: 2 }, leaks: ['labels of 2 tested clips were read'] },
+      'Leaks were found and allowed. labels of 2 tested clips were read.',
+      '5 tested clips',
+    ],
+  ])('%s', async (_, options, sentence, limit) => {
+    const text = await tuned(options);
+    expect(text).toContain(sentence);
+    if (limit === null) expect(text).not.toContain('The training before had seen');
+    else
+      expect(text).toContain(
+        `The training before had seen ${limit}: nothing is shown about clips that no training has met.`,
+      );
+  });
+});
+
+test('kNN of a pretraining is told as it ended', async () => {
+  const watched = await pretrained({ set: ['evaluation.dataset=elsewhere'], knn: true });
+  expect(watched).toContain(' kNN balanced accuracy on the watched dataset ended at 0.750.');
+  expect(await pretrained({})).not.toContain('kNN balanced accuracy on the watched dataset ended');
 });
 
 test('epochs are a number or a bound', async () => {

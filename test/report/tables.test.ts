@@ -117,14 +117,15 @@ describe('scores', () => {
 });
 
 describe('figures', () => {
-  const clipRows = (seed: number) =>
-    readPredictions(at('good'))
+  const clipsOf = (run: string, seed: number) =>
+    readPredictions(at(run))
       .cells.filter((one) => one.labelRate === 1 && one.seed === seed)
       .flatMap(({ rows }) => rows)
       .map(({ clip, probabilities }) => ({
-        truth: readPredictions(at('good')).clips[clip]!.label!,
+        truth: readPredictions(at(run)).clips[clip]!.label!,
         shares: CLASSES.map((_, c) => mean(probabilities.map((frame) => frame[c]!))),
       }));
+  const clipRows = (seed: number) => clipsOf('good', seed);
 
   test('the confusion matrix counts clips by truth and answer, mean over seeds', () => {
     const seeds = [0, 1, 2].map(clipRows);
@@ -149,34 +150,93 @@ describe('figures', () => {
     expect(good).toContain(`Named right: ${hits.slice(0, 2).join(', ')} and ${hits[2]!}.`);
   });
 
-  test('ROC curves are read at the right places: the share of a class above the highest threshold that lets so many of the others through', () => {
-    const rates = [0.01, 0.05, 0.1, 0.2, 0.3, 0.5];
-    const [head, ...rows] = tableOf(good, 'True positive rate at some false positive rates');
-    expect(head!.slice(3)).toEqual(rates.map((rate) => `at ${100 * rate} %`));
-    const { perClass } = evaluation('good').labelRates.at(-1)!.clipMean;
-    const truePositive = (c: number, seed: number, rate: number): number => {
-      const scored = clipRows(seed);
-      const own = scored.filter(({ truth }) => truth === c).map(({ shares }) => shares[c]!);
-      const others = scored.filter(({ truth }) => truth !== c).map(({ shares }) => shares[c]!);
-      // All scores differ, so the curve is made of steps up and to the right; between its points it is straight.
-      const points = [...own, ...others]
+  type Clips = ReturnType<typeof clipsOf>;
+  /** Points of the curve of class c, from the surest clip: steps up and to the right, as all scores differ. */
+  const rocOf = (scored: Clips, c: number): readonly (readonly [number, number])[] => {
+    const own = scored.filter(({ truth }) => truth === c).map(({ shares }) => shares[c]!);
+    const others = scored.filter(({ truth }) => truth !== c).map(({ shares }) => shares[c]!);
+    const passed = (scores: readonly number[], threshold: number): number =>
+      scores.filter((score) => score >= threshold).length / scores.length;
+    return [
+      [0, 0],
+      ...[...own, ...others]
         .sort((a, b) => b - a)
-        .map((threshold) => [
-          others.filter((score) => score >= threshold).length / others.length,
-          own.filter((score) => score >= threshold).length / own.length,
-        ]);
-      const before = [[0, 0], ...points].filter(([x]) => x! <= rate).at(-1)!;
-      const after = points.find(([x]) => x! > rate)!;
-      return before[1]! + ((rate - before[0]!) / (after[0]! - before[0]!)) * (after[1]! - before[1]!);
-    };
+        .map((threshold) => [passed(others, threshold), passed(own, threshold)] as const),
+    ];
+  };
+  /** Upper end of the curve at a rate; straight between its points. */
+  const truePositive = (points: ReturnType<typeof rocOf>, rate: number): number => {
+    const before = points.filter(([x]) => x <= rate).at(-1)!;
+    const after = points.find(([x]) => x > rate);
+    if (after === undefined) return before[1];
+    return before[1] + ((rate - before[0]) / (after[0] - before[0])) * (after[1] - before[1]);
+  };
+
+  // Those of the poor run climb at the very rates that the table lists.
+  test.each(['good', 'poor'])('ROC curves of the %s run are read at the right places', async (run) => {
+    const rates = [0.01, 0.05, 0.1, 0.2, 0.3, 0.5];
+    const text = await page(run);
+    const [head, ...rows] = tableOf(text, 'True positive rate at some false positive rates');
+    expect(head!.slice(3)).toEqual(rates.map((rate) => `at ${100 * rate} %`));
+    const { perClass } = evaluation(run).labelRates.at(-1)!.clipMean;
     expect(rows).toEqual(
-      CLASSES.map((name, c) => [
-        name,
-        three(perClass[c]!.auroc.mean),
-        ends(perClass[c]!.auroc.interval),
-        ...rates.map((rate) => three(mean([0, 1, 2].map((seed) => truePositive(c, seed, rate))))),
-      ]),
+      CLASSES.map((name, c) => {
+        const curves = [0, 1, 2].map((seed) => rocOf(clipsOf(run, seed), c));
+        return [
+          name,
+          three(perClass[c]!.auroc.mean),
+          ends(perClass[c]!.auroc.interval),
+          ...rates.map((rate) => three(mean(curves.map((curve) => truePositive(curve, rate))))),
+        ];
+      }),
     );
+  });
+
+  /** Points of the full lines of the chart whose description begins so, by style. */
+  const drawn = (text: string, label: string): readonly (readonly (readonly number[])[])[] => {
+    const svg = text.split('<svg').find((part) => part.includes(`aria-label="${label}`)) ?? '';
+    const lines = svg.split('</svg>')[0]!.matchAll(/<polyline class="line s\d"[^>]* points="([^"]*)"/g);
+    return [...lines].map(([, points = '']) =>
+      points.split(' ').map((point) => point.split(',').map(Number)),
+    );
+  };
+  /** Paper between the axes of a chart of this height, in pixels. */
+  const [left, right, top, bottom] = [50, 348, 12, 256];
+  const height = (share: number): number => bottom - share * (bottom - top);
+
+  test('the thick ROC curve is the mean of the seeds at every rate there is, from corner to corner', () => {
+    const lines = drawn(good, 'ROC curves.');
+    expect(lines).toHaveLength(3);
+    for (const [c, line] of lines.entries()) {
+      const curves = [0, 1, 2].map((seed) => rocOf(clipRows(seed), c));
+      expect(line[0]).toEqual([left, bottom]);
+      expect(line.at(-1)).toEqual([right, top]);
+      // Of 24 clips of other classes; pixels are rounded to a tenth.
+      const points = line.map(
+        ([x, y]) => [Math.round((24 * (x! - left)) / (right - left)) / 24, y!] as const,
+      );
+      for (let passed = 0; passed <= 24; passed++) {
+        const wanted = mean(curves.map((curve) => truePositive(curve, passed / 24)));
+        expect(Math.abs(truePositive(points, passed / 24) - height(wanted))).toBeLessThan(0.11);
+      }
+    }
+  });
+
+  test('label efficiency is drawn over a scale of equal factors, the rates a little inside of it', () => {
+    const { labelRates } = evaluation('good');
+    const span = Math.log(4 * 1.15 ** 2);
+    const places = [0.25, 1].map((rate) => left + (Math.log((1.15 * rate) / 0.25) / span) * (right - left));
+    const scores = ['balancedAccuracy', 'auroc'] as const;
+    const lines = drawn(good, 'Label efficiency.');
+    expect(lines).toHaveLength(2);
+    for (const [style, line] of lines.entries())
+      for (const [i, [x, y]] of line.entries()) {
+        expect(Math.abs(x! - places[i]!)).toBeLessThan(0.051);
+        expect(Math.abs(y! - height(labelRates[i]!.clipMean.scores[scores[style]!].mean!))).toBeLessThan(
+          0.051,
+        );
+      }
+    expect(lines.map((line) => line.length)).toEqual([2, 2]);
   });
 
   test('the reliability diagram has the share right among answers of like confidence, all seeds together', () => {
@@ -360,6 +420,20 @@ describe('runs side by side', () => {
     }
   });
 
+  test('of other seeds have the difference of means, and none seed by seed', async () => {
+    await fixtureFinetune(at('single'), at('data'), { skill: 1, seeds: 1, labelRates: [1] });
+    const [single, whole] = ['single', 'good'].map(
+      (run) => evaluation(run).labelRates.at(-1)!.clipMean.scores,
+    );
+    const [rows] = tables(await page('good', 'single'), 'Paired differences in numbers');
+    expect(rows!.slice(1).map((row) => [...row.slice(1, 4), row.at(-1)])).toEqual(
+      OVERALL_SCORES.map((key) => {
+        const [a, b] = [single![key].mean!, whole![key].mean!];
+        return [three(a), three(b), signed(a - b), ''];
+      }),
+    );
+  });
+
   test('are told apart in a sentence by the intervals that leave out zero, whichever way is better', async () => {
     const { labelRates } = await comparePredictions(
       readPredictions(at('good')),
@@ -411,5 +485,11 @@ describe('runs side by side', () => {
       ['validation', '8', '0'],
       ['unused', '0', '0'],
     ]);
+  });
+
+  test('say which part of which split a pretraining kept out', async () => {
+    expect(factsOf(pretrained).get('Split kept out')).toBe('none');
+    fixturePretrain(at('apart'), at('data'), { set: ['data.split=main', 'data.keepOut=test'] });
+    expect(factsOf(await page('apart')).get('Split kept out')).toBe('part “test” of “main”');
   });
 });
