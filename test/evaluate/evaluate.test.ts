@@ -73,12 +73,16 @@ describe('predictions', () => {
     expect(predictions.cells[0]!.rows.every(({ frames }) => frames.join() === '1,3')).toBe(true);
   });
 
-  test('come with progress in frames, from none to all', async () => {
-    const seen: [number, number][] = [];
-    await evaluateRun(model, dataset, { ...SLOW, onProgress: (done, total) => seen.push([done, total]) });
-    expect(seen[0]).toEqual([0, 40]);
-    expect(seen.at(-1)).toEqual([40, 40]);
-    expect(seen.length).toBeGreaterThan(3);
+  test('come with progress in frames, a batch of 16 at a time, with the clip that filled it', async () => {
+    const seen: (string | number | undefined)[][] = [];
+    await evaluateRun(model, dataset, { ...SLOW, onProgress: (...told) => seen.push(told) });
+    // Five frames a clip: the 16th is of the fourth, the 32nd of the seventh.
+    expect(seen).toEqual([
+      [0, 40],
+      [16, 40, 'clip3'],
+      [32, 40, 'clip6'],
+      [40, 40],
+    ]);
   });
 });
 
@@ -209,6 +213,9 @@ describe('the folder', () => {
     );
     expect(evaluatePredictions(readPredictions(out), { resamples: 200 })).toEqual(result.evaluation);
     expect(json('evaluation.json')).toMatchObject({ format: 'uscl-external-evaluation', overlap: null });
+    // People open these: a value a line, indented.
+    for (const name of ['evaluation.json', 'metrics.json'])
+      expect(readFileSync(join(out, name), 'utf8')).toBe(`${JSON.stringify(json(name), null, 2)}\n`);
     const exists = await errorOf(() => {
       writeResultFolder(out, result, predictions, false);
     });

@@ -4,7 +4,8 @@ import type { Dataset } from '../../src/dataset/reader.ts';
 import type { ClipRecord } from '../../src/dataset/types.ts';
 import { targetChooser } from '../../src/explain/options.ts';
 import type { PooledClip } from '../../src/explain/clip-pool.ts';
-import { lines, pointsOf } from '../../src/charts/sheet.ts';
+import { camCaptions } from '../../src/explain/cam-picture.ts';
+import { centred, lines, pointsOf } from '../../src/charts/sheet.ts';
 import { errorOf } from '../pretrain/support.ts';
 
 const record = (label: string | null): ClipRecord => ({
@@ -60,6 +61,28 @@ describe('the class that is explained', () => {
     expect(unknown.message).toContain('"d"');
     expect(unknown.remedy).toContain('a, b, c');
   });
+});
+
+test('a picture of heat says what of, how sure, of which frame, and where the heat lies', () => {
+  const facts = { class: 'b', probability: 0.8349, insideShare: 0.9061, frame: 'frame 3 of 9' };
+  expect(camCaptions(clip('a'), facts).map(({ text }) => text)).toEqual([
+    'what speaks for b, given 83 %',
+    'labelled a · frame 3 of 9 · 91 % of the heat inside the field',
+    'clip',
+    'Research use only, not a medical device.',
+  ]);
+  expect(camCaptions(clip(null), { ...facts, insideShare: null })[1]!.text).toBe(
+    'labelled no label · frame 3 of 9 · field not known, or no heat',
+  );
+});
+
+test('a small picture stands in the middle of its tile, the odd pixel to the right and below', () => {
+  const tile = (width: number, height: number) => ({
+    input: new Uint8Array(3 * width * height),
+    raw: { width, height, channels: 3 as const },
+  });
+  expect(centred(tile(20, 30), 100, 50, 30)).toMatchObject({ left: 105, top: 50 });
+  expect(centred(tile(30, 13), 100, 50, 30)).toMatchObject({ left: 100, top: 58 });
 });
 
 describe('words on a sheet', () => {

@@ -8,6 +8,7 @@ import { readExplanation } from '../../src/evaluation/explanations/explanation.t
 import { explain } from '../../src/explain/explain.ts';
 import type { ExplainOptions } from '../../src/explain/options.ts';
 import { writeModel } from '../finetune/finetuned.ts';
+import { probeVideo } from '../../src/video/probe.ts';
 import { errorOf, scratchFolder, tinyDataset, tinyRun } from '../pretrain/support.ts';
 import { fieldedDataset, HEIGHT, WIDTH } from './support.ts';
 
@@ -120,6 +121,7 @@ describe('an explanation of a dataset', () => {
     expect(asked!.answers.map(({ clip }) => clip)).not.toContain('clip2');
     const similarities = asked!.answers.map(({ similarity }) => similarity);
     expect(similarities).toEqual([...similarities].sort((a, b) => b - a));
+    expect(asked!.png).toBe('neighbours/0004-clip3.png');
     expect(existsSync(join(folder, asked!.png))).toBe(true);
     expect(read.notice).toContain('Research use only');
   });
@@ -180,6 +182,45 @@ describe('an explanation of a dataset', () => {
     expect(drawn).toEqual(['clip7', 'clip10']);
   });
 
+  it('draws 24 clips and tells of the nine most like one where nobody said how many', async () => {
+    const many = join(scratch, 'many');
+    await tinyDataset(many, { clips: 27, frames: 1, labelOf: () => 'a' });
+    const { cam, neighbours } = await explained('defaults', {
+      ...{ data: [many], cam: {}, neighbours: { clips: ['clip3'] } },
+    });
+    expect(cam!.entries.filter(({ png }) => png !== null)).toHaveLength(24);
+    expect(neighbours.map(({ answers }) => answers.length)).toEqual([9]);
+  });
+
+  it('frames the clip that was asked about, at a pixel from its picture on all sides', async () => {
+    const { folder, neighbours } = await explained('framed', { neighbours: { clips: ['clip3'], count: 1 } });
+    const sheet = sharp(join(folder, neighbours[0]!.png));
+    const { data, info } = await sheet.raw().toBuffer({ resolveWithObject: true });
+    const colour = (x: number, y: number): string =>
+      data.subarray(info.channels * (y * info.width + x)).toString('hex', 0, 3);
+    // Two tiles of 176 pixels, the first with its corner at (10, 28).
+    expect(info.width).toBe(10 + 2 * 186);
+    const [line, ground] = ['ffb46b', '1b1d21'];
+    const across = [6, 7, 8, 9].map((x) => colour(x, 28 + 88));
+    expect(across).toEqual([ground, line, line, ground]);
+    expect([186, 187, 188, 189].map((x) => colour(x, 28 + 88))).toEqual([ground, line, line, ground]);
+    expect([24, 25, 26, 27].map((y) => colour(10 + 88, y))).toEqual([ground, line, line, ground]);
+    // The answer beside it has no frame.
+    expect([192, 193, 194, 195].map((x) => colour(x, 28 + 88))).toEqual(new Array(4).fill(ground));
+  });
+
+  it('makes a video of a clip of unknown rate, five frames a second and two pictures wide', async () => {
+    const still = join(scratch, 'unknown-rate');
+    await fieldedDataset(still, [{ id: 'one', changes: { fps: null } }]);
+    const { cam, folder } = await explained('video', { data: [still], cam: { video: 'mp4' } });
+    expect(cam!.videos).toMatchObject([{ clip: 'one', frames: 3, fps: 5 }]);
+    // 30 × 20 becomes 320 × 213: twice, with three gaps of 8, a bar of 14 and its words; four lines of 15 below.
+    expect(await probeVideo(join(folder, cam!.videos[0]!.file))).toMatchObject({
+      ...{ frames: 3, fps: 5 },
+      ...{ width: 3 * 8 + 2 * 320 + 14 + 52, height: 3 * 8 + 213 + 4 * 15 + 1 },
+    });
+  });
+
   it('tells datasets apart by their names, and folders within one', async () => {
     const both = await explained('both', { data: [stripes, fielded], map: {} });
     expect(new Set(both.map!.points.map(({ source }) => source))).toEqual(new Set(['stripes', 'fielded']));
@@ -237,6 +278,20 @@ describe('what is there already', () => {
     writeFileSync(join(scratch, 'damaged', 'explain.json'), '{"format": "uscl-explanation"}');
     expect((await errorOf(() => explained('damaged', { cam: {} }))).code).toBe('EXPLANATION_DAMAGED');
     expect((await explained('damaged', { map: {}, overwrite: true })).map).not.toBeNull();
+  });
+
+  it('leaves no list of other clips behind when its successor is stopped', async () => {
+    await explained('replaced', { map: {} });
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    const stopped = explained('replaced', {
+      ...{ data: [fielded], map: {}, overwrite: true, signal: controller.signal },
+      onProgress: () => {
+        controller.abort(reason);
+      },
+    });
+    await expect(stopped).rejects.toBe(reason);
+    expect(readdirSync(join(scratch, 'replaced'))).toEqual([]);
   });
 
   it('stays when it is stopped half-way, without a list that names what is not there', async () => {

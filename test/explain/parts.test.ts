@@ -1,12 +1,11 @@
 /** Parts of explanations that have a promise of their own: where the field is, which clips are drawn, how videos end. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { openDataset } from '../../src/dataset/reader.ts';
 import { insideShare } from '../../src/evaluation/explanations/grad-cam.ts';
 import { choosePictures } from '../../src/explain/cam.ts';
-import { poolClips } from '../../src/explain/clip-pool.ts';
-import { fileName } from '../../src/explain/clip-pool.ts';
+import { defaultParts, fileName, poolClips } from '../../src/explain/clip-pool.ts';
 import { encodeVideo } from '../../src/video/encode.ts';
 import { fieldRegion } from '../../src/explain/cam-picture.ts';
 import { drawScreen } from '../ingest/screens.ts';
@@ -51,6 +50,36 @@ describe('the field of a stored frame', () => {
     const share = (of: Uint8Array): number => insideShare(Float32Array.from(of), region.inside).heat!;
     expect(share(screen.truth)).toBeGreaterThan(0.95);
     expect(share(screen.menus)).toBeLessThan(0.1);
+  });
+});
+
+it('a field is looked for in twelve frames of a clip, even in time', async () => {
+  const flat = Array.from({ length: 24 }, () => new Uint8Array(WIDTH * HEIGHT).fill(90));
+  await fieldedDataset(join(scratch, 'long'), [{ id: 'long', frames: flat }]);
+  using dataset = openDataset(join(scratch, 'long'));
+  const read = vi.spyOn(dataset, 'readFrame');
+  expect(fieldRegion(poolClips([dataset])[0]!)).toBeNull();
+  expect(read.mock.calls.map(([, frame]) => frame)).toEqual([1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23]);
+});
+
+describe('the parts that are made where nobody said which', () => {
+  const clips = (count: number, group?: string) =>
+    Array.from({ length: count }, (_, i) => ({
+      id: `c${i}`,
+      ...(group === undefined ? {} : { changes: { group } }),
+    }));
+  it.each([
+    ['all of them', clips(4), ['a', 'b'], ['cam', 'map', 'neighbours'], []],
+    ['no map of three clips', clips(3), ['a', 'b'], ['cam', 'neighbours'], ['No map: it needs at least 4']],
+    ['no heat without classes', clips(4), null, ['map', 'neighbours'], ['No Grad-CAM: these weights']],
+    ['no neighbours in one group', clips(5, 'g'), ['a'], ['cam', 'map'], ['No nearest clips: all']],
+  ])('%s', async (name, own, classes, made, said) => {
+    await fieldedDataset(join(scratch, name), own);
+    using dataset = openDataset(join(scratch, name));
+    const notes: string[] = [];
+    const parts = defaultParts(poolClips([dataset]), classes, (note) => notes.push(note));
+    expect(parts).toEqual(Object.fromEntries(made.map((part) => [part, {}])));
+    expect(notes).toEqual(said.map((start) => expect.stringContaining(start) as string));
   });
 });
 

@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openDataset } from '../../src/dataset/reader.ts';
@@ -76,6 +76,48 @@ describe('a probe of a run', () => {
         `  against random init ${random[i]!.seed}: ${sign(gain)} (${sign(interval[0])} to ${sign(interval[1])})\n`,
       );
     });
+  });
+
+  test('tells its progress: features in frames to 70 %, then the folds of each network to the whole', async () => {
+    const told: [number, number, string][] = [];
+    await probeRun(run, dataset, {
+      ...QUICK,
+      onProgress: (done, total, note = '') => told.push([done, total, note]),
+    });
+    expect(told.every(([, total]) => total === 100)).toBe(true);
+    const shares = told.map(([done]) => done);
+    expect(shares).toEqual([...shares].sort((a, b) => a - b));
+    const of = (note: RegExp): (readonly [number, string])[] =>
+      told.flatMap(([done, , said]) => (note.test(said) ? [[done, said] as const] : []));
+    // 10 clips of 2 frames each.
+    const features = of(/^features of \d+ of 20 frames$/);
+    for (const [done, said] of features)
+      expect(done).toBe(Math.round((70 * Number(said.split(' ')[2])) / 20));
+    expect(features.at(-1)).toEqual([70, 'features of 20 of 20 frames']);
+    expect(of(/^pretrained: folds$/).at(-1)).toEqual([85, 'pretrained: folds']);
+    expect(of(/^random init \d+: folds$/).at(-1)?.[0]).toBe(100);
+    expect(features.length + of(/: folds$/).length).toBe(told.length);
+  });
+
+  test('says in its table how clips were tested, and of groups that share pictures the first five', async () => {
+    const probe = await probeRun(run, dataset, QUICK);
+    const sets = ['a b', 'c d', 'e f', 'g h', 'i j k l m', 'n o'].map((names) => names.split(' '));
+    const note =
+      'note: groups that share pictures were kept on one side (perhaps one patient; see uscl audit): a + b; c + d; e + f; g + h; i + j + k + l + …';
+    const line = (joined: readonly (readonly string[])[]): string | undefined =>
+      probeTable({ ...probe, joined })
+        .split('\n')
+        .find((one) => one.startsWith('note: groups'));
+    expect(line([])).toBeUndefined();
+    expect(line(sets.slice(0, 5))).toBe(note);
+    expect(line(sets)).toBe(`${note}; …`);
+    const split = (folds: number): string =>
+      probeTable({
+        ...{ ...probe, split: 'main' },
+        pretrained: { ...probe.pretrained, settings: { ...probe.pretrained.settings, folds } },
+      });
+    expect(split(1)).toContain('(accuracy, macro-F1), test of the split main; chance is 0.500\n');
+    expect(split(3)).toContain('(accuracy, macro-F1), the 3 folds of the split main; chance is 0.500\n');
   });
 
   test('says which of the clips pretraining has seen, and whose labels', async () => {
@@ -159,6 +201,25 @@ describe('a probe of a run', () => {
       message: expect.stringContaining('clip') as string,
     });
     writeSplit(folder, split, true);
+
+    // Of the tested clips alone it is told how many pretraining saw; a part that takes no part may share their groups.
+    writeSplit(folder, {
+      ...{ ...split, name: 'first' },
+      parts: [
+        { name: 'test', clips: ids.slice(0, 3) },
+        { name: 'validation', clips: ids.slice(3, 4) },
+        { name: 'train', clips: ids.slice(4) },
+      ],
+    });
+    const first = await probeRun(unlabelled, folder, { ...QUICK, split: 'first', allowLeaks: false });
+    const record = JSON.parse(readFileSync(join(unlabelled, 'dataset.json'), 'utf8')) as {
+      clips: { id: string; role: string }[];
+    };
+    const trained = record.clips.filter(({ role }) => role === 'training').map(({ id }) => id);
+    const seen = ids.slice(0, 3).filter((id) => trained.includes(id)).length;
+    expect(seen).toBeGreaterThan(0);
+    expect([first.leaks, first.overlap]).toEqual([[], { seen, labelsSeen: 0 }]);
+    expect(first.pretrained.clips.map(({ id }) => id)).toEqual(ids.slice(0, 3));
 
     writeSplit(folder, {
       ...split,
