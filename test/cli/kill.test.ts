@@ -2,45 +2,30 @@
  * kill -9 at any moment leaves a run that goes on to the very bits of one left alone. Each round starts the real
  * program on the vendor's kernels, kills it at a random moment, and lets `--resume` finish.
  */
-import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
-import { readLog } from '../../src/runs/log.ts';
 import { scratchFolder, TINY_ONEDNN, tinyDataset } from '../pretrain/support.ts';
-import { compileProgram, linesIn, runUntil, type Moment } from './run.ts';
+import { entriesOf, killMoco, outcomeOf, pretrainUntil } from './kills.ts';
+import { compileProgram } from './run.ts';
 
 const ROUNDS = 20;
 const scratch = scratchFolder();
 const dataset = join(scratch, 'dataset');
 const whole = join(scratch, 'whole');
 const SETTINGS = [...TINY_ONEDNN, 'training.epochs=8', 'checkpoint.keep=3'];
-
-/** Runs `uscl pretrain` into `out`, killed at a moment or left alone. */
-function pretrainUntil(out: string, moment: Moment | null): Promise<number | NodeJS.Signals | null> {
-  const settings = SETTINGS.flatMap((set) => ['--set', set]);
-  return runUntil(['pretrain', dataset, '--out', out, '--resume', ...settings], moment);
-}
-
-const entriesOf = (run: string): number => linesIn(join(run, 'log.jsonl'));
-
-const bitsOf = (run: string): string[] =>
-  ['last', 'best', 'epoch-00003', 'epoch-00006'].map((name) =>
-    readFileSync(join(run, 'checkpoints', `${name}.safetensors`)).toString('base64'),
-  );
-const lossesOf = (run: string): unknown[] =>
-  readLog(run).map((entry) => [entry.kind, entry.step, 'loss' in entry ? entry.loss : null]);
+const CHECKPOINTS = ['last', 'best', 'epoch-00003', 'epoch-00006'];
 
 beforeAll(async () => {
   compileProgram();
   await tinyDataset(dataset, { size: 32 });
-  expect(await pretrainUntil(whole, null)).toBe(0);
+  expect(await pretrainUntil(dataset, whole, SETTINGS, null)).toBe(0);
 });
 
 test(`${ROUNDS} random kills: each time --resume ends in the same bits`, { timeout: 600_000 }, async () => {
   let killed = 0;
-  const expected = { bits: bitsOf(whole), losses: lossesOf(whole) };
+  const expected = outcomeOf(whole, CHECKPOINTS);
   for (let round = 0; round < ROUNDS; round++) {
     const out = join(scratch, `round${round}`);
     const random = randomAt(1, 'kill', round);
@@ -50,12 +35,15 @@ test(`${ROUNDS} random kills: each time --resume ends in the same bits`, { timeo
         ? { entries: 0, delay: random.between(0, 600) }
         : { entries: random.integer(entriesOf(whole)), delay: random.between(0, 40) };
     const isDue = (): boolean => entriesOf(out) >= moment.entries;
-    const exit = await pretrainUntil(out, { isDue, delay: moment.delay });
+    const exit = await pretrainUntil(dataset, out, SETTINGS, { isDue, delay: moment.delay });
     if (exit === 'SIGKILL') killed += 1;
-    expect(await pretrainUntil(out, null)).toBe(0);
-    expect(bitsOf(out)).toEqual(expected.bits);
-    expect(lossesOf(out)).toEqual(expected.losses);
+    expect(await pretrainUntil(dataset, out, SETTINGS, null)).toBe(0);
+    expect(outcomeOf(out, CHECKPOINTS)).toEqual(expected);
     await rm(out, { recursive: true });
   }
   expect(killed).toBeGreaterThan(ROUNDS / 2);
+});
+
+test('two kills of one run of MoCo: it ends in the same bits, following network and queue included', async () => {
+  await killMoco(scratch, 2, 10);
 });
