@@ -250,5 +250,6 @@ def found(case: str) -> dict:
 
 
 settings = {"learningRate": LEARNING_RATE, "momentum": MOMENTUM, "weightDecay": WEIGHT_DECAY}
+result = rounded({"torch": torch.__version__, **settings, "cases": {case: found(case) for case in CASES}})
 path = Path(__file__).parent / "data" / "methods.json"
-path.write_text(json.dumps(rounded({"torch": torch.__version__, **settings, "cases": {case: found(case) for case in CASES}}), separators=(",", ":")) + "\n")
+path.write_text(json.dumps(result) + "\n")
