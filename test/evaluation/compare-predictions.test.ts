@@ -137,8 +137,8 @@ describe('a comparison', () => {
   it('tells how far it is, and stops when told to', async () => {
     const seen: [number, number][] = [];
     await comparePredictions(a, b, { ...quick, onProgress: (done, total) => seen.push([done, total]) });
-    expect(seen.at(-1)).toEqual([400, 400]);
-    expect(seen.map(([done]) => done)).toEqual([...seen.map(([done]) => done)].sort((x, y) => x - y));
+    // Two runs of 200 draws each, fifty at a time.
+    expect(seen).toEqual([50, 100, 150, 200, 250, 300, 350, 400].map((done) => [done, 400]));
     const controller = new AbortController();
     const stopped = comparePredictions(a, b, {
       ...quick,
@@ -268,16 +268,28 @@ describe('the table', () => {
     const comparison = await comparePredictions(a, b, { ...quick, names: ['runs/one', 'runs/two'] });
     const text = comparisonTable(comparison);
     expect(text).toMatch(/^A: runs\/one \(honest\)\nB: runs\/two \(honest\)\n/);
-    const { mean, interval } = comparison.labelRates[0]!.clipMean.scores.balancedAccuracy;
+    const { a: ofA, b: ofB, mean, interval, p } = comparison.labelRates[0]!.clipMean.scores.balancedAccuracy;
     const line = text.split('\n').find((one) => one.includes('balanced accuracy'))!;
-    expect(line).toContain(
-      `+${mean!.toFixed(3)}  *  +${interval![0].toFixed(3)} to +${interval![1].toFixed(3)}`,
-    );
+    expect(line.trim().split(/ {2,}/)).toEqual([
+      'balanced accuracy',
+      ...[ofA!, ofB!].map((score) => score.toFixed(3)),
+      `+${mean!.toFixed(3)}`,
+      '*',
+      `+${interval![0].toFixed(3)} to +${interval![1].toFixed(3)}`,
+      p!.toFixed(3),
+    ]);
     expect(text).toContain('Of 15 such intervals about 1 would do so by chance alone');
     expect(text).toContain('majority of seeds: only A right');
     expect(text).toMatch(/Research use only; not a medical device\.$/);
     const same = comparisonTable(await comparePredictions(a, a, quick));
     expect(same.split('\n').filter((one) => one.includes('  *  '))).toEqual([]);
+  });
+
+  it('has a dash for what is not defined on a side', async () => {
+    const clips = a.clips.map((clip) => ({ ...clip, label: 0 }));
+    const text = comparisonTable(await comparePredictions({ ...a, clips }, { ...b, clips }, quick));
+    const line = text.split('\n').find((one) => one.includes('AUROC'))!;
+    expect(line.trim().split(/ {2,}/)).toEqual(['AUROC, one against rest', '–', '–', '–', '–', '–']);
   });
 
   it('says what is not there', async () => {

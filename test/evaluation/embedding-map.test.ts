@@ -23,6 +23,16 @@ function distance(points: Float64Array, a: number, b: number): number {
   return Math.hypot(points[2 * a]! - points[2 * b]!, points[2 * a + 1]! - points[2 * b + 1]!);
 }
 
+const average = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
+
+function correlation(a: readonly number[], b: readonly number[]): number {
+  const [offA, offB] = [a, b].map((values) => values.map((value) => value - average(values)));
+  const inner = (x: readonly number[], y: readonly number[]): number =>
+    x.reduce((sum, value, i) => sum + value * y[i]!, 0);
+  return inner(offA!, offB!) / Math.sqrt(inner(offA!, offA!) * inner(offB!, offB!));
+}
+
 describe('a map of clips', () => {
   it('is the same for the same features and seed, and another for another seed', async () => {
     const rows = heaps(3, 8);
@@ -45,12 +55,49 @@ describe('a map of clips', () => {
     }
   });
 
+  it('puts heaps that have nothing to do with each other more or less where their features lie', async () => {
+    // Heaps along half a circle, too far apart for any clip to be among the nearest of another heap's.
+    const [heapCount, each] = [6, 12];
+    const correlations: number[] = [];
+    for (const seed of [0, 1, 2, 3, 4, 5]) {
+      const random = randomAt(seed, 'half a circle');
+      const features = Float32Array.from({ length: heapCount * each * DIM }, (_, i) => {
+        const angle = (Math.PI * (Math.floor(i / DIM) % heapCount)) / (heapCount - 1);
+        return ([Math.cos(angle), Math.sin(angle)][i % DIM] ?? 0) + 0.03 * random.normal();
+      });
+      const { points } = await embeddingMap(normaliseRows(features, DIM), DIM, { seed, neighbours: 5 });
+      const centres = Array.from({ length: heapCount }, (_, heap) =>
+        [0, 1].map((axis) =>
+          average(Array.from({ length: each }, (_, i) => points[2 * (i * heapCount + heap) + axis]!)),
+        ),
+      );
+      const pairs = centres.flatMap((here, a) =>
+        centres.slice(a + 1).map((there, more) => ({
+          apart: more + 1,
+          onMap: Math.hypot(here[0]! - there[0]!, here[1]! - there[1]!),
+        })),
+      );
+      correlations.push(
+        correlation(
+          pairs.map(({ apart }) => apart),
+          pairs.map(({ onMap }) => onMap),
+        ),
+      );
+    }
+    // From the principal plane about 0.5; from a start that knows nothing about 0.
+    expect(average(correlations)).toBeGreaterThan(0.3);
+  });
+
   it('is laid out for few clips, and for clips that are all the same', async () => {
     const { points, neighbours } = await embeddingMap(heaps(2, 2), DIM);
     expect(neighbours).toBe(3);
     expect(points.every(Number.isFinite)).toBe(true);
     const same = normaliseRows(new Float32Array(12 * DIM).fill(1), DIM);
-    expect((await embeddingMap(same, DIM)).points.every(Number.isFinite)).toBe(true);
+    const parted = [...(await embeddingMap(same, DIM)).points];
+    expect(parted.every(Number.isFinite)).toBe(true);
+    // Noise parts them in both directions.
+    for (const axis of [0, 1])
+      expect(new Set(parted.filter((_, i) => i % 2 === axis).map((value) => value.toFixed(2))).size).toBe(12);
     const zero = await embeddingMap(new Float32Array(12 * DIM), DIM);
     expect(zero.points.every(Number.isFinite)).toBe(true);
   });

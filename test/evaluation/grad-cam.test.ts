@@ -112,6 +112,15 @@ it('scores that are not finite are an error, not a map', () => {
   expect(codeOf(() => plan.explain(1, () => [0]))).toBe('NON_FINITE');
 });
 
+it('no image needs no map; more than a batch, or less than none, is an error of the caller', () => {
+  using backend = open('reference');
+  using parameters = goldenParameters(backend, NETWORK);
+  using plan = new CamPlan(backend, NETWORK, parameters, { layer: 'layer4', batch: 1 });
+  plan.input.set(images.subarray(0, SIZE * SIZE));
+  expect(plan.explain(0, () => [])).toEqual([]);
+  for (const count of [2, -1, NaN]) expect(() => plan.explain(count, () => [0, 0])).toThrow(RangeError);
+});
+
 describe('the layer that is looked at', () => {
   it('is a stage by its last value, or a value by its name', () => {
     expect(camLayer(NETWORK, 'layer4')).toEqual({ layer: 'layer4.1', shape: [128, 2, 2] });

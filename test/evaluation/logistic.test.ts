@@ -163,6 +163,54 @@ describe('minimise', () => {
     expect(rosenbrock.x[1]).toBeCloseTo(1, 6);
   });
 
+  /** Minimises ½ Σ kᵢ·xᵢ² and counts how often it was asked for. */
+  function bowl(curvatures: readonly number[], start: readonly number[], tolerance: number) {
+    let calls = 0;
+    const found = minimise(
+      (x, gradient) => {
+        calls++;
+        let value = 0;
+        curvatures.forEach((curvature, i) => {
+          gradient[i] = curvature * x[i]!;
+          value += 0.5 * curvature * x[i]! ** 2;
+        });
+        return value;
+      },
+      Float64Array.from(start),
+      { tolerance, maxIterations: 200 },
+    );
+    return { ...found, calls };
+  }
+
+  it('counts its steps: none at the minimum, one where the first step meets it', () => {
+    expect(bowl([1], [0], 1e-9)).toMatchObject({ iterations: 0, converged: true, calls: 1 });
+    expect(bowl([1], [1], 1e-9)).toMatchObject({ iterations: 1, converged: true, calls: 2 });
+  });
+
+  it('turns back where a step went past the minimum and up the other side', () => {
+    // The step of 1 goes from 0.1 to −0.095: lower, but steeper than 0.9 of where it came from.
+    const found = bowl([1.95], [0.1], 1e-9);
+    expect(found.converged).toBe(true);
+    expect(found.x[0]).toBeCloseTo(0, 12);
+  });
+
+  it('takes steps of the length that the last curvature suggests, on steep bowls and on flat ones', () => {
+    const steep = bowl([900, 1000, 1100, 1300, 1500], [1, 2, -1, 0.5, 0.3], 1e-9);
+    const flat = bowl([1e-3, 1.2e-3, 2e-3, 9e-4], [1, 2, -1, 3], 1e-12);
+    for (const { converged, calls } of [steep, flat]) {
+      expect(converged).toBe(true);
+      // 12 and 18; with steps of the unscaled gradient 77, and no end at all.
+      expect(calls).toBeLessThan(30);
+    }
+  });
+
+  it('goes downhill where a product of the memory leaves the range of numbers', () => {
+    // Products of steps and gradients are about 1e-310, and one over them is infinite.
+    const found = bowl([1, 3], [1e-155, 1e-155], 1e-157);
+    expect(found.converged).toBe(true);
+    for (const value of found.x) expect(Math.abs(value)).toBeLessThan(1e-157);
+  });
+
   it('says so when iterations run out', () => {
     const found = minimise(
       (x, gradient) => {

@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
 import { confusionMatrix, scoresOfConfusion } from '../../src/evaluation/scores/metrics.ts';
-import { compareProbes, probe, type ProbeInput } from '../../src/evaluation/probes/probe.ts';
+import {
+  compareProbes,
+  LEFT_OUT,
+  probe,
+  type ProbeInput,
+  TRAIN_ONLY,
+} from '../../src/evaluation/probes/probe.ts';
 import { probeComparisonSchema, probeResultSchema } from '../../src/evaluation/probes/probe-result.ts';
 import { codeOfAsync, makeData } from './support.ts';
 
@@ -135,6 +141,23 @@ describe('probe', () => {
     const after = await probe({ ...data, embeddings: shuffled, ...quick });
     expect(after.knn.clipPredictions).toEqual(before.knn.clipPredictions);
     expect(after.linear.clipPredictions).toEqual(before.linear.clipPredictions);
+  });
+
+  it('tests by a folding that is given, and needs of it a labelled clip to test', async () => {
+    const data = makeData({ seed: 12, ...shape, signal: 6 });
+    // Six clips of three groups, one of each class, are learnt from, tested or left out in turn.
+    const fold = Int32Array.from(
+      data.clips,
+      (_, clip) => [TRAIN_ONLY, 0, LEFT_OUT][Math.floor(clip / 6) % 3]!,
+    );
+    const { clips, settings, linear } = await probe({ ...data, ...quick, fold });
+    expect(clips.map(({ id }) => id)).toEqual(
+      data.clips.flatMap(({ id }, clip) => (fold[clip] === 0 ? [id] : [])),
+    );
+    expect(settings).toMatchObject({ folds: 1, seeds: 1 });
+    expect(linear.clip.balancedAccuracy.mean).toBeGreaterThan(0.9);
+    const nobody = Int32Array.from(fold, (one) => (one === 0 ? LEFT_OUT : one));
+    expect(await codeOfAsync(probe({ ...data, ...quick, fold: nobody }))).toBe('SPLIT_UNEVEN');
   });
 
   it('reports progress by fold and stops at a signal', async () => {

@@ -30,6 +30,13 @@ describe('nearest clips', () => {
     expect(codeOf(() => nearestClips(rows, 2, 0, { isExcluded: () => true }))).toBe('NEIGHBOURS_NONE');
   });
 
+  it('are eight where nobody said how many', () => {
+    const many = Float32Array.from({ length: 24 }, (_, i) =>
+      i % 2 === 0 ? Math.cos(i / 20) : Math.sin((i - 1) / 20),
+    );
+    expect(nearestClips(many, 2, 0).map(({ clip }) => clip)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  });
+
   it('are compared by what differs: a common direction and the scale of a feature do not count', () => {
     const features = [0, 1, 2, 3, 4, 5].flatMap((i) => [Math.sin(2.3 * i), Math.cos(1.7 * i)]);
     const shifted = features.map((value, i) => (i % 2 === 0 ? 100 + 3 * value : 50 + value));

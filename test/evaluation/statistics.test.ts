@@ -143,6 +143,13 @@ describe('symmetricEigenvalues', () => {
     }
   });
 
+  it('turns by sides of length 1, as 0.6 and 0.8 have it', () => {
+    const [large, small] = symmetricEigenvalues(Float64Array.of(1, 0.6, 0.6, 1.35), 2);
+    // 1.175 ± √(0.175² + 0.6²)
+    expect(large).toBeCloseTo(1.8, 12);
+    expect(small).toBeCloseTo(0.55, 12);
+  });
+
   it('names values that are not finite as such', () => {
     for (const value of [NaN, Infinity])
       expect(() => symmetricEigenvalues(Float64Array.of(1, value, value, 1), 2)).toThrow('not finite');

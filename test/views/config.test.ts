@@ -49,10 +49,15 @@ describe('view configuration', () => {
     [{ augment: { blur: { probability: 2 } } }, 'augment.blur.probability'],
     [{ augment: { cutout: { holes: 0 } } }, 'augment.cutout.holes'],
     [{ augment: { sharpen: { degree: 6 } } }, 'augment.sharpen.degree'],
+    [{ augment: { sharpen: { degree: -2 } } }, 'augment.sharpen.degree'],
     [{ normalise: { std: 0 } }, 'normalise.std'],
     [{ normalise: { mean: [1, 2, 3] } }, 'normalise.mean'],
   ])('refuses %j at its key', (value, key) => {
     expect(complaints(viewSchema, value)).toEqual([key]);
+  });
+
+  it.each([-1, 0, 5])('takes %i as a degree of sharpening', (degree) => {
+    expect(viewSchema.parse({ augment: { sharpen: { degree } } }).augment.sharpen.degree).toBe(degree);
   });
 
   it('takes a mean and a deviation a channel for three channels', () => {

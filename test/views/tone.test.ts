@@ -89,6 +89,12 @@ describe('jitter', () => {
   });
 });
 
+it('a turn of less than rounding leaves red where the circle closes', () => {
+  const red = Uint8Array.of(200, 50, 50);
+  for (const hue of [-1e-18, 1e-18])
+    expect([...colour(red, { ...NEUTRAL, hue })]).toEqual([...red].map((byte) => Math.fround(byte / 255)));
+});
+
 describe('the intensity curve', () => {
   const points = [0.2, 0.9, 0.6, 0.3] as const;
 
