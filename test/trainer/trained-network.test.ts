@@ -1,0 +1,78 @@
+/** What every network in training has: groups of parameters by name, and native memory that is given back. */
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { openBackend } from '../../src/engine/open.ts';
+import type * as Memory from '../../src/engine/onednn/native/memory.ts';
+import { resolveFinetune } from '../../src/finetune/config.ts';
+import { readSource } from '../../src/finetune/source.ts';
+import { TunedNetwork } from '../../src/finetune/tuned-network.ts';
+import { resolveConfig } from '../../src/runs/config.ts';
+import { randomBackbone } from '../../src/trainer/backbone.ts';
+import { parameterGroups } from '../../src/trainer/trained-network.ts';
+import { TUNE_ONEDNN } from '../finetune/support.ts';
+import { TINY_ONEDNN } from '../pretrain/support.ts';
+
+/** Bytes of native memory that are held, by their block. */
+const held = vi.hoisted(() => new Map<object, number>());
+vi.mock('../../src/engine/onednn/native/memory.ts', async (load) => {
+  const memory = await load<typeof Memory>();
+  return {
+    ...memory,
+    allocateBlock: (bytes: number) => {
+      const block = memory.allocateBlock(bytes);
+      held.set(block, block.bytes);
+      return {
+        ...block,
+        [Symbol.dispose]() {
+          held.delete(block);
+          block[Symbol.dispose]();
+        },
+      };
+    },
+  };
+});
+
+afterEach(() => {
+  held.clear();
+});
+
+const inUse = (): number => [...held.values()].reduce((sum, bytes) => sum + bytes, 0);
+
+describe('native memory', () => {
+  const open = () => openBackend({ kind: 'onednn', threads: 1 });
+
+  test('of a network in training is given back, and that of its optimizer at each new start', () => {
+    using backend = open();
+    const before = inUse();
+    const config = resolveFinetune({ set: [...TUNE_ONEDNN, 'layers=all'] });
+    {
+      using network = new TunedNetwork(backend, config, readSource('random', 1), 2);
+      network.start(1);
+      const started = inUse();
+      network.start(2);
+      expect(inUse()).toBe(started);
+      network.training(2);
+      expect(inUse()).toBeGreaterThan(started);
+    }
+    expect(inUse()).toBe(before);
+  });
+
+  test('of a network that is only looked through is given back', () => {
+    using backend = open();
+    const before = inUse();
+    {
+      using backbone = randomBackbone(backend, resolveConfig({ set: TINY_ONEDNN }), 1);
+      expect(inUse() - before).toBeGreaterThan(backbone.plan.bytes);
+    }
+    expect(inUse()).toBe(before);
+  });
+});
+
+test('parameters train at the rate of the run, with weight decay unless a pattern spares them', () => {
+  const names = ['conv1.weight', 'bn1.weight', 'bn1.bias', 'fc.bias'];
+  const { optimizer } = resolveConfig({ set: ['optimizer.weightDecay=0.1', 'optimizer.noDecay=["bn*"]'] });
+  expect(parameterGroups(names, optimizer)).toEqual([
+    { parameters: ['conv1.weight', 'fc.bias'], learningRateFactor: 1, weightDecay: 0.1 },
+    { parameters: ['bn1.weight', 'bn1.bias'], learningRateFactor: 1, weightDecay: 0 },
+  ]);
+  expect(parameterGroups(names, { ...optimizer, noDecay: ['*'] })).toHaveLength(1);
+});
