@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { randomAt } from '../../src/base/random.ts';
 import { openDataset } from '../../src/dataset/reader.ts';
 import { BatchSchedule, openFeed } from '../../src/pretrain/batch-schedule.ts';
 import { openMethod } from '../../src/pretrain/open-method.ts';
@@ -60,5 +61,31 @@ describe('what training is fed', () => {
     const later = await batchesOf([], 3);
     expect(later.batches.length).toBeLessThan(whole.batches.length);
     expect(later.batches).toEqual(whole.batches.slice(-later.batches.length));
+  });
+
+  test('takes further streams in whole passes over their clips, each in the order of its address', () => {
+    using dataset = openDataset(folder);
+    const config = resolveConfig({ set: [...TINY, 'data.labelRate=0.3', 'seed=4', 'training.epochs=6'] });
+    const split = splitClips(dataset.clips, dataset.manifest.classes, config.data, config.seed);
+    const labelled = split.training.filter((clip) => split.labels[clip]! >= 0);
+    const streams = [
+      { clips: 'training', count: 4, views: 'pair' },
+      { clips: 'labelled', count: 3, views: 'pair' },
+      { clips: 'training', count: 5, views: 'pair' },
+    ] as const;
+    const schedule = new BatchSchedule(dataset.clips, split, config, streams);
+    const seen: number[][] = [[], []];
+    for (let number = 0; schedule.batch(number) !== null; number++) {
+      const { parts } = schedule.batch(number)!;
+      expect(parts.map(({ clips }) => clips.length)).toEqual([4, 3, 5]);
+      for (const i of [0, 1]) seen[i]!.push(...parts[i + 1]!.clips);
+    }
+    for (const [i, pool] of [labelled, split.training].entries()) {
+      expect(seen[i]!.length).toBeGreaterThan(3 * pool.length);
+      const passes = Array.from({ length: seen[i]!.length }, (_, pass) =>
+        randomAt(config.seed, 'stream', i + 1, pass).shuffled([...pool]),
+      );
+      expect(seen[i]).toEqual(passes.flat().slice(0, seen[i]!.length));
+    }
   });
 });

@@ -244,16 +244,18 @@ describe('resume', () => {
   });
 
   test.each([
-    ['seed=1', 'seed'],
-    ['optimizer.learningRate=1', 'optimizer.learningRate'],
-    ['view.spg.beta=[1, 1]', 'view.spg.beta'],
-    ['training.epochs=4', 'training.epochs'],
-  ])('with %s is refused, naming the key', async (setting, key) => {
+    ['seed=1', 'seed', '0'],
+    ['optimizer.learningRate=1', 'optimizer.learningRate', '0.0003'],
+    ['view.spg.beta=[1, 1]', 'view.spg.beta', '[0.5,0.5]'],
+    ['training.epochs=4', 'training.epochs', '3'],
+  ])('with %s is refused, naming the key and both values', async (setting, key, was) => {
     const before = lastOf(whole);
     const error = await errorOf(() =>
       pretrain({ dataset, out: whole, resume: true, config: { set: [...TINY, ...set, setting] } }),
     );
     expect(error).toMatchObject({ code: 'RESUME_CHANGED', kind: 'usage', where: `key ${key}` });
+    const asked = setting.slice(setting.indexOf('=') + 1).replaceAll(' ', '');
+    expect(error.message).toContain(`started with ${key}=${was}, not ${asked}.`);
     expect(lastOf(whole).equals(before)).toBe(true);
   });
 
