@@ -1,5 +1,5 @@
 /** Runs as the programs leave them, without any training: predictions of a made-up skill, logs, explanations. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -344,4 +344,19 @@ export function fixturePretrain(folder: string, dataset: string, options: Fixtur
   if (complete) write('metrics.json', {});
   writeFileSync(join(folder, 'log.jsonl'), entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
   return folder;
+}
+
+/** Copies a run to `copy`, some of its files changed, or gone where null stands for one. */
+export function changedRun(
+  run: string,
+  copy: string,
+  files: Readonly<Record<string, ((text: string) => string) | null>>,
+): string {
+  cpSync(run, copy, { recursive: true });
+  for (const [file, change] of Object.entries(files)) {
+    const path = join(copy, file);
+    if (change === null) rmSync(path);
+    else writeFileSync(path, change(readFileSync(path, 'utf8')));
+  }
+  return copy;
 }

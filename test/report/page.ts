@@ -13,6 +13,11 @@ export function words(text: string): string {
     .trim();
 }
 
+/** As words, without the space that a tag leaves before a stop. */
+export function said(text: string): string {
+  return words(text).replaceAll(/ ([,.;])/g, '$1');
+}
+
 /** Head and rows of every table with this label, cells as words. */
 export function tables(page: string, label: string): readonly (readonly (readonly string[])[])[] {
   return page.split('<div class="scroll"').flatMap((part) => {

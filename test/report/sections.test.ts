@@ -1,0 +1,236 @@
+/**
+ * What a page says beside its scores: mistakes, model card, environment, and what was not recorded. Whole sentences and
+ * tables, with numbers computed from the run's own files.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { evaluationSchema, type Score } from '../../src/evaluation/scores/evaluation-result.ts';
+import { readPredictions } from '../../src/evaluation/scores/predictions.ts';
+import { type ReportOptions, writeReport } from '../../src/report/report.ts';
+import {
+  changedRun,
+  CLASSES,
+  fixtureDataset,
+  fixtureFinetune,
+  fixturePretrain,
+  scratchFolder,
+} from './fixture.ts';
+import { factsOf, said, tableOf, tables, words } from './page.ts';
+
+const scratch = scratchFolder();
+const at = (name: string): string => join(scratch, name);
+let pages = 0;
+async function page(runs: string | readonly string[], options: ReportOptions = {}): Promise<string> {
+  const out = at(`page-${++pages}.html`);
+  await writeReport([runs].flat().map(at), out, options);
+  return readFileSync(out, 'utf8');
+}
+function changed(run: string, files: Parameters<typeof changedRun>[2]): string {
+  const name = `changed-${++pages}`;
+  changedRun(at(run), at(name), files);
+  return name;
+}
+const mean = (values: readonly number[]): number => values.reduce((sum, x) => sum + x, 0) / values.length;
+const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
+
+beforeAll(async () => {
+  await fixtureDataset(at('data'));
+  await fixtureFinetune(at('tuned'), at('data'), { skill: 0.3 });
+  fixturePretrain(at('pretrained'), at('data'));
+});
+
+describe('the worst mistakes', () => {
+  /** Clips that the mean of seeds and frames is wrong about, surest first, from the file of predictions. */
+  function mistakes(run: string) {
+    const { clips, cells } = readPredictions(at(run));
+    const rows = cells.filter(({ labelRate }) => labelRate === 1).flatMap((cell) => cell.rows);
+    const columns = (frames: readonly (readonly number[])[]): number[] =>
+      CLASSES.map((_, c) => mean(frames.map((frame) => frame[c]!)));
+    const largest = (values: readonly number[]): number => values.indexOf(Math.max(...values));
+    return clips
+      .map(({ id, group, label }, clip) => {
+        const seeds = rows.filter((row) => row.clip === clip);
+        const bySeed = seeds.map(({ probabilities }) => columns(probabilities));
+        const all = columns(bySeed);
+        const answer = largest(all);
+        const frames = seeds.flatMap(({ frames: numbers, probabilities }) =>
+          numbers.map((number, i) => [probabilities[i]![answer]!, number] as const),
+        );
+        const [, frame] = frames.reduce((best, one) => (one[0] > best[0] ? one : best));
+        const wrong = bySeed.filter((seed) => largest(seed) !== label).length;
+        return { id, group, truth: label!, answer, sure: all[answer]!, truly: all[label!]!, wrong, frame };
+      })
+      .filter(({ truth, answer }) => truth !== answer)
+      .sort((a, b) => b.sure - b.truly - (a.sure - a.truly));
+  }
+
+  test('are told surest first, those that fit as pictures with what was said of them', async () => {
+    const found = mistakes('tuned');
+    expect(found.length).toBeGreaterThan(5);
+    const text = await page('tuned', { datasets: [at('data')], mistakes: 3 });
+    expect(said(text)).toContain(
+      `By the mean of all seeds and frames the model was wrong about ${found.length} clips; the surest mistakes come first.`,
+    );
+    expect(tableOf(text, 'Clips the model was wrong about')).toEqual([
+      ['Clip', 'Group', 'True class', 'Said', 'with', 'True class given', 'Seeds wrong', 'Frame'],
+      ...found.map(({ id, group, truth, answer, sure, truly, wrong, frame }) => [
+        ...[id, group, CLASSES[truth], CLASSES[answer], percent(sure), percent(truly)],
+        ...[`${wrong} of 3`, String(frame)],
+      ]),
+    ]);
+    const pictures = [
+      ...text.matchAll(/<img[^>]*alt="Frame ([^"]*)"[^]*?<figcaption>([^]*?)<\/figcaption>/g),
+    ];
+    expect(pictures.map(([, alt, caption]) => [alt, said(caption!)])).toEqual(
+      found
+        .slice(0, 3)
+        .map(({ id, truth, answer, sure, wrong, frame }) => [
+          `${frame} of clip ${id}, which is ${CLASSES[truth]!} and was taken for ${CLASSES[answer]!}`,
+          `${CLASSES[answer]!}, not ${CLASSES[truth]!} said with ${percent(sure)}, ${wrong} of 3 seeds wrong. Frame ${frame} of ${id}.`,
+        ]),
+    );
+  });
+
+  test('are listed up to thirty, and none is said to be none', async () => {
+    await fixtureFinetune(at('hopeless'), at('data'), { skill: -6, labelRates: [1], seeds: 1 });
+    const hopeless = await page('hopeless');
+    expect(mistakes('hopeless')).toHaveLength(36);
+    expect(tableOf(hopeless, 'Clips the model was wrong about')).toHaveLength(31);
+    expect(words(hopeless)).toContain('6 more are in predictions.json.');
+    await fixtureFinetune(at('perfect'), at('data'), { skill: 9, labelRates: [1], seeds: 1 });
+    const perfect = await page('perfect');
+    expect(words(perfect)).toContain('By the mean of all seeds the model was wrong about no clip.');
+    expect(tables(perfect, 'Clips the model was wrong about')).toEqual([]);
+    expect(words(await page('tuned'))).not.toContain('more are in predictions.json');
+  });
+});
+
+describe('the model card', () => {
+  test('of a fine-tuning has its shape, its clips and its results', async () => {
+    const facts = factsOf(await page('tuned'));
+    const { balancedAccuracy, auroc } = evaluationSchema
+      .parse(JSON.parse(readFileSync(at('tuned/metrics.json'), 'utf8')))
+      .labelRates.at(-1)!.clipMean.scores;
+    const withEnds = ({ mean: value, interval }: Score): string =>
+      `${value!.toFixed(3)} (95 % interval ${interval!.map((end) => end.toFixed(3)).join('–')})`;
+    expect(facts.get('Model')).toBe(
+      'resnet18, width 64, 32 px, one channel; start: random weights; trained: the last residual block and the new classifier',
+    );
+    expect(facts.get('Purpose')).toMatch(/^Research on telling apart normal , b-lines , consolidation in/);
+    expect(facts.get('Trained on')).toBe('phantom , 36 clips');
+    expect(facts.get('Measured on')).toBe('36 clips of 18 groups, protocol honest');
+    expect(facts.get('Results at clip level')).toBe(
+      `balanced accuracy ${withEnds(balancedAccuracy)} and mean AUROC ${withEnds(auroc)}`,
+    );
+    expect(facts.get('Known limits')).toMatch(/^Other devices, depths, .* diagram shows\.$/);
+  });
+
+  test('of a pretraining claims nothing', async () => {
+    const facts = factsOf(await page('pretrained'));
+    expect(facts.get('Model')).toBe('Backbone: resnet18, width 64, 224 px, one channel');
+    expect(facts.get('Purpose')).toBe(
+      'Features of ultrasound frames, to be fine-tuned or probed in research.',
+    );
+    expect(facts.get('Trained on')).toBe('phantom , 28 clips');
+    expect([facts.get('Measured on'), facts.get('Results at clip level')]).toEqual([
+      'nothing yet',
+      'none: pretraining has no task',
+    ]);
+    expect(facts.get('Known limits')).toMatch(/^Other devices, depths, .* were not tested\.$/);
+  });
+
+  test('stands beside the machine that the run was computed on', async () => {
+    const text = await page('tuned');
+    const facts = factsOf(text);
+    expect(
+      ['uscl', 'Revision', 'Kernels', 'Node.js', 'System', 'Processor', 'Memory'].map((name) =>
+        facts.get(name),
+      ),
+    ).toEqual([
+      ...['0.1.0', '0123456789abcdef0123456789abcdef01234567'],
+      ...['oneDNN 2.6.3 (onednn), 2 threads, avx512', 'v20.20.2', 'linux 6.1', 'A Processor × 2', '8.0 GiB'],
+    ]);
+    expect(words(text)).toContain(
+      'Computed with uscl 0.1.0 (revision 0123456789ab), oneDNN 2.6.3, Node.js 20.20.2, on 2 processors (A Processor).',
+    );
+    const dirty = changed('tuned', {
+      'environment.json': (json) => json.replace('abcdef01234567"', 'abcdef01234567+"'),
+    });
+    expect(words(await page(dirty))).toContain('(revision 0123456789ab, with local changes), oneDNN');
+    const packed = changed('tuned', {
+      'environment.json': (json) => json.replace(/"revision":"\w+"/, '"revision":null'),
+    });
+    const unversioned = await page(packed);
+    expect(words(unversioned)).toContain('Computed with uscl 0.1.0, oneDNN');
+    expect(factsOf(unversioned).get('Revision')).toBe('not from a checkout');
+  });
+});
+
+test('under the title stands what the run was and when it ended, of several their kinds', async () => {
+  const ended = (seconds: number): string =>
+    `ended ${new Date(1000 * seconds).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+  // Two label rates, nine trainings of six epochs each; fifty steps.
+  expect(said(await page('tuned'))).toContain(`Fine-tuning on phantom, ${ended(1_790_000_000 + 108)}`);
+  expect(said(await page('pretrained'))).toContain(`Pretraining on phantom, ${ended(1_790_000_000 + 50)}`);
+  expect(words(await page(['tuned', 'pretrained']))).toContain(
+    '2 runs: tuned (fine-tuning) and pretrained (pretraining)',
+  );
+});
+
+test('what a run has not recorded is said not to be recorded', async () => {
+  const tuned = await page(
+    changed('tuned', { 'dataset.json': null, 'environment.json': null, 'source.json': null }),
+  );
+  const text = words(tuned);
+  expect(factsOf(tuned).get('Dataset')).toBe('not recorded');
+  expect([factsOf(tuned).get('Trained on'), factsOf(tuned).get('Start')]).toEqual([
+    'not recorded',
+    'not recorded',
+  ]);
+  expect(text).toContain('Where its weights came from was not recorded.');
+  expect(text).toContain('What the run was computed on was not recorded.');
+  expect(text).toContain('The run has not recorded what it was computed on.');
+  expect(text).toContain(
+    'Scored were 36 labelled clips of 18 groups (patients, or single clips where the patient is not known), in 3',
+  );
+  const pretrained = words(await page(changed('pretrained', { 'dataset.json': null })));
+  expect(pretrained).toContain('Which clips were held out was not recorded.');
+  expect(pretrained).toContain('Training used clips that were not recorded, in batches of');
+  expect(pretrained).toContain('The run has not recorded which clips it went through.');
+});
+
+test('one held-out clip was held out, not were', async () => {
+  await fixtureDataset(at('five'), { clips: 5 });
+  fixturePretrain(at('small'), at('five'));
+  expect(words(await page('small'))).toContain(
+    '1 clip of 5, in whole groups, was held out and scored after each epoch.',
+  );
+});
+
+test('a rank that falls below half is called the mark of a shortcut, one that does not is not', async () => {
+  const ranks = (first: number, last: number): Promise<string> =>
+    page(
+      changed('pretrained', {
+        'log.jsonl': (text) =>
+          text
+            .replaceAll(/("effectiveRank":)13\b/g, `$1${first}`)
+            .replaceAll(/("effectiveRank":)17\b/g, `$1${last}`),
+      }),
+    );
+  const shortcut = 'Falling rank while pairs find each other is the mark of a shortcut being learnt.';
+  const fallen = words(await ranks(12, 5));
+  expect(fallen).toContain('The effective rank of held-out features went from 12 to 5 .');
+  expect(fallen).toContain(shortcut);
+  expect(words(await ranks(12, 6))).not.toContain(shortcut);
+  expect(words(await ranks(12, 1.9))).toContain('So low a rank is a collapse');
+  expect(words(await ranks(12, 2))).not.toContain('So low a rank is a collapse');
+});
+
+test('the results say what is in a cell', async () => {
+  expect(words(await page('tuned'))).toContain(
+    'Each cell has the score (mean of 3 seeds) and below it the 95 % interval from 200 bootstrap draws of whole groups.',
+  );
+  await fixtureFinetune(at('one'), at('data'), { seeds: 1, labelRates: [1] });
+  expect(words(await page('one'))).toContain('Each cell has the score and below it the 95 % interval');
+});
