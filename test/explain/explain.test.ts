@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { openDataset } from '../../src/dataset/reader.ts';
 import { parseCsv } from '../../src/formats/csv.ts';
 import { readExplanation } from '../../src/evaluation/explanations/explanation.ts';
 import { explain } from '../../src/explain/explain.ts';
@@ -207,6 +208,67 @@ describe('an explanation of a dataset', () => {
     expect([24, 25, 26, 27].map((y) => colour(10 + 88, y))).toEqual([ground, line, line, ground]);
     // The answer beside it has no frame.
     expect([192, 193, 194, 195].map((x) => colour(x, 28 + 88))).toEqual(new Array(4).fill(ground));
+  });
+
+  it('draws the middle frame of each answer in rows of five, its label green where it is that of the first', async () => {
+    const { folder, neighbours } = await explained('sheet', { neighbours: { clips: ['clip3'], count: 6 } });
+    const { data, info } = await sharp(join(folder, neighbours[0]!.png))
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    // Tiles of 176 with 10 between them, 50 for words below each, 28 above all.
+    expect([info.width, info.height]).toEqual([10 + 5 * 186, 28 + 2 * 236]);
+    const pixel = (x: number, y: number): readonly number[] => [
+      ...data.subarray(3 * (y * info.width + x)).subarray(0, 3),
+    ];
+    using stored = openDataset(stripes);
+    const shown = [neighbours[0]!.query, ...neighbours[0]!.answers];
+    expect(shown).toHaveLength(7);
+    for (const [i, { clip, label }] of shown.entries()) {
+      const [left, top] = [10 + 186 * (i % 5), 28 + 236 * Math.floor(i / 5)];
+      const record = stored.clips.find(({ id }) => id === clip)!;
+      const frame = stored.readFrame(record, 2);
+      // 16 pixels become 176: the middle of each eleven is about what was stored.
+      const off = frame.map((value, at) =>
+        Math.abs(pixel(left + 11 * (at % 16) + 5, top + 11 * Math.floor(at / 16) + 5)[0]! - value),
+      );
+      expect(off.reduce((sum, value) => sum + value, 0) / off.length).toBeLessThan(4);
+      const words = Array.from({ length: 176 * 15 }, (_, n) =>
+        pixel(left + (n % 176), top + 194 + Math.floor(n / 176)),
+      );
+      expect(words.some(([red, green]) => green! - red! > 60)).toBe(label === neighbours[0]!.query.label);
+    }
+    expect(new Set(shown.map(({ label }) => label)).size).toBe(2);
+  });
+
+  it('writes cosines to six digits, and of each clip the picture of the frame that is surest', async () => {
+    const { cam, neighbours } = await explained('surest', {
+      ...{ cam: { clips: clipsOf }, neighbours: { clips: ['clip3'], count: 11, sameGroup: true } },
+    });
+    for (const clip of clipsOf) {
+      const frames = cam!.entries.filter((entry) => entry.clip === clip);
+      const surest = Math.max(...frames.map(({ probability }) => probability));
+      const first = frames.findIndex(({ probability }) => probability === surest);
+      expect(frames.map(({ png }) => png !== null)).toEqual(frames.map((_, i) => i === first));
+    }
+    const { answers, sameGroup } = neighbours[0]!;
+    expect([answers.length, sameGroup]).toEqual([11, true]);
+    for (const { similarity } of answers) {
+      expect(String(Math.abs(similarity)).length).toBeLessThanOrEqual('0.123456'.length);
+      expect(Math.abs(similarity)).toBeLessThanOrEqual(1);
+    }
+  });
+
+  it('looks at four frames of a clip where nobody said how many, and at 64 at most', async () => {
+    const read = explain({
+      ...{ source: model, data: [stripes], out: join(scratch, 'four'), backend: 'reference' },
+      cam: { pictures: 0 },
+    });
+    expect((await read).cam!.entries.filter(({ clip }) => clip === 'clip0')).toHaveLength(4);
+    const most = await explained('most', { data: [fielded], cam: { pictures: 0 }, framesPerClip: 64 });
+    expect(most.framesPerClip).toBe(64);
+    expect((await errorOf(() => explained('more', { cam: {}, framesPerClip: 65 }))).code).toBe(
+      'EXPLAIN_OPTION',
+    );
   });
 
   it('makes a video of a clip of unknown rate, five frames a second and two pictures wide', async () => {

@@ -54,6 +54,22 @@ describe('jitter', () => {
       expect(second[i]).toBeCloseTo(Math.min(1, 1.5 * (0.5 * value + 0.5 * centre)), 12);
   });
 
+  it.each([0, 5, 6, 10])('takes that mean over planes that begin inside of a word, %i bytes on', (from) => {
+    const bytes = Uint8Array.from({ length: 100 }, (_, i) => (71 * i) % 256);
+    // Three planes of 25 pixels.
+    const pixels = bytes.subarray(from, from + 75);
+    const luma = [0.299, 0.587, 0.114];
+    const mean = luma.reduce(
+      (sum, weight, c) =>
+        sum +
+        (weight * pixels.subarray(25 * c, 25 * (c + 1)).reduce((part, byte) => part + byte, 0)) / (25 * 255),
+      0,
+    );
+    const found = colour(pixels, { ...NEUTRAL, contrast: 0.5 });
+    for (const [i, byte] of pixels.entries())
+      expect(found[i]).toBeCloseTo((0.5 * byte) / 255 + 0.5 * mean, 6);
+  });
+
   it('makes of a grey picture in three channels what it makes of it in one', () => {
     const pixels = picture(8, 8);
     const tone: Tone = {
