@@ -44,10 +44,10 @@ using backend = openBackend({ kind: wanted.backend, threads: wanted.threads });
 const config = settled(wanted, backend);
 const { classes } = dataset.manifest;
 const drawn = splitClips(dataset.clips, classes, config.data, config.seed);
-const { method, open, split } = openMethod(config, dataset.clips, classes, drawn);
-using network = new MethodNetwork(backend, config, method, open);
-const batches = new BatchSchedule(dataset.clips, split, config, open.streams);
-await using feed = openFeed(dataset, split, config, open, batches, 0);
+const opened = openMethod({ config, dataset }, drawn);
+using network = new MethodNetwork({ backend, config, opened });
+const course = new BatchSchedule({ dataset, opened, config });
+await using feed = openFeed({ dataset, opened, config, course, from: { step: 0 } });
 // The loader overwrites its batches; this one has to last.
 const { images, ...names } = await feed.next();
 const constant = { ...names, images: images.slice() };

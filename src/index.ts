@@ -120,7 +120,7 @@ export { namedTensors, readCheckpoint, type Checkpoint } from './runs/checkpoint
 export type { GivenLayers } from './runs/config-layers.ts';
 export { configSchema, type Config, type PartialConfig } from './runs/config.ts';
 export { examine, type Diagnosis } from './cli/findings.ts';
-export type { PretrainEvent, RunSummary } from './pretrain/pretraining.ts';
+export type { PretrainEvent, RunSummary } from './pretrain/events.ts';
 export {
   FINETUNE_PRESETS,
   finetuneSchema,
@@ -134,7 +134,8 @@ export { finetune, type FinetuneOptions } from './finetune/finetune.ts';
 export { openModel, type Model, type ModelOptions } from './trainer/classifier.ts';
 export { finetuneTable } from './finetune/table.ts';
 export { readLog, type LogEntry } from './runs/log.ts';
-export { pretrain, type PretrainOptions } from './pretrain/pretrain.ts';
+export type { PretrainOptions } from './pretrain/open-run.ts';
+export { pretrain } from './pretrain/pretrain.ts';
 export { probeRun, type ProbeRunOptions, type RunProbe } from './probe/probe-run.ts';
 export { resolveConfig, type ConfigSources } from './runs/config.ts';
 export { explain, type Explained } from './explain/explain.ts';

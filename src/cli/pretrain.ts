@@ -1,7 +1,7 @@
 /** `uscl pretrain DATASET --out RUN`. */
 import { RESEARCH_USE } from '../base/research-use.ts';
 import { Command } from 'commander';
-import type { PretrainEvent, RunSummary } from '../pretrain/pretraining.ts';
+import type { PretrainEvent, RunSummary } from '../pretrain/events.ts';
 import { pretrain } from '../pretrain/pretrain.ts';
 import { runCommand, Stopped, withJson } from './command.ts';
 import { duration, type Progress } from './output.ts';

@@ -8,7 +8,7 @@ import { mean } from '../base/collect.ts';
 import { makePhantom } from '../phantom/phantom.ts';
 import { writeReport } from '../report/report.ts';
 import type { PartialConfig } from '../runs/config.ts';
-import type { PretrainEvent, RunSummary } from '../pretrain/pretraining.ts';
+import type { PretrainEvent, RunSummary } from '../pretrain/events.ts';
 import { explain } from '../explain/explain.ts';
 import type { PartialFinetuneConfig } from '../finetune/config.ts';
 import { finetune } from '../finetune/finetune.ts';

@@ -107,7 +107,7 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneSummar
     writeRunFile(run, RUN_FILES.environment, describeEnvironment(backend.describe()));
   }
   // Last: a folder counts as a run once it has its configuration.
-  writeConfig(run, config);
+  writeConfig({ folder: run, config });
 
   const configHash = hashOf([resultConfig(config), record.sha256, datasetHash(dataset)]);
   const keys = cellKeys(config, plan.folds);

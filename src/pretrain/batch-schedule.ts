@@ -14,6 +14,14 @@ import { epochBatches } from '../views/batches.ts';
 import { ClipLoader, type ClipRequest } from '../views/loaders.ts';
 import type { ClipPart } from '../views/work.ts';
 import { type StepBatch, viewsOf } from './method-network.ts';
+import type { OpenedMethod } from './open-method.ts';
+
+/** What batches are made of. */
+export interface Scheduled {
+  readonly dataset: { readonly clips: readonly ClipRecord[] };
+  readonly opened: { readonly split: Split; readonly open: Pick<OpenMethod, 'streams'> };
+  readonly config: Config;
+}
 
 export class BatchSchedule implements Course {
   /** Optimizer steps in the whole run. */
@@ -28,7 +36,7 @@ export class BatchSchedule implements Course {
   #remembered: { readonly epoch: number; readonly batches: readonly (readonly number[])[] };
 
   /** Errors: `BATCHES_EMPTY` where no batch can be made. */
-  constructor(clips: readonly ClipRecord[], split: Split, config: Config, streams: OpenMethod['streams']) {
+  constructor({ dataset: { clips }, opened: { split, open }, config }: Scheduled) {
     const { seed, data, batch, training } = config;
     this.#makeEpoch = (epoch) => {
       const indices = epochClips(split, clips, data, seed, epoch);
@@ -36,7 +44,7 @@ export class BatchSchedule implements Course {
       return epochBatches(chosen, batch, seed, epoch).map((rows) => rows.map((row) => indices[row]!));
     };
     this.#remembered = { epoch: 0, batches: this.#makeEpoch(0) };
-    this.#others = streams.slice(1).map((stream, i) => overAndOver(split, stream, seed, i + 1));
+    this.#others = open.streams.slice(1).map((stream, i) => overAndOver(split, stream, seed, i + 1));
     // The number and sizes of batches are the same in every epoch.
     this.#batchesPerEpoch = this.#remembered.batches.length;
     this.#accumulate = training.accumulate;
@@ -95,6 +103,14 @@ function overAndOver(
   };
 }
 
+/** A run whose batches are wanted from a step on. */
+export interface Fed extends Scheduled {
+  readonly dataset: Pick<Dataset, 'clips' | 'folder'>;
+  readonly opened: OpenedMethod;
+  readonly course: BatchSchedule;
+  readonly from: { readonly step: number };
+}
+
 export interface Feed extends AsyncDisposable {
   /** The next batch; its images are valid until the next call. */
   next(): Promise<StepBatch>;
@@ -104,19 +120,12 @@ export interface Feed extends AsyncDisposable {
  * The batches of a run from a given step on, painted by worker threads while the step before is computed. Labels are
  * those of the split and no others; `runs/training-clips.ts` decides which may be seen.
  */
-export function openFeed(
-  dataset: Dataset,
-  split: Split,
-  config: Config,
-  method: OpenMethod,
-  batchSchedule: BatchSchedule,
-  firstStep: number,
-): Feed {
+export function openFeed({ dataset, opened, config, course, from }: Fed): Feed {
   const loader = ClipLoader.open(dataset.folder, config.view, {
     seed: config.seed,
-    streams: method.streams.map(({ views, count }) => ({ views, most: count })),
-    schedule: (number) => batchSchedule.batch(number),
-    firstStep: batchSchedule.firstBatch(firstStep),
+    streams: opened.open.streams.map(({ views, count }) => ({ views, most: count })),
+    schedule: (number) => course.batch(number),
+    firstStep: course.firstBatch(from.step),
     workers: config.loader.workers,
     ahead: config.loader.ahead,
   });
@@ -126,7 +135,7 @@ export function openFeed(
       return {
         clipIds: parts.flatMap(({ clips }) => clips.map((index) => dataset.clips[index]!.id)),
         pairs: parts[0]!.clips.length,
-        views: viewsOf(method, parts, split.labels),
+        views: viewsOf(opened.open, parts, opened.split.labels),
         images,
       };
     },

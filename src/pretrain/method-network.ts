@@ -11,7 +11,7 @@ import { namedTensors, type TrainingState } from '../runs/checkpoint.ts';
 import type { Config } from '../runs/config.ts';
 import { parameterGroups, TrainedNetwork } from '../trainer/trained-network.ts';
 import { viewCount } from '../views/clip-views.ts';
-import { guarded, methodError } from './open-method.ts';
+import { guarded, methodError, type OpenedMethod } from './open-method.ts';
 
 /** A batch as the step needs it. */
 export interface StepBatch {
@@ -37,6 +37,13 @@ export function viewsOf(
   });
 }
 
+/** What a network is made of. */
+export interface Networked {
+  readonly backend: Backend;
+  readonly config: Config;
+  readonly opened: Pick<OpenedMethod, 'method' | 'open'>;
+}
+
 export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
   readonly method: Method;
   readonly open: OpenMethod;
@@ -44,7 +51,7 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
   readonly #target: Parameters | null;
 
   /** Initialised from the seed of a settled configuration. */
-  constructor(backend: Backend, config: Config, method: Method, open: OpenMethod) {
+  constructor({ backend, config, opened: { method, open } }: Networked) {
     super(backend, open.online.network, config);
     this.method = method;
     this.open = open;

@@ -3,6 +3,7 @@
  * are told by its name, the part of it and the way out; nothing is written before they are found.
  */
 import { messageOf, usageError, UsclError } from '../base/errors.ts';
+import type { Dataset } from '../dataset/reader.ts';
 import type { ClipRecord } from '../dataset/types.ts';
 import type { Method, NetworkUse, OpenMethod } from '../methods/method.ts';
 import { backboneOf } from '../models/backbone.ts';
@@ -20,16 +21,16 @@ export interface OpenedMethod {
 }
 
 /**
- * Opens the method of a configuration on the clips of a split. Errors: `METHOD_MISSING`, `METHOD_FAILED` for what it
+ * Opens the method of a configuration on the clips of a dataset, split. Errors: `METHOD_MISSING`, `METHOD_FAILED` for what it
  * throws, `METHOD_VIEWS` for views that no clip can give or that do not exist, `METHOD_LABELS` where it needs labels and
  * there are none.
  */
 export function openMethod(
-  config: Config,
-  clips: readonly ClipRecord[],
-  classes: readonly string[],
+  { config, dataset }: { readonly config: Config; readonly dataset: Pick<Dataset, 'clips' | 'manifest'> },
   drawn: Split,
 ): OpenedMethod {
+  const { clips, manifest } = dataset;
+  const { classes } = manifest;
   const method = methodOf(config);
   const options = methodOptions(config);
   const reads =

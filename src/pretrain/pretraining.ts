@@ -7,35 +7,16 @@ import { join } from 'node:path';
 import { UsclError } from '../base/errors.ts';
 import { guardWrites } from '../base/files.ts';
 import { Pace } from '../base/pace.ts';
-import {
-  type Best,
-  CHECKPOINTS,
-  type CheckpointState,
-  saveCheckpoint,
-  saveLast,
-} from '../runs/checkpoint.ts';
+import { CHECKPOINTS, type CheckpointState, saveCheckpoint, saveLast } from '../runs/checkpoint.ts';
 import type { Losses, Method } from '../methods/method.ts';
 import type { Config } from '../runs/config.ts';
-import type { Feed, BatchSchedule } from './batch-schedule.ts';
-import type { MethodNetwork, StepBatch } from './method-network.ts';
-import type { EntryLog, KnnEntry, LogEntry, StepEntry, ValidationEntry } from '../runs/log.ts';
+import type { BatchSchedule } from './batch-schedule.ts';
+import type { StepBatch } from './method-network.ts';
+import type { OpenRun } from './open-run.ts';
+import type { StepEntry } from '../runs/log.ts';
 import type { RunTime, Training } from '../trainer/loop.ts';
 import { RUN_FILES } from '../runs/run-folder.ts';
-import type { Chooser, EpochScore, Scorer } from './scorer.ts';
-
-/** Everything a pretraining works with, open. */
-export interface OpenRun {
-  readonly run: string;
-  readonly config: Config;
-  readonly configHash: string;
-  readonly datasetHash: string;
-  readonly course: BatchSchedule;
-  readonly network: MethodNetwork;
-  readonly feed: Feed;
-  readonly scorer: Scorer;
-  readonly log: EntryLog<LogEntry>;
-  readonly tell: (event: PretrainEvent) => void;
-}
+import type { EpochScore } from './scorer.ts';
 
 export class Pretraining implements Training {
   readonly course: BatchSchedule;
@@ -47,12 +28,12 @@ export class Pretraining implements Training {
   readonly #pace: Pace;
 
   /** Makes the folder for checkpoints. */
-  constructor(open: OpenRun, firstStep: number) {
+  constructor(open: OpenRun) {
     this.course = open.course;
     this.config = open.config;
     this.#open = open;
-    this.#folder = join(open.run, RUN_FILES.checkpoints);
-    this.#pace = new Pace(open.course.steps - firstStep);
+    this.#folder = join(open.folder, RUN_FILES.checkpoints);
+    this.#pace = new Pace(open.course.steps - open.from.step);
     guardWrites(this.#folder, () => mkdirSync(this.#folder, { recursive: true }));
   }
 
@@ -148,11 +129,11 @@ export class Pretraining implements Training {
   }
 
   #state(step: number, epoch: number): CheckpointState {
-    const { config, configHash, datasetHash, network, scorer } = this.#open;
+    const { config, hashes, network, scorer } = this.#open;
     const { backbone, width } = config.model;
     const { channels, size } = config.view;
     return {
-      ...{ step, epoch, configHash, datasetHash },
+      ...{ step, epoch, ...hashes },
       optimizerSteps: network.optimizer.steps,
       best: scorer.best,
       model: { backbone, width, channels, size },
@@ -169,39 +150,4 @@ function meanLosses({ measurements }: Method, losses: readonly Losses[]): Losses
       measurements.map(({ name, over }) => [name, over === 'sum' ? sum(name) : sum(name) / losses.length]),
     ),
   };
-}
-
-/** What happens during a run, for whoever shows it. */
-export type PretrainEvent =
-  | {
-      readonly kind: 'start';
-      readonly step: number;
-      readonly steps: number;
-      readonly epochs: number;
-      readonly trainingClips: number;
-      readonly validationClips: number;
-      readonly labelledClips: number;
-      readonly backend: string;
-      readonly precision: string;
-    }
-  /** Something the person should know. */
-  | { readonly kind: 'note'; readonly text: string }
-  | { readonly kind: 'step'; readonly entry: StepEntry; readonly steps: number; readonly secondsLeft: number }
-  | { readonly kind: 'score'; readonly entry: ValidationEntry | KnnEntry; readonly best: boolean }
-  | { readonly kind: 'checkpoint'; readonly path: string };
-
-export interface RunSummary {
-  readonly run: string;
-  /** False when the run was interrupted; it can be resumed. */
-  readonly complete: boolean;
-  readonly step: number;
-  readonly steps: number;
-  readonly epochs: number;
-  /** Of the last step this call made; null when there was none left to make. */
-  readonly loss: number | null;
-  /** `knn`: balanced accuracy; `validation`: what the method chooses by; null: nothing was scored. */
-  readonly best: (Best & { readonly by: Chooser }) | null;
-  readonly checkpoints: { readonly last: string; readonly best: string | null };
-  /** Wall time of this call in seconds. */
-  readonly seconds: number;
 }

@@ -5,16 +5,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsclError } from '../base/errors.ts';
-import type { Dataset } from '../dataset/reader.ts';
 import { type Checkpoint, CHECKPOINTS, readCheckpoint, restoreAll } from '../runs/checkpoint.ts';
 import { type Config, methodOf } from '../runs/config.ts';
-import { BatchSchedule } from './batch-schedule.ts';
-import type { OpenMethod } from '../methods/method.ts';
+import { BatchSchedule, type Scheduled } from './batch-schedule.ts';
 import type { MethodNetwork } from './method-network.ts';
 import { changedKey, differences, requireSameKeys, resumeChanged } from '../runs/resume.ts';
 import { RUN_FILES } from '../runs/run-folder.ts';
 import { learningRateAt } from '../trainer/loop.ts';
-import type { Split } from '../runs/training-clips.ts';
 
 /**
  * Loads the run's latest sound checkpoint into the network: `last`, or with a note `previous` when `last` is damaged.
@@ -74,26 +71,24 @@ export function requireSameFile(saved: Config | null, config: Config): void {
   );
 }
 
-/** Refuses a configuration that would not have led to the saved state. Error: `RESUME_CHANGED` naming the key. */
+/**
+ * Refuses a configuration that would not have led to the saved state after `steps` steps. Error: `RESUME_CHANGED` naming
+ * the key.
+ */
 export function requireSameConfig(
   saved: Config,
-  config: Config,
-  at: {
-    readonly step: number;
-    readonly batchSchedule: BatchSchedule;
-    readonly dataset: Dataset;
-    readonly split: Split;
-    readonly streams: OpenMethod['streams'];
-  },
+  run: Scheduled & { readonly course: BatchSchedule },
+  steps: number,
 ): void {
+  const { config, course } = run;
   requireSameKeys(saved, config, [...FREE, ...LENGTH]);
   const [length] = differences(saved, config, FREE);
   if (length === undefined) return;
-  const before = new BatchSchedule(at.dataset.clips, at.split, saved, at.streams);
-  const rate = (config_: Config, batchSchedule: BatchSchedule, step: number): number =>
-    learningRateAt({ epoch: batchSchedule.epochOf(step), step }, batchSchedule, config_);
-  for (let step = 0; step < Math.min(at.step, at.batchSchedule.steps); step++)
-    if (rate(saved, before, step) !== rate(config, at.batchSchedule, step))
+  const before = new BatchSchedule({ ...run, config: saved });
+  const rate = (of: Config, schedule: BatchSchedule, step: number): number =>
+    learningRateAt({ epoch: schedule.epochOf(step), step }, schedule, of);
+  for (let step = 0; step < Math.min(steps, course.steps); step++)
+    if (rate(saved, before, step) !== rate(config, course, step))
       throw changedKey(
         length,
         'The learning rate of steps already made depends on it (schedule.kind=constant or a fixed schedule.horizon ' +

@@ -25,6 +25,14 @@ export interface EpochScore {
   readonly best: boolean;
 }
 
+/** A run that is scored. */
+export interface Scored {
+  readonly network: MethodNetwork;
+  readonly dataset: Dataset;
+  readonly opened: { readonly split: Split };
+  readonly config: Config;
+}
+
 /** What selects the best: the kNN, what a method names of held-out clips, or nothing. */
 export type Chooser = 'knn' | 'validation' | 'nothing';
 
@@ -38,10 +46,11 @@ export class Scorer implements Disposable {
   readonly #labelled: Dataset | null;
 
   /** Opens the labelled dataset; errors of `openDataset`. */
-  constructor(network: MethodNetwork, dataset: Dataset, split: Split, config: Config) {
+  constructor(run: Scored) {
+    const { network, config } = run;
     this.#network = network;
     this.#config = config;
-    this.#validate = (epoch) => validate(network, dataset, split, config, epoch);
+    this.#validate = (epoch) => validate(run, epoch);
     const folder = config.evaluation.dataset;
     this.#labelled = folder === null ? null : openDataset(folder);
     this.by = folder !== null ? 'knn' : network.method.chooses === null ? 'nothing' : 'validation';
@@ -113,10 +122,7 @@ function heldOutViews(
  * out, for it has nothing to be contrasted with.
  */
 async function validate(
-  network: MethodNetwork,
-  dataset: Dataset,
-  split: Split,
-  config: Config,
+  { network, dataset, opened: { split }, config }: Scored,
   epoch: number,
 ): Promise<(Losses & Pick<ValidationEntry, 'effectiveRank'>) | null> {
   if (split.validation.length < 2) return null;

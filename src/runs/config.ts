@@ -208,6 +208,8 @@ export function methodOptions({ method }: Pick<Config, 'method'>): Readonly<Reco
 }
 
 export interface ConfigSources extends GivenLayers {
+  /** Name of the method. Where another source names one too, it must be the same. */
+  readonly method?: string;
   /** Channels of the dataset: what `view.channels` is unless a source says otherwise. */
   readonly channels?: 1 | 3;
   /** A saved run's configuration; the other sources are laid over it. */
@@ -219,10 +221,10 @@ export interface ConfigSources extends GivenLayers {
  * `RESUME_CHANGED` where `base` is of another method.
  */
 export function resolveConfig(sources: ConfigSources = {}): Config {
-  const { base, channels = 1, ...given } = sources;
+  const { base, channels = 1, method: chosen, ...given } = sources;
   const tree = base ?? { view: { channels } };
   const kindOf = (asked: Tree): ConfigKind<Config> => {
-    const named = valueAt(asked, ['method', 'name']) ?? DEFAULT_METHOD;
+    const named = chosen ?? valueAt(asked, ['method', 'name']) ?? DEFAULT_METHOD;
     const name = typeof named === 'string' ? named : JSON.stringify(named);
     if (base !== undefined && name !== base.method.name)
       throw changedKey({ key: 'method.name', before: base.method.name, after: name });

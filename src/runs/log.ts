@@ -129,10 +129,16 @@ export class EntryLog<Entry extends { readonly step: number; readonly time: numb
   }
 }
 
-/** The log of a pretraining that goes on after `step` completed steps: what was logged beyond them is superseded. */
-export function openLog(run: string, step: number): EntryLog<LogEntry> {
-  const kept = readLog(run).filter((entry) => entry.step <= step);
-  return new EntryLog(run, step, kept, ({ kind, step: _step, time: _time, ...values }) =>
+/** The log of a pretraining that goes on after so many completed steps: what was logged beyond them is superseded. */
+export function openLog({
+  folder,
+  from,
+}: {
+  readonly folder: string;
+  readonly from: { readonly step: number };
+}): EntryLog<LogEntry> {
+  const kept = readLog(folder).filter((entry) => entry.step <= from.step);
+  return new EntryLog(folder, from.step, kept, ({ kind, step: _step, time: _time, ...values }) =>
     Object.entries(values).flatMap(([name, value]) =>
       typeof value === 'number' ? [[`${GROUPS[kind]}/${name}`, value] as const] : [],
     ),

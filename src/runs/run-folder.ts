@@ -154,7 +154,7 @@ export function readConfigAs<Parsed>(folder: string, schema: z.ZodType<Parsed>):
 }
 
 /** Writes the configuration of a run, with the form it has. */
-export function writeConfig(folder: string, config: Tree): void {
+export function writeConfig({ folder, config }: { readonly folder: string; readonly config: Tree }): void {
   writeRunFile(folder, RUN_FILES.config, { version: CONFIG_VERSION, ...config });
 }
 

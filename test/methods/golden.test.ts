@@ -71,7 +71,7 @@ describe.each(['reference', 'onednn'] as const)('on %s', (kind) => {
       const method = methodNamed(config.method.name);
       const open = method.open(methodOptions(config), { ...GIVEN, trunk: SMALL_TRUNK });
       using backend = openBackend({ kind, threads: 1 });
-      using network = new MethodNetwork(backend, config, method, open);
+      using network = new MethodNetwork({ backend, config, opened: { method, open } });
       const { specs, statisticSpecs, gradients, statistics, values: parameters } = network.parameters;
       const prefix = `methods/${name}/${expected.seed}/`;
       for (const spec of specs) parameters.set(startOf(prefix, spec), spec.offset);

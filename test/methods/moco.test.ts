@@ -67,7 +67,7 @@ test.each(['reference', 'onednn'] as const)('three steps on %s are those of PyTo
   using backend = openBackend({ kind, threads: 1 });
   const { name: _name, ...options } = config.method;
   const open = moco.open(options, { ...GIVEN, trunk: SMALL_TRUNK });
-  using network = new MethodNetwork(backend, config, moco, open);
+  using network = new MethodNetwork({ backend, config, opened: { method: moco, open } });
   const own = network.parameters.specs.map(({ name, offset, length }) => ({
     name,
     data: network.parameters.values.subarray(offset, offset + length),

@@ -16,12 +16,12 @@ async function batchesOf(set: readonly string[], firstStep = 0) {
   using dataset = openDataset(folder);
   const config = resolveConfig({ set: [...TINY, 'training.accumulate=2', ...set] });
   const split = splitClips(dataset.clips, dataset.manifest.classes, config.data, config.seed);
-  const { open } = openMethod(config, dataset.clips, dataset.manifest.classes, split);
-  const batchSchedule = new BatchSchedule(dataset.clips, split, config, open.streams);
-  await using feed = openFeed(dataset, split, config, open, batchSchedule, firstStep);
+  const opened = openMethod({ config, dataset }, split);
+  const course = new BatchSchedule({ dataset, opened, config });
+  await using feed = openFeed({ dataset, opened, config, course, from: { step: firstStep } });
   const batches = [];
-  for (let number = batchSchedule.firstBatch(firstStep); batchSchedule.batch(number) !== null; number++) {
-    const { epoch, parts } = batchSchedule.batch(number)!;
+  for (let number = course.firstBatch(firstStep); course.batch(number) !== null; number++) {
+    const { epoch, parts } = course.batch(number)!;
     const { clips } = parts[0]!;
     const { clipIds, views, images } = await feed.next();
     expect(views).toHaveLength(2);

@@ -333,10 +333,18 @@ describe('what a batch may be', () => {
       set: [...TINY, 'training.accumulate=2', 'batch.size=3', 'training.steps=7'],
     });
     const split = splitClips(opened.clips, opened.manifest.classes, config.data, config.seed);
-    const forward = new BatchSchedule(opened.clips, split, config, [PAIRS]);
+    const forward = new BatchSchedule({
+      dataset: opened,
+      opened: { split, open: { streams: [PAIRS] } },
+      config,
+    });
     const all = [];
     for (let number = 0; forward.batch(number) !== null; number++) all.push(forward.batch(number));
-    const backward = new BatchSchedule(opened.clips, split, config, [PAIRS]);
+    const backward = new BatchSchedule({
+      dataset: opened,
+      opened: { split, open: { streams: [PAIRS] } },
+      config,
+    });
     for (let number = all.length - 1; number >= 0; number--)
       expect(backward.batch(number)).toEqual(all[number]);
     expect(forward.steps).toBe(7);

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import { UsclError } from '../../src/base/errors.ts';
 import { createDataset } from '../../src/curation/create-dataset.ts';
-import type { PretrainEvent, RunSummary } from '../../src/pretrain/pretraining.ts';
-import { pretrain, type PretrainOptions } from '../../src/pretrain/pretrain.ts';
+import type { PretrainEvent, RunSummary } from '../../src/pretrain/events.ts';
+import type { PretrainOptions } from '../../src/pretrain/open-run.ts';
+import { pretrain } from '../../src/pretrain/pretrain.ts';
 
 /** A folder that goes away after the test file. */
 export function scratchFolder(): string {

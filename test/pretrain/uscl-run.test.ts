@@ -9,7 +9,7 @@ import { goldenClips, type GoldenRow, readGoldenRun, type RunCase, SETTINGS } fr
 import { readCheckpoint } from '../../src/runs/checkpoint.ts';
 import { type LogEntry, readLog } from '../../src/runs/log.ts';
 import { pretrain } from '../../src/pretrain/pretrain.ts';
-import type { PretrainEvent } from '../../src/pretrain/pretraining.ts';
+import type { PretrainEvent } from '../../src/pretrain/events.ts';
 import { scratchFolder } from './support.ts';
 
 const scratch = scratchFolder();

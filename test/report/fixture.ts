@@ -128,7 +128,7 @@ export async function fixtureFinetune(
     'uscl',
   );
   const overrides = { labelRates: [...labelRates], protocol, seeds, training: { epochs: 6 }, folds: 3 };
-  writeConfig(folder, resolveFinetune({ overrides, set }, { view: { size: 32 } }));
+  writeConfig({ folder, config: resolveFinetune({ overrides, set }, { view: { size: 32 } }) });
   write('environment.json', ENVIRONMENT);
   write('dataset.json', provenance);
   write('source.json', {
@@ -302,7 +302,7 @@ export function fixturePretrain(folder: string, dataset: string, options: Fixtur
   const write = (file: string, value: unknown): void => {
     writeFileSync(join(folder, file), JSON.stringify(value));
   };
-  writeConfig(folder, resolveConfig({ overrides: { training: { epochs: 5 } }, set }));
+  writeConfig({ folder, config: resolveConfig({ overrides: { training: { epochs: 5 } }, set }) });
   write('environment.json', ENVIRONMENT);
   write(
     'dataset.json',

@@ -1,0 +1,168 @@
+/**
+ * A pretraining with everything it needs open: dataset, backend, method, networks, the run folder, its log. Each is opened
+ * in order, so that what cannot work is refused before anything is written; all are closed again in the reverse order,
+ * also where a later one could not be opened.
+ */
+import { readSplit } from '../curation/splits.ts';
+import { type Dataset, openDataset } from '../dataset/reader.ts';
+import type { Backend } from '../engine/core/backend.ts';
+import { openBackend } from '../engine/open.ts';
+import type { Method } from '../methods/method.ts';
+import { installMethod } from '../methods/registry.ts';
+import { type Config, type ConfigSources, resolveConfig, settled } from '../runs/config.ts';
+import { describeEnvironment } from '../runs/environment.ts';
+import { type EntryLog, type LogEntry, openLog } from '../runs/log.ts';
+import { recordProvenance, requireSameClips } from '../runs/provenance.ts';
+import {
+  checkRun,
+  clearRun,
+  datasetHash,
+  hashOf,
+  readRunConfig,
+  RUN_FILES,
+  RunLock,
+  type RunOptions,
+  sweepRun,
+  writeConfig,
+  writeRunFile,
+} from '../runs/run-folder.ts';
+import { type Split, splitClips } from '../runs/training-clips.ts';
+import { BatchSchedule, type Feed, openFeed } from './batch-schedule.ts';
+import type { PretrainEvent } from './events.ts';
+import { MethodNetwork } from './method-network.ts';
+import { type OpenedMethod, openMethod } from './open-method.ts';
+import { requireSameConfig, requireSameFile, restoreRun, resultConfig } from './resume.ts';
+import { Scorer } from './scorer.ts';
+
+export interface PretrainOptions extends RunOptions<PretrainEvent> {
+  /** Name of an installed method, or a method, which is installed. Default: what the configuration says. */
+  readonly method?: string | Method;
+  readonly config?: Omit<ConfigSources, 'base' | 'channels'>;
+}
+
+/** Where a run goes on: a checkpoint's step, 0 for a run that begins. */
+export interface RunStartPoint {
+  readonly step: number;
+  /** The epoch that ended there and could not be scored; null: there is none. */
+  readonly unscored: number | null;
+}
+
+export class OpenRun implements AsyncDisposable {
+  /** The run folder. */
+  readonly folder: string;
+  readonly dataset: Dataset;
+  readonly config: Config;
+  readonly backend: Backend;
+  readonly opened: OpenedMethod;
+  readonly course: BatchSchedule;
+  readonly network: MethodNetwork;
+  readonly scorer: Scorer;
+  /** Of what decides the weights: what a checkpoint is held to when the run goes on. */
+  readonly hashes: { readonly configHash: string; readonly datasetHash: string };
+  readonly from: RunStartPoint;
+  readonly log: EntryLog<LogEntry>;
+  readonly feed: Feed;
+  readonly tell: (event: PretrainEvent) => void;
+  /** What is to be closed, in the order in which it was opened. */
+  readonly #open: Disposable[] = [];
+
+  /**
+   * Errors: those of `openDataset`, `resolveConfig`, `openBackend` and `openMethod`; `RUN_EXISTS`, `RUN_BUSY`,
+   * `OUTPUT_NOT_OURS`, `RESUME_CHANGED`, `CHECKPOINT_DAMAGED`.
+   */
+  constructor(options: PretrainOptions) {
+    this.folder = options.out;
+    this.tell = options.onEvent ?? (() => undefined);
+    try {
+      this.dataset = this.#own(openDataset(options.dataset));
+      const start = checkRun(options.out, options);
+      const saved = start === 'resumed' ? readRunConfig(this.folder) : null;
+      const wanted = this.#wanted(options, saved);
+      this.backend = this.#own(this.#openBackend(wanted));
+      this.config = settled(wanted, this.backend);
+      this.opened = openMethod(this, this.#split());
+      this.course = new BatchSchedule(this);
+      this.network = this.#own(new MethodNetwork(this));
+      this.scorer = this.#own(new Scorer(this));
+      this.hashes = this.#hashes();
+      // From here on the run is this process's to write.
+      this.#own(new RunLock(this.folder));
+      this.from = saved === null ? this.#begin() : this.#goOn(saved);
+      // Last: a folder counts as a run once it has its configuration.
+      writeConfig(this);
+      this.log = this.#own(openLog(this));
+      this.feed = openFeed(this);
+    } catch (thrown) {
+      this.#close();
+      throw thrown;
+    }
+  }
+
+  note(text: string): void {
+    this.tell({ kind: 'note', text });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.feed[Symbol.asyncDispose]();
+    this.#close();
+  }
+
+  #own<Opened extends Disposable>(opened: Opened): Opened {
+    this.#open.push(opened);
+    return opened;
+  }
+
+  #close(): void {
+    for (const opened of this.#open.splice(0).reverse()) opened[Symbol.dispose]();
+  }
+
+  /** What is asked for, over what a resumed run was started with. */
+  #wanted({ config, method }: PretrainOptions, saved: Config | null): Config {
+    const under = saved === null ? { channels: this.dataset.manifest.channels } : { base: saved };
+    const name = typeof method === 'object' ? installMethod(method).name : method;
+    const wanted = resolveConfig({ ...config, ...under, ...(name === undefined ? {} : { method: name }) });
+    requireSameFile(saved, wanted);
+    return wanted;
+  }
+
+  #openBackend({ backend: kind, threads }: Config): Backend {
+    const onFallback = (text: string): void => {
+      this.note(text);
+    };
+    return openBackend({ kind, threads, onFallback });
+  }
+
+  #split(): Split {
+    const { data, seed } = this.config;
+    const named = data.split === null ? null : readSplit(this.dataset, data.split);
+    return splitClips(this.dataset.clips, this.dataset.manifest.classes, data, seed, named);
+  }
+
+  #hashes(): OpenRun['hashes'] {
+    const configHash = hashOf(resultConfig(this.config));
+    return { configHash, datasetHash: datasetHash(this.dataset) };
+  }
+
+  /** Clears the folder and writes down what the run begins with. */
+  #begin(): RunStartPoint {
+    clearRun(this.folder);
+    recordProvenance(this.folder, this.dataset, this.opened.split, this.opened.method.name);
+    const environment = describeEnvironment(this.backend.describe());
+    writeRunFile(this.folder, RUN_FILES.environment, environment);
+    return { step: 0, unscored: null };
+  }
+
+  /** Loads the latest checkpoint, and refuses to go on with anything that would not have led to it. */
+  #goOn(saved: Config): RunStartPoint {
+    sweepRun(this.folder);
+    const note = (text: string): void => {
+      this.note(text);
+    };
+    const restored = restoreRun(this.folder, this.network, this.hashes.datasetHash, note);
+    const step = restored?.step ?? 0;
+    requireSameConfig(saved, this, step);
+    requireSameClips(this.folder, this.dataset, this.opened.split);
+    this.scorer.best = restored?.best ?? null;
+    return { step, unscored: restored?.unscored === undefined ? null : restored.epoch };
+  }
+}
