@@ -73,7 +73,7 @@ describe('what training is fed', () => {
       { clips: 'labelled', count: 3, views: 'pair' },
       { clips: 'training', count: 5, views: 'pair' },
     ] as const;
-    const schedule = new BatchSchedule(dataset.clips, split, config, streams);
+    const schedule = new BatchSchedule({ dataset, opened: { split, open: { streams } }, config });
     const seen: number[][] = [[], []];
     for (let number = 0; schedule.batch(number) !== null; number++) {
       const { parts } = schedule.batch(number)!;
