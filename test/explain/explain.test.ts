@@ -152,7 +152,10 @@ describe('an explanation of a dataset', () => {
     expect(shares.get('all')).toMatchObject({ fieldShare: 1, insideShare: 1 });
     expect(shares.get('none')).toMatchObject({ fieldShare: null, insideShare: null });
     const { summary } = cam!;
-    expect(summary).toMatchObject({ clips: 4, withoutField: 2, fieldsFoundNow: 0, all: { clips: 2 } });
+    expect(summary).toMatchObject({
+      ...{ clips: 4, leftOut: 0, withoutHeat: 0, withoutField: 2, fieldsFoundNow: 0 },
+      all: { clips: 2 },
+    });
     const half = cam!.entries.filter(({ clip }) => clip === 'half').map(({ insideShare }) => insideShare!);
     const mean = half.reduce((sum, value) => sum + value, 0) / half.length;
     expect(summary.partial).toEqual({ clips: 1, insideShare: mean, fieldShare: 0.5 });

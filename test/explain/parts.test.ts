@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { openDataset } from '../../src/dataset/reader.ts';
 import { insideShare } from '../../src/evaluation/explanations/grad-cam.ts';
 import { choosePictures } from '../../src/explain/cam.ts';
-import { defaultParts, fileName, poolClips } from '../../src/explain/clip-pool.ts';
+import { defaultParts, defaultQueries, fileName, findClip, poolClips } from '../../src/explain/clip-pool.ts';
 import { encodeVideo } from '../../src/video/encode.ts';
 import { fieldRegion } from '../../src/explain/cam-picture.ts';
 import { drawScreen } from '../ingest/screens.ts';
@@ -80,6 +80,37 @@ describe('the parts that are made where nobody said which', () => {
     const parts = defaultParts(poolClips([dataset]), classes, (note) => notes.push(note));
     expect(parts).toEqual(Object.fromEntries(made.map((part) => [part, {}])));
     expect(notes).toEqual(said.map((start) => expect.stringContaining(start) as string));
+  });
+});
+
+describe('the clips that are asked about', () => {
+  it('are, where nobody named any, the first of each class, eight at most; without labels the first', async () => {
+    const labelled = async (name: string, labels: readonly (string | null)[]): Promise<number[]> => {
+      await fieldedDataset(
+        join(scratch, name),
+        labels.map((label, i) => ({ id: `c${i}`, changes: { label } })),
+      );
+      using dataset = openDataset(join(scratch, name));
+      return defaultQueries(poolClips([dataset]));
+    };
+    expect(await labelled('two-classes', [null, 'b', 'b', 'a', null, 'a', 'b'])).toEqual([1, 3]);
+    expect(await labelled('no-classes', [null, null])).toEqual([0]);
+  });
+
+  it('are found by the whole id, or by a part of it that only one has', async () => {
+    await fieldedDataset(join(scratch, 'ids'), [{ id: 'lung-1' }, { id: 'lung-10' }, { id: 'heart' }]);
+    using dataset = openDataset(join(scratch, 'ids'));
+    const pool = poolClips([dataset]);
+    expect(['lung-1', 'lung-10', '-10', 'ear'].map((id) => findClip(pool, id))).toEqual([0, 1, 1, 2]);
+    const many = await errorOf(() => findClip(pool, 'lung'));
+    expect([many.code, many.message]).toEqual([
+      'CLIP_AMBIGUOUS',
+      '2 clips have "lung" in their id or are called so.',
+    ]);
+    expect(many.remedy).toContain('lung-1 or lung-10;');
+    const none = await errorOf(() => findClip(pool, 'liver'));
+    expect([none.code, none.message]).toEqual(['CLIP_UNKNOWN', 'There is no clip "liver".']);
+    expect(none.remedy).toContain('lung-1 or lung-10 or heart;');
   });
 });
 

@@ -1,10 +1,10 @@
-import { readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openDataset } from '../../src/dataset/reader.ts';
 import { type NamedSplit, writeSplit } from '../../src/curation/splits.ts';
 import { examine } from '../../src/cli/findings.ts';
-import { probeRun, type ProbeRunOptions } from '../../src/probe/probe-run.ts';
+import { keepProbe, probeRun, type ProbeRunOptions, readProbes } from '../../src/probe/probe-run.ts';
 import { probeTable } from '../../src/probe/probe-table.ts';
 import { errorOf, scratchFolder, tinyDataset, tinyRun } from '../pretrain/support.ts';
 
@@ -118,6 +118,48 @@ describe('a probe of a run', () => {
       });
     expect(split(1)).toContain('(accuracy, macro-F1), test of the split main; chance is 0.500\n');
     expect(split(3)).toContain('(accuracy, macro-F1), the 3 folds of the split main; chance is 0.500\n');
+  });
+
+  test('is kept in the folder of its run by dataset, one for each, and read again in the order of their names', async () => {
+    const probe = await probeRun(run, dataset, QUICK);
+    const keeper = join(scratch, 'keeper');
+    mkdirSync(keeper);
+    expect(readProbes(keeper)).toEqual([]);
+    const named = (name: string, hash: string) => ({ ...probe, dataset: { ...probe.dataset, name, hash } });
+    const path = keepProbe(keeper, named('lungs of/A', 'fedcba9876543210'));
+    expect(path).toBe(join(keeper, 'probes', 'lungs-of-A-fedcba98.json'));
+    keepProbe(keeper, named('hearts', '0123456789abcdef'));
+    keepProbe(keeper, { ...named('hearts', '0123456789abcdef'), split: 'main' });
+    for (const other of ['notes.txt', '.half.json']) writeFileSync(join(keeper, 'probes', other), '{');
+    expect(readdirSync(join(keeper, 'probes'))).toHaveLength(4);
+    expect(readProbes(keeper).map((one) => [one.dataset.name, one.split])).toEqual([
+      ['hearts', 'main'],
+      ['lungs of/A', null],
+    ]);
+    expect(readProbes(keeper)[1]).toEqual(named('lungs of/A', 'fedcba9876543210'));
+    writeFileSync(path, '{"half":');
+    expect(await errorOf(() => readProbes(keeper))).toMatchObject({ code: 'RUN_DAMAGED', where: path });
+  });
+
+  test('of no random network has a dash for it, and says what pretraining has seen and of what labels', async () => {
+    const probe = await probeRun(run, dataset, QUICK);
+    const bare = probeTable({ ...probe, random: [], differences: [] });
+    const rows = bare.split('\n').map((line) => line.trim().split(/ {2,}/));
+    expect(rows.find(([name]) => name === 'linear, clip')?.slice(2)).toEqual(['–', '–']);
+    expect(bare).not.toContain('gain with its');
+    const seen = (
+      overlap: { readonly seen: number; readonly labelsSeen: number } | null,
+    ): string | undefined =>
+      probeTable({ ...probe, overlap })
+        .split('\n')
+        .find((line) => line.startsWith('note: pretraining has seen'));
+    expect([seen(null), seen({ seen: 0, labelsSeen: 0 })]).toEqual([undefined, undefined]);
+    expect(seen({ seen: 3, labelsSeen: 0 })).toBe(
+      'note: pretraining has seen 3 of these 10 clips and none of their labels.',
+    );
+    expect(seen({ seen: 3, labelsSeen: 1 })).toBe(
+      'note: pretraining has seen 3 of these 10 clips and the labels of 1: these scores are no test of generalisation.',
+    );
   });
 
   test('says which of the clips pretraining has seen, and whose labels', async () => {
