@@ -204,7 +204,7 @@ export function resolveFinetune(
   };
 }
 
-/** The view as the painters of `views` take it. */
+/** The view as the renderers of `views` take it. */
 export function viewOf({
   view: { variants: _variants, ...rest },
 }: Pick<FinetuneConfig, 'view'>): FrameViewConfig {

@@ -5,7 +5,7 @@
  */
 import type { Dataset } from '../dataset/reader.ts';
 import { imageLength } from '../views/config.ts';
-import { framePainter, type FrameRow } from '../views/frames.ts';
+import { frameRenderer, type FrameRow } from '../views/frames.ts';
 import { type FinetuneConfig, viewOf } from './config.ts';
 import type { TunedNetwork } from './tuned-network.ts';
 
@@ -16,8 +16,8 @@ export class FrozenPart {
   readonly #tunedNetwork: TunedNetwork;
   readonly #config: FinetuneConfig;
   readonly #imageLength: number;
-  readonly #whole: ReturnType<typeof framePainter>;
-  readonly #augmented: ReturnType<typeof framePainter>;
+  readonly #whole: ReturnType<typeof frameRenderer>;
+  readonly #augmented: ReturnType<typeof frameRenderer>;
   readonly #kept = new Map<string, Float32Array>();
   readonly #images: Float32Array;
   #bytes = 0;
@@ -27,8 +27,8 @@ export class FrozenPart {
     this.#tunedNetwork = tunedNetwork;
     this.#config = config;
     this.#imageLength = imageLength(view);
-    this.#whole = framePainter(dataset, { ...view, augment: null });
-    this.#augmented = framePainter(dataset, view);
+    this.#whole = frameRenderer(dataset, { ...view, augment: null });
+    this.#augmented = frameRenderer(dataset, view);
     this.#images = new Float32Array(this.#config.batch.size * this.#imageLength);
   }
 

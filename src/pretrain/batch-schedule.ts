@@ -117,7 +117,7 @@ export interface Feed extends AsyncDisposable {
 }
 
 /**
- * The batches of a run from a given step on, painted by worker threads while the step before is computed. Labels are
+ * The batches of a run from a given step on, rendered by worker threads while the step before is computed. Labels are
  * those of the split and no others; `runs/training-clips.ts` decides which may be seen.
  */
 export function openFeed({ dataset, opened, config, course, from }: Fed): Feed {

@@ -10,7 +10,7 @@ import { effectiveRank } from '../evaluation/features/statistics.ts';
 import type { Losses, Method } from '../methods/method.ts';
 import { OUTPUTS } from '../models/heads.ts';
 import { wholeFrame } from '../views/augment-levels.ts';
-import { clipPainter, type ClipViews, viewCount } from '../views/clip-views.ts';
+import { clipRenderer, type ClipViews, viewCount } from '../views/clip-views.ts';
 import { imageLength, type ViewConfig } from '../views/config.ts';
 import type { Best } from '../runs/checkpoint.ts';
 import type { Config } from '../runs/config.ts';
@@ -130,7 +130,7 @@ async function validate(
   const { size } = config.batch;
   const [stream] = network.open.streams;
   const { view, views } = heldOutViews(config.view, stream!.views, augment);
-  const paint = clipPainter(dataset, view, views);
+  const render = clipRenderer(dataset, view, views);
   const clipLength = viewCount(views) * imageLength(view);
   const buffer = new Float32Array(Math.min(size, split.validation.length) * clipLength);
   const features: Float32Array[] = [];
@@ -140,7 +140,7 @@ async function validate(
     const indices = split.validation.slice(from, from + size);
     if (indices.length < 2) break;
     const images = buffer.subarray(0, indices.length * clipLength);
-    paint(indices, config.seed, augment ? epoch : 0, images);
+    render(indices, config.seed, augment ? epoch : 0, images);
     const seen = viewsOf(network.open, [{ clips: indices }], null);
     const { losses, output } = network.heldOut(seen, images);
     const own = output(OUTPUTS.features);

@@ -1,12 +1,12 @@
 /**
  * The images that a method wants of each clip: a pair of views as `pairs.ts` makes it, or views of single frames, each
- * with an augmentation of its own. What is painted is a function of (dataset, clips, view config, seed, epoch) alone.
+ * with an augmentation of its own. What is rendered is a function of (dataset, clips, view config, seed, epoch) alone.
  */
 import type { ClipRecord } from '../dataset/types.ts';
 import { type AugmentConfig, imageLength, type ViewConfig } from './config.ts';
 import { drawAugmentation } from './draw.ts';
 import { clipAt, type FrameSource, imageMaker, requireTarget } from './image.ts';
-import { pairPainter } from './pairs.ts';
+import { pairRenderer } from './pairs.ts';
 import { drawFrames } from './sampling.ts';
 
 /** One image of a clip. */
@@ -19,8 +19,8 @@ export interface FrameView {
 /** Images of each clip of a stream: two views as `view.spg` says, or one a frame view. */
 export type ClipViews = 'pair' | readonly FrameView[];
 
-/** Paints views of clips into `target`, view 0 of all clips, then view 1, …: [views·N, channels, size, size]. */
-export type ClipPainter = (
+/** Renders views of clips into `target`, view 0 of all clips, then view 1, …: [views·N, channels, size, size]. */
+export type ClipRenderer = (
   clipIndices: readonly number[],
   seed: number,
   epoch: number,
@@ -37,13 +37,17 @@ export function framesWanted(views: ClipViews): number {
   return views === 'pair' ? 1 : views.reduce((most, { frame }) => Math.max(most, frame + 1), 1);
 }
 
-/** A painter with buffers that live on between batches. Errors of the painter: those of `pairPainter`. */
-export function clipPainter(dataset: FrameSource, view: ViewConfig, views: ClipViews): ClipPainter {
-  return views === 'pair' ? pairPainter(dataset, view) : frameViewPainter(dataset, view, views);
+/** A renderer with buffers that live on between batches. Errors of the renderer: those of `pairRenderer`. */
+export function clipRenderer(dataset: FrameSource, view: ViewConfig, views: ClipViews): ClipRenderer {
+  return views === 'pair' ? pairRenderer(dataset, view) : frameViewRenderer(dataset, view, views);
 }
 
-function frameViewPainter(dataset: FrameSource, view: ViewConfig, views: readonly FrameView[]): ClipPainter {
-  const painters = views.map(({ frame, augment }, number) => {
+function frameViewRenderer(
+  dataset: FrameSource,
+  view: ViewConfig,
+  views: readonly FrameView[],
+): ClipRenderer {
+  const renderers = views.map(({ frame, augment }, number) => {
     const config = { ...view, augment };
     const maker = imageMaker(dataset, config);
     const [planes, image] = [maker.createFrame(), maker.createImage()];
@@ -69,8 +73,8 @@ function frameViewPainter(dataset: FrameSource, view: ViewConfig, views: readonl
     for (const [i, index] of clipIndices.entries()) {
       const clip = clipAt(dataset, index);
       const frames = drawFrames(clip, wanted, view.spg.windowSeconds, seed, epoch);
-      for (const [number, paint] of painters.entries())
-        paint(clip, frames, { seed, epoch }, target, (number * count + i) * length);
+      for (const [number, render] of renderers.entries())
+        render(clip, frames, { seed, epoch }, target, (number * count + i) * length);
     }
   };
 }

@@ -17,12 +17,12 @@ export interface FrameRow {
 }
 
 /**
- * What paints rows of an epoch into `target` [N, channels, size, size], with buffers that live on between batches. An
+ * Returns a function that renders rows of an epoch into `target` [N, channels, size, size], with buffers that live on between batches. An
  * image depends on its clip, its frame, the view config, the seed and the epoch, not on the other rows; with
  * `augment: null` it is `fillWholeView`'s and depends on clip, frame and view alone.
  * Errors: `RangeError` for a target of another length, a clip or a frame that is not there; those of reading.
  */
-export function framePainter(
+export function frameRenderer(
   dataset: FrameSource,
   view: FrameViewConfig,
 ): (rows: readonly FrameRow[], seed: number, epoch: number, target: Float32Array) => void {

@@ -9,7 +9,7 @@ import { messageOf, UsclError } from '../base/errors.ts';
 import { fromPortable, startThread } from '../base/thread.ts';
 import { openDataset, type Dataset } from '../dataset/reader.ts';
 import { imageLength } from './config.ts';
-import { finished, imagesOf, openPainter, type FromWorker, type Painter } from './work.ts';
+import { finished, imagesOf, openRenderer, type FromWorker, type Renderer } from './work.ts';
 import type { Task, ToWorker, Work, WorkerStart } from './work.ts';
 
 /** What callers of every loader choose. */
@@ -18,7 +18,7 @@ export interface LoaderOptions<Request> {
   readonly schedule: (step: number) => Request | null;
   /** First step that is asked for; a resumed run starts here. Default 0. */
   readonly firstStep?: number;
-  /** Threads; 0 paints in `next()` itself. */
+  /** Threads; 0 renders in `next()` itself. */
   readonly workers: number;
   /** Batches that are under way or ready beyond the one handed out. */
   readonly ahead: number;
@@ -55,7 +55,7 @@ export class ImageLoader<Request, Batch> implements AsyncDisposable {
   readonly #states: Int32Array;
   readonly #workers: readonly Worker[];
   readonly #exits: readonly Promise<void>[];
-  readonly #painter: Painter | null;
+  readonly #renderer: Renderer | null;
   readonly #queue: Pending<Request>[] = [];
   #step: number;
   #jobs = 0;
@@ -77,7 +77,7 @@ export class ImageLoader<Request, Batch> implements AsyncDisposable {
     const states = new SharedArrayBuffer(count * Int32Array.BYTES_PER_ELEMENT);
     this.#states = new Int32Array(states);
     this.#dataset = openDataset(folder);
-    this.#painter = options.workers === 0 ? openPainter(this.#dataset, kind.work) : null;
+    this.#renderer = options.workers === 0 ? openRenderer(this.#dataset, kind.work) : null;
     const start: WorkerStart = { folder, work: kind.work, slots: this.#slots, states };
     this.#workers = Array.from({ length: options.workers }, () =>
       startThread(import.meta.url, './worker', 'uscl-views', start),
@@ -114,7 +114,7 @@ export class ImageLoader<Request, Batch> implements AsyncDisposable {
     const began = performance.now();
     this.#waiting = true;
     try {
-      return this.#painter === null ? await this.#fromWorkers() : this.#paintHere(this.#painter);
+      return this.#renderer === null ? await this.#fromWorkers() : this.#renderHere(this.#renderer);
     } finally {
       this.#waiting = false;
       this.secondsWaited += (performance.now() - began) / 1000;
@@ -131,12 +131,12 @@ export class ImageLoader<Request, Batch> implements AsyncDisposable {
     return this.close();
   }
 
-  #paintHere(paint: Painter): Batch {
+  #renderHere(render: Renderer): Batch {
     const next = this.#nextTask();
     if (next === null) throw this.#pastEnd();
     const images = this.#images(next.task, 0);
     try {
-      paint(next.task, images);
+      render(next.task, images);
     } catch (thrown) {
       this.#step--;
       throw thrown;

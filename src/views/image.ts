@@ -18,7 +18,7 @@ import { createAxis, resamplePlane, setAxis } from './resample.ts';
 import { blurPlanes, cutHoles, paintOutside, sharpenPlanes, warpPlane } from './spatial.ts';
 import { fillGreyTable, toneColour } from './tone.ts';
 
-/** What a painter needs of a dataset. */
+/** What a renderer needs of a dataset. */
 export type FrameSource = Pick<Dataset, 'manifest' | 'clips' | 'readFrame'>;
 
 /** `RangeError` for a clip that is not there. */
@@ -28,7 +28,7 @@ export function clipAt({ clips }: FrameSource, index: number): ClipRecord {
   throw new RangeError(`There is no clip ${index}; the dataset has ${clips.length}.`);
 }
 
-/** `RangeError` for a target of another length than what is painted into it. */
+/** `RangeError` for a target of another length than what is rendered into it. */
 export function requireTarget(target: Float32Array, length: number, what: string): void {
   if (target.length !== length)
     throw new RangeError(`The target of ${what} must have ${length} elements, not ${target.length}.`);

@@ -1,6 +1,6 @@
 /**
- * Normalised pairs of views of clips: draws three frames of a clip, augments, mixes. What is painted is a function of
- * (dataset, clips, view config, seed, epoch) alone; the painter's buffers carry nothing from one call to the next.
+ * Normalised pairs of views of clips: draws three frames of a clip, augments, mixes. What is rendered is a function of
+ * (dataset, clips, view config, seed, epoch) alone; the renderer's buffers carry nothing from one call to the next.
  */
 import { imageLength, type ViewConfig } from './config.ts';
 import { drawAugmentation, type Augmentation } from './draw.ts';
@@ -9,8 +9,8 @@ import { mixBytes } from './planes.ts';
 import { drawPair } from './sampling.ts';
 
 /**
- * Paints the pairs of `clipIndices` (into `dataset.clips`) for `epoch` into `target` [2N, channels, size, size]:
- * view 0 of all clips, then view 1. A pure function of its arguments; to paint many batches keep a `pairPainter`.
+ * Renders the pairs of `clipIndices` (into `dataset.clips`) for `epoch` into `target` [2N, channels, size, size]:
+ * view 0 of all clips, then view 1. A pure function of its arguments; to render many batches keep a `pairRenderer`.
  * Errors: `RangeError` for a target of another length or a clip that is not there; errors of `drawPair` and of
  * reading the dataset.
  */
@@ -22,11 +22,11 @@ export function fillPairImages(
   epoch: number,
   target: Float32Array,
 ): void {
-  pairPainter(dataset, view)(clipIndices, seed, epoch, target);
+  pairRenderer(dataset, view)(clipIndices, seed, epoch, target);
 }
 
 /** `fillPairImages` with buffers that live on between batches. */
-export function pairPainter(
+export function pairRenderer(
   dataset: FrameSource,
   view: ViewConfig,
 ): (clipIndices: readonly number[], seed: number, epoch: number, target: Float32Array) => void {

@@ -1,13 +1,13 @@
 /**
  * The two kinds of work a loader's threads do, views of clips and single frames, and what a loader and its
- * threads say to each other. A thread is started for one kind; the calling thread itself paints in the same way where
+ * threads say to each other. A thread is started for one kind; the calling thread itself renders in the same way where
  * there are no threads. A thread is given work ahead and answers each job once; pixels travel in shared memory, so a
  * message is a few numbers.
  */
 import type { PortableError } from '../base/thread.ts';
-import { clipPainter, type ClipViews, viewCount } from './clip-views.ts';
+import { clipRenderer, type ClipViews, viewCount } from './clip-views.ts';
 import { imageLength, type FrameViewConfig, type ViewConfig } from './config.ts';
-import { framePainter, type FrameRow } from './frames.ts';
+import { frameRenderer, type FrameRow } from './frames.ts';
 import type { FrameSource } from './image.ts';
 import { mixImages, type Mixing } from './mixup.ts';
 
@@ -40,33 +40,33 @@ export type Task =
       readonly mixing: Mixing | null;
     };
 
-/** Paints a task of its kind of work; the target is as long as the task's images. */
-export type Painter = (task: Task, target: Float32Array) => void;
+/** Renders a task of its kind of work; the target is as long as the task's images. */
+export type Renderer = (task: Task, target: Float32Array) => void;
 
-export function openPainter(dataset: FrameSource, work: Work): Painter {
+export function openRenderer(dataset: FrameSource, work: Work): Renderer {
   const { seed } = work;
-  const mismatch = (task: Task): Error => new Error(`A painter of ${work.kind} was asked for ${task.kind}.`);
+  const mismatch = (task: Task): Error => new Error(`A renderer of ${work.kind} was asked for ${task.kind}.`);
   const length = imageLength(work.view);
   if (work.kind === 'clips') {
     const streams = work.streams.map((views) => ({
       images: viewCount(views),
-      paint: clipPainter(dataset, work.view, views),
+      render: clipRenderer(dataset, work.view, views),
     }));
     return (task, target) => {
       if (task.kind !== 'clips') throw mismatch(task);
       let at = 0;
       for (const [stream, { epoch, clips }] of task.parts.entries()) {
-        const { images, paint } = streams[stream]!;
+        const { images, render } = streams[stream]!;
         const end = at + images * clips.length * length;
-        paint(clips, seed, epoch, target.subarray(at, end));
+        render(clips, seed, epoch, target.subarray(at, end));
         at = end;
       }
     };
   }
-  const paint = framePainter(dataset, work.view);
+  const render = frameRenderer(dataset, work.view);
   return (task, target) => {
     if (task.kind !== 'frames') throw mismatch(task);
-    paint(task.rows, seed, task.epoch, target);
+    render(task.rows, seed, task.epoch, target);
     if (task.mixing !== null) mixImages(target, length, task.mixing);
   };
 }
@@ -88,7 +88,7 @@ export interface WorkerStart {
   readonly states: SharedArrayBuffer;
 }
 
-/** A batch to paint; null: the end. */
+/** A batch to render; null: the end. */
 export type ToWorker = { readonly job: number; readonly slot: number; readonly task: Task } | null;
 
 export interface FromWorker {

@@ -1,13 +1,13 @@
 /**
- * A loader's worker thread: opens the dataset by itself and paints one batch after another into shared memory. It
+ * A loader's worker thread: opens the dataset by itself and renders one batch after another into shared memory. It
  * loads no native code of the engine, keeps nothing between batches, and ends when it is told to.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { toPortable } from '../base/thread.ts';
 import { openDataset, type Dataset } from '../dataset/reader.ts';
 import { imageLength } from './config.ts';
-import { finished, imagesOf, openPainter, type FromWorker } from './work.ts';
-import type { Painter, ToWorker, WorkerStart } from './work.ts';
+import { finished, imagesOf, openRenderer, type FromWorker } from './work.ts';
+import type { Renderer, ToWorker, WorkerStart } from './work.ts';
 
 /** The loader is the only one who starts this file, with these data. */
 const start = workerData as WorkerStart;
@@ -15,14 +15,14 @@ const port = parentPort;
 if (port === null) throw new Error('This module runs in a worker thread only.');
 
 const states = new Int32Array(start.states);
-let open: { readonly dataset: Dataset; readonly paint: Painter } | undefined;
+let open: { readonly dataset: Dataset; readonly render: Renderer } | undefined;
 
-function ready(): Painter {
+function ready(): Renderer {
   if (open === undefined) {
     const dataset = openDataset(start.folder);
-    open = { dataset, paint: openPainter(dataset, start.work) };
+    open = { dataset, render: openRenderer(dataset, start.work) };
   }
-  return open.paint;
+  return open.render;
 }
 
 port.on('message', (message: ToWorker) => {

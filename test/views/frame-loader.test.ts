@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { imageLength } from '../../src/views/config.ts';
 import { FrameLoader, type FrameLoaderOptions, type FrameRequest } from '../../src/views/loaders.ts';
-import { framePainter } from '../../src/views/frames.ts';
+import { frameRenderer } from '../../src/views/frames.ts';
 import { drawMixing, mixImages } from '../../src/views/mixup.ts';
 import { frameViewOf, memoryDataset, storeDataset } from './helpers.ts';
 
@@ -43,7 +43,7 @@ describe('FrameLoader', () => {
           const request = schedule(step)!;
           expect(made).toMatchObject(request);
           const expected = new Float32Array(request.rows.length * imageLength(view));
-          framePainter(dataset, view)(request.rows, 9, request.epoch, expected);
+          frameRenderer(dataset, view)(request.rows, 9, request.epoch, expected);
           const { epoch, index, rows } = request;
           const mixing = mixup === null ? null : drawMixing(rows.length, mixup, 9, epoch, index);
           expect(made.mixing).toEqual(mixing);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { frameViewSchema, imageLength, type FrameViewConfig } from '../../src/views/config.ts';
-import { framePainter, type FrameRow } from '../../src/views/frames.ts';
+import { frameRenderer, type FrameRow } from '../../src/views/frames.ts';
 import type { FrameSource } from '../../src/views/image.ts';
 import { fillWholeView } from '../../src/views/whole.ts';
 import { frameViewOf, memoryDataset, type FrameViewInput } from './helpers.ts';
@@ -27,7 +27,7 @@ const JITTER: FrameViewInput['augment'] = {
   hue: 0.1,
 };
 
-function paint(
+function render(
   dataset: FrameSource,
   rows: readonly FrameRow[],
   view: FrameViewConfig,
@@ -35,7 +35,7 @@ function paint(
   epoch = 2,
 ): Float32Array {
   const target = new Float32Array(rows.length * imageLength(view)).fill(NaN);
-  framePainter(dataset, view)(rows, seed, epoch, target);
+  frameRenderer(dataset, view)(rows, seed, epoch, target);
   return target;
 }
 
@@ -54,7 +54,7 @@ describe('augmented frames', () => {
       ] as const) {
         const view = frameViewOf({ size, channels, resize, augment: JITTER });
         if (view.augment === null) throw new Error('The test augments.');
-        const images = paint(dataset, ROWS, view);
+        const images = render(dataset, ROWS, view);
         const length = imageLength(view);
         for (const [i, row] of ROWS.entries()) {
           const expected = slowFrame(dataset, row, { ...view, augment: view.augment }, 5, 2);
@@ -68,14 +68,14 @@ describe('augmented frames', () => {
 
   const dataset = memoryDataset(CLIPS);
 
-  it('do not depend on the batch, its order, or what a painter painted before', () => {
+  it('do not depend on the batch, its order, or what a renderer rendered before', () => {
     const view = frameViewOf({ augment: JITTER });
-    const paintRows = framePainter(dataset, view);
+    const renderRows = frameRenderer(dataset, view);
     const together = new Float32Array(5 * 256);
-    paintRows([...ROWS].reverse(), 5, 2, together);
-    paintRows(ROWS, 5, 2, together);
+    renderRows([...ROWS].reverse(), 5, 2, together);
+    renderRows(ROWS, 5, 2, together);
     for (const [i, row] of ROWS.entries())
-      expect(together.subarray(256 * i, 256 * (i + 1))).toEqual(paint(dataset, [row], view));
+      expect(together.subarray(256 * i, 256 * (i + 1))).toEqual(render(dataset, [row], view));
   });
 
   it('differ between epochs, seeds and frames, with the same picture below', () => {
@@ -84,11 +84,11 @@ describe('augmented frames', () => {
     );
     const view = frameViewOf({ augment: JITTER });
     const row = { clip: 0, frame: 0 };
-    const image = paint(still, [row], view);
-    expect(paint(still, [row], view, 5, 3)).not.toEqual(image);
-    expect(paint(still, [row], view, 6, 2)).not.toEqual(image);
-    expect(paint(still, [{ clip: 0, frame: 1 }], view)).not.toEqual(image);
-    expect(paint(still, [row], view)).toEqual(image);
+    const image = render(still, [row], view);
+    expect(render(still, [row], view, 5, 3)).not.toEqual(image);
+    expect(render(still, [row], view, 6, 2)).not.toEqual(image);
+    expect(render(still, [{ clip: 0, frame: 1 }], view)).not.toEqual(image);
+    expect(render(still, [row], view)).toEqual(image);
   });
 });
 
@@ -97,25 +97,25 @@ describe('frames without augmentation', () => {
     const dataset = memoryDataset(CLIPS, channels);
     const view = frameViewOf({ channels, augment: null });
     const length = imageLength(view);
-    const images = paint(dataset, ROWS, view);
+    const images = render(dataset, ROWS, view);
     for (const [i, { clip, frame }] of ROWS.entries()) {
       const record = dataset.clips[clip]!;
       const expected = new Float32Array(length);
       fillWholeView(dataset.readFrame(record, frame), record, view, expected, 0);
       expect(images.subarray(i * length, (i + 1) * length)).toEqual(expected);
     }
-    expect(paint(dataset, ROWS, view, 9, 9)).toEqual(images);
+    expect(render(dataset, ROWS, view, 9, 9)).toEqual(images);
   });
 });
 
-describe('what cannot be painted', () => {
+describe('what cannot be rendered', () => {
   const dataset = memoryDataset(CLIPS);
 
   it('is refused: a clip that is not there, a target of another size', () => {
     const view = frameViewOf();
-    expect(() => paint(dataset, [{ clip: 4, frame: 0 }], view)).toThrow('There is no clip 4');
+    expect(() => render(dataset, [{ clip: 4, frame: 0 }], view)).toThrow('There is no clip 4');
     expect(() => {
-      framePainter(dataset, view)([{ clip: 0, frame: 0 }], 1, 1, new Float32Array(255));
+      frameRenderer(dataset, view)([{ clip: 0, frame: 0 }], 1, 1, new Float32Array(255));
     }).toThrow('must have 256 elements');
   });
 });

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { imageLength } from '../../src/views/config.ts';
 import type { FrameSource } from '../../src/views/image.ts';
-import { fillPairImages, pairPainter } from '../../src/views/pairs.ts';
+import { fillPairImages, pairRenderer } from '../../src/views/pairs.ts';
 import { drawPair } from '../../src/views/sampling.ts';
 import { fillWholeView } from '../../src/views/whole.ts';
 import { memoryDataset, PLAIN, viewOf, type ViewInput } from './helpers.ts';
 import { slowPair } from './slow.ts';
 
-function paint(
+function render(
   dataset: FrameSource,
   clips: readonly number[],
   input: ViewInput,
@@ -60,7 +60,7 @@ describe('the fast path equals the plain one', () => {
             normalise: channels === 3 ? { mean: [0.4, 0.5, 0.6], std: [0.2, 0.25, 0.3] } : {},
           };
           const clips = [4, 0, 1, 2, 3];
-          const images = paint(dataset, clips, input);
+          const images = render(dataset, clips, input);
           const view = viewOf(input);
           const length = imageLength(view);
           for (const [i, clip] of clips.entries())
@@ -101,7 +101,7 @@ describe('sample pair generation', () => {
         const view = viewOf({ augment: PLAIN, spg: { order, beta } });
         const draw = drawPair(dataset.clips[0]!, view.spg, 5, 2);
         expect(draw.weight0).toBeCloseTo(at, 3);
-        const images = paint(dataset, [0], { augment: PLAIN, spg: { order, beta } });
+        const images = render(dataset, [0], { augment: PLAIN, spg: { order, beta } });
         const expected = at === 0 ? [draw.anchor!, draw.anchor!] : [draw.frame0, draw.frame1];
         for (const [v, frame] of expected.entries())
           for (const [i, value] of whole(frame).entries())
@@ -111,10 +111,10 @@ describe('sample pair generation', () => {
   }
 
   it('augments the anchor once: as ξ → 0 both views become one image, augmented or not', () => {
-    const images = paint(dataset, [0], { spg: { beta: AT_ZERO } });
+    const images = render(dataset, [0], { spg: { beta: AT_ZERO } });
     for (let i = 0; i < 256; i++) expect(Math.abs(images[i]! - images[256 + i]!)).toBeLessThan(0.02);
     // Mixed first, the two views get crops and jitter of their own.
-    const apart = paint(dataset, [0], { spg: { beta: AT_ZERO, order: 'mix-then-augment' } });
+    const apart = render(dataset, [0], { spg: { beta: AT_ZERO, order: 'mix-then-augment' } });
     let largest = 0;
     for (let i = 0; i < 256; i++) largest = Math.max(largest, Math.abs(apart[i]! - apart[256 + i]!));
     expect(largest).toBeGreaterThan(0.5);
@@ -123,7 +123,7 @@ describe('sample pair generation', () => {
   it('mixes in the proportion drawn', () => {
     const input: ViewInput = { augment: PLAIN, spg: { coefficients: 'independent', beta: [2, 2] } };
     const draw = drawPair(dataset.clips[0]!, viewOf(input).spg, 5, 2);
-    const images = paint(dataset, [0], input);
+    const images = render(dataset, [0], input);
     const [x1, x2, x3] = [whole(draw.frame0), whole(draw.anchor!), whole(draw.frame1)];
     for (let i = 0; i < 256; i++) {
       expect(images[i]).toBeCloseTo(draw.weight0 * x1[i]! + (1 - draw.weight0) * x2[i]!, 4);
@@ -133,16 +133,16 @@ describe('sample pair generation', () => {
 
   it('makes two different views of a still', () => {
     const still = memoryDataset([{ frames: 1 }]);
-    const images = paint(still, [0], {});
+    const images = render(still, [0], {});
     expect(images.subarray(0, 256)).not.toEqual(images.subarray(256));
-    const plain = paint(still, [0], { augment: PLAIN });
+    const plain = render(still, [0], { augment: PLAIN });
     expect(plain.subarray(0, 256)).toEqual(plain.subarray(256));
   });
 
   it('shows the two frames of a clip of two, unmixed', () => {
     const two = memoryDataset([{ frames: 2 }]);
     const draw = drawPair(two.clips[0]!, viewOf().spg, 5, 2);
-    const images = paint(two, [0], { augment: PLAIN });
+    const images = render(two, [0], { augment: PLAIN });
     const view = viewOf();
     const clip = two.clips[0]!;
     const expected = new Float32Array(512);
@@ -152,26 +152,26 @@ describe('sample pair generation', () => {
   });
 });
 
-describe('what is painted', () => {
+describe('what is rendered', () => {
   const dataset = memoryDataset(CLIPS);
 
-  it('does not depend on the batch, its order, or what a painter painted before', () => {
+  it('does not depend on the batch, its order, or what a renderer rendered before', () => {
     const view = viewOf();
-    const paintPairs = pairPainter(dataset, view);
+    const renderPairs = pairRenderer(dataset, view);
     const together = new Float32Array(2 * 5 * 256);
-    paintPairs([4, 3, 2, 1, 0], 5, 2, together);
-    paintPairs([0, 1, 2, 3, 4], 5, 2, together);
+    renderPairs([4, 3, 2, 1, 0], 5, 2, together);
+    renderPairs([0, 1, 2, 3, 4], 5, 2, together);
     for (let clip = 0; clip < 5; clip++) {
-      const alone = paint(dataset, [clip], {});
+      const alone = render(dataset, [clip], {});
       expect(together.subarray(256 * clip, 256 * (clip + 1))).toEqual(alone.subarray(0, 256));
       expect(together.subarray(256 * (5 + clip), 256 * (6 + clip))).toEqual(alone.subarray(256));
     }
   });
 
   it('differs between epochs and seeds', () => {
-    const images = paint(dataset, [0], {}, 5, 2);
-    expect(paint(dataset, [0], {}, 5, 3)).not.toEqual(images);
-    expect(paint(dataset, [0], {}, 6, 2)).not.toEqual(images);
+    const images = render(dataset, [0], {}, 5, 2);
+    expect(render(dataset, [0], {}, 5, 3)).not.toEqual(images);
+    expect(render(dataset, [0], {}, 6, 2)).not.toEqual(images);
   });
 
   it('changes with every operation that is switched on, and stays finite', () => {
@@ -187,9 +187,9 @@ describe('what is painted', () => {
     ];
     for (const channels of [1, 3] as const) {
       const coloured = memoryDataset(CLIPS, channels);
-      const plain = paint(coloured, [0, 4], { channels });
+      const plain = render(coloured, [0, 4], { channels });
       for (const augment of operations) {
-        const images = paint(coloured, [0, 4], { channels, augment });
+        const images = render(coloured, [0, 4], { channels, augment });
         expect(images.every(Number.isFinite)).toBe(true);
         expect(images).not.toEqual(plain);
       }
@@ -202,16 +202,16 @@ describe('what is painted', () => {
     const many = memoryDataset(clips);
     const all = clips.map((_, i) => i);
     const identity = { sharpen: { probability: 0.5, degree: 0 }, cutout: { probability: 0.5, side: 1e-9 } };
-    const images = paint(many, all, {
+    const images = render(many, all, {
       augment: { ...identity, cutout: { probability: 0 }, blur: { probability: 0.5, sigma: [0.01, 0.01] } },
     });
-    const plain = paint(many, all, {});
+    const plain = render(many, all, {});
     // A blur this narrow is no blur: only the way of computing differs.
     for (const [i, value] of plain.entries()) expect(Math.abs(images[i]! - value)).toBeLessThan(1e-5);
   });
 
   it('refuses a clip that is not there and a target of another size', () => {
-    expect(() => paint(dataset, [5], {})).toThrow('There is no clip 5');
+    expect(() => render(dataset, [5], {})).toThrow('There is no clip 5');
     expect(() => {
       fillPairImages(dataset, [0], viewOf(), 1, 1, new Float32Array(511));
     }).toThrow('must have 512 elements');
