@@ -38,7 +38,13 @@ export const simsiam = defineMethod<z.infer<typeof options>>({
   summary: 'each view of a clip predicts the embedding of the other; no negatives',
   reference: REFERENCE,
   options,
-  presets: { default: { view: { spg: { enabled: false } } } },
+  // SGD as published. The rate is for batches of 32; the authors scale theirs with the batch.
+  presets: {
+    default: {
+      view: { spg: { enabled: false } },
+      optimizer: { kind: 'sgd', learningRate: 0.05, momentum: 0.9, weightDecay: 1e-4 },
+    },
+  },
   measurements: [{ name: 'spread', over: 'mean', heldOut: true }],
   charts: [
     {

@@ -1,0 +1,161 @@
+/**
+ * Whether methods of pretraining learn something on simulated clips: several pretrainings of each, frozen, probed on clips
+ * of other simulated patients beside random weights. Protocol: docs/results/methods/plan.md. A run whose scores are there
+ * is not made again; what is kept are scores, no weights.
+ *
+ *     npx tsx bench/methods.ts [--out docs/results/methods] [--seeds 3] [--threads 1]
+ */
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { z } from 'zod';
+import { randomAt, type Random } from '../src/base/random.ts';
+import type { ProbeResult } from '../src/evaluation/probes/probe-result.ts';
+import { makePhantom } from '../src/phantom/phantom.ts';
+import { pretrain } from '../src/pretrain/pretrain.ts';
+import { probeRun } from '../src/probe/probe-run.ts';
+
+const { values: flags } = parseArgs({
+  options: {
+    out: { type: 'string', default: 'docs/results/methods' },
+    seeds: { type: 'string', default: '3' },
+    threads: { type: 'string', default: '1' },
+  },
+});
+
+/** Simulated clips of 192 patients to learn from, and of 96 others to be judged on. */
+const LEARNT = { clips: 768, framesPerClip: 12, size: 96, seed: 20 };
+const JUDGED = { clips: 384, framesPerClip: 8, size: 96, seed: 7 };
+
+const SHARED = [
+  ...['view.size=64', 'model.width=32', 'data.validation.fraction=0.1', 'schedule.warmupLength=3'],
+  ...['checkpoint.every=1000', `threads=${flags.threads}`, 'loader.workers=0'],
+];
+/** Places and sizes of things in the field say nothing of the class here, and everything of the patient. */
+const MOVED = [
+  'view.augment.cropScale=[0.08, 1]',
+  'view.augment.affine={probability: 0.8, degrees: 15, translate: [0.2, 0.2], scale: [0.7, 1.4]}',
+  'view.augment.blur={probability: 0.5, sigma: [0.3, 2]}',
+];
+const FEW_LABELS = ['data.labelRate=0.05', 'training.epochs=60'];
+const RUNS: Readonly<Record<string, { readonly method: string; readonly set: readonly string[] }>> = {
+  simsiam: { method: 'simsiam', set: [...MOVED, 'training.epochs=120'] },
+  moco: { method: 'moco', set: [...MOVED, 'training.epochs=100'] },
+  fixmatch: { method: 'fixmatch', set: FEW_LABELS },
+  'supervised-only': { method: 'fixmatch', set: [...FEW_LABELS, 'method.unlabelledWeight=0'] },
+};
+
+/** What is kept of a run: for every judged clip the share of foldings in which the linear probe was right. */
+const scoresSchema = z.object({
+  clips: z.array(z.object({ group: z.string(), label: z.int() })),
+  pretrained: z.array(z.number()),
+  random: z.array(z.array(z.number())),
+});
+type Scores = z.infer<typeof scoresSchema>;
+
+const scratch = mkdtempSync(join(tmpdir(), 'uscl-methods-'));
+process.on('exit', () => {
+  rmSync(scratch, { recursive: true, force: true });
+});
+mkdirSync(flags.out, { recursive: true });
+const [learnt, judged] = [join(scratch, 'learnt'), join(scratch, 'judged')];
+await makePhantom({ out: learnt, ...LEARNT });
+await makePhantom({ out: judged, ...JUDGED });
+
+const results = new Map<string, Scores[]>();
+for (let seed = 0; seed < Number(flags.seeds); seed++)
+  for (const [name, { method, set }] of Object.entries(RUNS)) {
+    const file = join(flags.out, `${name}-seed-${seed}.json`);
+    if (!existsSync(file)) writeFileSync(file, `${JSON.stringify(await scored(method, seed, set))}\n`);
+    const scores = scoresSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+    results.set(name, [...(results.get(name) ?? []), scores]);
+  }
+
+const lines = [...results].map(([name, scores]) => {
+  const { mean, interval } = difference(scores, (one) => one.random);
+  const level = scores.map((one) => balanced(one, one.pretrained).toFixed(3)).join(', ');
+  return `${name}: ${level}; minus random ${signed(mean)} (${interval.map(signed).join(' to ')})`;
+});
+const random = results.get('moco')![0]!;
+lines.push(`random: ${random.random.map((one) => balanced(random, one).toFixed(3)).join(', ')}`);
+const alone = results.get('supervised-only')!.map(({ pretrained }) => pretrained);
+const gain = difference(results.get('fixmatch')!, () => alone);
+lines.push(
+  `fixmatch minus supervised-only: ${signed(gain.mean)} (${gain.interval.map(signed).join(' to ')})`,
+);
+console.log(lines.join('\n'));
+writeFileSync(join(flags.out, 'summary.txt'), `${lines.join('\n')}\n`);
+
+async function scored(method: string, seed: number, set: readonly string[]): Promise<Scores> {
+  const run = join(scratch, `${method}-${seed}`);
+  const config = { set: [...SHARED, ...set, `seed=${seed}`] };
+  await pretrain({ dataset: learnt, out: run, method, config, overwrite: true });
+  const options = { checkpoint: 'last', framesPerClip: 4, randomInits: 3 } as const;
+  const { pretrained, random: others } = await probeRun(run, judged, options);
+  return {
+    clips: pretrained.clips.map(({ group, label }) => ({ group, label })),
+    pretrained: rightOf(pretrained),
+    random: others.map(({ result }) => rightOf(result)),
+  };
+}
+
+function rightOf({ clips, linear }: ProbeResult): number[] {
+  const foldings = linear.clipPredictions;
+  return clips.map(
+    ({ label }, i) => foldings.filter((answers) => answers[i] === label).length / foldings.length,
+  );
+}
+
+/** Balanced accuracy over clips, each counted `weights[i]` times. */
+function balanced({ clips }: Scores, right: readonly number[], weights?: ArrayLike<number>): number {
+  const sums = new Map<number, readonly [hits: number, count: number]>();
+  for (const [i, { label }] of clips.entries()) {
+    const weight = weights?.[i] ?? 1;
+    const [hits, count] = sums.get(label) ?? [0, 0];
+    sums.set(label, [hits + weight * right[i]!, count + weight]);
+  }
+  const recalls = [...sums.values()].filter(([, count]) => count > 0).map(([hits, count]) => hits / count);
+  return recalls.reduce((sum, recall) => sum + recall, 0) / recalls.length;
+}
+
+/**
+ * Mean difference of pretrained networks and those they are compared with, and its 95 % interval from 10,000 draws of
+ * pretraining seeds, of the others, and of patients, all at once.
+ */
+function difference(
+  scores: readonly Scores[],
+  othersOf: (one: Scores) => readonly (readonly number[])[],
+): { readonly mean: number; readonly interval: readonly number[] } {
+  const [first] = scores;
+  const groups = [...new Set(first!.clips.map(({ group }) => group))];
+  const own = scores.map(({ pretrained }) => pretrained);
+  const others = othersOf(first!);
+  const of = (
+    mine: readonly (readonly number[])[],
+    theirs: typeof mine,
+    weights?: ArrayLike<number>,
+  ): number =>
+    meanOf(mine.map((right) => balanced(first!, right, weights))) -
+    meanOf(theirs.map((right) => balanced(first!, right, weights)));
+  const draws = Array.from({ length: 10_000 }, (_, draw) => {
+    const random = randomAt(0, 'methods study', draw);
+    const times = new Map<string, number>();
+    for (const group of drawn(groups, random)) times.set(group, (times.get(group) ?? 0) + 1);
+    const weights = first!.clips.map(({ group }) => times.get(group) ?? 0);
+    return of(drawn(own, random), drawn(others, random), weights);
+  }).sort((a, b) => a - b);
+  return { mean: of(own, others), interval: [draws[250]!, draws[9749]!] };
+}
+
+function drawn<T>(items: readonly T[], random: Random): T[] {
+  return items.map(() => items[random.integer(items.length)]!);
+}
+
+function meanOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function signed(value: number): string {
+  return `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(3)}`;
+}
