@@ -44,19 +44,18 @@ export interface Figure {
   readonly legend?: Html | null;
   /** The same in numbers. */
   readonly table: Table;
-  /** Takes the room of two. */
-  readonly wide?: boolean;
 }
 
 /** A picture with its words and, behind a click, its numbers. */
-export function figure({ title, caption, plot, legend, table: numbers, wide = false }: Figure): Html {
-  return html`<figure${wide && html` class="wide"`}>
-<figcaption><strong>${title}</strong>${caption !== undefined && html` ${caption}`}</figcaption>
-${plot}
-${legend}
-<details><summary>The numbers</summary>${table(numbers)}</details>
-</figure>
-`;
+export function figure({ title, caption, plot, legend, table: numbers }: Figure): Html {
+  return html`<figure>
+    <figcaption><strong>${title}</strong>${caption !== undefined && html` ${caption}`}</figcaption>
+    ${plot} ${legend}
+    <details>
+      <summary>The numbers</summary>
+      ${table(numbers)}
+    </details>
+  </figure> `;
 }
 
 /** Figures side by side where there is room. */

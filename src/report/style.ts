@@ -62,7 +62,6 @@ td .soft,th .soft{font-size:.92em;font-weight:400}
 .range{display:block}
 .figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,20.5rem),1fr));gap:1.8rem 2.2rem;margin:0 0 1.6rem;align-items:start}
 figure{margin:0;min-width:0;max-width:27rem}
-figure.wide{max-width:none;grid-column:1/-1}
 figcaption{font-size:.88rem;line-height:1.45;color:var(--soft);margin:0 0 .5rem}
 figcaption strong{color:var(--ink);font-weight:600;display:block}
 svg,img{max-width:100%;height:auto}

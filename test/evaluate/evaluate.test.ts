@@ -121,7 +121,11 @@ describe('classes by a file', () => {
     });
     expect(result.clips).toEqual({ scored: 4, unlabelled: 0, leftOut: 4 });
     expect(predictions.clips.every(({ label }) => label === 0)).toBe(true);
-    expect(evaluationText(result)).toContain('4 left out');
+    const text = evaluationText(result);
+    expect(text).toContain(': 4 clips of 4 groups; not scored: 4 left out by the file of classes\n');
+    expect(text).toContain('labels: a → x, b → left out\n');
+    expect(text).not.toContain('no clip has');
+    expect(text).not.toContain('brought together');
   });
 });
 

@@ -178,6 +178,65 @@ test('under the title stands what the run was and when it ended, of several thei
   );
 });
 
+test('the dataset stands with its fingerprint, and where it is given with its licence and citation', async () => {
+  const { hash } = JSON.parse(readFileSync(at('tuned/dataset.json'), 'utf8')) as { hash: string };
+  const facts = (text: string) =>
+    ['Fingerprint', 'Licence', 'To be cited as', 'Source'].map((name) => factsOf(text).get(name));
+  const alone = [hash.slice(0, 16), undefined, undefined, undefined];
+  const given = [hash.slice(0, 16), 'CC0', 'Nobody, 2026', undefined];
+  for (const run of ['tuned', 'pretrained']) {
+    expect(facts(await page(run))).toEqual(alone);
+    expect(facts(await page(run, { datasets: [at('data')] }))).toEqual(given);
+  }
+});
+
+test('groups that share pictures are named, up to five sets of them', async () => {
+  const joined = (sets: readonly (readonly string[])[]): Promise<string> =>
+    page(
+      changed('tuned', {
+        'folds.json': (text) => JSON.stringify({ ...(JSON.parse(text) as object), joined: sets }),
+      }),
+    );
+  const start = 'Groups that share pictures, perhaps one patient, were kept on one side:';
+  const sets = ['a b', 'c d e', 'f g', 'h i', 'j k', 'l m', 'n o'].map((names) => names.split(' '));
+  expect(words(await joined(sets.slice(0, 2)))).toContain(`${start} a + b and c + d + e.`);
+  expect(words(await joined(sets.slice(0, 5)))).toContain(
+    `${start} a + b, c + d + e, f + g, h + i and j + k.`,
+  );
+  expect(words(await joined(sets.slice(0, 6)))).toContain('h + i, j + k and 1 more such set.');
+  expect(words(await joined(sets))).toContain('h + i, j + k and 2 more such sets.');
+  expect(words(await page('tuned'))).not.toContain(start);
+});
+
+test('limits tell of few groups and few seeds, and the network is named with its width', async () => {
+  const text = words(await page('tuned'));
+  expect(text).toContain('Limits. Training and test clips come from one dataset;');
+  expect(text).toContain('18 groups are few: intervals from so few are too short rather than too long.');
+  expect(text).not.toContain('Fewer than three seeds');
+  expect(text).toContain('The classifier was a ResNet-18 [1] with one linear layer');
+  await fixtureFinetune(at('slim'), at('data'), {
+    ...{ seeds: 2, labelRates: [1], set: ['model.width=32', 'view.augment=null'] },
+  });
+  const slim = words(await page('slim'));
+  expect(slim).toContain('Fewer than three seeds say little about the luck of a training.');
+  expect(slim).toContain(
+    'The classifier was a ResNet-18 with 32 filters in its first stage (the published width is 64) [1] with one linear layer',
+  );
+  expect(slim).toContain('of each training clip were seen, resized to 32 × 32 pixels, without augmentation.');
+  expect(text).toContain(
+    'resized to 32 × 32 pixels, with random crops of 60 % to 100 % of the area, left–right flips (probability 0.5), brightness ± 0.3 and contrast ± 0.3; the configuration has the rest.',
+  );
+});
+
+test('of a fine-tuning the epochs that were chosen are told as people count them', async () => {
+  expect(words(await page('tuned'))).toContain('9 trainings. Chosen epoch: 4 of at most 6.');
+  const silent = words(await page(changed('tuned', { 'log.jsonl': null })));
+  expect(silent).toContain('The run has kept no log of its epochs.');
+  expect(silent).toContain(
+    'The epoch was chosen on an inner split, 20 % of the training clips in whole groups; the test',
+  );
+});
+
 test('what a run has not recorded is said not to be recorded', async () => {
   const tuned = await page(
     changed('tuned', { 'dataset.json': null, 'environment.json': null, 'source.json': null }),

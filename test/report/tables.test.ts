@@ -9,12 +9,19 @@ import {
   OVERALL_SCORES,
   type Score,
 } from '../../src/evaluation/scores/evaluation-result.ts';
-import { readPredictions } from '../../src/evaluation/scores/predictions.ts';
+import { readPredictions, writePredictions } from '../../src/evaluation/scores/predictions.ts';
 import { writeReport } from '../../src/report/report.ts';
 import { readEpochLog } from '../../src/finetune/epoch-log.ts';
 import { measured, readLog } from '../../src/runs/log.ts';
-import { CLASSES, fixtureDataset, fixtureFinetune, fixturePretrain, scratchFolder } from './fixture.ts';
-import { factsOf, tableOf, tables, words } from './page.ts';
+import {
+  changedRun,
+  CLASSES,
+  fixtureDataset,
+  fixtureFinetune,
+  fixturePretrain,
+  scratchFolder,
+} from './fixture.ts';
+import { factsOf, said, tableOf, tables, words } from './page.ts';
 
 const scratch = scratchFolder();
 const at = (name: string): string => join(scratch, name);
@@ -418,6 +425,47 @@ describe('runs side by side', () => {
         ]),
       );
     }
+  });
+
+  test('have one picture of label efficiency, with the balanced accuracy of each', () => {
+    const [head, ...rows] = tables(both, 'Label efficiency in numbers').find(
+      ([first]) => first!.length === 3,
+    )!;
+    expect(head).toEqual(['Training labels', 'poor', 'good']);
+    const [poor, better] = ['poor', 'good'].map((run) => evaluation(run).labelRates);
+    expect(rows).toEqual(
+      [0, 1].map((i) => [
+        ['25 %', '100 %'][i],
+        ...[poor!, better!].map((rates) => three(rates[i]!.clipMean.scores.balancedAccuracy.mean)),
+      ]),
+    );
+  });
+
+  test('are told apart by a whole sentence, over the page and over the tables', async () => {
+    const { labelRates } = await comparePredictions(
+      readPredictions(at('good')),
+      readPredictions(at('poor')),
+      { names: ['good', 'poor'] },
+    );
+    const { mean: gain, interval, p } = labelRates.at(-1)!.clipMean.scores.balancedAccuracy;
+    const likely = p! < 0.001 ? '< 0.001' : `= ${p!.toFixed(3)}`;
+    const sentence = `Balanced accuracy of good differs from that of poor by ${signed(gain)} (${ends(interval)}, p ${likely}). good is better in`;
+    expect(said(both).split(sentence)).toHaveLength(3);
+    expect(said(both)).toContain('For all other scores the interval holds zero.');
+    expect(said(both)).toContain('36 clips of 18 groups that both runs tested.');
+  });
+
+  test('of other clips are compared on those that both tested, and the page says what is left out', async () => {
+    changedRun(at('good'), at('fewer'), {});
+    const { cells, ...about } = readPredictions(at('good'));
+    writePredictions(at('fewer/predictions.json'), {
+      ...about,
+      cells: cells.map((one) => ({ ...one, rows: one.rows.filter(({ clip }) => clip >= 4) })),
+    });
+    expect(said(await page('poor', 'fewer'))).toContain(
+      '32 clips of 16 groups that both runs tested; left out: 0 of fewer and 4 of poor.',
+    );
+    expect(said(both)).not.toContain('left out: ');
   });
 
   test('of other seeds have the difference of means, and none seed by seed', async () => {
