@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openDataset } from '../../src/dataset/reader.ts';
 import type { Parameters } from '../../src/engine/core/backend.ts';
+import { createOptimizer } from '../../src/engine/core/optimizer.ts';
 import { openBackend } from '../../src/engine/open.ts';
 import { embedDataset } from '../../src/evaluation/features/embeddings.ts';
 import { readSafetensors, writeSafetensors } from '../../src/formats/safetensors.ts';
@@ -15,9 +16,10 @@ import {
   randomBackbone,
   readBackbone,
 } from '../../src/trainer/backbone.ts';
-import { readCheckpoint, restoreWeights } from '../../src/runs/checkpoint.ts';
+import { readCheckpoint, restoreAll, restoreWeights } from '../../src/runs/checkpoint.ts';
 import { backboneOf } from '../../src/models/backbone.ts';
 import { fillWholeView } from '../../src/views/whole.ts';
+import { writeModel } from '../finetune/finetuned.ts';
 import { errorOf, scratchFolder, tinyDataset, tinyRun } from '../pretrain/support.ts';
 
 const scratch = scratchFolder();
@@ -103,6 +105,33 @@ describe('a checkpoint that is not sound is refused, never half-read', () => {
 test('previous is the last before the last', () => {
   expect(readCheckpoint(previous).step).toBe(4);
   expect(readCheckpoint(last).step).toBe(6);
+});
+
+test('weights alone cannot be gone on from, and that is the reason given', async () => {
+  using backend = openBackend({ kind: 'reference' });
+  const best = readCheckpoint(join(run, 'checkpoints', 'best.safetensors'));
+  using backbone = loadBackbone(backend, readBackbone(run));
+  using optimizer = createOptimizer(
+    backend,
+    backbone.parameters,
+    { kind: 'sgd', momentum: 0.9, nesterov: false },
+    [],
+  );
+  const error = await errorOf(() => {
+    restoreAll(best, backbone.parameters, { optimizer, others: [] }, 'best');
+  });
+  expect(error).toMatchObject({ code: 'CHECKPOINT_MISMATCH', where: 'best' });
+  expect(error.message).toContain('weights only');
+});
+
+test.each([
+  { fps: 5, size: 64, channels: 1, crop: 'auto' },
+  { fps: 'all', size: 16, channels: 3, crop: 'none' },
+] as const)('how the frames were stored that a model learned from is kept with it: %j', (ingest) => {
+  const { channels } = ingest;
+  const model = writeModel(scratch, { ingest, view: { channels } });
+  const { classifier } = readCheckpoint(model);
+  expect(classifier).toMatchObject({ ingest, view: { channels } });
 });
 
 describe('a backbone', () => {

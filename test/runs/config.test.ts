@@ -37,6 +37,12 @@ describe('layers', () => {
     expect(resolveConfig({ base: config })).toEqual(config);
   });
 
+  test('a preset asked for when going on wins over what the run was started with, and leaves alone what it does not name', () => {
+    const base = resolveConfig({ set: ['model.normMomentum=0.5', 'seed=7'] });
+    const config = resolveConfig({ base, preset: 'reference' });
+    expect(config).toMatchObject({ seed: 7, model: { normMomentum: 0.19 }, data: { rateMode: 'replace' } });
+  });
+
   test('settings are YAML values', () => {
     const config = resolveConfig({
       set: [
@@ -139,6 +145,22 @@ describe('what does not hold is refused with key, value and way out', () => {
     expect(error.message).toContain(`"${key}" cannot be ${value}`);
     expect(error.message).toContain(allowed);
     expect(error.where).toContain(key);
+  });
+
+  test('a group in the place of a list is shown as it was given', async () => {
+    const file = yaml('view: {augment: {cropScale: [0.5, 1]}}');
+    const overrides = { view: { augment: { cropScale: { least: 0.5 } } } };
+    const error = await errorOf(() => resolveConfig({ file, overrides }));
+    expect(error.message).toContain('"view.augment.cropScale" cannot be {"least":0.5}');
+  });
+
+  test.each([
+    ['5', '"5"'],
+    ['{name: uscl}', '"{"name":"uscl"}"'],
+  ])('a method that is no name is shown as it was given: %s', async (value, shown) => {
+    const error = await errorOf(() => resolveConfig({ set: [`method.name=${value}`] }));
+    expect(error).toMatchObject({ code: 'METHOD_MISSING' });
+    expect(error.message).toContain(`method ${shown} is not installed`);
   });
 
   test('distinct groups contradict clips that are put in twice', async () => {

@@ -55,6 +55,28 @@ describe('the curves of a run', () => {
     });
   });
 
+  it('of training and of held-out clips have a colour each, the same in every panel', () => {
+    const scores = { loss: 3, effectiveRank: 5, alignment: 0.2, uniformity: -2, pairAccuracy: 0.5 };
+    const log: LogEntry[] = [step(1), { kind: 'validation', step: 1, epoch: 0, time: 0, ...scores }];
+    const styles = pretrainPanels(log, uscl.charts).map(({ title, lines }) => [
+      title,
+      ...lines.map(({ name, style }) => [name, style]),
+    ]);
+    const both = [
+      ['training', 0],
+      ['training', 0],
+      ['held out', 1],
+    ];
+    expect(styles.slice(0, 2)).toEqual([
+      ['Loss', ...both],
+      ['Pairs that find each other', ...both],
+    ]);
+    const measures = new Map(
+      pretrainPanels(log, uscl.charts)[2]!.lines.map(({ name, style }) => [name, style]),
+    );
+    expect(new Set(measures.values()).size).toBe(2);
+  });
+
   it('draw an empty log as an empty chart', () => {
     expect(drawPanels('Pretraining', pretrainPanels([], uscl.charts))).toMatch(/^<svg[\s\S]*<\/svg>\n$/);
   });

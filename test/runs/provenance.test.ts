@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openDataset } from '../../src/dataset/reader.ts';
 import { makeSplit, writeSplit } from '../../src/curation/splits.ts';
-import { overlapWith, trainedOn } from '../../src/runs/provenance.ts';
+import { labelLeaks, overlapWith, trainedOn } from '../../src/runs/provenance.ts';
 import { scratchFolder, tinyDataset, tinyRun } from '../pretrain/support.ts';
 import { tune } from '../finetune/support.ts';
 
@@ -61,4 +61,17 @@ test('clips that a split keeps for the test are not recorded as trained on', asy
   expect(unused.length).toBeGreaterThan(1);
   expect(unused.length).toBeLessThan(roles.length / 2);
   expect(unused.every(({ labelled }) => !labelled)).toBe(true);
+});
+
+test('labels that training has seen are counted, and the first three clips are named', () => {
+  const found = (count: number): readonly string[] => {
+    const labelled = Array.from({ length: count }, (_, i) => `clip${i}`);
+    return labelLeaks({ seen: 9, labelsSeen: count, labelled });
+  };
+  expect(found(0)).toEqual([]);
+  expect(labelLeaks(null)).toEqual([]);
+  const said = 'pretraining was given the labels of';
+  expect(found(2)).toEqual([`${said} 2 of the tested clips (clip0, clip1)`]);
+  expect(found(3)).toEqual([`${said} 3 of the tested clips (clip0, clip1, clip2)`]);
+  expect(found(4)).toEqual([`${said} 4 of the tested clips (clip0, clip1, clip2, …)`]);
 });
