@@ -78,6 +78,8 @@ describe('the frames of an epoch', () => {
     const rows = new CellRows(clips, training, config, 4);
     // 1 + 2 + 3 + 3 + 3 + 3 = 15 frames in three batches of five.
     expect([rows.size, rows.stepsPerEpoch]).toEqual([5, 3]);
+    // How long the schedule of a learning rate is, by epoch and by step.
+    expect([rows.epochs, rows.steps]).toEqual([30, 90]);
     const seen = new Set<string>();
     for (let epoch = 0; epoch < 20; epoch++) {
       const all = rows.epoch(epoch).flat();

@@ -13,7 +13,7 @@ import { finetuneTable } from '../../src/finetune/table.ts';
 import { foldsRecordSchema } from '../../src/finetune/folds.ts';
 import { openModel } from '../../src/trainer/classifier.ts';
 import { fillWholeView } from '../../src/views/whole.ts';
-import { scratchFolder, tinyDataset } from '../pretrain/support.ts';
+import { errorOf, scratchFolder, tinyDataset } from '../pretrain/support.ts';
 import { timeless, tune, TUNE_ONEDNN, type TunedRun } from './support.ts';
 
 const scratch = scratchFolder();
@@ -202,7 +202,27 @@ test('a class without weight is never learnt', async () => {
 
 test('says of an honest run nothing of another protocol', async () => {
   const { notes } = await tune('random', dataset, fresh(), ['training.epochs=1', 'finalModel=false']);
-  expect(notes.join(' ')).not.toMatch(/legacy|optimistic/);
+  expect(notes.join(' ')).not.toMatch(/legacy|optimistic|share pictures/);
+});
+
+test('groups that show the same pictures are told of and kept together, in intervals too', async () => {
+  const alike = join(scratch, 'alike');
+  await tinyDataset(alike, { clips: 12, copies: [[1, 7]] });
+  const run = fresh();
+  const { notes } = await tune('random', alike, run, ['training.epochs=1', 'finalModel=false']);
+  expect(notes.find((note) => note.includes('share pictures'))).toContain('group0 + group3');
+  const unitOf = readPredictions(run).clips.map(({ group }) => group);
+  expect(new Set(unitOf).size).toBe(5);
+  for (const clip of [1, 6, 7]) expect(unitOf[clip]).toBe(unitOf[0]);
+});
+
+test('a fold that leaves the range of numbers is told by label rate, seed, fold, epoch and clips', async () => {
+  const wild = 'optimizer={kind: sgd, momentum: 0.9, weightDecay: 10, learningRate: 100}';
+  const error = await errorOf(() =>
+    tune('random', dataset, fresh(), ['layers=all', 'seed=5', 'training.epochs=9', wild]),
+  );
+  expect(error).toMatchObject({ code: 'NON_FINITE', kind: 'numeric' });
+  expect(error.where).toMatch(/^label rate 1, seed 5, fold 1, epoch [1-9], clips clip\d/);
 });
 
 test('early stopping ends a fold that gets no better, and the chosen epoch stays', async () => {

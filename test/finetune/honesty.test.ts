@@ -83,6 +83,8 @@ test('a legacy run says at every figure that it is optimistic, and takes the bes
   expect(table).toContain('(optimistic)');
   expect(notes.join()).toContain('optimistic');
   const { cells, clips } = readPredictions(run);
+  // Intervals are over groups all the same, though folds part them.
+  expect(clips.map(({ group }) => group)).toEqual(clips.map((_, i) => `group${Math.floor(i / 2)}`));
   expect(new Set(cells.map(({ seed }) => seed))).toEqual(new Set([0]));
   for (const { fold, epoch, rows } of cells) {
     const log = readFileSync(join(run, 'log.jsonl'), 'utf8')
