@@ -3,7 +3,7 @@
  * of other simulated patients beside random weights. Protocol: docs/results/methods/plan.md. A run whose scores are there
  * is not made again; what is kept are scores, no weights.
  *
- *     npx tsx bench/methods.ts [--out docs/results/methods] [--seeds 3] [--threads 1]
+ *     npm run bench:methods -- [--out docs/results/methods] [--seeds 3] [--threads 1]
  */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
