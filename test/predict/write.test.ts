@@ -3,9 +3,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseCsv } from '../../src/formats/csv.ts';
-import type { FilePredictions } from '../../src/predict/answers.ts';
+import type { FilePrediction, FilePredictions } from '../../src/predict/answers.ts';
 import { Predictor } from '../../src/predict/predict.ts';
-import { predictTo, predictToFile } from '../../src/predict/write.ts';
+import { clipLines, failedLine, predictTo, predictToFile, tableHeader } from '../../src/predict/write.ts';
 import { makePicture, makeVideo } from '../ingest/media.ts';
 import { writeModel } from '../finetune/finetuned.ts';
 import { errorOf, scratchFolder } from '../pretrain/support.ts';
@@ -97,6 +97,38 @@ describe('predictions piece by piece', () => {
     // A head, a failed file, and two rows a clip or one a frame.
     expect([await lines('clips'), await lines('frames')]).toEqual([2 + 4, 2 + 6]);
   });
+});
+
+test('a table says of a clip its answer, its votes and each frame; what is not known is left empty', () => {
+  const said = (likeliest: string, a: number, answer: string | null = likeliest) => ({
+    ...{ probabilities: [a, 1 - a], likeliest, confidence: Math.max(a, 1 - a), answer },
+  });
+  const clip: FilePrediction = {
+    ...{ input: 3, name: ' a "b",c', dropped: 2, flags: ['damaged', 'no-field'], field: null },
+    mean: said('b', 0.4375, null),
+    vote: { shares: [2 / 3, 1 / 3], likeliest: 'a' },
+    frames: [
+      { frame: 0, seconds: null, ...said('a', 0.75) },
+      { frame: 7, seconds: 1 / 3, ...said('b', 0.125) },
+    ],
+  };
+  const ofClip = [
+    '3," a ""b"",c",clip,,,,b,0.5625,0.4375,0.5625,damaged no-field',
+    '3," a ""b"",c",vote,,,,a,0.6666667,0.6666667,0.3333333,',
+  ];
+  const ofFrames = [
+    '3," a ""b"",c",frame,0,,a,a,0.75,0.75,0.25,',
+    '3," a ""b"",c",frame,7,0.3333333,b,b,0.875,0.125,0.875,',
+  ];
+  const text = (rows: readonly string[]): string => rows.map((row) => `${row}\n`).join('');
+  expect(clipLines(clip, 'all')).toBe(text([...ofClip, ...ofFrames]));
+  expect(clipLines(clip, 'clips')).toBe(text(ofClip));
+  expect(clipLines(clip, 'frames')).toBe(text(ofFrames));
+  expect(tableHeader(['a', 'b,c'])).toBe(
+    'input,name,row,frame,seconds,answer,likeliest,confidence,p:a,"p:b,c",note\n',
+  );
+  const failed = { input: 4, name: 'x', code: 'X_Y', reason: 'it is', remedy: 'mend it' };
+  expect(failedLine(failed, ['a', 'b'])).toBe('4,x,failed,,,,,,,,X_Y: it is\n');
 });
 
 describe('a file of predictions', () => {

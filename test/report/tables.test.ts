@@ -246,6 +246,25 @@ describe('figures', () => {
     expect(lines.map((line) => line.length)).toEqual([2, 2]);
   });
 
+  test('are told in words to those who do not see them', () => {
+    const { labelRates } = evaluation('good');
+    const { perClass, scores } = labelRates.at(-1)!.clipMean;
+    const areas = perClass.map(({ name, auroc }) => `${name}: area ${auroc.mean!.toFixed(2)}`);
+    const lines = (['balancedAccuracy', 'auroc'] as const).map((key, i) => {
+      const values = labelRates.map(
+        ({ labelRate, clipMean }) => `${clipMean.scores[key].mean!.toFixed(2)} at ${100 * labelRate} %`,
+      );
+      return `${['balanced accuracy', 'AUROC, mean of classes'][i]!}: ${values.join(', ')}`;
+    });
+    const spoken = [...good.matchAll(/<svg[^>]* aria-label="([^"]*)"/g)].map(([, label]) => words(label!));
+    expect(spoken).toContain(`ROC curves. ${areas.join('; ')}.`);
+    expect(spoken).toContain(`Label efficiency. ${lines.join('; ')}.`);
+    expect(spoken.find((label) => label.startsWith('Reliability'))).toContain(
+      `Reliability diagram. Expected calibration error ${three(scores.ece.mean)}. At confidence`,
+    );
+    expect(words(good)).toContain(`normal, AUROC ${perClass[0]!.auroc.mean!.toFixed(2)}`);
+  });
+
   test('the reliability diagram has the share right among answers of like confidence, all seeds together', () => {
     const { bins } = evaluation('good').settings;
     const answers = [0, 1, 2].flatMap(clipRows).map(({ truth, shares }) => {
@@ -452,6 +471,23 @@ describe('runs side by side', () => {
     const sentence = `Balanced accuracy of good differs from that of poor by ${signed(gain)} (${ends(interval)}, p ${likely}). good is better in`;
     expect(said(both).split(sentence)).toHaveLength(3);
     expect(said(both)).toContain('For all other scores the interval holds zero.');
+    const names = [
+      'accuracy',
+      'balanced acc.',
+      'macro-F1',
+      'kappa',
+      'AUROC',
+      'avg. precision',
+      'ECE',
+      'Brier',
+    ];
+    const differences = OVERALL_SCORES.map((key, i) => {
+      const one = labelRates.at(-1)!.clipMean.scores[key];
+      return `${names[i]!} ${signed(one.mean)}, interval ${ends(one.interval)}`;
+    });
+    expect(words(both.replaceAll(/<svg[^>]* aria-label="([^"]*)"/g, '$1 <'))).toContain(
+      `Paired differences. ${differences.join('; ')}.`,
+    );
     expect(said(both)).toContain('36 clips of 18 groups that both runs tested.');
   });
 
