@@ -101,7 +101,7 @@ Ctrl-C finishes the step, saves, and exits with 130; --resume goes on to the sam
       output.result(summary);
       if (!summary.complete)
         throw new Stopped(
-          `Stopped after ${summary.cellsDone} of ${summary.cells} trainings; what was done is saved. Go on with --resume.`,
+          `Stopped after ${summary.foldRunsDone} of ${summary.foldRuns} trainings; what was done is saved. Go on with --resume.`,
         );
       output.print(describeSummary(summary));
     }),
@@ -123,11 +123,11 @@ function overridesOf(options: Options): Record<string, unknown> {
 function showEvent(event: FinetuneEvent, progress: Progress): void {
   switch (event.kind) {
     case 'start': {
-      const { cells, cellsDone, clips, groups, classes, folds, seeds, trained, parameters } = event;
-      const going = cellsDone === 0 ? '' : `, ${cellsDone} of them done`;
+      const { foldRuns, foldRunsDone, clips, groups, classes, folds, seeds, trained, parameters } = event;
+      const going = foldRunsDone === 0 ? '' : `, ${foldRunsDone} of them done`;
       progress.say(
         `${clips} labelled clips of ${groups} groups, ${classes.length} classes; ${folds} folds × ${seeds} seeds: ` +
-          `${cells} trainings${going}; ${millions(trained)} of ${millions(parameters)} parameters train` +
+          `${foldRuns} trainings${going}; ${millions(trained)} of ${millions(parameters)} parameters train` +
           `${event.frozenUpTo === 'input' ? '' : ` (frozen up to ${event.frozenUpTo})`}; ${event.backend}, ${event.precision}`,
       );
       return;
@@ -140,11 +140,11 @@ function showEvent(event: FinetuneEvent, progress: Progress): void {
       return;
     case 'epoch':
       return;
-    case 'cell': {
-      const { key, number, cells, epoch, epochs, seconds } = event;
+    case 'fold-run': {
+      const { key, number, foldRuns, epoch, epochs, seconds } = event;
       const which = key.fold === null ? 'final model' : `fold ${key.fold + 1}`;
       progress.say(
-        `training ${number}/${cells} (label rate ${key.labelRate}, seed ${key.seed}, ${which}): ` +
+        `training ${number}/${foldRuns} (label rate ${key.labelRate}, seed ${key.seed}, ${which}): ` +
           `epoch ${epoch + 1} of ${epochs}, ${duration(seconds)}`,
       );
     }

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import { EntryLog, readEntries } from '../runs/log.ts';
-import { type CellKey, cellName } from './cells.ts';
+import { type FoldRunKey, foldRunName } from './fold-runs.ts';
 import { join } from 'node:path';
 import { groupBy, mean } from '../base/collect.ts';
 import { writeFileAtomic } from '../base/files.ts';
@@ -57,7 +57,7 @@ export function readEpochLog(run: string): readonly EpochEntry[] {
 }
 
 /** Whether an entry is of this fold. */
-export function isOf(entry: CellKey, key: CellKey): boolean {
+export function isOf(entry: FoldRunKey, key: FoldRunKey): boolean {
   return entry.labelRate === key.labelRate && entry.seed === key.seed && entry.fold === key.fold;
 }
 
@@ -74,7 +74,7 @@ export class EpochLog extends EntryLog<EpochEntry> {
     super(run, kept.length, kept, (entry) =>
       EVENTS.flatMap((name) => {
         const value = entry[name];
-        return value === null ? [] : [[`${name}/${cellName(entry)}`, value] as const];
+        return value === null ? [] : [[`${name}/${foldRunName(entry)}`, value] as const];
       }),
     );
     this.#step = kept.length;

@@ -1,14 +1,14 @@
-/** What a fine-tuning tells whoever watches it, and what it says at its end. */
+/** The events that a fine-tuning reports while it runs, and the summary that it returns. */
 import type { Evaluation } from '../evaluation/scores/evaluation-result.ts';
 import type { EpochEntry } from './epoch-log.ts';
-import type { CellKey } from './cells.ts';
+import type { FoldRunKey } from './fold-runs.ts';
 
 export type FinetuneEvent =
   | {
       readonly kind: 'start';
-      /** Trainings in all (the final model is one), and how many an earlier call has done. */
-      readonly cells: number;
-      readonly cellsDone: number;
+      /** Fold runs in all (the final model counts as one), and how many an earlier call has finished. */
+      readonly foldRuns: number;
+      readonly foldRunsDone: number;
       readonly classes: readonly string[];
       /** Labelled clips and what of them stays on one side. */
       readonly clips: number;
@@ -34,12 +34,12 @@ export type FinetuneEvent =
       readonly secondsLeft: number;
       readonly imagesPerSecond: number;
     }
-  | { readonly kind: 'epoch'; readonly key: CellKey; readonly entry: EpochEntry }
+  | { readonly kind: 'epoch'; readonly key: FoldRunKey; readonly entry: EpochEntry }
   | {
-      readonly kind: 'cell';
-      readonly key: CellKey;
+      readonly kind: 'fold-run';
+      readonly key: FoldRunKey;
       readonly number: number;
-      readonly cells: number;
+      readonly foldRuns: number;
       /** The chosen epoch, from 0, and epochs trained. */
       readonly epoch: number;
       readonly epochs: number;
@@ -50,8 +50,8 @@ export interface FinetuneSummary {
   readonly run: string;
   /** False when it was interrupted; it can be resumed. */
   readonly complete: boolean;
-  readonly cells: number;
-  readonly cellsDone: number;
+  readonly foldRuns: number;
+  readonly foldRunsDone: number;
   /** Null until all folds are done. */
   readonly evaluation: Evaluation | null;
   /** The final model; null without one. */

@@ -1,7 +1,7 @@
 /**
- * Fine-tuning: from weights, a labelled dataset and a configuration to a run folder with cross-validated predictions,
- * their evaluation and a final model. This file opens everything in order, so that what cannot work is refused before
- * anything is written, hands folds to `cell.ts` one after another, and sums up.
+ * Fine-tuning takes weights, a labelled dataset and a configuration. It writes a run folder with cross-validated
+ * predictions, their evaluation and a final model. Everything is opened and checked in order, so that an impossible run is
+ * refused before anything is written. `runner.ts` then trains the fold runs.
  */
 import { join } from 'node:path';
 import { type Dataset, openDataset } from '../dataset/reader.ts';
@@ -38,11 +38,11 @@ import {
   writeRunFile,
 } from '../runs/run-folder.ts';
 import { settled } from '../runs/config.ts';
-import { cellKeys, type CellRecord, readCell } from './cells.ts';
+import { foldRunKeys, type FoldRunRecord, readFoldRun } from './fold-runs.ts';
 import { type FinetuneConfig, finetuneSchema, resolveFinetune } from './config.ts';
 import { EpochLog, isOf, writeFinetuneCurves } from './epoch-log.ts';
 import type { FinetuneEvent, FinetuneSummary } from './events.ts';
-import { cellClips, type FoldPlan, foldsRecord, planFolds } from './folds.ts';
+import { foldRunClips, type FoldPlan, foldsRecord, planFolds } from './folds.ts';
 import { FrozenPart } from './frozen-part.ts';
 import { requireSameRun, resultConfig } from './resume.ts';
 import { Runner } from './runner.ts';
@@ -60,7 +60,7 @@ export interface FinetuneOptions extends RunOptions<FinetuneEvent> {
 /**
  * Fine-tunes and evaluates. Errors: those of `openDataset`, `readSource`, `resolveFinetune`, `openBackend`, `planFolds`;
  * `WEIGHTS_MISMATCH`, `CHECKPOINT_MISMATCH`, `LEAK` (unless allowed), `RUN_EXISTS`, `RUN_BUSY`, `RUN_KIND`,
- * `OUTPUT_NOT_OURS`, `RESUME_CHANGED`, `CELL_DAMAGED`, `NON_FINITE`, `DISK_FULL`, `WRITE_FAILED`.
+ * `OUTPUT_NOT_OURS`, `RESUME_CHANGED`, `FOLD_RUN_DAMAGED`, `NON_FINITE`, `DISK_FULL`, `WRITE_FAILED`.
  */
 export async function finetune(options: FinetuneOptions): Promise<FinetuneSummary> {
   const started = performance.now();
@@ -110,14 +110,14 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneSummar
   writeConfig({ folder: run, config });
 
   const configHash = hashOf([resultConfig(config), record.sha256, datasetHash(dataset)]);
-  const keys = cellKeys(config, plan.folds);
-  const done = keys.filter((key) => readCell(run, key, configHash) !== null);
+  const keys = foldRunKeys(config, plan.folds);
+  const done = keys.filter((key) => readFoldRun(run, key, configHash) !== null);
   for (const text of remarks(dataset, config, plan, record, overlap)) note(text);
   const labelled = [...plan.labels.keys()].filter((clip) => plan.labels[clip]! >= 0);
   tell({
     kind: 'start',
-    cells: keys.length,
-    cellsDone: done.length,
+    foldRuns: keys.length,
+    foldRunsDone: done.length,
     classes: plan.classes,
     clips: labelled.length,
     groups: new Set(labelled.map((clip) => plan.unitOf[clip])).size,
@@ -136,7 +136,7 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneSummar
   await runner.trainAll(log);
   log.close();
 
-  const records = keys.map((key) => readCell(run, key, configHash));
+  const records = keys.map((key) => readFoldRun(run, key, configHash));
   const finished = records.filter((one) => one !== null);
   const complete = finished.length === keys.length;
   const evaluation = complete ? evaluate(run, predictionsOf(dataset.clips, config, plan, finished)) : null;
@@ -144,8 +144,8 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneSummar
   return {
     run,
     complete,
-    cells: keys.length,
-    cellsDone: finished.length,
+    foldRuns: keys.length,
+    foldRunsDone: finished.length,
     evaluation,
     model: complete && config.finalModel ? join(run, RUN_FILES.checkpoints, CHECKPOINTS.best) : null,
     leaks,
@@ -158,7 +158,7 @@ function predictionsOf(
   clips: readonly { readonly id: string; readonly group: string }[],
   config: FinetuneConfig,
   plan: FoldPlan,
-  records: readonly CellRecord[],
+  records: readonly FoldRunRecord[],
 ): Predictions {
   return {
     format: 'uscl-predictions',
@@ -225,7 +225,7 @@ function innerRemarks(dataset: Dataset, config: FinetuneConfig, plan: FoldPlan):
     const keys = plan.foldings.flatMap(({ seed }) =>
       Array.from({ length: plan.folds }, (_, fold) => ({ labelRate, seed, fold })),
     );
-    const without = keys.filter((key) => cellClips(plan, dataset, config, key).inner.length === 0).length;
+    const without = keys.filter((key) => foldRunClips(plan, dataset, config, key).inner.length === 0).length;
     if (without === 0) return [];
     return [
       `At label rate ${labelRate} ${without} of ${keys.length} trainings have too few labelled groups to hold any out: ` +

@@ -1,6 +1,7 @@
 /**
- * Which clips of a fine-tuning run train, choose the epoch and are tested. Everything is a function of the seed and of
- * clip and group names. Nothing is dropped silently: what cannot be done is an error that says what could be.
+ * The clips of each fold run: those that train, those that choose the epoch, and those that are tested. The choice is a
+ * function of the seed and of clip and group names. No clip is dropped silently: an impossible choice is an error that
+ * says what is possible.
  */
 import { z } from 'zod';
 import { dataError, usageError } from '../base/errors.ts';
@@ -12,7 +13,7 @@ import { evenParts, partOfClips, readSplit } from '../curation/splits.ts';
 import { type Overlap, splitLeaks } from '../runs/provenance.ts';
 import { nestedSubset } from '../runs/training-clips.ts';
 import { type FinetuneConfig, seedsOf } from './config.ts';
-import type { CellKey } from './cells.ts';
+import type { FoldRunKey } from './fold-runs.ts';
 import { type Task, taskFor } from './task.ts';
 
 /** Fold of a clip that always trains. */
@@ -41,8 +42,8 @@ export interface FoldPlan extends Task {
   readonly leaks: readonly string[];
 }
 
-/** Clips of one training, indices into the dataset, ascending. */
-export interface CellClips {
+/** Clips of one fold run: indices into the dataset, ascending. */
+export interface FoldRunClips {
   readonly training: readonly number[];
   /** Where the epoch is chosen; empty where too few clips are labelled to hold any out. */
   readonly inner: readonly number[];
@@ -65,8 +66,13 @@ export function planFolds(dataset: Dataset, config: FinetuneConfig): FoldPlan {
   return plan;
 }
 
-/** Clips of the training `key`. */
-export function cellClips(plan: FoldPlan, dataset: Dataset, config: FinetuneConfig, key: CellKey): CellClips {
+/** Clips of the fold run `key`. */
+export function foldRunClips(
+  plan: FoldPlan,
+  dataset: Dataset,
+  config: FinetuneConfig,
+  key: FoldRunKey,
+): FoldRunClips {
   const folding = plan.foldings.find(({ seed }) => seed === key.seed);
   if (folding === undefined) throw new RangeError(`The run has no seed ${key.seed}.`);
   const { fold } = folding;
@@ -143,7 +149,7 @@ function labelSubset(
   plan: FoldPlan,
   dataset: Dataset,
   free: readonly number[],
-  { labelRate, seed }: CellKey,
+  { labelRate, seed }: FoldRunKey,
 ): readonly number[] {
   if (labelRate === 1) return free;
   const drawOf = (clip: number): number => randomAt(seed, 'label-rate', dataset.clips[clip]!.id).uniform();
@@ -159,7 +165,7 @@ function innerClips(
   plan: FoldPlan,
   budget: readonly number[],
   fraction: number,
-  { seed, fold }: CellKey,
+  { seed, fold }: FoldRunKey,
 ): readonly number[] {
   const { labels, unitOf, inner } = plan;
   if (inner !== null) {

@@ -1,6 +1,6 @@
 /**
- * Where an unfinished fold stands, on disk: everything that going on with the same bits needs. One safetensors file
- * with the digest of its tensors; a damaged one, or one of another configuration, is not used and the fold starts over.
+ * Saves an unfinished fold run, so that it can go on with the same bits. The state is one safetensors file with the
+ * digest of its tensors. A file that is damaged, or of another configuration, is not used: the fold run starts over.
  */
 import { existsSync, rmSync } from 'node:fs';
 import { z } from 'zod';
@@ -13,7 +13,13 @@ import {
   readTensors,
   writeTensors,
 } from '../runs/checkpoint.ts';
-import { CELL_FILES, type CellKey, cellName, type EpochScore, epochScoreSchema } from './cells.ts';
+import {
+  FOLD_RUN_FILES,
+  type FoldRunKey,
+  foldRunName,
+  type EpochScore,
+  epochScoreSchema,
+} from './fold-runs.ts';
 import type { OpenRun } from './scoring.ts';
 import type { Snapshot } from './tuned-network.ts';
 
@@ -39,8 +45,8 @@ export const NO_SUMS: Readonly<z.infer<typeof sumsSchema>> = {
   gradientNorm: 0,
 };
 
-/** Where a fold stands: whole epochs, the best of them, and what was done of the next. */
-export interface CellProgress {
+/** How far a fold run is: whole epochs, the best of them, and what was done of the next. */
+export interface FoldRunProgress {
   readonly epochs: number;
   readonly best: BestEpoch | null;
   readonly sums: typeof NO_SUMS;
@@ -49,6 +55,7 @@ export interface CellProgress {
 const metadataSchema = z.object({
   format: z.literal('uscl-finetune-partial'),
   version: z.literal('1'),
+  /** Name of the fold run, under the key of the first version. */
   cell: z.string(),
   configHash: z.string(),
   epochs: numberText,
@@ -60,10 +67,13 @@ const metadataSchema = z.object({
 
 const BEST = { values: 'best.values', statistics: 'best.statistics' } as const;
 
-type Cell = Pick<OpenRun, 'run' | 'configHash' | 'tunedNetwork'> & { readonly key: CellKey };
+type SavedFoldRun = Pick<OpenRun, 'run' | 'configHash' | 'tunedNetwork'> & { readonly key: FoldRunKey };
 
-/** Writes where the fold stands, whole or not at all. Errors: `DISK_FULL`, `WRITE_FAILED`. */
-export function savePartial({ run, key, configHash, tunedNetwork }: Cell, progress: CellProgress): void {
+/** Writes the state of the fold run, whole or not at all. Errors: `DISK_FULL`, `WRITE_FAILED`. */
+export function savePartial(
+  { run, key, configHash, tunedNetwork }: SavedFoldRun,
+  progress: FoldRunProgress,
+): void {
   const { best } = progress;
   const flat = (name: string, data: Float32Array): NamedArray => ({ name, shape: [data.length], data });
   const tensors = [
@@ -72,10 +82,10 @@ export function savePartial({ run, key, configHash, tunedNetwork }: Cell, progre
       ? []
       : [flat(BEST.values, best.weights.values), flat(BEST.statistics, best.weights.statistics)]),
   ];
-  writeTensors(CELL_FILES.partial(run), tensors, {
+  writeTensors(FOLD_RUN_FILES.partial(run), tensors, {
     format: 'uscl-finetune-partial',
     version: '1',
-    cell: cellName(key),
+    cell: foldRunName(key),
     configHash,
     epochs: String(progress.epochs),
     sums: JSON.stringify(progress.sums),
@@ -84,22 +94,22 @@ export function savePartial({ run, key, configHash, tunedNetwork }: Cell, progre
   });
 }
 
-/** Puts the network where the fold stood; null where nothing usable was saved of this fold. `note` says why, if known. */
+/** Restores the saved state; null where nothing usable was saved of this fold run. `note` is told why, if known. */
 export function restorePartial(
-  { run, key, configHash, tunedNetwork }: Cell,
+  { run, key, configHash, tunedNetwork }: SavedFoldRun,
   note: (text: string) => void,
-): CellProgress | null {
-  const path = CELL_FILES.partial(run);
+): FoldRunProgress | null {
+  const path = FOLD_RUN_FILES.partial(run);
   if (!existsSync(path)) return null;
   let found;
   try {
     found = readTensors(path, metadataSchema);
   } catch {
-    note(`The state of the unfinished fold is damaged; ${cellName(key)} starts over.`);
+    note(`The state of the unfinished fold is damaged; ${foldRunName(key)} starts over.`);
     return null;
   }
   const { metadata, tensors } = found;
-  if (metadata.cell !== cellName(key) || metadata.configHash !== configHash) return null;
+  if (metadata.cell !== foldRunName(key) || metadata.configHash !== configHash) return null;
   const live = namedTensors(tunedNetwork.parameters, tunedNetwork.optimizer);
   if (live.some(({ name, data }) => tensors.get(name)?.data.length !== data.length)) return null;
   for (const { name, data } of live) data.set(tensors.get(name)!.data);
@@ -112,9 +122,9 @@ export function restorePartial(
   return { epochs: metadata.epochs, best, sums: metadata.sums };
 }
 
-/** The fold is done, or starts over. */
+/** Removes the saved state: the fold run is done, or starts over. */
 export function removePartial(run: string): void {
-  const path = CELL_FILES.partial(run);
+  const path = FOLD_RUN_FILES.partial(run);
   guardWrites(path, () => {
     rmSync(path, { force: true });
   });

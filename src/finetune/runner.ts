@@ -1,71 +1,72 @@
 /**
- * Makes the trainings of a run that are not done yet, one after another: puts the network at the start of each, or where an
- * interrupted one stood, saves now and then, and leaves a file for each that ends.
+ * Trains the fold runs that are not done yet, one after another. The runner starts the network for each, or restores an
+ * interrupted one, saves from time to time, and writes a file for each fold run that ends.
  */
 import { join } from 'node:path';
 import { Pace } from '../base/pace.ts';
 import { CHECKPOINTS, type CheckpointState, saveCheckpoint } from '../runs/checkpoint.ts';
 import { ingestedAs } from '../runs/ingested.ts';
 import { datasetHash, RUN_FILES } from '../runs/run-folder.ts';
-import { type CellEnd, trainCell } from './cell.ts';
-import { CELL_FILES, type CellKey, writeCell } from './cells.ts';
+import { type FoldRunEnd, trainFoldRun } from './fold-training.ts';
+import { FOLD_RUN_FILES, type FoldRunKey, writeFoldRun } from './fold-runs.ts';
 import { viewOf } from './config.ts';
 import { type EpochEntry, type EpochLog, isOf } from './epoch-log.ts';
-import { type CellClips, cellClips } from './folds.ts';
-import { type CellProgress, NO_SUMS, removePartial, restorePartial } from './partial.ts';
+import { type FoldRunClips, foldRunClips } from './folds.ts';
+import { type FoldRunProgress, NO_SUMS, removePartial, restorePartial } from './partial.ts';
 import { CellRows } from './rows.ts';
 import type { OpenRun } from './scoring.ts';
 
 export interface RunnerParts extends OpenRun {
-  readonly keys: readonly CellKey[];
-  /** Of `keys`, those that an earlier call has made. */
-  readonly done: readonly CellKey[];
+  readonly keys: readonly FoldRunKey[];
+  /** Those of `keys` that an earlier call has finished. */
+  readonly done: readonly FoldRunKey[];
 }
 
-/** A training with its clips and how many steps it takes at most. */
-interface Cell {
-  readonly key: CellKey;
-  readonly clips: CellClips;
+/** A fold run with its clips and the most steps that it takes. */
+interface PlannedFoldRun {
+  readonly key: FoldRunKey;
+  readonly clips: FoldRunClips;
   readonly steps: number;
 }
 
 export class Runner {
   readonly #parts: RunnerParts;
-  readonly #todo: readonly Cell[];
-  /** Of the first training to be made. */
-  readonly #from: CellProgress | null;
+  readonly #todo: readonly PlannedFoldRun[];
+  /** Saved progress of the first fold run to be trained. */
+  readonly #from: FoldRunProgress | null;
   readonly #total: number;
-  /** Steps of trainings that have ended; those that early stopping spared count as made. */
+  /** Steps of fold runs that have ended. Steps that early stopping saved count too. */
   #before: number;
   readonly #pace: Pace;
 
-  /** Puts the network where the run stands. */
+  /** Restores the network to the state of the run. */
   constructor(parts: RunnerParts) {
     this.#parts = parts;
     const { config, dataset, done, keys, plan, tell } = parts;
-    const cells = keys.map((key): Cell => {
-      const clips = cellClips(plan, dataset, config, key);
+    const planned = keys.map((key): PlannedFoldRun => {
+      const clips = foldRunClips(plan, dataset, config, key);
       return { key, clips, steps: new CellRows(dataset.clips, clips.training, config, key.seed).steps };
     });
-    this.#todo = cells.filter(({ key }) => !done.includes(key));
+    this.#todo = planned.filter(({ key }) => !done.includes(key));
     const [first] = this.#todo;
     const note = (text: string): void => {
       tell({ kind: 'note', text });
     };
     this.#from = first === undefined ? null : this.#start(first.key, note);
-    const sum = (some: readonly Cell[]): number => some.reduce((total, { steps }) => total + steps, 0);
-    this.#total = sum(cells);
+    const sum = (some: readonly PlannedFoldRun[]): number =>
+      some.reduce((total, { steps }) => total + steps, 0);
+    this.#total = sum(planned);
     this.#before = this.#total - sum(this.#todo);
     this.#pace = new Pace(this.#total, this.#before, 0.05);
   }
 
-  /** Whether a log entry is of the training that is gone on with, and not beyond where it stands. */
+  /** Whether a log entry belongs to the fold run that goes on, and not to epochs beyond its saved state. */
   keeps(entry: EpochEntry): boolean {
     const [first] = this.#todo;
     return first !== undefined && isOf(entry, first.key) && entry.epoch < (this.#from?.epochs ?? 0);
   }
 
-  /** Trains until all is done or the signal is heard. */
+  /** Trains until all fold runs are done or the signal stops them. */
   async trainAll(log: EpochLog): Promise<void> {
     const { run, keys, tell, signal } = this.#parts;
     const onStep = this.#tellStep.bind(this);
@@ -73,7 +74,7 @@ export class Runner {
       if (signal?.aborted === true) return;
       const began = performance.now();
       const from = (i === 0 ? this.#from : null) ?? this.#start(key, () => undefined);
-      const end = await trainCell({ ...this.#parts, key, clips, log, onStep }, from);
+      const end = await trainFoldRun({ ...this.#parts, key, clips, log, onStep }, from);
       log.flush();
       if (end === null) return;
       const seconds = (performance.now() - began) / 1000;
@@ -83,11 +84,11 @@ export class Runner {
       this.#pace.skip();
       const { epoch, epochs } = end;
       const number = keys.indexOf(key) + 1;
-      tell({ kind: 'cell', key, number, cells: keys.length, epoch, epochs, seconds });
+      tell({ kind: 'fold-run', key, number, foldRuns: keys.length, epoch, epochs, seconds });
     }
   }
 
-  #start(key: CellKey, note: (text: string) => void): CellProgress {
+  #start(key: FoldRunKey, note: (text: string) => void): FoldRunProgress {
     const { tunedNetwork, frozen } = this.#parts;
     if (tunedNetwork.start(key.seed).belowChanged) frozen.clear();
     return restorePartial({ ...this.#parts, key }, note) ?? { epochs: 0, best: null, sums: NO_SUMS };
@@ -101,13 +102,13 @@ export class Runner {
     this.#parts.tell({ kind: 'step', done, total: this.#total, secondsLeft, imagesPerSecond });
   }
 
-  #finish(key: CellKey, clips: CellClips, end: CellEnd, seconds: number): void {
+  #finish(key: FoldRunKey, clips: FoldRunClips, end: FoldRunEnd, seconds: number): void {
     const { run, config, configHash } = this.#parts;
     const { rows, ...said } = end;
-    // Weights first: a training is done once its file is there.
+    // Weights first: a fold run is done once its file exists.
     if (key.fold === null) this.#saveModel(join(run, RUN_FILES.checkpoints, CHECKPOINTS.best), end);
-    else if (config.keepModels) this.#saveModel(CELL_FILES.model(run, key), end);
-    writeCell(run, {
+    else if (config.keepModels) this.#saveModel(FOLD_RUN_FILES.model(run, key), end);
+    writeFoldRun(run, {
       ...key,
       configHash,
       ...said,
@@ -119,7 +120,7 @@ export class Runner {
     });
   }
 
-  #saveModel(path: string, { epoch, score }: CellEnd): void {
+  #saveModel(path: string, { epoch, score }: FoldRunEnd): void {
     const { config, configHash, dataset, plan, tunedNetwork } = this.#parts;
     const { backbone, width } = config.model;
     const { channels, size } = config.view;

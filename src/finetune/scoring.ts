@@ -7,7 +7,7 @@ import { confusionMatrix, scoresOfConfusion } from '../evaluation/scores/metrics
 import type { PredictedClip } from '../evaluation/scores/predictions.ts';
 import { OUTPUTS } from '../models/heads.ts';
 import type { FrameRow } from '../views/frames.ts';
-import type { EpochScore } from './cells.ts';
+import type { EpochScore } from './fold-runs.ts';
 import type { FinetuneConfig } from './config.ts';
 import type { EpochEntry } from './epoch-log.ts';
 import type { FinetuneEvent } from './events.ts';

@@ -28,11 +28,12 @@ export const RUN_FILES = {
   lock: 'run.lock',
 } as const;
 
-/** What else is in the folder of a fine-tuning run; `finetune/cells.ts` says what each is. */
+/** What else is in the folder of a fine-tuning run; `finetune/fold-runs.ts` says what each is. */
 export const FINETUNE_FILES = {
   source: 'source.json',
   folds: 'folds.json',
-  cells: 'cells',
+  /** The results of fold runs. The folder keeps the name of the first version, so that earlier runs are read. */
+  foldRuns: 'cells',
   predictions: 'predictions.json',
   /** Pictures that were made of a run afterwards. */
   explain: 'explain',
@@ -173,7 +174,7 @@ export function sweepRun(folder: string): void {
   guardWrites(folder, () => {
     for (const part of [
       folder,
-      ...[RUN_FILES.checkpoints, FINETUNE_FILES.cells].map((name) => join(folder, name)),
+      ...[RUN_FILES.checkpoints, FINETUNE_FILES.foldRuns].map((name) => join(folder, name)),
     ])
       if (existsSync(part))
         for (const name of readdirSync(part).filter(isUnfinished)) rmSync(join(part, name), { force: true });

@@ -33,8 +33,11 @@ test('prints one JSON object, or a table with intervals that says what it is for
   const json = await uscl(command(whole, '--json'));
   expect(json.stderr).not.toContain('defect');
   expect(json.code).toBe(0);
-  const summary = z.object({ complete: z.boolean(), cells: z.int() }).loose().parse(JSON.parse(json.stdout));
-  expect(summary).toMatchObject({ complete: true, cells: 5, run: whole });
+  const summary = z
+    .object({ complete: z.boolean(), foldRuns: z.int() })
+    .loose()
+    .parse(JSON.parse(json.stdout));
+  expect(summary).toMatchObject({ complete: true, foldRuns: 5, run: whole });
   const again = await uscl(command(whole, '--resume'));
   expect(again.code).toBe(0);
   expect(again.stdout).toMatch(/clip, mean probability +\d\.\d{3} \(\d\.\d{3}–\d\.\d{3}\)/);

@@ -1,6 +1,6 @@
 /** Simulated predictions, for the tests of what is made of predictions. */
 import { randomAt } from '../../src/base/random.ts';
-import type { PredictionCell, Predictions } from '../../src/evaluation/scores/predictions.ts';
+import type { FoldRunPredictions, Predictions } from '../../src/evaluation/scores/predictions.ts';
 
 export interface MadeOptions {
   readonly seed?: number;
@@ -24,7 +24,7 @@ export function makePredictions(options: MadeOptions = {}): Predictions {
     group: `group-${i % groups}`,
     label: (i % groups) % classes,
   }));
-  const cells: PredictionCell[] = [];
+  const cells: FoldRunPredictions[] = [];
   for (const labelRate of labelRates) {
     for (const of of seeds) {
       for (let fold = 0; fold < folds; fold++) {

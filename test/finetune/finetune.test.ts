@@ -56,7 +56,7 @@ describe('a run', () => {
         .concat('1-s1-f1')
         .map((name) => `${name}.json`),
     );
-    expect(tuned.summary).toMatchObject({ complete: true, cells: 9, cellsDone: 9, leaks: [] });
+    expect(tuned.summary).toMatchObject({ complete: true, foldRuns: 9, foldRunsDone: 9, leaks: [] });
   });
 
   test('tests every labelled clip exactly once for each label rate and seed, on folds that part no group', () => {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Dataset } from '../../src/dataset/reader.ts';
 import type { ClipRecord } from '../../src/dataset/types.ts';
 import { type FinetuneConfig, resolveFinetune } from '../../src/finetune/config.ts';
-import { cellClips, type FoldPlan, planFolds } from '../../src/finetune/folds.ts';
+import { foldRunClips, type FoldPlan, planFolds } from '../../src/finetune/folds.ts';
 import { errorOf } from '../pretrain/support.ts';
 
 /** A dataset of records alone: clip i has a label and a group. */
@@ -30,12 +30,12 @@ const pairs = (clip: number): string => `group${Math.floor(clip / 2)}`;
 const shared = <T>(one: ReadonlySet<T>, other: ReadonlySet<T>): number =>
   [...one].filter((item) => other.has(item)).length;
 
-function everyCell(plan: FoldPlan, dataset: Dataset, settings: FinetuneConfig) {
+function everyFoldRun(plan: FoldPlan, dataset: Dataset, settings: FinetuneConfig) {
   return plan.foldings.flatMap(({ seed }) =>
     settings.labelRates.flatMap((labelRate) =>
       Array.from({ length: plan.folds }, (_, fold) => {
         const key = { labelRate, seed, fold };
-        return { key, ...cellClips(plan, dataset, settings, key) };
+        return { key, ...foldRunClips(plan, dataset, settings, key) };
       }),
     ),
   );
@@ -45,10 +45,10 @@ describe('honest folds', () => {
   const dataset = datasetOf(alternating(60), pairs);
   const settings = config(['labelRates=[0.1, 0.3, 1]']);
   const plan = planFolds(dataset, settings);
-  const cells = everyCell(plan, dataset, settings);
+  const foldRuns = everyFoldRun(plan, dataset, settings);
 
   test('never share a group between training, inner split and test', () => {
-    for (const { training, inner, test: tested } of cells) {
+    for (const { training, inner, test: tested } of foldRuns) {
       const groups = [training, inner, tested].map((clips) => new Set(clips.map((clip) => pairs(clip))));
       expect(shared(groups[0]!, groups[2]!) + shared(groups[1]!, groups[2]!)).toBe(0);
       expect(shared(groups[0]!, groups[1]!)).toBe(0);
@@ -56,7 +56,7 @@ describe('honest folds', () => {
   });
 
   test('hold out about the fraction asked for, with every class on both sides', () => {
-    for (const { key, training, inner } of cells.filter((cell) => cell.key.labelRate === 1)) {
+    for (const { key, training, inner } of foldRuns.filter((foldRun) => foldRun.key.labelRate === 1)) {
       expect(inner.length / (inner.length + training.length), JSON.stringify(key)).toBeCloseTo(0.2, 1);
       for (const side of [training, inner])
         expect(new Set(side.map((clip) => plan.labels[clip])).size).toBe(2);
@@ -64,18 +64,22 @@ describe('honest folds', () => {
   });
 
   test('take label subsets that are nested, have every class, and count the inner split in', () => {
-    for (const { key, training, inner } of cells) {
+    for (const { key, training, inner } of foldRuns) {
       const used = new Set([...training, ...inner]);
       const free =
-        60 - cells.find((cell) => cell.key.fold === key.fold && cell.key.seed === key.seed)!.test.length;
+        60 -
+        foldRuns.find((foldRun) => foldRun.key.fold === key.fold && foldRun.key.seed === key.seed)!.test
+          .length;
       expect(Math.abs(used.size - key.labelRate * free)).toBeLessThanOrEqual(1);
       expect(new Set(training.map((clip) => plan.labels[clip])).size).toBe(2);
-      const larger = cells.filter(
-        (cell) =>
-          cell.key.seed === key.seed && cell.key.fold === key.fold && cell.key.labelRate >= key.labelRate,
+      const larger = foldRuns.filter(
+        (foldRun) =>
+          foldRun.key.seed === key.seed &&
+          foldRun.key.fold === key.fold &&
+          foldRun.key.labelRate >= key.labelRate,
       );
-      for (const cell of larger)
-        expect(shared(used, new Set([...cell.training, ...cell.inner]))).toBe(used.size);
+      for (const foldRun of larger)
+        expect(shared(used, new Set([...foldRun.training, ...foldRun.inner]))).toBe(used.size);
     }
   });
 
@@ -94,14 +98,14 @@ describe('honest folds', () => {
       training,
       inner,
       test: tested,
-    } = cellClips(plan, dataset, settings, { labelRate: 1, seed: 0, fold: null });
+    } = foldRunClips(plan, dataset, settings, { labelRate: 1, seed: 0, fold: null });
     expect([...training, ...inner].sort((a, b) => a - b)).toEqual([...dataset.clips.keys()]);
     expect(tested).toEqual([]);
   });
 
   test('hold nothing out where a class has one labelled group only: a class is never missing from training', () => {
     const few = config(['labelRates=[0.01]']);
-    const { training, inner } = cellClips(planFolds(dataset, few), dataset, few, {
+    const { training, inner } = foldRunClips(planFolds(dataset, few), dataset, few, {
       labelRate: 0.01,
       seed: 0,
       fold: 0,
@@ -116,9 +120,9 @@ test('legacy folds part the clips of a group and hold nothing out', () => {
   const settings = config(['protocol=legacy']);
   const plan = planFolds(dataset, settings);
   expect(plan.foldings).toHaveLength(1);
-  const cells = everyCell(plan, dataset, settings);
-  expect(cells.every(({ inner }) => inner.length === 0)).toBe(true);
-  const parted = cells.some(({ training, test: tested }) => {
+  const foldRuns = everyFoldRun(plan, dataset, settings);
+  expect(foldRuns.every(({ inner }) => inner.length === 0)).toBe(true);
+  const parted = foldRuns.some(({ training, test: tested }) => {
     const groups = new Set(training.map((clip) => dataset.clips[clip]!.group));
     return tested.some((clip) => groups.has(dataset.clips[clip]!.group));
   });

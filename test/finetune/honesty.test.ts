@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openDataset } from '../../src/dataset/reader.ts';
 import { makeSplit, writeSplit } from '../../src/curation/splits.ts';
-import { type PredictionCell, readPredictions } from '../../src/evaluation/scores/predictions.ts';
+import { type FoldRunPredictions, readPredictions } from '../../src/evaluation/scores/predictions.ts';
 import { writeSafetensors } from '../../src/formats/safetensors.ts';
 import { readCheckpoint } from '../../src/runs/checkpoint.ts';
 import { finetuneTable } from '../../src/finetune/table.ts';
@@ -45,7 +45,10 @@ describe('labels of the test clips', () => {
     writeSplit(folder, { ...split, parts });
     return folder;
   }
-  const cellsOf = async (turned: boolean, set: readonly string[]): Promise<readonly PredictionCell[]> => {
+  const foldRunsOf = async (
+    turned: boolean,
+    set: readonly string[],
+  ): Promise<readonly FoldRunPredictions[]> => {
     const run = fresh();
     const folder = join(scratch, turned ? 'turned' : 'straight');
     if (!existsSync(folder)) await splitDataset(turned);
@@ -62,7 +65,7 @@ describe('labels of the test clips', () => {
   };
 
   test('change nothing of an honest run but its score', async () => {
-    const [straight, turned] = [await cellsOf(false, []), await cellsOf(true, [])];
+    const [straight, turned] = [await foldRunsOf(false, []), await foldRunsOf(true, [])];
     expect(straight[0]!.rows).toHaveLength(8);
     expect(turned).toEqual(straight);
   });

@@ -70,7 +70,7 @@ describe('a run that was stopped', () => {
     await tune('random', dataset, run, SET);
     rmSync(join(run, 'cells', '1-s0-f1.json'));
     const { events } = await tune('random', dataset, run, SET, { resume: true });
-    expect(events.flatMap((event) => (event.kind === 'cell' ? [event.number] : []))).toEqual([2]);
+    expect(events.flatMap((event) => (event.kind === 'fold-run' ? [event.number] : []))).toEqual([2]);
     expect(readEpochLog(run)).toHaveLength(readEpochLog(whole).length);
     expect(timeless(run)['predictions']).toBe(timeless(whole)['predictions']);
   });

@@ -13,7 +13,7 @@ import { readScalars } from '../events.ts';
 import { OUTPUTS } from '../../src/models/heads.ts';
 import { softTargets } from '../../src/objectives/targets.ts';
 import { type EpochEntry, readEpochLog } from '../../src/finetune/epoch-log.ts';
-import { cellClips, planFolds } from '../../src/finetune/folds.ts';
+import { foldRunClips, planFolds } from '../../src/finetune/folds.ts';
 import { openModel } from '../../src/trainer/classifier.ts';
 import { resolveFinetune } from '../../src/finetune/config.ts';
 import { CellRows } from '../../src/finetune/rows.ts';
@@ -171,7 +171,7 @@ describe('the log of an epoch', async () => {
     'has the loss, accuracy and gradient norm of what was trained on (fold %i, epoch %i)',
     (fold, epoch, entry: EpochEntry) => {
       const look = looker(fold);
-      const { training } = cellClips(plan, dataset, config, entry);
+      const { training } = foldRunClips(plan, dataset, config, entry);
       const counts = [0, 1].map((c) => training.filter((clip) => plan.labels[clip] === c).length);
       const batches = new CellRows(dataset.clips, training, config, entry.seed).epoch(epoch).map((rows) =>
         batchNumbers(
@@ -197,7 +197,7 @@ describe('the log of an epoch', async () => {
     'has the scores of the clips held out of training (fold %i, epoch %i)',
     (fold, _, entry: EpochEntry) => {
       const look = looker(fold);
-      const { inner } = cellClips(plan, dataset, config, entry);
+      const { inner } = foldRunClips(plan, dataset, config, entry);
       // Two frames of four: the middles of the two halves, the later one of a tie.
       const frames = inner.flatMap((clip) => [look(clip, 1), look(clip, 3)]);
       expect(entry.chosenOn).toBe('inner');

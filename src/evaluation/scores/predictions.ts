@@ -28,7 +28,7 @@ const rowSchema = z.strictObject({
 /** One clip as one model saw it. */
 export type PredictedClip = Readonly<z.infer<typeof rowSchema>>;
 
-const cellSchema = z.strictObject({
+const foldRunSchema = z.strictObject({
   /** Share of the training labels that were used. */
   labelRate: z.number().gt(0).lte(1),
   seed: z.int(),
@@ -39,7 +39,7 @@ const cellSchema = z.strictObject({
   rows: z.array(rowSchema),
 });
 /** What one trained model said about the clips it was tested on. */
-export type PredictionCell = Readonly<z.infer<typeof cellSchema>>;
+export type FoldRunPredictions = Readonly<z.infer<typeof foldRunSchema>>;
 
 /**
  * `honest`: the epoch was chosen without the test clips. `legacy`: it was chosen on them, so every score is
@@ -60,8 +60,8 @@ export const predictionsSchema = z.strictObject({
       label: z.int().min(0).nullable(),
     }),
   ),
-  /** A clip is in at most one cell of each label rate and seed. */
-  cells: z.array(cellSchema),
+  /** The fold runs, under the key of the first version. A clip is in at most one for each label rate and seed. */
+  cells: z.array(foldRunSchema),
 });
 export type Predictions = Readonly<z.infer<typeof predictionsSchema>>;
 
@@ -107,7 +107,7 @@ export function writePredictions(path: string, predictions: Predictions): void {
       '',
     )},\n"cells": [`,
   );
-  cells.forEach(({ rows, ...cell }, i) => {
+  cells.forEach(({ rows, ...foldRun }, i) => {
     const lines = rows.map(
       ({ clip, frames, probabilities }) =>
         `{"clip":${clip},"frames":${JSON.stringify(frames)},"probabilities":[${probabilities
@@ -115,7 +115,7 @@ export function writePredictions(path: string, predictions: Predictions): void {
           .join(',')}]}`,
     );
     chunks.push(
-      `${i === 0 ? '' : ','}\n  ${JSON.stringify(cell).slice(0, -1)},"rows": ${list(lines, '  ')}}`,
+      `${i === 0 ? '' : ','}\n  ${JSON.stringify(foldRun).slice(0, -1)},"rows": ${list(lines, '  ')}}`,
     );
   });
   chunks.push(`${cells.length === 0 ? '' : '\n'}]}\n`);
@@ -137,21 +137,21 @@ export function requirePredictions(predictions: Predictions, where = 'prediction
       throw invalid(where, `The clip ${quoted(id)} has label ${label} of ${classes.length} classes.`);
   }
   const predicted = new Map<string, Set<number>>();
-  cells.forEach((cell, c) => {
-    const name = `${cell.labelRate} ${cell.seed}`;
+  cells.forEach((foldRun, c) => {
+    const name = `${foldRun.labelRate} ${foldRun.seed}`;
     const seen = predicted.get(name) ?? new Set<number>();
     predicted.set(name, seen);
-    for (const row of cell.rows) {
+    for (const row of foldRun.rows) {
       const clip = clips[row.clip];
       if (clip === undefined)
-        throw invalid(where, `Cell ${c} predicts clip number ${row.clip} of ${clips.length}.`);
+        throw invalid(where, `cells[${c}] predicts clip number ${row.clip} of ${clips.length}.`);
       if (seen.has(row.clip))
         throw invalid(
           where,
-          `The clip ${quoted(clip.id)} is predicted twice at label rate ${cell.labelRate}, seed ${cell.seed}.`,
+          `The clip ${quoted(clip.id)} is predicted twice at label rate ${foldRun.labelRate}, seed ${foldRun.seed}.`,
         );
       seen.add(row.clip);
-      requireRow(row, classes.length, `${where}, cell ${c}, clip ${quoted(clip.id)}`);
+      requireRow(row, classes.length, `${where}, cells[${c}], clip ${quoted(clip.id)}`);
     }
   });
 }

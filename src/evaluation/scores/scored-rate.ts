@@ -8,7 +8,7 @@ import { dataError, type UsclError } from '../../base/errors.ts';
 import { LEVELS, type Level } from './evaluation-result.ts';
 import { levelRows, levelScorer } from './level-scorer.ts';
 import type { LevelRows, LevelScorer, ScoredClip } from './level-scorer.ts';
-import type { PredictionCell, Predictions, PredictedClip } from './predictions.ts';
+import type { FoldRunPredictions, Predictions, PredictedClip } from './predictions.ts';
 
 /** A level of one seed: its rows, and how they are scored under any weighting of groups. */
 export interface ScoredLevel {
@@ -52,9 +52,9 @@ function nothingToScore(message: string): UsclError {
 /** Numbers of the labelled clips that a label rate tested, in order of id. */
 export function testedClips(predictions: Predictions, labelRate: number): number[] {
   const tested = new Set<number>();
-  for (const cell of predictions.cells) {
-    if (cell.labelRate !== labelRate) continue;
-    for (const { clip } of cell.rows) if (predictions.clips[clip]!.label !== null) tested.add(clip);
+  for (const foldRun of predictions.cells) {
+    if (foldRun.labelRate !== labelRate) continue;
+    for (const { clip } of foldRun.rows) if (predictions.clips[clip]!.label !== null) tested.add(clip);
   }
   const id = (clip: number): string => predictions.clips[clip]!.id;
   return [...tested].sort((a, b) => compareText(id(a), id(b)));
@@ -74,12 +74,12 @@ export function scoreRate(
   if (clips.length === 0) {
     throw nothingToScore(`At label rate ${labelRate} no labelled clip was tested.`);
   }
-  const cells = predictions.cells.filter((cell) => cell.labelRate === labelRate);
-  const seeds = [...new Set(cells.map(({ seed }) => seed))].sort((a, b) => a - b);
+  const foldRuns = predictions.cells.filter((foldRun) => foldRun.labelRate === labelRate);
+  const seeds = [...new Set(foldRuns.map(({ seed }) => seed))].sort((a, b) => a - b);
   const names = [...new Set(clips.map((clip) => predictions.clips[clip]!.group))].sort(compareText);
   const number = new Map(names.map((name, i) => [name, i]));
   const group = Int32Array.from(clips, (clip) => number.get(predictions.clips[clip]!.group)!);
-  const ofSeeds = seeds.map((seed) => rowsOfSeed(predictions, cells, seed, clips));
+  const ofSeeds = seeds.map((seed) => rowsOfSeed(predictions, foldRuns, seed, clips));
   const classes = predictions.classes.length;
   const scored = ofSeeds.map((found) =>
     found.map(({ row }, i): ScoredClip => ({
@@ -96,34 +96,34 @@ export function scoreRate(
   return {
     labelRate,
     seeds,
-    models: new Set(ofSeeds.flatMap((found) => found.map(({ cell }) => cell))).size,
+    models: new Set(ofSeeds.flatMap((found) => found.map(({ foldRun }) => foldRun))).size,
     clips,
     group,
     groups: names.length,
     groupsOfClass: predictions.classes.map(
       (_, c) => new Set(group.filter((__, i) => predictions.clips[clips[i]!]!.label === c)),
     ),
-    folds: ofSeeds.map((found) => found.map(({ cell }) => cell.fold)),
+    folds: ofSeeds.map((found) => found.map(({ foldRun }) => foldRun.fold)),
     levels: recordOf(LEVELS, level),
   };
 }
 
 interface FoundRow {
-  readonly cell: PredictionCell;
+  readonly foldRun: FoldRunPredictions;
   readonly row: PredictedClip;
 }
 
 /** What a seed said of each clip. */
 function rowsOfSeed(
   predictions: Predictions,
-  cells: readonly PredictionCell[],
+  foldRuns: readonly FoldRunPredictions[],
   seed: number,
   clips: readonly number[],
 ): FoundRow[] {
   const found = new Map<number, FoundRow>();
-  for (const cell of cells) {
-    if (cell.seed !== seed) continue;
-    for (const row of cell.rows) found.set(row.clip, { cell, row });
+  for (const foldRun of foldRuns) {
+    if (foldRun.seed !== seed) continue;
+    for (const row of foldRun.rows) found.set(row.clip, { foldRun, row });
   }
   return clips.map((clip) => {
     const row = found.get(clip);
@@ -132,7 +132,7 @@ function rowsOfSeed(
       'PREDICTIONS_INCOMPLETE',
       `Seed ${seed} has not tested the clip ${JSON.stringify(predictions.clips[clip]!.id)}, which other seeds have.`,
       'Let the run finish (`--resume`); every seed must test the same clips.',
-      { where: `label rate ${cells[0]!.labelRate}` },
+      { where: `label rate ${foldRuns[0]!.labelRate}` },
     );
   });
 }

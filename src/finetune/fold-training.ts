@@ -1,6 +1,6 @@
 /**
- * One training: a label rate, a seed and a fold. A score after each epoch, the best one kept, and at the end what that
- * one says about the test clips.
+ * Trains one fold run, with one label rate, one seed and one fold. Each epoch ends with a score, and the weights of the
+ * best epoch are kept. At the end those weights predict the test clips.
  */
 import type { UsclError } from '../base/errors.ts';
 import { INPUT } from '../engine/core/network.ts';
@@ -12,24 +12,24 @@ import type { Mixing } from '../views/mixup.ts';
 import { learningRateAt, type RunTime, train, type Training } from '../trainer/loop.ts';
 import { type FinetuneConfig, viewOf } from './config.ts';
 import type { EpochEntry, EpochLog } from './epoch-log.ts';
-import type { CellKey, EpochScore } from './cells.ts';
-import type { CellClips } from './folds.ts';
-import { type BestEpoch, type CellProgress, NO_SUMS, savePartial } from './partial.ts';
+import type { FoldRunKey, EpochScore } from './fold-runs.ts';
+import type { FoldRunClips } from './folds.ts';
+import { type BestEpoch, type FoldRunProgress, NO_SUMS, savePartial } from './partial.ts';
 import { CellRows, drawOf, scoredRows } from './rows.ts';
 import { isBetter, type OpenRun, predictClips, probabilitiesOf, scoreRows } from './scoring.ts';
 import type { TuneBatch } from './tuned-network.ts';
 
-/** One of them; the network started for it, or put where it stood. */
-export interface OpenCell extends OpenRun {
-  readonly key: CellKey;
-  readonly clips: CellClips;
+/** A fold run that can train: its network is started, or restored. */
+export interface OpenFoldRun extends OpenRun {
+  readonly key: FoldRunKey;
+  readonly clips: FoldRunClips;
   readonly log: EpochLog;
-  /** Told of every step: how many are done, and the images of one. */
+  /** Called after every step with the steps done and the images of one step. */
   readonly onStep: (step: number, images: number) => void;
 }
 
-/** A training that came to its end. the network holds the weights of the chosen epoch. */
-export interface CellEnd {
+/** The end of a fold run. The network then holds the weights of the chosen epoch. */
+export interface FoldRunEnd {
   /** The chosen epoch, from 0. */
   readonly epoch: number;
   /** Epochs trained. */
@@ -40,15 +40,15 @@ export interface CellEnd {
 }
 
 /**
- * Trains on from `from`. Null when the signal stopped it, after saving. Errors: `NON_FINITE` naming fold, epoch and
- * clips.
+ * Trains a fold run, beginning at `from`. Returns null when the signal stopped it; its state is then saved. Error:
+ * `NON_FINITE`, which names fold, epoch and clips.
  */
-export async function trainCell(cell: OpenCell, from: CellProgress): Promise<CellEnd | null> {
-  const { config, dataset, clips, tunedNetwork, key, signal } = cell;
+export async function trainFoldRun(foldRun: OpenFoldRun, from: FoldRunProgress): Promise<FoldRunEnd | null> {
+  const { config, dataset, clips, tunedNetwork, key, signal } = foldRun;
   const course = new CellRows(dataset.clips, clips.training, config, key.seed);
   const first = from.epochs * course.stepsPerEpoch + from.sums.steps;
-  await using feed = openFeed(cell, course, first);
-  const training = new FoldTraining(cell, course, feed, from);
+  await using feed = openFeed(foldRun, course, first);
+  const training = new FoldTraining(foldRun, course, feed, from);
   // Earlier versions saved before the score of an epoch.
   const pending = from.sums.steps === course.stepsPerEpoch;
   const enough = pending && (await training.endEpoch(from.epochs)) === 'enough';
@@ -58,7 +58,7 @@ export async function trainCell(cell: OpenCell, from: CellProgress): Promise<Cel
   return {
     epoch: best?.epoch ?? epochs - 1,
     ...{ epochs, chosenOn: training.chosenOn, score: best?.score ?? null },
-    rows: await predictClips(clips.test, cell),
+    rows: await predictClips(clips.test, foldRun),
   };
 }
 
@@ -66,21 +66,21 @@ class FoldTraining implements Training {
   readonly course: CellRows;
   readonly config: FinetuneConfig;
   readonly chosenOn: EpochEntry['chosenOn'];
-  progress: CellProgress;
-  readonly #cell: OpenCell;
+  progress: FoldRunProgress;
+  readonly #foldRun: OpenFoldRun;
   readonly #feed: Feed;
   readonly #chooseRows: readonly FrameRow[];
   readonly #weights: Float64Array | null;
   #saved = performance.now();
-  /** When the epoch was begun by this call, and after how many of its steps. */
+  /** When this call began the epoch, and how many of its steps were done by then. */
   #began: { readonly time: number; readonly steps: number };
 
-  constructor(cell: OpenCell, course: CellRows, feed: Feed, from: CellProgress) {
-    const { clips, config, dataset, key, plan } = cell;
+  constructor(foldRun: OpenFoldRun, course: CellRows, feed: Feed, from: FoldRunProgress) {
+    const { clips, config, dataset, key, plan } = foldRun;
     this.course = course;
     this.config = config;
     this.progress = from;
-    this.#cell = cell;
+    this.#foldRun = foldRun;
     this.#feed = feed;
     this.#began = { time: performance.now(), steps: from.sums.steps };
     const onTest = config.protocol === 'legacy' && key.fold !== null;
@@ -93,7 +93,7 @@ class FoldTraining implements Training {
   }
 
   async step({ step }: RunTime, learningRate: number): Promise<void> {
-    const { tunedNetwork, onStep } = this.#cell;
+    const { tunedNetwork, onStep } = this.#foldRun;
     const next = (): Promise<TuneBatch> => this.#nextBatch();
     const { losses, gradientNorm } = await tunedNetwork.step(
       next,
@@ -117,7 +117,7 @@ class FoldTraining implements Training {
 
   async #nextBatch(): Promise<TuneBatch> {
     const { rows, mixing } = await this.#feed.next();
-    const { config, plan, dataset } = this.#cell;
+    const { config, plan, dataset } = this.#foldRun;
     const labels = Int32Array.from(rows, ({ clip }) => plan.labels[clip]!);
     const smoothing = config.labelSmoothing;
     return {
@@ -128,7 +128,7 @@ class FoldTraining implements Training {
   }
 
   failed({ where = '' }: UsclError, { epoch }: RunTime): { where: string; remedy: string } {
-    const { seed, fold, labelRate } = this.#cell.key;
+    const { seed, fold, labelRate } = this.#foldRun.key;
     return {
       where: `label rate ${labelRate}, seed ${seed}, ${fold === null ? 'final model' : `fold ${fold + 1}`}, epoch ${epoch + 1}, ${where}`,
       remedy:
@@ -138,7 +138,7 @@ class FoldTraining implements Training {
   }
 
   async endEpoch(epoch: number): Promise<'not saved' | 'enough'> {
-    const { key, log, plan, tell, tunedNetwork } = this.#cell;
+    const { key, log, plan, tell, tunedNetwork } = this.#foldRun;
     const { course, config, chosenOn } = this;
     const { sums } = this.progress;
     const trained = performance.now();
@@ -146,7 +146,7 @@ class FoldTraining implements Training {
     const score =
       rows.length === 0
         ? null
-        : scoreRows(rows, await probabilitiesOf(rows, this.#cell), plan.labels, plan.classes.length);
+        : scoreRows(rows, await probabilitiesOf(rows, this.#foldRun), plan.labels, plan.classes.length);
     let { best } = this.progress;
     const isBest = score === null || best === null || isBetter(score, best.score, chosenOn);
     if (score !== null && isBest) best = { epoch, score, weights: tunedNetwork.snapshot() };
@@ -182,10 +182,10 @@ class FoldTraining implements Training {
     return performance.now() - this.#saved >= 1000 * this.config.saveSeconds;
   }
 
-  /** The log goes first, so that it is never behind. */
+  /** Flushes the log first, so that the log is never behind the saved state. */
   save(): void {
-    this.#cell.log.flush();
-    savePartial(this.#cell, this.progress);
+    this.#foldRun.log.flush();
+    savePartial(this.#foldRun, this.progress);
     this.#saved = performance.now();
   }
 }
@@ -194,17 +194,17 @@ function isEnough(best: BestEpoch | null, epoch: number, { earlyStopping }: Fine
   return earlyStopping !== null && best !== null && epoch - best.epoch >= earlyStopping.patience;
 }
 
-/** Brings batches, their values at the cut already in the training plan's input. */
+/** Delivers batches. Their values at the cut are then in the training plan's input. */
 interface Feed extends AsyncDisposable {
   next(): Promise<{ readonly rows: readonly FrameRow[]; readonly mixing: Mixing | null }>;
 }
 
 /**
- * Where what is below the cut is frozen and images come again (numbered draws, or no augmentation), values are taken
- * from what is kept; otherwise images come from loader threads and pass through the frozen part.
+ * Opens the feed of a fold run. Values at the cut come from the cache where layers below the cut are frozen and images
+ * repeat (numbered draws, or no augmentation). Otherwise loader threads render images, which pass through the frozen part.
  */
-function openFeed(cell: OpenCell, course: CellRows, firstStep: number): Feed {
-  const { config, dataset, tunedNetwork, frozen, key } = cell;
+function openFeed(foldRun: OpenFoldRun, course: CellRows, firstStep: number): Feed {
+  const { config, dataset, tunedNetwork, frozen, key } = foldRun;
   const { stepsPerEpoch, size } = course;
   const { augment, variants } = config.view;
   const place = (step: number): { epoch: number; index: number } => ({

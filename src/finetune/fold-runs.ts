@@ -1,6 +1,7 @@
 /**
- * The trainings of a run: which there are, in which order, and the file that each leaves when it is done. A fold is done
- * exactly when its file is there and says that it was made under the run's configuration. In the folder of a run:
+ * The fold runs of a fine-tuning: their order, and the file that each writes when it is done. A fold run is one training
+ * of the classifier, with one label rate, seed and fold. It is done exactly when its file exists and names the run's
+ * configuration. The folder of a fine-tuning run holds:
  *
  *     config.json         FinetuneConfig, complete; "task": "finetune"
  *     environment.json    as of pretraining
@@ -8,7 +9,7 @@
  *     source.json         where the weights came from, and the provenance of the run that made them
  *     folds.json          which clip is tested in which fold of which seed; leaks found and allowed
  *     log.jsonl           an entry an epoch (`EpochEntry`)
- *     cells/NAME.json     one fold done: its predictions of the test clips at the chosen epoch
+ *     cells/NAME.json     one fold run done: its predictions of the test clips at the chosen epoch
  *     predictions.json    those of all folds (`predictions.ts` of evaluation)
  *     metrics.json        the evaluation of them
  *     curves.svg
@@ -23,28 +24,29 @@ import { resumeChanged } from '../runs/resume.ts';
 import { FINETUNE_FILES, readRunFile } from '../runs/run-folder.ts';
 import { type FinetuneConfig, seedsOf } from './config.ts';
 
-/** One training: a label rate, a seed and a fold; `fold` null: the final model, on all labelled clips. */
-export interface CellKey {
+/** Which fold run. `fold` is null for the final model, which trains on all labelled clips. */
+export interface FoldRunKey {
   readonly labelRate: number;
   readonly seed: number;
   readonly fold: number | null;
 }
 
-/** `0.25-s0-f3`, `1-s0-final`. */
-export function cellName({ labelRate, seed, fold }: CellKey): string {
+/** Name of a fold run in file names: `0.25-s0-f3`, `1-s0-final`. */
+export function foldRunName({ labelRate, seed, fold }: FoldRunKey): string {
   return `${labelRate}-s${seed}-${fold === null ? 'final' : `f${fold}`}`;
 }
 
-export const CELL_FILES = {
-  done: (run: string, key: CellKey): string => join(run, FINETUNE_FILES.cells, `${cellName(key)}.json`),
+export const FOLD_RUN_FILES = {
+  done: (run: string, key: FoldRunKey): string =>
+    join(run, FINETUNE_FILES.foldRuns, `${foldRunName(key)}.json`),
   /** Weights of the chosen epoch, where models are kept. */
-  model: (run: string, key: CellKey): string =>
-    join(run, FINETUNE_FILES.cells, `${cellName(key)}.safetensors`),
-  /** Where an unfinished fold stands. */
-  partial: (run: string): string => join(run, FINETUNE_FILES.cells, 'partial.safetensors'),
+  model: (run: string, key: FoldRunKey): string =>
+    join(run, FINETUNE_FILES.foldRuns, `${foldRunName(key)}.safetensors`),
+  /** The state of the unfinished fold run. */
+  partial: (run: string): string => join(run, FINETUNE_FILES.foldRuns, 'partial.safetensors'),
 } as const;
 
-/** What an epoch is chosen by. */
+/** The scores that choose an epoch. */
 export const epochScoreSchema = z.strictObject({
   /** Mean over frames of −ln of the probability of the label. */
   loss: z.number(),
@@ -55,7 +57,7 @@ export const epochScoreSchema = z.strictObject({
 });
 export type EpochScore = Readonly<z.infer<typeof epochScoreSchema>>;
 
-const cellSchema = z.strictObject({
+const foldRunSchema = z.strictObject({
   format: z.literal('uscl-finetune-cell'),
   version: z.literal(1),
   labelRate: z.number(),
@@ -72,39 +74,41 @@ const cellSchema = z.strictObject({
   trainingClips: z.int().min(1),
   innerClips: z.int().min(0),
   testClips: z.int().min(0),
-  /** Of training this fold, over all calls. */
+  /** Training time of this fold run, over all calls. */
   seconds: z.number(),
   /** `clip` indexes the dataset's clips. */
   rows: predictionsSchema.shape.cells.element.shape.rows,
 });
-export type CellRecord = Readonly<z.infer<typeof cellSchema>> & { readonly rows: readonly PredictedClip[] };
+export type FoldRunRecord = Readonly<z.infer<typeof foldRunSchema>> & {
+  readonly rows: readonly PredictedClip[];
+};
 
-/** Every training of a run, in the order they are made: seeds outermost, since random weights change with the seed. */
-export function cellKeys(config: FinetuneConfig, folds: number): readonly CellKey[] {
+/** All fold runs in the order of training. Seeds are outermost, since random weights change with the seed. */
+export function foldRunKeys(config: FinetuneConfig, folds: number): readonly FoldRunKey[] {
   const keys = seedsOf(config).flatMap((seed) =>
     config.labelRates.flatMap((labelRate) =>
       Array.from({ length: folds }, (_, fold) => ({ labelRate, seed, fold })),
     ),
   );
-  const final: CellKey = { labelRate: Math.max(...config.labelRates), seed: config.seed, fold: null };
+  const final: FoldRunKey = { labelRate: Math.max(...config.labelRates), seed: config.seed, fold: null };
   return config.finalModel ? [...keys, final] : keys;
 }
 
-/** Writes a done training, whole or not at all. */
-export function writeCell(run: string, record: Omit<CellRecord, 'format' | 'version'>): void {
+/** Writes a finished fold run, whole or not at all. */
+export function writeFoldRun(run: string, record: Omit<FoldRunRecord, 'format' | 'version'>): void {
   const whole = { format: 'uscl-finetune-cell', version: 1, ...record };
-  writeFileAtomic(CELL_FILES.done(run, record), [`${JSON.stringify(whole)}\n`]);
+  writeFileAtomic(FOLD_RUN_FILES.done(run, record), [`${JSON.stringify(whole)}\n`]);
 }
 
-/** The done training `key`; null where it is not done. Errors: `CELL_DAMAGED`, `RESUME_CHANGED`. */
-export function readCell(run: string, key: CellKey, configHash: string): CellRecord | null {
-  const path = CELL_FILES.done(run, key);
+/** Reads the finished fold run `key`; null where it is not done. Errors: `FOLD_RUN_DAMAGED`, `RESUME_CHANGED`. */
+export function readFoldRun(run: string, key: FoldRunKey, configHash: string): FoldRunRecord | null {
+  const path = FOLD_RUN_FILES.done(run, key);
   if (!existsSync(path)) return null;
-  const record: CellRecord = readRunFile(path, cellSchema, {
-    code: 'CELL_DAMAGED',
-    what: `The result of the fold ${cellName(key)}`,
+  const record: FoldRunRecord = readRunFile(path, foldRunSchema, {
+    code: 'FOLD_RUN_DAMAGED',
+    what: `The result of the fold ${foldRunName(key)}`,
     remedy: 'Remove that file: with --resume this fold alone is trained again.',
   });
-  if (record.configHash === configHash && cellName(record) === cellName(key)) return record;
-  throw resumeChanged(path, `The fold ${cellName(key)} was trained under another configuration.`);
+  if (record.configHash === configHash && foldRunName(record) === foldRunName(key)) return record;
+  throw resumeChanged(path, `The fold ${foldRunName(key)} was trained under another configuration.`);
 }
