@@ -1,7 +1,7 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { CELL_FILES, type CellKey, readCell } from '../../src/finetune/cells.ts';
+import { FOLD_RUN_FILES, type FoldRunKey, readFoldRun } from '../../src/finetune/fold-runs.ts';
 import { readEpochLog } from '../../src/finetune/epoch-log.ts';
 import { errorOf, scratchFolder, tinyDataset, tinyRun } from '../pretrain/support.ts';
 import { timeless, tune, TUNE_ONEDNN } from './support.ts';
@@ -77,21 +77,21 @@ describe('a run that was stopped', () => {
 });
 
 describe('the result of a fold', () => {
-  const key: CellKey = { labelRate: 1, seed: 0, fold: 0 };
+  const key: FoldRunKey = { labelRate: 1, seed: 0, fold: 0 };
 
   test('is taken for what it is: not for that of another fold or of other settings', async () => {
-    const { configHash } = JSON.parse(readFileSync(CELL_FILES.done(whole, key), 'utf8')) as {
+    const { configHash } = JSON.parse(readFileSync(FOLD_RUN_FILES.done(whole, key), 'utf8')) as {
       readonly configHash: string;
     };
-    expect(readCell(whole, key, configHash)).toMatchObject(key);
+    expect(readFoldRun(whole, key, configHash)).toMatchObject(key);
     const other = fresh();
     const renamed = { ...key, fold: 1 };
     mkdirSync(join(other, 'cells'), { recursive: true });
-    copyFileSync(CELL_FILES.done(whole, key), CELL_FILES.done(other, renamed));
-    expect(readCell(other, key, configHash)).toBeNull();
+    copyFileSync(FOLD_RUN_FILES.done(whole, key), FOLD_RUN_FILES.done(other, renamed));
+    expect(readFoldRun(other, key, configHash)).toBeNull();
     for (const read of [
-      () => readCell(other, renamed, configHash),
-      () => readCell(whole, key, `${configHash}0`),
+      () => readFoldRun(other, renamed, configHash),
+      () => readFoldRun(whole, key, `${configHash}0`),
     ]) {
       const error = await errorOf(read);
       expect(error).toMatchObject({ code: 'RESUME_CHANGED', kind: 'usage' });

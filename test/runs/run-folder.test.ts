@@ -8,7 +8,7 @@ import { scratchFolder } from '../pretrain/support.ts';
 
 const FOLDERS: readonly string[] = [
   ...[RUN_FILES.checkpoints, RUN_FILES.probes],
-  ...[FINETUNE_FILES.cells, FINETUNE_FILES.explain],
+  ...[FINETUNE_FILES.foldRuns, FINETUNE_FILES.explain],
 ];
 
 test('a run is cleared of all that a run is made of but its lock, and of nothing else', () => {
