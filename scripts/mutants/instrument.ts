@@ -57,8 +57,11 @@ function outermost(mutants: readonly Numbered[]): readonly (readonly Numbered[])
   return groups.map((group) => group.sort((a, b) => Number(a.form === 'entry') - Number(b.form === 'entry')));
 }
 
-/** The switch: off without `MUTANT`. With `MUTANTS_REACHED` it notes in that file which mutants were asked for. */
-export const SWITCH = `import { appendFileSync } from 'node:fs';
+/**
+ * The switch: off without `MUTANT`. With `MUTANTS_REACHED` it notes in that file which mutants were asked for, past the
+ * file system that a test puts in the place of the real one.
+ */
+export const SWITCH = `const { appendFileSync } = process.getBuiltinModule('node:fs');
 const active = Number(process.env['MUTANT'] ?? -1);
 const seen = new Set<number>();
 export function mutant(id: number): boolean {
