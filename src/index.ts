@@ -54,7 +54,7 @@ export { createDataset } from './curation/create-dataset.ts';
 export { type DatasetWriter } from './dataset/writer.ts';
 export { auditDatasets, type AuditResult } from './curation/audit.ts';
 export { auditSheet } from './curation/audit-sheet.ts';
-export { ALIKE_DISTANCE, findAlike, hashDistance, unitsOf } from './curation/duplicates.ts';
+export { DUPLICATE_DISTANCE, findDuplicates, hashDistance, leakFreeUnits } from './curation/duplicates.ts';
 export { perceptualHash } from './dataset/perceptual-hash.ts';
 export { mergeDatasets, type MergeSummary } from './curation/merge.ts';
 export { leaksBetween, makeSplit, readSplit, writeSplit, type NamedSplit } from './curation/splits.ts';

@@ -1,7 +1,7 @@
 /** `uscl split DATASET`. */
 import { Command, type Option } from 'commander';
 import { usageError } from '../base/errors.ts';
-import { ALIKE_DISTANCE, MAX_DISTANCE } from '../curation/duplicates.ts';
+import { DUPLICATE_DISTANCE, MAX_DISTANCE } from '../curation/duplicates.ts';
 import { type Dataset, openDataset } from '../dataset/reader.ts';
 import { makeSplit, type NamedSplit, partOfClips, writeSplit } from '../curation/splits.ts';
 import { runCommand, share, whole, withJson } from './command.ts';
@@ -72,7 +72,7 @@ export function splitCommand(): Command {
 /** `--distance` of commands that look for the same picture. */
 export function distanceOption(): Option {
   const text = 'hashes that differ in up to so many bits are the same picture';
-  return whole('--distance <bits>', text, 0, MAX_DISTANCE).default(ALIKE_DISTANCE);
+  return whole('--distance <bits>', text, 0, MAX_DISTANCE).default(DUPLICATE_DISTANCE);
 }
 
 interface PartSummary {

@@ -3,7 +3,7 @@
  * chance, mirrored and cut ones too, compared by the pixels of their nearest frames. Needs both frames, and takes some 20 ms a
  * pair; so each clip has a limited number of candidates, nearest first, and what is left out is counted.
  */
-import { type AlikePair, type ComparedClip, findAlike } from './duplicates.ts';
+import { type DuplicatePair, type ComparedClip, findDuplicates } from './duplicates.ts';
 import { mirroredHash } from '../dataset/perceptual-hash.ts';
 import { comparePictures, isSamePicture, type MatchPicture } from './picture-match.ts';
 
@@ -90,7 +90,7 @@ function candidatesOf({ first, second, cut: cuts, known, signal }: Search): {
   };
   const take =
     (mirrored: boolean, swapped: boolean) =>
-    (pair: AlikePair): void => {
+    (pair: DuplicatePair): void => {
       signal?.throwIfAborted();
       const { distance, matches } = pair;
       if (distance === null || pair.at === null) return;
@@ -112,15 +112,15 @@ function candidatesOf({ first, second, cut: cuts, known, signal }: Search): {
   const mirrorOf = (clips: readonly ComparedClip[]): readonly ComparedClip[] =>
     clips.map(({ hashes }) => ({ sourceSha256: null, hashes: hashes.map(mirroredHash) }));
   const mirrors = mirrorOf(others);
-  findAlike(first, second, CANDIDATE_DISTANCE, take(false, false));
-  findAlike(first, mirrors, CANDIDATE_DISTANCE, take(true, false));
+  findDuplicates(first, second, CANDIDATE_DISTANCE, take(false, false));
+  findDuplicates(first, mirrors, CANDIDATE_DISTANCE, take(true, false));
   for (const { first: mine, second: theirs } of cuts) {
     // A cut copy among the second, then one among the first; within one list the first search sees both.
-    findAlike(mine, others, CUT_DISTANCE, take(false, false));
-    findAlike(mine, mirrors, CUT_DISTANCE, take(true, false));
+    findDuplicates(mine, others, CUT_DISTANCE, take(false, false));
+    findDuplicates(mine, mirrors, CUT_DISTANCE, take(true, false));
     if (theirs === null) continue;
-    findAlike(theirs, first, CUT_DISTANCE, take(false, true));
-    findAlike(mirrorOf(theirs), first, CUT_DISTANCE, take(true, true));
+    findDuplicates(theirs, first, CUT_DISTANCE, take(false, true));
+    findDuplicates(mirrorOf(theirs), first, CUT_DISTANCE, take(true, true));
   }
   for (const list of ofClip.values()) cut(list);
   return { candidates: [...ofClip.values()].flat(), skipped };

@@ -6,7 +6,7 @@
  */
 import { groupBy } from '../base/collect.ts';
 import { CUTS, findAligned } from './audit-alignment.ts';
-import { ALIKE_DISTANCE, type ComparedClip, findAlike } from './duplicates.ts';
+import { DUPLICATE_DISTANCE, type ComparedClip, findDuplicates } from './duplicates.ts';
 import { hashPositions, perceptualHash } from '../dataset/perceptual-hash.ts';
 import { matchPicture } from './picture-match.ts';
 import type { Dataset } from '../dataset/reader.ts';
@@ -67,7 +67,7 @@ export interface AuditResult {
 }
 
 export interface AuditOptions {
-  /** Default `ALIKE_DISTANCE`. */
+  /** Default `DUPLICATE_DISTANCE`. */
   readonly distance?: number;
   /** Compare every stored frame and not up to 16 a clip: finds short pieces of long clips. */
   readonly everyFrame?: boolean;
@@ -85,7 +85,7 @@ export function auditDatasets(
   second: Dataset | null,
   options: AuditOptions = {},
 ): AuditResult {
-  const { distance = ALIKE_DISTANCE, limit = 1000, everyFrame = false, changed = true } = options;
+  const { distance = DUPLICATE_DISTANCE, limit = 1000, everyFrame = false, changed = true } = options;
   const other = second ?? first;
   const total = first.manifest.frames + (second?.manifest.frames ?? 0);
   let done = 0;
@@ -138,7 +138,7 @@ export function auditDatasets(
     if (kept.length < limit) kept.push(pair);
   };
   const seen = new Set<string>();
-  findAlike(left, right, distance, ({ a, b, sameContent, distance: bits, at, matches }) => {
+  findDuplicates(left, right, distance, ({ a, b, sameContent, distance: bits, at, matches }) => {
     seen.add(`${a} ${b}`);
     const reasons: AuditReason[] = [
       ...(sameContent ? (['same content'] as const) : []),

@@ -13,7 +13,7 @@ import type { ClipRecord } from '../dataset/types.ts';
  * Bits up to which two frames count as the same picture. Measured in docs/audit.md: copies that were encoded again,
  * scaled or made brighter stay within it, frames of different patients do not come near it.
  */
-export const ALIKE_DISTANCE = 6;
+export const DUPLICATE_DISTANCE = 6;
 
 /** Beyond this a quarter of the hash may differ so much that the search is no better than comparing all with all. */
 export const MAX_DISTANCE = 15;
@@ -28,7 +28,7 @@ const ALONE = 2;
 export type ComparedClip = Pick<ClipRecord, 'sourceSha256' | 'hashes'>;
 
 /** Two clips that show the same. */
-export interface AlikePair {
+export interface DuplicatePair {
   /** Index into the first and into the second list. */
   readonly a: number;
   readonly b: number;
@@ -46,17 +46,17 @@ export interface AlikePair {
  * Calls `visit` for every pair of a clip of `first` and a clip of `second` that show the same, by clip of `first`,
  * then of `second`. With `second` null pairs within `first`, a < b. Errors: `DISTANCE_INVALID`.
  */
-export function findAlike(
+export function findDuplicates(
   first: readonly ComparedClip[],
   second: readonly ComparedClip[] | null,
   distance: number,
-  visit: (pair: AlikePair) => void,
+  visit: (pair: DuplicatePair) => void,
 ): void {
   if (!Number.isInteger(distance) || distance < 0 || distance > MAX_DISTANCE)
     throw usageError(
       'DISTANCE_INVALID',
       `The distance of hashes must be a whole number from 0 to ${MAX_DISTANCE}, not ${distance}.`,
-      `Use ${ALIKE_DISTANCE}; docs/audit.md says what it finds.`,
+      `Use ${DUPLICATE_DISTANCE}; docs/audit.md says what it finds.`,
     );
   const others = second ?? first;
   const near = hashIndex(others, distance);
@@ -91,7 +91,7 @@ export function findAlike(
 }
 
 /** What must stay on one side of a split, and why. */
-export interface Units {
+export interface LeakFreeUnits {
   /** Name of the unit of each clip: its group, or the first (by name) of the groups that were joined with it. */
   readonly unitOf: readonly string[];
   /** Groups that were joined because they share pictures, in order of names. */
@@ -101,10 +101,10 @@ export interface Units {
 }
 
 /** Joins groups that share pictures into one unit each. Errors: `DISTANCE_INVALID`. */
-export function unitsOf(
+export function leakFreeUnits(
   clips: readonly (ComparedClip & Pick<ClipRecord, 'group'>)[],
-  distance = ALIKE_DISTANCE,
-): Units {
+  distance = DUPLICATE_DISTANCE,
+): LeakFreeUnits {
   const parent = new Map(clips.map(({ group }) => [group, group]));
   const root = (name: string): string => {
     let at = name;
@@ -116,7 +116,7 @@ export function unitsOf(
     return at;
   };
   let pairs = 0;
-  findAlike(clips, null, distance, ({ a, b }) => {
+  findDuplicates(clips, null, distance, ({ a, b }) => {
     if (clips[a]!.group === clips[b]!.group) return;
     pairs += 1;
     const [x, y] = [root(clips[a]!.group), root(clips[b]!.group)];

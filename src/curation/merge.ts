@@ -8,7 +8,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { groupBy } from '../base/collect.ts';
 import { usageError, type UsclError } from '../base/errors.ts';
 import { withChannels } from '../dataset/channels.ts';
-import { ALIKE_DISTANCE, findAlike } from './duplicates.ts';
+import { DUPLICATE_DISTANCE, findDuplicates } from './duplicates.ts';
 import { openDataset, type Dataset } from '../dataset/reader.ts';
 import { splitNames } from './splits.ts';
 import { frameBytes, type ClipDraft, type ClipRecord, type Manifest } from '../dataset/types.ts';
@@ -222,7 +222,7 @@ function summarise(
   const pairs: (readonly [string, string])[] = [];
   let count = 0;
   const records = merged.map(({ record }) => record);
-  findAlike(records, null, ALIKE_DISTANCE, ({ a, b }) => {
+  findDuplicates(records, null, DUPLICATE_DISTANCE, ({ a, b }) => {
     const [one, other] = [merged[a]!, merged[b]!];
     if (one.part === other.part || one.record.group === other.record.group) return;
     count++;

@@ -10,7 +10,7 @@ import { dataError, usageError, UsclError } from '../base/errors.ts';
 import { writeFileAtomic } from '../base/files.ts';
 import { randomAt } from '../base/random.ts';
 import { assignGroups, countLabels } from './folds.ts';
-import { ALIKE_DISTANCE, findAlike, unitsOf } from './duplicates.ts';
+import { DUPLICATE_DISTANCE, findDuplicates, leakFreeUnits } from './duplicates.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import { type ClipRecord, SPLITS } from '../dataset/types.ts';
 
@@ -52,8 +52,8 @@ export function makeSplit(
 ): NamedSplit {
   requireName(name);
   const parts = partsOf(request);
-  const { seed = 0, distance = ALIKE_DISTANCE } = options;
-  const { unitOf, joined } = unitsOf(clips, distance);
+  const { seed = 0, distance = DUPLICATE_DISTANCE } = options;
+  const { unitOf, joined } = leakFreeUnits(clips, distance);
   const units = [...new Set(unitOf)].sort();
   // Unlabelled clips are spread as if they were a class of their own.
   const labels = [...new Set(clips.map(({ label }) => label))];
@@ -225,7 +225,7 @@ export interface SplitLeak {
 export function leaksBetween(
   clips: readonly ClipRecord[],
   partOf: Int32Array,
-  distance = ALIKE_DISTANCE,
+  distance = DUPLICATE_DISTANCE,
 ): readonly SplitLeak[] {
   const leaks: SplitLeak[] = [];
   const firstOf = new Map<string, number>();
@@ -239,7 +239,7 @@ export function leaksBetween(
       leaks.push({ a, b, reason: 'same group', distance: null });
     }
   }
-  findAlike(clips, null, distance, ({ a, b, sameContent, distance: bits }) => {
+  findDuplicates(clips, null, distance, ({ a, b, sameContent, distance: bits }) => {
     if (partOf[a] === partOf[b] || partOf[a] === -1 || partOf[b] === -1) return;
     leaks.push({ a, b, reason: sameContent ? 'same content' : 'same picture', distance: bits });
   });

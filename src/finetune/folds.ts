@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { dataError, usageError } from '../base/errors.ts';
 import { randomAt } from '../base/random.ts';
 import { groupedFolds } from '../curation/folds.ts';
-import { unitsOf } from '../curation/duplicates.ts';
+import { leakFreeUnits } from '../curation/duplicates.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import { evenParts, partOfClips, readSplit } from '../curation/splits.ts';
 import { type Overlap, splitLeaks } from '../runs/provenance.ts';
@@ -97,7 +97,7 @@ export function foldRunClips(
 function drawnFolds(dataset: Dataset, config: FinetuneConfig, base: Task): FoldPlan {
   const { clips } = dataset;
   const legacy = config.protocol === 'legacy';
-  const units = legacy ? { unitOf: clips.map(({ id }) => id), joined: [] } : unitsOf(clips);
+  const units = legacy ? { unitOf: clips.map(({ id }) => id), joined: [] } : leakFreeUnits(clips);
   const named = clips.map(({ id }, i) => ({
     id,
     label: base.classes[base.labels[i]!] ?? null,
@@ -134,7 +134,7 @@ function splitFolds(dataset: Dataset, name: string, config: FinetuneConfig, base
     new Set([...clips.keys()].filter((clip) => part !== -1 && partOf[clip] === part));
   return {
     ...base,
-    ...unitsOf(clips),
+    ...leakFreeUnits(clips),
     joined: [],
     folds: isFolds ? parts.length : 1,
     foldings: seedsOf(config).map((seed) => ({ seed, fold })),

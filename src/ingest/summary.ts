@@ -2,7 +2,7 @@
 import { compareText, groupBy } from '../base/collect.ts';
 import { UsclError } from '../base/errors.ts';
 import { countsOf, identifying } from '../dataset/identifying.ts';
-import { ALIKE_DISTANCE, type ComparedClip, findAlike } from '../curation/duplicates.ts';
+import { DUPLICATE_DISTANCE, type ComparedClip, findDuplicates } from '../curation/duplicates.ts';
 import type { ClipRecord, Field, Manifest } from '../dataset/types.ts';
 import type { DropCounts } from './clean.ts';
 import type { IngestPlan, Rejection, Warning } from './common/plan.ts';
@@ -160,7 +160,7 @@ export class Tally {
   #alike(): AlikeReport {
     const pairs: { a: string; b: string; distance: number | null }[] = [];
     let [within, across] = [0, 0];
-    findAlike(this.#taken, null, ALIKE_DISTANCE, ({ a, b, distance }) => {
+    findDuplicates(this.#taken, null, DUPLICATE_DISTANCE, ({ a, b, distance }) => {
       const [one, other] = [this.#taken[a]!, this.#taken[b]!];
       if (one.group === other.group) within++;
       else {

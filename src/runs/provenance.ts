@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { dataError, type UsclError } from '../base/errors.ts';
-import { ALIKE_DISTANCE, findAlike } from '../curation/duplicates.ts';
+import { DUPLICATE_DISTANCE, findDuplicates } from '../curation/duplicates.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import { leaksBetween } from '../curation/splits.ts';
 import { DEFAULT_METHOD } from '../methods/registry.ts';
@@ -177,7 +177,7 @@ export function overlapWith(
         if (same !== undefined) meet(i, same);
       }
     }
-    findAlike(clips, used, ALIKE_DISTANCE, ({ a, b }) => {
+    findDuplicates(clips, used, DUPLICATE_DISTANCE, ({ a, b }) => {
       meet(a, used[b]!);
     });
   }

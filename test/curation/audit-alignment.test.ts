@@ -3,7 +3,7 @@ import type { Sharp } from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { auditDatasets } from '../../src/curation/audit.ts';
 import { CANDIDATES_PER_CLIP, findAligned } from '../../src/curation/audit-alignment.ts';
-import { ALIKE_DISTANCE, hashDistance } from '../../src/curation/duplicates.ts';
+import { DUPLICATE_DISTANCE, hashDistance } from '../../src/curation/duplicates.ts';
 import { mirroredHash, perceptualHash } from '../../src/dataset/perceptual-hash.ts';
 import { comparePictures, isSamePicture, matchPicture } from '../../src/curation/picture-match.ts';
 import { openDataset } from '../../src/dataset/reader.ts';
@@ -80,7 +80,7 @@ describe('pixels laid over each other', () => {
     for (const [scan] of scans) {
       const mirrored = hashOf(await copyOf(scan!, (s) => s.flop()));
       expect(hashDistance(mirroredHash(hashOf(scan!)), mirrored)).toBeLessThanOrEqual(1);
-      expect(hashDistance(hashOf(scan!), mirrored)).toBeGreaterThan(ALIKE_DISTANCE);
+      expect(hashDistance(hashOf(scan!), mirrored)).toBeGreaterThan(DUPLICATE_DISTANCE);
     }
   });
 });

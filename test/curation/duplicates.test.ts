@@ -2,13 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
 import {
-  ALIKE_DISTANCE,
-  type AlikePair,
+  DUPLICATE_DISTANCE,
+  type DuplicatePair,
   type ComparedClip,
-  findAlike,
+  findDuplicates,
   hashDistance,
   MAX_DISTANCE,
-  unitsOf,
+  leakFreeUnits,
 } from '../../src/curation/duplicates.ts';
 import { FLAT_HASH } from '../../src/dataset/perceptual-hash.ts';
 
@@ -28,10 +28,10 @@ const clip = (own: readonly string[], sha: string | null = null): ComparedClip =
 const pairs = (
   first: readonly ComparedClip[],
   second: readonly ComparedClip[] | null,
-  distance = ALIKE_DISTANCE,
-): AlikePair[] => {
-  const found: AlikePair[] = [];
-  findAlike(first, second, distance, (pair) => found.push(pair));
+  distance = DUPLICATE_DISTANCE,
+): DuplicatePair[] => {
+  const found: DuplicatePair[] = [];
+  findDuplicates(first, second, distance, (pair) => found.push(pair));
   return found;
 };
 
@@ -115,7 +115,7 @@ describe('units', () => {
       { ...clip(['00ff00ff00ff00ff']), group: 'd' },
       { ...clip(['00ff00ff00ff00ff']), group: 'd' },
     ];
-    expect(unitsOf(clips)).toEqual({
+    expect(leakFreeUnits(clips)).toEqual({
       unitOf: ['a', 'a', 'a', 'a', 'd', 'd'],
       joined: [['a', 'b', 'c']],
       pairs: 2,

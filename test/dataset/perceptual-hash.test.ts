@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { ALIKE_DISTANCE, hashDistance } from '../../src/curation/duplicates.ts';
+import { DUPLICATE_DISTANCE, hashDistance } from '../../src/curation/duplicates.ts';
 import {
   FLAT_HASH,
   HASHES_PER_CLIP,
@@ -32,9 +32,9 @@ describe('the hash of a frame', () => {
       ),
     );
     // One frame in ten may miss; a clip has sixteen.
-    const near = distances.filter((distance) => distance <= ALIKE_DISTANCE).length;
+    const near = distances.filter((distance) => distance <= DUPLICATE_DISTANCE).length;
     expect(near).toBeGreaterThanOrEqual(0.9 * scans.length);
-    expect(Math.max(...distances)).toBeLessThanOrEqual(ALIKE_DISTANCE + 4);
+    expect(Math.max(...distances)).toBeLessThanOrEqual(DUPLICATE_DISTANCE + 4);
   });
 
   test('is far from those of other simulated patients, whose fan has the same shape', () => {
@@ -44,7 +44,7 @@ describe('the hash of a frame', () => {
         .filter((other) => other.group !== group)
         .map((other) => hashDistance(hashOf(picture), hashOf(other.picture))),
     );
-    expect(Math.min(...distances)).toBeGreaterThan(ALIKE_DISTANCE + 2);
+    expect(Math.min(...distances)).toBeGreaterThan(DUPLICATE_DISTANCE + 2);
   });
 
   test('is the same for a grey frame stored in colour', () => {
