@@ -46,8 +46,8 @@ const { classes } = dataset.manifest;
 const drawn = splitClips(dataset.clips, classes, config.data, config.seed);
 const opened = openMethod({ config, dataset }, drawn);
 using network = new MethodNetwork({ backend, config, opened });
-const course = new BatchSchedule({ dataset, opened, config });
-await using feed = openFeed({ dataset, opened, config, course, from: { step: 0 } });
+const batchSchedule = new BatchSchedule({ dataset, opened, config });
+await using feed = openFeed({ dataset, opened, config, batchSchedule, from: { step: 0 } });
 // The loader overwrites its batches; this one has to last.
 const { images, ...names } = await feed.next();
 const constant = { ...names, images: images.slice() };

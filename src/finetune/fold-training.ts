@@ -15,9 +15,9 @@ import type { EpochEntry, EpochLog } from './epoch-log.ts';
 import type { FoldRunKey, EpochScore } from './fold-runs.ts';
 import type { FoldRunClips } from './folds.ts';
 import { type BestEpoch, type FoldRunProgress, NO_SUMS, savePartial } from './partial.ts';
-import { CellRows, drawOf, scoredRows } from './rows.ts';
+import { FrameSchedule, drawOf, scoredRows } from './frame-schedule.ts';
 import { isBetter, type OpenRun, predictClips, probabilitiesOf, scoreRows } from './scoring.ts';
-import type { TuneBatch } from './tuned-network.ts';
+import type { FinetuneBatch } from './tuned-network.ts';
 
 /** A fold run that can train: its network is started, or restored. */
 export interface OpenFoldRun extends OpenRun {
@@ -45,12 +45,12 @@ export interface FoldRunEnd {
  */
 export async function trainFoldRun(foldRun: OpenFoldRun, from: FoldRunProgress): Promise<FoldRunEnd | null> {
   const { config, dataset, clips, tunedNetwork, key, signal } = foldRun;
-  const course = new CellRows(dataset.clips, clips.training, config, key.seed);
-  const first = from.epochs * course.stepsPerEpoch + from.sums.steps;
-  await using feed = openFeed(foldRun, course, first);
-  const training = new FoldTraining(foldRun, course, feed, from);
+  const batchSchedule = new FrameSchedule(dataset.clips, clips.training, config, key.seed);
+  const first = from.epochs * batchSchedule.stepsPerEpoch + from.sums.steps;
+  await using feed = openFeed(foldRun, batchSchedule, first);
+  const training = new FoldTraining(foldRun, batchSchedule, feed, from);
   // Earlier versions saved before the score of an epoch.
-  const pending = from.sums.steps === course.stepsPerEpoch;
+  const pending = from.sums.steps === batchSchedule.stepsPerEpoch;
   const enough = pending && (await training.endEpoch(from.epochs)) === 'enough';
   if (!enough && (await train(training, first, signal)).stopped) return null;
   const { best, epochs } = training.progress;
@@ -63,7 +63,7 @@ export async function trainFoldRun(foldRun: OpenFoldRun, from: FoldRunProgress):
 }
 
 class FoldTraining implements Training {
-  readonly course: CellRows;
+  readonly batchSchedule: FrameSchedule;
   readonly config: FinetuneConfig;
   readonly chosenOn: EpochEntry['chosenOn'];
   progress: FoldRunProgress;
@@ -75,9 +75,9 @@ class FoldTraining implements Training {
   /** When this call began the epoch, and how many of its steps were done by then. */
   #began: { readonly time: number; readonly steps: number };
 
-  constructor(foldRun: OpenFoldRun, course: CellRows, feed: Feed, from: FoldRunProgress) {
+  constructor(foldRun: OpenFoldRun, batchSchedule: FrameSchedule, feed: Feed, from: FoldRunProgress) {
     const { clips, config, dataset, key, plan } = foldRun;
-    this.course = course;
+    this.batchSchedule = batchSchedule;
     this.config = config;
     this.progress = from;
     this.#foldRun = foldRun;
@@ -94,7 +94,7 @@ class FoldTraining implements Training {
 
   async step({ step }: RunTime, learningRate: number): Promise<void> {
     const { tunedNetwork, onStep } = this.#foldRun;
-    const next = (): Promise<TuneBatch> => this.#nextBatch();
+    const next = (): Promise<FinetuneBatch> => this.#nextBatch();
     const { losses, gradientNorm } = await tunedNetwork.step(
       next,
       1,
@@ -112,10 +112,10 @@ class FoldTraining implements Training {
         gradientNorm: sums.gradientNorm + gradientNorm,
       },
     };
-    onStep(step + 1, this.course.size);
+    onStep(step + 1, this.batchSchedule.size);
   }
 
-  async #nextBatch(): Promise<TuneBatch> {
+  async #nextBatch(): Promise<FinetuneBatch> {
     const { rows, mixing } = await this.#feed.next();
     const { config, plan, dataset } = this.#foldRun;
     const labels = Int32Array.from(rows, ({ clip }) => plan.labels[clip]!);
@@ -139,7 +139,7 @@ class FoldTraining implements Training {
 
   async endEpoch(epoch: number): Promise<'not saved' | 'enough'> {
     const { key, log, plan, tell, tunedNetwork } = this.#foldRun;
-    const { course, config, chosenOn } = this;
+    const { batchSchedule, config, chosenOn } = this;
     const { sums } = this.progress;
     const trained = performance.now();
     const rows = this.#chooseRows;
@@ -150,9 +150,9 @@ class FoldTraining implements Training {
     let { best } = this.progress;
     const isBest = score === null || best === null || isBetter(score, best.score, chosenOn);
     if (score !== null && isBest) best = { epoch, score, weights: tunedNetwork.snapshot() };
-    const images = sums.steps * course.size;
+    const images = sums.steps * batchSchedule.size;
     const trainSeconds = (trained - this.#began.time) / 1000;
-    const lastStep = (epoch + 1) * course.stepsPerEpoch - 1;
+    const lastStep = (epoch + 1) * batchSchedule.stepsPerEpoch - 1;
     const entry = log.add({
       ...key,
       epoch,
@@ -163,13 +163,13 @@ class FoldTraining implements Training {
       innerBalancedAccuracy: score?.balancedAccuracy ?? null,
       chosenOn,
       best: isBest,
-      learningRate: learningRateAt({ epoch, step: lastStep }, course, config),
+      learningRate: learningRateAt({ epoch, step: lastStep }, batchSchedule, config),
       gradientNorm: sums.gradientNorm / sums.steps,
       steps: sums.steps,
       images,
       trainSeconds,
       scoreSeconds: (performance.now() - trained) / 1000,
-      imagesPerSecond: ((sums.steps - this.#began.steps) * course.size) / trainSeconds,
+      imagesPerSecond: ((sums.steps - this.#began.steps) * batchSchedule.size) / trainSeconds,
       memory: process.memoryUsage.rss(),
     });
     this.progress = { epochs: epoch + 1, best, sums: NO_SUMS };
@@ -203,9 +203,9 @@ interface Feed extends AsyncDisposable {
  * Opens the feed of a fold run. Values at the cut come from the cache where layers below the cut are frozen and images
  * repeat (numbered draws, or no augmentation). Otherwise loader threads render images, which pass through the frozen part.
  */
-function openFeed(foldRun: OpenFoldRun, course: CellRows, firstStep: number): Feed {
+function openFeed(foldRun: OpenFoldRun, batchSchedule: FrameSchedule, firstStep: number): Feed {
   const { config, dataset, tunedNetwork, frozen, key } = foldRun;
-  const { stepsPerEpoch, size } = course;
+  const { stepsPerEpoch, size } = batchSchedule;
   const { augment, variants } = config.view;
   const place = (step: number): { epoch: number; index: number } => ({
     epoch: Math.floor(step / stepsPerEpoch),
@@ -217,7 +217,7 @@ function openFeed(foldRun: OpenFoldRun, course: CellRows, firstStep: number): Fe
     return {
       next() {
         const { epoch, index } = place(step++);
-        const rows = course.epoch(epoch)[index]!;
+        const rows = batchSchedule.epoch(epoch)[index]!;
         frozen.fill(rows, augment === null ? 'whole' : drawOf(config, key.seed, epoch).number, input);
         return Promise.resolve({ rows, mixing: null });
       },
@@ -232,7 +232,7 @@ function openFeed(foldRun: OpenFoldRun, course: CellRows, firstStep: number): Fe
       return {
         epoch: drawOf(config, key.seed, epoch).number,
         index,
-        rows: course.epoch(epoch)[index]!,
+        rows: batchSchedule.epoch(epoch)[index]!,
       };
     },
     firstStep,

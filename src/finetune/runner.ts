@@ -13,7 +13,7 @@ import { viewOf } from './config.ts';
 import { type EpochEntry, type EpochLog, isOf } from './epoch-log.ts';
 import { type FoldRunClips, foldRunClips } from './folds.ts';
 import { type FoldRunProgress, NO_SUMS, removePartial, restorePartial } from './partial.ts';
-import { CellRows } from './rows.ts';
+import { FrameSchedule } from './frame-schedule.ts';
 import type { OpenRun } from './scoring.ts';
 
 export interface RunnerParts extends OpenRun {
@@ -45,7 +45,7 @@ export class Runner {
     const { config, dataset, done, keys, plan, tell } = parts;
     const planned = keys.map((key): PlannedFoldRun => {
       const clips = foldRunClips(plan, dataset, config, key);
-      return { key, clips, steps: new CellRows(dataset.clips, clips.training, config, key.seed).steps };
+      return { key, clips, steps: new FrameSchedule(dataset.clips, clips.training, config, key.seed).steps };
     });
     this.#todo = planned.filter(({ key }) => !done.includes(key));
     const [first] = this.#todo;

@@ -14,7 +14,7 @@ import type { FinetuneEvent } from './events.ts';
 import type { FoldPlan } from './folds.ts';
 import type { FrozenPart } from './frozen-part.ts';
 import { softmaxRows } from '../trainer/classifier.ts';
-import { scoredRows } from './rows.ts';
+import { scoredRows } from './frame-schedule.ts';
 import type { TunedNetwork } from './tuned-network.ts';
 
 /** What all trainings of a run work with, open. */

@@ -17,7 +17,7 @@ import type { ParameterGroup } from '../engine/core/optimizer.ts';
 import { OUTPUTS } from '../models/heads.ts';
 
 /** One batch, its values at the cut in the input of `training(N)`: `targets` [N, classes], `weights` [N] or null. */
-export interface TuneBatch {
+export interface FinetuneBatch {
   /** For messages. */
   readonly clipIds: readonly string[];
   readonly targets: Float32Array;
@@ -42,7 +42,7 @@ function lengthAt(network: Network, value: string): number {
     .reduce((product, side) => product * side, 1);
 }
 
-export class TunedNetwork extends TrainedNetwork<TuneBatch, SoftCrossEntropyResult> {
+export class TunedNetwork extends TrainedNetwork<FinetuneBatch, SoftCrossEntropyResult> {
   readonly layers: TrainedLayers;
   /** The value at which the network is cut; `input` where nothing below it is frozen. */
   readonly cut: string;
@@ -113,11 +113,11 @@ export class TunedNetwork extends TrainedNetwork<TuneBatch, SoftCrossEntropyResu
     return this.planOf('training', this.#above, { batch: images, mode: 'train', trainable, frozenNorms });
   }
 
-  protected override load({ clipIds }: TuneBatch): Plan {
+  protected override load({ clipIds }: FinetuneBatch): Plan {
     return this.training(clipIds.length);
   }
 
-  protected override lossesOf(plan: Plan, { targets, weights }: TuneBatch): SoftCrossEntropyResult {
+  protected override lossesOf(plan: Plan, { targets, weights }: FinetuneBatch): SoftCrossEntropyResult {
     const gradient = plan.outputGradient(OUTPUTS.logits);
     return softCrossEntropy(plan.output(OUTPUTS.logits), targets, this.#classes, weights, gradient);
   }

@@ -9,7 +9,7 @@ import type { ClipRecord } from '../dataset/types.ts';
 import type { OpenMethod } from '../methods/method.ts';
 import type { Config } from '../runs/config.ts';
 import { epochClips, type Split } from '../runs/training-clips.ts';
-import type { Course } from '../trainer/loop.ts';
+import type { TrainingLength } from '../trainer/loop.ts';
 import { epochBatches } from '../views/batches.ts';
 import { ClipLoader, type ClipRequest } from '../views/loaders.ts';
 import type { ClipPart } from '../views/work.ts';
@@ -23,7 +23,7 @@ export interface Scheduled {
   readonly config: Config;
 }
 
-export class BatchSchedule implements Course {
+export class BatchSchedule implements TrainingLength {
   /** Optimizer steps in the whole run. */
   readonly steps: number;
   /** Epochs that the run begins; `training.steps` may cut the last one short. */
@@ -107,7 +107,7 @@ function overAndOver(
 export interface Fed extends Scheduled {
   readonly dataset: Pick<Dataset, 'clips' | 'folder'>;
   readonly opened: OpenedMethod;
-  readonly course: BatchSchedule;
+  readonly batchSchedule: BatchSchedule;
   readonly from: { readonly step: number };
 }
 
@@ -120,12 +120,12 @@ export interface Feed extends AsyncDisposable {
  * The batches of a run from a given step on, rendered by worker threads while the step before is computed. Labels are
  * those of the split and no others; `runs/training-clips.ts` decides which may be seen.
  */
-export function openFeed({ dataset, opened, config, course, from }: Fed): Feed {
+export function openFeed({ dataset, opened, config, batchSchedule, from }: Fed): Feed {
   const loader = ClipLoader.open(dataset.folder, config.view, {
     seed: config.seed,
     streams: opened.open.streams.map(({ views, count }) => ({ views, most: count })),
-    schedule: (number) => course.batch(number),
-    firstStep: course.firstBatch(from.step),
+    schedule: (number) => batchSchedule.batch(number),
+    firstStep: batchSchedule.firstBatch(from.step),
     workers: config.loader.workers,
     ahead: config.loader.ahead,
   });

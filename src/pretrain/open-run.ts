@@ -54,7 +54,7 @@ export class OpenRun implements AsyncDisposable {
   readonly config: Config;
   readonly backend: Backend;
   readonly opened: OpenedMethod;
-  readonly course: BatchSchedule;
+  readonly batchSchedule: BatchSchedule;
   readonly network: MethodNetwork;
   readonly scorer: Scorer;
   /** Of what decides the weights: what a checkpoint is held to when the run goes on. */
@@ -81,7 +81,7 @@ export class OpenRun implements AsyncDisposable {
       this.backend = this.#own(this.#openBackend(wanted));
       this.config = settled(wanted, this.backend);
       this.opened = openMethod(this, this.#split());
-      this.course = new BatchSchedule(this);
+      this.batchSchedule = new BatchSchedule(this);
       this.network = this.#own(new MethodNetwork(this));
       this.scorer = this.#own(new Scorer(this));
       this.hashes = this.#hashes();

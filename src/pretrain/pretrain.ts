@@ -22,8 +22,8 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
   const { step } = await train(training, run.from.step, options.signal);
   run.log.close();
 
-  const { course, scorer } = run;
-  const { steps, epochs } = course;
+  const { batchSchedule, scorer } = run;
+  const { steps, epochs } = batchSchedule;
   const [complete, loss] = [step === steps, training.loss];
   const best = scorer.best === null ? null : { ...scorer.best, by: scorer.by };
   if (complete && loss !== null) writeRunFile(run.folder, RUN_FILES.metrics, { step, epochs, loss, best });
@@ -36,13 +36,13 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
   };
 }
 
-function startOf({ from, course, opened, backend, config }: OpenRun): PretrainEvent {
+function startOf({ from, batchSchedule, opened, backend, config }: OpenRun): PretrainEvent {
   const { training, validation, labels } = opened.split;
   return {
     kind: 'start',
     step: from.step,
-    steps: course.steps,
-    epochs: course.epochs,
+    steps: batchSchedule.steps,
+    epochs: batchSchedule.epochs,
     trainingClips: training.length,
     validationClips: validation.length,
     labelledClips: labels.reduce((count, label) => count + (label >= 0 ? 1 : 0), 0),
@@ -52,10 +52,10 @@ function startOf({ from, course, opened, backend, config }: OpenRun): PretrainEv
 }
 
 /** What a person may not have meant. */
-function remarks({ config, course, opened }: OpenRun): string[] {
+function remarks({ config, batchSchedule, opened }: OpenRun): string[] {
   const found: string[] = [];
   const { schedule } = config;
-  const length = schedule.unit === 'epoch' ? course.epochs : course.steps;
+  const length = schedule.unit === 'epoch' ? batchSchedule.epochs : batchSchedule.steps;
   if (schedule.warmup === 'linear' && schedule.warmupLength >= length)
     found.push(
       `The warm-up (${schedule.warmupLength} ${schedule.unit}s) is not shorter than the run (${length}): the learning rate only rises.`,

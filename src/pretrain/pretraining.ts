@@ -19,7 +19,7 @@ import { RUN_FILES } from '../runs/run-folder.ts';
 import type { EpochScore } from './scorer.ts';
 
 export class Pretraining implements Training {
-  readonly course: BatchSchedule;
+  readonly batchSchedule: BatchSchedule;
   readonly config: Config;
   /** Of the last step made; null when none was. */
   loss: number | null = null;
@@ -29,16 +29,16 @@ export class Pretraining implements Training {
 
   /** Makes the folder for checkpoints. */
   constructor(open: OpenRun) {
-    this.course = open.course;
+    this.batchSchedule = open.batchSchedule;
     this.config = open.config;
     this.#open = open;
     this.#folder = join(open.folder, RUN_FILES.checkpoints);
-    this.#pace = new Pace(open.course.steps - open.from.step);
+    this.#pace = new Pace(open.batchSchedule.steps - open.from.step);
     guardWrites(this.#folder, () => mkdirSync(this.#folder, { recursive: true }));
   }
 
   async step({ step, epoch }: RunTime, learningRate: number): Promise<void> {
-    const { config, course, network, feed, log, tell } = this.#open;
+    const { config, batchSchedule, network, feed, log, tell } = this.#open;
     let pairs = 0;
     const next = async (): Promise<StepBatch> => {
       const batch = await feed.next();
@@ -46,7 +46,7 @@ export class Pretraining implements Training {
       return batch;
     };
     const { clipNorm } = config.training;
-    const result = await network.step(next, course.batchesIn(step), learningRate, clipNorm);
+    const result = await network.step(next, batchSchedule.batchesIn(step), learningRate, clipNorm);
     const losses = meanLosses(network.method, result.losses);
     const seconds = this.#pace.lap();
     this.loss = losses.loss;
@@ -62,7 +62,7 @@ export class Pretraining implements Training {
       memory: process.memoryUsage.rss(),
     };
     log.append(entry);
-    tell({ kind: 'step', entry, steps: course.steps, secondsLeft: this.#pace.secondsLeft() });
+    tell({ kind: 'step', entry, steps: batchSchedule.steps, secondsLeft: this.#pace.secondsLeft() });
   }
 
   failed({ where = '', remedy }: UsclError, { step, epoch }: RunTime): { where: string; remedy: string } {
@@ -80,8 +80,8 @@ export class Pretraining implements Training {
   }
 
   async endEpoch(epoch: number, step: number): Promise<'saved' | 'not saved'> {
-    const { config, course, log, tell } = this.#open;
-    const final = step === course.steps;
+    const { config, batchSchedule, log, tell } = this.#open;
+    const final = step === batchSchedule.steps;
     for (const { entry, best } of await this.#scores(epoch, step, final)) {
       log.append(entry);
       tell({ kind: 'score', entry, best });

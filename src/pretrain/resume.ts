@@ -77,18 +77,18 @@ export function requireSameFile(saved: Config | null, config: Config): void {
  */
 export function requireSameConfig(
   saved: Config,
-  run: Scheduled & { readonly course: BatchSchedule },
+  run: Scheduled & { readonly batchSchedule: BatchSchedule },
   steps: number,
 ): void {
-  const { config, course } = run;
+  const { config, batchSchedule } = run;
   requireSameKeys(saved, config, [...FREE, ...LENGTH]);
   const [length] = differences(saved, config, FREE);
   if (length === undefined) return;
   const before = new BatchSchedule({ ...run, config: saved });
   const rate = (of: Config, schedule: BatchSchedule, step: number): number =>
     learningRateAt({ epoch: schedule.epochOf(step), step }, schedule, of);
-  for (let step = 0; step < Math.min(steps, course.steps); step++)
-    if (rate(saved, before, step) !== rate(config, course, step))
+  for (let step = 0; step < Math.min(steps, batchSchedule.steps); step++)
+    if (rate(saved, before, step) !== rate(config, batchSchedule, step))
       throw changedKey(
         length,
         'The learning rate of steps already made depends on it (schedule.kind=constant or a fixed schedule.horizon ' +

@@ -14,7 +14,7 @@ export interface RunTime {
 }
 
 /** How long a training is. `epochs` are those that begin; `steps` may cut the last one short. */
-export interface Course {
+export interface TrainingLength {
   readonly epochs: number;
   readonly steps: number;
   readonly stepsPerEpoch: number;
@@ -22,7 +22,7 @@ export interface Course {
 
 /** What is trained, and what is to be done around its steps. */
 export interface Training {
-  readonly course: Course;
+  readonly batchSchedule: TrainingLength;
   readonly config: Pick<Config, 'optimizer' | 'schedule'>;
   /** Makes the step `now` (both numbers from 0) and tells of it. */
   step(now: RunTime, learningRate: number): Promise<void>;
@@ -37,7 +37,7 @@ export interface Training {
 }
 
 /**
- * Trains from `firstStep` to the end of the course, until an epoch's end says that it is enough, or until the signal,
+ * Trains from `firstStep` to the last step, until an epoch's end says that it is enough, or until the signal,
  * which is heard between steps and leaves a save. Returns the completed steps and whether the signal ended it. Errors:
  * numeric ones with the words of `failed`, and whatever the training throws.
  */
@@ -46,12 +46,12 @@ export async function train(
   firstStep: number,
   signal: AbortSignal | undefined,
 ): Promise<{ readonly step: number; readonly stopped: boolean }> {
-  const { course, config } = training;
+  const { batchSchedule, config } = training;
   let step = firstStep;
-  while (step < course.steps) {
-    const now = { step, epoch: Math.floor(step / course.stepsPerEpoch) };
+  while (step < batchSchedule.steps) {
+    const now = { step, epoch: Math.floor(step / batchSchedule.stepsPerEpoch) };
     try {
-      await training.step(now, learningRateAt(now, course, config));
+      await training.step(now, learningRateAt(now, batchSchedule, config));
     } catch (thrown) {
       if (!(thrown instanceof UsclError) || thrown.kind !== 'numeric') throw thrown;
       const { code, message } = thrown;
@@ -59,11 +59,11 @@ export async function train(
       throw new UsclError({ kind: 'numeric', code, message, ...said, cause: thrown });
     }
     step += 1;
-    const ends = step % course.stepsPerEpoch === 0 || step === course.steps;
+    const ends = step % batchSchedule.stepsPerEpoch === 0 || step === batchSchedule.steps;
     const end = ends ? await training.endEpoch(now.epoch, step) : 'not saved';
     if (end === 'enough') break;
     await setImmediate();
-    const stopped = signal?.aborted === true && step < course.steps;
+    const stopped = signal?.aborted === true && step < batchSchedule.steps;
     if (end !== 'saved' && (stopped || training.isSaveDue())) training.save(step, now.epoch);
     if (stopped) return { step, stopped };
   }
@@ -80,7 +80,7 @@ export async function train(
  */
 export function learningRateAt(
   now: RunTime,
-  total: Pick<Course, 'epochs' | 'steps'>,
+  total: Pick<TrainingLength, 'epochs' | 'steps'>,
   {
     schedule,
     optimizer,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { finetuneSchema, resolveFinetune, viewOf } from '../../src/finetune/config.ts';
-import { CellRows, drawOf, scoredRows } from '../../src/finetune/rows.ts';
+import { FrameSchedule, drawOf, scoredRows } from '../../src/finetune/frame-schedule.ts';
 import type { ClipRecord } from '../../src/dataset/types.ts';
 import { frameViewSchema } from '../../src/views/config.ts';
 import { errorOf } from '../pretrain/support.ts';
@@ -75,7 +75,7 @@ describe('the frames of an epoch', () => {
   const config = resolveFinetune({ set: ['batch.size=5', 'framesPerClip.train=3'] });
 
   test('are as many of each clip as it is told, in even batches, and never of other clips', () => {
-    const rows = new CellRows(clips, training, config, 4);
+    const rows = new FrameSchedule(clips, training, config, 4);
     // 1 + 2 + 3 + 3 + 3 + 3 = 15 frames in three batches of five.
     expect([rows.size, rows.stepsPerEpoch]).toEqual([5, 3]);
     // How long the schedule of a learning rate is, by epoch and by step.
@@ -96,7 +96,7 @@ describe('the frames of an epoch', () => {
   });
 
   test('fill the last batch with further frames, so that none is left out and all batches are alike', () => {
-    const rows = new CellRows(clips, training, { ...config, batch: { size: 4 } }, 4);
+    const rows = new FrameSchedule(clips, training, { ...config, batch: { size: 4 } }, 4);
     expect([rows.size, rows.stepsPerEpoch]).toEqual([4, 4]);
     const all = rows.epoch(0).flat();
     expect(all).toHaveLength(16);
@@ -108,7 +108,7 @@ describe('the frames of an epoch', () => {
     /** Frames of the row that fills up, over many epochs, and whether each is one of the epoch's own. */
     const fillers = (variants: string): { readonly own: number; readonly all: number } => {
       const set = ['batch.size=4', 'framesPerClip.train=1', `view.variants=${variants}`];
-      const rows = new CellRows(clips, [3, 5, 6], resolveFinetune({ set: [...set, 'batch.size=2'] }), 4);
+      const rows = new FrameSchedule(clips, [3, 5, 6], resolveFinetune({ set: [...set, 'batch.size=2'] }), 4);
       let own = 0;
       for (let epoch = 0; epoch < 40; epoch++) {
         const all = rows.epoch(epoch).flat();
@@ -125,8 +125,8 @@ describe('the frames of an epoch', () => {
 
   test('come again with numbered draws, alike for every seed, in another order', () => {
     const numbered = resolveFinetune({ set: ['batch.size=5', 'framesPerClip.train=3', 'view.variants=2'] });
-    const [one, other] = [3, 8].map((seed) => new CellRows(clips, training, numbered, seed));
-    const names = (rows: CellRows, epoch: number): string[] =>
+    const [one, other] = [3, 8].map((seed) => new FrameSchedule(clips, training, numbered, seed));
+    const names = (rows: FrameSchedule, epoch: number): string[] =>
       rows
         .epoch(epoch)
         .flat()

@@ -16,7 +16,7 @@ import { type EpochEntry, readEpochLog } from '../../src/finetune/epoch-log.ts';
 import { foldRunClips, planFolds } from '../../src/finetune/folds.ts';
 import { openModel } from '../../src/trainer/classifier.ts';
 import { resolveFinetune } from '../../src/finetune/config.ts';
-import { CellRows } from '../../src/finetune/rows.ts';
+import { FrameSchedule } from '../../src/finetune/frame-schedule.ts';
 import { readSource } from '../../src/finetune/source.ts';
 import { TunedNetwork } from '../../src/finetune/tuned-network.ts';
 import { fillWholeView } from '../../src/views/whole.ts';
@@ -173,12 +173,14 @@ describe('the log of an epoch', async () => {
       const look = looker(fold);
       const { training } = foldRunClips(plan, dataset, config, entry);
       const counts = [0, 1].map((c) => training.filter((clip) => plan.labels[clip] === c).length);
-      const batches = new CellRows(dataset.clips, training, config, entry.seed).epoch(epoch).map((rows) =>
-        batchNumbers(
-          rows.map(({ clip, frame }) => look(clip, frame)),
-          counts,
-        ),
-      );
+      const batches = new FrameSchedule(dataset.clips, training, config, entry.seed)
+        .epoch(epoch)
+        .map((rows) =>
+          batchNumbers(
+            rows.map(({ clip, frame }) => look(clip, frame)),
+            counts,
+          ),
+        );
       expect(batches.length).toBeGreaterThan(2);
       expect(entry.steps).toBe(batches.length);
       expect(entry.trainLoss).toBeCloseTo(mean(batches.map(({ loss }) => loss)), 5);

@@ -17,11 +17,11 @@ async function batchesOf(set: readonly string[], firstStep = 0) {
   const config = resolveConfig({ set: [...TINY, 'training.accumulate=2', ...set] });
   const split = splitClips(dataset.clips, dataset.manifest.classes, config.data, config.seed);
   const opened = openMethod({ config, dataset }, split);
-  const course = new BatchSchedule({ dataset, opened, config });
-  await using feed = openFeed({ dataset, opened, config, course, from: { step: firstStep } });
+  const batchSchedule = new BatchSchedule({ dataset, opened, config });
+  await using feed = openFeed({ dataset, opened, config, batchSchedule, from: { step: firstStep } });
   const batches = [];
-  for (let number = course.firstBatch(firstStep); course.batch(number) !== null; number++) {
-    const { epoch, parts } = course.batch(number)!;
+  for (let number = batchSchedule.firstBatch(firstStep); batchSchedule.batch(number) !== null; number++) {
+    const { epoch, parts } = batchSchedule.batch(number)!;
     const { clips } = parts[0]!;
     const { clipIds, views, images } = await feed.next();
     expect(views).toHaveLength(2);

@@ -15,7 +15,7 @@ function recorded(changes: Partial<Training> = {}): {
 } {
   const asked: string[] = [];
   const training: Training = {
-    ...{ course, config },
+    ...{ batchSchedule: course, config },
     step({ step, epoch }, rate) {
       expect(rate).toBe(learningRateAt({ step, epoch }, course, config));
       asked.push(`step ${step} of epoch ${epoch}`);

@@ -6,7 +6,7 @@ import { randomAt } from '../base/random.ts';
 import type { ClipRecord } from '../dataset/types.ts';
 import { uniformFrames } from '../evaluation/features/embeddings.ts';
 import type { FrameRow } from '../views/frames.ts';
-import type { Course } from '../trainer/loop.ts';
+import type { TrainingLength } from '../trainer/loop.ts';
 import type { FinetuneConfig } from './config.ts';
 
 /** Which draw of images an epoch uses: the address of its frames and of their augmentation. */
@@ -24,7 +24,7 @@ export function drawOf(config: Pick<FinetuneConfig, 'seed' | 'view'>, seed: numb
   return variants === null ? { seed, number: epoch } : { seed: config.seed, number: epoch % variants };
 }
 
-export class CellRows implements Course {
+export class FrameSchedule implements TrainingLength {
   /** Images in every batch. */
   readonly size: number;
   readonly stepsPerEpoch: number;
