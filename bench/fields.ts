@@ -9,7 +9,7 @@ import { discover } from '../src/ingest/folders/discover.ts';
 import { findField } from '../src/ingest/field/find.ts';
 import { rasterize } from '../src/ingest/field/raster.ts';
 import { openSource } from '../src/ingest/open.ts';
-import type { SourceItem } from '../src/ingest/common/plan.ts';
+import type { SourceItem } from '../src/ingest/common/ingest-plan.ts';
 import { findVideoTools } from '../src/video/ffmpeg.ts';
 
 const FRAMES = 12;

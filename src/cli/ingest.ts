@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { ingest } from '../ingest/ingest.ts';
 import { DEFAULT_FPS, DEFAULT_SIZE, type IngestOptions } from '../ingest/options.ts';
 import { type IngestSummary, NothingTaken } from '../ingest/summary.ts';
-import type { Rejection } from '../ingest/common/plan.ts';
+import type { Rejection } from '../ingest/common/ingest-plan.ts';
 import { BLUES_LABELS, GALLBLADDER_PARTS, RECIPES } from '../ingest/recipes/recipes.ts';
 import { choice, frameRate, picturesOption, runCommand, whole, withJson } from './command.ts';
 import { duration, listed, oneLine, type Output } from './output.ts';

@@ -18,7 +18,7 @@ import { narrowedField } from './field/narrow.ts';
 import { accessComplaint } from './common/paths.ts';
 import { type OpenSettings, openSource } from './open.ts';
 import { Likeness, UNLIKE_FRAMES } from './likeness.ts';
-import type { PlannedClip } from './common/plan.ts';
+import type { PlannedClip } from './common/ingest-plan.ts';
 import type { ClipSource } from './common/source.ts';
 import { afterLook, framesByMotion, motionOf, only, withEnding } from './stages.ts';
 

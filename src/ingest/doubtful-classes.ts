@@ -3,7 +3,7 @@
  * label. They are classes all the same, because a table's words are taken as they are; a person is told.
  */
 import { groupBy } from '../base/collect.ts';
-import type { Warning } from './common/plan.ts';
+import type { Warning } from './common/ingest-plan.ts';
 
 /** How tables write that there is no label, as `folded` leaves it: people, spreadsheets, pandas, R and SQL. */
 const MISSING: ReadonlySet<string> = new Set([

@@ -15,7 +15,7 @@ import { FORMAT_VERSION } from '../dataset/types.ts';
 import type { DecodeSettings } from './clip.ts';
 import type { GivenField } from './field/file.ts';
 import { digestOfFile } from './common/paths.ts';
-import type { PlannedClip } from './common/plan.ts';
+import type { PlannedClip } from './common/ingest-plan.ts';
 
 /** To be raised with every change of what an ingest stores of the same source under the same settings. */
 const PIPELINE = 5;

@@ -6,7 +6,7 @@ import { contentDigest, type PseudonymKey } from './dicom/identity.ts';
 import type { VideoTools } from '../video/ffmpeg.ts';
 import { openPictures } from './pictures/source.ts';
 import { digestOfFile } from './common/paths.ts';
-import type { PlannedClip } from './common/plan.ts';
+import type { PlannedClip } from './common/ingest-plan.ts';
 import type { ClipSource } from './common/source.ts';
 import { decodeVideo, type VideoDecoder } from './video/decode.ts';
 import { probeVideo, type VideoProbe } from '../video/probe.ts';

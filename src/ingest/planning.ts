@@ -8,9 +8,15 @@ import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { dataError, messageOf, systemCode } from '../base/errors.ts';
 import { pseudonym, type PseudonymKey } from './dicom/identity.ts';
-import { planDicom } from './dicom/plan.ts';
+import { planDicom } from './dicom/dicom-plan.ts';
 import { discover, type Discovery } from './folders/discover.ts';
-import { type IngestPlan, type PlannedClip, type Rejection, said, type Warning } from './common/plan.ts';
+import {
+  type IngestPlan,
+  type PlannedClip,
+  type Rejection,
+  said,
+  type Warning,
+} from './common/ingest-plan.ts';
 import { hasClassFolders, labelsOf } from './folders/labels.ts';
 import type { IngestOptions } from './options.ts';
 import { type ProbableMask, probableMasks } from './masks/names.ts';

@@ -9,12 +9,12 @@ import { join } from 'node:path';
 import { dataError, isDataError, UsclError } from '../base/errors.ts';
 import { inOrder } from './ahead.ts';
 import { ClipDecoding, type DecodeSettings } from './clip.ts';
-import { writtenReason } from './dicom/plan.ts';
+import { writtenReason } from './dicom/dicom-plan.ts';
 import { findVideoTools } from '../video/ffmpeg.ts';
 import { heldBytes } from './open.ts';
 import { checkOptions, type ReadOptions } from './options.ts';
 
-import type { PlannedClip, Rejection } from './common/plan.ts';
+import type { PlannedClip, Rejection } from './common/ingest-plan.ts';
 import { nameless, planIngest, type Planned } from './planning.ts';
 import { probeAhead } from '../video/probe.ts';
 

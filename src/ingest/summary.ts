@@ -5,7 +5,7 @@ import { countsOf, identifying } from '../dataset/identifying.ts';
 import { DUPLICATE_DISTANCE, type ComparedClip, findDuplicates } from '../curation/duplicates.ts';
 import type { ClipRecord, Field, Manifest } from '../dataset/types.ts';
 import type { DropCounts } from './clean.ts';
-import type { IngestPlan, Rejection, Warning } from './common/plan.ts';
+import type { IngestPlan, Rejection, Warning } from './common/ingest-plan.ts';
 import { UNLIKE_FRAMES } from './likeness.ts';
 
 /** Where the ultrasound of one clip was cut out. */

@@ -16,7 +16,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { DiscoverOptions, Discovery, PictureLayout } from '../../src/ingest/folders/discover.ts';
 import { discover } from '../../src/ingest/folders/discover.ts';
-import type { SourceItem } from '../../src/ingest/common/plan.ts';
+import type { SourceItem } from '../../src/ingest/common/ingest-plan.ts';
 import { scratchFolder } from '../dataset/helpers.ts';
 import { failureOf, makePicture } from './media.ts';
 

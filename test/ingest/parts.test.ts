@@ -13,7 +13,7 @@ import { parseCsv, readCsv } from '../../src/formats/csv.ts';
 import { displaySize, sizeComplaint, storedSize } from '../../src/video/geometry.ts';
 import { labelsFromTable } from '../../src/ingest/folders/labels.ts';
 import { compareNatural, fileComplaint, stemOf } from '../../src/ingest/common/paths.ts';
-import type { SourceItem } from '../../src/ingest/common/plan.ts';
+import type { SourceItem } from '../../src/ingest/common/ingest-plan.ts';
 import { framesByMotion, motionOf } from '../../src/ingest/stages.ts';
 import { scratchFolder } from '../dataset/helpers.ts';
 import { failure, failureOf } from './media.ts';

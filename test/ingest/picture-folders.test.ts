@@ -9,7 +9,7 @@ import type { IngestOptions } from '../../src/ingest/options.ts';
 import { ingest } from '../../src/ingest/ingest.ts';
 import { inspectDataset } from '../../src/ingest/inspect.ts';
 import { hasClassFolders } from '../../src/ingest/folders/labels.ts';
-import type { SourceItem } from '../../src/ingest/common/plan.ts';
+import type { SourceItem } from '../../src/ingest/common/ingest-plan.ts';
 import { scratchFolder } from '../dataset/helpers.ts';
 
 const scratch = scratchFolder();

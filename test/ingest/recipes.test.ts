@@ -3,7 +3,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ingest } from '../../src/ingest/ingest.ts';
-import type { IngestPlan } from '../../src/ingest/common/plan.ts';
+import type { IngestPlan } from '../../src/ingest/common/ingest-plan.ts';
 import type { RecipeOptions } from '../../src/ingest/recipes/recipes.ts';
 import { planRecipe } from '../../src/ingest/recipes/recipes.ts';
 import { openDataset } from '../../src/dataset/reader.ts';

@@ -26,7 +26,7 @@ import {
   readHead,
   spread,
 } from '../common/paths.ts';
-import type { Rejection, SourceItem } from '../common/plan.ts';
+import type { Rejection, SourceItem } from '../common/ingest-plan.ts';
 import { stillSize } from '../pictures/still.ts';
 
 /**

@@ -4,7 +4,7 @@
 import { dataError } from '../../base/errors.ts';
 import { readCsv } from '../../formats/csv.ts';
 import { compareNatural, fileNameOf, stemOf } from '../common/paths.ts';
-import type { IngestPlan, PlannedClip, SourceItem } from '../common/plan.ts';
+import type { IngestPlan, PlannedClip, SourceItem } from '../common/ingest-plan.ts';
 
 type Labelled = Pick<IngestPlan, 'clips' | 'classes' | 'unmatchedLabels' | 'withoutRow'>;
 

@@ -9,7 +9,7 @@ import { areaOf } from '../field/raster.ts';
 import type { Size } from '../../video/geometry.ts';
 import { readMaskCodes } from './codes.ts';
 import { fileNameOf } from '../common/paths.ts';
-import type { MaskReading } from '../common/plan.ts';
+import type { MaskReading } from '../common/ingest-plan.ts';
 import { decodeStill, openStill } from '../pictures/still.ts';
 
 /** Masks are black and white, but some were compressed with loss. */

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { groupBy } from '../../base/collect.ts';
 import { folderOf, stemOf } from '../common/paths.ts';
-import type { SourceItem } from '../common/plan.ts';
+import type { SourceItem } from '../common/ingest-plan.ts';
 import { readMaskCodes } from './codes.ts';
 
 export interface MaskPairs {

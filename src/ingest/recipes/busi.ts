@@ -16,7 +16,7 @@ import {
   joinRelative,
   spellingOf,
 } from '../common/paths.ts';
-import { type PlannedClip, type Rejection, said } from '../common/plan.ts';
+import { type PlannedClip, type Rejection, said } from '../common/ingest-plan.ts';
 import { lookAlikes } from './look-alikes.ts';
 import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
 import { cell, folderError, rowError, sorted } from './recipe.ts';

@@ -6,7 +6,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CsvRow, readCsv } from '../../formats/csv.ts';
 import { accessComplaint, fileComplaint, stemOf } from '../common/paths.ts';
-import type { PlannedClip, Rejection } from '../common/plan.ts';
+import type { PlannedClip, Rejection } from '../common/ingest-plan.ts';
 import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
 import { cell, folderError, requirePaths, rowError, sorted } from './recipe.ts';
 

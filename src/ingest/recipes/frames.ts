@@ -4,7 +4,7 @@
  */
 import { discover } from '../folders/discover.ts';
 import { labelsOf } from '../folders/labels.ts';
-import type { Rejection, SourceItem } from '../common/plan.ts';
+import type { Rejection, SourceItem } from '../common/ingest-plan.ts';
 import { folderError, type Recipe, type RecipeContext, type RecipePlan } from './recipe.ts';
 
 const EXPECTED = 'a folder of jpg or png frames for every video';

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { readCsvWithoutHeader } from '../../formats/csv.ts';
 import { compareText } from '../../base/collect.ts';
 import { extensionOf, fileComplaint, fileNameOf, joinRelative, opaque } from '../common/paths.ts';
-import { type PlannedClip, type Rejection, said } from '../common/plan.ts';
+import { type PlannedClip, type Rejection, said } from '../common/ingest-plan.ts';
 import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
 import { cell, contentsOf, filesBelow, folderError, joined, rowError } from './recipe.ts';
 

@@ -11,7 +11,7 @@ import { type MaskCodes, readMaskCodes } from '../masks/codes.ts';
 import { pairMasks } from '../masks/names.ts';
 import { isOutline } from '../masks/masks.ts';
 import { stemOf } from '../common/paths.ts';
-import { type Rejection, said } from '../common/plan.ts';
+import { type Rejection, said } from '../common/ingest-plan.ts';
 import { lookAlikes } from './look-alikes.ts';
 import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
 import { contentsOf, folderError, sorted } from './recipe.ts';

@@ -11,7 +11,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CsvRow, readCsv } from '../../formats/csv.ts';
 import { extensionOf, fileComplaint, fileNameOf, joinRelative } from '../common/paths.ts';
-import { type PlannedClip, type Rejection, said } from '../common/plan.ts';
+import { type PlannedClip, type Rejection, said } from '../common/ingest-plan.ts';
 import type { RecipePlan } from './recipe.ts';
 import { cell, contentsOf, countsAsText, filesBelow, folderError, joined, sorted } from './recipe.ts';
 

@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readCsv } from '../../formats/csv.ts';
 import { fileComplaint, spellingOf } from '../common/paths.ts';
-import type { PlannedClip, Rejection } from '../common/plan.ts';
+import type { PlannedClip, Rejection } from '../common/ingest-plan.ts';
 import { baseOf, classOf, flagsOf, planOf, planRepository, REPOSITORY_TABLE } from './pocus-repository.ts';
 import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
 import { cell, contentsOf, folderError, requirePaths, rowError } from './recipe.ts';

@@ -8,7 +8,7 @@ import { compareText, groupBy } from '../../base/collect.ts';
 import { dataError, type UsclError } from '../../base/errors.ts';
 import type { CsvRow } from '../../formats/csv.ts';
 import { accessComplaint, compareNatural, joinRelative } from '../common/paths.ts';
-import type { IngestPlan, PlannedClip, Rejection } from '../common/plan.ts';
+import type { IngestPlan, PlannedClip, Rejection } from '../common/ingest-plan.ts';
 
 export interface RecipeOptions {
   /** What to label the clips with, where a set has several answers. */

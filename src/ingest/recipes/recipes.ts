@@ -4,7 +4,7 @@
  */
 import { statSync } from 'node:fs';
 import { usageError } from '../../base/errors.ts';
-import { type IngestPlan, said } from '../common/plan.ts';
+import { type IngestPlan, said } from '../common/ingest-plan.ts';
 import { busi } from './busi.ts';
 import { covidBlues } from './covid-blues.ts';
 import { gallbladder } from './gallbladder.ts';

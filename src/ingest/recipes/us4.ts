@@ -7,7 +7,7 @@ import { readdirSync } from 'node:fs';
 import { basename } from 'node:path';
 import { discover } from '../folders/discover.ts';
 import { fileNameOf } from '../common/paths.ts';
-import { type PlannedClip, type Rejection, said } from '../common/plan.ts';
+import { type PlannedClip, type Rejection, said } from '../common/ingest-plan.ts';
 import { folderError, type Recipe, type RecipeContext, type RecipePlan } from './recipe.ts';
 
 interface Code {

@@ -6,7 +6,7 @@ import { openDataset } from '../../../src/dataset/reader.ts';
 import { namesOf } from '../../../src/ingest/clip.ts';
 import { readCsv } from '../../../src/formats/csv.ts';
 import { ingest } from '../../../src/ingest/ingest.ts';
-import type { IngestPlan } from '../../../src/ingest/common/plan.ts';
+import type { IngestPlan } from '../../../src/ingest/common/ingest-plan.ts';
 import { planRecipe, recipeLike } from '../../../src/ingest/recipes/recipes.ts';
 import { scratchFolder } from '../../dataset/helpers.ts';
 import { failureOf, makePicture } from '../media.ts';

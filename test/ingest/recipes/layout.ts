@@ -1,7 +1,7 @@
 /** Folders in the layout of a set, with contents that nobody decodes. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { IngestPlan } from '../../../src/ingest/common/plan.ts';
+import type { IngestPlan } from '../../../src/ingest/common/ingest-plan.ts';
 
 /** Writes these files below `folder`, which is made where it is missing. */
 export function layOut(folder: string, files: Readonly<Record<string, string>>): string {

@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import { compareText, groupBy } from '../../base/collect.ts';
 import { dataError, messageOf, systemCode, UsclError } from '../../base/errors.ts';
 import { opaque } from '../common/paths.ts';
-import { type Rejection, said } from '../common/plan.ts';
+import { type Rejection, said } from '../common/ingest-plan.ts';
 import { type DicomHeader, digestOfPixels, readHeader } from './header.ts';
 import { pseudonym, type PseudonymKey } from './identity.ts';
 
