@@ -17,10 +17,10 @@ import { readMasks } from './masks/masks.ts';
 import { narrowedField } from './field/narrow.ts';
 import { accessComplaint } from './common/paths.ts';
 import { type OpenSettings, openSource } from './open.ts';
-import { Likeness, UNLIKE_FRAMES } from './likeness.ts';
+import { FrameContinuity, UNLIKE_FRAMES } from './frame-continuity.ts';
 import type { PlannedClip } from './common/ingest-plan.ts';
 import type { ClipSource } from './common/source.ts';
-import { afterLook, framesByMotion, motionOf, only, withEnding } from './stages.ts';
+import { afterLook, framesByMotion, motionOf, only, withEnding } from './frame-streams.ts';
 
 /** When a clip without a field is not taken: where it may name a patient, always, or never. */
 export type UnmaskedRule = 'identifying' | 'all' | 'none';
@@ -73,7 +73,7 @@ export class ClipDecoding {
   #kept = 0;
   readonly #positions: number[] = [];
   #hasCallipers = false;
-  readonly #likeness = new Likeness();
+  readonly #continuity = new FrameContinuity();
 
   constructor(clip: PlannedClip, settings: DecodeSettings, given?: GivenField) {
     this.clip = clip;
@@ -112,7 +112,7 @@ export class ClipDecoding {
       ...(black > this.#kept ? ['mostly-black'] : []),
       ...(duplicate > this.#kept ? ['frozen'] : []),
       ...(this.#hasCallipers && (!isClip || duplicate > this.#kept) ? ['callipers'] : []),
-      ...(this.#likeness.isUnlike() ? [UNLIKE_FRAMES] : []),
+      ...(this.#continuity.isUnlike() ? [UNLIKE_FRAMES] : []),
       ...(damage === undefined ? [] : ['damaged']),
       ...(Math.min(original.width, original.height) < size ? ['small'] : []),
       ...(sampling === 'motion' && isClip ? ['by-motion'] : []),
@@ -164,7 +164,7 @@ export class ClipDecoding {
         this.#positions.push(this.#kept + black + blank + duplicate);
         // Callipers are drawn on frozen pictures: stills, and clips that do not move. Their first frame tells.
         if (this.#kept++ === 0) this.#hasCallipers = hasCallipers(frame, this.stored, channels);
-        if (this.clip.item.kind === 'frames') this.#likeness.add(frame, this.stored, channels);
+        if (this.clip.item.kind === 'frames') this.#continuity.add(frame, this.stored, channels);
         yield frame;
       }
       if (this.#kept > 0) await this.#readMasks(source);

@@ -18,7 +18,7 @@ import { writtenReason } from './dicom/dicom-plan.ts';
 import { notesOnFlags } from './dicom/header.ts';
 import { classWarnings } from './doubtful-classes.ts';
 import { findVideoTools } from '../video/ffmpeg.ts';
-import { keyOf } from './keys.ts';
+import { clipKey } from './clip-key.ts';
 import { heldBytes, openSource } from './open.ts';
 import { type CheckedOptions, checkOptions, type IngestOptions } from './options.ts';
 import type { IngestPlan, PlannedClip, Rejection } from './common/ingest-plan.ts';
@@ -73,7 +73,7 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
     fields?.find(item.path) ?? (typeof name === 'string' ? fields?.find(name) : undefined);
   const tasks: Task[] = [];
   for (const clip of plan.clips) {
-    const key = await keyOf(clip, settings, givenFor(clip));
+    const key = await clipKey(clip, settings, givenFor(clip));
     tasks.push({ clip, key, weight: heldBytes(clip, root) });
   }
 

@@ -9,9 +9,9 @@ import type { ClipRecord, Field } from '../dataset/types.ts';
 import { isBlack } from './clean.ts';
 import { classWarnings } from './doubtful-classes.ts';
 import { LOOK_AT } from './contact-sheet.ts';
-import { UNLIKE_FRAMES } from './likeness.ts';
+import { UNLIKE_FRAMES } from './frame-continuity.ts';
 import { compareNatural } from './common/paths.ts';
-import { meanDifference } from './stages.ts';
+import { meanDifference } from './frame-streams.ts';
 
 /** What a problem means for the person: `error` spoils results, `warning` may, `note` is good to know. */
 export interface Problem {

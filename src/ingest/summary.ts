@@ -6,7 +6,7 @@ import { DUPLICATE_DISTANCE, type ComparedClip, findDuplicates } from '../curati
 import type { ClipRecord, Field, Manifest } from '../dataset/types.ts';
 import type { DropCounts } from './clean.ts';
 import type { IngestPlan, Rejection, Warning } from './common/ingest-plan.ts';
-import { UNLIKE_FRAMES } from './likeness.ts';
+import { UNLIKE_FRAMES } from './frame-continuity.ts';
 
 /** Where the ultrasound of one clip was cut out. */
 export interface CropReport {

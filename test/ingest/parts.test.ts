@@ -14,7 +14,7 @@ import { displaySize, sizeComplaint, storedSize } from '../../src/video/geometry
 import { labelsFromTable } from '../../src/ingest/folders/labels.ts';
 import { compareNatural, fileComplaint, stemOf } from '../../src/ingest/common/paths.ts';
 import type { SourceItem } from '../../src/ingest/common/ingest-plan.ts';
-import { framesByMotion, motionOf } from '../../src/ingest/stages.ts';
+import { framesByMotion, motionOf } from '../../src/ingest/frame-streams.ts';
 import { scratchFolder } from '../dataset/helpers.ts';
 import { failure, failureOf } from './media.ts';
 

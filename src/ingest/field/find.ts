@@ -5,7 +5,7 @@
  */
 import type { Field } from '../../dataset/types.ts';
 import { hundredths, type Size } from '../../video/geometry.ts';
-import type { Cells } from './cells.ts';
+import type { Cells } from './morphology.ts';
 import { measure } from './features.ts';
 import { apexOf, fitShape, type Supports, supportOf } from './fit.ts';
 import { fillShape, outlineOf, type Shape } from './shape.ts';

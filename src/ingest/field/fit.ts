@@ -3,7 +3,7 @@
  * costs little: shadows and cysts are dark parts of the field, but nothing that was scanned lies outside of it. The
  * search is exhaustive for each edge by itself and then goes downhill for all together; no chance is involved.
  */
-import type { Cells, Part } from './cells.ts';
+import type { Cells, Part } from './morphology.ts';
 import { boundsOf } from './raster.ts';
 import { type Arc, arcAt, type Edge, type Shape, spanAt } from './shape.ts';
 

@@ -3,7 +3,7 @@
  * Vertical sides and flat arcs make the rectangle of a linear probe; sides that meet above and arcs around that
  * point make the fan of a curved or phased array. Coordinates are in cells, y down.
  */
-import type { Cells } from './cells.ts';
+import type { Cells } from './morphology.ts';
 
 export interface Edge {
   /** x at row 0. */

@@ -2,7 +2,7 @@
  * Which cells show ultrasound: those that differ from the flat background of the screen, and of these the part that
  * is large and solid; letters, rulers and marks are thin or apart.
  */
-import { type Cells, close, fillHoles, open, type Part, partsOf, select } from './cells.ts';
+import { type Cells, close, fillHoles, open, type Part, partsOf, select } from './morphology.ts';
 import type { Features } from './features.ts';
 
 /** Texture and motion, in grey levels, below which a cell is flat. */

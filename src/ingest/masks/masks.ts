@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { dataError } from '../../base/errors.ts';
-import { partsOf } from '../field/cells.ts';
+import { partsOf } from '../field/morphology.ts';
 import { areaOf } from '../field/raster.ts';
 import type { Size } from '../../video/geometry.ts';
 import { readMaskCodes } from './codes.ts';

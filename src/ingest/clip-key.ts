@@ -21,7 +21,7 @@ import type { PlannedClip } from './common/ingest-plan.ts';
 const PIPELINE = 5;
 
 /** Digest of the clip's source and settings, 64 hex digits. */
-export async function keyOf(
+export async function clipKey(
   clip: PlannedClip,
   settings: DecodeSettings,
   given: GivenField | undefined,

@@ -18,7 +18,7 @@ const UNLIKE_DISTANCE = 24;
 const LOOKED_AT = 48;
 
 /** Looks at frames as they stream by. */
-export class Likeness {
+export class FrameContinuity {
   readonly #distances: number[] = [];
   #before: string | undefined;
   #count = 0;
