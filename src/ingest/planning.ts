@@ -72,7 +72,7 @@ export async function planIngest(options: PlanningOptions, key: PseudonymKey | n
     ...{ name: basename(real), licence: null, citation: null, homepage: null },
     ...labelled,
     ...{ rejected, ignored, notes },
-    warnings: [...likenessOf(like), ...maskWarnings(maskPairs, like?.name), ...folderWarnings(found)],
+    warnings: [...lookalikeWarnings(like), ...maskWarnings(maskPairs, like?.name), ...folderWarnings(found)],
     looksLike: like?.name ?? (maskPairs.length > 0 ? 'masks' : undefined),
   };
   if (hasDicom) return { root, isPrivate, plan: await withoutNames(plan, root, key, signal) };
@@ -97,7 +97,7 @@ function pseudonymous(plan: IngestPlan, key: PseudonymKey): IngestPlan {
 }
 
 /** Tells of a public set, whose labels and groups are not to be guessed from names. */
-function likenessOf(like: ReturnType<typeof recipeLike>): Warning[] {
+function lookalikeWarnings(like: ReturnType<typeof recipeLike>): Warning[] {
   if (like === undefined) return [];
   const message = `This looks like ${like.about}: --recipe ${like.name} reads its labels and groups (uscl recipes ${like.name}).`;
   return [{ code: 'looks-like-recipe', message, about: [like.name] }];

@@ -4,7 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { defined } from '../base/collect.ts';
-import { unitsOf } from '../curation/duplicates.ts';
+import { leakFreeUnits } from '../curation/duplicates.ts';
 import { openDataset, type Dataset } from '../dataset/reader.ts';
 import { partOfClips, readSplit } from '../curation/splits.ts';
 import type { LabelledClip } from '../evaluation/features/clips.ts';
@@ -119,7 +119,7 @@ interface Folding {
 
 function foldingOf(dataset: Dataset, name: string | undefined): Folding {
   if (name === undefined) {
-    const { unitOf, joined } = unitsOf(dataset.clips);
+    const { unitOf, joined } = leakFreeUnits(dataset.clips);
     const clips = dataset.clips.map(({ id, label }, i) => ({ id, label, group: unitOf[i]! }));
     return { clips, fold: null, joined, leaks: [], tested: (clip) => clips[clip]!.label !== null };
   }

@@ -327,7 +327,7 @@ describe('what a batch may be', () => {
     }
   });
 
-  test('the batchSchedule of a step does not depend on those before it', () => {
+  test('the batches of a step do not depend on those before it', () => {
     using opened = openDataset(dataset);
     const config = resolveConfig({
       set: [...TINY, 'training.accumulate=2', 'batch.size=3', 'training.steps=7'],

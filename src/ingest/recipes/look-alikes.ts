@@ -3,7 +3,7 @@
  * not lie on both sides of a split. Pictures are joined in chains, so a group may hold two that differ.
  */
 import { join } from 'node:path';
-import { unitsOf } from '../../curation/duplicates.ts';
+import { leakFreeUnits } from '../../curation/duplicates.ts';
 import { perceptualHash } from '../../dataset/perceptual-hash.ts';
 import { storedSize } from '../../video/geometry.ts';
 import { decodeStill, openStill } from '../pictures/still.ts';
@@ -36,7 +36,7 @@ export async function lookAlikes(
     }));
     pictures.push(...(await Promise.all(hashed)));
   }
-  return unitsOf(pictures, ALIKE_BITS).unitOf;
+  return leakFreeUnits(pictures, ALIKE_BITS).unitOf;
 }
 
 /** The hash of a picture; none of one that cannot be read. */
