@@ -7,9 +7,7 @@
  */
 import { dataError, usageError, type UsclError } from '../base/errors.ts';
 import { randomAt } from '../base/random.ts';
-import type { ClipRecord } from '../dataset/types.ts';
-
-type LabelledClip = Pick<ClipRecord, 'id' | 'group' | 'label'>;
+import type { ClipRecord, LabelledClip } from '../dataset/types.ts';
 
 /**
  * The fold (0 … folds − 1) of each clip; −1 for clips without a label.

@@ -27,6 +27,11 @@ const splitSchema = z.strictObject({
   joined: z.array(z.array(z.string())),
   parts: z.array(z.strictObject({ name: z.string(), clips: z.array(z.string()) })).min(2),
 });
+
+/**
+ * Which clips are on which side, by their ids: the form of a dataset’s `splits/NAME.json`.
+ * @interface
+ */
 export type NamedSplit = Readonly<z.infer<typeof splitSchema>>;
 
 export type SplitRequest =

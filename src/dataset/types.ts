@@ -22,6 +22,11 @@ export const fieldSchema = z.strictObject({
    */
   from: z.enum(['declared', 'found', 'given']),
 });
+
+/**
+ * Where the ultrasound lies in stored frames.
+ * @interface
+ */
 export type Field = Readonly<z.infer<typeof fieldSchema>>;
 
 /** One clip. Frames of a clip share one stored size; `frames.bin` holds them consecutively from `offset`. */
@@ -67,7 +72,15 @@ export const clipSchema = z.strictObject({
   /** Short machine-readable remarks: `still`, `few-frames`, `mostly-black`, … */
   flags: z.array(z.string()),
 });
+
+/**
+ * What a dataset knows of a clip: a line of `clips.jsonl`.
+ * @interface
+ */
 export type ClipRecord = Readonly<z.infer<typeof clipSchema>>;
+
+/** Identity, the unit that must not be split (a patient), and the class name or null. */
+export type LabelledClip = Pick<ClipRecord, 'id' | 'group' | 'label'>;
 
 export const manifestSchema = z.strictObject({
   format: z.literal('uscl-dataset'),
@@ -90,6 +103,11 @@ export const manifestSchema = z.strictObject({
   /** Source files that did not become clips, with the reason. */
   rejected: z.array(z.strictObject({ source: z.string(), reason: z.string() })),
 });
+
+/**
+ * What a dataset is: its `manifest.json`.
+ * @interface
+ */
 export type Manifest = Readonly<z.infer<typeof manifestSchema>>;
 
 export const FILES = {

@@ -25,7 +25,7 @@ export type DatasetStart = Pick<
 export interface ClipExtras {
   /** Masks of all frames, [frames, height, width] u8: 0 outside, else the structure; asked for after the last frame. */
   readonly masks?: (() => Uint8Array | null) | undefined;
-  /** Has the clip noted in the journal; asked for after the last frame. */
+  /** @internal Has the clip noted in the journal; asked for after the last frame. */
   readonly note?: (() => Omit<ClipNote, 'crc'>) | undefined;
 }
 
@@ -149,13 +149,13 @@ export class DatasetWriter implements Disposable {
     });
   }
 
-  /** The clip or refusal that an earlier writer noted under a key. */
+  /** @internal The clip or refusal that an earlier writer noted under a key. */
   previous(key: string): PreviousClip | undefined {
     return this.#takeover.find(key);
   }
 
   /**
-   * Appends a clip of an earlier writer with what the plan says of it now. Null, with nothing appended, when its bytes
+   * @internal Appends a clip of an earlier writer with what the plan says of it now. Null, with nothing appended, when its bytes
    * are not what the journal says. Errors: as `addClip`.
    */
   async reuse(previous: PreviousClip, plan: PlannedFacts): Promise<ClipRecord | null> {
@@ -213,7 +213,7 @@ export class DatasetWriter implements Disposable {
     this.#rejected.push({ source, reason });
   }
 
-  /** Notes in the journal that the source under `key` is refused; not in the manifest. */
+  /** @internal Notes in the journal that the source under `key` is refused; not in the manifest. */
   noteRefusal(key: string, reason: string): void {
     this.#takeover.noteRefusal(key, reason);
   }

@@ -6,7 +6,7 @@ import { usageError } from '../base/errors.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import type { ClipRecord } from '../dataset/types.ts';
 import { FEWEST_CLIPS } from '../evaluation/explanations/embedding-map.ts';
-import type { FrameSource } from '../evaluation/features/embeddings.ts';
+import type { EmbeddingSource } from '../evaluation/features/embeddings.ts';
 
 export interface PooledClip {
   readonly dataset: Dataset;
@@ -43,7 +43,7 @@ export function referenceTo({ record, source }: PooledClip): ClipReference {
 }
 
 /** The pool as embedding reads it. */
-export function frameSource(pool: readonly PooledClip[]): FrameSource {
+export function frameSource(pool: readonly PooledClip[]): EmbeddingSource {
   const datasetOf = new Map(pool.map(({ dataset, record }) => [record, dataset]));
   return {
     clips: pool.map(({ record }) => record),

@@ -7,7 +7,7 @@ import type { PooledClip } from './clip-pool.ts';
 import type { VideoFormat } from '../video/encode.ts';
 import type { FileOptions, Subject } from './opened-data.ts';
 
-interface CamOptions {
+export interface CamOptions {
   /** A value or a stage of the network. Default `layer4`. */
   readonly layer?: string;
   /** `predicted` (default), `label`, or the name of a class. */
@@ -20,7 +20,7 @@ interface CamOptions {
   readonly video?: VideoFormat;
 }
 
-interface MapOptions {
+export interface MapOptions {
   /** Default 15. */
   readonly neighbours?: number;
   /** Default 0.1. */
@@ -29,7 +29,7 @@ interface MapOptions {
   readonly seed?: number;
 }
 
-interface NeighboursOptions {
+export interface NeighboursOptions {
   /** Clips that are asked about: ids, or parts of ids that only one clip has. Default: the first of every class. */
   readonly clips?: readonly string[];
   /** Answers to each. Default 9. */

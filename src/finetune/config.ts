@@ -4,7 +4,6 @@
  */
 import { z } from 'zod';
 import { type FrameViewConfig, frameViewSchema } from '../views/config.ts';
-import type { Tree } from '../runs/config-errors.ts';
 import { type ConfigKind, type GivenLayers, resolveLayers } from '../runs/config-layers.ts';
 import { FINETUNE_KEYS } from '../runs/earlier-keys.ts';
 import {
@@ -152,10 +151,16 @@ export const finetuneSchema = wholeSchema.superRefine((config, context) => {
     });
 });
 
-/** A complete configuration of a fine-tuning run. */
+/**
+ * A complete configuration of a fine-tuning run.
+ * @interface
+ */
 export type FinetuneConfig = Readonly<z.infer<typeof finetuneSchema>>;
 
-/** Any part of one, as a program or a file gives it. */
+/**
+ * Any part of one, as a program or a file gives it.
+ * @interface
+ */
 export type PartialFinetuneConfig = z.input<typeof finetuneSchema>;
 
 /** Named starting points. */
@@ -187,16 +192,17 @@ const KIND: ConfigKind<FinetuneConfig> = {
   guide: 'docs/finetuning.md',
 };
 
-/**
- * Complete configuration of the layers over `under` (network and view of the weights) or over a saved run's. Errors:
- * `CONFIG_UNKNOWN_KEY`, `CONFIG_INVALID`, `CONFIG_FILE`.
- */
-export function resolveFinetune(
-  given: GivenLayers = {},
-  under: Tree = {},
-  saved?: FinetuneConfig,
-): FinetuneConfig {
-  const config = resolveLayers(() => KIND, { tree: saved ?? under, complete: saved !== undefined }, given);
+export interface FinetuneSources extends GivenLayers {
+  /** What the weights bring: a partial configuration of network and view, under all other sources. */
+  readonly under?: Readonly<Record<string, unknown>>;
+  /** A saved run's configuration, in place of `under`; the other sources are laid over it. */
+  readonly base?: FinetuneConfig | undefined;
+}
+
+/** Complete configuration of `sources`. Errors: `CONFIG_UNKNOWN_KEY`, `CONFIG_INVALID`, `CONFIG_FILE`. */
+export function resolveFinetune(sources: FinetuneSources = {}): FinetuneConfig {
+  const { base, under = {}, ...given } = sources;
+  const config = resolveLayers(() => KIND, { tree: base ?? under, complete: base !== undefined }, given);
   return {
     ...config,
     seeds: seedsOf(config).length,

@@ -48,7 +48,10 @@ const entrySchema = z.object({
   /** Resident memory in bytes. */
   memory: z.number(),
 });
-/** One epoch of one fold. */
+/**
+ * One epoch of one fold.
+ * @interface
+ */
 export type EpochEntry = Readonly<z.infer<typeof entrySchema>>;
 
 /** Every whole entry of a fine-tuning run's log, in order. */

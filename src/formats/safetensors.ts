@@ -25,9 +25,9 @@ import {
 export type { SafetensorsHeader } from './safetensors-header.ts';
 
 /** Raw elements; F16 and BF16 as their 16 bits, BOOL as bytes. */
-type TensorData = Exclude<NodeJS.TypedArray, Uint8ClampedArray>;
+export type TensorData = Exclude<NodeJS.TypedArray, Uint8ClampedArray>;
 
-interface Tensor {
+export interface Tensor {
   readonly dtype: Dtype;
   /** Row-major; [] is a scalar. */
   readonly shape: readonly number[];

@@ -30,7 +30,7 @@ export interface ProjectionHead {
   readonly dim: number;
 }
 
-interface ClassifierHead {
+export interface ClassifierHead {
   readonly classes: number;
   /** `representation`: h branches from r, as in the paper's figure. `projection`: from z, as in its code. */
   readonly input: 'representation' | 'projection';

@@ -81,10 +81,25 @@ export const filePredictionsSchema = z.strictObject({
   failed: z.array(failedSchema),
 });
 
+/**
+ * What a model says of files, as `--json` prints it.
+ * @interface
+ */
 export type FilePredictions = Readonly<z.infer<typeof filePredictionsSchema>>;
+
 /** Everything but the results. */
 export type PredictionsHead = Omit<FilePredictions, 'clips' | 'failed'>;
+
+/**
+ * What a model says of one clip of a file, frame by frame and as a whole.
+ * @interface
+ */
 export type FilePrediction = Readonly<z.infer<typeof clipSchema>>;
+
+/**
+ * A file that could not be read, and why.
+ * @interface
+ */
 export type FailedFile = Readonly<z.infer<typeof failedSchema>>;
 
 /** A clip's frames and their probabilities [frame][class], before anything is concluded. */

@@ -202,7 +202,7 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
 }
 
 /** An output of a network by name. */
-type Outputs = (name: string) => Float32Array;
+export type Outputs = (name: string) => Float32Array;
 
 const lossesSchema = z.object({ loss: z.number().or(z.nan()) }).catchall(z.number().or(z.nan()));
 

@@ -6,8 +6,8 @@ import { availableParallelism } from 'node:os';
 import { defined } from '../base/collect.ts';
 import { leakFreeUnits } from '../curation/duplicates.ts';
 import { openDataset, type Dataset } from '../dataset/reader.ts';
+import type { LabelledClip } from '../dataset/types.ts';
 import { partOfClips, readSplit } from '../curation/splits.ts';
-import type { LabelledClip } from '../evaluation/features/clips.ts';
 import type { Backend } from '../engine/core/backend.ts';
 import { openBackend } from '../engine/open.ts';
 import type { ClipEmbeddings } from '../evaluation/features/embeddings.ts';
@@ -212,6 +212,11 @@ const runProbeSchema = z.strictObject({
   /** Pretrained minus random, one for each random backbone, on the same folds. */
   differences: z.array(probeComparisonSchema),
 });
+
+/**
+ * A backbone beside random weights on one dataset, as a run keeps it.
+ * @interface
+ */
 export type RunProbe = Readonly<z.infer<typeof runProbeSchema>>;
 
 /** Keeps a probe in the folder of its run and returns the file's path. Errors: those of writing. */

@@ -73,7 +73,10 @@ const metadataSchema = z.object({
   sha256: z.string(),
 });
 
-/** Where a run stood when the checkpoint was made. */
+/**
+ * Where a run stood when the checkpoint was made.
+ * @interface
+ */
 export type CheckpointState = Omit<
   z.infer<typeof metadataSchema>,
   'format' | 'version' | 'sha256' | 'contents'

@@ -160,13 +160,19 @@ const shared = {
 /** What there is under `method` whatever the method: its name, and options that it declares. */
 export const chosenMethod = z.looseObject({ name: z.string() });
 
-/** A complete configuration. */
+/**
+ * A complete configuration.
+ * @interface
+ */
 export type Config = Readonly<z.infer<z.ZodObject<typeof shared>>> & {
   /** Its name, and the options that it declares. */
-  readonly method: Readonly<z.infer<typeof chosenMethod>>;
+  readonly method: Readonly<Record<string, unknown>> & { readonly name: string };
 };
 
-/** Any part of a configuration, as a program or a file gives it. */
+/**
+ * Any part of a configuration, as a program or a file gives it.
+ * @interface
+ */
 export type PartialConfig = z.input<z.ZodObject<typeof shared>> & {
   readonly method?: Readonly<Record<string, unknown>>;
 };

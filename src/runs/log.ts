@@ -47,9 +47,25 @@ const knnSchema = z.object({
 });
 
 const entrySchema = z.discriminatedUnion('kind', [stepSchema, validationSchema, knnSchema]);
-export type LogEntry = Readonly<z.infer<typeof entrySchema>>;
+/** A line of the log of a pretraining, told apart by `kind`. */
+export type LogEntry = StepEntry | ValidationEntry | KnnEntry;
+
+/**
+ * One optimizer step: loss, learning rate, gradient norm, time, and what the method measures.
+ * @interface
+ */
 export type StepEntry = Readonly<z.infer<typeof stepSchema>>;
+
+/**
+ * The method’s loss on held-out clips after an epoch.
+ * @interface
+ */
 export type ValidationEntry = Readonly<z.infer<typeof validationSchema>>;
+
+/**
+ * How well nearest neighbours read labels from the features of held-out clips.
+ * @interface
+ */
 export type KnnEntry = Readonly<z.infer<typeof knnSchema>>;
 
 /** A number that a method measured, as an entry has it; null where it has none of this name. */

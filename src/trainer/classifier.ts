@@ -34,7 +34,7 @@ export interface Model extends Disposable {
   readonly parameters: Parameters;
   /** Most images in one call of `predict`. */
   readonly batch: number;
-  /** [batch, channels, size, size]: images may be written here and `predict` be called without copying them. */
+  /** `[batch, channels, size, size]`: images may be written here and `predict` be called without copying them. */
   readonly input: Float32Array;
   /**
    * Class probabilities [count, classes] of normalised images [count, channels, size, size]; without `images` those in

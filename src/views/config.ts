@@ -160,7 +160,13 @@ export const viewSchema = z
   })
   .superRefine(requireChannels)
   .readonly();
+
+/**
+ * How frames of a clip become images, complete.
+ * @interface
+ */
 export type ViewConfig = z.infer<typeof viewSchema>;
+
 export type AugmentConfig = ViewConfig['augment'];
 export type SpgConfig = ViewConfig['spg'];
 
@@ -177,6 +183,11 @@ export const frameViewSchema = z
   })
   .superRefine(requireChannels)
   .readonly();
+
+/**
+ * How single frames become images, complete.
+ * @interface
+ */
 export type FrameViewConfig = z.infer<typeof frameViewSchema>;
 
 /** What one augmented image is made with. */
@@ -192,6 +203,11 @@ export const batchSchema = z
     distinctGroups: z.boolean().default(false),
   })
   .readonly();
+
+/**
+ * How clips meet in batches, complete.
+ * @interface
+ */
 export type BatchConfig = z.infer<typeof batchSchema>;
 
 /** Elements of one image [channels, size, size]. */

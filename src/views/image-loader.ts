@@ -64,6 +64,7 @@ export class ImageLoader<Request, Batch> implements AsyncDisposable {
   #failure: Error | null = null;
   #waiting = false;
 
+  /** @internal Each kind of loader has an `open`. */
   protected constructor(folder: string, kind: LoaderKind<Request, Batch>, options: LoaderOptions<Request>) {
     requireCount('workers', options.workers, 0, 64);
     requireCount('ahead', options.ahead, 1, 64);

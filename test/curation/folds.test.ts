@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { randomAt } from '../../src/base/random.ts';
-import type { LabelledClip } from '../../src/evaluation/features/clips.ts';
+import type { LabelledClip } from '../../src/dataset/types.ts';
 import { assignGroups, groupedFolds } from '../../src/curation/folds.ts';
 import { codeOf, golden } from '../evaluation/support.ts';
 

@@ -8,7 +8,7 @@ import {
   uniformFrames,
   type ClipEmbeddings,
   type Embedder,
-  type FrameSource,
+  type EmbeddingSource,
 } from '../../src/evaluation/features/embeddings.ts';
 import { codeOf, codeOfAsync } from './support.ts';
 
@@ -33,7 +33,7 @@ const record = (id: string, frames: number): ClipRecord => ({
 });
 
 /** A frame holds its clip's number and its own. */
-const source = (...frames: number[]): FrameSource => {
+const source = (...frames: number[]): EmbeddingSource => {
   const clips = frames.map((count, i) => record(`clip-${i}`, count));
   return { clips, readFrame: (clip, frame) => Uint8Array.of(clips.indexOf(clip), frame) };
 };

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { randomAt } from '../../src/base/random.ts';
 import { UsclError } from '../../src/base/errors.ts';
-import type { LabelledClip } from '../../src/evaluation/features/clips.ts';
+import type { LabelledClip } from '../../src/dataset/types.ts';
 import type { ClipEmbeddings } from '../../src/evaluation/features/embeddings.ts';
 
 export { codeOf } from '../failures.ts';

@@ -35,7 +35,7 @@ describe('a fine-tuning configuration', () => {
 
   test('takes network and view from the weights, below every other layer', () => {
     const under = { model: { width: 8 }, view: { size: 96, channels: 3, normalise: { mean: 0.4 } } };
-    expect(resolveFinetune({ set: ['view.size=64'] }, under)).toMatchObject({
+    expect(resolveFinetune({ set: ['view.size=64'], under })).toMatchObject({
       model: { width: 8 },
       view: { size: 64, channels: 3, normalise: { mean: 0.4, std: 0.25 } },
     });

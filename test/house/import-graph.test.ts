@@ -34,8 +34,8 @@ const FLOORS: Readonly<Record<string, number>> = {
   cli: 9,
 };
 
-/** Files that stand above all rooms: the public library. */
-const ROOF = ['index.ts'];
+/** Files that stand above all rooms: the public library, one file a door. */
+const ROOF = ['index.ts', ...readdirSync(join(SOURCE, 'exports')).map((name) => `exports/${name}`)];
 
 const files = readdirSync(SOURCE, { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.ts'))

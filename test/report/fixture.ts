@@ -128,7 +128,7 @@ export async function fixtureFinetune(
     'uscl',
   );
   const overrides = { labelRates: [...labelRates], protocol, seeds, training: { epochs: 6 }, folds: 3 };
-  writeConfig({ folder, config: resolveFinetune({ overrides, set }, { view: { size: 32 } }) });
+  writeConfig({ folder, config: resolveFinetune({ overrides, set, under: { view: { size: 32 } } }) });
   write('environment.json', ENVIRONMENT);
   write('dataset.json', provenance);
   write('source.json', {

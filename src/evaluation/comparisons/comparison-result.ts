@@ -90,4 +90,9 @@ export const comparisonSchema = z.strictObject({
   /** What a reader must know before quoting a figure, in sentences. */
   notes: z.array(z.string()),
 });
+
+/**
+ * Two runs on the same clips: paired differences with intervals, and McNemar’s tests.
+ * @interface
+ */
 export type Comparison = Readonly<z.infer<typeof comparisonSchema>>;

@@ -132,6 +132,11 @@ export const explanationSchema = z.strictObject({
   neighbours: z.array(neighboursSchema),
   notice: z.string(),
 });
+
+/**
+ * What an explanation found, as `explain.json` holds it.
+ * @interface
+ */
 export type Explanation = Readonly<z.infer<typeof explanationSchema>>;
 
 export const RESEARCH_ONLY = 'Research use only, not a medical device.';

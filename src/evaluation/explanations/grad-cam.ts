@@ -40,7 +40,7 @@ export class CamPlan implements Disposable {
   readonly cells: Grid;
   readonly classes: number;
   readonly batch: number;
-  /** [batch, channels, size, size]: images are written here. */
+  /** `[batch, channels, size, size]`: images are written here. */
   readonly input: Float32Array;
   readonly #shape: MapShape;
   readonly #outputs: readonly string[];
@@ -144,7 +144,7 @@ function softmax(logits: Float32Array): Float32Array {
 }
 
 /** [channels, height, width] of a feature map. */
-type MapShape = readonly [channels: number, height: number, width: number];
+export type MapShape = readonly [channels: number, height: number, width: number];
 
 export interface Grid {
   readonly width: number;

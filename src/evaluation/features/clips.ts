@@ -3,11 +3,8 @@
  * the index −1 and are left out of every score; whoever leaves them out also counts them.
  */
 import { dataError } from '../../base/errors.ts';
-import type { ClipRecord } from '../../dataset/types.ts';
+import type { LabelledClip } from '../../dataset/types.ts';
 import { embeddingsInvalid, requireEmbeddings, rowsOfClips, type ClipEmbeddings } from './embeddings.ts';
-
-/** Identity, the unit that must not be split (a patient), and the class name or null. */
-export type LabelledClip = Pick<ClipRecord, 'id' | 'group' | 'label'>;
 
 /** Labelled clips: their numbers among all, and of each the class index and its rows of features. */
 export interface LabelledClips {

@@ -22,14 +22,14 @@ export interface ClipEmbeddings {
 export interface Embedder {
   readonly batch: number;
   readonly dim: number;
-  /** [batch, channels, size, size]: images are written here. */
+  /** `[batch, channels, size, size]`: images are written here. */
   readonly input: Float32Array;
   /** Features [count, dim] of the first `count` images; valid until the next call. */
   embed(images: Float32Array, count: number): Float32Array;
 }
 
 /** The part of a dataset that embedding reads. */
-export interface FrameSource {
+export interface EmbeddingSource {
   readonly clips: readonly ClipRecord[];
   /** [height, width, channels] 8-bit. */
   readFrame(clip: ClipRecord, frame: number, target?: Uint8Array): Uint8Array;
@@ -131,7 +131,7 @@ export async function embedRows(
  * @throws UsclError of `frameRows` and `embedRows`.
  */
 export async function embedDataset(
-  dataset: FrameSource,
+  dataset: EmbeddingSource,
   embedder: Embedder,
   options: EmbedOptions,
 ): Promise<ClipEmbeddings> {

@@ -2,7 +2,8 @@
  * The quick score that pretraining watches: nearest neighbours over whole clips, each tested with its own group
  * left out. No fit, no folds, no seed; a few milliseconds for some hundred clips.
  */
-import { labelledClips, type LabelledClip } from '../features/clips.ts';
+import type { LabelledClip } from '../../dataset/types.ts';
+import { labelledClips } from '../features/clips.ts';
 import { clipMeans, type ClipEmbeddings } from '../features/embeddings.ts';
 import { largestAt } from '../features/matrix.ts';
 import { requireKnnOptions, requireNeighbours, vote } from './knn.ts';

@@ -68,6 +68,11 @@ const probeSettingsSchema = z.strictObject({
   /** Of the intervals. Default 0.95. */
   confidence: z.number().gt(0).lt(1),
 });
+
+/**
+ * How frozen features are judged: folds, seeds, both readers, the bootstrap.
+ * @interface
+ */
 export type ProbeSettings = Readonly<z.infer<typeof probeSettingsSchema>>;
 
 export const probeResultSchema = z.strictObject({
@@ -94,6 +99,11 @@ export const probeResultSchema = z.strictObject({
   linear: readerSchema,
   knn: readerSchema,
 });
+
+/**
+ * What a probe found, as `probe.json` holds it: every score, and what they can be computed from again.
+ * @interface
+ */
 export type ProbeResult = Readonly<z.infer<typeof probeResultSchema>>;
 
 /** a − b; the interval is that of the mean difference, the same groups drawn for both. */
@@ -115,4 +125,9 @@ export const probeComparisonSchema = z.strictObject({
   linear: readerDifferencesSchema,
   knn: readerDifferencesSchema,
 });
+
+/**
+ * The paired differences of two probes on the same clips and folds.
+ * @interface
+ */
 export type ProbeComparison = Readonly<z.infer<typeof probeComparisonSchema>>;

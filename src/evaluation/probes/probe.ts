@@ -9,7 +9,8 @@
 import { dataError, usageError, type UsclError } from '../../base/errors.ts';
 import { recordOf } from '../../base/collect.ts';
 import { countsOf, pairedBootstrap, scoresPerSeed, summariseLevel, type GroupedCounts } from './bootstrap.ts';
-import { labelledClips, type LabelledClip } from '../features/clips.ts';
+import type { LabelledClip } from '../../dataset/types.ts';
+import { labelledClips } from '../features/clips.ts';
 import type { ClipEmbeddings } from '../features/embeddings.ts';
 import { groupedFolds } from '../../curation/folds.ts';
 import { LEFT_OUT, predictFolds, type FoldJob, type FoldWork } from './fold-pool.ts';

@@ -137,4 +137,9 @@ export const evaluationSchema = z.strictObject({
   /** What a reader must know before quoting a figure, in sentences. */
   notes: z.array(z.string()),
 });
+
+/**
+ * Scores of frames and clips at every label rate, with intervals over groups, as `metrics.json` holds them.
+ * @interface
+ */
 export type Evaluation = Readonly<z.infer<typeof evaluationSchema>>;

@@ -63,6 +63,11 @@ export const predictionsSchema = z.strictObject({
   /** The fold runs, under the key of the first version. A clip is in at most one for each label rate and seed. */
   cells: z.array(foldRunSchema),
 });
+
+/**
+ * What a run said of which clip: the form of `predictions.json`.
+ * @interface
+ */
 export type Predictions = Readonly<z.infer<typeof predictionsSchema>>;
 
 /**

@@ -61,6 +61,7 @@ export interface Recipe<Name extends string = string> {
   readonly commands: readonly string[];
   /** Whether a folder looks like this set, by a few names in it; opens nothing large. */
   readonly recognises: (root: string) => boolean;
+  /** @internal What becomes of a folder of this set. */
   readonly plan: (context: RecipeContext) => RecipePlan | Promise<RecipePlan>;
 }
 

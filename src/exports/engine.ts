@@ -1,0 +1,47 @@
+/**
+ * Networks as data, and what computes them: layers and their shapes, backends, compiled plans, optimizers. Knows no image
+ * and no loss; networks to begin with are in `uscl/methods`.
+ *
+ * @module uscl/engine
+ */
+
+// Networks: lists of nodes with names, which exist before any memory does.
+export { type CutNetwork, cutNetwork, frozenPrefix } from '../engine/core/cut.ts';
+export {
+  inferShapes,
+  INPUT,
+  type Network,
+  type Node,
+  type ParameterRole,
+  type ParameterSpec,
+  parameterSpecs,
+  type StatisticSpec,
+  statisticSpecs,
+  type ValueShape,
+} from '../engine/core/network.ts';
+
+// Backends: memory for parameters, plans that compute.
+export type {
+  AdamStep,
+  Backend,
+  BackendDescription,
+  KernelTime,
+  Parameters,
+  Plan,
+  PlanOptions,
+  Precision,
+  Ranges,
+  SgdStep,
+  Vector,
+} from '../engine/core/backend.ts';
+export { openBackend, type OpenOptions } from '../engine/open.ts';
+export type { Diagnosis, Finding } from '../cli/findings.ts';
+
+// Optimizers.
+export {
+  createOptimizer,
+  type Optimizer,
+  type OptimizerConfig,
+  type ParameterGroup,
+  rangesOf,
+} from '../engine/core/optimizer.ts';

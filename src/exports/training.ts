@@ -1,0 +1,70 @@
+/**
+ * The trainer and what a run keeps: configurations, clips and batches of a run, a method put to work on them, the
+ * optimizer step, the loop and its learning rate, checkpoints, logs, TensorBoard events. `pretrain` and `finetune` of
+ * `uscl` are made of these parts.
+ *
+ * @module uscl/training
+ */
+
+// Configurations.
+export { FINETUNE_PRESETS, type FinetuneConfig, finetuneSchema } from '../finetune/config.ts';
+export { type FinetuneSources, type PartialFinetuneConfig, resolveFinetune } from '../finetune/config.ts';
+export type { ConfigFile, GivenLayers } from '../runs/config-layers.ts';
+export {
+  type Config,
+  configSchema,
+  type ConfigSources,
+  type PartialConfig,
+  resolveConfig,
+  settled,
+} from '../runs/config.ts';
+
+// A method at work on the clips of a run.
+export { BatchSchedule, type Fed, type Feed, openFeed, type Scheduled } from '../pretrain/batch-schedule.ts';
+export { MethodNetwork, type Networked, type Outputs, type StepBatch } from '../pretrain/method-network.ts';
+export { type OpenedMethod, openMethod } from '../pretrain/open-method.ts';
+export { type Split, splitClips } from '../runs/training-clips.ts';
+
+// The step, the loop, the learning rate.
+export { type TrainingLength, learningRateAt, type RunTime, train, type Training } from '../trainer/loop.ts';
+export {
+  parameterGroups,
+  type StepResult,
+  type StepSeconds,
+  TrainedNetwork,
+} from '../trainer/trained-network.ts';
+
+// A trained network put to use.
+export {
+  type BackboneSource,
+  embedClips,
+  embedderOf,
+  loadBackbone,
+  type LoadedNetwork,
+  randomBackbone,
+  readBackbone,
+  type WhichCheckpoint,
+} from '../trainer/backbone.ts';
+export { type Model, type ModelOptions, openModel } from '../trainer/classifier.ts';
+
+// What a training leaves.
+export { EventWriter, type EventWriterOptions } from '../formats/tensorboard.ts';
+export type { Dtype, SafetensorsHeader, TensorEntry } from '../formats/safetensors-header.ts';
+export type { NamedTensor, Safetensors, Tensor, TensorData } from '../formats/safetensors.ts';
+export {
+  type Best,
+  type Checkpoint,
+  type CheckpointState,
+  type NamedArray,
+  namedTensors,
+  readCheckpoint,
+  restoreWeights,
+  saveCheckpoint,
+  type TrainingState,
+  type Weights,
+} from '../runs/checkpoint.ts';
+export type { FoldRunKey } from '../finetune/fold-runs.ts';
+export { type EpochEntry, readEpochLog } from '../finetune/epoch-log.ts';
+export type { Chooser } from '../pretrain/scorer.ts';
+export { type KnnEntry, type LogEntry, readLog } from '../runs/log.ts';
+export type { StepEntry, ValidationEntry } from '../runs/log.ts';
