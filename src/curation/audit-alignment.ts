@@ -1,7 +1,8 @@
 /**
- * The second look of an audit: pairs of clips whose hashes are further apart than the same pictures and nearer than
- * chance, mirrored and cut ones too, compared by the pixels of their nearest frames. Needs both frames, and takes some 20 ms a
- * pair; so each clip has a limited number of candidates, nearest first, and what is left out is counted.
+ * The second stage of an audit compares pixels. Its candidates are pairs of clips whose hashes are further apart
+ * than the same pictures and nearer than chance, mirrored and cut ones too. The nearest frames of each pair are
+ * compared, which takes some 20 ms. So each clip has a limited number of candidates, nearest first, and the rest are
+ * counted.
  */
 import { type DuplicatePair, type ComparedClip, findDuplicates } from './duplicates.ts';
 import { mirroredHash } from '../dataset/perceptual-hash.ts';

@@ -1,4 +1,4 @@
-/** The pairs of an audit as a picture: the two frames that look alike, side by side, a pair a cell, for a person to judge. */
+/** The pairs of an audit as a picture, for a person to judge: the two frames that look alike, side by side. */
 import type { OverlayOptions } from 'sharp';
 import { ACCENT, centred, fitted, lines, PALE, sheetOf, writePng } from '../charts/sheet.ts';
 import type { AuditResult, SuspectedPair } from './audit.ts';

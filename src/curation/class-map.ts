@@ -1,7 +1,7 @@
 /**
- * How the classes of a dataset and of a model fit together. A file says which of their classes is which of ours and
- * which is left out, and may bring several of ours together where theirs are coarser; their probabilities are then
- * added. Nothing is guessed but equal names, and a label that fits nowhere is an error, never left out.
+ * The mapping between the classes of a dataset and of a model. A file says which of their classes is which of ours
+ * and which is left out. It may merge several of ours where theirs are coarser; their probabilities are then added.
+ * Only equal names match without a file. A label that matches nothing is an error, never left out.
  */
 import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';

@@ -1,6 +1,6 @@
 /**
- * Starting a dataset, and what becomes of the splits of one that it replaces: a split that still names exactly the clips
- * there are, in the groups they were in, goes over to the new dataset; any other is dropped, because it could leak.
+ * Starts a dataset, and decides about the splits of a dataset that it replaces. A split is kept if it still names
+ * exactly the clips of the new dataset, in the same groups. Any other split is dropped, because it could leak.
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,8 +1,8 @@
 /**
- * Clips that show the same pictures: equal bytes, or a frame of one whose perceptual hash is near one of the other.
- * The search is multi-index hashing (Norouzi et al. 2012, https://arxiv.org/abs/1307.2982): of two hashes that differ
- * in at most r bits, one of four 16-bit quarters differs in at most ⌊r / 4⌋, so few buckets need a look. Memory is
- * some 30 bytes a hash; pairs are handed on as they are found and not kept.
+ * Duplicates are clips that show the same pictures: equal bytes, or a frame of one whose perceptual hash is near one
+ * of the other. The search is multi-index hashing (Norouzi et al. 2012, https://arxiv.org/abs/1307.2982): of two
+ * hashes that differ in at most r bits, one of four 16-bit quarters differs in at most ⌊r / 4⌋, so few buckets need
+ * a look. Memory is some 30 bytes a hash. Pairs are handed on as they are found and not kept.
  */
 import { groupBy } from '../base/collect.ts';
 import { usageError } from '../base/errors.ts';

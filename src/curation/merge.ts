@@ -1,8 +1,7 @@
 /**
- * One dataset of several, for pretraining on all of them at once. Frames and masks are copied byte for byte (unless
- * channels are converted); ids, groups and sources begin with the name of the dataset they came from, so clips of two
- * datasets never become one and their groups never meet by chance. What the datasets say of licence and citation is
- * kept side by side.
+ * Merges several datasets into one, for pretraining on all of them. Frames and masks are copied byte for byte,
+ * unless channels are converted. Ids, groups and sources begin with the name of their dataset, so that clips and
+ * groups of two datasets never meet by chance. Licences and citations are kept side by side.
  */
 import { existsSync, realpathSync } from 'node:fs';
 import { groupBy } from '../base/collect.ts';

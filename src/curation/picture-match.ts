@@ -1,9 +1,9 @@
 /**
- * Whether two frames are one picture, by pixels: one may have been cut, stretched, re-encoded, written on or changed in
- * contrast. The second look of audits, for pairs whose perceptual hashes are too far apart to count and too near to be
- * chance. Local contrast of one is laid over that of the other (scale and shift across and down, by a coarse search and
- * a climb) where it correlates best; the same picture then agrees in most parts of itself, look-alikes do not.
- * docs/audit.md has the figures that the limits come from.
+ * Decides by pixels whether two frames are one picture, which may have been cut, stretched, re-encoded, written on
+ * or changed in contrast. Audits use it for pairs whose perceptual hashes are too far apart to count and too near to
+ * be chance. The local contrast of one frame is aligned with that of the other where it correlates best (scale and
+ * shift across and down, by a coarse search and a climb). The same picture then agrees in most of its parts;
+ * look-alikes do not. docs/audit.md has the figures behind the limits.
  */
 import { averageGrid, GRID_SIDE } from '../dataset/area-grid.ts';
 

@@ -1,7 +1,7 @@
 /**
- * Splits that are kept with a dataset: k folds, or training, validation and test. What belongs together stays on one
- * side (the group; groups that share pictures), classes are as even as whole groups allow, and the same seed gives
- * the same split. A split names clips by id, so it says when it does not fit the dataset (any more).
+ * Splits that are stored with a dataset: k folds, or training, validation and test. A leak-free unit (a group, or
+ * groups that share pictures) stays on one side. Classes are as even as whole units allow, and the same seed gives
+ * the same split. A split names clips by id, so that one that no longer fits the dataset is found out.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';

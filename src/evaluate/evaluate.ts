@@ -1,8 +1,8 @@
 /**
- * A finished model put to a dataset, meant to be one it has not seen: another hospital, other devices, other class names.
- * Every labelled clip is predicted from its frames as they are stored, scored with intervals over groups, and held
- * against what the model and its pretraining were trained on.
- * What an evaluation leaves in a folder, whole or not at all: `evaluation.json` (model, dataset, classes, leaks),
+ * Evaluates a finished model on a dataset that it has not seen: another hospital, other devices, other class names.
+ * Every labelled clip is predicted from its stored frames and scored with intervals over groups. Clips that the model
+ * or its pretraining was trained on are found.
+ * An evaluation writes to a folder, whole or not at all: `evaluation.json` (model, dataset, classes, leaks),
  * `predictions.json` and `metrics.json`, the last two as in the folder of a fine-tuning run, so that `uscl compare-runs`
  * takes both.
  */

@@ -1,4 +1,4 @@
-/** An evaluation on another dataset as text: what was scored, the scores with their intervals, the confusions. */
+/** The evaluation on another dataset as text: the clips scored, the scores with their intervals, the confusions. */
 import { textTable } from '../base/text-table.ts';
 import type { Level, OverallScore, Score } from '../evaluation/scores/evaluation-result.ts';
 import { balancedAccuracyByChance } from '../evaluation/scores/metrics.ts';

@@ -1,6 +1,7 @@
 /**
- * The one description of a fine-tuning run: protocol, what trains and how, what is seen. A resolved configuration is
- * complete; `uscl finetune` writes it to `config.json`, where `"task": "finetune"` tells it from a pretraining run.
+ * The configuration of a fine-tuning run: its protocol, the layers that train and how, and the images they see. A
+ * resolved configuration is complete. `uscl finetune` writes it to `config.json`, where `"task": "finetune"` tells
+ * it from a pretraining run.
  */
 import { z } from 'zod';
 import { type FrameViewConfig, frameViewSchema } from '../views/config.ts';

@@ -1,7 +1,7 @@
 /**
- * What a fine-tuning run says while it goes: an entry an epoch of every fold in `log.jsonl`, and the same numbers as
- * TensorBoard events; a run that is resumed says every epoch once. And its course as curves: the mean over folds and seeds
- * at each epoch, single trainings behind it.
+ * The log of a fine-tuning run, with one entry for each epoch of each fold run. `log.jsonl` and TensorBoard events
+ * hold the same numbers. A resumed run logs every epoch once. The log is also drawn as curves: the mean over folds
+ * and seeds at each epoch, with single fold runs behind it.
  */
 import { z } from 'zod';
 import { EntryLog, readEntries } from '../runs/log.ts';

@@ -1,6 +1,7 @@
 /**
- * Which frames meet in which batch of an epoch: a function of seed, epoch and clip names, with no state. Batches of a
- * fold are all of one size: where its frames do not fill the last one, further frames of some clips do.
+ * The batch schedule of a fold run: the frames in each batch of each epoch. It is a function of seed, epoch and clip
+ * names, and has no state. All batches of a fold run have one size: further frames of some clips fill the last
+ * batch.
  */
 import { randomAt } from '../base/random.ts';
 import type { ClipRecord } from '../dataset/types.ts';

@@ -1,7 +1,7 @@
 /**
- * What the frozen part of a network makes of frames, computed once and kept as far as memory is allowed: whole frames
- * for scoring, and in training the numbered variants of a frame. Where nothing is frozen it keeps the images. What is
- * kept and what is computed again has the same bits.
+ * A cache of the frozen part's output. It holds whole frames for scoring, and the numbered variants of a frame for
+ * training, as far as memory is allowed. Where nothing is frozen it holds images. Cached and recomputed values have
+ * the same bits.
  */
 import type { Dataset } from '../dataset/reader.ts';
 import { imageLength } from '../views/config.ts';

@@ -1,4 +1,4 @@
-/** Going on with a fine-tuning run: what may have changed since it was started, and what may not. */
+/** Checks for resuming a fine-tuning run: which keys may have changed since it was started, and which may not. */
 import { join } from 'node:path';
 import { z } from 'zod';
 import { resumeChanged } from '../runs/resume.ts';

@@ -1,4 +1,4 @@
-/** What a network in training says about whole frames: probabilities, and the scores that choose an epoch. */
+/** Predictions of a network in training for whole frames, and the scores of them that choose an epoch. */
 import { setImmediate } from 'node:timers/promises';
 import { groupBy } from '../base/collect.ts';
 import { largestAt } from '../evaluation/features/matrix.ts';

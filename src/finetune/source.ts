@@ -1,6 +1,7 @@
 /**
- * Where the weights of a fine-tuning come from: random, a run (pretrained or fine-tuned before), or a safetensors file
- * of a ResNet that the person brings. Says what network and view they fit, and what they were trained on.
+ * The weights that a fine-tuning starts from: random ones, those of a run (pretrained or fine-tuned), or a
+ * safetensors file of a ResNet. A source also names the network and view that fit it, and the data that it was
+ * trained on.
  */
 import { usageError } from '../base/errors.ts';
 import { readBackbone } from '../trainer/backbone.ts';

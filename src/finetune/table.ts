@@ -1,4 +1,4 @@
-/** The evaluation of a fine-tuning as a few lines of text for people. */
+/** The evaluation of a fine-tuning as a few lines of text. */
 import { RESEARCH_USE } from '../base/research-use.ts';
 import { textTable } from '../base/text-table.ts';
 import type {

@@ -1,7 +1,7 @@
 /**
- * What a fine-tuning tells apart: the dataset's labels, renamed and brought together by `classMap`, and of these the
- * `classes` that were asked for. A clip whose label is left out is to everything else a clip without a label. A name that
- * the dataset does not have is an error, never ignored.
+ * The classes of a fine-tuning. `classMap` renames and merges the labels of the dataset, and `classes` selects some
+ * of them. A clip whose class is left out counts as unlabelled everywhere else. A name that the dataset does not
+ * have is an error.
  */
 import { dataError, usageError, type UsclError } from '../base/errors.ts';
 import type { Dataset } from '../dataset/reader.ts';

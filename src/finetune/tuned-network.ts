@@ -1,7 +1,8 @@
 /**
- * A classifier in training, made again for every fold. What is frozen below the lowest trained layer is a plan of its
- * own, folded, that runs forward only; the part above is trained on its values. What trains, with which learning rate and
- * weight decay, and which batch norms stand still, follows from names.
+ * The classifier in training, started again for every fold run. The layers below the lowest trained one are a plan
+ * of their own: it is folded and runs forward only. The layers above it train on the values of that plan. Names of
+ * parameters decide which of them train, at which learning rate and weight decay, and which batch norms stay as they
+ * are.
  */
 import type { Backend, Plan } from '../engine/core/backend.ts';
 import { cutNetwork, frozenPrefix } from '../engine/core/cut.ts';

@@ -1,6 +1,6 @@
 /**
- * What a model says of files, as plain data: of every frame and of every clip the probabilities, the likeliest class,
- * and an answer, or none where the model is not sure enough. The schema is the single source of these shapes.
+ * The predictions of files as plain data. Each frame and each clip has its probabilities, its likeliest class, and
+ * an answer, or none where the model is not sure enough. The schema is the single source of these shapes.
  */
 import { RESEARCH_USE } from '../base/research-use.ts';
 import { z } from 'zod';

@@ -1,8 +1,8 @@
 /**
- * What a fine-tuned model says of files: videos, pictures, DICOM objects, folders of these. Pixels take the way of an
- * ingest (field, blanking, cropping, scaling, dropping, and the rules of what may name a patient) and then that of
- * every evaluation (the whole frame, no randomness). Frames stream: memory does not grow with the length of a clip but
- * by its probabilities. Research use only; not a medical device.
+ * Predicts files with a fine-tuned model: videos, pictures, DICOM objects, folders of these. Pixels are processed as
+ * by an ingest (field, blanking, cropping, scaling, dropping, and the rules of what may name a patient), then as by
+ * every evaluation (the whole frame, no randomness). Frames stream: memory grows with the probabilities of a clip,
+ * not with its pixels. Research use only; not a medical device.
  */
 import { setImmediate } from 'node:timers/promises';
 import { usageError } from '../base/errors.ts';

@@ -1,4 +1,7 @@
-/** Predictions of files into a file: comma-separated rows as they come, or one JSON object; whole or not at all. */
+/**
+ * Writes predictions of files: comma-separated rows as they come, or one JSON object. The file is written whole or
+ * not at all.
+ */
 import { statSync } from 'node:fs';
 import { AtomicFile } from '../base/files.ts';
 import { usageError } from '../base/errors.ts';

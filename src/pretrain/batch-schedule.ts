@@ -1,7 +1,8 @@
 /**
- * Which clips meet in which batch and which batches make a step: from numbers to clips with no state, so that training
- * can begin at any step. An epoch is one pass over the training clips; a step takes `accumulate` batches, the last
- * step of an epoch what is left. And the batches themselves, from the worker pool.
+ * The batch schedule of a pretraining: the clips in each batch, and the batches in each step. It is a function of
+ * their numbers and has no state, so that training can begin at any step. An epoch is one pass over the training
+ * clips. A step takes `accumulate` batches, and the last step of an epoch takes the rest. `openFeed` brings the
+ * batches themselves from worker threads.
  */
 import { randomAt } from '../base/random.ts';
 import type { Dataset } from '../dataset/reader.ts';

@@ -1,4 +1,4 @@
-/** What a pretraining tells whoever watches it, and what it says at its end. */
+/** The events that a pretraining reports while it runs, and the summary that it returns. */
 import type { Best } from '../runs/checkpoint.ts';
 import type { KnnEntry, StepEntry, ValidationEntry } from '../runs/log.ts';
 import type { Chooser } from './scorer.ts';

@@ -1,7 +1,7 @@
 /**
- * The networks that a method trains: the online one, a target beside it where there is one, what the method keeps between
- * steps, and what it makes of a batch. What a method from outside gets wrong is told by its name. The step itself is that
- * of every trained network.
+ * The networks that a method trains: the online network, a target network where there is one, and the state that the
+ * method keeps between steps. The optimizer step is that of every trained network. An error of a method from outside
+ * names that method.
  */
 import { z } from 'zod';
 import type { Backend, Parameters, Plan } from '../engine/core/backend.ts';

@@ -1,6 +1,6 @@
 /**
- * A method put to work on the clips of a run: opened, and what it asks for held against what there is. Faults of a method
- * are told by its name, the part of it and the way out; nothing is written before they are found.
+ * Opens a method for the clips of a run, and checks that the run has what it asks for. Errors name the method, its
+ * faulty part and the remedy. They are found before anything is written.
  */
 import { messageOf, usageError, UsclError } from '../base/errors.ts';
 import type { Dataset } from '../dataset/reader.ts';

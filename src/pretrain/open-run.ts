@@ -1,7 +1,7 @@
 /**
- * A pretraining with everything it needs open: dataset, backend, method, networks, the run folder, its log. Each is opened
- * in order, so that what cannot work is refused before anything is written; all are closed again in the reverse order,
- * also where a later one could not be opened.
+ * A pretraining with everything it needs open: dataset, backend, method, networks, run folder, log. They are opened
+ * in order, so that an impossible run is refused before anything is written. All are closed in reverse order, also
+ * where a later one could not be opened.
  */
 import { readSplit } from '../curation/splits.ts';
 import { type Dataset, openDataset } from '../dataset/reader.ts';

@@ -1,6 +1,6 @@
 /**
- * Pretraining: from a dataset and a configuration to a run folder. This file opens everything, hands it to the loop, and
- * sums up.
+ * Pretraining takes a dataset and a configuration and writes a run folder. It opens everything, runs the loop, and
+ * returns the summary.
  */
 import { join } from 'node:path';
 import { CHECKPOINTS } from '../runs/checkpoint.ts';

@@ -1,7 +1,4 @@
-/**
- * A pretraining around its steps: what of each is logged and told, what an epoch's end scores, and which checkpoints are
- * written.
- */
+/** The work around the steps of a pretraining: logging, events, scores at the end of an epoch, and checkpoints. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsclError } from '../base/errors.ts';

@@ -1,6 +1,6 @@
 /**
- * Going on with a run: which checkpoint is taken, and what may have changed since. The order is: configuration saved
- * with the run, weights and optimizer state from `last`, logs cut at its step, first batch of that step.
+ * Resumes a pretraining run: chooses the checkpoint, and checks what has changed since. The order is: configuration
+ * saved with the run, weights and optimizer state from `last`, logs cut at its step, first batch of that step.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

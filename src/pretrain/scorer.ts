@@ -1,6 +1,7 @@
 /**
- * The scores of a network during its training and the choice of the best: a kNN on a labelled dataset where one is
- * given (balanced accuracy of clips, higher is better), else what the method chooses by of the held-out clips.
+ * Scores a network during its training and chooses the best. The score is kNN on a labelled dataset where one is
+ * given (balanced accuracy of clips, higher is better). Otherwise it is the method's own score of the held-out
+ * clips.
  */
 import { setImmediate } from 'node:timers/promises';
 import { UsclError } from '../base/errors.ts';

@@ -1,4 +1,4 @@
-/** The result of a probe as a few lines of text for people. */
+/** The result of a probe as a few lines of text. */
 import { RESEARCH_USE } from '../base/research-use.ts';
 import { textTable } from '../base/text-table.ts';
 import { mean } from '../base/collect.ts';

@@ -1,7 +1,8 @@
 /**
- * Checkpoints: one safetensors file. Weights and running statistics carry torchvision's names, so any reader of the
- * format can take the backbone out; optimizer state is beside them as `optimizer.<vector>.<parameter>`; all else is
- * metadata. The file carries the SHA-256 of its tensors: a damaged one is refused, never half-read.
+ * Checkpoints, each one safetensors file. Weights and running statistics have torchvision's names, so that any
+ * reader of the format can take the backbone out. Optimizer state is beside them as
+ * `optimizer.<vector>.<parameter>`. Everything else is metadata. The file carries the SHA-256 of its tensors: a
+ * damaged file is refused, never half-read.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, linkSync, mkdirSync, renameSync, rmSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * What is said about a configuration that does not hold: which key, which value, what is allowed, and for an unknown
- * key the nearest one that exists.
+ * Errors of configurations. They name the key, the value and what is allowed, and for an unknown key the nearest one
+ * that exists.
  */
 import type { z } from 'zod';
 import { usageError, type UsclError } from '../base/errors.ts';

@@ -1,6 +1,6 @@
 /**
- * Configurations in layers, whatever they configure: later layers win, and each is checked when it is laid on, so that
- * an error names the layer it came from. Lists are replaced as a whole.
+ * Layers of a configuration, of any schema. Later layers win. Each layer is checked when it is applied, so that an
+ * error names the layer it came from. Lists are replaced as a whole.
  */
 import { readFileSync } from 'node:fs';
 import { parse as parseYaml } from 'yaml';

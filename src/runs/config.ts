@@ -1,8 +1,8 @@
 /**
- * The one description of a pretraining run. Every choice that changes the result is a named field here; in particular
- * every row in which the USCL paper and its published code differ (docs/configuration.md, "Presets"). A resolved
- * configuration is complete: nothing is left to a default at run time. Later layers win: a saved run or the dataset's
- * channels, preset, YAML file, overrides of a program, `key=value` settings.
+ * The configuration of a pretraining run. Every choice that changes the result is a named field, above all every row
+ * in which the USCL paper and its published code differ (docs/configuration.md, "Presets"). A resolved configuration
+ * is complete: nothing is left to a default at run time. Later layers win: a saved run or the dataset's channels,
+ * preset, YAML file, overrides of a program, `key=value` settings.
  */
 import { z } from 'zod';
 import type { Backend } from '../engine/core/backend.ts';

@@ -1,4 +1,4 @@
-/** The course of a run as panels of lines, for the run's own picture and for reports. */
+/** The curves of a run as panels of lines, for the run's own picture and for reports. */
 import { join } from 'node:path';
 import { writeFileAtomic } from '../base/files.ts';
 import { svgDocument } from '../charts/document.ts';

@@ -1,7 +1,7 @@
 /**
- * Keys that configurations had before, and what they are called now: new commands refuse an old key by naming the new
- * one, and the configuration of a run that was written before is read through `upgraded`. The one place that knows of
- * earlier forms.
+ * Earlier names of configuration keys, and their present names. New commands refuse an old key by naming the new
+ * one. `upgraded` reads the configuration of a run that an earlier version wrote. No other module knows of earlier
+ * forms.
  */
 import { isTree, type Tree } from './config-errors.ts';
 

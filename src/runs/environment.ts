@@ -1,4 +1,4 @@
-/** What a run ran on: versions, processor, library, source revision. Written beside the results it explains. */
+/** The environment of a run: versions, processor, library, source revision. It is written beside the results. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { cpus, platform, release, totalmem } from 'node:os';

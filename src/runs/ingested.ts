@@ -1,4 +1,4 @@
-/** How the frames that a model learned from were stored, so that it can be shown other files in the same way. */
+/** The ingest settings of the frames that a model learned from, so that other files can be prepared in the same way. */
 import { z } from 'zod';
 import type { Manifest } from '../dataset/types.ts';
 import { DEFAULT_FPS } from '../ingest/options.ts';

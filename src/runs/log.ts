@@ -1,6 +1,6 @@
 /**
- * What a run says about itself while it goes: one JSON object a line in `log.jsonl`, and the same numbers as
- * TensorBoard events. A run that is resumed says every step once: both forms are cut at the step it resumes from.
+ * The log of a run: one JSON object a line in `log.jsonl`, and the same numbers as TensorBoard events. A resumed run
+ * logs every step once: both forms are cut at the step it resumes from.
  */
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * Methods from files: a module whose default export is a method. Importing it runs its code, so this happens only where
- * somebody names the file; no run ever loads the file that made it by itself.
+ * Loads a method from a file: a module whose default export is a method. Importing the module runs its code, so this
+ * happens only where a person names the file. No run loads the file of its method by itself.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';

@@ -1,7 +1,7 @@
 /**
- * What a run was trained on, kept in the run folder, so that whoever evaluates it later can tell whether the clips of
- * a test were seen. Clips are recognised by the digest of their source and by their pictures, or by id where the
- * dataset is the same one. And the refusal to score them then.
+ * The provenance of a run: the clips that it was trained on. A later evaluation reads it to find tested clips that
+ * were seen, and refuses to score them. Clips are recognised by the digest of their source and by their pictures, or
+ * by id within the same dataset.
  */
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * Whether what a run is to go on with is what it was started with. Which keys are free to change is the caller's to
- * say; every complaint names the key and both values.
+ * Checks that a run is resumed with what it was started with. The caller names the keys that may change. Every error
+ * names the key and both values.
  */
 import { usageError, type UsclError } from '../base/errors.ts';
 import { isTree, type Tree } from './config-errors.ts';

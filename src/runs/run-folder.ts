@@ -1,6 +1,6 @@
 /**
- * The folder of a run: what is in it, who may start one where, and that only one process writes to it.
- * `config.json` is written whole, after the records of what the run began with; a folder is a run exactly when it has one.
+ * The folder of a run: its files, where a run may start, and the lock that lets one process write. `config.json` is
+ * written whole, after the records of what the run began with. A folder is a run exactly when it has one.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';

@@ -1,6 +1,7 @@
 /**
- * Which clips train, which validate, and whose label is read. Everything is a function of the seed and of clip or
- * group names, never of the order of clips; a subset at one rate contains every subset at a lower rate.
+ * The clips that train, the clips that validate, and the clips whose label is read. Everything is a function of the
+ * seed and of clip or group names, never of the order of clips. A subset at one rate contains every subset at a
+ * lower rate.
  */
 import { dataError, usageError } from '../base/errors.ts';
 import { randomAt } from '../base/random.ts';

@@ -1,6 +1,7 @@
 /**
- * A pretrained backbone ready to turn frames into features: from a run folder, from a checkpoint, or from any
- * safetensors file with torchvision's parameter names (its architecture is read off the tensors' shapes).
+ * Opens a pretrained backbone that turns frames into features. It comes from a run folder, from a checkpoint, or
+ * from any safetensors file with torchvision's parameter names. The shapes of the tensors tell the architecture of
+ * such a file.
  */
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';

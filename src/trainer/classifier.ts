@@ -1,6 +1,6 @@
 /**
- * A fine-tuned network ready to predict: from the folder of a fine-tuning run (its final model), or from one of its
- * safetensors files, which says by itself which classes it tells apart and how its images are made.
+ * Opens a fine-tuned network for prediction. It comes from the folder of a fine-tuning run (its final model) or from
+ * one of its safetensors files. Such a file names its classes and says how its images are made.
  */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,7 +1,7 @@
 /**
- * The loop of every training: learning rate, step, the end of an epoch, saving. Everything random is addressed by seed,
- * epoch and clip, so a loop that begins at a later step does what the earlier one would have done. And the learning
- * rate, a pure function of the step.
+ * The loop of every training: learning rate, step, end of an epoch, saving. Everything random is addressed by seed,
+ * epoch and clip, so a loop that begins at a later step repeats what an earlier one would have done. The learning
+ * rate is a pure function of the step.
  */
 import { setImmediate } from 'node:timers/promises';
 import { UsclError } from '../base/errors.ts';

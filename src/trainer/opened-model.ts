@@ -1,4 +1,4 @@
-/** A fine-tuned model with the backend it runs on, opened and closed together, and the way of frames through it. */
+/** A fine-tuned model with its backend, opened and closed together. It takes frames and returns probabilities. */
 import { usageError, type UsclError } from '../base/errors.ts';
 import type { Backend, Precision } from '../engine/core/backend.ts';
 import { openBackend } from '../engine/open.ts';

@@ -1,6 +1,6 @@
 /**
- * A network in training, whatever it learns: parameters, optimizer and compiled plans of one backend, and the one
- * optimizer step. Knows batches, not datasets, methods, epochs or files. Owns native memory: dispose of it.
+ * A network in training: its parameters, optimizer and compiled plans on one backend, and one optimizer step. It
+ * knows batches, not datasets, methods, epochs or files. It owns native memory and must be disposed of.
  */
 import { usageError, UsclError } from '../base/errors.ts';
 import type { Backend, Parameters, Plan, PlanOptions, Precision, Ranges } from '../engine/core/backend.ts';

@@ -1,4 +1,4 @@
-/** Augmentations with parts of them switched off: nothing random at all, or crops and flips alone. */
+/** Reduced augmentations: crops and flips alone, or nothing random at all. */
 import type { AugmentConfig } from './config.ts';
 
 /** Crops and flips as configured, nothing that changes an intensity or bends the picture. */

@@ -1,7 +1,7 @@
 /**
- * Which clips meet in which batch of an epoch: a seeded permutation cut into batches, each clip at most once an
- * epoch. Optionally no two clips of one group (patient) share a batch. The number and the sizes of the batches depend
- * on the clips and the config, never on the epoch.
+ * The clips in each batch of an epoch: a seeded permutation, cut into batches. Each clip occurs at most once an
+ * epoch. Optionally no two clips of one group (patient) share a batch. The number and the sizes of the batches
+ * depend on the clips and the configuration, never on the epoch.
  */
 import { groupBy } from '../base/collect.ts';
 import { dataError, type UsclError } from '../base/errors.ts';

@@ -1,6 +1,6 @@
 /**
- * The images that a method wants of each clip: a pair of views as `pairs.ts` makes it, or views of single frames, each
- * with an augmentation of its own. What is rendered is a function of (dataset, clips, view config, seed, epoch) alone.
+ * Renders the images that a method asks for of each clip: a pair of views (`pairs.ts`), or views of single frames,
+ * each with its own augmentation. The images are a function of (dataset, clips, view config, seed, epoch) alone.
  */
 import type { ClipRecord } from '../dataset/types.ts';
 import { type AugmentConfig, imageLength, type ViewConfig } from './config.ts';

@@ -1,7 +1,7 @@
 /**
- * What can be chosen about views and batches, as strict schemas: an unknown key or an impossible value is an error
- * at its key. The defaults are the augmentations of the published USCL training code as it runs; what that code
- * holds but leaves off is here with probability 0.
+ * Strict schemas of views and batches. An unknown key or an impossible value is an error at its key. The defaults
+ * are the augmentations of the published USCL training code as it runs. Augmentations that are in that code but
+ * switched off have probability 0 here.
  */
 import { z } from 'zod';
 

@@ -1,8 +1,8 @@
 /**
- * The numbers of one augmentation, drawn before any pixel is touched. Each operation has an address of its own
- * (seed, operation, epoch, clip id, slot), so switching one on changes the draws of no other. Distributions are
- * torchvision's (RandomResizedCrop, RandomHorizontalFlip, ColorJitter, RandomRotation, RandomAffine) and, for the
- * rest, those of the sources named in `config.ts`.
+ * Draws the numbers of one augmentation, before any pixel is touched. Each operation has its own address (seed,
+ * operation, epoch, clip id, slot), so switching one on changes the draws of no other. Distributions are
+ * torchvision's (RandomResizedCrop, RandomHorizontalFlip, ColorJitter, RandomRotation, RandomAffine). The rest are
+ * those of the sources named in `config.ts`.
  */
 import { randomAt, type Random } from '../base/random.ts';
 import type { AugmentConfig, ImageConfig } from './config.ts';

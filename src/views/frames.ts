@@ -1,6 +1,6 @@
 /**
- * Normalised images of single frames, for training on labels: augmented by an address of their own (seed, epoch, clip,
- * frame), or whole as evaluation sees them. Pure in the same sense as `pairs.ts`.
+ * Renders normalised images of single frames, for training on labels. A frame is augmented by its own address (seed,
+ * epoch, clip, frame), or rendered whole as evaluation sees it. Images are a function of those inputs alone.
  */
 import type { ClipRecord } from '../dataset/types.ts';
 import { imageLength, type FrameViewConfig, type ImageConfig } from './config.ts';

@@ -1,8 +1,7 @@
 /**
- * What the loaders of clips and of frames share: batches of images made ahead by worker threads while the caller
- * computes. The caller's thread may be blocked for seconds: workers hold their next jobs already and write to shared
- * memory, so the batches are there afterwards. The order and the bits of the batches do not depend on the number of
- * workers.
+ * The machinery that the loaders of clips and frames share. Worker threads render batches of images ahead while the
+ * caller computes. The caller's thread may be blocked for seconds: workers already hold their next jobs and write to
+ * shared memory. The order and the bits of the batches do not depend on the number of workers.
  */
 import type { Worker } from 'node:worker_threads';
 import { messageOf, UsclError } from '../base/errors.ts';

@@ -1,7 +1,6 @@
 /**
- * Batches of views of clips, and of single frames for training on labels, made ahead by worker threads; see
- * `image-loader.ts` for what that promises. Labels are none of their business: which of them may be seen, which frames
- * are asked for and what their targets are is the caller's.
+ * The loaders of clip views and of single frames, rendered ahead by worker threads (`image-loader.ts`). Loaders know
+ * no labels: the caller decides which labels may be seen, which frames are asked for and what their targets are.
  */
 import { type ClipViews, viewCount } from './clip-views.ts';
 import type { FrameViewConfig, ViewConfig } from './config.ts';

@@ -1,6 +1,7 @@
 /**
- * Normalised pairs of views of clips: draws three frames of a clip, augments, mixes. What is rendered is a function of
- * (dataset, clips, view config, seed, epoch) alone; the renderer's buffers carry nothing from one call to the next.
+ * Renders normalised pairs of views of clips: draws three frames of a clip, augments, mixes. The images are a
+ * function of (dataset, clips, view config, seed, epoch) alone. A renderer's buffers carry nothing from one call to
+ * the next.
  */
 import { imageLength, type ViewConfig } from './config.ts';
 import { drawAugmentation, type Augmentation } from './draw.ts';

@@ -1,7 +1,7 @@
 /**
- * Which frames of a clip make a pair and how they are mixed: the sample pair generation (SPG) of USCL (Chen et al.,
- * MICCAI 2021). x̃1 = ξ1·x1 + (1 − ξ1)·x2 and x̃3 = ξ2·x3 + (1 − ξ2)·x2 with x2 the anchor and ξ ~ Beta(a, b).
- * The draw is a function of (seed, epoch, clip id) and nothing else.
+ * Draws the frames and mixing weights of a pair: the sample pair generation (SPG) of USCL (Chen et al., MICCAI
+ * 2021). x̃1 = ξ1·x1 + (1 − ξ1)·x2 and x̃3 = ξ2·x3 + (1 − ξ2)·x2 with x2 the anchor and ξ ~ Beta(a, b). The draw is
+ * a function of (seed, epoch, clip id) alone.
  */
 import { dataError } from '../base/errors.ts';
 import { randomAt, type Random } from '../base/random.ts';

@@ -1,6 +1,4 @@
-/**
- * The view that evaluation takes of a frame: all of it, nothing random, normalised as in training.
- */
+/** The view of a frame in evaluation: the whole frame, nothing random, normalised as in training. */
 import type { ClipRecord } from '../dataset/types.ts';
 import { imageLength, ofChannel, type ViewConfig } from './config.ts';
 import { toPlanes, writeTable } from './planes.ts';

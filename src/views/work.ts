@@ -1,8 +1,8 @@
 /**
- * The two kinds of work a loader's threads do, views of clips and single frames, and what a loader and its
- * threads say to each other. A thread is started for one kind; the calling thread itself renders in the same way where
- * there are no threads. A thread is given work ahead and answers each job once; pixels travel in shared memory, so a
- * message is a few numbers.
+ * The work of a loader's threads, and the messages between a loader and its threads. There are two kinds of work:
+ * views of clips and single frames. A thread is started for one kind. Without threads the caller's thread renders in
+ * the same way. A thread receives jobs ahead and answers each once. Pixels travel in shared memory, so a message is
+ * a few numbers.
  */
 import type { PortableError } from '../base/thread.ts';
 import { clipRenderer, type ClipViews, viewCount } from './clip-views.ts';

@@ -1,6 +1,6 @@
 /**
- * A loader's worker thread: opens the dataset by itself and renders one batch after another into shared memory. It
- * loads no native code of the engine, keeps nothing between batches, and ends when it is told to.
+ * The worker thread of a loader. It opens the dataset itself and renders one batch after another into shared memory.
+ * It loads no native code of the engine, keeps nothing between batches, and ends when it is told to.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { toPortable } from '../base/thread.ts';

@@ -104,7 +104,7 @@ describe('the search for clips that are alike', () => {
   });
 });
 
-describe('units', () => {
+describe('leak-free units', () => {
   test('join groups along chains of shared pictures and leave the others alone', () => {
     const [x, y] = ['0123456789abcdef', 'fedcba9876543210'];
     const clips = [

@@ -130,14 +130,14 @@ describe('classes by a file', () => {
 });
 
 describe('bad input', () => {
-  test('a label that the model does not know', async () => {
+  test('a label that the model does not know is refused', async () => {
     const error = await errorOf(() => evaluateRun(three, dataset, SLOW));
     expect(error.code).toBe('LABEL_UNKNOWN');
     expect(error.message).toContain('"a" (4 clips), "b" (4 clips)');
     expect(error.remedy).toContain('--map');
   });
 
-  test('no label at all, all left out, an impossible number of frames', async () => {
+  test('no label at all, all left out, and an impossible number of frames are refused', async () => {
     const none = await errorOf(() => evaluateRun(model, unlabelled, SLOW));
     expect([none.code, none.remedy.includes('uscl predict')]).toEqual(['EVALUATE_EMPTY', true]);
     const out = { ...SLOW, map: map('classes: {a: drop, b: drop}') };

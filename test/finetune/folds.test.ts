@@ -129,11 +129,11 @@ test('legacy folds part the clips of a group and hold nothing out', () => {
   expect(parted).toBe(true);
 });
 
-describe('what cannot be folded', () => {
+describe('planning folds', () => {
   const planOf = (dataset: Dataset, set: readonly string[] = []) =>
     errorOf(() => planFolds(dataset, config(set)));
 
-  test('a class with fewer groups than folds', async () => {
+  test('refuses a class with fewer groups than folds', async () => {
     const labels = [...alternating(40), 'c', 'c', 'c'];
     const error = await planOf(datasetOf(labels, (clip) => `group${clip}`, ['a', 'b', 'c']));
     expect(error).toMatchObject({ code: 'FOLDS_TOO_FEW_GROUPS', kind: 'data' });
@@ -141,7 +141,7 @@ describe('what cannot be folded', () => {
     expect(error.remedy).toContain('3 folds');
   });
 
-  test('one group that holds a whole class', async () => {
+  test('refuses one group that holds a whole class', async () => {
     const error = await planOf(
       datasetOf(alternating(40), (clip) => (clip % 2 === 0 ? 'same' : `group${clip}`)),
     );
@@ -149,7 +149,7 @@ describe('what cannot be folded', () => {
     expect(error.message).toContain('1 group');
   });
 
-  test('a fold without a clip', async () => {
+  test('refuses a fold without a clip', async () => {
     // Two groups hold nearly everything, and the smallest number of groups a class has is that of the folds.
     const groups = ['big', 'big', 'big', 'big', 'big', 'big', 'big', 'big', 'other', 'other'];
     const error = await planOf(
@@ -160,13 +160,13 @@ describe('what cannot be folded', () => {
     expect(error.remedy).toMatch(/fold/);
   });
 
-  test('labels of one class, no labels, and labels that are no class', async () => {
+  test('refuses labels of one class, no labels, and labels that are no class', async () => {
     expect((await planOf(datasetOf(['a', 'a', 'a'], String))).message).toContain("one class only, 'a'");
     expect((await planOf(datasetOf([null, null], String))).message).toContain('no labelled clip');
     expect(await planOf(datasetOf(['a', 'b', 'x'], String))).toMatchObject({ code: 'LABEL_UNKNOWN' });
   });
 
-  test('class weights that are not one a class', async () => {
+  test('refuses class weights that are not one a class', async () => {
     const error = await planOf(datasetOf(alternating(40), String), ['classWeights=[1, 2, 3]']);
     expect(error).toMatchObject({ code: 'CONFIG_INVALID', where: 'key classWeights' });
     expect(error.message).toContain('a, b');

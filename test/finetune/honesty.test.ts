@@ -193,7 +193,7 @@ describe('weights', () => {
     expect(notes.join()).toContain('not known what');
   });
 
-  test('that are not there, and a dataset that is not there', async () => {
+  test('that are not there are refused, as is a dataset that is not there', async () => {
     expect(await errorOf(() => tune(join(scratch, 'nowhere'), dataset, fresh()))).toMatchObject({
       code: 'RUN_MISSING',
     });

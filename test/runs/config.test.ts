@@ -67,7 +67,7 @@ describe('presets differ exactly where the paper and its code do', () => {
         : [[`${prefix}${key}`, value]],
     );
 
-  test('paper against reference', () => {
+  test('paper and reference differ in these keys and no others', () => {
     const paper = new Map(flat(resolveConfig({ preset: 'paper' })));
     const reference = flat(resolveConfig({ preset: 'reference' }));
     const differences = reference.filter(
@@ -106,7 +106,7 @@ describe('what does not hold is refused with key, value and way out', () => {
     expect(error.remedy).toContain(`"${nearest}"`);
   });
 
-  test('unknown key in a file names the file', async () => {
+  test('the error of an unknown key in a file names the file', async () => {
     const error = await errorOf(() => resolveConfig({ file: yaml('optimizer:\n  learningrate: 1') }));
     expect(error).toMatchObject({ code: 'CONFIG_UNKNOWN_KEY', where: 'run.yaml' });
     expect(error.message).toContain('"optimizer.learningrate"');
@@ -170,7 +170,7 @@ describe('what does not hold is refused with key, value and way out', () => {
     expect(error.message).toContain('data.rateMode=replace');
   });
 
-  test.each(['training', '=3', ''])('a setting without key and value: "%s"', async (setting) => {
+  test.each(['training', '=3', ''])('a setting without key and value is refused: "%s"', async (setting) => {
     const error = await errorOf(() => resolveConfig({ set: [setting] }));
     expect(error.message).toContain('key=value');
   });
@@ -184,7 +184,7 @@ describe('what does not hold is refused with key, value and way out', () => {
     expect(error).toMatchObject({ code, kind: 'usage', where: 'run.yaml' });
   });
 
-  test('a file that is not there, a preset that does not exist', async () => {
+  test('a file that is not there and a preset that does not exist are refused', async () => {
     expect(await errorOf(() => readConfigFile('/no/such/file.yaml'))).toMatchObject({ code: 'CONFIG_FILE' });
     const error = await errorOf(() => resolveConfig({ preset: 'papier' }));
     expect(error.message).toContain('default, paper, reference');

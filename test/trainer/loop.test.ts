@@ -35,7 +35,7 @@ function recorded(changes: Partial<Training> = {}): {
   return { training, asked };
 }
 
-describe('a course of seven steps, three an epoch', () => {
+describe('a training of seven steps, three an epoch', () => {
   const whole = [
     ...['step 0 of epoch 0', 'step 1 of epoch 0', 'step 2 of epoch 0', 'end of 0 after 3'],
     ...['step 3 of epoch 1', 'step 4 of epoch 1', 'step 5 of epoch 1', 'end of 1 after 6'],
