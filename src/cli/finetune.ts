@@ -4,7 +4,7 @@ import { readClassMap } from '../curation/class-map.ts';
 import type { FinetuneEvent, FinetuneSummary } from '../finetune/events.ts';
 import { finetune } from '../finetune/finetune.ts';
 import { finetuneTable } from '../finetune/table.ts';
-import { classMapOf } from '../finetune/task.ts';
+import { classMapOf } from '../finetune/class-selection.ts';
 import { defined } from '../base/collect.ts';
 import { choice, optionError, runCommand, Stopped, withJson } from './command.ts';
 import { duration, type Progress } from './output.ts';

@@ -20,7 +20,13 @@ export {
 } from '../runs/config.ts';
 
 // A method at work on the clips of a run.
-export { BatchSchedule, type Fed, type Feed, openFeed, type Scheduled } from '../pretrain/batch-schedule.ts';
+export {
+  BatchSchedule,
+  type FeedOptions,
+  type Feed,
+  openFeed,
+  type ScheduleOptions,
+} from '../pretrain/batch-schedule.ts';
 export { MethodNetwork, type Networked, type Outputs, type StepBatch } from '../pretrain/method-network.ts';
 export { type OpenedMethod, openMethod } from '../pretrain/open-method.ts';
 export { type Split, splitClips } from '../runs/training-clips.ts';

@@ -60,7 +60,7 @@ export function readEpochLog(run: string): readonly EpochEntry[] {
 }
 
 /** Whether an entry is of this fold. */
-export function isOf(entry: FoldRunKey, key: FoldRunKey): boolean {
+export function belongsTo(entry: FoldRunKey, key: FoldRunKey): boolean {
   return entry.labelRate === key.labelRate && entry.seed === key.seed && entry.fold === key.fold;
 }
 

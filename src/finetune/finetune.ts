@@ -40,9 +40,9 @@ import {
 import { settled } from '../runs/config.ts';
 import { foldRunKeys, type FoldRunRecord, readFoldRun } from './fold-runs.ts';
 import { type FinetuneConfig, finetuneSchema, resolveFinetune } from './config.ts';
-import { EpochLog, isOf, writeFinetuneCurves } from './epoch-log.ts';
+import { EpochLog, belongsTo, writeFinetuneCurves } from './epoch-log.ts';
 import type { FinetuneEvent, FinetuneSummary } from './events.ts';
-import { foldRunClips, type FoldPlan, foldsRecord, planFolds } from './folds.ts';
+import { foldRunClips, type FoldPlan, foldsRecord, planFolds } from './fold-plan.ts';
 import { FrozenPart } from './frozen-part.ts';
 import { requireSameRun, resultConfig } from './resume.ts';
 import { Runner } from './runner.ts';
@@ -132,7 +132,7 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneSummar
   const frozen = new FrozenPart(dataset, tunedNetwork, config);
   const open = { run, dataset, config, configHash, plan, tunedNetwork, frozen, tell, signal };
   const runner = new Runner({ ...open, keys, done });
-  using log = new EpochLog(run, (entry) => done.some((key) => isOf(entry, key)) || runner.keeps(entry));
+  using log = new EpochLog(run, (entry) => done.some((key) => belongsTo(entry, key)) || runner.keeps(entry));
   await runner.trainAll(log);
   log.close();
 

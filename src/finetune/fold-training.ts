@@ -13,8 +13,8 @@ import { learningRateAt, type RunTime, train, type Training } from '../trainer/l
 import { type FinetuneConfig, viewOf } from './config.ts';
 import type { EpochEntry, EpochLog } from './epoch-log.ts';
 import type { FoldRunKey, EpochScore } from './fold-runs.ts';
-import type { FoldRunClips } from './folds.ts';
-import { type BestEpoch, type FoldRunProgress, NO_SUMS, savePartial } from './partial.ts';
+import type { FoldRunClips } from './fold-plan.ts';
+import { type BestEpoch, type FoldRunProgress, NO_SUMS, savePartial } from './unfinished-fold-run.ts';
 import { FrameSchedule, drawOf, scoredRows } from './frame-schedule.ts';
 import { isBetter, type OpenRun, predictClips, probabilitiesOf, scoreRows } from './scoring.ts';
 import type { FinetuneBatch } from './tuned-network.ts';

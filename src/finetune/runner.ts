@@ -10,9 +10,9 @@ import { datasetHash, RUN_FILES } from '../runs/run-folder.ts';
 import { type FoldRunEnd, trainFoldRun } from './fold-training.ts';
 import { FOLD_RUN_FILES, type FoldRunKey, writeFoldRun } from './fold-runs.ts';
 import { viewOf } from './config.ts';
-import { type EpochEntry, type EpochLog, isOf } from './epoch-log.ts';
-import { type FoldRunClips, foldRunClips } from './folds.ts';
-import { type FoldRunProgress, NO_SUMS, removePartial, restorePartial } from './partial.ts';
+import { type EpochEntry, type EpochLog, belongsTo } from './epoch-log.ts';
+import { type FoldRunClips, foldRunClips } from './fold-plan.ts';
+import { type FoldRunProgress, NO_SUMS, removePartial, restorePartial } from './unfinished-fold-run.ts';
 import { FrameSchedule } from './frame-schedule.ts';
 import type { OpenRun } from './scoring.ts';
 
@@ -63,7 +63,7 @@ export class Runner {
   /** Whether a log entry belongs to the fold run that goes on, and not to epochs beyond its saved state. */
   keeps(entry: EpochEntry): boolean {
     const [first] = this.#todo;
-    return first !== undefined && isOf(entry, first.key) && entry.epoch < (this.#from?.epochs ?? 0);
+    return first !== undefined && belongsTo(entry, first.key) && entry.epoch < (this.#from?.epochs ?? 0);
   }
 
   /** Trains until all fold runs are done or the signal stops them. */

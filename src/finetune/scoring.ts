@@ -11,7 +11,7 @@ import type { EpochScore } from './fold-runs.ts';
 import type { FinetuneConfig } from './config.ts';
 import type { EpochEntry } from './epoch-log.ts';
 import type { FinetuneEvent } from './events.ts';
-import type { FoldPlan } from './folds.ts';
+import type { FoldPlan } from './fold-plan.ts';
 import type { FrozenPart } from './frozen-part.ts';
 import { softmaxRows } from '../trainer/classifier.ts';
 import { scoredRows } from './frame-schedule.ts';

@@ -17,8 +17,8 @@ import type { ClipPart } from '../views/work.ts';
 import { type StepBatch, viewsOf } from './method-network.ts';
 import type { OpenedMethod } from './open-method.ts';
 
-/** What batches are made of. */
-export interface Scheduled {
+/** What a batch schedule is made from. */
+export interface ScheduleOptions {
   readonly dataset: { readonly clips: readonly ClipRecord[] };
   readonly opened: { readonly split: Split; readonly open: Pick<OpenMethod, 'streams'> };
   readonly config: Config;
@@ -37,7 +37,7 @@ export class BatchSchedule implements TrainingLength {
   #remembered: { readonly epoch: number; readonly batches: readonly (readonly number[])[] };
 
   /** Errors: `BATCHES_EMPTY` where no batch can be made. */
-  constructor({ dataset: { clips }, opened: { split, open }, config }: Scheduled) {
+  constructor({ dataset: { clips }, opened: { split, open }, config }: ScheduleOptions) {
     const { seed, data, batch, training } = config;
     this.#makeEpoch = (epoch) => {
       const indices = epochClips(split, clips, data, seed, epoch);
@@ -45,7 +45,7 @@ export class BatchSchedule implements TrainingLength {
       return epochBatches(chosen, batch, seed, epoch).map((rows) => rows.map((row) => indices[row]!));
     };
     this.#remembered = { epoch: 0, batches: this.#makeEpoch(0) };
-    this.#others = open.streams.slice(1).map((stream, i) => overAndOver(split, stream, seed, i + 1));
+    this.#others = open.streams.slice(1).map((stream, i) => repeatedPasses(split, stream, seed, i + 1));
     // The number and sizes of batches are the same in every epoch.
     this.#batchesPerEpoch = this.#remembered.batches.length;
     this.#accumulate = training.accumulate;
@@ -81,10 +81,10 @@ export class BatchSchedule implements TrainingLength {
 }
 
 /**
- * The clips of a stream that goes round and round: passes in seeded orders, one after the other, cut into full batches.
- * What is drawn of a clip is addressed by the batch, so that a clip that comes twice in an epoch is seen in two ways.
+ * The clips of a stream that repeats: passes in seeded orders, one after the other, cut into full batches. Draws of a
+ * clip are addressed by the batch, so that a clip that occurs twice in an epoch is seen in two ways.
  */
-function overAndOver(
+function repeatedPasses(
   split: Split,
   { clips, count }: OpenMethod['streams'][number],
   seed: number,
@@ -104,8 +104,8 @@ function overAndOver(
   };
 }
 
-/** A run whose batches are wanted from a step on. */
-export interface Fed extends Scheduled {
+/** A run, and the step from which its batches are wanted. */
+export interface FeedOptions extends ScheduleOptions {
   readonly dataset: Pick<Dataset, 'clips' | 'folder'>;
   readonly opened: OpenedMethod;
   readonly batchSchedule: BatchSchedule;
@@ -121,7 +121,7 @@ export interface Feed extends AsyncDisposable {
  * The batches of a run from a given step on, rendered by worker threads while the step before is computed. Labels are
  * those of the split and no others; `runs/training-clips.ts` decides which may be seen.
  */
-export function openFeed({ dataset, opened, config, batchSchedule, from }: Fed): Feed {
+export function openFeed({ dataset, opened, config, batchSchedule, from }: FeedOptions): Feed {
   const loader = ClipLoader.open(dataset.folder, config.view, {
     seed: config.seed,
     streams: opened.open.streams.map(({ views, count }) => ({ views, most: count })),

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { UsclError } from '../base/errors.ts';
 import { type Checkpoint, CHECKPOINTS, readCheckpoint, restoreAll } from '../runs/checkpoint.ts';
 import { type Config, methodOf } from '../runs/config.ts';
-import { BatchSchedule, type Scheduled } from './batch-schedule.ts';
+import { BatchSchedule, type ScheduleOptions } from './batch-schedule.ts';
 import type { MethodNetwork } from './method-network.ts';
 import { changedKey, differences, requireSameKeys, resumeChanged } from '../runs/resume.ts';
 import { RUN_FILES } from '../runs/run-folder.ts';
@@ -77,7 +77,7 @@ export function requireSameFile(saved: Config | null, config: Config): void {
  */
 export function requireSameConfig(
   saved: Config,
-  run: Scheduled & { readonly batchSchedule: BatchSchedule },
+  run: ScheduleOptions & { readonly batchSchedule: BatchSchedule },
   steps: number,
 ): void {
   const { config, batchSchedule } = run;

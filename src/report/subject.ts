@@ -16,7 +16,7 @@ import { type Predictions, PREDICTIONS_FILE, readPredictions } from '../evaluati
 import type { Config } from '../runs/config.ts';
 import { type FinetuneConfig, finetuneSchema } from '../finetune/config.ts';
 import { type EpochEntry, readEpochLog } from '../finetune/epoch-log.ts';
-import { foldsRecordSchema } from '../finetune/folds.ts';
+import { foldsRecordSchema } from '../finetune/fold-plan.ts';
 import { type LogEntry, readLog } from '../runs/log.ts';
 import { readProbes, type RunProbe } from '../probe/probe-run.ts';
 import { type Provenance, provenanceSchema, type Source, sourceSchema } from '../runs/provenance.ts';

@@ -10,7 +10,7 @@ import { readPredictions } from '../../src/evaluation/scores/predictions.ts';
 import { readScalars } from '../events.ts';
 import { readEpochLog } from '../../src/finetune/epoch-log.ts';
 import { finetuneTable } from '../../src/finetune/table.ts';
-import { foldsRecordSchema } from '../../src/finetune/folds.ts';
+import { foldsRecordSchema } from '../../src/finetune/fold-plan.ts';
 import { openModel } from '../../src/trainer/classifier.ts';
 import { fillWholeView } from '../../src/views/whole.ts';
 import { errorOf, scratchFolder, tinyDataset } from '../pretrain/support.ts';

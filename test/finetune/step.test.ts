@@ -13,7 +13,7 @@ import { readScalars } from '../events.ts';
 import { OUTPUTS } from '../../src/models/heads.ts';
 import { softTargets } from '../../src/objectives/targets.ts';
 import { type EpochEntry, readEpochLog } from '../../src/finetune/epoch-log.ts';
-import { foldRunClips, planFolds } from '../../src/finetune/folds.ts';
+import { foldRunClips, planFolds } from '../../src/finetune/fold-plan.ts';
 import { openModel } from '../../src/trainer/classifier.ts';
 import { resolveFinetune } from '../../src/finetune/config.ts';
 import { FrameSchedule } from '../../src/finetune/frame-schedule.ts';

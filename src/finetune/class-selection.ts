@@ -9,7 +9,7 @@ import { labelIndices } from '../evaluation/features/clips.ts';
 import { type ClassMap, DROP } from '../curation/class-map.ts';
 import type { FinetuneConfig } from './config.ts';
 
-export interface Task {
+export interface ClassSelection {
   /** Classes with a labelled clip: in the order of `classes` where it is given, else in the dataset's. */
   readonly classes: readonly string[];
   /** Classes without one. */
@@ -21,10 +21,10 @@ export interface Task {
 }
 
 /** Errors: `MAP_UNKNOWN_CLASS`, `CLASS_UNKNOWN`, `LABEL_UNKNOWN`. */
-export function taskFor(
+export function selectClasses(
   dataset: Dataset,
   { classMap, classes: asked }: Pick<FinetuneConfig, 'classMap' | 'classes'>,
-): Task {
+): ClassSelection {
   const { clips, manifest } = dataset;
   const theirs = manifest.classes;
   for (const name of Object.keys(classMap)) if (!theirs.includes(name)) throw unknownInMap(name, theirs);

@@ -14,7 +14,7 @@ import { type Overlap, splitLeaks } from '../runs/provenance.ts';
 import { nestedSubset } from '../runs/training-clips.ts';
 import { type FinetuneConfig, seedsOf } from './config.ts';
 import type { FoldRunKey } from './fold-runs.ts';
-import { type Task, taskFor } from './task.ts';
+import { type ClassSelection, selectClasses } from './class-selection.ts';
 
 /** Fold of a clip that always trains. */
 const TRAIN_ONLY = -1;
@@ -28,7 +28,7 @@ export interface Folding {
   readonly fold: Int32Array;
 }
 
-export interface FoldPlan extends Task {
+export interface FoldPlan extends ClassSelection {
   /** What stays on one side: each clip's group, joined with groups that share pictures. */
   readonly unitOf: readonly string[];
   readonly joined: readonly (readonly string[])[];
@@ -51,11 +51,11 @@ export interface FoldRunClips {
 }
 
 /**
- * Plans all folds. Errors: those of `taskFor`, `groupedFolds` and `readSplit`; `FOLDS_ONE_CLASS`, `FOLD_EMPTY`,
+ * Plans all folds. Errors: those of `selectClasses`, `groupedFolds` and `readSplit`; `FOLDS_ONE_CLASS`, `FOLD_EMPTY`,
  * `SPLIT_UNEVEN`, `CONFIG_INVALID` for class weights that are not one a class.
  */
 export function planFolds(dataset: Dataset, config: FinetuneConfig): FoldPlan {
-  const base = taskFor(dataset, config);
+  const base = selectClasses(dataset, config);
   requireTwo(base.classes, dataset);
   requireWeights(config, base.classes);
   const plan =
@@ -94,7 +94,7 @@ export function foldRunClips(
   };
 }
 
-function drawnFolds(dataset: Dataset, config: FinetuneConfig, base: Task): FoldPlan {
+function drawnFolds(dataset: Dataset, config: FinetuneConfig, base: ClassSelection): FoldPlan {
   const { clips } = dataset;
   const legacy = config.protocol === 'legacy';
   const units = legacy ? { unitOf: clips.map(({ id }) => id), joined: [] } : leakFreeUnits(clips);
@@ -119,7 +119,7 @@ function drawnFolds(dataset: Dataset, config: FinetuneConfig, base: Task): FoldP
   };
 }
 
-function splitFolds(dataset: Dataset, name: string, config: FinetuneConfig, base: Task): FoldPlan {
+function splitFolds(dataset: Dataset, name: string, config: FinetuneConfig, base: ClassSelection): FoldPlan {
   const { clips } = dataset;
   const split = readSplit(dataset, name);
   const partOf = partOfClips(split, clips);

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Dataset } from '../../src/dataset/reader.ts';
 import type { ClipRecord } from '../../src/dataset/types.ts';
 import { type FinetuneConfig, resolveFinetune } from '../../src/finetune/config.ts';
-import { foldRunClips, type FoldPlan, planFolds } from '../../src/finetune/folds.ts';
+import { foldRunClips, type FoldPlan, planFolds } from '../../src/finetune/fold-plan.ts';
 import { errorOf } from '../pretrain/support.ts';
 
 /** A dataset of records alone: clip i has a label and a group. */

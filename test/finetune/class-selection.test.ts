@@ -7,7 +7,7 @@ import { readPredictions } from '../../src/evaluation/scores/predictions.ts';
 import { readClassMap } from '../../src/curation/class-map.ts';
 import { resolveFinetune } from '../../src/finetune/config.ts';
 import { resultConfig } from '../../src/finetune/resume.ts';
-import { classMapOf, taskFor } from '../../src/finetune/task.ts';
+import { classMapOf, selectClasses } from '../../src/finetune/class-selection.ts';
 import { errorOf, scratchFolder, tinyDataset } from '../pretrain/support.ts';
 import { tune } from './support.ts';
 
@@ -22,7 +22,7 @@ const dataset = datasetOf(
   ['covid', 'regular', 'pneumonia', null, 'unclear', 'covid'],
   ['covid', 'pneumonia', 'regular', 'unclear', 'viral'],
 );
-const task = (set: readonly string[]) => taskFor(dataset, resolveFinetune({ set }));
+const task = (set: readonly string[]) => selectClasses(dataset, resolveFinetune({ set }));
 
 describe('the classes', () => {
   test('are those of the dataset that have clips, where nothing is said', () => {
@@ -64,7 +64,7 @@ describe('the classes', () => {
   test('a class called drop leaves no doubt about what drop means', async () => {
     const odd = datasetOf(['drop', 'a', 'b'], ['a', 'b', 'drop']);
     const settings = resolveFinetune({ set: ['classMap={a: null}'] });
-    expect((await errorOf(() => taskFor(odd, settings))).code).toBe('MAP_INVALID');
+    expect((await errorOf(() => selectClasses(odd, settings))).code).toBe('MAP_INVALID');
   });
 });
 
