@@ -1,5 +1,5 @@
 /** The doors of the library: what stands behind each, that a stranger's project can use it, and that it is enough to train. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   mkdirSync,
   mkdtempSync,
@@ -110,11 +110,11 @@ using dataset = openDataset('clips');
 const split = splitClips(dataset.clips, dataset.manifest.classes, config.data, config.seed);
 const opened = openMethod({ config, dataset }, split);
 using network = new MethodNetwork({ backend, config, opened });
-const course = new BatchSchedule({ dataset, opened, config });
-await using feed = openFeed({ dataset, opened, config, course, from: { step: 0 } });
-for (let step = 0; step < course.steps; step++) {
-  const rate = learningRateAt({ step, epoch: course.epochOf(step) }, course, config);
-  const { losses } = await network.step(() => feed.next(), course.batchesIn(step), rate, config.training.clipNorm);
+const batchSchedule = new BatchSchedule({ dataset, opened, config });
+await using feed = openFeed({ dataset, opened, config, batchSchedule, from: { step: 0 } });
+for (let step = 0; step < batchSchedule.steps; step++) {
+  const rate = learningRateAt({ step, epoch: batchSchedule.epochOf(step) }, batchSchedule, config);
+  const { losses } = await network.step(() => feed.next(), batchSchedule.batchesIn(step), rate, config.training.clipNorm);
   console.log(losses[0]?.loss);
 }
 `;
@@ -153,9 +153,9 @@ describe('a project of somebody else', () => {
         include: ['*.ts'],
       }),
     );
-    execFileSync(process.execPath, [join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', scratch], {
-      stdio: 'pipe',
-    });
+    const compiler = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
+    const { stdout, status } = spawnSync(process.execPath, [compiler, '-p', scratch], { encoding: 'utf8' });
+    expect(status, stdout).toBe(0);
   }, 300_000);
 
   afterAll(() => {
