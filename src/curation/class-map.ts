@@ -14,7 +14,7 @@ const MAX_BYTES = 2 ** 20;
 /** The word that leaves a class out. */
 export const DROP = 'drop';
 
-/** What a file of classes says. */
+/** The contents of a file of classes. */
 export interface ClassMap {
   readonly path: string;
   /** Their class → ours, or null for one that is left out. */

@@ -24,7 +24,7 @@ export const MAX_DISTANCE = 15;
  */
 const ALONE = 2;
 
-/** What is compared of a clip. */
+/** The fields of a clip that are compared. */
 export type ComparedClip = Pick<ClipRecord, 'sourceSha256' | 'hashes'>;
 
 /** Two clips that show the same. */
@@ -90,9 +90,9 @@ export function findDuplicates(
   }
 }
 
-/** What must stay on one side of a split, and why. */
+/** Leak-free units: sets of clips that must stay on one side of a split. */
 export interface LeakFreeUnits {
-  /** Name of the unit of each clip: its group, or the first (by name) of the groups that were joined with it. */
+  /** Name of each clip's leak-free unit: its group, or the first (by name) of the groups that were joined with it. */
   readonly unitOf: readonly string[];
   /** Groups that were joined because they share pictures, in order of names. */
   readonly joined: readonly (readonly string[])[];
@@ -100,7 +100,7 @@ export interface LeakFreeUnits {
   readonly pairs: number;
 }
 
-/** Joins groups that share pictures into one unit each. Errors: `DISTANCE_INVALID`. */
+/** Finds the leak-free units of clips: groups that share pictures are joined into one. Errors: `DISTANCE_INVALID`. */
 export function leakFreeUnits(
   clips: readonly (ComparedClip & Pick<ClipRecord, 'group'>)[],
   distance = DUPLICATE_DISTANCE,

@@ -19,7 +19,7 @@ export interface MergeOptions {
   readonly out: string;
   /** Name of the merged dataset; default: the names joined by `+`. */
   readonly name?: string | undefined;
-  /** What ids, groups and sources of each dataset begin with; default: the names of the datasets. */
+  /** Prefixes of ids, groups and sources, one for each dataset; default: the names of the datasets. */
   readonly prefixes?: readonly string[] | undefined;
   /** Stored channels. Needed where the datasets differ: 1 takes the luma of colour, 3 repeats grey. */
   readonly channels?: 1 | 3 | undefined;
@@ -34,7 +34,7 @@ export interface MergeOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What became of one of the datasets. */
+/** The part of one dataset in the merge. */
 export interface MergedPart {
   readonly folder: string;
   readonly prefix: string;

@@ -46,7 +46,7 @@ export interface EvaluateRunOptions extends ModelUse, EvaluateOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What was evaluated and how; with the evaluation, everything but the predictions. */
+/** The settings of an evaluation; with the evaluation, everything but the predictions. */
 export interface ExternalEvaluation {
   readonly format: 'uscl-external-evaluation';
   readonly version: 1;

@@ -25,14 +25,14 @@ const entrySchema = z.object({
   step: z.int().min(1),
   /** Seconds since 1970. */
   time: z.number(),
-  /** Of the images as trained on: augmented, weighted, mixed. */
+  /** Loss and accuracy on the images as trained on: augmented, weighted, mixed. */
   trainLoss: z.number(),
   trainAccuracy: z.number(),
-  /** Of the clips that choose the epoch; null where there are none. */
+  /** Scores of the clips that choose the epoch; null where there are none. */
   innerLoss: z.number().nullable(),
   innerAccuracy: z.number().nullable(),
   innerBalancedAccuracy: z.number().nullable(),
-  /** Which clips those are: held out of training, or (legacy) the test clips themselves. */
+  /** The clips that choose the epoch: held out of training, or (legacy) the test clips themselves. */
   chosenOn: z.enum(['inner', 'test', 'nothing']),
   /** The best epoch so far. */
   best: z.boolean(),
@@ -41,7 +41,7 @@ const entrySchema = z.object({
   gradientNorm: z.number(),
   steps: z.int(),
   images: z.int(),
-  /** Of training and of scoring. */
+  /** Time of training and of scoring. */
   trainSeconds: z.number(),
   scoreSeconds: z.number(),
   imagesPerSecond: z.number(),
@@ -59,7 +59,7 @@ export function readEpochLog(run: string): readonly EpochEntry[] {
   return readEntries(join(run, RUN_FILES.log), entrySchema);
 }
 
-/** Whether an entry is of this fold. */
+/** Whether an entry belongs to this fold run. */
 export function belongsTo(entry: FoldRunKey, key: FoldRunKey): boolean {
   return entry.labelRate === key.labelRate && entry.seed === key.seed && entry.fold === key.fold;
 }

@@ -21,7 +21,7 @@ const TRAIN_ONLY = -1;
 /** Fold of a clip that takes no part in training or testing: it has no label, or a split leaves it out. */
 const LEFT_OUT = -2;
 
-/** How one seed tests the clips. */
+/** The folds of one seed. */
 export interface Folding {
   readonly seed: number;
   /** Fold in which each clip of the dataset is tested, `TRAIN_ONLY` or `LEFT_OUT`. */
@@ -29,7 +29,7 @@ export interface Folding {
 }
 
 export interface FoldPlan extends ClassSelection {
-  /** What stays on one side: each clip's group, joined with groups that share pictures. */
+  /** The leak-free unit of each clip: its group, joined with groups that share pictures. */
   readonly unitOf: readonly string[];
   readonly joined: readonly (readonly string[])[];
   readonly folds: number;
@@ -45,7 +45,7 @@ export interface FoldPlan extends ClassSelection {
 /** Clips of one fold run: indices into the dataset, ascending. */
 export interface FoldRunClips {
   readonly training: readonly number[];
-  /** Where the epoch is chosen; empty where too few clips are labelled to hold any out. */
+  /** Clips that choose the epoch; empty where too few clips are labelled to hold any out. */
   readonly inner: readonly number[];
   readonly test: readonly number[];
 }
@@ -144,7 +144,7 @@ function splitFolds(dataset: Dataset, name: string, config: FinetuneConfig, base
   };
 }
 
-/** Of each class the clips with the smallest draws, at least one: nested in the subset of any higher rate. */
+/** The clips of each class with the smallest draws, at least one a class: nested in the subset of any higher rate. */
 function labelSubset(
   plan: FoldPlan,
   dataset: Dataset,

@@ -24,7 +24,7 @@ import { resumeChanged } from '../runs/resume.ts';
 import { FINETUNE_FILES, readRunFile } from '../runs/run-folder.ts';
 import { type FinetuneConfig, seedsOf } from './config.ts';
 
-/** Which fold run. `fold` is null for the final model, which trains on all labelled clips. */
+/** The identity of a fold run. `fold` is null for the final model, which trains on all labelled clips. */
 export interface FoldRunKey {
   readonly labelRate: number;
   readonly seed: number;

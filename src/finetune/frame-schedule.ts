@@ -10,7 +10,7 @@ import type { FrameRow } from '../views/frames.ts';
 import type { TrainingLength } from '../trainer/loop.ts';
 import type { FinetuneConfig } from './config.ts';
 
-/** Which draw of images an epoch uses: the address of its frames and of their augmentation. */
+/** The draw of images in an epoch: the address of its frames and of their augmentation. */
 export interface Draw {
   readonly seed: number;
   readonly number: number;

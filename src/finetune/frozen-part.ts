@@ -9,7 +9,7 @@ import { frameRenderer, type FrameRow } from '../views/frames.ts';
 import { type FinetuneConfig, viewOf } from './config.ts';
 import type { TunedNetwork } from './tuned-network.ts';
 
-/** Which image of a frame: the whole of it, or an augmented variant. */
+/** An image of a frame: the whole frame, or a numbered augmented variant. */
 export type Variant = 'whole' | number;
 
 export class FrozenPart {

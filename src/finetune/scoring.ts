@@ -17,7 +17,7 @@ import { softmaxRows } from '../trainer/classifier.ts';
 import { scoredRows } from './frame-schedule.ts';
 import type { TunedNetwork } from './tuned-network.ts';
 
-/** What all trainings of a run work with, open. */
+/** The open parts of a run that all its fold runs share. */
 export interface OpenRun {
   readonly run: string;
   readonly dataset: Dataset;

@@ -14,7 +14,7 @@ import type { FinetuneConfig } from './config.ts';
 export const RANDOM = 'random';
 
 export interface FinetuneSource {
-  /** What is kept of it in `source.json`; `path` is the safetensors file, null for random. */
+  /** The record in `source.json`; `path` is the safetensors file, null for random. */
   readonly record: Source & { readonly path: string | null };
   readonly weights: Weights | null;
   /** The lowest layer of the configuration: the network and the view that the weights were made with. */

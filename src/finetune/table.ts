@@ -54,7 +54,7 @@ function rateTable(rate: RateEvaluation, optimistic: boolean): string[] {
   return textTable([header, ...rows]);
 }
 
-/** Of the highest label rate, clips by mean probability: how often each class is found. */
+/** The recall of each class at the highest label rate, for clips by mean probability. */
 function recallLines({ labelRates }: Evaluation): string[] {
   const rate = labelRates.at(-1);
   if (rate === undefined) return [];

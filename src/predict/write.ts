@@ -8,7 +8,7 @@ import { usageError } from '../base/errors.ts';
 import type { FailedFile, FilePrediction } from './answers.ts';
 import type { Predictor, PredictOptions, PredictVisitor } from './predict.ts';
 
-/** What the rows of a table are of. */
+/** The kind of rows in a table. */
 export type TableRows = 'clips' | 'frames' | 'all';
 export type PredictionFormat = 'csv' | 'json';
 
@@ -95,7 +95,7 @@ export function requireFree(path: string, overwrite: boolean): void {
   );
 }
 
-/** How predictions become text, piece by piece. */
+/** Formats predictions as text, piece by piece. */
 interface Form {
   readonly start: string;
   clip(clip: FilePrediction): string;

@@ -3,7 +3,7 @@ import type { Best } from '../runs/checkpoint.ts';
 import type { KnnEntry, StepEntry, ValidationEntry } from '../runs/log.ts';
 import type { Chooser } from './scorer.ts';
 
-/** What happens during a run, for whoever shows it. */
+/** An event of a pretraining run. */
 export type PretrainEvent =
   | {
       readonly kind: 'start';

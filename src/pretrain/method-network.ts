@@ -37,7 +37,7 @@ export function viewsOf(
   });
 }
 
-/** What a network is made of. */
+/** The parts that a network is made from. */
 export interface Networked {
   readonly backend: Backend;
   readonly config: Config;
@@ -64,7 +64,7 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
     this.begin(parameterGroups(names, config.optimizer));
   }
 
-  /** What a checkpoint that can be resumed holds beside weights. */
+  /** The training state in a checkpoint that can be resumed. */
   get state(): TrainingState {
     const kept = Object.entries(this.open.state ?? {}).map(([name, data]) => {
       return { name: `method.${name}`, shape: [data.length], data };

@@ -40,7 +40,7 @@ export interface PretrainOptions extends RunOptions<PretrainEvent> {
   readonly config?: Omit<ConfigSources, 'base' | 'channels'>;
 }
 
-/** Where a run goes on: a checkpoint's step, 0 for a run that begins. */
+/** The point from which a run trains: a checkpoint's step, or 0 for a new run. */
 export interface RunStartPoint {
   readonly step: number;
   /** The epoch that ended there and could not be scored; null: there is none. */
@@ -63,7 +63,7 @@ export class OpenRun implements AsyncDisposable {
   readonly log: EntryLog<LogEntry>;
   readonly feed: Feed;
   readonly tell: (event: PretrainEvent) => void;
-  /** What is to be closed, in the order in which it was opened. */
+  /** Open resources, in the order of opening. */
   readonly #open: Disposable[] = [];
 
   /**

@@ -51,7 +51,7 @@ function startOf({ from, batchSchedule, opened, backend, config }: OpenRun): Pre
   };
 }
 
-/** What a person may not have meant. */
+/** Remarks on settings that a person may not have meant. */
 function remarks({ config, batchSchedule, opened }: OpenRun): string[] {
   const found: string[] = [];
   const { schedule } = config;

@@ -34,7 +34,7 @@ export interface Scored {
   readonly config: Config;
 }
 
-/** What selects the best: the kNN, what a method names of held-out clips, or nothing. */
+/** The score that selects the best: the kNN, what a method names of held-out clips, or nothing. */
 export type Chooser = 'knn' | 'validation' | 'nothing';
 
 export class Scorer implements Disposable {

@@ -106,7 +106,7 @@ export async function probeRun(
   };
 }
 
-/** How the clips of a dataset are trained on and tested. */
+/** The folds of a dataset's clips. */
 interface Folding {
   /** The clips, groups that share pictures under one name. */
   readonly clips: readonly LabelledClip[];

@@ -25,7 +25,7 @@ export interface Best {
   readonly score: number;
 }
 
-/** What network the weights fit. */
+/** The network that the weights fit. */
 const modelSchema = z.strictObject({
   backbone: z.enum(['resnet18', 'resnet34', 'resnet50']),
   width: z.int().min(1),
@@ -103,10 +103,10 @@ export const CHECKPOINTS = {
   kept: (epoch: number): string => `epoch-${String(epoch).padStart(5, '0')}.safetensors`,
 } as const;
 
-/** What training needs beyond the weights. */
+/** The state that training needs beyond the weights. */
 export interface TrainingState {
   readonly optimizer: Optimizer;
-  /** What else changes from step to step, by name; views of the live arrays. */
+  /** Other vectors that change from step to step, by name; views of the live arrays. */
   readonly others: readonly NamedArray[];
 }
 

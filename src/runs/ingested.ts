@@ -18,7 +18,7 @@ const madeSchema = z.object({
   crop: ingestedSchema.shape.crop.catch('auto'),
 });
 
-/** What a dataset's manifest says of it; of one that was not made by an ingest, an ingest's defaults. */
+/** The ingest settings of a dataset, by its manifest. A dataset that no ingest made has an ingest's defaults. */
 export function ingestedAs({ size, channels, made }: Manifest): Ingested {
   return { ...madeSchema.parse(made), size: Math.max(16, Math.min(2048, size)), channels };
 }

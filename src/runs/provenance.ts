@@ -44,7 +44,7 @@ export const provenanceSchema = z.object({
   ),
 });
 
-/** Which clips a run went through. */
+/** The clips that a run went through. */
 export type Provenance = z.infer<typeof provenanceSchema>;
 
 /** What has entered training counts as training, held out or not. */
@@ -99,7 +99,7 @@ export function requireSameClips(run: string, dataset: Dataset, split: Split): v
   );
 }
 
-/** How the tested clips and those of pretraining meet. */
+/** The overlap of tested clips with those of pretraining. */
 export interface Overlap {
   /** Tested clips that pretraining went through: the same clip, the same bytes, or the same pictures. */
   readonly seen: number;
@@ -137,13 +137,13 @@ export const UNKNOWN = 'unknown';
 /** `source.json` of a fine-tuning run: where its weights came from. */
 export const sourceSchema = z.object({
   kind: z.enum(['random', 'weights']),
-  /** What was given: `random`, a run folder or a file. */
+  /** The source as given: `random`, a run folder or a file. */
   given: z.string(),
   sha256: z.string().nullable(),
   /** Of a checkpoint of this program. */
   step: z.int().nullable(),
   epoch: z.int().nullable(),
-  /** What the weights were trained on, where it is known. */
+  /** The data that the weights were trained on, where it is known. */
   trainedOn: z.array(provenanceSchema).nullable(),
 });
 export type Source = Readonly<z.infer<typeof sourceSchema>>;

@@ -22,13 +22,13 @@ export const RUN_FILES = {
   log: 'log.jsonl',
   metrics: 'metrics.json',
   curves: 'curves.svg',
-  /** What `uscl probe` found, a file a dataset. */
+  /** Results of `uscl probe`, one file for each dataset. */
   probes: 'probes',
   checkpoints: 'checkpoints',
   lock: 'run.lock',
 } as const;
 
-/** What else is in the folder of a fine-tuning run; `finetune/fold-runs.ts` says what each is. */
+/** Further files of a fine-tuning run; `finetune/fold-runs.ts` says what each is. */
 export const FINETUNE_FILES = {
   source: 'source.json',
   folds: 'folds.json',
@@ -41,7 +41,7 @@ export const FINETUNE_FILES = {
 
 export type Task = 'pretrain' | 'finetune';
 
-/** What the run in `folder` does. Errors: `RUN_MISSING`, `RUN_DAMAGED`. */
+/** The task of the run in `folder`. Errors: `RUN_MISSING`, `RUN_DAMAGED`. */
 export function taskOf(folder: string): Task {
   const { task } = readConfigAs(folder, z.looseObject({ task: z.unknown().optional() }));
   return task === 'finetune' ? 'finetune' : 'pretrain';
@@ -52,7 +52,7 @@ export function isRun(folder: string): boolean {
   return existsSync(join(folder, RUN_FILES.config));
 }
 
-/** What every training is asked for. */
+/** Options of every training. */
 export interface RunOptions<Event> {
   /** Dataset folder. */
   readonly dataset: string;

@@ -33,7 +33,7 @@ import { type Config, resolveConfig } from '../runs/config.ts';
 import { backboneOf } from '../models/backbone.ts';
 import { isRun, readRunConfig, RUN_FILES, taskOf } from '../runs/run-folder.ts';
 
-/** Which weights of a run: the best by its score, or the latest. */
+/** The weights of a run to open: the best by its score, or the latest. */
 export type WhichCheckpoint = 'best' | 'last';
 
 /** Weights on disk and the view they were trained with. */

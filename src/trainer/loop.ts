@@ -13,26 +13,26 @@ export interface RunTime {
   readonly step: number;
 }
 
-/** How long a training is. `epochs` are those that begin; `steps` may cut the last one short. */
+/** The length of a training. `epochs` are those that begin; `steps` may cut the last one short. */
 export interface TrainingLength {
   readonly epochs: number;
   readonly steps: number;
   readonly stepsPerEpoch: number;
 }
 
-/** What is trained, and what is to be done around its steps. */
+/** A training: its step, and the work around its steps. */
 export interface Training {
   readonly batchSchedule: TrainingLength;
   readonly config: Pick<Config, 'optimizer' | 'schedule'>;
   /** Makes the step `now` (both numbers from 0) and tells of it. */
   step(now: RunTime, learningRate: number): Promise<void>;
-  /** What is said of a step that left the range of numbers. */
+  /** Words for the error of a step that left the range of numbers. */
   failed(error: UsclError, now: RunTime): Pick<UsclError, 'remedy'> & { readonly where: string };
   /** Scores and saves what is due when `step` steps are done and the epoch with them. */
   endEpoch(epoch: number, step: number): Promise<'saved' | 'not saved' | 'enough'>;
-  /** Whether where the training stands should be saved now, within an epoch. */
+  /** Whether the state should be saved now, within an epoch. */
   isSaveDue(): boolean;
-  /** Saves where the training stands after `step` steps, of which the last was of `epoch`. */
+  /** Saves the state after `step` steps, of which the last was of `epoch`. */
   save(step: number, epoch: number): void;
 }
 

@@ -16,7 +16,7 @@ export interface ModelUse {
   readonly onNote?: (text: string) => void;
 }
 
-/** Which weights an output is of. */
+/** The weights that made an output. */
 export interface ModelIdentity {
   readonly path: string;
   /** Of the file, hex. */

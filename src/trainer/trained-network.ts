@@ -64,7 +64,7 @@ export abstract class TrainedNetwork<
     return this.#optimizer;
   }
 
-  /** How many numbers train, of how many. */
+  /** Counts of parameters: those that train, and all. */
   get size(): { readonly trained: number; readonly parameters: number } {
     const trained = this.#ranges.reduce((sum, [from, to]) => sum + to - from, 0);
     return { trained, parameters: this.parameters.values.length };

@@ -11,7 +11,7 @@ import { drawFrames } from './sampling.ts';
 
 /** One image of a clip. */
 export interface FrameView {
-  /** Which of the frames that are drawn of the clip, from 0: views with the same number show the same frame. */
+  /** Number of the drawn frame, from 0: views with the same number show the same frame. */
   readonly frame: number;
   readonly augment: AugmentConfig;
 }

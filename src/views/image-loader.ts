@@ -11,7 +11,7 @@ import { imageLength } from './config.ts';
 import { finished, imagesOf, openRenderer, type FromWorker, type Renderer } from './work.ts';
 import type { Task, ToWorker, Work, WorkerStart } from './work.ts';
 
-/** What callers of every loader choose. */
+/** Options of every loader. */
 export interface LoaderOptions<Request> {
   /** The batch of step 0, 1, 2, …; null: no more. A pure function, called once a step, ahead of time. */
   readonly schedule: (step: number) => Request | null;
@@ -23,14 +23,14 @@ export interface LoaderOptions<Request> {
   readonly ahead: number;
 }
 
-/** How a loader of its kind uses the machinery. */
+/** The parts that differ between kinds of loaders. */
 export interface LoaderKind<Request, Batch> {
   readonly work: Work;
   /** Images in the largest batch. */
   readonly capacity: number;
   /** The work of a request; throws `RangeError` for one that does not fit. */
   readonly taskOf: (request: Request, step: number) => Task;
-  /** What the caller gets of it; `images` [images, channels, size, size] are those of the task. */
+  /** The batch that the caller gets; `images` [images, channels, size, size] are those of the task. */
   readonly batchOf: (request: Request, task: Task, images: Float32Array) => Batch;
 }
 

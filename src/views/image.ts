@@ -18,7 +18,7 @@ import { createAxis, resamplePlane, setAxis } from './resample.ts';
 import { blurPlanes, cutHoles, paintOutside, sharpenPlanes, warpPlane } from './spatial.ts';
 import { fillGreyTable, toneColour } from './tone.ts';
 
-/** What a renderer needs of a dataset. */
+/** The part of a dataset that a renderer needs. */
 export type FrameSource = Pick<Dataset, 'manifest' | 'clips' | 'readFrame'>;
 
 /** `RangeError` for a clip that is not there. */

@@ -15,12 +15,12 @@ import {
 import { drawMixing, type Mixing } from './mixup.ts';
 import type { ClipPart } from './work.ts';
 
-/** What a batch of views of clips is made of. */
+/** A request for a batch of views of clips. */
 export interface ClipRequest {
   readonly epoch: number;
   /** Number of the batch in its epoch; handed through. */
   readonly index: number;
-  /** Of each stream its clips, at least one and no more than the stream's `most`. */
+  /** The clips of each stream, at least one and no more than the stream's `most`. */
   readonly parts: readonly ClipPart[];
 }
 
@@ -66,7 +66,7 @@ export class ClipLoader extends ImageLoader<ClipRequest, ClipBatch> {
   }
 }
 
-/** What a batch of frames is made of. */
+/** A request for a batch of frames. */
 export interface FrameRequest {
   /** Address of the augmentations: the same frame in another epoch is augmented otherwise. */
   readonly epoch: number;

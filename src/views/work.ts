@@ -11,7 +11,7 @@ import { frameRenderer, type FrameRow } from './frames.ts';
 import type { FrameSource } from './image.ts';
 import { mixImages, type Mixing } from './mixup.ts';
 
-/** What is the same for all batches. */
+/** The work of a thread: everything that is the same for all batches. */
 export type Work =
   | {
       readonly kind: 'clips';
@@ -30,7 +30,7 @@ export interface ClipPart {
   readonly clips: readonly number[];
 }
 
-/** What one batch is made of. */
+/** The task of one batch. */
 export type Task =
   | { readonly kind: 'clips'; readonly parts: readonly ClipPart[] }
   | {
