@@ -9,6 +9,7 @@ export type ErrorKind = 'usage' | 'data' | 'numeric' | 'resource';
 
 const EXIT_CODES: Readonly<Record<ErrorKind, number>> = { usage: 2, data: 3, numeric: 4, resource: 5 };
 
+/** What an error is made of. */
 export interface ErrorDetails {
   readonly kind: ErrorKind;
   /** Stable, upper-case, for programs: `CONFIG_UNKNOWN_KEY`. Never reworded. */
@@ -24,6 +25,10 @@ export interface ErrorDetails {
   readonly facts?: Readonly<Record<string, unknown>> | undefined;
 }
 
+/**
+ * A failure that somebody can cause and mend: what, where, and the way out. Anything else that is thrown is
+ * a defect.
+ */
 export class UsclError extends Error {
   readonly kind: ErrorKind;
   readonly code: string;

@@ -54,6 +54,7 @@ function finalMix(word: number): number {
   return (h ^ (h >>> 16)) >>> 0;
 }
 
+/** A stream of draws at one address, got by `randomAt`: the same whoever asks. */
 export class Random {
   #a: number;
   #b: number;

@@ -11,6 +11,7 @@ import { openBackend } from '../engine/open.ts';
 import { findVideoTools } from '../video/ffmpeg.ts';
 import { packageVersion } from '../runs/environment.ts';
 
+/** One part of the machine, and how to mend it where it is poor or missing. */
 export interface Finding {
   readonly part: string;
   /** `missing`: something does not work without it. `poor`: works, but badly. */
@@ -20,6 +21,7 @@ export interface Finding {
   readonly mend: string | null;
 }
 
+/** What the machine has and lacks. */
 export interface Diagnosis {
   readonly version: string;
   readonly findings: readonly Finding[];

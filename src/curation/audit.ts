@@ -12,6 +12,7 @@ import { matchPicture } from './picture-match.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import type { ClipRecord } from '../dataset/types.ts';
 
+/** Why two clips are suspected, the surest first. */
 export type AuditReason = 'same content' | 'same picture' | 'changed picture' | 'same name';
 
 /** Two clips suspected to be the same. */
@@ -32,6 +33,7 @@ export interface SuspectedPair {
   readonly sameGroup: boolean;
 }
 
+/** A clip that an audit names. */
 export interface AuditedClip {
   /** Index in its dataset. */
   readonly index: number;
@@ -43,6 +45,7 @@ export interface AuditedClip {
   readonly frame: number;
 }
 
+/** What an audit found: suspected pairs within and between datasets. */
 export interface AuditResult {
   readonly format: 'uscl-audit';
   readonly version: 1;
@@ -66,6 +69,7 @@ export interface AuditResult {
   readonly unhashed: number;
 }
 
+/** How suspicious an audit is. */
 export interface AuditOptions {
   /** Default `DUPLICATE_DISTANCE`. */
   readonly distance?: number;

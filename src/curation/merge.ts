@@ -13,6 +13,7 @@ import { splitNames } from './splits.ts';
 import { frameBytes, type ClipDraft, type ClipRecord, type Manifest } from '../dataset/types.ts';
 import { createDataset } from './create-dataset.ts';
 
+/** Which datasets are put together, and how. */
 export interface MergeOptions {
   /** Folders of at least two datasets; clips follow one another in this order. */
   readonly datasets: readonly string[];
@@ -46,6 +47,7 @@ export interface MergedPart {
   readonly splits: readonly string[];
 }
 
+/** What a merged dataset is made of. */
 export interface MergeSummary {
   readonly folder: string;
   readonly manifest: Manifest;

@@ -34,6 +34,7 @@ const splitSchema = z.strictObject({
  */
 export type NamedSplit = Readonly<z.infer<typeof splitSchema>>;
 
+/** What parts a split has: folds, or training, test and validation. */
 export type SplitRequest =
   | { readonly kind: 'folds'; readonly folds: number }
   /** Shares of the clips; the rest trains. */

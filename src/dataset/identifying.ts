@@ -6,6 +6,7 @@
 
 export type IdentifyingKind = 'name' | 'date' | 'number';
 
+/** Texts of one kind that may identify somebody. */
 export interface Identifying {
   readonly kind: IdentifyingKind;
   /** Distinct texts with it. */

@@ -31,6 +31,7 @@ export function openDataset(folder: string): Dataset {
   return new Dataset(folder, manifest, clips);
 }
 
+/** A clip dataset on disk, open for reading. Holds a file: dispose of it. */
 export class Dataset implements Disposable {
   readonly folder: string;
   readonly manifest: Manifest;

@@ -82,6 +82,7 @@ export type ClipRecord = Readonly<z.infer<typeof clipSchema>>;
 /** Identity, the unit that must not be split (a patient), and the class name or null. */
 export type LabelledClip = Pick<ClipRecord, 'id' | 'group' | 'label'>;
 
+/** The form of `manifest.json`. */
 export const manifestSchema = z.strictObject({
   format: z.literal('uscl-dataset'),
   version: z.literal(FORMAT_VERSION),

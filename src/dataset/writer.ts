@@ -22,6 +22,7 @@ export type DatasetStart = Pick<
   'name' | 'licence' | 'citation' | 'homepage' | 'classes' | 'structures' | 'channels' | 'size' | 'made'
 >;
 
+/** What may come with a clip beside its frames. */
 export interface ClipExtras {
   /** Masks of all frames, [frames, height, width] u8: 0 outside, else the structure; asked for after the last frame. */
   readonly masks?: (() => Uint8Array | null) | undefined;
@@ -46,6 +47,7 @@ export type SplitCarrier = (
   clips: readonly Pick<ClipRecord, 'id' | 'group'>[],
 ) => CarriedSplits;
 
+/** What happens to a dataset that is there already. */
 export interface DatasetOptions {
   readonly overwrite?: boolean;
   /**

@@ -4,6 +4,7 @@ import type { Backend } from './core/backend.ts';
 import { openOneDnn } from './onednn/backend.ts';
 import { openReference } from './reference/backend.ts';
 
+/** Which backend is opened, and with how many threads. */
 export interface OpenOptions {
   /** `auto` takes oneDNN when its library is found and the reference otherwise. Default `auto`. */
   readonly kind?: 'auto' | 'onednn' | 'reference' | undefined;

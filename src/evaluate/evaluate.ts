@@ -34,6 +34,7 @@ import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path';
 import { guardWrites, syncFolder, writeFileAtomic } from '../base/files.ts';
 
+/** How a dataset goes through a final model, and how it is scored. */
 export interface EvaluateRunOptions extends ModelUse, EvaluateOptions {
   /** File that says which of the dataset's classes is which of the model's. Without one, equal names. */
   readonly map?: string;

@@ -24,6 +24,7 @@ import type { Ingested } from '../runs/ingested.ts';
 import { backboneOf } from '../models/backbone.ts';
 import { fileHash, RUN_FILES } from '../runs/run-folder.ts';
 
+/** How files that are no dataset are read, as for an ingest. */
 export type FileOptions = Pick<
   ReadOptions,
   'fps' | 'size' | 'crop' | 'fields' | 'allowUnmasked' | 'keyFile' | 'signal'

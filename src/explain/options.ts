@@ -7,6 +7,7 @@ import type { PooledClip } from './clip-pool.ts';
 import type { VideoFormat } from '../video/encode.ts';
 import type { FileOptions, Subject } from './opened-data.ts';
 
+/** Which clips get heat, of which class and layer, and how many pictures are made. */
 export interface CamOptions {
   /** A value or a stage of the network. Default `layer4`. */
   readonly layer?: string;
@@ -20,6 +21,7 @@ export interface CamOptions {
   readonly video?: VideoFormat;
 }
 
+/** How the map of embeddings is laid out (UMAP). */
 export interface MapOptions {
   /** Default 15. */
   readonly neighbours?: number;
@@ -29,6 +31,7 @@ export interface MapOptions {
   readonly seed?: number;
 }
 
+/** Which clips are asked about, and how many of the most alike are shown. */
 export interface NeighboursOptions {
   /** Clips that are asked about: ids, or parts of ids that only one clip has. Default: the first of every class. */
   readonly clips?: readonly string[];
@@ -38,6 +41,7 @@ export interface NeighboursOptions {
   readonly sameGroup?: boolean;
 }
 
+/** What `explain` is told. */
 export interface ExplainOptions {
   /** Run folder of fine-tuning or (map and neighbours only) pretraining, a checkpoint, or a safetensors file. */
   readonly source: string;

@@ -139,6 +139,7 @@ const wholeSchema = z.strictObject({
   saveSeconds: z.number().min(0).default(60),
 });
 
+/** The form of a complete configuration of fine-tuning. */
 export const finetuneSchema = wholeSchema.superRefine((config, context) => {
   const fault = frameViewSchema.safeParse(viewOf(config)).error?.issues[0];
   if (fault !== undefined)
@@ -193,6 +194,7 @@ const KIND: ConfigKind<FinetuneConfig> = {
   guide: 'docs/finetuning.md',
 };
 
+/** Where a configuration of fine-tuning comes from, in layers. */
 export interface FinetuneSources extends GivenLayers {
   /** What the weights bring: a partial configuration of network and view, under all other sources. */
   readonly under?: Readonly<Record<string, unknown>>;

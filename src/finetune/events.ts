@@ -3,6 +3,7 @@ import type { Evaluation } from '../evaluation/scores/evaluation-result.ts';
 import type { EpochEntry } from './epoch-log.ts';
 import type { FoldRunKey } from './fold-runs.ts';
 
+/** What `finetune` tells while it works, told apart by `kind`. */
 export type FinetuneEvent =
   | {
       readonly kind: 'start';
@@ -46,6 +47,7 @@ export type FinetuneEvent =
       readonly seconds: number;
     };
 
+/** How a fine-tuning ended. */
 export interface FinetuneSummary {
   readonly run: string;
   /** False when it was interrupted; it can be resumed. */

@@ -49,6 +49,7 @@ import { Runner } from './runner.ts';
 import { readSource, requireFit } from './source.ts';
 import { TunedNetwork } from './tuned-network.ts';
 
+/** What `finetune` is told. */
 export interface FinetuneOptions extends RunOptions<FinetuneEvent> {
   /** A run folder, a safetensors file of a ResNet, or `random`. */
   readonly source: string;

@@ -23,6 +23,8 @@ export const ARRAYS = {
   U8: Uint8Array,
   BOOL: Uint8Array,
 } as const;
+
+/** Element types, as the format calls them. */
 export type Dtype = keyof typeof ARRAYS;
 
 /** The first eight bytes of a file: the length of the header, little-endian. */
@@ -31,6 +33,7 @@ export const LENGTH_BYTES = 8;
 export const HEADER_LIMIT = 100_000_000;
 export const METADATA_KEY = '__metadata__';
 
+/** A tensor's type, shape and place in the file. */
 export interface TensorEntry {
   readonly name: string;
   readonly dtype: Dtype;
@@ -40,6 +43,7 @@ export interface TensorEntry {
   readonly end: number;
 }
 
+/** What a safetensors file says of its tensors before it holds them. */
 export interface SafetensorsHeader {
   /** In the order of the header. */
   readonly tensors: readonly TensorEntry[];

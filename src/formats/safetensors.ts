@@ -27,6 +27,7 @@ export type { SafetensorsHeader } from './safetensors-header.ts';
 /** Raw elements; F16 and BF16 as their 16 bits, BOOL as bytes. */
 export type TensorData = Exclude<NodeJS.TypedArray, Uint8ClampedArray>;
 
+/** A tensor as it was read. */
 export interface Tensor {
   readonly dtype: Dtype;
   /** Row-major; [] is a scalar. */
@@ -34,6 +35,7 @@ export interface Tensor {
   readonly data: TensorData;
 }
 
+/** A tensor to be written. */
 export interface NamedTensor {
   readonly name: string;
   readonly shape: readonly number[];
@@ -42,6 +44,7 @@ export interface NamedTensor {
   readonly dtype?: Dtype;
 }
 
+/** A safetensors file, read. */
 export interface Safetensors {
   /** In the order of the file's header. */
   readonly tensors: ReadonlyMap<string, Tensor>;

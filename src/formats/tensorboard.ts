@@ -24,6 +24,7 @@ const FILE_PREFIX = 'events.out.tfevents.';
 /** Unwritten bytes are passed to the system at the latest when there are this many. */
 const BUFFER_LIMIT = 1 << 18;
 
+/** Where an event file begins. */
 export interface EventWriterOptions {
   /** First step this process will write: earlier points at or beyond it are superseded. */
   readonly fromStep?: number;
@@ -31,6 +32,7 @@ export interface EventWriterOptions {
   readonly wallTime?: number;
 }
 
+/** Writes scalars as TensorBoard events. Holds a file: `close` it, or dispose of it. */
 export class EventWriter implements Disposable {
   /** The file being written. */
   readonly path: string;

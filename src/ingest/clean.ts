@@ -16,6 +16,7 @@ const MIN_LIT_SHARE = 0.005;
  */
 const SAME = 0.05;
 
+/** Frames of a clip that were left out, by cause. */
 export interface DropCounts {
   black: number;
   /** Of one shade, not black. */

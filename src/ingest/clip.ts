@@ -25,6 +25,7 @@ import { afterLook, framesByMotion, motionOf, only, withEnding } from './frame-s
 /** When a clip without a field is not taken: where it may name a patient, always, or never. */
 export type UnmaskedRule = 'identifying' | 'all' | 'none';
 
+/** How frames are chosen: evenly in time, or where something moves. */
 export type Sampling = 'time' | 'motion';
 
 export interface DecodeSettings extends OpenSettings {

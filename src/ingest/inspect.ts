@@ -22,6 +22,7 @@ export interface Problem {
   readonly about: readonly string[];
 }
 
+/** What there is to know of a dataset at a glance: counts, sizes, problems. */
 export type Inspection = ReturnType<typeof inspectDataset>;
 
 /** Mean absolute difference in grey levels between first, middle and last frame below which a clip hardly moves. */

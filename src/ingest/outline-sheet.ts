@@ -20,6 +20,7 @@ const TILE = 240;
 const CAPTION = 16;
 const GAP = 6;
 
+/** Size of the picture, and what is on it. */
 export interface OutlineSheet {
   readonly width: number;
   readonly height: number;

@@ -27,6 +27,7 @@ export interface AlikeReport {
   readonly pairs: readonly { readonly a: string; readonly b: string; readonly distance: number | null }[];
 }
 
+/** What became of the sources of an ingest. */
 export interface IngestSummary {
   readonly folder: string;
   readonly manifest: Manifest;

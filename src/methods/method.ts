@@ -149,6 +149,7 @@ export interface MethodDeclaration<Options> {
   readonly needsLabels?: boolean;
   /** Whether labels can change the loss. */
   readsLabels(options: Options): boolean;
+  /** Opens the method for one run. */
   open(options: Options, given: MethodGiven): OpenMethod;
   /** For a methods section: how a run was pretrained, what the loss was. Goes on after "was pretrained from random weights". */
   describe(options: Options, facts: RunFacts): string;

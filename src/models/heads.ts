@@ -23,6 +23,7 @@ export interface HeadLayer {
   readonly relu?: boolean;
 }
 
+/** Sizes of a projection head. */
 export interface ProjectionHead {
   /** Features of the hidden layer. USCL: 512. */
   readonly hidden: number;
@@ -30,12 +31,14 @@ export interface ProjectionHead {
   readonly dim: number;
 }
 
+/** What a classifier tells apart, and from what. */
 export interface ClassifierHead {
   readonly classes: number;
   /** `representation`: h branches from r, as in the paper's figure. `projection`: from z, as in its code. */
   readonly input: 'representation' | 'projection';
 }
 
+/** The heads of a pretraining network. */
 export interface Heads {
   /** Linear–ReLU–Linear from r, or null for none. */
   readonly projection: ProjectionHead | null;

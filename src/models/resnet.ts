@@ -7,9 +7,13 @@
 import { usageError, type UsclError } from '../base/errors.ts';
 import { inferShapes, INPUT, type Network, type Node } from '../engine/core/network.ts';
 
+/** Layers of the ResNets there are. */
 export const RESNET_DEPTHS = [18, 34, 50] as const;
+
+/** How many layers a ResNet has. */
 export type ResNetDepth = (typeof RESNET_DEPTHS)[number];
 
+/** Images that a ResNet takes, and how wide it is. */
 export interface ResNetOptions {
   /** Channels of the image: 1 for grey, 3 for colour (or grey copied three times). */
   readonly channels: 1 | 3;

@@ -16,6 +16,7 @@ import { objectiveError, requireLabels, requireLength, UNLABELLED } from './argu
  */
 export type CrossEntropyReduction = 'mean' | 'sum-of-views';
 
+/** Loss of the labelled rows, and how many of them are named rightly. */
 export interface CrossEntropyResult {
   readonly loss: number;
   /** Labelled rows whose highest score is their label's (the first of equal scores counts as highest). */

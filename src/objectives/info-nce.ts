@@ -16,6 +16,7 @@
 import { objectiveError, requireCount, requireLength, requireTemperature } from './arguments.ts';
 import { backThroughNorm, directionsOf, type Directions } from './cosine.ts';
 
+/** Loss, and how well queries find their keys. */
 export interface InfoNceResult {
   readonly loss: number;
   /** Share of queries whose key is strictly more similar than every allowed negative; 0 when all is one point. */

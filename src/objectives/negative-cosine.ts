@@ -11,6 +11,7 @@
 import { requireCount, requireLength } from './arguments.ts';
 import { backThroughNorm, directionsOf, type Directions } from './cosine.ts';
 
+/** Loss, and how far embeddings are spread. */
 export interface NegativeCosineResult {
   readonly loss: number;
   /**

@@ -13,6 +13,7 @@
 import { objectiveError, requireClasses, requireLength } from './arguments.ts';
 import { highest } from './soft-cross-entropy.ts';
 
+/** Loss of the rows that were taken, and how many those are. */
 export interface PseudoLabelResult {
   readonly loss: number;
   /** Rows whose weak view is at or above the threshold. */

@@ -9,6 +9,7 @@
  */
 import { objectiveError, requireClasses, requireLength } from './arguments.ts';
 
+/** Weighted loss, and how many rows are named rightly. */
 export interface SoftCrossEntropyResult {
   /** Weighted mean over rows; 0, with a zero gradient, where all weights are 0. */
   readonly loss: number;

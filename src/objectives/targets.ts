@@ -12,6 +12,7 @@ export interface RowMixing {
   readonly weight: ArrayLike<number>;
 }
 
+/** What targets are made of. */
 export interface TargetOptions {
   /**
    * ε in 0…1 of label smoothing (Szegedy et al., CVPR 2016): a label becomes 1 − ε + ε/C, every other class ε/C, as

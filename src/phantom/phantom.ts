@@ -13,6 +13,7 @@ import { drawPatient, PHANTOM_FPS } from './nuisance.ts';
 import { PHANTOM_CLASSES, type PhantomClass } from './parameters.ts';
 import { simulateClip } from './simulate.ts';
 
+/** How many simulated clips are made, and of what. */
 export interface PhantomOptions {
   /** Folder of the dataset to make. */
   readonly out: string;

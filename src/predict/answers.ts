@@ -55,6 +55,7 @@ const failedSchema = z.strictObject({
   remedy: z.string(),
 });
 
+/** The form of what a model says of files. */
 export const filePredictionsSchema = z.strictObject({
   format: z.literal('uscl-file-predictions'),
   version: z.literal(1),

@@ -43,6 +43,7 @@ export interface PredictOptions extends Omit<ReadOptions, 'signal'> {
   readonly signal?: AbortSignal;
 }
 
+/** Who hears of each clip and each file that could not be read, in order. */
 export interface PredictVisitor {
   /** `path` is for the screen alone where `clip.name` is another. */
   clip(clip: FilePrediction, path: string): void | Promise<void>;

@@ -112,6 +112,7 @@ export interface FeedOptions extends ScheduleOptions {
   readonly from: { readonly step: number };
 }
 
+/** Batches of a run, in order. */
 export interface Feed extends AsyncDisposable {
   /** The next batch; its images are valid until the next call. */
   next(): Promise<StepBatch>;

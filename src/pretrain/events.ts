@@ -22,6 +22,7 @@ export type PretrainEvent =
   | { readonly kind: 'score'; readonly entry: ValidationEntry | KnnEntry; readonly best: boolean }
   | { readonly kind: 'checkpoint'; readonly path: string };
 
+/** How a pretraining ended. */
 export interface RunSummary {
   readonly run: string;
   /** False when the run was interrupted; it can be resumed. */

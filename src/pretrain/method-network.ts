@@ -44,6 +44,7 @@ export interface Networked {
   readonly opened: Pick<OpenedMethod, 'method' | 'open'>;
 }
 
+/** The networks of an opened method, in training. Owns native memory: dispose of it. */
 export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
   readonly method: Method;
   readonly open: OpenMethod;

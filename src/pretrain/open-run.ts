@@ -34,6 +34,7 @@ import { type OpenedMethod, openMethod } from './open-method.ts';
 import { requireSameConfig, requireSameFile, restoreRun, resultConfig } from './resume.ts';
 import { Scorer } from './scorer.ts';
 
+/** What `pretrain` is told. */
 export interface PretrainOptions extends RunOptions<PretrainEvent> {
   /** Name of an installed method, or a method, which is installed. Default: what the configuration says. */
   readonly method?: string | Method;

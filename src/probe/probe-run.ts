@@ -33,6 +33,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomic } from '../base/files.ts';
 
+/** How a run is probed. */
 export interface ProbeRunOptions {
   /** Default `best`. */
   readonly checkpoint?: WhichCheckpoint;

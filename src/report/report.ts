@@ -15,6 +15,7 @@ import type { Paired } from './comparison.ts';
 import { leading } from './scores.ts';
 import { isScored, readSubject, type ScoredSubject, type Subject } from './subject.ts';
 
+/** What goes into a report. */
 export interface ReportOptions {
   /** Datasets of the runs: their terms are told, and frames of mistakes are shown. Default none. */
   readonly datasets?: readonly string[];
@@ -32,6 +33,7 @@ export interface ReportOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What a report was made of. */
 export interface ReportSummary {
   readonly format: 'uscl-report';
   readonly version: 1;

@@ -83,11 +83,13 @@ export type CheckpointState = Omit<
   'format' | 'version' | 'sha256' | 'contents'
 >;
 
+/** A checkpoint that was read and verified: where the run stood, and its tensors. */
 export interface Checkpoint extends CheckpointState {
   readonly contents: 'full' | 'weights';
   readonly tensors: Weights;
 }
 
+/** A float32 tensor by name, row-major. */
 export interface NamedArray {
   readonly name: string;
   readonly shape: readonly number[];

@@ -32,6 +32,7 @@ export interface GivenLayers {
   readonly overrides?: unknown;
 }
 
+/** A configuration file, read. */
 export interface ConfigFile {
   readonly path: string;
   readonly text: string;

@@ -213,6 +213,7 @@ export function methodOptions({ method }: Pick<Config, 'method'>): Readonly<Reco
   return options;
 }
 
+/** Where a configuration of pretraining comes from, in layers. */
 export interface ConfigSources extends GivenLayers {
   /** Name of the method. Where another source names one too, it must be the same. */
   readonly method?: string;

@@ -12,6 +12,7 @@ import type { Config } from './config.ts';
 /** Label index of a clip whose label is not read. */
 const UNLABELLED = -1;
 
+/** Which clips train, which validate, whose label is read. */
 export interface Split {
   /** Indices into the dataset's clips that an epoch goes through, ascending. */
   readonly training: readonly number[];

@@ -14,6 +14,7 @@ import { type Checkpoint, CHECKPOINTS, readCheckpoint, restoreWeights } from '..
 import { backboneOf } from '../models/backbone.ts';
 import { RUN_FILES } from '../runs/run-folder.ts';
 
+/** How a model is compiled. */
 export interface ModelOptions {
   /** Images at a time. Default 32. */
   readonly batch?: number;

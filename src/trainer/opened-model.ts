@@ -8,6 +8,7 @@ import { fillWholeView } from '../views/whole.ts';
 import { type Model, openModel } from './classifier.ts';
 import { fileHash } from '../runs/run-folder.ts';
 
+/** What a model runs on. */
 export interface ModelUse {
   readonly backend?: 'auto' | 'onednn' | 'reference';
   readonly threads?: number;

@@ -18,6 +18,7 @@ export interface StepSeconds {
   optimizer: number;
 }
 
+/** What one optimizer step did. */
 export interface StepResult<Losses> {
   /** Of each batch of the step. */
   readonly losses: readonly Losses[];
@@ -26,6 +27,10 @@ export interface StepResult<Losses> {
   readonly seconds: StepSeconds;
 }
 
+/**
+ * Parameters, optimizer and plans of one network in training; a subclass says what a batch and its loss
+ * are.
+ */
 export abstract class TrainedNetwork<
   Batch extends { readonly clipIds: readonly string[] },
   Losses extends { readonly loss: number },

@@ -149,6 +149,7 @@ function requireChannels(
   }
 }
 
+/** The keys under `view` of a pretraining. */
 export const viewSchema = z
   .strictObject({
     ...grid,
@@ -167,7 +168,10 @@ export const viewSchema = z
  */
 export type ViewConfig = z.infer<typeof viewSchema>;
 
+/** What happens to each image. */
 export type AugmentConfig = ViewConfig['augment'];
+
+/** How frames become a pair: sample pair generation. */
 export type SpgConfig = ViewConfig['spg'];
 
 /**
@@ -193,6 +197,7 @@ export type FrameViewConfig = z.infer<typeof frameViewSchema>;
 /** What one augmented image is made with. */
 export type ImageConfig = Omit<ViewConfig, 'spg'>;
 
+/** The keys under `batch`. */
 export const batchSchema = z
   .strictObject({
     /** Clips in a full batch. One clip alone has nothing to be contrasted with. */

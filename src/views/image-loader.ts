@@ -43,6 +43,7 @@ interface Pending<Request> {
   wake: (() => void) | null;
 }
 
+/** Batches of images made ahead by threads. Owns threads and memory: `close` it, or dispose of it. */
 export class ImageLoader<Request, Batch> implements AsyncDisposable {
   /** Seconds that callers of `next()` waited for a batch so far (with 0 workers: for its making). */
   secondsWaited = 0;

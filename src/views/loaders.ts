@@ -24,6 +24,7 @@ export interface ClipRequest {
   readonly parts: readonly ClipPart[];
 }
 
+/** A batch of views of clips. */
 export interface ClipBatch extends ClipRequest {
   /**
    * Normalised images [images, channels, size, size]: stream by stream, of each stream view 0 of all clips, then view 1, ….
@@ -32,6 +33,7 @@ export interface ClipBatch extends ClipRequest {
   readonly images: Float32Array;
 }
 
+/** Clips that come into every batch with the same views. */
 export interface ClipStream {
   readonly views: ClipViews;
   /** Most clips of it in a batch. */
@@ -43,6 +45,7 @@ export interface ClipLoaderOptions extends LoaderOptions<ClipRequest> {
   readonly streams: readonly ClipStream[];
 }
 
+/** Views of clips, in batches of one or several streams. */
 export class ClipLoader extends ImageLoader<ClipRequest, ClipBatch> {
   /**
    * Opens the dataset and starts the workers, which begin at once with the first batches.
@@ -76,6 +79,7 @@ export interface FrameRequest {
   readonly rows: readonly FrameRow[];
 }
 
+/** A batch of frames. */
 export interface FrameBatch extends FrameRequest {
   /** [N, channels, size, size], normalised, mixed where asked. Overwritten after the next `next()`. */
   readonly images: Float32Array;
@@ -91,6 +95,7 @@ export interface FrameLoaderOptions extends LoaderOptions<FrameRequest> {
   readonly mixup: number | null;
 }
 
+/** Augmented single frames, in batches, mixed where it is asked for. */
 export class FrameLoader extends ImageLoader<FrameRequest, FrameBatch> {
   /**
    * Opens the dataset and starts the workers, which begin at once with the first batches.

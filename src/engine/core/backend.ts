@@ -8,6 +8,7 @@
  */
 import type { Network, ParameterSpec, StatisticSpec } from './network.ts';
 
+/** What a plan computes in. Its input, outputs and gradients, and parameters, are f32 in both. */
 export type Precision = 'f32' | 'bf16';
 
 /** Weights of one network: f32 masters, gradients and running statistics, flat, host-visible. */
@@ -29,6 +30,7 @@ export interface Vector extends Disposable {
 /** Half-open element ranges [start, end) of a flat vector, ascending and disjoint. */
 export type Ranges = readonly (readonly [start: number, end: number])[];
 
+/** How a network is compiled. */
 export interface PlanOptions {
   /** Images in one execution. */
   readonly batch: number;
@@ -63,6 +65,7 @@ export interface PlanOptions {
   readonly fold?: boolean;
 }
 
+/** A network compiled for one batch size. Owns native memory: dispose of it. */
 export interface Plan extends Disposable {
   readonly batch: number;
   /** [batch, ...shape of the network's input] f32, row-major: write the images here, then call `forward`. */
@@ -90,6 +93,7 @@ export interface Plan extends Disposable {
   profile(): readonly KernelTime[];
 }
 
+/** Seconds in one kernel of one node, over all its calls. */
 export interface KernelTime {
   readonly node: string;
   readonly kernel: string;
@@ -97,6 +101,7 @@ export interface KernelTime {
   readonly seconds: number;
 }
 
+/** One update by Adam or AdamW, in place, as PyTorch defines them. */
 export interface AdamStep {
   readonly values: Float32Array;
   readonly gradients: Float32Array;
@@ -117,6 +122,7 @@ export interface AdamStep {
   readonly gradientScale: number;
 }
 
+/** One update by SGD, in place, as PyTorch defines it; the first `step` is 1. */
 export interface SgdStep {
   readonly values: Float32Array;
   readonly gradients: Float32Array;
@@ -130,6 +136,7 @@ export interface SgdStep {
   readonly gradientScale: number;
 }
 
+/** What a backend runs on. */
 export interface BackendDescription {
   readonly name: string;
   /** Library and version, e.g. `oneDNN 2.6.3`. */
@@ -140,6 +147,10 @@ export interface BackendDescription {
   readonly precisions: readonly Precision[];
 }
 
+/**
+ * What computes: makes parameters, compiles networks, updates vectors. Owns native memory: dispose of it
+ * last.
+ */
 export interface Backend extends Disposable {
   describe(): BackendDescription;
   /** Zeroed; initialise through `models`. */

@@ -6,6 +6,7 @@
 import { UsclError } from '../../base/errors.ts';
 import { INPUT, inferShapes, inputsOf, parameterSpecs, type Network, type Node } from './network.ts';
 
+/** A network in two parts that together are the whole. */
 export interface CutNetwork {
   /** From the image to the value, its first output; outputs of the whole that lie below follow. */
   readonly below: Network;

@@ -5,12 +5,14 @@
  */
 import { UsclError } from '../../base/errors.ts';
 
+/** The name of a network's input as nodes refer to it. */
 export const INPUT = 'input';
 
 /** [channels, height, width] of a feature map, or [features] of a vector; the batch is not part of it. */
 export type ValueShape =
   readonly [channels: number, height: number, width: number] | readonly [features: number];
 
+/** A layer by `kind`, with the names of the values that it takes. */
 export type Node =
   /** 2-D convolution, square kernel, no bias. Parameter `<name>.weight` [filters, channels, kernel, kernel]. */
   | {
@@ -52,6 +54,7 @@ export type Node =
   /** Fully connected with bias. Parameters `<name>.weight` [features, inputs], `<name>.bias` [features]. */
   | { readonly kind: 'linear'; readonly name: string; readonly input: string; readonly features: number };
 
+/** A network as data: nodes in order, each after those whose values it takes. */
 export interface Network {
   /** An image, or whatever the part below a cut ends in (`cutNetwork`). */
   readonly input: ValueShape;
@@ -60,8 +63,10 @@ export interface Network {
   readonly outputs: readonly string[];
 }
 
+/** What a parameter is to its layer; decides its starting value. */
 export type ParameterRole = 'convWeight' | 'linearWeight' | 'linearBias' | 'normScale' | 'normShift';
 
+/** One parameter tensor and its place in the flat vector. */
 export interface ParameterSpec {
   /** torchvision's name, e.g. `layer1.0.conv1.weight`. */
   readonly name: string;

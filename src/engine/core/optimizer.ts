@@ -4,6 +4,7 @@
  */
 import type { Backend, Parameters, Ranges, Vector } from './backend.ts';
 
+/** The update rule and its constants, as PyTorch calls them. */
 export type OptimizerConfig =
   | {
       readonly kind: 'adam' | 'adamw';
@@ -21,6 +22,7 @@ export interface ParameterGroup {
   readonly weightDecay: number;
 }
 
+/** An update rule with its state. Owns native memory: dispose of it. */
 export interface Optimizer extends Disposable {
   /** Updates done so far. */
   steps: number;
@@ -30,6 +32,7 @@ export interface Optimizer extends Disposable {
   update(learningRate: number, gradientScale?: number): void;
 }
 
+/** An optimizer for the parameters of `groups`; those in no group stay as they are. */
 export function createOptimizer(
   backend: Backend,
   parameters: Parameters,

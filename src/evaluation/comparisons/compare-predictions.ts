@@ -15,6 +15,7 @@ import { DRAWS_AT_ONCE, drawVectors, eachOfClass, eachOverall } from '../scores/
 import { meanVector, summarise, type LevelVectors } from '../scores/score-summary.ts';
 import { scoreRate, type ScoredRate } from '../scores/scored-rate.ts';
 
+/** How two runs are compared. */
 export interface CompareOptions extends EvaluateOptions, ComparableOptions {
   /** What the two are called. Default `a` and `b`. */
   readonly names?: readonly [a: string, b: string];

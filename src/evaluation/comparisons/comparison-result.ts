@@ -78,6 +78,7 @@ const sideSchema = z.strictObject({
   optimistic: z.boolean(),
 });
 
+/** The form of a comparison. */
 export const comparisonSchema = z.strictObject({
   format: z.literal('uscl-comparison'),
   version: z.literal(1),

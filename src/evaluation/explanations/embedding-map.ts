@@ -10,6 +10,7 @@ import { dataError, usageError, UsclError } from '../../base/errors.ts';
 import { randomAt } from '../../base/random.ts';
 import { eachRow } from '../features/matrix.ts';
 
+/** How the plane is laid out. */
 export interface EmbeddingMapOptions {
   /** Clips that count as near; more show coarser structure. Default 15, fewer where there are few clips. */
   readonly neighbours?: number;
@@ -21,6 +22,7 @@ export interface EmbeddingMapOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Clips laid out on a plane, near ones near. */
 export interface EmbeddingMap {
   /** [clips, 2]. */
   readonly points: Float64Array;

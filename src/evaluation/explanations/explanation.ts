@@ -104,6 +104,7 @@ const neighboursSchema = z.strictObject({
 });
 export type NeighbourExplanation = Readonly<z.infer<typeof neighboursSchema>>;
 
+/** The form of `explain.json`. */
 export const explanationSchema = z.strictObject({
   format: z.literal('uscl-explanation'),
   version: z.literal(1),

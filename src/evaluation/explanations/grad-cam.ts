@@ -15,6 +15,7 @@ import { OUTPUTS } from '../../models/heads.ts';
 /** The last feature map before pooling, where the method is at its best: features are few and know most. */
 export const CAM_LAYER = 'layer4';
 
+/** Where heat is taken from, and how many images go at a time. */
 export interface CamPlanOptions {
   /** Name of a value, or of a stage (`layer3`), which stands for its last value. Default `layer4`. */
   readonly layer?: string;
@@ -146,6 +147,7 @@ function softmax(logits: Float32Array): Float32Array {
 /** [channels, height, width] of a feature map. */
 export type MapShape = readonly [channels: number, height: number, width: number];
 
+/** Size of a map or picture. */
 export interface Grid {
   readonly width: number;
   readonly height: number;

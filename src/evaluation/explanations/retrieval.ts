@@ -6,6 +6,7 @@ import { dataError } from '../../base/errors.ts';
 import type { MapExplanation } from './explanation.ts';
 import { columnStatistics, normaliseRows, standardise, timesTransposed } from '../features/matrix.ts';
 
+/** A clip that is like the one asked about, and how much. */
 export interface Neighbour {
   /** Index of the clip. */
   readonly clip: number;
@@ -13,6 +14,7 @@ export interface Neighbour {
   readonly similarity: number;
 }
 
+/** Which clips may answer, and how many do. */
 export interface NeighbourOptions {
   /** How many, fewer where there are not so many. Default 8. */
   readonly count?: number;

@@ -35,6 +35,7 @@ export interface EmbeddingSource {
   readFrame(clip: ClipRecord, frame: number, target?: Uint8Array): Uint8Array;
 }
 
+/** Which frames are embedded, and how they become inputs. */
 export interface EmbedOptions {
   /** Frames taken of each clip; all of a clip that has fewer. Default 8. */
   readonly framesPerClip?: number;

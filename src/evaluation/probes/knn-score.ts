@@ -12,6 +12,7 @@ import { confusionMatrix, scoresOfConfusion, type Scores } from '../scores/metri
 import type { ProbeSettings } from './probe-result.ts';
 import { comparableRows } from '../explanations/retrieval.ts';
 
+/** Scores of clips, each read from its nearest neighbours of other groups. */
 export interface KnnScore extends Scores {
   readonly clips: number;
   /** Clips left out for want of a label. */

@@ -75,6 +75,7 @@ const probeSettingsSchema = z.strictObject({
  */
 export type ProbeSettings = Readonly<z.infer<typeof probeSettingsSchema>>;
 
+/** The form of a probe's result. */
 export const probeResultSchema = z.strictObject({
   format: z.literal('uscl-probe'),
   version: z.literal(1),
@@ -117,6 +118,7 @@ const differencesSchema = z.strictObject(
 );
 const readerDifferencesSchema = z.strictObject({ frame: differencesSchema, clip: differencesSchema });
 
+/** The form of two probes compared. */
 export const probeComparisonSchema = z.strictObject({
   format: z.literal('uscl-probe-comparison'),
   version: z.literal(1),

@@ -16,6 +16,7 @@ import { eachOfClass, eachOverall, reasonOf, summarise, vectorsOf } from './scor
 import type { LevelVectors } from './score-summary.ts';
 import { labelRatesOf, scoreRate, testedClips, type ScoredLevel } from './scored-rate.ts';
 
+/** How scores and their intervals are made. */
 export interface EvaluateOptions extends BootstrapOptions {
   /** Bins of the calibration error and the reliability table. Default 15. */
   readonly bins?: number;

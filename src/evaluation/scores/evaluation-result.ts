@@ -112,6 +112,7 @@ export const evaluationSettingsSchema = z.strictObject({
 });
 export type EvaluationSettings = Readonly<z.infer<typeof evaluationSettingsSchema>>;
 
+/** The form of an evaluation. */
 export const evaluationSchema = z.strictObject({
   format: z.literal('uscl-evaluation'),
   version: z.literal(1),

@@ -33,6 +33,7 @@ export interface PlannedClip {
   readonly maskReading?: MaskReading;
 }
 
+/** A source that does not become a clip, and why. */
 export interface Rejection {
   /** For the screen. */
   readonly source: string;

@@ -10,6 +10,7 @@ import type { CsvRow } from '../../formats/csv.ts';
 import { accessComplaint, compareNatural, joinRelative } from '../common/paths.ts';
 import type { IngestPlan, PlannedClip, Rejection } from '../common/ingest-plan.ts';
 
+/** What can be chosen of a public set. */
 export interface RecipeOptions {
   /** What to label the clips with, where a set has several answers. */
   readonly label?: string | undefined;
@@ -33,6 +34,7 @@ export interface RecipeContext {
 /** What a recipe finds in a folder. Name, licence and origin only where they depend on what is in it; lists are empty by default. */
 export type RecipePlan = Partial<IngestPlan> & Pick<IngestPlan, 'classes' | 'clips' | 'notes'>;
 
+/** What is known of a public set: what it is, where it is from, its terms, how it is read. */
 export interface Recipe<Name extends string = string> {
   readonly name: Name;
   /** What the set is, in one line. */

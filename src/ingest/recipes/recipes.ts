@@ -20,8 +20,10 @@ export type { Recipe, RecipeOptions } from './recipe.ts';
 
 const TABLE = [pocus, covidBlues, gallbladder, us4, butterfly, busi, masks, frames] as const;
 
+/** The name of a public set, as `--recipe` takes it. */
 export type RecipeName = (typeof TABLE)[number]['name'];
 
+/** All names, in the order in which they are listed. */
 export const RECIPES: readonly RecipeName[] = TABLE.map(({ name }) => name);
 
 /** What there is to know of a recipe, without running it. */
