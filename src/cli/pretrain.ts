@@ -54,7 +54,7 @@ Ctrl-C finishes the step, saves a checkpoint and exits with 130; --resume goes o
         output.result(summary);
         if (!summary.complete)
           throw new Stopped(
-            `Stopped at step ${summary.step} of ${summary.steps}; the checkpoint is saved. Go on with --resume.`,
+            `Stopped at step ${summary.step} of ${summary.steps}; the checkpoint is saved. Go on with --resume${options.method === undefined ? '' : ` --method ${options.method}`}.`,
           );
         output.print(describeSummary(summary));
       }),

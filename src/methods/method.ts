@@ -5,6 +5,7 @@
  * no other method.
  */
 import type { z } from 'zod';
+import { checkMethod } from './check.ts';
 import type { Parameters } from '../engine/core/backend.ts';
 import type { Network } from '../engine/core/network.ts';
 import type { ClipViews } from '../views/clip-views.ts';
@@ -168,8 +169,12 @@ export interface Method extends Omit<
   describe(options: unknown, facts: RunFacts): string;
 }
 
-/** The method that a declaration describes: its options are parsed by its own schema wherever they come in. */
+/**
+ * The method that a declaration describes: its options are parsed by its own schema wherever they come in. Error:
+ * `METHOD_INVALID` for a declaration that does not hold.
+ */
 export function defineMethod<Options>(declaration: MethodDeclaration<Options>): Method {
+  checkMethod(declaration, `the method ${declaration.name}`);
   const parsed = (given: unknown): Options => declaration.options.parse(given);
   return {
     ...declaration,

@@ -2,6 +2,7 @@
  * Opens a method for the clips of a run, and checks that the run has what it asks for. Errors name the method, its
  * faulty part and the remedy. They are found before anything is written.
  */
+import { z } from 'zod';
 import { messageOf, usageError, UsclError } from '../base/errors.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import type { ClipRecord } from '../dataset/types.ts';
@@ -46,6 +47,7 @@ export function openMethod(
   };
   if (method.needsLabels === true) requireLabels(method, reads, drawn);
   const open = guarded(method, 'open', () => method.open(options, given));
+  requireOpen(method, open);
   const split = reads ? drawn : withoutLabels(drawn);
   if (!open.online.network.outputs.includes(OUTPUTS.features))
     throw methodError(
@@ -64,14 +66,61 @@ export function guarded<Result>(method: Method, part: string, run: () => Result)
     return run();
   } catch (thrown) {
     if (thrown instanceof UsclError) throw thrown;
+    const place = placeOf(thrown);
     throw methodError(
       'METHOD_FAILED',
       method,
-      `failed in ${part}: ${messageOf(thrown)}`,
-      'Mend the method; the stack of the error is its cause.',
+      `failed in ${part}: ${messageOf(thrown).replace(/\.$/, '')}`,
+      place === null ? 'Mend that part of the method.' : `Mend the method at ${place}.`,
       thrown,
     );
   }
+}
+
+/** `my-method.js:12:5`: the innermost place of an error's stack that is no part of Node.js. */
+function placeOf(thrown: unknown): string | null {
+  const stack = thrown instanceof Error ? (thrown.stack ?? '') : '';
+  const frame = stack.split('\n').find((line) => /^\s+at /.test(line) && !line.includes('node:'));
+  return /([^/\\\s(]+:\d+:\d+)\)?$/.exec(frame ?? '')?.[1] ?? null;
+}
+
+const views = z.array(z.int().min(0));
+const call = z.custom((value) => typeof value === 'function', 'must be a function');
+const networkUse = z.looseObject({
+  network: z.looseObject({ nodes: z.array(z.unknown()), outputs: z.array(z.string()) }),
+  views,
+});
+
+/** What a method's `open` has to return. */
+const openSchema = z.looseObject({
+  streams: z.array(
+    z.looseObject({
+      clips: z.enum(['training', 'labelled']),
+      count: z.int().min(1),
+      views: z.union([
+        z.literal('pair'),
+        z.array(z.looseObject({ frame: z.int().min(0), augment: z.looseObject({}) })),
+      ]),
+    }),
+  ),
+  online: networkUse,
+  target: networkUse.optional(),
+  state: z.record(z.string(), z.instanceof(Float32Array)).optional(),
+  losses: call,
+  afterUpdate: call.optional(),
+});
+
+/** Refuses what `open` returned where a part is missing or of another form. Error: `METHOD_INVALID`. */
+function requireOpen(method: Method, open: unknown): void {
+  const issue = openSchema.safeParse(open).error?.issues[0];
+  if (issue === undefined) return;
+  const part = issue.path.map(String).join('.');
+  throw methodError(
+    'METHOD_INVALID',
+    method,
+    `returns something from open that does not hold: ${part === '' ? '' : `${part}: `}${issue.message}`,
+    'Mend that part; docs/methods.md says what open returns.',
+  );
 }
 
 /** An error of a method, by its name. */
@@ -123,7 +172,7 @@ function requireSeen(
   throw wrong(
     missing === undefined
       ? `lets its ${part} network see no view`
-      : `lets its ${part} network see view ${missing}, but its streams make ${count}`,
+      : `lets its ${part} network see view ${missing}, but its streams make ${count} views`,
     `Views count from 0 to ${count - 1} over all streams.`,
   );
 }

@@ -54,15 +54,18 @@ export function resolveLayers<Config>(
   const kind = kindOf([file, overrides, ...settings.map(({ tree }) => tree)].reduce(merged, under.tree));
   const named = given.preset ?? inFile ?? (under.complete ? undefined : 'default');
   let tree: Tree = under.tree;
-  if (named !== undefined) tree = merged(tree, presetIn(kind.presets, named));
-  const known = keyPaths(
-    asTree(kind.schema.parse(merged(under.tree, kind.presets['default'] ?? {})), 'default'),
-  );
+  const preset = named === undefined ? {} : presetIn(kind.presets, named);
+  tree = merged(tree, preset);
+  const start = merged(under.tree, kind.presets['default'] ?? {});
+  const complete = kind.schema.safeParse(start);
+  if (!complete.success) throw configError(complete.error, start, { ...kind, known: [] }, 'preset default');
+  const known = keyPaths(asTree(complete.data, 'default'));
   const check = (where: string): Config => {
     const result = kind.schema.safeParse(tree);
     if (!result.success) throw configError(result.error, tree, { ...kind, known }, where);
     return result.data;
   };
+  if (named !== undefined) check('preset');
   if (given.file !== undefined) {
     tree = merged(tree, file);
     check(given.file.path);

@@ -239,7 +239,7 @@ export function resolveConfig(sources: ConfigSources = {}): Config {
     return {
       schema: configSchema(method),
       presets: method.presets,
-      guide: 'docs/configuration.md',
+      guide: `docs/configuration.md (and uscl methods ${name})`,
       renamed: PRETRAIN_KEYS,
     };
   };

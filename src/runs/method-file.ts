@@ -6,13 +6,14 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { messageOf, usageError } from '../base/errors.ts';
+import { messageOf, usageError, UsclError } from '../base/errors.ts';
 import type { Method } from '../methods/method.ts';
 import { installMethod } from '../methods/registry.ts';
+import { resolveConfig } from './config.ts';
 
 /**
  * Imports and installs the method of a file (JavaScript, ESM). Errors: `METHOD_FILE` for one that cannot be read or
- * imported, `METHOD_INVALID`, `METHOD_NAME_TAKEN`.
+ * imported or exports nothing, `METHOD_INVALID`, `METHOD_NAME_TAKEN`; `CONFIG_UNKNOWN_KEY` and `CONFIG_INVALID` for a preset.
  */
 export async function loadMethod(path: string): Promise<Method> {
   const fault = (thrown: unknown, remedy: string): Error =>
@@ -30,10 +31,18 @@ export async function loadMethod(path: string): Promise<Method> {
   try {
     module = await import(pathToFileURL(resolve(path)).href);
   } catch (thrown) {
-    throw fault(thrown, 'Mend the file until Node.js can import it as an ES module.');
+    if (thrown instanceof UsclError) throw thrown;
+    throw fault(
+      thrown,
+      'Mend the file until Node.js can import it as an ES module (call it .mjs, or say "type": "module" in its package.json).',
+    );
   }
   const sha256 = createHash('sha256').update(text).digest('hex');
   const exported =
     typeof module === 'object' && module !== null && 'default' in module ? module.default : null;
-  return installMethod(exported, { where: path, sha256 });
+  if (exported === null)
+    throw fault('it has no default export', 'Export the method: export default defineMethod(…).');
+  const method = installMethod(exported, { where: path, sha256 });
+  for (const preset of Object.keys(method.presets)) resolveConfig({ method: method.name, preset });
+  return method;
 }

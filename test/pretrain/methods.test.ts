@@ -141,6 +141,11 @@ describe('a method from outside', () => {
     ['options that are no schema', { options: { temperature: 1 } }, 'options'],
     ['no default preset', { presets: {} }, 'presets'],
     [
+      'an option without a default',
+      { options: z.object({ depth: z.int() }) },
+      'options.depth: must have a default',
+    ],
+    [
       'a measurement twice',
       { measurements: [...uscl.measurements, { name: 'correct', over: 'sum' }] },
       '"correct" is named twice',
@@ -209,6 +214,44 @@ describe('a method from outside', () => {
     expect(error).toMatchObject({ code: 'METHOD_RESULT' });
     expect(error.message).toContain(said);
     expect(error.remedy).toContain('loss, contrastive, supervised');
+  });
+
+  test.each<[string, unknown, string]>([
+    ['nothing', undefined, 'expected object'],
+    ['no streams', { online: {} }, 'streams'],
+    ['a stream without a count', { streams: [{ clips: 'training', views: 'pair' }] }, 'streams.0.count'],
+    [
+      'views by another name',
+      { streams: [{ clips: 'training', count: 4, views: 'triple' }] },
+      'streams.0.views',
+    ],
+    ['no online network', { streams: [] }, 'online'],
+    ['state that is no array', { state: { queue: [1, 2] } }, 'state.queue'],
+  ])('whose open returns %s is told which part', async (_, part, said) => {
+    const method = broken('returns-open', {
+      open: (options, given) => {
+        const open = uscl.open(options, given);
+        if (part === undefined) return part as unknown as OpenMethod;
+        const { online, ...rest } = open;
+        const parts = { ...rest, ...(said === 'online' ? {} : { online }), ...(part as object) };
+        return (said === 'streams' ? { online } : parts) as unknown as OpenMethod;
+      },
+    });
+    const error = await refused(method);
+    expect(error).toMatchObject({ code: 'METHOD_INVALID', where: 'method returns-open' });
+    expect(error.message).toContain(said);
+  });
+
+  test('that throws is told where, by the innermost line of its own', async () => {
+    const error = await refused(
+      opening('throws-where', () => ({
+        losses: () => {
+          throw new RangeError('one dot.');
+        },
+      })),
+    );
+    expect(error.message).toBe('The method "throws-where" failed in losses: one dot.');
+    expect(error.remedy).toMatch(/at methods\.test\.ts:\d+:\d+\.$/);
   });
 
   test('that forgets a gradient is told of which output', async () => {
