@@ -141,7 +141,8 @@ function pretrainSummary(subject: PretrainSubject): Html {
   const final = held.at(-1);
   const [rankFirst, rankLast] = [held[0]?.effectiveRank, final?.effectiveRank];
   return html`<p>
-      A backbone (${config.model.backbone}, width ${config.model.width}) was pretrained
+      A backbone (${config.model.backbone}, width ${config.model.width}) was pretrained by
+      ${methodOf(config).title}
       ${training !== undefined && html`on <strong>${counted(training, 'clip')}</strong> of ${data?.name ?? 'a dataset'} `}for
       <strong>${counted(last.step, 'step')}</strong> (${counted(last.epoch + 1, 'epoch')}),
       ${labelsRead(subject) ? 'with labels in the loss' : 'without any label'}.
