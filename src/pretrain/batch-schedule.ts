@@ -30,6 +30,8 @@ export class BatchSchedule implements TrainingLength {
   /** Epochs that the run begins; `training.steps` may cut the last one short. */
   readonly epochs: number;
   readonly stepsPerEpoch: number;
+  /** Clips that fit no batch of an epoch; other ones in another epoch. */
+  readonly leftOut: number;
   readonly #batchesPerEpoch: number;
   readonly #accumulate: number;
   readonly #makeEpoch: (epoch: number) => readonly (readonly number[])[];
@@ -48,6 +50,7 @@ export class BatchSchedule implements TrainingLength {
     this.#others = open.streams.slice(1).map((stream, i) => repeatedPasses(split, stream, seed, i + 1));
     // The number and sizes of batches are the same in every epoch.
     this.#batchesPerEpoch = this.#remembered.batches.length;
+    this.leftOut = split.training.length - this.#remembered.batches.flat().length;
     this.#accumulate = training.accumulate;
     this.stepsPerEpoch = Math.ceil(this.#batchesPerEpoch / training.accumulate);
     this.steps = training.steps ?? training.epochs * this.stepsPerEpoch;

@@ -64,5 +64,10 @@ function remarks({ config, batchSchedule, opened }: OpenRun): string[] {
     found.push(
       'Only one clip is held out: no validation score, because it has nothing to be contrasted with.',
     );
+  const { leftOut } = batchSchedule;
+  if (leftOut > 0 && config.batch.lastBatch === 'keep')
+    found.push(
+      `${leftOut} of ${opened.split.training.length} training clips ${leftOut === 1 ? 'is' : 'are'} left out of each epoch, others each time: a batch of one clip has nothing to be contrasted with.`,
+    );
   return found;
 }

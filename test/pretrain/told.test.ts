@@ -74,6 +74,17 @@ describe('what a person may not have meant', () => {
     expect(others).toEqual([]);
   });
 
+  // 8 clips train: batches of 7 leave one, batches of 4 none, and whoever says drop means it.
+  test.each([
+    ['batch.size=7', '1 of 8 training clips is left out of each epoch'],
+    ['batch.size=4', null],
+    ['batch={size: 7, lastBatch: drop}', null],
+  ])('is said of clips that no batch takes, with %s', async (set, said) => {
+    const notes = await notesOf([set]);
+    if (said === null) expect(notes).toEqual([]);
+    else expect(notes.join()).toContain(said);
+  });
+
   test('is said of a single clip held out, which scores nothing', async () => {
     const single = join(scratch, 'single');
     await tinyDataset(single, { groupSize: 1 });
