@@ -34,7 +34,8 @@ function wrapped(original: string, { id, form, after }: Numbered): string {
     case 'expression':
       return `(__mutant(${id}) ? (${after}) : (${original}))`;
     case 'statement':
-      return `if (!__mutant(${id})) {${original}}`;
+      // In braces of its own: an else that follows belongs to the if before.
+      return `{ if (!__mutant(${id})) {${original}} }`;
     case 'entry':
       return `if (__mutant(${id})) ${after} ${original}`;
   }

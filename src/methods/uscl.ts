@@ -79,7 +79,7 @@ function lossesOf(batch: MethodBatch, given: Options, classes: number): Losses {
     for (let i = 0; i < dO.length; i++) dO[i]! *= given.supervisedWeight;
   }
   return {
-    loss: classes > 0 ? con.loss + given.supervisedWeight * supervised.loss : con.loss,
+    loss: con.loss + given.supervisedWeight * supervised.loss,
     contrastive: con.loss,
     supervised: supervised.loss,
     labelled: supervised.labelled,

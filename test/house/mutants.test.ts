@@ -114,6 +114,24 @@ describe('the copy with every mutant in it', () => {
     expect(text.split('\n')).toHaveLength(SOURCE.split('\n').length);
   });
 
+  test('leaves an else with its if where the statement before it may be left out', () => {
+    const source = `export const told: string[] = [];
+export function tell(x: number): void {
+  if (x > 0) told.push('above');
+  else told.push('below');
+}
+`;
+    const numbered = sitesOf('src/views/x.ts', source).map((site, id) => ({ ...site, id }));
+    const { outputText } = ts.transpileModule(instrumented(source, numbered, './switch.ts'), {
+      compilerOptions: { module: ts.ModuleKind.CommonJS, target: ts.ScriptTarget.ES2022 },
+    });
+    const exported: { told?: string[]; tell?: (x: number) => void } = {};
+    runInNewContext(outputText, { exports: exported, require: () => ({ mutant: () => false }) });
+    exported.tell!(1);
+    exported.tell!(-1);
+    expect([...exported.told!]).toEqual(['above', 'below']);
+  });
+
   test('does something else with any of them, but for those that change nothing', () => {
     const same = sites.filter((_, id) => behaviour(id) === behaviour(-1));
     expect(same.map(told)).toEqual([

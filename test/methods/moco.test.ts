@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { openBackend } from '../../src/engine/open.ts';
 import type { OpenMethod } from '../../src/methods/method.ts';
 import { moco } from '../../src/methods/moco.ts';
+import { infoNce } from '../../src/objectives/info-nce.ts';
 import { MethodNetwork } from '../../src/pretrain/method-network.ts';
 import type { NamedArray } from '../../src/runs/checkpoint.ts';
 import { resolveConfig } from '../../src/runs/config.ts';
@@ -144,8 +145,15 @@ describe('the queue', () => {
   test('stays as it is for held-out clips, which are told from each other', () => {
     const open = opened(4);
     const before = { rows: [...open.state!['queue']!], clips: clipsIn(open) };
-    const { batch } = batchOf(open, [rowsOf(0, 1, 2), rowsOf(0, 1, 2)], 3, false);
-    expect(open.losses(batch).loss).toBeGreaterThan(0);
+    const { batch, outputs, targets } = batchOf(open, [rowsOf(0, 1, 2), rowsOf(0, 1, 2)], 3, false);
+    const [queries, keys] = [outputs.get('projection.2')!, targets.get('projection.2')!];
+    const others = (row: number, key: number): boolean => row !== key;
+    const expected = infoNce(queries, keys, keys, others, 5, 0.2, new Float32Array(queries.length));
+    expect(open.losses(batch)).toEqual({
+      loss: expected.loss,
+      alignment: expected.alignment,
+      pairAccuracy: expected.accuracy,
+    });
     expect({ rows: [...open.state!['queue']!], clips: clipsIn(open) }).toEqual(before);
   });
 });

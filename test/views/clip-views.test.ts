@@ -1,0 +1,155 @@
+import { describe, expect, it } from 'vitest';
+import { cropsAndFlips, wholeFrame } from '../../src/views/augment-levels.ts';
+import { clipRenderer, framesWanted, viewCount } from '../../src/views/clip-views.ts';
+import { imageLength } from '../../src/views/config.ts';
+import { drawFrames } from '../../src/views/sampling.ts';
+import { fillWholeView } from '../../src/views/whole.ts';
+import { clipOf, memoryDataset, viewOf } from './helpers.ts';
+
+const view = viewOf();
+const WHOLE = wholeFrame(view.augment);
+const LENGTH = imageLength(view);
+
+describe('frames for views of single frames', () => {
+  const draws = (frames: number, wanted: number, windowSeconds: number | null = null, count = 4000) =>
+    Array.from({ length: count }, (_, epoch) =>
+      drawFrames(clipOf('clip', { frames, fps: 10 }), wanted, windowSeconds, 1, epoch),
+    );
+
+  it('are different ones, each as often as any other', () => {
+    const uses = new Map<string, number>();
+    for (const drawn of draws(4, 2)) {
+      expect(new Set(drawn).size).toBe(2);
+      uses.set(drawn.join(), (uses.get(drawn.join()) ?? 0) + 1);
+    }
+    // All 12 ordered pairs, 333 times each on average (sd 18).
+    expect(uses.size).toBe(12);
+    for (const count of uses.values()) expect(Math.abs(count - 4000 / 12)).toBeLessThan(90);
+  });
+
+  it('come from one window wherever it lies, and from the whole clip without one', () => {
+    const starts = new Set<number>();
+    // Half a second at 10 frames a second reaches over 6 frames.
+    for (const drawn of draws(20, 6, 0.5)) {
+      const low = Math.min(...drawn);
+      expect([...drawn].sort((a, b) => a - b)).toEqual(Array.from({ length: 6 }, (_, i) => low + i));
+      starts.add(low);
+    }
+    expect([...starts].sort((a, b) => a - b)).toEqual(Array.from({ length: 15 }, (_, i) => i));
+    for (const windowSeconds of [null, 0.5]) {
+      const single = draws(20, 1, windowSeconds).flat();
+      expect(new Set(single)).toEqual(new Set(Array.from({ length: 20 }, (_, i) => i)));
+    }
+  });
+
+  it('come again where the clip has fewer than are wanted', () => {
+    for (const drawn of draws(2, 5, null, 50)) {
+      expect(drawn).toHaveLength(5);
+      expect(drawn.slice(2)).toEqual([drawn[0], drawn[1], drawn[0]]);
+    }
+  });
+
+  it('are those of their address: seed, epoch and clip', () => {
+    const at = (seed: number, epoch: number, id: string) =>
+      drawFrames(clipOf(id, { frames: 1000 }), 1, null, seed, epoch)[0];
+    expect(at(1, 2, 'a')).toBe(at(1, 2, 'a'));
+    expect(new Set([at(1, 2, 'a'), at(2, 2, 'a'), at(1, 3, 'a'), at(1, 2, 'b')]).size).toBe(4);
+  });
+});
+
+describe('a renderer of frame views', () => {
+  const dataset = memoryDataset([{ frames: 6 }, { frames: 9, width: 24, height: 30 }, { frames: 1 }]);
+  const rendered = (views: Parameters<typeof clipRenderer>[2], clips: readonly number[], epoch = 3) => {
+    const target = new Float32Array(viewCount(views) * clips.length * LENGTH).fill(NaN);
+    clipRenderer(dataset, view, views)(clips, 5, epoch, target);
+    return (number: number, clip: number): number[] => {
+      const from = (number * clips.length + clip) * LENGTH;
+      return [...target.subarray(from, from + LENGTH)];
+    };
+  };
+
+  it('shows the drawn frames, view 0 of all clips, then view 1', () => {
+    const clips = [1, 0];
+    const image = rendered(
+      [
+        { frame: 1, augment: WHOLE },
+        { frame: 0, augment: WHOLE },
+      ],
+      clips,
+    );
+    clips.forEach((index, i) => {
+      const clip = dataset.clips[index]!;
+      const frames = drawFrames(clip, 2, null, 5, 3);
+      [1, 0].forEach((frame, number) => {
+        const expected = new Float32Array(LENGTH);
+        fillWholeView(dataset.readFrame(clip, frames[frame]!), clip, view, expected, 0);
+        image(number, i).forEach((value, at) => {
+          // Nothing is augmented, but what is drawn goes another way through the code: to a rounding of a grey level.
+          expect(value).toBeCloseTo(expected[at]!, 1);
+        });
+      });
+    });
+  });
+
+  it('shows the same frame in views of one number, each augmented by its own address', () => {
+    const twice = { frame: 0, augment: WHOLE };
+    const same = rendered([twice, twice], [1]);
+    expect(same(0, 0)).toEqual(same(1, 0));
+    const cropped = { frame: 0, augment: cropsAndFlips({ ...view.augment, cropScale: [0.3, 0.5] }) };
+    const apart = rendered([cropped, cropped], [1]);
+    expect(apart(0, 0)).not.toEqual(apart(1, 0));
+  });
+
+  it('wants as many frames as its highest number, and a still gives its one', () => {
+    const views = [
+      { frame: 2, augment: WHOLE },
+      { frame: 0, augment: WHOLE },
+    ];
+    expect([framesWanted(views), framesWanted('pair'), viewCount(views), viewCount('pair')]).toEqual([
+      3, 1, 2, 2,
+    ]);
+    const image = rendered(views, [2]);
+    expect(image(0, 0)).toEqual(image(1, 0));
+  });
+
+  it('refuses a target of another length', () => {
+    const render = clipRenderer(dataset, view, [{ frame: 0, augment: WHOLE }]);
+    expect(() => {
+      render([0, 1], 1, 1, new Float32Array(LENGTH));
+    }).toThrow('2 clips');
+  });
+});
+
+describe('augmentations in part', () => {
+  const all = viewOf({
+    augment: {
+      blur: { probability: 1 },
+      rotation: { probability: 1 },
+      affine: { probability: 1 },
+      cutout: { probability: 1 },
+      outPainting: { probability: 1 },
+      nonLinearIntensity: { probability: 1 },
+      sharpen: { probability: 1 },
+    },
+  }).augment;
+
+  it('keep crops and flips alone, or nothing', () => {
+    const { cropScale, cropRatio, flip } = all;
+    for (const [augment, kept] of [
+      [cropsAndFlips(all), { cropScale, cropRatio, flip }],
+      [wholeFrame(all), { cropScale: [1, 1], cropRatio: [1, 1], flip: 0 }],
+    ] as const) {
+      expect(augment).toMatchObject({ ...kept, brightness: 0, contrast: 0, saturation: 0, hue: 0 });
+      for (const part of [
+        'blur',
+        'rotation',
+        'affine',
+        'cutout',
+        'outPainting',
+        'nonLinearIntensity',
+        'sharpen',
+      ] as const)
+        expect(augment[part].probability, part).toBe(0);
+    }
+  });
+});
