@@ -205,7 +205,9 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
 /** An output of a network by name. */
 export type Outputs = (name: string) => Float32Array;
 
-const lossesSchema = z.object({ loss: z.number().or(z.nan()) }).catchall(z.number().or(z.nan()));
+/** Whatever is a number, infinite ones and NaN too: those are for the step to tell, with its clips and a way out. */
+const anyNumber = z.custom<number>((value) => typeof value === 'number');
+const lossesSchema = z.object({ loss: anyNumber }).catchall(anyNumber);
 
 /** Copies the views that a network sees into a plan's input; returns their rows. */
 function fill(

@@ -303,6 +303,16 @@ describe('a method from outside', () => {
     expect(error.remedy).toContain('data.labelRate');
   });
 
+  test.each([NaN, Infinity, -Infinity])('whose loss is %d is stopped as any training is', async (loss) => {
+    const method = opening('overflows', ({ losses }) => ({
+      losses: (batch) => ({ ...losses(batch), loss, contrastive: loss }),
+    }));
+    const error = await refused(method);
+    expect(error).toMatchObject({ code: 'NON_FINITE', kind: 'numeric' });
+    expect(error.message).toContain(`The loss is ${loss}`);
+    expect(error.where).toContain('step 1, epoch 0, clips clip');
+  });
+
   test('keeps its state through a step that fails', async () => {
     const counter = new Float32Array(1);
     let calls = 0;
