@@ -104,8 +104,11 @@ export class OpenRun implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.feed[Symbol.asyncDispose]();
-    this.#close();
+    try {
+      await this.feed[Symbol.asyncDispose]();
+    } finally {
+      this.#close();
+    }
   }
 
   #own<Opened extends Disposable>(opened: Opened): Opened {
