@@ -133,7 +133,7 @@ const checkpointSchema = z.strictObject({
 
 /** What a run computes with. */
 export const machine = {
-  /** Of activations; master weights are always f32. auto: the fastest this machine has hardware for. */
+  /** Of activations; master weights are always f32. auto: what a short timing at the start finds faster. */
   precision: z.enum(['auto', 'f32', 'bf16']).default('auto'),
   /** auto: oneDNN where it is found. */
   backend: z.enum(['auto', 'onednn', 'reference']).default('auto'),
