@@ -86,11 +86,11 @@ export interface MethodBatch {
   /** False for held-out clips: no state may change, and gradients go nowhere. */
   readonly training: boolean;
   /** [rows, …] of an output of the online network: the rows of its first view, then of its second, …. */
-  output(name: string): Float32Array;
+  readonly output: (name: string) => Float32Array;
   /** To be filled with ∂loss/∂output, same shape. Every output of the online network needs one in training. */
-  gradient(name: string): Float32Array;
+  readonly gradient: (name: string) => Float32Array;
   /** [rows, …] of an output of the target network. */
-  target(name: string): Float32Array;
+  readonly target: (name: string) => Float32Array;
 }
 
 /** The loss of one batch and every measurement that the method declares. */

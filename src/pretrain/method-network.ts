@@ -11,7 +11,8 @@ import { namedTensors, type TrainingState } from '../runs/checkpoint.ts';
 import type { Config } from '../runs/config.ts';
 import { parameterGroups, TrainedNetwork } from '../trainer/trained-network.ts';
 import { viewCount } from '../views/clip-views.ts';
-import { guarded, methodError, type OpenedMethod } from './open-method.ts';
+import { guarded, methodError } from './method-faults.ts';
+import type { OpenedMethod } from './open-method.ts';
 
 /** A batch as the step needs it. */
 export interface StepBatch {
@@ -94,7 +95,9 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
       const rows = fill(plan, use, views, images);
       plan.forward();
       // A plan is of one size; of a smaller batch only the first rows count.
-      return (name) => plan.output(name).subarray(0, (plan.output(name).length / plan.batch) * rows);
+      return byName(part, use, (name) =>
+        plan.output(name).subarray(0, (plan.output(name).length / plan.batch) * rows),
+      );
     };
     const output = seen('online', online);
     const losses = this.#losses({
@@ -115,12 +118,13 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
     const { online, target } = this.open;
     const filled = new Set<string>();
     const losses = this.#losses({
-      ...{ views, training: true, output: (name) => plan.output(name) },
+      ...{ views, training: true },
+      output: byName('online', online, (name) => plan.output(name)),
       target: target === undefined ? noTarget : this.#targetOf(target, views, images),
-      gradient: (name) => {
+      gradient: byName('online', online, (name) => {
         filled.add(name);
         return plan.outputGradient(name);
-      },
+      }),
     });
     const forgotten = online.network.outputs.find((name) => !filled.has(name));
     if (forgotten === undefined) return losses;
@@ -151,7 +155,7 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
     const plan = this.#training('target', use, views);
     fill(plan, use, views, images);
     plan.forward();
-    return (name) => plan.output(name);
+    return byName('target', use, (name) => plan.output(name));
   }
 
   #training(
@@ -175,7 +179,7 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
   #inference(part: 'online' | 'target', { network, views }: NetworkUse): Plan {
     const [first] = this.open.streams;
     const own = views.filter((view) => view < viewCount(first!.views));
-    const batch = Math.max(1, own.length) * first!.count;
+    const batch = own.length * first!.count;
     return this.planOf(`${part} infer`, network, { batch, mode: 'infer' }, this.#parametersOf(part));
   }
 
@@ -231,6 +235,16 @@ function total(counts: readonly number[]): number {
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
+/** Outputs that are asked for by name. Error: `RangeError` for a name that is none of the network's outputs. */
+function byName(part: 'online' | 'target', { network: { outputs } }: NetworkUse, read: Outputs): Outputs {
+  return (name) => {
+    if (outputs.includes(name)) return read(name);
+    throw new RangeError(
+      `The outputs of the ${part} network are ${outputs.join(', ')}; there is no "${name}".`,
+    );
+  };
+}
+
 function noTarget(name: string): never {
-  throw new RangeError(`There is no target network to read "${name}" from: the method declares none.`);
+  throw new RangeError(`There is no target network to read "${name}" from: open returns none.`);
 }

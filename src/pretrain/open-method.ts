@@ -3,15 +3,15 @@
  * faulty part and the remedy. They are found before anything is written.
  */
 import { z } from 'zod';
-import { messageOf, usageError, UsclError } from '../base/errors.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import type { ClipRecord } from '../dataset/types.ts';
-import type { Method, NetworkUse, OpenMethod } from '../methods/method.ts';
+import type { Method, OpenMethod } from '../methods/method.ts';
 import { backboneOf } from '../models/backbone.ts';
 import { OUTPUTS } from '../models/heads.ts';
 import { type Config, methodOf, methodOptions } from '../runs/config.ts';
 import { type Split, withoutLabels } from '../runs/training-clips.ts';
 import { framesWanted, viewCount } from '../views/clip-views.ts';
+import { guarded, methodError } from './method-faults.ts';
 
 /** A method that is open, and the clips as it may see them. */
 export interface OpenedMethod {
@@ -23,8 +23,8 @@ export interface OpenedMethod {
 
 /**
  * Opens the method of a configuration on the clips of a dataset, split. Errors: `METHOD_MISSING`, `METHOD_FAILED` for what it
- * throws, `METHOD_VIEWS` for views that no clip can give or that do not exist, `METHOD_LABELS` where it needs labels and
- * there are none.
+ * throws, `METHOD_INVALID` for what it does not return, `METHOD_VIEWS` for streams and views that this run cannot give or a
+ * network cannot see, `METHOD_LABELS` where it needs labels and there are none.
  */
 export function openMethod(
   { config, dataset }: { readonly config: Config; readonly dataset: Pick<Dataset, 'clips' | 'manifest'> },
@@ -56,32 +56,10 @@ export function openMethod(
       `does not expose "${OUTPUTS.features}", which is what a pretraining is for`,
       `Name "${OUTPUTS.features}" among the outputs of the online network.`,
     );
-  requireViews(method, open, clips, split);
+  requireStreams(method, open, config.batch.size);
+  requireViews(method, open);
+  requireClips(method, open, clips, split);
   return { method, open, split };
-}
-
-/** Runs a part of a method. Error: `METHOD_FAILED` for whatever it throws that is no error of this program. */
-export function guarded<Result>(method: Method, part: string, run: () => Result): Result {
-  try {
-    return run();
-  } catch (thrown) {
-    if (thrown instanceof UsclError) throw thrown;
-    const place = placeOf(thrown);
-    throw methodError(
-      'METHOD_FAILED',
-      method,
-      `failed in ${part}: ${messageOf(thrown).replace(/\.$/, '')}`,
-      place === null ? 'Mend that part of the method.' : `Mend the method at ${place}.`,
-      thrown,
-    );
-  }
-}
-
-/** `my-method.js:12:5`: the innermost place of an error's stack that is no part of Node.js. */
-function placeOf(thrown: unknown): string | null {
-  const stack = thrown instanceof Error ? (thrown.stack ?? '') : '';
-  const frame = stack.split('\n').find((line) => /^\s+at /.test(line) && !line.includes('node:'));
-  return /([^/\\\s(]+:\d+:\d+)\)?$/.exec(frame ?? '')?.[1] ?? null;
 }
 
 const views = z.array(z.int().min(0));
@@ -123,57 +101,62 @@ function requireOpen(method: Method, open: unknown): void {
   );
 }
 
-/** An error of a method, by its name. */
-export function methodError(
-  code: string,
-  { name }: Method,
-  complaint: string,
-  remedy: string,
-  cause?: unknown,
-): UsclError {
-  return usageError(code, `The method "${name}" ${complaint}.`, remedy, { where: `method ${name}`, cause });
-}
-
-function requireViews(method: Method, open: OpenMethod, clips: readonly ClipRecord[], split: Split): void {
-  const wrong = (complaint: string, remedy: string): UsclError =>
-    methodError('METHOD_VIEWS', method, complaint, remedy);
-  const [first] = open.streams;
+/** The streams: the first is of training clips in the run's batches, and each has a view. */
+function requireStreams(method: Method, { streams }: OpenMethod, batchSize: number): void {
+  const [first] = streams;
   if (first?.clips !== 'training')
-    throw wrong(
+    throw methodError(
+      'METHOD_VIEWS',
+      method,
       'has no first stream of training clips',
       "Let streams begin with one whose clips are 'training'.",
     );
-  if (open.streams.some(({ views }) => viewCount(views) === 0))
-    throw wrong('has a stream with no view', 'Give each stream a view.');
-  const count = open.streams.reduce((sum, { views }) => sum + viewCount(views), 0);
-  for (const [part, use] of Object.entries({ online: open.online, target: open.target }))
-    requireSeen(part, use, count, wrong);
-  const longest = split.training.reduce((most, index) => Math.max(most, clips[index]!.frames), 0);
-  if (open.streams.some(({ clips }) => clips === 'labelled')) requireLabels(method, true, split);
-  for (const { views } of open.streams) {
-    const wanted = framesWanted(views);
-    if (wanted > longest)
-      throw wrong(
-        `asks for ${wanted} different frames of a clip; the longest training clip has ${longest}`,
-        'Ask for fewer frames a clip, or ingest with a higher --fps.',
+  if (first.count !== batchSize)
+    throw methodError(
+      'METHOD_VIEWS',
+      method,
+      `has a first stream of ${first.count} clips a batch; this run has batches of ${batchSize}`,
+      'Let its count be the batchSize that open is given; batch.size of the configuration sets it.',
+    );
+  if (streams.some(({ views }) => viewCount(views) === 0))
+    throw methodError('METHOD_VIEWS', method, 'has a stream with no view', 'Give each stream a view.');
+}
+
+/** The views that networks see: they exist, and one is of the first stream, as all of held-out clips are. */
+function requireViews(method: Method, { streams, online, target }: OpenMethod): void {
+  const [first = 0, ...others] = streams.map(({ views }) => viewCount(views));
+  const count = others.reduce((sum, views) => sum + views, first);
+  for (const [part, use] of Object.entries({ online, target })) {
+    if (use === undefined) continue;
+    const missing = use.views.find((view) => view >= count);
+    if (missing !== undefined)
+      throw methodError(
+        'METHOD_VIEWS',
+        method,
+        `lets its ${part} network see view ${missing}, but its streams make ${count} views`,
+        `Views count from 0 to ${count - 1} over all streams.`,
+      );
+    if (use.views.every((view) => view >= first))
+      throw methodError(
+        'METHOD_VIEWS',
+        method,
+        `lets its ${part} network see no view of its first stream`,
+        `Let it see one of views 0 to ${first - 1}: held-out clips come as the first stream's views alone.`,
       );
   }
 }
 
-function requireSeen(
-  part: string,
-  use: NetworkUse | undefined,
-  count: number,
-  wrong: (complaint: string, remedy: string) => UsclError,
-): void {
-  if (use === undefined) return;
-  const missing = use.views.find((view) => !Number.isInteger(view) || view < 0 || view >= count);
-  if (use.views.length > 0 && missing === undefined) return;
-  throw wrong(
-    missing === undefined
-      ? `lets its ${part} network see no view`
-      : `lets its ${part} network see view ${missing}, but its streams make ${count} views`,
-    `Views count from 0 to ${count - 1} over all streams.`,
+/** The clips that the streams ask for: labelled ones where they need some, and as long as they have to be. */
+function requireClips(method: Method, open: OpenMethod, clips: readonly ClipRecord[], split: Split): void {
+  if (open.streams.some((stream) => stream.clips === 'labelled')) requireLabels(method, true, split);
+  const longest = split.training.reduce((most, index) => Math.max(most, clips[index]!.frames), 0);
+  const wanted = open.streams.reduce((most, { views }) => Math.max(most, framesWanted(views)), 0);
+  if (wanted <= longest) return;
+  throw methodError(
+    'METHOD_VIEWS',
+    method,
+    `asks for ${wanted} different frames of a clip; the longest training clip has ${longest}`,
+    'Ask for fewer frames a clip, or ingest with a higher --fps.',
   );
 }
 

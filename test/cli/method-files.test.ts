@@ -128,6 +128,22 @@ describe('a method from a file', () => {
     expect(stderr).toContain(way);
   });
 
+  test('that throws is named with the line of its file, also where this program throws for it', async () => {
+    const asking = code
+      .replace('batch.output(OUTPUTS.projection)', "batch.output('nope')")
+      .replaceAll('my-simclr', 'my-asking');
+    writeFileSync(join(scratch, 'asking.js'), asking);
+    const lines = asking.split('\n');
+    const line = lines.findIndex((text) => text.includes("batch.output('nope')")) + 1;
+    const method = ['--method', './asking.js'];
+    const { code: exit, stderr } = await run('pretrain', 'clips', '--out', 'none', ...method, ...SETTINGS);
+    expect(exit).toBe(2);
+    expect(stderr).toContain(
+      'The method "my-asking" failed in losses: The outputs of the online network are',
+    );
+    expect(stderr).toContain(`Mend the method at asking.js:${line}:`);
+  });
+
   test('a name that is no method is told which there are', async () => {
     const { code: exit, stderr } = await run('pretrain', 'clips', '--out', 'none', '--method', 'usc');
     expect(exit).toBe(2);

@@ -270,27 +270,109 @@ describe('a method from outside', () => {
     expect(error.remedy).toContain("batch.gradient('features')");
   });
 
-  test.each<[string, (open: OpenMethod) => Partial<OpenMethod>, string]>([
+  /** Asks for what there is not in the losses of training or of held-out batches, with a target of the projection alone. */
+  const asking = (ask: (batch: MethodBatch) => unknown, training: boolean): Method =>
+    opening('asks', ({ online, losses }) => ({
+      target: { ...online, network: { ...online.network, outputs: [OUTPUTS.projection] } },
+      losses: (batch) => {
+        if (batch.training === training) ask(batch);
+        return losses(batch);
+      },
+    }));
+
+  const ofOnline = `the online network are ${Object.values(OUTPUTS).join(', ')}`;
+
+  test.each<[string, (batch: MethodBatch) => unknown, string]>([
+    ['an output', ({ output }) => output('nope'), ofOnline],
+    ['a gradient', ({ gradient }) => gradient('nope'), ofOnline],
+    ['a target', ({ target }) => target('nope'), `the target network are ${OUTPUTS.projection}`],
+  ])(
+    'that asks for %s that there is not is told which there are, and where it asks',
+    async (_, ask, said) => {
+      for (const training of [true, false]) {
+        const error = await refused(asking(ask, training));
+        expect(error).toMatchObject({ code: 'METHOD_FAILED', where: 'method asks' });
+        expect(error.message).toBe(
+          `The method "asks" failed in losses: The outputs of ${said}; there is no "nope".`,
+        );
+        expect(error.remedy).toMatch(/at methods\.test\.ts:\d+:\d+\.$/);
+      }
+    },
+  );
+
+  test('that reads a target and has no target network is told so', async () => {
+    const error = await refused(
+      opening('aimless', () => ({ losses: ({ target }) => ({ loss: target('nope')[0]! }) })),
+    );
+    expect(error).toMatchObject({ code: 'METHOD_FAILED', where: 'method aimless' });
+    expect(error.message).toContain('There is no target network to read "nope" from');
+  });
+
+  const repeated = { clips: 'labelled', count: 2, views: [frameView(0)] } as const;
+
+  test.each<[string, (open: OpenMethod) => Partial<OpenMethod>, string, string]>([
     [
       'more frames than any clip has',
       () => ({ streams: [{ clips: 'training', count: 4, views: [frameView(4), frameView(0)] }] }),
-      '5 different frames of a clip; the longest training clip has 4',
+      'asks for 5 different frames of a clip; the longest training clip has 4',
+      'Ask for fewer frames',
     ],
-    ['no view', () => ({ streams: [{ clips: 'training', count: 4, views: [] }] }), 'no view'],
-    ['a view that no stream makes', ({ online }) => ({ online: { ...online, views: [0, 2] } }), 'view 2'],
-    ['no stream of training clips', () => ({ streams: [] }), 'no first stream of training clips'],
+    [
+      'no view',
+      () => ({ streams: [{ clips: 'training', count: 4, views: [] }] }),
+      'has a stream with no view',
+      'Give each stream a view',
+    ],
+    [
+      'a view that no stream makes',
+      ({ online }) => ({ online: { ...online, views: [0, 2] } }),
+      'lets its online network see view 2, but its streams make 2 views',
+      'from 0 to 1',
+    ],
+    [
+      'no stream of training clips',
+      () => ({ streams: [] }),
+      'has no first stream of training clips',
+      "clips are 'training'",
+    ],
+    [
+      'batches of another size',
+      () => ({ streams: [{ clips: 'training', count: 3, views: 'pair' }] }),
+      'has a first stream of 3 clips a batch; this run has batches of 4',
+      'batchSize',
+    ],
+    [
+      'an online network that sees nothing',
+      ({ online }) => ({ online: { ...online, views: [] } }),
+      'lets its online network see no view of its first stream',
+      'one of views 0 to 1',
+    ],
+    [
+      'an online network that sees no view of held-out clips',
+      ({ online, streams }) => ({ online: { ...online, views: [2] }, streams: [...streams, repeated] }),
+      'lets its online network see no view of its first stream',
+      'one of views 0 to 1',
+    ],
+    [
+      'a target network that sees no view of held-out clips',
+      ({ online, streams }) => ({ target: { ...online, views: [2] }, streams: [...streams, repeated] }),
+      'lets its target network see no view of its first stream',
+      'held-out clips',
+    ],
     [
       'a network without features',
       ({ online }) => ({
         online: { ...online, network: { ...online.network, outputs: [OUTPUTS.projection] } },
       }),
+      'does not expose "features"',
       '"features"',
     ],
-  ])('that asks for %s is refused before anything is written', async (_, wrong, said) => {
+  ])('that asks for %s is refused before anything is written', async (_, wrong, said, way) => {
     const out = fresh();
     const error = await refused(opening('views', wrong), out);
-    expect(error).toMatchObject({ code: 'METHOD_VIEWS' });
-    expect(error.message).toContain(said);
+    expect(error).toMatchObject({ code: 'METHOD_VIEWS', where: 'method views' });
+    expect(error.message).toContain(`The method "views" ${said}`);
+    expect(error.remedy).toContain(way);
     expect(existsSync(out)).toBe(false);
   });
 
