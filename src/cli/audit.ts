@@ -5,7 +5,7 @@ import { auditDatasets, type AuditOptions, type AuditResult } from '../curation/
 import { auditSheet } from '../curation/audit-sheet.ts';
 import { openDataset } from '../dataset/reader.ts';
 import { AUDIT_SHEET } from '../dataset/types.ts';
-import { runCommand, whole, withJson } from './command.ts';
+import { whole, withAction } from './command.ts';
 import { sheetOf, sheetProblem } from './sheet.ts';
 import { distanceOption } from './split.ts';
 
@@ -14,7 +14,6 @@ const LEAKS = 3;
 
 interface Options extends AuditOptions {
   readonly sheet: string | boolean;
-  readonly json?: boolean;
 }
 
 export function auditCommand(): Command {
@@ -43,8 +42,9 @@ Examples:
 Exit code: 0 where no clip leaks, ${LEAKS} where pairs are the same by content or picture (within one dataset: across
 groups). A name alone is listed and does not count. Where the picture cannot be written, the pairs are listed all the same.`,
     );
-  return withJson(command).action((folder: string, other: string | undefined, options: Options) =>
-    runCommand(options, async (output, signal) => {
+  return withAction(
+    command,
+    async (output, signal, folder: string, other: string | undefined, options: Options) => {
       using first = openDataset(folder);
       using second = other === undefined || isSame(folder, other) ? null : openDataset(other);
       const result = await output.during('audit', 'frames', ({ onProgress }) =>
@@ -57,7 +57,7 @@ groups). A name alone is listed and does not count. Where the picture cannot be 
         [describe(result, sheet.path), ...sheetProblem(sheet)].join('\n'),
       );
       if (result.leaks > 0) process.exitCode = LEAKS;
-    }),
+    },
   );
 }
 

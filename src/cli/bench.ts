@@ -14,7 +14,7 @@ import { type ConfigSources, resolveConfig } from '../runs/config.ts';
 import type { GivenLayers } from '../runs/config-layers.ts';
 import type { StepEntry } from '../runs/log.ts';
 import { readRunConfig, RUN_FILES } from '../runs/run-folder.ts';
-import { collect, runCommand, whole, withJson } from './command.ts';
+import { collect, whole, withAction } from './command.ts';
 import { byteSize, duration, type Output, percent } from './output.ts';
 import { layersOf } from './training.ts';
 
@@ -23,7 +23,6 @@ interface Options {
   readonly set: readonly string[];
   readonly dataset?: string;
   readonly steps: number;
-  readonly json?: boolean;
 }
 
 /** Steps before measuring: plans are made and memory is touched in them. */
@@ -48,16 +47,14 @@ Examples:
   uscl bench --dataset lung --set batch.size=64
   uscl bench --json --set model.backbone=resnet50 --set view.size=112`,
     );
-  return withJson(command).action((options: Options) =>
-    runCommand(options, async (output, signal) => {
-      const scratch = mkdtempSync(join(tmpdir(), 'uscl-bench-'));
-      try {
-        await bench(options, scratch, output, signal);
-      } finally {
-        rmSync(scratch, { recursive: true, force: true });
-      }
-    }),
-  );
+  return withAction(command, async (output, signal, options: Options) => {
+    const scratch = mkdtempSync(join(tmpdir(), 'uscl-bench-'));
+    try {
+      await bench(options, scratch, output, signal);
+    } finally {
+      rmSync(scratch, { recursive: true, force: true });
+    }
+  });
 }
 
 async function bench(options: Options, scratch: string, output: Output, signal: AbortSignal): Promise<void> {

@@ -17,12 +17,19 @@ export class Stopped extends Error {
   }
 }
 
-/** Runs the body of a command with `--json` read from its options. Sets the exit code; never throws. */
-export async function runCommand(
-  options: { readonly json?: boolean },
-  body: (output: Output, signal: AbortSignal) => Promise<void>,
-): Promise<void> {
-  const output = new Output(options.json ?? false);
+/** Gives a command `--json` and what it does with what it is given. It sets the exit code and never throws. */
+export function withAction(
+  command: Command,
+  body: (output: Output, signal: AbortSignal, ...given: never[]) => Promise<void> | void,
+): Command {
+  command.option('--json', 'print one JSON object on stdout, everything else on stderr');
+  return command.action((...given: unknown[]) => {
+    const output = new Output(command.opts<{ json?: true }>().json === true);
+    return run(output, (signal) => body(output, signal, ...(given as never[])));
+  });
+}
+
+async function run(output: Output, body: (signal: AbortSignal) => Promise<void> | void): Promise<void> {
   const controller = new AbortController();
   let received: keyof typeof SIGNALS | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
@@ -35,7 +42,7 @@ export async function runCommand(
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   try {
-    await body(output, controller.signal);
+    await body(controller.signal);
   } catch (thrown) {
     process.exitCode = report(thrown, output, received);
   } finally {
@@ -52,15 +59,8 @@ function report(raised: unknown, output: Output, signal: keyof typeof SIGNALS | 
   }
   if (thrown instanceof UsclError) {
     output.note(`error: ${thrown.describe()}`);
-    output.result({
-      error: {
-        code: thrown.code,
-        message: thrown.message,
-        where: thrown.where ?? null,
-        remedy: thrown.remedy,
-      },
-      ...thrown.facts,
-    });
+    const { code, message, where = null, remedy, facts } = thrown;
+    output.result({ error: { code, message, where, remedy }, ...facts });
     return thrown.exitCode;
   }
   output.note(`This is a defect of uscl, please report it:\n${stackOf(thrown)}`);
@@ -88,11 +88,6 @@ function isAbort(thrown: unknown): boolean {
 export function usageExitCode(thrown: unknown): number {
   if (!(thrown instanceof CommanderError)) throw thrown;
   return thrown.exitCode === 0 ? 0 : 2;
-}
-
-/** `--json`, as every command has it. */
-export function withJson(command: Command): Command {
-  return command.option('--json', 'print one JSON object on stdout, everything else on stderr');
 }
 
 /** `OPTION_INVALID`: what an option was given is not what it takes. */

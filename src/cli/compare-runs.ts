@@ -3,11 +3,7 @@ import { Command } from 'commander';
 import { comparePredictions, type CompareOptions } from '../evaluation/comparisons/compare-predictions.ts';
 import { comparisonTable } from '../evaluation/comparisons/comparison-table.ts';
 import { readPredictions } from '../evaluation/scores/predictions.ts';
-import { runCommand, whole, withDraws, withJson } from './command.ts';
-
-interface Options extends CompareOptions {
-  readonly json?: boolean;
-}
+import { whole, withAction, withDraws } from './command.ts';
 
 export function compareRunsCommand(): Command {
   const command = new Command('compare-runs')
@@ -29,13 +25,14 @@ Examples:
   uscl compare-runs runs/pretrained runs/random --json > comparison.json
   uscl compare-runs a/predictions.json b/predictions.json --common-clips`,
     );
-  return withJson(withDraws(command)).action((a: string, b: string, options: Options) =>
-    runCommand(options, async (output, signal) => {
+  return withAction(
+    withDraws(command),
+    async (output, signal, a: string, b: string, options: CompareOptions) => {
       const [ofA, ofB] = [readPredictions(a), readPredictions(b)];
       const comparison = await output.during('compare', 'resamples', ({ onProgress }) =>
         comparePredictions(ofA, ofB, { ...options, names: [a, b], onProgress, signal }),
       );
       output.tell(comparison, comparisonTable(comparison));
-    }),
+    },
   );
 }

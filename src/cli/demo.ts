@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { demo, DEMO_PARTS, type DemoStage, type DemoSummary } from '../demo/demo.ts';
 import { probeTable } from '../probe/probe-table.ts';
-import { collect, runCommand, Stopped, whole, withJson } from './command.ts';
+import { collect, Stopped, whole, withAction } from './command.ts';
 import { duration, type Progress } from './output.ts';
 import { showEvent } from './pretrain.ts';
 
@@ -11,7 +11,6 @@ interface Options {
   readonly out: string;
   readonly clips: number;
   readonly set: readonly string[];
-  readonly json?: boolean;
 }
 
 const UNITS: Readonly<Record<DemoStage, string>> = {
@@ -33,40 +32,38 @@ export function demoCommand(): Command {
     .addOption(whole('--clips <number>', 'clips to train on', 48).default(160))
     .option('--set <key=value>', 'set one configuration key; repeatable', collect, [])
     .addHelpText('after', '\nExamples:\n  uscl demo\n  uscl demo --out /tmp/demo --set training.epochs=20');
-  return withJson(command).action((options: Options) =>
-    runCommand(options, async (output, signal) => {
-      // One bar at a time: a new stage ends the one before.
-      let shown: { readonly stage: string; readonly progress: Progress } | undefined;
-      const bar = (stage: string, unit: string): Progress => {
-        if (shown?.stage !== stage) {
-          shown?.progress.end();
-          shown = { stage, progress: output.progress(stage, unit) };
-        }
-        return shown.progress;
-      };
-      const { out, clips, set } = options;
-      const summary = await demo({
-        ...{ out, clips, set, signal },
-        onProgress: (stage, done, total, note) => {
-          bar(stage, UNITS[stage]).update(done, total, note);
-        },
-        onPretrain: (event) => {
-          showEvent(event, bar('pretrain', 'steps'));
-        },
-        onNote: (text) => {
-          output.note(`note: ${text}`);
-        },
-      }).finally(() => {
+  return withAction(command, async (output, signal, options: Options) => {
+    // One bar at a time: a new stage ends the one before.
+    let shown: { readonly stage: string; readonly progress: Progress } | undefined;
+    const bar = (stage: string, unit: string): Progress => {
+      if (shown?.stage !== stage) {
         shown?.progress.end();
-      });
-      output.result(summary);
-      if (summary.probe === null)
-        throw new Stopped(
-          `Stopped at step ${summary.run.step} of ${summary.run.steps}. Go on with: uscl pretrain ${join(out, DEMO_PARTS.train)} --out ${join(out, DEMO_PARTS.run)} --resume`,
-        );
-      output.print(describe(summary));
-    }),
-  );
+        shown = { stage, progress: output.progress(stage, unit) };
+      }
+      return shown.progress;
+    };
+    const { out, clips, set } = options;
+    const summary = await demo({
+      ...{ out, clips, set, signal },
+      onProgress: (stage, done, total, note) => {
+        bar(stage, UNITS[stage]).update(done, total, note);
+      },
+      onPretrain: (event) => {
+        showEvent(event, bar('pretrain', 'steps'));
+      },
+      onNote: (text) => {
+        output.note(`note: ${text}`);
+      },
+    }).finally(() => {
+      shown?.progress.end();
+    });
+    output.result(summary);
+    if (summary.probe === null)
+      throw new Stopped(
+        `Stopped at step ${summary.run.step} of ${summary.run.steps}. Go on with: uscl pretrain ${join(out, DEMO_PARTS.train)} --out ${join(out, DEMO_PARTS.run)} --resume`,
+      );
+    output.print(describe(summary));
+  });
 }
 
 function describe({ out, run, probe, clipAccuracy, report, seconds }: DemoSummary): string {

@@ -1,7 +1,7 @@
 /** `uscl doctor`. */
 import { Command } from 'commander';
 import { type Diagnosis, examine } from './findings.ts';
-import { runCommand, withJson } from './command.ts';
+import { withAction } from './command.ts';
 
 const MARKS = { good: 'ok  ', poor: 'poor', missing: 'MISS' } as const;
 
@@ -13,12 +13,10 @@ export function doctorCommand(): Command {
     )
     .option('--out <folder>', 'folder that runs would be written to', '.')
     .addHelpText('after', '\nExamples:\n  uscl doctor\n  uscl doctor --json --out /data/runs');
-  return withJson(command).action((options: { readonly out: string; readonly json?: boolean }) =>
-    runCommand(options, async (output) => {
-      const diagnosis = await examine(options.out);
-      output.tell(diagnosis, describe(diagnosis));
-    }),
-  );
+  return withAction(command, async (output, _signal, options: { readonly out: string }) => {
+    const diagnosis = await examine(options.out);
+    output.tell(diagnosis, describe(diagnosis));
+  });
 }
 
 function describe({ version, findings }: Diagnosis): string {

@@ -7,12 +7,11 @@ import {
   writeResultFolder,
 } from '../evaluate/evaluate.ts';
 import { evaluationText } from '../evaluate/table.ts';
-import { framesOption, runCommand, withDraws, withJson, withMachine } from './command.ts';
+import { framesOption, withAction, withDraws, withMachine } from './command.ts';
 
 interface Options extends EvaluateRunOptions {
   readonly out?: string;
   readonly overwrite?: boolean;
-  readonly json?: boolean;
 }
 
 export function evaluateCommand(): Command {
@@ -44,8 +43,9 @@ classes.yaml:
   merge:                    # optional: ours brought together, for datasets with coarser labels
     abnormal: [covid, pneumonia]`,
     );
-  return withJson(withMachine(withDraws(command))).action((run: string, dataset: string, options: Options) =>
-    runCommand(options, async (output, signal) => {
+  return withAction(
+    withMachine(withDraws(command)),
+    async (output, signal, run: string, dataset: string, options: Options) => {
       const { out, overwrite = false } = options;
       if (out !== undefined) checkResultFolder(out, overwrite);
       const { result, predictions } = await output.during('evaluate', 'frames', (watch) =>
@@ -54,6 +54,6 @@ classes.yaml:
       if (out !== undefined) writeResultFolder(out, result, predictions, overwrite);
       output.tell(result, evaluationText(result));
       if (out !== undefined) output.print(`evaluation: ${out}`);
-    }),
+    },
   );
 }

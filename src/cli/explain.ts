@@ -7,7 +7,7 @@ import type { ExplainOptions } from '../explain/options.ts';
 import type { FileOptions } from '../explain/opened-data.ts';
 import type { ModelUse } from '../trainer/opened-model.ts';
 import { defined } from '../base/collect.ts';
-import { choice, collect, frameRate, runCommand, share, whole, withJson, withMachine } from './command.ts';
+import { choice, collect, frameRate, share, whole, withAction, withMachine } from './command.ts';
 import { percent } from './output.ts';
 import { useMethods, withMethodFile } from './training.ts';
 
@@ -29,7 +29,6 @@ interface Options extends ModelUse, FileOptions {
   readonly frames: number;
   readonly checkpoint: WhichCheckpoint;
   readonly overwrite?: boolean;
-  readonly json?: boolean;
   readonly method: readonly string[];
 }
 
@@ -86,15 +85,15 @@ explain.json holds all numbers. A setting asks for its part: --layer, --class, -
 every class where --neighbours names none. Parts that are made later for
 the same weights and clips join the ones that are there.`,
     );
-  return withMethodFile(withJson(withMachine(command, 'of activations (default: f32)'))).action(
-    (run: string, data: readonly string[], options: Options) =>
-      runCommand(options, async (output, signal) => {
-        await useMethods(options.method);
-        const result = await output.during('explain', 'done', (watch) =>
-          explain({ ...optionsOf(run, data, options), ...watch, signal }),
-        );
-        output.tell(result, describe(result));
-      }),
+  return withAction(
+    withMethodFile(withMachine(command, 'of activations (default: f32)')),
+    async (output, signal, run: string, data: readonly string[], options: Options) => {
+      await useMethods(options.method);
+      const result = await output.during('explain', 'done', (watch) =>
+        explain({ ...optionsOf(run, data, options), ...watch, signal }),
+      );
+      output.tell(result, describe(result));
+    },
   );
 }
 

@@ -6,7 +6,7 @@ import { finetune } from '../finetune/finetune.ts';
 import { finetuneTable } from '../finetune/table.ts';
 import { classMapOf } from '../finetune/class-selection.ts';
 import { defined } from '../base/collect.ts';
-import { choice, optionError, runCommand, Stopped, withJson } from './command.ts';
+import { choice, optionError, Stopped, withAction } from './command.ts';
 import { duration, type Progress } from './output.ts';
 import { layersOf, type TrainingOptions, useMethods, withMethodFile, withTraining } from './training.ts';
 
@@ -85,8 +85,9 @@ classWeights, labelSmoothing, mixup, earlyStopping, view.augment, view.variants 
 
 Ctrl-C finishes the step, saves, and exits with 130; --resume goes on to the same bits.`,
   );
-  return withMethodFile(withJson(command)).action((source: string, dataset: string, options: Options) =>
-    runCommand(options, async (output, signal) => {
+  return withAction(
+    withMethodFile(command),
+    async (output, signal, source: string, dataset: string, options: Options) => {
       await useMethods(options.method);
       const { out, resume = false, overwrite = false, allowLeaks = false } = options;
       const config = { ...layersOf(options), overrides: overridesOf(options) };
@@ -104,7 +105,7 @@ Ctrl-C finishes the step, saves, and exits with 130; --resume goes on to the sam
           `Stopped after ${summary.foldRunsDone} of ${summary.foldRuns} trainings; what was done is saved. Go on with --resume.`,
         );
       output.print(describeSummary(summary));
-    }),
+    },
   );
 }
 

@@ -5,7 +5,7 @@ import { DEFAULT_FPS, DEFAULT_SIZE, type IngestOptions } from '../ingest/options
 import { type IngestSummary, NothingTaken } from '../ingest/summary.ts';
 import type { Rejection } from '../ingest/common/ingest-plan.ts';
 import { BLUES_LABELS, GALLBLADDER_PARTS, RECIPES } from '../ingest/recipes/recipes.ts';
-import { choice, frameRate, picturesOption, runCommand, whole, withJson } from './command.ts';
+import { choice, frameRate, picturesOption, whole, withAction } from './command.ts';
 import { duration, listed, oneLine, type Output } from './output.ts';
 
 /** Options that have another name in the library stand here; the others are its own. */
@@ -15,7 +15,6 @@ interface Options extends Omit<IngestOptions, 'source'> {
   readonly part?: string;
   readonly colour?: boolean;
   readonly jobs?: number;
-  readonly json?: boolean;
 }
 
 export function ingestCommand(): Command {
@@ -79,24 +78,22 @@ labels.csv:
   clip,label,group
   patient7_left.mp4,b-lines,patient7`,
     );
-  return withJson(command).action((source: string, options: Options) =>
-    runCommand(options, async (output, signal) => {
-      const { label, stills, part, colour = false, jobs, ...rest } = options;
-      const recipeOptions = { label, stills, part };
-      const summary = await output
-        .during('ingest', 'clips', ({ onProgress }) =>
-          ingest({
-            ...{ ...rest, source, recipeOptions, parallel: jobs, channels: colour ? 3 : 1 },
-            ...{ onProgress, signal },
-          }),
-        )
-        .catch((thrown: unknown) => {
-          if (thrown instanceof NothingTaken) tellNothing(output, thrown);
-          throw thrown;
-        });
-      output.tell(summary, describe(summary));
-    }),
-  );
+  return withAction(command, async (output, signal, source: string, options: Options) => {
+    const { label, stills, part, colour = false, jobs, ...rest } = options;
+    const recipeOptions = { label, stills, part };
+    const summary = await output
+      .during('ingest', 'clips', ({ onProgress }) =>
+        ingest({
+          ...{ ...rest, source, recipeOptions, parallel: jobs, channels: colour ? 3 : 1 },
+          ...{ onProgress, signal },
+        }),
+      )
+      .catch((thrown: unknown) => {
+        if (thrown instanceof NothingTaken) tellNothing(output, thrown);
+        throw thrown;
+      });
+    output.tell(summary, describe(summary));
+  });
 }
 
 /** All that was refused: where nothing was taken, nothing else tells what to do. */

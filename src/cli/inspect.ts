@@ -6,7 +6,7 @@ import { contactSheet } from '../ingest/contact-sheet.ts';
 import { type Inspection, inspectDataset } from '../ingest/inspect.ts';
 import { type OutlineSheet, outlineSheet } from '../ingest/outline-sheet.ts';
 import { usageError } from '../base/errors.ts';
-import { runCommand, withJson } from './command.ts';
+import { withAction } from './command.ts';
 import { byteSize } from './output.ts';
 import { sheetOf, sheetProblem, writeSheet } from './sheet.ts';
 
@@ -14,7 +14,6 @@ interface Options {
   readonly sheet: string | boolean;
   readonly source?: string;
   readonly outlines?: string;
-  readonly json?: boolean;
 }
 
 type Outlines = OutlineSheet & { readonly path: string };
@@ -43,41 +42,39 @@ export function inspectCommand(): Command {
       'after',
       '\nExamples:\n  uscl inspect lung\n  uscl inspect lung --json --sheet lung.png\n  uscl inspect lung --source videos --outlines check.png',
     );
-  return withJson(command).action((folder: string, options: Options) =>
-    runCommand(options, async (output, signal) => {
-      if ((options.source === undefined) !== (options.outlines === undefined)) {
-        throw usageError(
-          'OPTION_INVALID',
-          '--source and --outlines belong together.',
-          'Give both: where the originals are, and where to write the picture of them.',
-          { where: options.source === undefined ? '--source' : '--outlines' },
-        );
-      }
-      using dataset = openDataset(folder);
-      const inspection = inspectDataset(dataset);
-      const sheet = await sheetOf(options.sheet, { folder, name: CONTACT_SHEET }, (to) =>
-        contactSheet(dataset, to),
+  return withAction(command, async (output, signal, folder: string, options: Options) => {
+    if ((options.source === undefined) !== (options.outlines === undefined)) {
+      throw usageError(
+        'OPTION_INVALID',
+        '--source and --outlines belong together.',
+        'Give both: where the originals are, and where to write the picture of them.',
+        { where: options.source === undefined ? '--source' : '--outlines' },
       );
-      const { source, outlines } = options;
-      const drawn: Outlines[] = [];
-      const outlined =
-        source === undefined || outlines === undefined
-          ? null
-          : await writeSheet(outlines, '--outlines', async (path) => {
-              drawn.push({ path, ...(await outlineSheet(dataset, source, path, { signal })) });
-            });
-      output.result({
-        ...inspection,
-        contactSheet: sheet.path,
-        sheetProblem: sheet.problem,
-        outlines: drawn[0] ?? null,
-        outlinesProblem: outlined?.problem ?? null,
-      });
-      output.print([describe(inspection, sheet.path), ...sheetProblem(sheet)].join('\n'));
-      for (const one of drawn) output.print(describeOutlines(one));
-      if (outlined?.problem) output.print(sheetProblem(outlined).join('\n'));
-    }),
-  );
+    }
+    using dataset = openDataset(folder);
+    const inspection = inspectDataset(dataset);
+    const sheet = await sheetOf(options.sheet, { folder, name: CONTACT_SHEET }, (to) =>
+      contactSheet(dataset, to),
+    );
+    const { source, outlines } = options;
+    const drawn: Outlines[] = [];
+    const outlined =
+      source === undefined || outlines === undefined
+        ? null
+        : await writeSheet(outlines, '--outlines', async (path) => {
+            drawn.push({ path, ...(await outlineSheet(dataset, source, path, { signal })) });
+          });
+    output.result({
+      ...inspection,
+      contactSheet: sheet.path,
+      sheetProblem: sheet.problem,
+      outlines: drawn[0] ?? null,
+      outlinesProblem: outlined?.problem ?? null,
+    });
+    output.print([describe(inspection, sheet.path), ...sheetProblem(sheet)].join('\n'));
+    for (const one of drawn) output.print(describeOutlines(one));
+    if (outlined?.problem) output.print(sheetProblem(outlined).join('\n'));
+  });
 }
 
 function describeOutlines({ path, clips, missing }: Outlines): string {

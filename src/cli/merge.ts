@@ -1,12 +1,11 @@
 /** `uscl merge DATASET… --out DATASET`. */
 import { Command, Option } from 'commander';
 import { mergeDatasets, type MergeOptions, type MergeSummary } from '../curation/merge.ts';
-import { choice, runCommand, withJson } from './command.ts';
+import { choice, withAction } from './command.ts';
 import { listed } from './output.ts';
 
 interface Options extends Omit<MergeOptions, 'datasets' | 'channels'> {
   readonly channels?: '1' | '3';
-  readonly json?: boolean;
 }
 
 export function mergeCommand(): Command {
@@ -39,15 +38,13 @@ Examples:
   uscl merge pocus busi --out both --unlabelled
   uscl merge monday tuesday --out week --prefixes mon,tue --keep-groups   one hospital, one --key-file`,
     );
-  return withJson(command).action((datasets: readonly string[], options: Options) =>
-    runCommand(options, async (output, signal) => {
-      const channels = options.channels === undefined ? undefined : options.channels === '3' ? 3 : 1;
-      const summary = await output.during('merge', 'clips', ({ onProgress }) =>
-        mergeDatasets({ ...options, datasets, channels, onProgress, signal }),
-      );
-      output.tell(summary, describe(summary, options.keepGroups ?? false));
-    }),
-  );
+  return withAction(command, async (output, signal, datasets: readonly string[], options: Options) => {
+    const channels = options.channels === undefined ? undefined : options.channels === '3' ? 3 : 1;
+    const summary = await output.during('merge', 'clips', ({ onProgress }) =>
+      mergeDatasets({ ...options, datasets, channels, onProgress, signal }),
+    );
+    output.tell(summary, describe(summary, options.keepGroups ?? false));
+  });
 }
 
 function describe(summary: MergeSummary, keepGroups: boolean): string {

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Method } from '../methods/method.ts';
 import { allMethods } from '../methods/registry.ts';
 import { LINE, table, wrapped } from './columns.ts';
-import { runCommand, withJson } from './command.ts';
+import { withAction } from './command.ts';
 import { methodNamedOrIn } from './training.ts';
 
 export function methodsCommand(): Command {
@@ -15,15 +15,13 @@ export function methodsCommand(): Command {
     )
     .argument('[method]', 'name of a method, or a file that defines one')
     .addHelpText('after', '\nExamples:\n  uscl methods\n  uscl methods uscl\n  uscl methods --json');
-  return withJson(command).action((name: string | undefined, options: { readonly json?: boolean }) =>
-    runCommand(options, async (output) => {
-      const methods = name === undefined ? allMethods() : [await methodNamedOrIn(name)];
-      output.tell(
-        { methods: methods.map(facts) },
-        name === undefined ? list(methods) : methods.map(describe).join('\n'),
-      );
-    }),
-  );
+  return withAction(command, async (output, _signal, name: string | undefined) => {
+    const methods = name === undefined ? allMethods() : [await methodNamedOrIn(name)];
+    output.tell(
+      { methods: methods.map(facts) },
+      name === undefined ? list(methods) : methods.map(describe).join('\n'),
+    );
+  });
 }
 
 interface Option {

@@ -1,12 +1,11 @@
 /** `uscl phantom --out DATASET`. */
 import { Command } from 'commander';
 import { makePhantom, type PhantomOptions } from '../phantom/phantom.ts';
-import { collect, runCommand, whole, withJson } from './command.ts';
+import { collect, whole, withAction } from './command.ts';
 
 interface Options extends Omit<PhantomOptions, 'framesPerClip' | 'classes'> {
   readonly frames: number;
   readonly class: readonly string[];
-  readonly json?: boolean;
 }
 
 export function phantomCommand(): Command {
@@ -30,16 +29,14 @@ Examples:
   uscl phantom --out phantom
   uscl phantom --out test --seed 1 --clips 48       other patients, to test on`,
     );
-  return withJson(command).action((options: Options) =>
-    runCommand(options, async (output, signal) => {
-      const { out, frames: framesPerClip, class: named, ...rest } = options;
-      const classes = named.length === 0 ? {} : { classes: named };
-      const manifest = await output.during('phantom', 'clips', ({ onProgress }) =>
-        makePhantom({ ...rest, ...classes, out, framesPerClip, onProgress, signal }),
-      );
-      const counts = `${manifest.clips} clips, ${manifest.frames} frames`;
-      const text = `${counts}, classes ${manifest.classes.join(', ')}\ndataset: ${out}`;
-      output.tell({ folder: out, manifest }, text);
-    }),
-  );
+  return withAction(command, async (output, signal, options: Options) => {
+    const { out, frames: framesPerClip, class: named, ...rest } = options;
+    const classes = named.length === 0 ? {} : { classes: named };
+    const manifest = await output.during('phantom', 'clips', ({ onProgress }) =>
+      makePhantom({ ...rest, ...classes, out, framesPerClip, onProgress, signal }),
+    );
+    const counts = `${manifest.clips} clips, ${manifest.frames} frames`;
+    const text = `${counts}, classes ${manifest.classes.join(', ')}\ndataset: ${out}`;
+    output.tell({ folder: out, manifest }, text);
+  });
 }

@@ -18,10 +18,9 @@ import {
   frameRate,
   framesOption,
   picturesOption,
-  runCommand,
   share,
   whole,
-  withJson,
+  withAction,
   withMachine,
 } from './command.ts';
 import { oneLine, type Output, percent, type Watch } from './output.ts';
@@ -33,7 +32,6 @@ interface Options extends ModelUse, Omit<PredictOptions, 'onProgress' | 'signal'
   readonly rows: TableRows;
   readonly out?: string;
   readonly overwrite?: boolean;
-  readonly json?: boolean;
 }
 
 /** Some of the files could not be read: the exit code of data errors. */
@@ -90,19 +88,22 @@ Examples:
 
 Files that cannot be read are named, the rest goes on, and the exit code is 3.`,
     );
-  return withJson(withMachine(command)).action((run: string, files: readonly string[], options: Options) => {
-    const format = formatOf(options);
-    // One JSON object on stdout is what --json means everywhere.
-    const json = options.json === true || (format === 'json' && options.out === undefined);
-    return runCommand({ json }, async (output, signal) => {
+  // One JSON object on stdout is what --json means everywhere.
+  command.hook('preAction', () => {
+    const { format, out } = command.opts<Options>();
+    if (format === 'json' && out === undefined) command.setOptionValue('json', true);
+  });
+  return withAction(
+    withMachine(command),
+    async (output, signal, run: string, files: readonly string[], options: Options) => {
       if (options.out !== undefined) requireFree(options.out, options.overwrite ?? false);
-      const failed = await output.during('predict', '%', ({ onProgress, onNote }) =>
-        predict(run, files, options, output, { onProgress, onNote }, signal),
+      const failed = await output.during('predict', '%', (watch) =>
+        predict(run, files, options, output, watch, signal),
       );
       output.note(RESEARCH_USE);
       if (failed > 0) process.exitCode = SOME_FAILED;
-    });
-  });
+    },
+  );
 }
 
 /** Number of files that could not be read. */

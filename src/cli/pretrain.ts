@@ -3,7 +3,7 @@ import { RESEARCH_USE } from '../base/research-use.ts';
 import { Command } from 'commander';
 import type { PretrainEvent, RunSummary } from '../pretrain/events.ts';
 import { pretrain } from '../pretrain/pretrain.ts';
-import { runCommand, Stopped, withJson } from './command.ts';
+import { Stopped, withAction } from './command.ts';
 import { duration, type Progress } from './output.ts';
 import { allMethods } from '../methods/registry.ts';
 import { layersOf, methodNamedOrIn, type TrainingOptions, withTraining } from './training.ts';
@@ -37,27 +37,27 @@ Examples:
 
 Ctrl-C finishes the step, saves a checkpoint and exits with 130; --resume goes on to the same bits.`,
   );
-  return withJson(command).action(
-    (dataset: string, options: TrainingOptions & { readonly method?: string }) =>
-      runCommand(options, async (output, signal) => {
-        const { out, resume = false, overwrite = false } = options;
-        const method = options.method === undefined ? {} : { method: await methodNamedOrIn(options.method) };
-        const summary = await output.during('pretrain', 'steps', (_, progress) =>
-          pretrain({
-            ...{ dataset, out, resume, overwrite, signal, config: layersOf(options) },
-            ...method,
-            onEvent: (event) => {
-              showEvent(event, progress);
-            },
-          }),
+  return withAction(
+    command,
+    async (output, signal, dataset: string, options: TrainingOptions & { readonly method?: string }) => {
+      const { out, resume = false, overwrite = false } = options;
+      const method = options.method === undefined ? {} : { method: await methodNamedOrIn(options.method) };
+      const summary = await output.during('pretrain', 'steps', (_, progress) =>
+        pretrain({
+          ...{ dataset, out, resume, overwrite, signal, config: layersOf(options) },
+          ...method,
+          onEvent: (event) => {
+            showEvent(event, progress);
+          },
+        }),
+      );
+      output.result(summary);
+      if (!summary.complete)
+        throw new Stopped(
+          `Stopped at step ${summary.step} of ${summary.steps}; the checkpoint is saved. Go on with --resume${options.method === undefined ? '' : ` --method ${options.method}`}.`,
         );
-        output.result(summary);
-        if (!summary.complete)
-          throw new Stopped(
-            `Stopped at step ${summary.step} of ${summary.steps}; the checkpoint is saved. Go on with --resume${options.method === undefined ? '' : ` --method ${options.method}`}.`,
-          );
-        output.print(describeSummary(summary));
-      }),
+      output.print(describeSummary(summary));
+    },
   );
 }
 

@@ -4,13 +4,12 @@ import { UsclError } from '../base/errors.ts';
 import { keepProbe, probeRun, type ProbeRunOptions, type RunProbe } from '../probe/probe-run.ts';
 import { probeTable } from '../probe/probe-table.ts';
 import { isRun } from '../runs/run-folder.ts';
-import { backendOption, choice, runCommand, whole, withJson } from './command.ts';
+import { backendOption, choice, whole, withAction } from './command.ts';
 import type { Output } from './output.ts';
 import { useMethods, withMethodFile } from './training.ts';
 
 interface Options extends Omit<ProbeRunOptions, 'framesPerClip'> {
   readonly frames: number;
-  readonly json?: boolean;
   readonly method: readonly string[];
 }
 
@@ -44,8 +43,9 @@ Examples:
   uscl probe runs/lung pocus --split main
   uscl probe imagenet-resnet18.safetensors pocus`,
     );
-  return withMethodFile(withJson(command)).action((run: string, dataset: string, options: Options) =>
-    runCommand(options, async (output, signal) => {
+  return withAction(
+    withMethodFile(command),
+    async (output, signal, run: string, dataset: string, options: Options) => {
       await useMethods(options.method);
       const { frames: framesPerClip, ...rest } = options;
       const result = await output.during('probe', '%', (watch) =>
@@ -53,7 +53,7 @@ Examples:
       );
       output.tell(result, probeTable(result));
       keep(run, result, output);
-    }),
+    },
   );
 }
 

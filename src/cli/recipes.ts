@@ -2,7 +2,7 @@
 import { Argument, Command } from 'commander';
 import { type Recipe, recipeOf, RECIPES, type RecipeName } from '../ingest/recipes/recipes.ts';
 import { LINE, table, wrapped } from './columns.ts';
-import { runCommand, withJson } from './command.ts';
+import { withAction } from './command.ts';
 
 /** Rows with commands, which stay whole: they are there to be copied. */
 const COMMANDS = ['ingest', ''];
@@ -15,16 +15,13 @@ export function recipesCommand(): Command {
     )
     .addArgument(new Argument('[name]', 'recipe').choices(RECIPES))
     .addHelpText('after', '\nExamples:\n  uscl recipes\n  uscl recipes busi\n  uscl recipes --json');
-  return withJson(command).action((name: RecipeName | undefined, options: { readonly json?: boolean }) =>
-    runCommand(options, async (output) => {
-      const recipes = (name === undefined ? RECIPES : [name]).map(recipeOf);
-      output.tell(
-        { recipes: recipes.map(facts) },
-        name === undefined ? list(recipes) : recipes.map(describe).join('\n'),
-      );
-      await Promise.resolve();
-    }),
-  );
+  return withAction(command, (output, _signal, name: RecipeName | undefined) => {
+    const recipes = (name === undefined ? RECIPES : [name]).map(recipeOf);
+    output.tell(
+      { recipes: recipes.map(facts) },
+      name === undefined ? list(recipes) : recipes.map(describe).join('\n'),
+    );
+  });
 }
 
 /** What a recipe says, without what it does. */

@@ -3,13 +3,12 @@ import { Command } from 'commander';
 import { countsOf } from '../dataset/identifying.ts';
 import { bytes, counted } from '../report/numbers.ts';
 import { type ReportOptions, type ReportSummary, writeReport } from '../report/report.ts';
-import { collect, runCommand, whole, withJson } from './command.ts';
+import { collect, whole, withAction } from './command.ts';
 import { useMethods, withMethodFile } from './training.ts';
 
 interface Options extends Omit<ReportOptions, 'datasets'> {
   readonly out: string;
   readonly dataset: readonly string[];
-  readonly json?: boolean;
   readonly method: readonly string[];
 }
 
@@ -44,15 +43,16 @@ Examples:
 Pictures of clips get into the page only with --dataset, or where uscl explain has left them in the run.
 Research use only, not a medical device.`,
     );
-  return withMethodFile(withJson(command)).action((runs: readonly string[], options: Options) =>
-    runCommand(options, async (output, signal) => {
+  return withAction(
+    withMethodFile(command),
+    async (output, signal, runs: readonly string[], options: Options) => {
       await useMethods(options.method);
       const { out, dataset: datasets, ...rest } = options;
       const summary = await output.during('report', 'percent', ({ onProgress }) =>
         writeReport(runs, out, { ...rest, datasets, signal, onProgress }),
       );
       output.tell(summary, describe(summary));
-    }),
+    },
   );
 }
 

@@ -4,7 +4,7 @@ import { usageError } from '../base/errors.ts';
 import { DUPLICATE_DISTANCE, MAX_DISTANCE } from '../curation/duplicates.ts';
 import { type Dataset, openDataset } from '../dataset/reader.ts';
 import { makeSplit, type NamedSplit, partOfClips, writeSplit } from '../curation/splits.ts';
-import { runCommand, share, whole, withJson } from './command.ts';
+import { share, whole, withAction } from './command.ts';
 
 interface Options {
   readonly folds?: number;
@@ -15,7 +15,6 @@ interface Options {
   readonly seed: number;
   readonly distance: number;
   readonly overwrite?: boolean;
-  readonly json?: boolean;
 }
 
 export function splitCommand(): Command {
@@ -41,32 +40,29 @@ export function splitCommand(): Command {
       'after',
       '\nExamples:\n  uscl split lung --folds 5\n  uscl split lung --test 0.2 --val 0.1 --name main\n  uscl probe runs/lung lung --split main\n  uscl split shared/lung --folds 5 --out folds.json      where DATASET may not be written',
     );
-  return withJson(command).action((folder: string, options: Options) =>
-    runCommand(options, (output) => {
-      const { folds, test, val, seed, distance } = options;
-      if ((folds === undefined) === (test === undefined) || (folds !== undefined && val !== undefined)) {
-        throw usageError(
-          'SPLIT_OPTION',
-          'Say either --folds K, or --test SHARE and perhaps --val SHARE.',
-          'For example --folds 5, or --test 0.2 --val 0.1.',
-        );
-      }
-      using dataset = openDataset(folder);
-      const request =
-        folds === undefined
-          ? ({ kind: 'parts', test: test ?? 0, validation: val ?? 0 } as const)
-          : ({ kind: 'folds', folds } as const);
-      const name = options.name ?? (folds === undefined ? 'test' : `folds-${folds}`);
-      const split = makeSplit(dataset.clips, name, request, { seed, distance });
-      const path = writeSplit(folder, split, options.overwrite ?? false, options.out);
-      const parts = summarise(split, dataset);
-      output.tell(
-        { path, name, kind: split.kind, seed, distance, parts, joined: split.joined },
-        describe(split, parts, path),
+  return withAction(command, (output, _signal, folder: string, options: Options) => {
+    const { folds, test, val, seed, distance } = options;
+    if ((folds === undefined) === (test === undefined) || (folds !== undefined && val !== undefined)) {
+      throw usageError(
+        'SPLIT_OPTION',
+        'Say either --folds K, or --test SHARE and perhaps --val SHARE.',
+        'For example --folds 5, or --test 0.2 --val 0.1.',
       );
-      return Promise.resolve();
-    }),
-  );
+    }
+    using dataset = openDataset(folder);
+    const request =
+      folds === undefined
+        ? ({ kind: 'parts', test: test ?? 0, validation: val ?? 0 } as const)
+        : ({ kind: 'folds', folds } as const);
+    const name = options.name ?? (folds === undefined ? 'test' : `folds-${folds}`);
+    const split = makeSplit(dataset.clips, name, request, { seed, distance });
+    const path = writeSplit(folder, split, options.overwrite ?? false, options.out);
+    const parts = summarise(split, dataset);
+    output.tell(
+      { path, name, kind: split.kind, seed, distance, parts, joined: split.joined },
+      describe(split, parts, path),
+    );
+  });
 }
 
 /** `--distance` of commands that look for the same picture. */
