@@ -35,3 +35,8 @@ export function defined<T extends object>(value: T): { [Key in keyof T]?: Exclud
     [Key in keyof T]?: Exclude<T[Key], undefined>;
   };
 }
+
+/** Those of the texts that hold; `false` stands in the place of one that does not. */
+export function told<Text extends string>(texts: readonly (Text | false)[]): Text[] {
+  return texts.filter((text) => text !== false);
+}

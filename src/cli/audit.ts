@@ -1,6 +1,7 @@
 /** `uscl audit DATASET [OTHER]`. */
 import { existsSync, realpathSync } from 'node:fs';
 import { Command } from 'commander';
+import { told } from '../base/collect.ts';
 import { auditDatasets, type AuditOptions, type AuditResult } from '../curation/audit.ts';
 import { auditSheet } from '../curation/audit-sheet.ts';
 import { openDataset } from '../dataset/reader.ts';
@@ -76,27 +77,19 @@ function describe(result: AuditResult, sheet: string | null): string {
     return `  ${a.id} = ${b.id}: ${reasons.join(', ')}${bits}${pixels}${groups}`;
   });
   const where = second === null ? `within ${first.folder}` : `between ${first.folder} and ${second.folder}`;
-  return [
+  return told([
     suspected === 0
       ? `No clips suspected to be the same ${where}.`
       : `${suspected} pairs of clips suspected to be the same ${where} (content ${counts['same content']}, picture ${counts['same picture']}, changed picture ${counts['changed picture']}, name ${counts['same name']}):`,
     ...lines,
-    ...(pairs.length < suspected ? [`  … and ${suspected - pairs.length} more`] : []),
-    ...(skipped > 0
-      ? [
-          `note: ${skipped} pairs that might be changed copies were not compared: their clips have many nearer ones.`,
-        ]
-      : []),
-    ...(unhashed > 0
-      ? [`note: ${unhashed} clips have no perceptual hashes; only content and name were compared.`]
-      : []),
-    ...(leaks === 0
-      ? []
-      : [
-          second === null
-            ? `warning: ${leaks} pairs lie across groups, which may be one patient. uscl split keeps clips of equal content or picture together; for those found as changed pictures only, give them one group and ingest again.`
-            : `warning: ${leaks} pairs leak: leave these clips out of one of the two.`,
-        ]),
-    ...(sheet === null ? [] : [`pictures: ${sheet}`]),
-  ].join('\n');
+    pairs.length < suspected && `  … and ${suspected - pairs.length} more`,
+    skipped > 0 &&
+      `note: ${skipped} pairs that might be changed copies were not compared: their clips have many nearer ones.`,
+    unhashed > 0 && `note: ${unhashed} clips have no perceptual hashes; only content and name were compared.`,
+    leaks > 0 &&
+      (second === null
+        ? `warning: ${leaks} pairs lie across groups, which may be one patient. uscl split keeps clips of equal content or picture together; for those found as changed pictures only, give them one group and ingest again.`
+        : `warning: ${leaks} pairs leak: leave these clips out of one of the two.`),
+    sheet !== null && `pictures: ${sheet}`,
+  ]).join('\n');
 }

@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { mean } from '../base/collect.ts';
+import { mean, told } from '../base/collect.ts';
 import { quantile } from '../evaluation/scores/resampling.ts';
 import { makePhantom } from '../phantom/phantom.ts';
 import { pretrain } from '../pretrain/pretrain.ts';
@@ -98,14 +98,12 @@ async function bench(options: Options, scratch: string, output: Output, signal: 
     environment: JSON.parse(readFileSync(join(out, RUN_FILES.environment), 'utf8')) as unknown,
   };
   const { model, view, batch, threads } = result.config;
-  const lines = [
+  const lines = told([
     `${machine}, ${threads ?? 'all'} threads: ${model.backbone}, ${view.size} px, ${batch.size} pairs`,
     `${result.pairsPerSecond.toFixed(2)} pairs/s, ${secondsPerStep.toFixed(3)} s a step, ${percent(result.dataWaitShare)} of it waiting for data`,
     `peak memory ${byteSize(result.peakMemory)}`,
-    ...(result.secondsOfRun === null
-      ? []
-      : [`the ${summary.steps} steps of the run: ${duration(result.secondsOfRun)}`]),
-  ];
+    result.secondsOfRun !== null && `the ${summary.steps} steps of the run: ${duration(result.secondsOfRun)}`,
+  ]);
   output.tell(result, lines.join('\n'));
 }
 

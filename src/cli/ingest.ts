@@ -1,5 +1,6 @@
 /** `uscl ingest SOURCE --out DATASET`. */
 import { Command } from 'commander';
+import { told } from '../base/collect.ts';
 import { ingest } from '../ingest/ingest.ts';
 import { DEFAULT_FPS, DEFAULT_SIZE, type IngestOptions } from '../ingest/options.ts';
 import { type IngestSummary, NothingTaken } from '../ingest/summary.ts';
@@ -108,24 +109,24 @@ function describe(summary: IngestSummary): string {
   const classes = counts(summary.classes);
   const flags = counts(summary.flags);
   const { withinGroups, acrossGroups, pairs } = summary.alike;
-  const told = (found: readonly Rejection[]): string[] =>
+  const reasonsOf = (found: readonly Rejection[]): string[] =>
     found.map(({ source, reason }) => `${source}: ${reason}`);
-  return [
+  return told([
     `${clips} clips, ${frames} frames, ${groups} groups in ${duration(summary.seconds)}`,
-    ...(classes === '' ? [] : [`classes: ${classes}; unlabelled ${summary.unlabelled}`]),
-    ...(summary.reused > 0 ? [`taken over from an earlier ingest: ${summary.reused} clips`] : []),
+    classes !== '' && `classes: ${classes}; unlabelled ${summary.unlabelled}`,
+    summary.reused > 0 && `taken over from an earlier ingest: ${summary.reused} clips`,
     `dropped frames: ${dropped.black} black, ${dropped.blank} blank, ${dropped.duplicate} duplicate`,
     ...describeFields(summary),
-    ...(flags === '' ? [] : [`flags: ${flags}`]),
-    ...(withinGroups > 0 ? [`pairs of clips in one group that look alike: ${withinGroups}`] : []),
+    flags !== '' && `flags: ${flags}`,
+    withinGroups > 0 && `pairs of clips in one group that look alike: ${withinGroups}`,
     ...listed(
       'warning: clips of two groups that look alike, so the groups may be one patient',
       pairs.map(({ a, b }) => `${a} and ${b}`),
       acrossGroups,
     ),
-    ...listed('not taken', told(rejected)),
-    ...listed('damaged in parts', told(damaged)),
-    ...listed('read otherwise than as they are', told(remarks)),
+    ...listed('not taken', reasonsOf(rejected)),
+    ...listed('damaged in parts', reasonsOf(damaged)),
+    ...listed('read otherwise than as they are', reasonsOf(remarks)),
     ...listed('label rows that fit no source', unmatchedLabels),
     ...describeAbsent(summary),
     ...listed('clips without a label row', withoutRow),
@@ -134,7 +135,7 @@ function describe(summary: IngestSummary): string {
     ...summary.notes.map((note) => `note: ${note}`),
     `dataset: ${summary.folder}`,
     `Look it over with: uscl inspect ${summary.folder}`,
-  ].join('\n');
+  ]).join('\n');
 }
 
 /** `covid 12, regular 7`. */

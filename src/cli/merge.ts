@@ -1,5 +1,6 @@
 /** `uscl merge DATASET… --out DATASET`. */
 import { Command, Option } from 'commander';
+import { told } from '../base/collect.ts';
 import { mergeDatasets, type MergeOptions, type MergeSummary } from '../curation/merge.ts';
 import { choice, withAction } from './command.ts';
 import { listed } from './output.ts';
@@ -52,24 +53,16 @@ function describe(summary: MergeSummary, keepGroups: boolean): string {
   const counts = Object.entries(classes).map(([label, count]) => `${label} ${count}`);
   const converted = parts.filter((part) => part.converted).map(({ prefix }) => prefix);
   const splits = parts.flatMap((part) => part.splits.map((split) => `${part.prefix}/${split}`));
-  return [
+  return told([
     `${manifest.clips} clips, ${manifest.frames} frames, ${groups} groups: ${parts.map(({ prefix, clips }) => `${prefix} ${clips}`).join(', ')}`,
     ...(counts.length > 0 ? [`classes: ${counts.join(', ')}; unlabelled ${unlabelled}`] : ['no labels']),
-    ...(converted.length > 0
-      ? [`converted to ${manifest.channels === 1 ? 'grey' : 'three channels'}: ${converted.join(', ')}`]
-      : []),
-    ...(sizes.length > 0
-      ? [`note: stored sizes differ (shorter sides ${sizes.join(', ')}); clips keep theirs.`]
-      : []),
-    ...(sharedClasses.length > 0
-      ? [
-          `note: one class in several datasets: ${sharedClasses.join(', ')}; if they mean different things, say --separate-classes.`,
-        ]
-      : []),
-    ...(keepGroups ? [`groups in several datasets: ${sharedGroups.length}`] : []),
-    ...(splits.length > 0
-      ? [`note: splits are not taken over: ${splits.join(', ')}; make them with uscl split.`]
-      : []),
+    converted.length > 0 &&
+      `converted to ${manifest.channels === 1 ? 'grey' : 'three channels'}: ${converted.join(', ')}`,
+    sizes.length > 0 && `note: stored sizes differ (shorter sides ${sizes.join(', ')}); clips keep theirs.`,
+    sharedClasses.length > 0 &&
+      `note: one class in several datasets: ${sharedClasses.join(', ')}; if they mean different things, say --separate-classes.`,
+    keepGroups && `groups in several datasets: ${sharedGroups.length}`,
+    splits.length > 0 && `note: splits are not taken over: ${splits.join(', ')}; make them with uscl split.`,
     ...listed(
       'warning: clips of two datasets and groups that look alike, so a fold could leak',
       alike.pairs.map(([a, b]) => `${a} and ${b}`),
@@ -77,5 +70,5 @@ function describe(summary: MergeSummary, keepGroups: boolean): string {
     ),
     `dataset: ${summary.folder}`,
     `Look it over with: uscl inspect ${summary.folder}`,
-  ].join('\n');
+  ]).join('\n');
 }

@@ -1,5 +1,6 @@
 /** `uscl report RUN… --out FILE.html`. */
 import { Command } from 'commander';
+import { told } from '../base/collect.ts';
 import { countsOf } from '../dataset/identifying.ts';
 import { bytes, counted } from '../report/numbers.ts';
 import { type ReportOptions, type ReportSummary, writeReport } from '../report/report.ts';
@@ -57,7 +58,7 @@ Research use only, not a medical device.`,
 }
 
 function describe({ path, bytes: size, runs, notCompared, pictures, identifying }: ReportSummary): string {
-  return [
+  return told([
     `${path}: ${counted(runs.length, 'run')}, ${bytes(size)}`,
     ...notCompared.map(
       ({ run, against, reason }) => `note: ${run} was not compared with ${against}: ${reason}`,
@@ -65,11 +66,8 @@ function describe({ path, bytes: size, runs, notCompared, pictures, identifying 
     pictures === 0
       ? 'It holds no picture of a clip.'
       : `It holds ${counted(pictures, 'picture')} of clips: pass it on only where the dataset's terms allow that.`,
-    ...(identifying.length === 0
-      ? []
-      : [
-          `warning: names of clips, groups or classes may identify patients: ${countsOf(identifying)} (${identifying.flatMap(({ examples }) => examples).join(', ')}). The page may show them; ingest with --key-file to have pseudonyms.`,
-        ]),
+    identifying.length > 0 &&
+      `warning: names of clips, groups or classes may identify patients: ${countsOf(identifying)} (${identifying.flatMap(({ examples }) => examples).join(', ')}). The page may show them; ingest with --key-file to have pseudonyms.`,
     'Research use only, not a medical device.',
-  ].join('\n');
+  ]).join('\n');
 }

@@ -4,7 +4,7 @@
  * were cut, written on or mirrored), and by name of the
  * source file. It suspects; a person judges, by the frames that `auditSheet` puts side by side.
  */
-import { groupBy } from '../base/collect.ts';
+import { groupBy, told } from '../base/collect.ts';
 import { CUTS, findAligned } from './audit-alignment.ts';
 import { DUPLICATE_DISTANCE, type ComparedClip, findDuplicates } from './duplicates.ts';
 import { hashPositions, perceptualHash } from '../dataset/perceptual-hash.ts';
@@ -125,7 +125,7 @@ export function auditDatasets(
     found: Partial<SuspectedPair> = {},
     at: readonly [number, number] | null = null,
   ): void => {
-    const reasons = [...given, ...(named.delete(`${a} ${b}`) ? (['same name'] as const) : [])];
+    const reasons = told([...given, named.delete(`${a} ${b}`) && 'same name']);
     const pair: SuspectedPair = {
       a: audited(first.clips[a]!, a, at?.[0], everyFrame),
       b: audited(other.clips[b]!, b, at?.[1], everyFrame),
@@ -144,10 +144,7 @@ export function auditDatasets(
   const seen = new Set<string>();
   findDuplicates(left, right, distance, ({ a, b, sameContent, distance: bits, at, matches }) => {
     seen.add(`${a} ${b}`);
-    const reasons: AuditReason[] = [
-      ...(sameContent ? (['same content'] as const) : []),
-      ...(bits === null ? [] : (['same picture'] as const)),
-    ];
+    const reasons: AuditReason[] = told([sameContent && 'same content', bits !== null && 'same picture']);
     add(a, b, reasons, { distance: bits, matches }, at);
   });
   let skipped = 0;

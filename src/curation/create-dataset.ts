@@ -4,6 +4,7 @@
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { told } from '../base/collect.ts';
 import { UsclError } from '../base/errors.ts';
 import { openDataset } from '../dataset/reader.ts';
 import { readSplit, splitNames, writeSplit } from './splits.ts';
@@ -47,16 +48,11 @@ export function carryNotes({ carried, dropped }: CarriedSplits): readonly string
     `${names.length === 1 ? 'The split' : 'The splits'} ${names.join(', ')}`;
   const was = (names: readonly string[]): string => (names.length === 1 ? 'was' : 'were');
   const them = dropped.length === 1 ? 'it' : 'them';
-  return [
-    ...(carried.length > 0
-      ? [`${list(carried)} ${was(carried)} kept: clips and groups are what they were.`]
-      : []),
-    ...(dropped.length > 0
-      ? [
-          `${list(dropped)} ${was(dropped)} dropped: clips or groups have changed; make ${them} again with uscl split.`,
-        ]
-      : []),
-  ];
+  return told([
+    carried.length > 0 && `${list(carried)} ${was(carried)} kept: clips and groups are what they were.`,
+    dropped.length > 0 &&
+      `${list(dropped)} ${was(dropped)} dropped: clips or groups have changed; make ${them} again with uscl split.`,
+  ]);
 }
 
 function fittingSplits(

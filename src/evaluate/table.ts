@@ -1,4 +1,5 @@
 /** The evaluation on another dataset as text: the clips scored, the scores with their intervals, the confusions. */
+import { told } from '../base/collect.ts';
 import { textTable } from '../base/text-table.ts';
 import type { Level, OverallScore, Score } from '../evaluation/scores/evaluation-result.ts';
 import { balancedAccuracyByChance } from '../evaluation/scores/metrics.ts';
@@ -26,10 +27,10 @@ export function evaluationText(result: ExternalEvaluation): string {
   const { clips, evaluation, dataset, mapping, model } = result;
   const [rate] = evaluation.labelRates;
   if (rate === undefined) throw new Error('An evaluation has at least one label rate.');
-  const left = [
-    ...(clips.unlabelled > 0 ? [`${clips.unlabelled} unlabelled`] : []),
-    ...(clips.leftOut > 0 ? [`${clips.leftOut} left out by the file of classes`] : []),
-  ];
+  const left = told([
+    clips.unlabelled > 0 && `${clips.unlabelled} unlabelled`,
+    clips.leftOut > 0 && `${clips.leftOut} left out by the file of classes`,
+  ]);
   const header = ['', ...LEVEL_TEXT.map(([, text]) => text)];
   const scores = SHOWN.map(([name, text]) => [
     text,
@@ -60,17 +61,13 @@ export function evaluationText(result: ExternalEvaluation): string {
 function mappingLines({ labels, model, unused }: ExternalEvaluation['mapping']): string[] {
   const renamed = Object.entries(labels).filter(([theirs, ours]) => theirs !== ours);
   const merged = Object.entries(model).filter(([ours, as]) => ours !== as);
-  return [
-    ...(renamed.length > 0
-      ? [`labels: ${renamed.map(([theirs, ours]) => `${theirs} → ${ours ?? 'left out'}`).join(', ')}`]
-      : []),
-    ...(merged.length > 0
-      ? [`classes brought together: ${merged.map(([ours, as]) => `${ours} → ${as}`).join(', ')}`]
-      : []),
-    ...(unused.length > 0
-      ? [`note: the file of classes names classes that no clip has: ${unused.join(', ')}`]
-      : []),
-  ];
+  return told([
+    renamed.length > 0 &&
+      `labels: ${renamed.map(([theirs, ours]) => `${theirs} → ${ours ?? 'left out'}`).join(', ')}`,
+    merged.length > 0 &&
+      `classes brought together: ${merged.map(([ours, as]) => `${ours} → ${as}`).join(', ')}`,
+    unused.length > 0 && `note: the file of classes names classes that no clip has: ${unused.join(', ')}`,
+  ]);
 }
 
 function overlapLines({ overlap, leaks }: ExternalEvaluation): string[] {

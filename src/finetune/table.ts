@@ -1,4 +1,5 @@
 /** The evaluation of a fine-tuning as a few lines of text. */
+import { told } from '../base/collect.ts';
 import { RESEARCH_USE } from '../base/research-use.ts';
 import { textTable } from '../base/text-table.ts';
 import type {
@@ -29,20 +30,18 @@ export function finetuneTable(evaluation: Evaluation): string {
   const chance = balancedAccuracyByChance(data.perClass.map(({ clips }) => clips));
   const several = evaluation.labelRates.length > 1;
   const percent = Math.round(100 * settings.confidence);
-  return [
-    ...(optimistic
-      ? ['OPTIMISTIC: the epoch was chosen on the test clips themselves; do not compare with honest figures.']
-      : []),
+  return told([
+    optimistic &&
+      'OPTIMISTIC: the epoch was chosen on the test clips themselves; do not compare with honest figures.',
     `${data.clips} labelled clips of ${data.groups} groups: ${data.perClass.map(({ name, clips }) => `${name} ${clips}`).join(', ')}`,
     `mean over seeds, ${percent} % interval over groups; always the commonest class: accuracy ${data.majorityAccuracy.toFixed(3)}, balanced ${chance.toFixed(3)}`,
-    ...evaluation.labelRates.flatMap((rate) => [
-      ...(several ? [`label rate ${rate.labelRate}:`] : []),
-      ...rateTable(rate, optimistic),
-    ]),
+    ...evaluation.labelRates.flatMap((rate) =>
+      told([several && `label rate ${rate.labelRate}:`, ...rateTable(rate, optimistic)]),
+    ),
     ...recallLines(evaluation),
     ...evaluation.notes.map((note) => `note: ${note}`),
     RESEARCH_USE,
-  ].join('\n');
+  ]).join('\n');
 }
 
 function rateTable(rate: RateEvaluation, optimistic: boolean): string[] {

@@ -3,6 +3,7 @@
  * crop and scale, drop what carries nothing. Decoding starts at once and runs ahead of the writer; the facts are
  * complete when the frames have ended.
  */
+import { told } from '../base/collect.ts';
 import { dataError, systemCode, UsclError } from '../base/errors.ts';
 import type { ClipDraft, Field } from '../dataset/types.ts';
 import { AheadQueue } from './ahead.ts';
@@ -106,19 +107,19 @@ export class ClipDecoding {
     const { size, crop, sampling } = this.#settings;
     const { black, duplicate } = this.#dropped;
     const isClip = original.frames > 1;
-    return [
+    return told([
       ...flags.filter((flag) => !this.clip.flags.includes(flag)),
-      ...(isClip ? [] : ['still']),
-      ...(isClip && this.#kept < FEW_FRAMES ? ['few-frames'] : []),
-      ...(black > this.#kept ? ['mostly-black'] : []),
-      ...(duplicate > this.#kept ? ['frozen'] : []),
-      ...(this.#hasCallipers && (!isClip || duplicate > this.#kept) ? ['callipers'] : []),
-      ...(this.#continuity.isUnlike() ? [UNLIKE_FRAMES] : []),
-      ...(damage === undefined ? [] : ['damaged']),
-      ...(Math.min(original.width, original.height) < size ? ['small'] : []),
-      ...(sampling === 'motion' && isClip ? ['by-motion'] : []),
-      ...((crop || mayIdentify) && this.#field === null ? ['no-field'] : []),
-    ];
+      !isClip && 'still',
+      isClip && this.#kept < FEW_FRAMES && 'few-frames',
+      black > this.#kept && 'mostly-black',
+      duplicate > this.#kept && 'frozen',
+      this.#hasCallipers && (!isClip || duplicate > this.#kept) && 'callipers',
+      this.#continuity.isUnlike() && UNLIKE_FRAMES,
+      damage !== undefined && 'damaged',
+      Math.min(original.width, original.height) < size && 'small',
+      sampling === 'motion' && isClip && 'by-motion',
+      (crop || mayIdentify) && this.#field === null && 'no-field',
+    ]);
   }
 
   /** Size of the frames; once the first has come. */

@@ -3,20 +3,14 @@
  * DICOM among it, or a key is given, names of files and folders may be names of patients: then the plan gives every
  * clip another name, and says of every refusal what may be written.
  */
-import { compareText } from '../base/collect.ts';
+import { compareText, told } from '../base/collect.ts';
 import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { dataError, messageOf, systemCode } from '../base/errors.ts';
 import { pseudonym, type PseudonymKey } from './dicom/identity.ts';
 import { planDicom } from './dicom/dicom-plan.ts';
 import { discover, type Discovery } from './folders/discover.ts';
-import {
-  type IngestPlan,
-  type PlannedClip,
-  type Rejection,
-  said,
-  type Warning,
-} from './common/ingest-plan.ts';
+import type { IngestPlan, PlannedClip, Rejection, Warning } from './common/ingest-plan.ts';
 import { hasClassFolders, labelsOf } from './folders/labels.ts';
 import type { IngestOptions } from './options.ts';
 import { type ProbableMask, probableMasks } from './masks/names.ts';
@@ -56,18 +50,15 @@ export async function planIngest(options: PlanningOptions, key: PseudonymKey | n
   const labelled = labelsOf(items, labels, !isPrivate);
   const like = recipeLike(real);
   const maskPairs = isPrivate ? [] : await probableMasks(root, items);
-  const notes = [
+  const notes = told([
     ...folderNotes(found),
-    ...said(
-      key !== null && labels === undefined && hasClassFolders(items),
+    key !== null &&
+      labels === undefined &&
+      hasClassFolders(items) &&
       'With a key file no folder gives a label, since its name may be a patient’s: give labels with --labels.',
-    ),
-    ...said(
-      labelled.fromFolders,
-      `Labels are the names of the class folders: ${labelled.classes.join(', ')}.`,
-    ),
+    labelled.fromFolders && `Labels are the names of the class folders: ${labelled.classes.join(', ')}.`,
     ...indices.map((path) => `${path} was passed over: what it lists is found without it.`),
-  ];
+  ]);
   const plan = {
     ...{ name: basename(real), licence: null, citation: null, homepage: null },
     ...labelled,
@@ -118,17 +109,15 @@ function folderNotes({ items, shared, separate }: Discovery): string[] {
   const taken = shared.filter((one) => one.taken);
   const parted = taken.reduce((sum, { clips }) => sum + clips.length, 0);
   const whole = items.filter(({ kind }) => kind === 'frames').length - parted;
-  return [
-    ...said(whole > 0, `${whole} folders of pictures were read as the frames of one clip each.`),
-    ...said(
-      parted > 0,
+  return told([
+    whole > 0 && `${whole} folders of pictures were read as the frames of one clip each.`,
+    parted > 0 &&
       `${foldersOf(taken)} ${taken.length === 1 ? 'holds' : 'hold'} frames of several clips, told apart by their names: ${parted} clips, such as ${taken[0]?.clips.slice(0, 3).join(', ')}. If a folder is one clip, say --pictures frames; if their pictures are separate, --pictures stills.`,
-    ),
     ...separate.map(
       ({ folder, reason }) =>
         `The pictures in ${folder} were taken as separate stills: ${reason}. If they are frames of one clip, say --pictures frames.`,
     ),
-  ];
+  ]);
 }
 
 function foldersOf({ length }: readonly unknown[]): string {

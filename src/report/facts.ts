@@ -20,20 +20,15 @@ export function checkpointChoice({ config, data, log }: PretrainSubject): string
   const { chooses } = methodOf(config);
   const watched = log.some(({ kind }) => kind === 'knn');
   const scored = log.some(({ kind }) => kind === 'validation');
-  return [
-    heldOut(config, data, scored),
-    ...(config.evaluation.dataset !== null
-      ? [
-          watched
-            ? 'The best checkpoint is that of the highest kNN balanced accuracy on a labelled dataset that was watched, which is therefore no test.'
-            : 'No epoch was scored on the labelled dataset that was to choose the checkpoint.',
-        ]
+  const choice =
+    config.evaluation.dataset !== null
+      ? watched
+        ? 'The best checkpoint is that of the highest kNN balanced accuracy on a labelled dataset that was watched, which is therefore no test.'
+        : 'No epoch was scored on the labelled dataset that was to choose the checkpoint.'
       : scored && chooses !== null
-        ? [
-            `The best checkpoint is that of the ${chooses.better === 'lower' ? 'lowest' : 'highest'} held-out ${inWords(chooses.by)}.`,
-          ]
-        : ['No score chose a checkpoint: the weights are those of the last step.']),
-  ].join(' ');
+        ? `The best checkpoint is that of the ${chooses.better === 'lower' ? 'lowest' : 'highest'} held-out ${inWords(chooses.by)}.`
+        : 'No score chose a checkpoint: the weights are those of the last step.';
+  return `${heldOut(config, data, scored)} ${choice}`;
 }
 
 function heldOut({ data: asked }: Config, data: Provenance | null, scored: boolean): string {

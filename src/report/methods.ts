@@ -3,6 +3,7 @@
  * numbers it was done with, and what it cannot show. Nothing in it is assumed; a run that does not know says so.
  */
 import { basename } from 'node:path';
+import { told } from '../base/collect.ts';
 import type { RateEvaluation } from '../evaluation/scores/evaluation-result.ts';
 import { type Config, methodOf, methodOptions } from '../runs/config.ts';
 import type { FinetuneConfig } from '../finetune/config.ts';
@@ -123,12 +124,12 @@ function frames(number: number | null, how: string): string {
 function augmentation({ view: { augment } }: FinetuneConfig): string {
   if (augment === null) return ', without augmentation';
   const [low, high] = augment.cropScale;
-  const parts = [
-    ...(low < 1 ? [`random crops of ${roundPercent(low)} to ${roundPercent(high)} of the area`] : []),
-    ...(augment.flip > 0 ? [`left–right flips (probability ${plain(augment.flip)})`] : []),
-    ...(augment.brightness > 0 ? [`brightness ± ${plain(augment.brightness)}`] : []),
-    ...(augment.contrast > 0 ? [`contrast ± ${plain(augment.contrast)}`] : []),
-  ];
+  const parts = told([
+    low < 1 && `random crops of ${roundPercent(low)} to ${roundPercent(high)} of the area`,
+    augment.flip > 0 && `left–right flips (probability ${plain(augment.flip)})`,
+    augment.brightness > 0 && `brightness ± ${plain(augment.brightness)}`,
+    augment.contrast > 0 && `contrast ± ${plain(augment.contrast)}`,
+  ]);
   return parts.length === 0
     ? ', with the augmentation of the configuration'
     : `, with ${listed(parts)}; the configuration has the rest`;
@@ -186,35 +187,28 @@ function results({ evaluation }: ScoredSubject, rate: RateEvaluation): Part {
 
 function limits(subject: ScoredSubject, rate: RateEvaluation): string {
   const { evaluation } = subject;
-  const leaks =
-    subject.audit !== null && subject.audit.leaks.length > 0
-      ? ['Known leaks between training and test were allowed, so the scores are no test of generalisation.']
-      : [];
-  return [
+  return told([
     'Limits.',
-    ...leaks,
+    subject.audit !== null &&
+      subject.audit.leaks.length > 0 &&
+      'Known leaks between training and test were allowed, so the scores are no test of generalisation.',
     ...seenUnlabelled(subject),
-    ...(evaluation.optimistic ? ['The epoch was chosen on test clips.'] : []),
-    ...(subject.kind === 'finetuning'
-      ? [
-          'Training and test clips come from one dataset; nothing is shown about hospitals, devices or patients outside of it.',
-        ]
-      : []),
-    ...(rate.groups > 1 && rate.groups < 50
-      ? [
-          `${counted(rate.groups, 'group')} are few: intervals from so few are too short rather than too long.`,
-        ]
-      : []),
+    evaluation.optimistic && 'The epoch was chosen on test clips.',
+    subject.kind === 'finetuning' &&
+      'Training and test clips come from one dataset; nothing is shown about hospitals, devices or patients outside of it.',
+    rate.groups > 1 &&
+      rate.groups < 50 &&
+      `${counted(rate.groups, 'group')} are few: intervals from so few are too short rather than too long.`,
     ...(subject.kind === 'evaluation'
       ? ['One model was put to the test: nothing is shown about the luck of its training.']
       : rate.seeds.length < 3
         ? ['Fewer than three seeds say little about the luck of a training.']
         : []),
-    ...(subject.kind === 'finetuning' && subject.source?.kind === 'weights'
-      ? ['One pretraining is one draw: a claim about a way of pretraining needs several.']
-      : []),
+    subject.kind === 'finetuning' &&
+      subject.source?.kind === 'weights' &&
+      'One pretraining is one draw: a claim about a way of pretraining needs several.',
     'Classes are those of the dataset’s labels, whose own errors are not known. The model is for research only and no medical device.',
-  ].join(' ');
+  ]).join(' ');
 }
 
 function seenUnlabelled({ audit }: ScoredSubject): readonly string[] {

@@ -77,8 +77,3 @@ export interface IngestPlan {
   /** Whether labels are the names of class folders. Default: no. */
   readonly fromFolders?: boolean;
 }
-
-/** A sentence where it holds, else none. */
-export function said(holds: boolean, sentence: string): readonly string[] {
-  return holds ? [sentence] : [];
-}

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import sharp from 'sharp';
+import { told } from '../../base/collect.ts';
 import { dataError, isDataError, messageOf, type UsclError } from '../../base/errors.ts';
 import { withChannels } from '../../dataset/channels.ts';
 import type { Field } from '../../dataset/types.ts';
@@ -125,12 +126,10 @@ async function* decodeFrames(
   }
   if (first !== undefined && lost === indices.length) throw first;
   const { frames, declaredFrames = 0 } = image;
-  const damage = [
-    ...(frames < declaredFrames ? [`It declares ${declaredFrames} frames and holds ${frames}.`] : []),
-    ...(first === undefined
-      ? []
-      : [`${lost} of ${indices.length} frames cannot be decoded: ${messageOf(first)}`]),
-  ];
+  const damage = told([
+    frames < declaredFrames && `It declares ${declaredFrames} frames and holds ${frames}.`,
+    first !== undefined && `${lost} of ${indices.length} frames cannot be decoded: ${messageOf(first)}`,
+  ]);
   return damage.length === 0 ? undefined : damage.join(' ');
 }
 

@@ -15,10 +15,10 @@
  * where a patient stands would tell where the name stands in the alphabet.
  */
 import { join } from 'node:path';
-import { compareText, groupBy } from '../../base/collect.ts';
+import { compareText, groupBy, told } from '../../base/collect.ts';
 import { dataError, messageOf, systemCode, UsclError } from '../../base/errors.ts';
 import { opaque } from '../common/paths.ts';
-import { type Rejection, said } from '../common/ingest-plan.ts';
+import type { Rejection } from '../common/ingest-plan.ts';
 import { type DicomHeader, digestOfPixels, readHeader } from './header.ts';
 import { pseudonym, type PseudonymKey } from './identity.ts';
 
@@ -185,25 +185,16 @@ function notesOn(clips: readonly Found[], ungrouped: readonly Found[], key: Pseu
     (own) => new Set(own.map(({ header }) => header.patient)).size > 1,
   ).length;
   const doubled = ungrouped.filter(({ header }) => header.hasOtherPatient).length;
-  return [
-    ...said(
-      key === null,
+  return told([
+    key === null &&
       'Patients of DICOM clips are numbered in this dataset only; a key file gives names that hold in others.',
-    ),
-    ...said(
-      nameless.length > 0,
+    nameless.length > 0 &&
       `${nameless.length} DICOM clips name no patient; their groups are studies, or single clips. If patients are known, ${WAY_OUT}.`,
-    ),
     ...placeholderNotes(ungrouped),
-    ...said(
-      shared > 0,
-      `${shared} DICOM studies hold more than one patient ID: one patient may be in two groups.`,
-    ),
-    ...said(
-      doubled > 0,
+    shared > 0 && `${shared} DICOM studies hold more than one patient ID: one patient may be in two groups.`,
+    doubled > 0 &&
       `${doubled} DICOM clips hold two different patient IDs; the first counts. If it is wrong, ${WAY_OUT}.`,
-    ),
-  ];
+  ]);
 }
 
 /** Words that de-identification writes in place of a Patient ID, without what separates and numbers them. */

@@ -3,6 +3,7 @@
  * the tissue. This is the whole list of attributes that anything beyond pixels is derived from.
  */
 import { createHash } from 'node:crypto';
+import { told } from '../../base/collect.ts';
 import { dataError, isDataError, UsclError } from '../../base/errors.ts';
 import { type Keyword, tagOf } from '../../formats/dicom/dictionary.ts';
 import type { DicomElements, Slip } from '../../formats/dicom/elements.ts';
@@ -102,12 +103,12 @@ export function flagsOf(object: DicomElements): string[] {
     return /^YES *$/.test(Buffer.from(object.bytes.subarray(start, end).subarray(0, 16)).toString('latin1'));
   };
   const hasOverlay = [...object.elements.keys()].some((tag) => tag >= 0x60000000 && tag < 0x60200000);
-  return [
+  return told([
     'dicom',
-    ...(says(BURNED_IN_ANNOTATION) ? ['burned-in-declared'] : []),
-    ...(says(RECOGNIZABLE_VISUAL_FEATURES) ? ['features-recognizable'] : []),
-    ...(hasOverlay ? ['overlay-left-out'] : []),
-  ];
+    says(BURNED_IN_ANNOTATION) && 'burned-in-declared',
+    says(RECOGNIZABLE_VISUAL_FEATURES) && 'features-recognizable',
+    hasOverlay && 'overlay-left-out',
+  ]);
 }
 
 const BURNED_IN_ANNOTATION = 0x00280301;
@@ -131,12 +132,12 @@ export function remarkFlags(object: DicomObject, image: DicomFrames): readonly R
     slips.has('no-representation') ||
     slips.has('other-encoding') ||
     image.coding !== (pixels === 'encapsulated-native' ? 'native' : pixels);
-  return [
-    ...(image.frames > (image.declaredFrames ?? 1) ? (['more-frames-than-declared'] as const) : []),
-    ...(image.timing.isDoubted ? (['impossible-frame-times'] as const) : []),
-    ...(slips.has('doubled-elements') ? (['doubled-elements'] as const) : []),
-    ...(isOdd ? (['odd-header'] as const) : []),
-  ];
+  return told([
+    image.frames > (image.declaredFrames ?? 1) && 'more-frames-than-declared',
+    image.timing.isDoubted && 'impossible-frame-times',
+    slips.has('doubled-elements') && 'doubled-elements',
+    isOdd && 'odd-header',
+  ]);
 }
 
 /** A sentence for each of these flags that clips have. */

@@ -6,7 +6,7 @@
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { groupBy } from '../../base/collect.ts';
+import { groupBy, told } from '../../base/collect.ts';
 import { readCsv } from '../../formats/csv.ts';
 import {
   accessComplaint,
@@ -16,7 +16,7 @@ import {
   joinRelative,
   spellingOf,
 } from '../common/paths.ts';
-import { type PlannedClip, type Rejection, said } from '../common/ingest-plan.ts';
+import type { PlannedClip, Rejection } from '../common/ingest-plan.ts';
 import { lookAlikes } from './look-alikes.ts';
 import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
 import { cell, folderError, rowError, sorted } from './recipe.ts';
@@ -64,14 +64,11 @@ async function plan({ root, signal }: RecipeContext): Promise<RecipePlan> {
   const mixed = [...groupBy(clips, ({ group }) => group).values()].filter(
     (own) => new Set(own.map(({ label }) => label)).size > 1,
   ).length;
-  const notes = [
+  const notes = told([
     ...rest.notes,
-    ...said(without > 0, `${without} pictures have no mask.`),
-    ...said(
-      mixed > 0,
-      `${mixed} groups hold pictures of several classes: look at them, a label may be wrong.`,
-    ),
-  ];
+    without > 0 && `${without} pictures have no mask.`,
+    mixed > 0 && `${mixed} groups hold pictures of several classes: look at them, a label may be wrong.`,
+  ]);
   return { ...rest, classes: CLASSES, clips: sorted(clips), notes };
 }
 
@@ -103,7 +100,7 @@ function fromTable(root: string, base: string): Found {
     take({ path: name, label, masks }, `near-dup-${group}`, root, clips, rejected);
   }
   const unnamed = imagesIn(root, base).images.filter((image) => !seen.has(image.path)).length;
-  const notes = said(unnamed > 0, `${unnamed} pictures have no row in ${path} and were left out.`);
+  const notes = told([unnamed > 0 && `${unnamed} pictures have no row in ${path} and were left out.`]);
   return { clips, rejected, notes };
 }
 
@@ -124,10 +121,10 @@ async function fromNames(root: string, base: string, signal: AbortSignal | undef
   for (const [index, image] of images.entries()) take(image, groups[index]!, root, clips, rejected);
   const joined = [...groupBy(clips, ({ group }) => group).values()].filter(({ length }) => length > 1);
   const missing = CLASSES.filter((name) => !existsSync(join(root, base, name)));
-  const notes = [
+  const notes = told([
     `Groups were found by looks: ${joined.flat().length} pictures are in ${joined.length} groups of near-duplicates. Patients are not known.`,
-    ...said(missing.length > 0, `There is no folder ${missing.join(' and no folder ')}.`),
-  ];
+    missing.length > 0 && `There is no folder ${missing.join(' and no folder ')}.`,
+  ]);
   return { clips, rejected, ignored, notes };
 }
 

@@ -11,9 +11,9 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readCsvWithoutHeader } from '../../formats/csv.ts';
-import { compareText } from '../../base/collect.ts';
+import { compareText, told } from '../../base/collect.ts';
 import { extensionOf, fileComplaint, fileNameOf, joinRelative, opaque } from '../common/paths.ts';
-import { type PlannedClip, type Rejection, said } from '../common/ingest-plan.ts';
+import type { PlannedClip, Rejection } from '../common/ingest-plan.ts';
 import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
 import { cell, contentsOf, filesBelow, folderError, joined, rowError } from './recipe.ts';
 
@@ -99,14 +99,12 @@ function plan({ root, options }: RecipeContext): RecipePlan {
     clips,
     rejected,
     unmatchedLabels,
-    notes: [
+    notes: told([
       'Clips and patients are called by digests and lie in their order: the published numbers run by class.',
-      ...said(
-        groups < numbers,
+      groups < numbers &&
         `${numbers} patient numbers came to ${groups} groups: some share pictures byte for byte.`,
-      ),
       ...absent.map((part) => `There is no ${part} part in this folder.`),
-    ],
+    ]),
   };
 }
 

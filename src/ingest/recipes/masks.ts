@@ -5,13 +5,14 @@
  * brightness. Lines round an area are filled. HC18 (van den Heuvel et al. 2018) is such a set.
  */
 import { join } from 'node:path';
+import { told } from '../../base/collect.ts';
 import { discover } from '../folders/discover.ts';
 import { labelsOf } from '../folders/labels.ts';
 import { type MaskCodes, readMaskCodes } from '../masks/codes.ts';
 import { pairMasks } from '../masks/names.ts';
 import { isOutline } from '../masks/masks.ts';
 import { stemOf } from '../common/paths.ts';
-import { type Rejection, said } from '../common/ingest-plan.ts';
+import type { Rejection } from '../common/ingest-plan.ts';
 import { lookAlikes } from './look-alikes.ts';
 import type { Recipe, RecipeContext, RecipePlan } from './recipe.ts';
 import { contentsOf, folderError, sorted } from './recipe.ts';
@@ -98,17 +99,15 @@ async function plan({ root, options, skip, signal }: RecipeContext): Promise<Rec
     ...(structures === null ? {} : { structures }),
     rejected,
     ignored: found.ignored,
-    notes: [
+    notes: told([
       ...notes,
-      ...said(without > 0, `${without} pictures have no mask.`),
-      ...said(
-        groups !== null,
-        isHc18
+      without > 0 && `${without} pictures have no mask.`,
+      groups !== null &&
+        (isHc18
           ? 'Groups are the numbers in the names.'
-          : 'Groups were found by looks. Patients are not known.',
-      ),
+          : 'Groups were found by looks. Patients are not known.'),
       ...(await tableNotes(root, names, options.labels)),
-    ],
+    ]),
   };
 }
 

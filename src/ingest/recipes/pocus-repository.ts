@@ -9,9 +9,10 @@
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { told } from '../../base/collect.ts';
 import { type CsvRow, readCsv } from '../../formats/csv.ts';
 import { extensionOf, fileComplaint, fileNameOf, joinRelative } from '../common/paths.ts';
-import { type PlannedClip, type Rejection, said } from '../common/ingest-plan.ts';
+import type { PlannedClip, Rejection } from '../common/ingest-plan.ts';
 import type { RecipePlan } from './recipe.ts';
 import { cell, contentsOf, countsAsText, filesBelow, folderError, joined, sorted } from './recipe.ts';
 
@@ -179,7 +180,7 @@ function keysOf(row: CsvRow, path: string): readonly string[] {
   const session = /northumbria_\d+(?:_set\d+)?/i.exec(fileNameOf(path))?.[0].toLowerCase();
   const patient = cell(row, PATIENT);
   const source = cell(row, SOURCE);
-  const keys = [...(session === undefined ? [] : [session]), ...(isStated(patient) ? [`pid${patient}`] : [])];
+  const keys = told([session !== undefined && session, isStated(patient) && `pid${patient}`]);
   if (keys.length > 0) return keys;
   return [isStated(source) ? `source-${source}` : path];
 }
@@ -191,17 +192,12 @@ function notesOf(clips: readonly PlannedClip[], keys: readonly (readonly string[
     label === null ? [] : [{ group, own: keys[index]!.at(-1) }],
   );
   const [groups, ids] = [labelled.map(({ group }) => group), labelled.map(({ own }) => own)];
-  return [
-    ...said(
-      bySession.length > 0,
+  return told([
+    bySession.length > 0 &&
       `${bySession.length} Northumbria clips were grouped by session, although the table gives them an id each: the ` +
         `${labelled.length} labelled clips have ${new Set(ids).size} ids and come in ${new Set(groups).size} groups.`,
-    ),
-    ...said(
-      bySource.length > 0,
-      `${bySource.length} clips have no patient id and were grouped by their source.`,
-    ),
-  ];
+    bySource.length > 0 && `${bySource.length} clips have no patient id and were grouped by their source.`,
+  ]);
 }
 
 function nameOf(row: CsvRow): string {
@@ -225,11 +221,11 @@ export function classOf(label: string): string | null {
 }
 
 export function flagsOf(path: string, label: string): string[] {
-  return [
-    ...(label.toLowerCase() === 'viral pneumonia' ? ['viral-pneumonia'] : []),
-    ...(/\/linear\//i.test(path) ? ['linear-probe'] : []),
-    ...(path.includes('/label_uncertain/') ? ['label-uncertain'] : []),
-  ];
+  return told([
+    label.toLowerCase() === 'viral pneumonia' && 'viral-pneumonia',
+    /\/linear\//i.test(path) && 'linear-probe',
+    path.includes('/label_uncertain/') && 'label-uncertain',
+  ]);
 }
 
 /** What both tables come to. */
@@ -243,12 +239,9 @@ export function planOf(
     licence: `per file: ${countsAsText(licences)}`,
     classes: ['covid', 'pneumonia', 'regular'],
     clips: sorted(clips),
-    notes: [
-      ...said(leftOut > 0, `${leftOut} stills were left out.`),
-      ...said(
-        others.length > 0,
-        `Outside the three benchmark classes, so unlabelled: ${countsAsText(others)}.`,
-      ),
-    ],
+    notes: told([
+      leftOut > 0 && `${leftOut} stills were left out.`,
+      others.length > 0 && `Outside the three benchmark classes, so unlabelled: ${countsAsText(others)}.`,
+    ]),
   };
 }

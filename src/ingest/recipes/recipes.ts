@@ -3,8 +3,9 @@
  * and what they mean. One recipe a file in `recipes/`; this is the table of them.
  */
 import { statSync } from 'node:fs';
+import { told } from '../../base/collect.ts';
 import { usageError } from '../../base/errors.ts';
-import { type IngestPlan, said } from '../common/ingest-plan.ts';
+import type { IngestPlan } from '../common/ingest-plan.ts';
 import { busi } from './busi.ts';
 import { covidBlues } from './covid-blues.ts';
 import { gallbladder } from './gallbladder.ts';
@@ -64,29 +65,22 @@ function checkOptions({ name, options: known }: Recipe, options: RecipeOptions):
   const { label, stills, part, labels } = options;
   const not = label === undefined ? '' : `; not "${label}"`;
   const parts = known.part === undefined ? 'no parts to choose from' : `the parts ${known.part.join(', ')}`;
-  const [complaint] = [
-    ...said(
-      known.label !== undefined && (label === undefined || !known.label.includes(label)),
-      `needs to know which label: ${known.label?.join(', ')}${not}.`,
-    ),
-    ...said(
-      label !== undefined && known.label === undefined,
-      'has one set of labels and takes no label option.',
-    ),
-    ...said(stills !== undefined && known.stills === undefined, 'has no stills to include or leave out.'),
-    ...said(part !== undefined && known.part?.includes(part) !== true, `has ${parts}; not "${part}".`),
-    ...said(
-      labels !== undefined && known.labels === undefined,
-      'brings its own labels and takes no label table.',
-    ),
-  ];
+  const [complaint] = told([
+    known.label !== undefined &&
+      (label === undefined || !known.label.includes(label)) &&
+      `needs to know which label: ${known.label.join(', ')}${not}.`,
+    label !== undefined && known.label === undefined && 'has one set of labels and takes no label option.',
+    stills !== undefined && known.stills === undefined && 'has no stills to include or leave out.',
+    part !== undefined && known.part?.includes(part) !== true && `has ${parts}; not "${part}".`,
+    labels !== undefined && known.labels === undefined && 'brings its own labels and takes no label table.',
+  ]);
   if (complaint === undefined) return;
-  const taken = [
-    ...(known.label === undefined ? [] : [`--label ${known.label.join('|')}`]),
-    ...(known.stills === undefined ? [] : ['--stills']),
-    ...(known.part === undefined ? [] : [`--part ${known.part.join('|')}`]),
-    ...(known.labels === undefined ? [] : ['--labels FILE']),
-  ];
+  const taken = told([
+    known.label !== undefined && `--label ${known.label.join('|')}`,
+    known.stills !== undefined && '--stills',
+    known.part !== undefined && `--part ${known.part.join('|')}`,
+    known.labels !== undefined && '--labels FILE',
+  ]);
   const remedy = `The recipe ${name} takes ${taken.length === 0 ? 'no options of its own' : taken.join(' and ')}.`;
   throw usageError('RECIPE_OPTION', `The recipe ${name} ${complaint}`, remedy, { where: name });
 }

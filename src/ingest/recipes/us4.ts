@@ -5,9 +5,10 @@
  */
 import { readdirSync } from 'node:fs';
 import { basename } from 'node:path';
+import { told } from '../../base/collect.ts';
 import { discover } from '../folders/discover.ts';
 import { fileNameOf } from '../common/paths.ts';
-import { type PlannedClip, type Rejection, said } from '../common/ingest-plan.ts';
+import type { PlannedClip, Rejection } from '../common/ingest-plan.ts';
 import { folderError, type Recipe, type RecipeContext, type RecipePlan } from './recipe.ts';
 
 interface Code {
@@ -114,12 +115,10 @@ async function planCodes(
     clips,
     rejected,
     ignored: found.ignored,
-    notes: [
+    notes: told([
       'Patients are not known in this set: a group is a video, so folds by group may share patients.',
-      ...said(
-        parts.has('butterfly'),
+      parts.has('butterfly') &&
         'POCUS draws on the same Butterfly gallery: run uscl audit before testing there.',
-      ),
-    ],
+    ]),
   };
 }
