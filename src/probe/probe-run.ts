@@ -11,6 +11,7 @@ import { partOfClips, readSplit } from '../curation/splits.ts';
 import type { Backend } from '../engine/core/backend.ts';
 import { openBackend } from '../engine/open.ts';
 import type { ClipEmbeddings } from '../evaluation/features/embeddings.ts';
+import { type Products, productsOn } from '../evaluation/features/products.ts';
 import { compareProbes, LEFT_OUT, probe, TRAIN_ONLY } from '../evaluation/probes/probe.ts';
 import {
   probeComparisonSchema,
@@ -82,7 +83,7 @@ export async function probeRun(
   const results: ProbeResult[] = [];
   for (const [i, embeddings] of embedded.entries())
     results.push(
-      await probeOne(dataset, embeddings, folding, options, (done, total) => {
+      await probeOne(dataset, embeddings, folding, productsOn(backend), options, (done, total) => {
         tell(
           options,
           FEATURES + (1 - FEATURES) * ((i + done / total) / embedded.length),
@@ -181,6 +182,7 @@ function probeOne(
   dataset: Dataset,
   embeddings: ClipEmbeddings,
   folding: Folding,
+  products: Products,
   options: ProbeRunOptions,
   onProgress: (done: number, total: number) => void,
 ): Promise<ProbeResult> {
@@ -191,6 +193,7 @@ function probeOne(
     classes: dataset.manifest.classes,
     ...defined({ fold: folding.fold ?? undefined, folds, seeds, k, signal }),
     threads: availableParallelism(),
+    products,
     onProgress,
   });
 }

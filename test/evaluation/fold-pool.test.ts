@@ -7,6 +7,8 @@ import {
   type FoldWork,
 } from '../../src/evaluation/probes/fold-pool.ts';
 import { probe } from '../../src/evaluation/probes/probe.ts';
+import { openBackend } from '../../src/engine/open.ts';
+import { productsOn } from '../../src/evaluation/features/products.ts';
 import { codeOfAsync, makeData } from './support.ts';
 
 // As many numbers to go through as make threads worth their start.
@@ -26,18 +28,27 @@ const work: FoldWork = {
 const fold = Int32Array.from({ length: clips }, (_, clip) => Math.floor(clip / 2) % 20);
 const jobs: FoldJob[] = Array.from({ length: 20 }, (_, number) => ({ fold, number }));
 const quiet = { signal: undefined, onProgress: () => undefined };
+const alone = await predictFolds(work, jobs, { ...quiet, threads: 1 });
 
 describe('folds in threads', () => {
   it('give the bits of folds in one thread, in the order of the jobs, and count each once', async () => {
     const heard: number[] = [];
     const onProgress = (done: number): void => void heard.push(done);
-    const [alone, together] = [
-      await predictFolds(work, jobs, { ...quiet, threads: 1 }),
-      await predictFolds(work, jobs, { ...quiet, threads: 2, onProgress }),
-    ];
+    const together = await predictFolds(work, jobs, { ...quiet, threads: 2, onProgress });
     expect(together).toEqual(alone);
     expect(heard).toEqual(jobs.map((_, i) => i + 1));
     expect(together[3]?.rows.slice(0, 4)).toEqual([18, 19, 20, 21]);
+  });
+
+  it('give the same bits with kernels for the neighbours', async () => {
+    using backend = openBackend({ kind: 'onednn' });
+    const products = productsOn(backend);
+    for (const threads of [1, 2])
+      expect(await predictFolds(work, jobs, { ...quiet, threads, products })).toEqual(alone);
+    const crowded = { ...work, settings: { ...work.settings, k: clips } };
+    expect(await codeOfAsync(predictFolds(crowded, jobs, { ...quiet, threads: 2, products }))).toBe(
+      'KNN_TOO_FEW',
+    );
   });
 
   it('fail as one thread does, with the first fold that fails', async () => {

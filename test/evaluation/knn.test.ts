@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { randomAt } from '../../src/base/random.ts';
+import { defined } from '../../src/base/collect.ts';
+import { openBackend } from '../../src/engine/open.ts';
+import { dot, eachRow, normaliseRows } from '../../src/evaluation/features/matrix.ts';
+import { type Products, productsOn, roundingOf } from '../../src/evaluation/features/products.ts';
 import { knnProbabilities } from '../../src/evaluation/probes/knn.ts';
 import { knnScore } from '../../src/evaluation/probes/knn-score.ts';
 import { codeOf, golden, makeData } from './support.ts';
@@ -80,6 +84,64 @@ describe('knnProbabilities', () => {
           expect(found[i * 3 + c]).toBeCloseTo(vote / total, 5);
         });
       }
+    }
+  });
+
+  it.each([null, 0.1])(
+    'gives the same bits with products that are off by as much as they may be (%s)',
+    (temperature) => {
+      const [dim, rows] = [6, 400];
+      const random = randomAt(10, 'knn');
+      // Copies, and copies that differ by less than such products tell.
+      const base = Float32Array.from({ length: 100 * dim }, () => random.normal());
+      const train = Float32Array.from({ length: rows * dim }, (_, i) =>
+        Math.fround(base[i % base.length]! * (i < 2 * base.length ? 1 : 1 + 1e-7 * random.integer(8))),
+      );
+      const test = Float32Array.from({ length: 70 * dim }, () => random.normal());
+      const labels = Array.from({ length: rows }, () => random.integer(3));
+      const trainClips = labels.map((_, row) => Math.floor(row / 3));
+      const off: Products = (a, b, _, use) => {
+        eachRow(a, b, dim, (row, products) => {
+          use(
+            row,
+            Float32Array.from(products, (p) => p + (random.integer(2) - 0.5) * 1.9 * roundingOf(dim)),
+          );
+        });
+      };
+      const answers = [undefined, off, productsOn(openBackend({ kind: 'reference' }))].map((products) =>
+        knnProbabilities(train, labels, test, dim, 3, {
+          ...{ k: 7, temperature, trainClips },
+          ...defined({ products }),
+        }),
+      );
+      expect(answers[1]).toEqual(answers[0]);
+      expect(answers[2]).toEqual(answers[0]);
+    },
+  );
+
+  it.each(['onednn', 'reference'] as const)('has products of rows of length 1 to the bound (%s)', (kind) => {
+    using backend = openBackend({ kind });
+    for (const [rows, others, dim] of [
+      [1, 1, 1],
+      [65, 3, 7],
+      [130, 200, 513],
+    ] as const) {
+      const random = randomAt(11, 'products', dim);
+      const [a, b] = [rows, others].map((count) =>
+        normaliseRows(
+          Float32Array.from({ length: count * dim }, () => random.between(0.5, 1)),
+          dim,
+        ),
+      ) as [Float32Array, Float32Array];
+      let met = 0;
+      let worst = 0;
+      productsOn(backend)(a, b, dim, (row, products) => {
+        expect([row, products.length]).toEqual([met++, others]);
+        for (const [j, product] of products.entries())
+          worst = Math.max(worst, Math.abs(product - dot(a, row * dim, b, j * dim, dim)));
+      });
+      expect(worst).toBeLessThan(roundingOf(dim));
+      expect(met).toBe(rows);
     }
   });
 

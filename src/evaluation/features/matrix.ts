@@ -195,7 +195,7 @@ export function solve(factor: Float64Array, dim: number, vector: Float64Array): 
 }
 
 /** Inner product of two rows given by their start offsets. */
-function dot(a: Float32Array, startA: number, b: Float32Array, startB: number, dim: number): number {
+export function dot(a: Float32Array, startA: number, b: Float32Array, startB: number, dim: number): number {
   let sum = 0;
   for (let d = 0; d < dim; d++) sum += a[startA + d]! * b[startB + d]!;
   return sum;

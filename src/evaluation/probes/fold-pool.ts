@@ -6,10 +6,12 @@ import { once } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import { messageOf, UsclError } from '../../base/errors.ts';
-import { fromPortable, type PortableError, startThread } from '../../base/thread.ts';
+import { defined } from '../../base/collect.ts';
+import { fromPortable, type PortableError, startThread, toPortable } from '../../base/thread.ts';
 import { knnProbabilities } from './knn.ts';
-import { fitLogisticRegression, predictLogistic } from './logistic.ts';
+import { curvatureOf, fitLogisticRegression, predictLogistic } from './logistic.ts';
 import { takeRows } from '../features/matrix.ts';
+import type { Products } from '../features/products.ts';
 import type { ProbeSettings } from './probe-result.ts';
 
 /** Fold of a clip that is learnt from and never tested. */
@@ -28,6 +30,8 @@ export interface FoldWork {
   readonly labels: readonly number[];
   readonly classes: number;
   readonly settings: ProbeSettings;
+  /** `curvatureOf` of all rows, where it is worth its making: all fits are of most of them. */
+  readonly curvature?: Float64Array;
 }
 
 export interface FoldJob {
@@ -45,51 +49,81 @@ export interface FoldPrediction {
   readonly knn: Float64Array;
 }
 
+/** What reads a class from features: the regression, the nearest neighbours. */
+export type Reader = 'linear' | 'knn';
+
 /**
- * What the readers of a probe say of one fold: learnt from the rows of the other folds, told of its own. Errors: those of `fitLogisticRegression` and
- * `knnProbabilities`.
+ * Class probabilities [tested rows, classes] that one reader gives the rows of a fold: learnt from the rows of the other
+ * folds. Errors: those of `fitLogisticRegression` and `knnProbabilities`.
  */
-export function predictFold(work: FoldWork, { fold, number }: FoldJob): FoldPrediction {
+export function readFold(work: FoldWork, job: FoldJob, reader: Reader, products?: Products): Float64Array {
   const { dim, features, classes, settings } = work;
+  const { fold, number } = job;
   const trainClips: number[] = [];
   const trainLabels: number[] = [];
   const trainRows: number[] = [];
-  const testRows: number[] = [];
   work.rows.forEach((rows, clip) => {
-    if (fold[clip] === number) testRows.push(...rows);
-    else if (fold[clip] !== LEFT_OUT) {
-      trainRows.push(...rows);
-      trainClips.push(...rows.map(() => clip));
-      trainLabels.push(...rows.map(() => work.labels[clip]!));
-    }
+    if (fold[clip] === number || fold[clip] === LEFT_OUT) return;
+    trainRows.push(...rows);
+    trainClips.push(...rows.map(() => clip));
+    trainLabels.push(...rows.map(() => work.labels[clip]!));
   });
+  const testRows = testedRows(work, job);
   // The greedy assignment can leave a fold empty when a few groups hold most clips.
-  if (testRows.length === 0) return { rows: [], linear: new Float64Array(0), knn: new Float64Array(0) };
+  if (testRows.length === 0) return new Float64Array(0);
   const train = takeRows(features, dim, trainRows);
   const test = takeRows(features, dim, testRows);
   const { C, classWeight, standardise, k, temperature, neighbours } = settings;
-  const model = fitLogisticRegression(train, trainLabels, dim, classes, { C, classWeight, standardise });
+  if (reader === 'linear') {
+    const options = { C, classWeight, standardise, ...defined({ curvature: work.curvature }) };
+    const model = fitLogisticRegression(train, trainLabels, dim, classes, options);
+    return predictLogistic(model, test);
+  }
   const options = { k, temperature, standardise, ...(neighbours === 'clips' ? { trainClips } : {}) };
-  return {
-    rows: testRows,
-    linear: predictLogistic(model, test),
-    knn: knnProbabilities(train, trainLabels, test, dim, classes, options),
-  };
+  return knnProbabilities(train, trainLabels, test, dim, classes, { ...options, ...defined({ products }) });
+}
+
+/** Rows of the clips that a fold tests; none where the fold is empty. */
+function testedRows({ rows }: FoldWork, { fold, number }: FoldJob): readonly number[] {
+  return rows.flatMap((own, clip) => (fold[clip] === number ? own : []));
 }
 
 /** What a thread is started with; the features are shared by all of them. */
 export interface FoldStart extends Omit<FoldWork, 'features'> {
   readonly features: SharedArrayBuffer;
+  /** What the thread is asked for. */
+  readonly readers: readonly Reader[];
 }
 
-export type FoldAnswer = { readonly prediction: FoldPrediction } | { readonly error: PortableError };
+/** What readers say of one fold, or why they cannot. */
+export type FoldAnswer =
+  { readonly read: Partial<Record<Reader, Float64Array>> } | { readonly error: PortableError };
+
+export function answerFold(
+  work: FoldWork,
+  job: FoldJob,
+  readers: readonly Reader[],
+  products?: Products,
+): FoldAnswer {
+  try {
+    const read: Partial<Record<Reader, Float64Array>> = {};
+    for (const reader of readers) read[reader] = readFold(work, job, reader, products);
+    return { read };
+  } catch (thrown) {
+    return { error: toPortable(thrown) };
+  }
+}
 
 export interface FoldOptions {
   readonly threads: number;
+  /** With kernels for it, neighbours are found in the calling thread while others fit. */
+  readonly products?: Products | undefined;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: (done: number) => void;
 }
 
+/** Rows a feature from which one factorisation costs less than the iterations it saves. */
+const WORTH_A_CURVATURE = 2;
 /** Numbers that a thread has to go through to be worth its start: below, it would take longer than its work. */
 const WORTH_A_THREAD = 2_000_000;
 
@@ -98,18 +132,27 @@ const WORTH_A_THREAD = 2_000_000;
  * Errors: of the first job that has one, `PROBE_THREAD_LOST` when a thread dies; the signal's reason when aborted.
  */
 export async function predictFolds(
-  work: FoldWork,
+  given: FoldWork,
   jobs: readonly FoldJob[],
   options: FoldOptions,
 ): Promise<readonly FoldPrediction[]> {
   const { signal, onProgress } = options;
+  const { features, dim, settings } = given;
+  const work =
+    features.length < WORTH_A_CURVATURE * dim ** 2
+      ? given
+      : { ...given, curvature: curvatureOf(features, dim, settings.standardise) };
   const worth = Math.floor((jobs.length * work.features.length) / WORTH_A_THREAD);
   const threads = Math.min(options.threads, jobs.length, worth);
   if (threads > 1) return await inThreads(work, jobs, { ...options, threads });
   const predictions: FoldPrediction[] = [];
   for (const job of jobs) {
     signal?.throwIfAborted();
-    predictions.push(predictFold(work, job));
+    predictions.push({
+      rows: testedRows(work, job),
+      linear: readFold(work, job, 'linear'),
+      knn: readFold(work, job, 'knn', options.products),
+    });
     onProgress(predictions.length);
     // Lets a signal or a timer of the caller be heard between folds.
     await setImmediate();
@@ -120,12 +163,13 @@ export async function predictFolds(
 async function inThreads(
   work: FoldWork,
   jobs: readonly FoldJob[],
-  { threads, signal, onProgress }: FoldOptions,
+  { threads, products, signal, onProgress }: FoldOptions,
 ): Promise<readonly FoldPrediction[]> {
   signal?.throwIfAborted();
   const features = new SharedArrayBuffer(work.features.byteLength);
   new Float32Array(features).set(work.features);
-  const start: FoldStart = { ...work, features };
+  const readers: readonly Reader[] = products === undefined ? ['linear', 'knn'] : ['linear'];
+  const start: FoldStart = { ...work, features, readers };
   const workers = Array.from({ length: threads }, () =>
     startThread(import.meta.url, './fold-worker', 'uscl-probe', start),
   );
@@ -136,12 +180,22 @@ async function inThreads(
   const employ = async (worker: Worker): Promise<void> => {
     while (next < jobs.length && errors.size === 0) {
       const index = next++;
-      const answer = await ask(worker, jobs[index]!, signal);
-      if ('error' in answer) errors.set(index, answer.error);
-      else {
-        predictions.set(index, answer.prediction);
-        onProgress(predictions.size);
+      const job = jobs[index]!;
+      const asked = ask(worker, job, signal);
+      const own: FoldAnswer =
+        products === undefined ? { read: {} } : answerFold(work, job, ['knn'], products);
+      const answer = await asked;
+      const failed = [answer, own].find((one) => 'error' in one);
+      if (failed !== undefined) {
+        errors.set(index, failed.error);
+        return;
       }
+      const { linear, knn } = {
+        ...('read' in answer ? answer.read : {}),
+        ...('read' in own ? own.read : {}),
+      };
+      predictions.set(index, { rows: testedRows(work, job), linear: linear!, knn: knn! });
+      onProgress(predictions.size);
     }
   };
   try {

@@ -1,21 +1,14 @@
 /** A thread of `fold-pool.ts`: answers one fold after another, until it is ended. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { toPortable } from '../../base/thread.ts';
-import { predictFold, type FoldAnswer, type FoldJob, type FoldStart } from './fold-pool.ts';
+import { answerFold, type FoldJob, type FoldStart } from './fold-pool.ts';
 
 /** The pool is the only one who starts this file, with these data. */
-const { features, ...rest } = workerData as FoldStart;
+const { features, readers, ...rest } = workerData as FoldStart;
 const port = parentPort;
 if (port === null) throw new Error('This module runs in a worker thread only.');
 
 const work = { ...rest, features: new Float32Array(features) };
 
 port.on('message', (job: FoldJob) => {
-  let answer: FoldAnswer;
-  try {
-    answer = { prediction: predictFold(work, job) };
-  } catch (thrown) {
-    answer = { error: toPortable(thrown) };
-  }
-  port.postMessage(answer);
+  port.postMessage(answerFold(work, job, readers));
 });

@@ -4,12 +4,15 @@
  * copies, so the k nearest frames are mostly one clip, and k would mean nothing.
  */
 import { dataError, usageError, type UsclError } from '../../base/errors.ts';
-import { columnStatistics, eachRow, normaliseRows, standardise } from '../features/matrix.ts';
+import { columnStatistics, dot, eachRow, normaliseRows, standardise } from '../features/matrix.ts';
+import { type Products, roundingOf } from '../features/products.ts';
 import type { ProbeSettings } from './probe-result.ts';
 
 /** Defaults are those of a probe; neighbours are rows unless `trainClips` says the clip of each training row. */
 export interface KnnOptions extends Partial<Pick<ProbeSettings, 'k' | 'standardise' | 'temperature'>> {
   readonly trainClips?: ArrayLike<number>;
+  /** Finds the few rows that may be neighbours, by kernels. The answers are the same with it and without. */
+  readonly products?: Products;
 }
 
 /**
@@ -36,14 +39,30 @@ export function knnProbabilities(
 
   const result = new Float64Array((test.length / dim) * classes);
   const nearest = new Float64Array(candidates.labels.length);
-  eachRow(a, b, dim, (row, similarities) => {
-    nearest.fill(-Infinity);
-    for (let j = 0; j < similarities.length; j++) {
-      const candidate = candidates.ofRow[j]!;
-      if (similarities[j]! > nearest[candidate]!) nearest[candidate] = similarities[j]!;
-    }
+  const meet = (j: number, similarity: number): void => {
+    const candidate = candidates.ofRow[j]!;
+    if (similarity > nearest[candidate]!) nearest[candidate] = similarity;
+  };
+  const say = (row: number): void => {
     vote(nearest, candidates.labels, k, temperature, result, row * classes, classes);
-  });
+  };
+  if (options.products === undefined)
+    eachRow(a, b, dim, (row, similarities) => {
+      nearest.fill(-Infinity);
+      for (let j = 0; j < similarities.length; j++) meet(j, similarities[j]!);
+      say(row);
+    });
+  else
+    options.products(a, b, dim, (row, similarities) => {
+      nearest.fill(-Infinity);
+      for (let j = 0; j < similarities.length; j++) meet(j, similarities[j]!);
+      // k candidates are at least this near but for rounding: what is farther by more than rounding is none of the k.
+      const least = nearest[largest(nearest, k).at(-1)!]! - 2 * roundingOf(dim);
+      nearest.fill(-Infinity);
+      for (let j = 0; j < similarities.length; j++)
+        if (similarities[j]! >= least) meet(j, dot(a, row * dim, b, j * dim, dim));
+      say(row);
+    });
   return result;
 }
 
@@ -59,25 +78,30 @@ export function vote(
   start: number,
   classes: number,
 ): void {
-  const best: number[] = [];
-  for (let j = 0; j < similarities.length; j++) {
-    const similarity = similarities[j]!;
-    if (similarity === -Infinity) continue;
-    if (best.length === k && !(similarity > similarities[best[k - 1]!]!)) continue;
-    // Insertion keeps `best` in falling order; an equal one that came earlier stays ahead.
-    let at = best.length;
-    while (at > 0 && similarity > similarities[best[at - 1]!]!) at--;
-    best.splice(at, 0, j);
-    if (best.length > k) best.pop();
-  }
+  const best = largest(similarities, k);
   let total = 0;
-  const largest = similarities[best[0]!]!;
+  const nearest = similarities[best[0]!]!;
   for (const j of best) {
-    const weight = temperature === null ? 1 : Math.exp((similarities[j]! - largest) / temperature);
+    const weight = temperature === null ? 1 : Math.exp((similarities[j]! - nearest) / temperature);
     target[start + labels[j]!]! += weight;
     total += weight;
   }
   for (let c = 0; c < classes; c++) target[start + c]! /= total;
+}
+
+/** Indices of the k largest values, falling; of equal ones the first comes first. −∞ is none. */
+function largest(values: Float64Array, k: number): number[] {
+  const best: number[] = [];
+  for (let j = 0; j < values.length; j++) {
+    const value = values[j]!;
+    if (value === -Infinity) continue;
+    if (best.length === k && !(value > values[best[k - 1]!]!)) continue;
+    let at = best.length;
+    while (at > 0 && value > values[best[at - 1]!]!) at--;
+    best.splice(at, 0, j);
+    if (best.length > k) best.pop();
+  }
+  return best;
 }
 
 export function requireKnnOptions(k: number, temperature: number | null): void {

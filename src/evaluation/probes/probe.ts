@@ -15,6 +15,7 @@ import type { ClipEmbeddings } from '../features/embeddings.ts';
 import { groupedFolds } from '../../curation/folds.ts';
 import { LEFT_OUT, predictFolds, type FoldJob, type FoldWork } from './fold-pool.ts';
 import { largestAt } from '../features/matrix.ts';
+import type { Products } from '../features/products.ts';
 import { requireKnnOptions } from './knn.ts';
 import { SCORE_NAMES } from '../scores/metrics.ts';
 import type { ProbeComparison, ProbeResult, ProbeSettings, ReaderResult } from './probe-result.ts';
@@ -34,6 +35,8 @@ export interface ProbeInput extends Partial<ProbeSettings> {
   readonly fold?: Int32Array;
   /** Threads that folds are given to where there is enough to do; the result is the same with any number. Default 1. */
   readonly threads?: number;
+  /** Kernels for the neighbours; the result is the same without them. */
+  readonly products?: Products;
   /** Called after each fold with folds done and in all, over all seeds. */
   readonly onProgress?: (done: number, total: number, note?: string) => void;
   readonly signal?: AbortSignal;
@@ -73,6 +76,7 @@ export async function probe(input: ProbeInput): Promise<ProbeResult> {
   const said = recordOf(READERS, emptyPredictions);
   const predictions = await predictFolds(work, jobs, {
     threads: input.threads ?? 1,
+    products: input.products,
     signal: input.signal,
     onProgress: (done) => {
       const s = Math.floor((done - 1) / settings.folds);
