@@ -8,6 +8,9 @@ const RESERVED = new Set([
   ...['pairsPerSecond', 'dataWaitShare', 'memory', 'effectiveRank'],
 ]);
 
+/** Keys under `method` that a configuration writes itself. */
+const TAKEN = ['name', 'sha256'];
+
 const text = z.string().min(1);
 const call = z.custom((value) => typeof value === 'function', 'must be a function');
 
@@ -70,7 +73,11 @@ function disagreements({
   const unknown = charts.flatMap(({ shows }) => shows).find((name) => !names.includes(name));
   const heldOut = measurements.filter((one) => one.heldOut === true).map(({ name }) => name);
   const without = options.safeParse({}).error?.issues[0]?.path.map(String).join('.');
+  const taken = TAKEN.find((key) => Object.hasOwn(options.shape, key));
   return [
+    ...(taken === undefined
+      ? []
+      : [fault(`options.${taken}`, 'is a key of every configuration; choose another name')]),
     ...(without === undefined ? [] : [fault(`options.${without}`, 'must have a default')]),
     ...(twice === undefined ? [] : [fault('measurements', `"${twice}" is named twice`)]),
     ...(reserved === undefined

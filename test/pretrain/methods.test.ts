@@ -146,6 +146,16 @@ describe('a method from outside', () => {
       'options.depth: must have a default',
     ],
     [
+      'an option where the name of the method stands',
+      { options: z.object({ name: z.string().default('mine') }) },
+      'options.name: is a key of every configuration',
+    ],
+    [
+      'an option where the hash of its file stands',
+      { options: z.object({ sha256: z.string().default('') }) },
+      'options.sha256: is a key of every configuration',
+    ],
+    [
       'a measurement twice',
       { measurements: [...uscl.measurements, { name: 'correct', over: 'sum' }] },
       '"correct" is named twice',
