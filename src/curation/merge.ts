@@ -6,6 +6,7 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { groupBy } from '../base/collect.ts';
 import { usageError, type UsclError } from '../base/errors.ts';
+import { Resources } from '../base/resources.ts';
 import { withChannels } from '../dataset/channels.ts';
 import { DUPLICATE_DISTANCE, findDuplicates } from './duplicates.ts';
 import { openDataset, type Dataset } from '../dataset/reader.ts';
@@ -87,13 +88,8 @@ export async function mergeDatasets(options: MergeOptions): Promise<MergeSummary
       `There is nothing to merge: ${folders.length} dataset was given.`,
       'Give two datasets or more.',
     );
-  const datasets: Dataset[] = [];
-  using _open = {
-    [Symbol.dispose]: () => {
-      for (const dataset of datasets) dataset[Symbol.dispose]();
-    },
-  };
-  for (const folder of folders) datasets.push(openDataset(folder));
+  using open = new Resources();
+  const datasets = folders.map((folder) => open.use(openDataset(folder)));
   const parts = withPrefixes(datasets, options.prefixes);
   requireOtherFolder(out, datasets);
   const channels = channelsOf(datasets, options.channels);

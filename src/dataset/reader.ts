@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { dataError, messageOf, systemCode, type UsclError } from '../base/errors.ts';
 import { readAll } from '../base/files.ts';
 import { readBounded } from '../base/read-bounded.ts';
+import { Resources } from '../base/resources.ts';
 import { corrupt, LIMITS, maskBytes, parseClips, parseManifest, storeBytes } from './parse.ts';
 import { FILES, frameBytes, type ClipRecord, type Manifest } from './types.ts';
 
@@ -38,19 +39,19 @@ export class Dataset implements Disposable {
   readonly clips: readonly ClipRecord[];
   readonly #frames: PackedFile;
   readonly #masks: PackedFile | null;
+  readonly #open: Resources;
 
   constructor(folder: string, manifest: Manifest, clips: readonly ClipRecord[]) {
     this.folder = folder;
     this.manifest = manifest;
     this.clips = clips;
-    this.#frames = new PackedFile(join(folder, FILES.frames), storeBytes(clips, manifest.channels));
+    using opening = new Resources();
+    const open = (file: string, bytes: number): PackedFile =>
+      opening.use(new PackedFile(join(folder, file), bytes));
+    this.#frames = open(FILES.frames, storeBytes(clips, manifest.channels));
     const masks = maskBytes(clips);
-    try {
-      this.#masks = masks === 0 ? null : new PackedFile(join(folder, FILES.masks), masks);
-    } catch (thrown) {
-      this.#frames[Symbol.dispose]();
-      throw thrown;
-    }
+    this.#masks = masks === 0 ? null : open(FILES.masks, masks);
+    this.#open = opening.move();
   }
 
   /**
@@ -74,8 +75,7 @@ export class Dataset implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#frames[Symbol.dispose]();
-    this.#masks?.[Symbol.dispose]();
+    this.#open[Symbol.dispose]();
   }
 }
 

@@ -5,6 +5,7 @@
 import { closeSync, fsyncSync, ftruncateSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { guardWrites, readAll, writeAll } from '../base/files.ts';
+import { Resources } from '../base/resources.ts';
 import { FILES } from './types.ts';
 
 export class Store {
@@ -62,7 +63,11 @@ export class Store {
   }
 
   close(): void {
-    for (const file of this.#files.values()) closeSync(file);
+    using closing = new Resources();
+    for (const file of this.#files.values())
+      closing.defer(() => {
+        closeSync(file);
+      });
     this.#files.clear();
   }
 

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { guardWrites } from '../base/files.ts';
+import { Resources } from '../base/resources.ts';
 import {
   addToJournal,
   cutJournal,
@@ -199,7 +200,11 @@ export class Takeover implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const file of this.#files.values()) closeSync(file);
+    using closing = new Resources();
+    for (const file of this.#files.values())
+      closing.defer(() => {
+        closeSync(file);
+      });
     this.#files.clear();
     this.#previous.clear();
   }

@@ -290,8 +290,8 @@ export class DatasetWriter implements Disposable {
 
   #close(): void {
     this.#state = 'closed';
+    using _takeover = this.#takeover;
     this.#store.close();
-    this.#takeover[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {

@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { defined } from '../base/collect.ts';
 import { dataError, usageError } from '../base/errors.ts';
 import { guardWrites } from '../base/files.ts';
+import { Resources } from '../base/resources.ts';
 import { type Dataset, openDataset } from '../dataset/reader.ts';
 import { FILES } from '../dataset/types.ts';
 import { createDataset } from '../curation/create-dataset.ts';
@@ -69,17 +70,18 @@ export async function openData(
 }
 
 function openAll(folders: readonly string[]): OpenedData {
-  const datasets: Dataset[] = [];
-  const close = (): void => {
-    for (const dataset of datasets) dataset[Symbol.dispose]();
+  using opening = new Resources();
+  const datasets = folders.map((path) => opening.use(openDataset(path)));
+  return openedData(datasets, opening.move());
+}
+
+function openedData(datasets: readonly Dataset[], open: Resources): OpenedData {
+  return {
+    datasets,
+    [Symbol.dispose]() {
+      open[Symbol.dispose]();
+    },
   };
-  try {
-    for (const path of folders) datasets.push(openDataset(path));
-  } catch (thrown) {
-    close();
-    throw thrown;
-  }
-  return { datasets, [Symbol.dispose]: close };
 }
 
 /** Hidden, and cleared by whoever comes next. */
@@ -105,47 +107,38 @@ async function clipsOfFiles(
     remove();
     mkdirSync(scratch, { recursive: true });
   });
-  try {
-    const path = join(scratch, 'clips');
-    using writer = createDataset(path, {
-      ...{ name: 'files', licence: null, citation: null, homepage: null, classes: [] },
-      ...{ channels: reading.channels, size: reading.size ?? DEFAULT_SIZE, made: { command: 'explain' } },
-    });
-    let taken = 0;
-    let reason = '';
-    await readSources(files, reading, {
-      clip: async (_found, decoding) => {
-        await writer.addClip(() => ({ ...decoding.draft(), label: null }), decoding.frames);
-        taken += 1;
-      },
-      refused: (one) => {
-        // A reason may be a sentence already.
-        const cause = one.reason.replace(/\.$/, '');
-        reason ||= cause;
-        onNote?.(`${one.path} was not read: ${cause}. ${one.remedy}`);
-      },
-      progress: (done, total, name) => onProgress?.(done, total, `reading: ${name}`),
-    });
-    if (taken === 0)
-      throw dataError(
-        'FILES_UNREADABLE',
-        `Not one clip could be read: ${reason}.`,
-        'Give videos, pictures, DICOM files, or datasets.',
-        { where: files[0] ?? '' },
-      );
-    writer.finish();
-    const dataset = openDataset(path);
-    return {
-      datasets: [dataset],
-      [Symbol.dispose]() {
-        dataset[Symbol.dispose]();
-        remove();
-      },
-    };
-  } catch (thrown) {
-    remove();
-    throw thrown;
-  }
+  using opening = new Resources();
+  opening.defer(remove);
+  const path = join(scratch, 'clips');
+  using writer = createDataset(path, {
+    ...{ name: 'files', licence: null, citation: null, homepage: null, classes: [] },
+    ...{ channels: reading.channels, size: reading.size ?? DEFAULT_SIZE, made: { command: 'explain' } },
+  });
+  let taken = 0;
+  let reason = '';
+  await readSources(files, reading, {
+    clip: async (_found, decoding) => {
+      await writer.addClip(() => ({ ...decoding.draft(), label: null }), decoding.frames);
+      taken += 1;
+    },
+    refused: (one) => {
+      // A reason may be a sentence already.
+      const cause = one.reason.replace(/\.$/, '');
+      reason ||= cause;
+      onNote?.(`${one.path} was not read: ${cause}. ${one.remedy}`);
+    },
+    progress: (done, total, name) => onProgress?.(done, total, `reading: ${name}`),
+  });
+  if (taken === 0)
+    throw dataError(
+      'FILES_UNREADABLE',
+      `Not one clip could be read: ${reason}.`,
+      'Give videos, pictures, DICOM files, or datasets.',
+      { where: files[0] ?? '' },
+    );
+  writer.finish();
+  const dataset = opening.use(openDataset(path));
+  return openedData([dataset], opening.move());
 }
 
 /** What is needed of a view to take a whole frame. */

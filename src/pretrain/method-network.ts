@@ -146,8 +146,8 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
   }
 
   override [Symbol.dispose](): void {
+    using _target = this.#target;
     super[Symbol.dispose]();
-    this.#target?.[Symbol.dispose]();
   }
 
   /** The target network's outputs on a training batch: batch statistics, no gradient. */

@@ -3,6 +3,7 @@
  * in order, so that an impossible run is refused before anything is written. All are closed in reverse order, also
  * where a later one could not be opened.
  */
+import { Resources } from '../base/resources.ts';
 import { readSplit } from '../curation/splits.ts';
 import { type Dataset, openDataset } from '../dataset/reader.ts';
 import type { Backend } from '../engine/core/backend.ts';
@@ -64,8 +65,7 @@ export class OpenRun implements AsyncDisposable {
   readonly log: EntryLog<LogEntry>;
   readonly feed: Feed;
   readonly tell: (event: PretrainEvent) => void;
-  /** Open resources, in the order of opening. */
-  readonly #open: Disposable[] = [];
+  readonly #open: Resources;
 
   /**
    * Errors: those of `openDataset`, `resolveConfig`, `openBackend` and `openMethod`; `RUN_EXISTS`, `RUN_BUSY`,
@@ -74,29 +74,26 @@ export class OpenRun implements AsyncDisposable {
   constructor(options: PretrainOptions) {
     this.folder = options.out;
     this.tell = options.onEvent ?? (() => undefined);
-    try {
-      this.dataset = this.#own(openDataset(options.dataset));
-      const start = checkRun(options.out, options);
-      const saved = start === 'resumed' ? readRunConfig(this.folder) : null;
-      const wanted = this.#wanted(options, saved);
-      this.backend = this.#own(this.#openBackend(wanted));
-      this.config = settled(wanted, this.backend);
-      this.opened = openMethod(this, this.#split());
-      this.batchSchedule = new BatchSchedule(this);
-      this.network = this.#own(new MethodNetwork(this));
-      this.scorer = this.#own(new Scorer(this));
-      this.hashes = this.#hashes();
-      // From here on the run is this process's to write.
-      this.#own(new RunLock(this.folder));
-      this.from = saved === null ? this.#begin() : this.#goOn(saved);
-      // Last: a folder counts as a run once it has its configuration.
-      writeConfig(this);
-      this.log = this.#own(openLog(this));
-      this.feed = openFeed(this);
-    } catch (thrown) {
-      this.#close();
-      throw thrown;
-    }
+    using opening = new Resources();
+    this.dataset = opening.use(openDataset(options.dataset));
+    const start = checkRun(options.out, options);
+    const saved = start === 'resumed' ? readRunConfig(this.folder) : null;
+    const wanted = this.#wanted(options, saved);
+    this.backend = opening.use(this.#openBackend(wanted));
+    this.config = settled(wanted, this.backend);
+    this.opened = openMethod(this, this.#split());
+    this.batchSchedule = new BatchSchedule(this);
+    this.network = opening.use(new MethodNetwork(this));
+    this.scorer = opening.use(new Scorer(this));
+    this.hashes = this.#hashes();
+    // From here on the run is this process's to write.
+    opening.use(new RunLock(this.folder));
+    this.from = saved === null ? this.#begin() : this.#goOn(saved);
+    // Last: a folder counts as a run once it has its configuration.
+    writeConfig(this);
+    this.log = opening.use(openLog(this));
+    this.feed = openFeed(this);
+    this.#open = opening.move();
   }
 
   note(text: string): void {
@@ -104,20 +101,8 @@ export class OpenRun implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      await this.feed[Symbol.asyncDispose]();
-    } finally {
-      this.#close();
-    }
-  }
-
-  #own<Opened extends Disposable>(opened: Opened): Opened {
-    this.#open.push(opened);
-    return opened;
-  }
-
-  #close(): void {
-    for (const opened of this.#open.splice(0).reverse()) opened[Symbol.dispose]();
+    using _open = this.#open;
+    await this.feed[Symbol.asyncDispose]();
   }
 
   /** What is asked for, over what a resumed run was started with. */

@@ -23,7 +23,6 @@ import {
   type BackboneSource,
   embedClips,
   loadBackbone,
-  type LoadedNetwork,
   randomBackbone,
   readBackbone,
   type WhichCheckpoint,
@@ -33,6 +32,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomic } from '../base/files.ts';
+import { Resources } from '../base/resources.ts';
 
 /** How a run is probed. */
 export interface ProbeRunOptions {
@@ -162,20 +162,16 @@ async function embedAll(
   options: ProbeRunOptions,
 ): Promise<readonly ClipEmbeddings[]> {
   const { signal, framesPerClip = 8 } = options;
-  const backbones: LoadedNetwork[] = [];
-  try {
-    backbones.push(loadBackbone(backend, weights));
-    for (const seed of seeds) backbones.push(randomBackbone(backend, weights.config, seed));
-    const plans = backbones.map(({ plan }) => plan);
-    return await embedClips(dataset, plans, weights.config.view, {
-      ...{ framesPerClip, ...defined({ signal }) },
-      onProgress: (done, total) => {
-        tell(options, FEATURES * (done / total), `features of ${done} of ${total} frames`);
-      },
-    });
-  } finally {
-    for (const backbone of backbones) backbone[Symbol.dispose]();
-  }
+  using open = new Resources();
+  const pretrained = open.use(loadBackbone(backend, weights));
+  const random = seeds.map((seed) => open.use(randomBackbone(backend, weights.config, seed)));
+  const plans = [pretrained, ...random].map(({ plan }) => plan);
+  return await embedClips(dataset, plans, weights.config.view, {
+    ...{ framesPerClip, ...defined({ signal }) },
+    onProgress: (done, total) => {
+      tell(options, FEATURES * (done / total), `features of ${done} of ${total} frames`);
+    },
+  });
 }
 
 function probeOne(

@@ -3,6 +3,7 @@ import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { usageError, UsclError } from '../base/errors.ts';
 import { guardWrites, writeFileAtomic } from '../base/files.ts';
+import { Resources } from '../base/resources.ts';
 import { type Identifying, identifying } from '../dataset/identifying.ts';
 import { type Dataset, openDataset } from '../dataset/reader.ts';
 import { comparePredictions } from '../evaluation/comparisons/compare-predictions.ts';
@@ -128,27 +129,23 @@ async function comparePairs(
 }
 
 async function gather(subjects: readonly Subject[], options: ReportOptions): Promise<readonly Chapter[]> {
-  const opened: Dataset[] = [];
-  try {
-    for (const folder of options.datasets ?? []) opened.push(openDataset(folder));
-    const own = subjects.map((subject) => opened.find((dataset) => isOf(dataset, subject)) ?? null);
-    const stranger = opened.find((dataset) => !own.includes(dataset));
-    if (stranger !== undefined)
-      throw usageError(
-        'REPORT_DATASET',
-        `The dataset ${stranger.folder} is not the one that any of these runs was made on.`,
-        'Give the dataset as it was then (a new ingest can change it), or leave --dataset out.',
-        { where: stranger.folder },
-      );
-    const chapters: Chapter[] = [];
-    for (const [i, subject] of subjects.entries()) {
-      options.signal?.throwIfAborted();
-      chapters.push(await chapterOf(subject, own[i]!, options));
-    }
-    return chapters;
-  } finally {
-    for (const dataset of opened) dataset[Symbol.dispose]();
+  using open = new Resources();
+  const datasets = (options.datasets ?? []).map((folder) => open.use(openDataset(folder)));
+  const own = subjects.map((subject) => datasets.find((dataset) => isOf(dataset, subject)) ?? null);
+  const stranger = datasets.find((dataset) => !own.includes(dataset));
+  if (stranger !== undefined)
+    throw usageError(
+      'REPORT_DATASET',
+      `The dataset ${stranger.folder} is not the one that any of these runs was made on.`,
+      'Give the dataset as it was then (a new ingest can change it), or leave --dataset out.',
+      { where: stranger.folder },
+    );
+  const chapters: Chapter[] = [];
+  for (const [i, subject] of subjects.entries()) {
+    options.signal?.throwIfAborted();
+    chapters.push(await chapterOf(subject, own[i]!, options));
   }
+  return chapters;
 }
 
 async function chapterOf(

@@ -6,6 +6,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { dataError } from '../base/errors.ts';
+import { Resources } from '../base/resources.ts';
 import type { Backend, Parameters, Plan, Precision } from '../engine/core/backend.ts';
 import type { Network } from '../engine/core/network.ts';
 import type { Dataset } from '../dataset/reader.ts';
@@ -116,21 +117,19 @@ export function loadNetwork(
   fill: (parameters: Parameters) => void,
   { batch = 32, precision = 'f32' }: { readonly batch?: number; readonly precision?: Precision } = {},
 ): LoadedNetwork {
-  const parameters = backend.createParameters(network);
-  try {
-    fill(parameters);
-    const plan = backend.compile(network, parameters, { batch, mode: 'infer', precision, fold: true });
-    return {
-      ...{ parameters, plan },
-      [Symbol.dispose]() {
-        plan[Symbol.dispose]();
-        parameters[Symbol.dispose]();
-      },
-    };
-  } catch (thrown) {
-    parameters[Symbol.dispose]();
-    throw thrown;
-  }
+  using opening = new Resources();
+  const parameters = opening.use(backend.createParameters(network));
+  fill(parameters);
+  const plan = opening.use(
+    backend.compile(network, parameters, { batch, mode: 'infer', precision, fold: true }),
+  );
+  const open = opening.move();
+  return {
+    ...{ parameters, plan },
+    [Symbol.dispose]() {
+      open[Symbol.dispose]();
+    },
+  };
 }
 
 /** The backbone of `source`, for features alone. Errors: `CHECKPOINT_MISMATCH`. */

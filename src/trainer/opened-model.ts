@@ -1,6 +1,7 @@
 /** A fine-tuned model with its backend, opened and closed together. It takes frames and returns probabilities. */
 import { usageError, type UsclError } from '../base/errors.ts';
-import type { Backend, Precision } from '../engine/core/backend.ts';
+import { Resources } from '../base/resources.ts';
+import type { Precision } from '../engine/core/backend.ts';
 import { openBackend } from '../engine/open.ts';
 import type { Size } from '../video/geometry.ts';
 import { imageLength } from '../views/config.ts';
@@ -29,19 +30,16 @@ export interface ModelIdentity {
 export class OpenedModel implements Disposable {
   readonly model: Model;
   readonly precision: Precision;
-  readonly #backend: Backend;
+  readonly #open: Resources;
 
   /** Errors: those of `openBackend` and `openModel`. */
   constructor(source: string, batch: number, options: ModelUse) {
     const { backend: kind, threads, precision, onNote: onFallback } = options;
-    this.#backend = openBackend({ kind, threads, onFallback });
-    this.precision = precision ?? this.#backend.describe().precisions[0] ?? 'f32';
-    try {
-      this.model = openModel(source, this.#backend, { batch, precision: this.precision });
-    } catch (thrown) {
-      this.#backend[Symbol.dispose]();
-      throw thrown;
-    }
+    using opening = new Resources();
+    const backend = opening.use(openBackend({ kind, threads, onFallback }));
+    this.precision = precision ?? backend.describe().precisions[0] ?? 'f32';
+    this.model = opening.use(openModel(source, backend, { batch, precision: this.precision }));
+    this.#open = opening.move();
   }
 
   identity(): ModelIdentity {
@@ -50,8 +48,7 @@ export class OpenedModel implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.model[Symbol.dispose]();
-    this.#backend[Symbol.dispose]();
+    this.#open[Symbol.dispose]();
   }
 }
 

@@ -3,6 +3,7 @@
  * knows batches, not datasets, methods, epochs or files. It owns native memory and must be disposed of.
  */
 import { usageError, UsclError } from '../base/errors.ts';
+import { Resources } from '../base/resources.ts';
 import type { Backend, Parameters, Plan, PlanOptions, Precision, Ranges } from '../engine/core/backend.ts';
 import type { Network } from '../engine/core/network.ts';
 import { createOptimizer, type Optimizer, type ParameterGroup, rangesOf } from '../engine/core/optimizer.ts';
@@ -121,9 +122,9 @@ export abstract class TrainedNetwork<
   }
 
   [Symbol.dispose](): void {
+    using _parameters = this.parameters;
+    using _optimizer = this.#optimizer;
     this.dropPlans('');
-    this.#optimizer?.[Symbol.dispose]();
-    this.parameters[Symbol.dispose]();
   }
 
   /** A new optimizer for the parameters of `groups`, which are those that train. */
@@ -154,9 +155,10 @@ export abstract class TrainedNetwork<
 
   /** Frees the plans of a part but those of `images` images. */
   protected dropPlans(part: string, images?: number): void {
+    using dropped = new Resources();
     for (const [key, plan] of this.#plans) {
       if (!key.startsWith(part) || key === `${part} ${images ?? ''}`) continue;
-      plan[Symbol.dispose]();
+      dropped.use(plan);
       this.#plans.delete(key);
     }
   }

@@ -1,10 +1,14 @@
 /** What every network in training has: groups of parameters by name, and native memory that is given back. */
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import type { Backend, Plan } from '../../src/engine/core/backend.ts';
 import { openBackend } from '../../src/engine/open.ts';
 import type * as Memory from '../../src/engine/onednn/native/memory.ts';
 import { resolveFinetune } from '../../src/finetune/config.ts';
 import { readSource } from '../../src/finetune/source.ts';
 import { TunedNetwork } from '../../src/finetune/tuned-network.ts';
+import { moco } from '../../src/methods/moco.ts';
+import { backboneOf } from '../../src/models/backbone.ts';
+import { MethodNetwork } from '../../src/pretrain/method-network.ts';
 import { resolveConfig } from '../../src/runs/config.ts';
 import { randomBackbone } from '../../src/trainer/backbone.ts';
 import { parameterGroups } from '../../src/trainer/trained-network.ts';
@@ -55,6 +59,41 @@ describe('native memory', () => {
     }
     expect(inUse()).toBe(before);
   });
+
+  const makers: Readonly<Record<string, (backend: Backend) => readonly [Disposable, Plan]>> = {
+    'that is fine-tuned': (backend) => {
+      const config = resolveFinetune({ set: [...TUNE_ONEDNN, 'layers=all'] });
+      const network = new TunedNetwork(backend, config, readSource('random', 1), 2);
+      network.start(1);
+      return [network, network.training(2)];
+    },
+    'with a target network': (backend) => {
+      const config = resolveConfig({ set: [...TINY_ONEDNN, 'method.name=moco'] });
+      const given = { trunk: backboneOf(config), classes: 0, view: config.view, batchSize: 4, seed: 0 };
+      const opened = { method: moco, open: moco.open(config.method, given) };
+      const network = new MethodNetwork({ backend, config, opened });
+      return [network, network.inference];
+    },
+  };
+
+  test.each(Object.entries(makers))(
+    'of a network %s is given back also where a plan of it fails to close',
+    (_, make) => {
+      using backend = open();
+      const before = inUse();
+      const [network, plan] = make(backend);
+      const release = plan[Symbol.dispose].bind(plan);
+      vi.spyOn(plan, Symbol.dispose).mockImplementation(() => {
+        release();
+        throw new Error('stuck');
+      });
+      expect(inUse()).toBeGreaterThan(before);
+      expect(() => {
+        network[Symbol.dispose]();
+      }).toThrow('stuck');
+      expect(inUse()).toBe(before);
+    },
+  );
 
   test('of a network that is only looked through is given back', () => {
     using backend = open();

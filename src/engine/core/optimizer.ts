@@ -2,6 +2,7 @@
  * SGD with momentum, Adam and AdamW (PyTorch's definitions) over groups of parameters, as state plus an `update`
  * that runs on the backend. The state is plain vectors that a checkpoint can hold.
  */
+import { Resources } from '../../base/resources.ts';
 import type { Backend, Parameters, Ranges, Vector } from './backend.ts';
 
 /** The update rule and its constants, as PyTorch calls them. */
@@ -41,17 +42,14 @@ export function createOptimizer(
 ): Optimizer {
   const resolved = groups.map((group) => ({ ...group, ranges: rangesOf(parameters, group.parameters) }));
   const length = parameters.values.length;
-  const vectors: Vector[] = [];
-  const allocate = (): Vector => {
-    const vector = backend.allocate(length);
-    vectors.push(vector);
-    return vector;
-  };
+  using opening = new Resources();
+  const allocate = (): Vector => opening.use(backend.allocate(length));
   const { values, gradients } = parameters;
   const finish = (
     state: ReadonlyMap<string, Float32Array>,
     apply: (optimizer: Optimizer, rate: number, scale: number) => void,
   ): Optimizer => {
+    const vectors = opening.move();
     const optimizer: Optimizer = {
       steps: 0,
       state,
@@ -60,7 +58,7 @@ export function createOptimizer(
         apply(optimizer, learningRate, gradientScale);
       },
       [Symbol.dispose]() {
-        for (const vector of vectors) vector[Symbol.dispose]();
+        vectors[Symbol.dispose]();
       },
     };
     return optimizer;

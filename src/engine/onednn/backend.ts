@@ -50,8 +50,8 @@ export function openOneDnn(threads: number | undefined, profile: boolean): Backe
       updates.sgd(step);
     },
     [Symbol.dispose]: () => {
+      using _context = context;
       updates[Symbol.dispose]();
-      context[Symbol.dispose]();
     },
   };
 }

@@ -2,6 +2,7 @@
  * Which precision is faster on this processor, measured and not read from its name: some processors with bf16
  * instructions run convolutions faster in f32 (Intel without AMX by half), others take half the time in bf16.
  */
+import { Resources } from '../../base/resources.ts';
 import type { Precision } from '../core/backend.ts';
 import { INPUT, type Network } from '../core/network.ts';
 import type { Context } from './native/context.ts';
@@ -48,21 +49,18 @@ export function inOrder(ratio: number): readonly Precision[] {
 /** Time of forward and backward passes in one precision / in the other: the best of turns taken alternately. */
 function secondsOf(context: Context, one: Precision, other: Precision): number {
   using parameters = createNativeParameters(TRIAL);
+  using open = new Resources();
   const plans = [one, other].map((precision) =>
-    compileOneDnn(context, TRIAL, parameters, { batch: IMAGES, mode: 'train', precision }, false),
+    open.use(compileOneDnn(context, TRIAL, parameters, { batch: IMAGES, mode: 'train', precision }, false)),
   );
   const best = plans.map(() => Infinity);
-  try {
-    for (let round = 0; round <= ROUNDS; round++)
-      plans.forEach((plan, i) => {
-        const start = performance.now();
-        plan.forward();
-        plan.backward();
-        // The first round touches memory.
-        if (round > 0) best[i] = Math.min(best[i]!, performance.now() - start);
-      });
-  } finally {
-    for (const plan of plans) plan[Symbol.dispose]();
-  }
+  for (let round = 0; round <= ROUNDS; round++)
+    plans.forEach((plan, i) => {
+      const start = performance.now();
+      plan.forward();
+      plan.backward();
+      // The first round touches memory.
+      if (round > 0) best[i] = Math.min(best[i]!, performance.now() - start);
+    });
   return best[0]! / best[1]!;
 }

@@ -254,7 +254,7 @@ export class VectorUpdates implements Disposable {
       const made = this.#context.created('dnnl_memory_create', (slot) =>
         functions.memoryCreate(slot, desc.address, engine, this.#scratch),
       );
-      this.#scope.add(() => functions.memoryDestroy(made));
+      this.#scope.defer(() => functions.memoryDestroy(made));
       this.#memories.set(key, made);
       memory = made;
     }

@@ -3,28 +3,15 @@
  * handles made here belong to a `Scope` and are released with it, in reverse order.
  */
 import koffi from 'koffi';
+import { Resources } from '../../../base/resources.ts';
 import { MEMORY_DESC_BYTES, OPERATION_DESC_BYTES, Query, type DataType } from './constants.ts';
 import { check, type Library, type Functions } from './library.ts';
 import { allocateBlock, byteView, NULL, type Address, type Block } from './memory.ts';
 
-/** Releases what was registered, last first. */
-export class Scope implements Disposable {
-  readonly #releases: (() => void)[] = [];
-
-  add(release: () => void): void {
-    this.#releases.push(release);
-  }
-
+/** Native handles and memory that are released together, last first. */
+export class Scope extends Resources {
   block(bytes: number): Block {
-    const block = allocateBlock(bytes);
-    this.add(() => {
-      block[Symbol.dispose]();
-    });
-    return block;
-  }
-
-  [Symbol.dispose](): void {
-    for (let release = this.#releases.pop(); release !== undefined; release = this.#releases.pop()) release();
+    return this.use(allocateBlock(bytes));
   }
 }
 
@@ -75,9 +62,9 @@ export class Context implements Disposable {
     this.#numbers = this.#scope.block(1024);
     const { functions } = library;
     this.engine = this.created('dnnl_engine_create', (slot) => functions.engineCreate(slot, 1, 0));
-    this.#scope.add(() => functions.engineDestroy(this.engine));
+    this.#scope.defer(() => functions.engineDestroy(this.engine));
     this.stream = this.created('dnnl_stream_create', (slot) => functions.streamCreate(slot, this.engine, 1));
-    this.#scope.add(() => functions.streamDestroy(this.stream));
+    this.#scope.defer(() => functions.streamDestroy(this.stream));
   }
 
   get functions(): Functions {
@@ -180,9 +167,9 @@ export class Context implements Disposable {
     } finally {
       functions.attrDestroy(attr);
     }
-    scope.add(() => functions.primitiveDescDestroy(desc));
+    scope.defer(() => functions.primitiveDescDestroy(desc));
     const handle = this.created(call, (slot) => functions.primitiveCreate(slot, desc));
-    scope.add(() => functions.primitiveDestroy(handle));
+    scope.defer(() => functions.primitiveDestroy(handle));
     const scratchpad = functions.primitiveDescQueryMemory(desc, Query.scratchpad, 0);
     return {
       handle,

@@ -196,7 +196,7 @@ export class Recorder {
     const memory = this.#context.created('dnnl_memory_create', (slot) =>
       functions.memoryCreate(slot, descriptor.address, engine, address),
     );
-    scope.add(() => functions.memoryDestroy(memory));
+    scope.defer(() => functions.memoryDestroy(memory));
     return memory;
   }
 }
