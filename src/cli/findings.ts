@@ -78,7 +78,7 @@ function memory(): Finding {
   return poor(
     'memory',
     found,
-    'ResNet-18 at 224 pixels and 32 pairs takes up to 3 GB: use view.size=112 or fewer batch.pairs.',
+    'ResNet-18 at 224 pixels and 32 pairs takes up to 3 GB: use view.size=112 or a smaller batch.size.',
   );
 }
 

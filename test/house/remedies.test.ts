@@ -39,7 +39,7 @@ function remediesOf(file: string): Said[] {
   const visit = (node: ts.Node): void => {
     const isRemedy = ts.isPropertyAssignment(node) && node.name.getText() === 'remedy';
     if (isRemedy) found.push({ file, text: textOf(node.initializer) });
-    if (ts.isCallExpression(node) && /Error$|^(?:invalid|tooFew|refus)/.test(node.expression.getText()))
+    if (ts.isCallExpression(node) && /Error$|^(?:invalid|tooFew|refus|poor)/.test(node.expression.getText()))
       for (const argument of node.arguments) found.push({ file, text: textOf(argument) });
     ts.forEachChild(node, visit);
   };
@@ -103,12 +103,23 @@ test('every option that a remedy names is one of its command, or of some command
   expect(wrong).toEqual([]);
 });
 
+const keys = new Set([...keyPaths({ ...resolveConfig({}) }), ...keyPaths({ ...resolveFinetune({}) })]);
+
 test('every key that a remedy sets with --set is one of pretraining, fine-tuning or the benchmark', () => {
-  const keys = new Set([...keyPaths({ ...resolveConfig({}) }), ...keyPaths({ ...resolveFinetune({}) })]);
   const wrong = said.flatMap(({ file, text }) =>
     [...text.matchAll(/--set '?([a-z][\w.]*)=/gi)]
       .filter(([, key = '']) => !keys.has(key))
       .map(([setting]) => `${file}: ${setting}`),
+  );
+  expect(wrong).toEqual([]);
+});
+
+test('every key within a section that a remedy names is one', () => {
+  const sections = new Set([...keys].filter((key) => key.includes('.')).map((key) => key.split('.')[0]));
+  // What has a bracket behind it is a function of a batch.
+  const within = new RegExp(`(?<![\\w.])(?:${[...sections].join('|')})(?:\\.[a-z]\\w*)+(?![\\w(])`, 'gi');
+  const wrong = said.flatMap(({ file, text }) =>
+    [...text.matchAll(within)].filter(([key]) => !keys.has(key)).map(([key]) => `${file}: ${key}`),
   );
   expect(wrong).toEqual([]);
 });

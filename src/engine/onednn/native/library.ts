@@ -307,7 +307,7 @@ export function check(status: number, call: string): void {
     where: call,
     remedy:
       status === 1
-        ? 'Use a smaller batch (batch.pairs), a smaller image size (view.size) or precision bf16.'
+        ? 'Use a smaller batch (batch.size), a smaller image size (view.size) or precision bf16.'
         : 'Run "npx uscl doctor"; if oneDNN is fine there, this network does not suit it: try the reference backend.',
   });
 }

@@ -56,7 +56,7 @@ export function allocateBlock(bytes: number): Block {
       kind: 'resource',
       code: 'OUT_OF_MEMORY',
       message: `The system refused ${(size / 2 ** 20).toFixed(0)} MiB of memory.`,
-      remedy: 'Use a smaller batch (batch.pairs), a smaller image size (view.size) or precision bf16.',
+      remedy: 'Use a smaller batch (batch.size), a smaller image size (view.size) or precision bf16.',
     });
   // Activations are streamed through; fewer page-table walks are worth a few per cent. Only advice: failing is harmless.
   if (large && process.platform === 'linux') systemLibrary().madvise(address, size, MADV_HUGEPAGE);
