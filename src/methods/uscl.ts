@@ -7,20 +7,18 @@ import { z } from 'zod';
 import { OUTPUTS, withHeads } from '../models/heads.ts';
 import { crossEntropy } from '../objectives/cross-entropy.ts';
 import { ntXent } from '../objectives/nt-xent.ts';
-import type { ViewConfig } from '../views/config.ts';
 import { defineMethod, type Losses, type MethodBatch, type Reference } from './method.ts';
+import {
+  howViewsWereMade,
+  measuredPairs,
+  PAIR_CHARTS,
+  PAIR_MEASUREMENTS,
+  projectionOptions,
+  SIMCLR,
+} from './view-pairs.ts';
 
 const options = z.object({
-  projection: z
-    .strictObject({
-      hidden: z.int().min(1).default(512).describe('features of the hidden layer of the projection head'),
-      dim: z
-        .int()
-        .min(1)
-        .default(256)
-        .describe('features of the embedding that the contrastive loss compares'),
-    })
-    .prefault({}),
+  projection: projectionOptions(256),
   classifierInput: z
     .enum(['representation', 'projection'])
     .default('representation')
@@ -45,10 +43,6 @@ const REFERENCE: Reference = {
   key: 'uscl',
   text: 'Chen Y, Zhang C, Liu L, Feng C, Dong C, Luo Y, Wan X. USCL: Pretraining Deep Ultrasound Image Diagnosis Model through Video Contrastive Representation Learning. MICCAI 2021, LNCS 12908. doi:10.1007/978-3-030-87237-3_60',
 };
-const SIMCLR: Reference = {
-  key: 'ntxent',
-  text: 'Chen T, Kornblith S, Norouzi M, Hinton G. A Simple Framework for Contrastive Learning of Visual Representations. ICML 2020. arXiv:2002.05709',
-};
 
 /** As described: mix, then augment; an own coefficient a view; the classifier reads the representation. */
 const paper = { view: { spg: { order: 'mix-then-augment', coefficients: 'independent', anchor: 'middle' } } };
@@ -70,7 +64,6 @@ function lossesOf(batch: MethodBatch, given: Options, classes: number): Losses {
   const z = batch.output(OUTPUTS.projection);
   const dz = batch.gradient(OUTPUTS.projection);
   const con = ntXent(z, labels.length, given.projection.dim, given.temperature, dz);
-  const { alignment, uniformity, accuracy: pairAccuracy } = con;
   const supervised = { loss: 0, labelled: 0, correct: 0 };
   if (classes > 0) {
     const dO = batch.gradient(OUTPUTS.logits);
@@ -84,17 +77,8 @@ function lossesOf(batch: MethodBatch, given: Options, classes: number): Losses {
     supervised: supervised.loss,
     labelled: supervised.labelled,
     correct: supervised.correct,
-    ...{ alignment, uniformity, pairAccuracy },
+    ...measuredPairs(con),
   };
-}
-
-function howViewsWereMade({ spg }: ViewConfig): string {
-  if (!spg.enabled) return 'A pair was two frames of the clip, each augmented by itself.';
-  const order =
-    spg.order === 'mix-then-augment'
-      ? 'mixed before they were augmented'
-      : 'augmented before they were mixed';
-  return `Views were mixed from three frames of the clip with weights from Beta(${spg.beta.join(' and ')}), ${order}.`;
 }
 
 /**
@@ -117,25 +101,9 @@ export const uscl = defineMethod<Options>({
     // Views with a label, and those of them that the classifier got right.
     { name: 'labelled', over: 'sum' },
     { name: 'correct', over: 'sum' },
-    { name: 'alignment', over: 'mean', heldOut: true },
-    { name: 'uniformity', over: 'mean', heldOut: true },
-    { name: 'pairAccuracy', over: 'mean', heldOut: true },
+    ...PAIR_MEASUREMENTS,
   ],
-  charts: [
-    {
-      title: 'Pairs that find each other',
-      axis: 'share of views',
-      shows: ['pairAccuracy'],
-      caption: 'Share of views whose nearest other view is their partner.',
-    },
-    {
-      title: 'Alignment and uniformity',
-      axis: 'value',
-      shows: ['alignment', 'uniformity'],
-      caption:
-        'Of training embeddings (Wang & Isola 2020): alignment near 0 and low uniformity are best; uniformity near 0 is a collapse.',
-    },
-  ],
+  charts: PAIR_CHARTS,
   chooses: { by: 'loss', better: 'lower' },
   readsLabels: ({ supervisedWeight }) => supervisedWeight > 0,
   open(given, { trunk, classes, batchSize }) {

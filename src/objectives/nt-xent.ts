@@ -20,8 +20,7 @@ import { backThroughCosines, unitRows, type UnitRows } from './cosine.ts';
  * Contrastive Representation Learning through Alignment and Uniformity on the Hypersphere"). Watched during training,
  * not trained on: a collapse shows as alignment near 0 together with uniformity near 0.
  */
-export interface NtXentResult {
-  readonly loss: number;
+export interface PairSpread {
   /** Mean ‖u − u⁺‖² over positive pairs (their α = 2): 0 when views agree, 2 when they are unrelated, at most 4. */
   readonly alignment: number;
   /**
@@ -31,6 +30,11 @@ export interface NtXentResult {
   readonly uniformity: number;
   /** Share of views whose other view is strictly the most similar of all others; 0 when all is one point. */
   readonly accuracy: number;
+}
+
+/** Loss, and how well views find each other. */
+export interface NtXentResult extends PairSpread {
+  readonly loss: number;
 }
 
 /**

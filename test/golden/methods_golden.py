@@ -1,12 +1,14 @@
-"""Writes data/methods.json: steps of USCL, SimSiam and FixMatch as whole networks in PyTorch, in float64, on a trunk small
-enough to hold every gradient. Shares nothing with the TypeScript code but this description.
+"""Writes data/methods.json: steps of methods as whole networks in PyTorch, in float64, on a trunk small enough to hold every
+gradient. Shares nothing with the TypeScript code but this description.
 
-    python3 test/golden/methods_golden.py
+    python3 test/golden/methods_golden.py             # all cases
+    python3 test/golden/methods_golden.py "uscl 7"    # these, beside those that are there
 
 The trunk is Linear(6, 8) (`layer1`), ReLU. On its features stand
 
 - USCL: `projection`, Linear(8, 8), ReLU, Linear(8, 4), and `classifier`, Linear of the features, or of the projection, to 3
   classes. Loss: NT-Xent of both views of all clips, and a weight times the cross-entropy of labelled clips.
+- SimCLR: `projection` as USCL's. Loss: NT-Xent of both views of all clips.
 - SimSiam: `projection`, Linear(8, 8), norm, ReLU, Linear(8, 8), norm, ReLU, Linear(8, 4), norm, and on it `predictor`,
   Linear(4, 4), norm, ReLU, Linear(4, 4). Norms are BatchNorm1d in training; each view is a forward pass of its own.
 - FixMatch: `classifier`, Linear(8, 3). Views: weak and strong of the same clips, and one of labelled clips.
@@ -38,6 +40,7 @@ Fields of data/methods.json; tensors are flat, rounded to 9 digits:
 """
 import itertools
 import json
+import sys
 from pathlib import Path
 
 import torch
@@ -64,6 +67,7 @@ for size in BATCHES:
 CASES["uscl 7, no label"] = CASES["uscl 7"]
 in_published_code = {"classifierInput": "projection", "supervisedReduction": "sum-of-views"}
 CASES["uscl 7, as its code"] = (7, CASES["uscl 7"][1] | in_published_code)
+CASES["simclr 7"] = (7, {"name": "simclr", "temperature": 0.2})
 
 
 class Model(nn.Module):
@@ -72,13 +76,15 @@ class Model(nn.Module):
     def __init__(self, method: dict):
         super().__init__()
         self.layer1 = nn.Linear(INPUTS, HIDDEN)
-        if method["name"] == "uscl":
+        name = method["name"]
+        if name in ("uscl", "simclr"):
             self.projection = nn.Sequential(nn.Linear(HIDDEN, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, DIM))
+        if name == "uscl":
             self.from_projection = method.get("classifierInput") == "projection"
             self.classifier = nn.Linear(DIM if self.from_projection else HIDDEN, CLASSES)
-        elif method["name"] == "fixmatch":
+        if name == "fixmatch":
             self.classifier = nn.Linear(HIDDEN, CLASSES)
-        else:
+        if name == "simsiam":
             hidden = [(nn.Linear(HIDDEN, HIDDEN), nn.BatchNorm1d(HIDDEN), nn.ReLU()) for _ in range(2)]
             last = (nn.Linear(HIDDEN, DIM), nn.BatchNorm1d(DIM))
             self.projection = nn.Sequential(*hidden[0], *hidden[1], *last)
@@ -94,20 +100,38 @@ def leads(scores: torch.Tensor) -> torch.Tensor:
     return best[:, 0] - best[:, 1]
 
 
-def uscl(model: Model, method: dict, views: list, labels: list, margins: list) -> dict:
-    features = [model.features(view) for view in views]
-    z = [model.projection(one) for one in features]
-    scores = [model.classifier(one) for one in (z if model.from_projection else features)]
-    # Contrast.
-    rows, pairs = torch.cat(z), len(views[0])
+def cosines_of(z: list, margins: list) -> tuple:
+    """
+    Cosines of every view with every other (its own: -inf), the number of its partner, its cosine with it; measurements.
+    """
+    rows, pairs = torch.cat(z), len(z[0])
     cosines = F.cosine_similarity(rows[:, None, :], rows[None, :, :], dim=2)
     others = cosines.masked_fill(torch.eye(2 * pairs, dtype=torch.bool), float("-inf"))
     partner = torch.arange(2 * pairs).roll(pairs)
-    contrastive = F.cross_entropy(others / method["temperature"], partner)
     positive = cosines.gather(1, partner[:, None])[:, 0]
     nearest = others.scatter(1, partner[:, None], float("-inf")).max(dim=1).values
     margins.append((positive - nearest).abs().min())
     units = [F.normalize(one.detach(), dim=1) for one in z]
+    measured = {
+        "alignment": (units[0] - units[1]).norm(dim=1).pow(2).mean(),
+        "uniformity": sum(torch.pdist(one).pow(2).mul(-2).exp().mean().log() for one in units) / 2,
+        "pairAccuracy": (positive > nearest).double().mean(),
+    }
+    return others, partner, positive, measured
+
+
+def simclr(model: Model, method: dict, views: list, labels: list, margins: list) -> dict:
+    z = [model.projection(model.features(view)) for view in views]
+    others, partner, _, measured = cosines_of(z, margins)
+    return {"loss": F.cross_entropy(others / method["temperature"], partner), **measured}
+
+
+def uscl(model: Model, method: dict, views: list, labels: list, margins: list) -> dict:
+    features = [model.features(view) for view in views]
+    z = [model.projection(one) for one in features]
+    scores = [model.classifier(one) for one in (z if model.from_projection else features)]
+    others, partner, _, measured = cosines_of(z, margins)
+    contrastive = F.cross_entropy(others / method["temperature"], partner)
     # Classes; `labels` has the same ones for both views.
     known = labels[0] >= 0
     taught = [F.cross_entropy(one[known], labels[0][known]) for one in scores] if known.any() else [torch.zeros(())]
@@ -121,9 +145,7 @@ def uscl(model: Model, method: dict, views: list, labels: list, margins: list) -
         "supervised": supervised,
         "labelled": 2 * known.sum(),
         "correct": correct,
-        "alignment": (units[0] - units[1]).norm(dim=1).pow(2).mean(),
-        "uniformity": sum(torch.pdist(one).pow(2).mul(-2).exp().mean().log() for one in units) / 2,
-        "pairAccuracy": (positive > nearest).double().mean(),
+        **measured,
     }
 
 
@@ -157,7 +179,7 @@ def fixmatch(model: Model, method: dict, views: list, labels: list, margins: lis
     }
 
 
-LOSSES = {"uscl": uscl, "simsiam": simsiam, "fixmatch": fixmatch}
+LOSSES = {"uscl": uscl, "simclr": simclr, "simsiam": simsiam, "fixmatch": fixmatch}
 
 
 def labels_of(case: str, size: int, method: dict, step: int) -> list:
@@ -249,7 +271,10 @@ def found(case: str) -> dict:
             return run
 
 
-settings = {"learningRate": LEARNING_RATE, "momentum": MOMENTUM, "weightDecay": WEIGHT_DECAY}
-result = rounded({"torch": torch.__version__, **settings, "cases": {case: found(case) for case in CASES}})
 path = Path(__file__).parent / "data" / "methods.json"
-path.write_text(json.dumps(result) + "\n")
+wanted = sys.argv[1:] or list(CASES)
+kept = json.loads(path.read_text())["cases"] if len(wanted) < len(CASES) else {}
+settings = {"learningRate": LEARNING_RATE, "momentum": MOMENTUM, "weightDecay": WEIGHT_DECAY}
+known = kept | rounded({case: found(case) for case in wanted})
+cases = {case: known[case] for case in CASES if case in known}
+path.write_text(json.dumps({"torch": torch.__version__, **settings, "cases": cases}) + "\n")

@@ -1,6 +1,6 @@
 /**
- * USCL, SimSiam and FixMatch as whole networks beside PyTorch in float64 (`test/golden/methods_golden.py`), three steps of SGD on
- * both backends in f32: every loss and measurement, every gradient, running statistics, and the parameters in the end.
+ * Methods as whole networks beside PyTorch in float64 (`test/golden/methods_golden.py`), three steps of SGD on both backends
+ * in f32: every loss and measurement, every gradient, running statistics, and the parameters in the end.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -52,6 +52,7 @@ const ROUNDING = 1e-13;
 
 const HEADS: Readonly<Record<string, readonly string[]>> = {
   uscl: ['method.projection={hidden: 8, dim: 4}'],
+  simclr: ['method.projection={hidden: 8, dim: 4}'],
   simsiam: ['method.projection={hidden: 8, dim: 4}', 'method.predictor={hidden: 4}'],
   fixmatch: [],
 };

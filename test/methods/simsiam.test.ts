@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { simsiam } from '../../src/methods/simsiam.ts';
 import { OUTPUTS } from '../../src/models/heads.ts';
 import { negativeCosine } from '../../src/objectives/negative-cosine.ts';
-import { batchOf, GIVEN, rowsOf } from './support.ts';
+import { batchOf, GIVEN, layersOf, rowsOf } from './support.ts';
 
 const open = simsiam.open({ projection: { hidden: 6, dim: 5 }, predictor: { hidden: 3 } }, GIVEN);
 const CLIPS = rowsOf(4, 1, 7);
@@ -21,15 +21,6 @@ describe('SimSiam', () => {
   });
 
   test('has the published heads: three layers with batch norms, the last without ReLU, and a bottleneck', () => {
-    const layers = open.online.network.nodes
-      .slice(GIVEN.trunk.nodes.length)
-      .map((node) =>
-        node.kind === 'linear'
-          ? node.features
-          : node.kind === 'batchNorm' && node.relu
-            ? 'norm, relu'
-            : node.kind,
-      );
-    expect(layers).toEqual([6, 'norm, relu', 6, 'norm, relu', 5, 'batchNorm', 3, 'norm, relu', 5]);
+    expect(layersOf(open)).toEqual([6, 'norm, relu', 6, 'norm, relu', 5, 'batchNorm', 3, 'norm, relu', 5]);
   });
 });

@@ -65,3 +65,11 @@ export function batchOf(open: OpenMethod, views: readonly ViewRows[], seed = 0, 
 export function rowsOf(...clips: readonly number[]): ViewRows {
   return { clips, labels: new Int32Array(clips.length).fill(-1) };
 }
+
+/** Layers of the heads on a method's trunk: the features of linear ones, the kind of the others. */
+export function layersOf({ online }: OpenMethod): readonly (string | number)[] {
+  return online.network.nodes.slice(GIVEN.trunk.nodes.length).map((node) => {
+    if (node.kind === 'linear') return node.features;
+    return node.kind === 'batchNorm' && node.relu ? 'norm, relu' : node.kind;
+  });
+}
