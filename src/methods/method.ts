@@ -45,6 +45,8 @@ export interface MethodGiven {
   readonly trunk: Network;
   /** Classes whose labels may be read; 0 where none may. */
   readonly classes: number;
+  /** The datasets that the clips were merged from, and the classes that labels of each may name. */
+  readonly sources: readonly { readonly name: string; readonly classes: readonly number[] }[];
   /** How images of this run are made. */
   readonly view: ViewConfig;
   /** Clips in a full batch of the first stream. */
@@ -77,6 +79,10 @@ export interface ViewRows {
   readonly clips: readonly number[];
   /** [N] class indices; −1 where there is none or it may not be read. */
   readonly labels: Int32Array;
+  /** [N] numbers of patients (groups): two clips of one number must not be told apart as two patients. */
+  readonly groups: Int32Array;
+  /** [N] indices into `MethodGiven.sources`. */
+  readonly sources: Int32Array;
 }
 
 /** A batch whose images have gone through the networks. */
@@ -85,6 +91,8 @@ export interface MethodBatch {
   readonly views: readonly ViewRows[];
   /** False for held-out clips: no state may change, and gradients go nowhere. */
   readonly training: boolean;
+  /** Share of the run's steps that lie behind, 0 to 1: what a ramp follows. */
+  readonly progress: number;
   /** [rows, …] of an output of the online network: the rows of its first view, then of its second, …. */
   readonly output: (name: string) => Float32Array;
   /** To be filled with ∂loss/∂output, same shape. Every output of the online network needs one in training. */
@@ -110,8 +118,11 @@ export interface OpenMethod {
   readonly state?: Readonly<Record<string, Float32Array>>;
   /** Reads outputs, writes gradients, may change `state` in training. */
   readonly losses: (batch: MethodBatch) => Losses;
-  /** After each update of the online network: the place of moving averages. Null where there is no target. */
-  readonly afterUpdate?: (online: Parameters, target: Parameters | null) => void;
+  /**
+   * After each update of the online network: the place of moving averages. The target is null where there is none;
+   * `progress` is that of the step's batches.
+   */
+  readonly afterUpdate?: (online: Parameters, target: Parameters | null, progress: number) => void;
 }
 
 /** What a sentence about a run is made of. */

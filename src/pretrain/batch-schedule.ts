@@ -67,6 +67,13 @@ export class BatchSchedule implements TrainingLength {
     return epoch * this.#batchesPerEpoch + (step - epoch * this.stepsPerEpoch) * this.#accumulate;
   }
 
+  /** The step that a batch is part of. */
+  stepOf(batch: number): number {
+    const epoch = Math.floor(batch / this.#batchesPerEpoch);
+    const within = Math.floor((batch - epoch * this.#batchesPerEpoch) / this.#accumulate);
+    return epoch * this.stepsPerEpoch + within;
+  }
+
   /** Batches that make this step, at least one. */
   batchesIn(step: number): number {
     return this.firstBatch(step + 1) - this.firstBatch(step);
@@ -110,7 +117,7 @@ function repeatedPasses(
 /** A run, and the step from which its batches are wanted. */
 export interface FeedOptions extends ScheduleOptions {
   readonly dataset: Pick<Dataset, 'clips' | 'folder'>;
-  readonly opened: OpenedMethod;
+  readonly opened: Pick<OpenedMethod, 'open' | 'split' | 'facts'>;
   readonly batchSchedule: BatchSchedule;
   readonly from: { readonly step: number };
 }
@@ -134,13 +141,16 @@ export function openFeed({ dataset, opened, config, batchSchedule, from }: FeedO
     workers: config.loader.workers,
     ahead: config.loader.ahead,
   });
+  let number = batchSchedule.firstBatch(from.step);
   return {
     async next() {
       const { parts, images } = await loader.next();
+      const progress = batchSchedule.stepOf(number++) / batchSchedule.steps;
       return {
+        progress,
         clipIds: parts.flatMap(({ clips }) => clips.map((index) => dataset.clips[index]!.id)),
         pairs: parts[0]!.clips.length,
-        views: viewsOf(opened.open, parts, opened.split.labels),
+        views: viewsOf(opened, parts, opened.split.labels),
         images,
       };
     },

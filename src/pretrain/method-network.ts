@@ -24,17 +24,26 @@ export interface StepBatch {
   readonly views: readonly ViewRows[];
   /** [images, channels, size, size] normalised: view by view. */
   readonly images: Float32Array;
+  /** Share of the run's steps that lie behind. */
+  readonly progress: number;
 }
 
 /** The views of a batch with these clips in each stream, in the order of the images. */
 export function viewsOf(
-  { streams }: OpenMethod,
+  { open: { streams }, facts }: Pick<OpenedMethod, 'open' | 'facts'>,
   parts: readonly { readonly clips: readonly number[] }[],
   labels: Int32Array | null,
 ): readonly ViewRows[] {
+  const numbers = (of: Int32Array | null, clips: readonly number[]): Int32Array =>
+    Int32Array.from(clips, (clip) => of?.[clip] ?? -1);
   return parts.flatMap(({ clips }, i) => {
-    const own = Int32Array.from(clips, (clip) => labels?.[clip] ?? -1);
-    return Array.from({ length: viewCount(streams[i]!.views) }, () => ({ clips, labels: own }));
+    const rows = {
+      clips,
+      labels: numbers(labels, clips),
+      groups: numbers(facts.groups, clips),
+      sources: numbers(facts.sources, clips),
+    };
+    return Array.from({ length: viewCount(streams[i]!.views) }, () => rows);
   });
 }
 
@@ -51,6 +60,8 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
   readonly open: OpenMethod;
   readonly #normPerView: boolean;
   readonly #target: Parameters | null;
+  /** Of the batch that was seen last. */
+  #progress = 0;
 
   /** Initialised from the seed of a settled configuration. */
   constructor({ backend, config, opened: { method, open } }: Networked) {
@@ -83,11 +94,12 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
 
   /**
    * The losses of held-out clips from `images` of the first stream's views, and the outputs of the online network, rows
-   * of its views one after the other.
+   * of its views one after the other. `progress` is that of the run.
    */
   heldOut(
     views: readonly ViewRows[],
     images: Float32Array,
+    progress: number,
   ): { readonly losses: Losses; readonly output: Outputs } {
     const { online, target } = this.open;
     const seen = (part: 'online' | 'target', use: NetworkUse): Outputs => {
@@ -101,7 +113,7 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
     };
     const output = seen('online', online);
     const losses = this.#losses({
-      ...{ views, training: false, output },
+      ...{ views, training: false, progress, output },
       target: target === undefined ? noTarget : seen('target', target),
       gradient: (name) => new Float32Array(output(name).length),
     });
@@ -114,11 +126,12 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
     return plan;
   }
 
-  protected override lossesOf(plan: Plan, { views, images }: StepBatch): Losses {
+  protected override lossesOf(plan: Plan, { views, images, progress }: StepBatch): Losses {
     const { online, target } = this.open;
+    this.#progress = progress;
     const filled = new Set<string>();
     const losses = this.#losses({
-      ...{ views, training: true },
+      ...{ views, training: true, progress },
       output: byName('online', online, (name) => plan.output(name)),
       target: target === undefined ? noTarget : this.#targetOf(target, views, images),
       gradient: byName('online', online, (name) => {
@@ -137,7 +150,8 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
   }
 
   protected override updated(): void {
-    guarded(this.method, 'afterUpdate', () => this.open.afterUpdate?.(this.parameters, this.#target));
+    const { afterUpdate } = this.open;
+    guarded(this.method, 'afterUpdate', () => afterUpdate?.(this.parameters, this.#target, this.#progress));
   }
 
   protected override get changing(): readonly Float32Array[] {

@@ -3,6 +3,7 @@
  * faulty part and the remedy. They are found before anything is written.
  */
 import { z } from 'zod';
+import { sourcesOf } from '../curation/sources.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import type { ClipRecord } from '../dataset/types.ts';
 import type { Method, OpenMethod } from '../methods/method.ts';
@@ -19,11 +20,18 @@ export interface OpenedMethod {
   readonly open: OpenMethod;
   /** Without labels where none can change the loss. */
   readonly split: Split;
+  readonly facts: ClipFacts;
+}
+
+/** What a method may know of clips beside labels; a number for each clip of the dataset. */
+export interface ClipFacts {
+  readonly groups: Int32Array;
+  readonly sources: Int32Array;
 }
 
 /**
  * Opens the method of a configuration on the clips of a dataset, split. Errors: `METHOD_MISSING`, `METHOD_FAILED` for what it
- * throws, `METHOD_INVALID` for what it does not return, `METHOD_VIEWS` for streams and views that this run cannot give or a
+ * throws, `SOURCE_UNKNOWN`, `METHOD_INVALID` for what it does not return, `METHOD_VIEWS` for streams and views that this run cannot give or a
  * network cannot see, `METHOD_LABELS` where it needs labels and there are none.
  */
 export function openMethod(
@@ -32,6 +40,7 @@ export function openMethod(
 ): OpenedMethod {
   const { clips, manifest } = dataset;
   const { classes } = manifest;
+  const sources = sourcesOf(dataset);
   const method = methodOf(config);
   const options = methodOptions(config);
   const reads =
@@ -41,6 +50,10 @@ export function openMethod(
   const given = {
     trunk: backboneOf(config),
     classes: reads ? classes.length : 0,
+    sources: sources.names.map((name, source) => ({
+      name,
+      classes: reads ? classesIn(drawn, (clip) => sources.of[clip] === source) : [],
+    })),
     view: config.view,
     batchSize: config.batch.size,
     seed: config.seed,
@@ -59,7 +72,17 @@ export function openMethod(
   requireStreams(method, open, config.batch.size);
   requireViews(method, open);
   requireClips(method, open, clips, split);
-  return { method, open, split };
+  const names = new Map(
+    [...new Set(clips.map(({ group }) => group))].map((group, number) => [group, number]),
+  );
+  const groups = Int32Array.from(clips, ({ group }) => names.get(group)!);
+  return { method, open, split, facts: { groups, sources: sources.of } };
+}
+
+/** Classes that the labels of some training clips name, ascending. */
+function classesIn({ training, labels }: Split, some: (clip: number) => boolean): readonly number[] {
+  const named = training.filter((clip) => labels[clip]! >= 0 && some(clip)).map((clip) => labels[clip]!);
+  return [...new Set(named)].sort((a, b) => a - b);
 }
 
 const views = z.array(z.int().min(0));

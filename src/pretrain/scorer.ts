@@ -16,9 +16,10 @@ import { imageLength, type ViewConfig } from '../views/config.ts';
 import type { Best } from '../runs/checkpoint.ts';
 import type { Config } from '../runs/config.ts';
 import { embedClips } from '../trainer/backbone.ts';
+import type { BatchSchedule } from './batch-schedule.ts';
 import { type MethodNetwork, viewsOf } from './method-network.ts';
+import type { OpenedMethod } from './open-method.ts';
 import type { KnnEntry, ValidationEntry } from '../runs/log.ts';
-import type { Split } from '../runs/training-clips.ts';
 
 export interface EpochScore {
   readonly entry: ValidationEntry | KnnEntry;
@@ -30,7 +31,8 @@ export interface EpochScore {
 export interface Scored {
   readonly network: MethodNetwork;
   readonly dataset: Dataset;
-  readonly opened: { readonly split: Split };
+  readonly opened: OpenedMethod;
+  readonly batchSchedule: Pick<BatchSchedule, 'steps'>;
   readonly config: Config;
 }
 
@@ -43,7 +45,7 @@ export class Scorer implements Disposable {
   best: Best | null = null;
   readonly #network: MethodNetwork;
   readonly #config: Config;
-  readonly #validate: (epoch: number) => ReturnType<typeof validate>;
+  readonly #validate: (epoch: number, step: number) => ReturnType<typeof validate>;
   readonly #labelled: Dataset | null;
 
   /** Opens the labelled dataset; errors of `openDataset`. */
@@ -51,7 +53,7 @@ export class Scorer implements Disposable {
     const { network, config } = run;
     this.#network = network;
     this.#config = config;
-    this.#validate = (epoch) => validate(run, epoch);
+    this.#validate = (epoch, step) => validate(run, epoch, step / run.batchSchedule.steps);
     const folder = config.evaluation.dataset;
     this.#labelled = folder === null ? null : openDataset(folder);
     this.by = folder !== null ? 'knn' : network.method.chooses === null ? 'nothing' : 'validation';
@@ -61,7 +63,7 @@ export class Scorer implements Disposable {
   async scoreEpoch(epoch: number, step: number, last: boolean): Promise<readonly EpochScore[]> {
     const scores: EpochScore[] = [];
     const at = () => ({ step, epoch, time: Date.now() / 1000 });
-    const validation = await this.#validate(epoch);
+    const validation = await this.#validate(epoch, step);
     if (validation !== null) {
       const { chooses } = this.#network.method;
       const best = this.by === 'validation' && this.#isBest(validation[chooses!.by]!, epoch, step);
@@ -123,9 +125,11 @@ function heldOutViews(
  * out, for it has nothing to be contrasted with.
  */
 async function validate(
-  { network, dataset, opened: { split }, config }: Scored,
+  { network, dataset, opened, config }: Scored,
   epoch: number,
+  progress: number,
 ): Promise<(Losses & Pick<ValidationEntry, 'effectiveRank'>) | null> {
+  const { split } = opened;
   if (split.validation.length < 2) return null;
   const { augment } = config.data.validation;
   const { size } = config.batch;
@@ -142,8 +146,8 @@ async function validate(
     if (indices.length < 2) break;
     const images = buffer.subarray(0, indices.length * clipLength);
     render(indices, config.seed, augment ? epoch : 0, images);
-    const seen = viewsOf(network.open, [{ clips: indices }], null);
-    const { losses, output } = network.heldOut(seen, images);
+    const seen = viewsOf(opened, [{ clips: indices }], null);
+    const { losses, output } = network.heldOut(seen, images, progress);
     const own = output(OUTPUTS.features);
     requireFinite(
       own,

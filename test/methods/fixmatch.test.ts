@@ -1,15 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import type { ViewRows } from '../../src/methods/method.ts';
 import { fixmatch } from '../../src/methods/fixmatch.ts';
 import { OUTPUTS } from '../../src/models/heads.ts';
-import { batchOf, GIVEN, rowsOf } from './support.ts';
+import { batchOf, GIVEN, labelledRows, rowsOf } from './support.ts';
 
 const CLASSES = GIVEN.classes;
-const labelled = (...labels: readonly number[]): ViewRows => ({
-  clips: labels.map((_, i) => i),
-  labels: Int32Array.from(labels),
-});
-
 function softmax(scores: readonly number[]): readonly number[] {
   const sum = scores.reduce((total, score) => total + Math.exp(score), 0);
   return scores.map((score) => Math.exp(score) / sum);
@@ -18,7 +12,7 @@ function softmax(scores: readonly number[]): readonly number[] {
 describe('FixMatch', () => {
   test('is its two formulas, row by row', () => {
     const open = fixmatch.open({ threshold: 0.6, unlabelledWeight: 0.7, unlabelledRatio: 2 }, GIVEN);
-    const made = batchOf(open, [rowsOf(5, 6, 7, 8), rowsOf(5, 6, 7, 8), labelled(2, 0)], 4);
+    const made = batchOf(open, [rowsOf(5, 6, 7, 8), rowsOf(5, 6, 7, 8), labelledRows(2, 0)], 4);
     const logits = made.outputs.get(OUTPUTS.logits)!;
     const answers = (row: number): readonly number[] =>
       softmax([...logits.subarray(row * CLASSES, (row + 1) * CLASSES)]);

@@ -12,7 +12,7 @@ import { methodNamed } from '../../src/methods/registry.ts';
 import { MethodNetwork, type StepBatch } from '../../src/pretrain/method-network.ts';
 import { methodOptions, resolveConfig } from '../../src/runs/config.ts';
 import { values } from '../golden/hashed.ts';
-import { GIVEN, SMALL_TRUNK } from './support.ts';
+import { GIVEN, labelledRows, SMALL_TRUNK } from './support.ts';
 
 const numbers = z.array(z.number());
 const tensors = z.record(z.string(), numbers);
@@ -102,14 +102,15 @@ function startOf(prefix: string, { name, role, length }: ParameterSpec): Float32
 }
 
 function batchOf(name: string, labels: readonly (readonly number[])[]): StepBatch {
-  const views = labels.map((own) => ({ clips: [...own.keys()], labels: Int32Array.from(own) }));
+  const views = labels.map((own) => labelledRows(...own));
   const images = views.flatMap(({ clips }, view) => {
     const length = 6 * clips.length;
     const own = values(`${name}/view${view}`, length, 0, 0.5);
     return [...values(name, length, 0, 1).map((shown, i) => shown + own[i]!)];
   });
   const { clips } = views[0]!;
-  return { clipIds: clips.map(String), pairs: clips.length, views, images: Float32Array.from(images) };
+  const made = Float32Array.from(images);
+  return { clipIds: clips.map(String), pairs: clips.length, views, images: made, progress: 0 };
 }
 
 interface Place {

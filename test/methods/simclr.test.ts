@@ -24,7 +24,7 @@ describe('SimCLR', () => {
   test('reads no label and keeps no state', () => {
     expect(simclr.readsLabels({})).toBe(false);
     expect(open.state).toBeUndefined();
-    const labelled = { clips: CLIPS.clips, labels: Int32Array.of(0, 0, 1) };
+    const labelled = { ...CLIPS, labels: Int32Array.of(0, 0, 1) };
     const losses = open.losses(batchOf(open, [labelled, labelled]).batch);
     expect(losses).toEqual(open.losses(batchOf(open, [CLIPS, CLIPS]).batch));
   });

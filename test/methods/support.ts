@@ -9,6 +9,7 @@ import { viewSchema } from '../../src/views/config.ts';
 export const GIVEN: MethodGiven = {
   trunk: resnet(18, { channels: 1, size: 16, width: 2 }),
   classes: 3,
+  sources: [{ name: 'phantom', classes: [0, 1, 2] }],
   view: viewSchema.parse({}),
   batchSize: 4,
   seed: 1,
@@ -53,7 +54,7 @@ export function batchOf(open: OpenMethod, views: readonly ViewRows[], seed = 0, 
   return {
     ...{ outputs, gradients, targets },
     batch: {
-      ...{ views, training },
+      ...{ views, training, progress: 0 },
       output: (name) => outputs.get(name)!,
       gradient: (name) => (training ? gradients.get(name)! : new Float32Array(outputs.get(name)!.length)),
       target: (name) => targets.get(name)!,
@@ -61,9 +62,19 @@ export function batchOf(open: OpenMethod, views: readonly ViewRows[], seed = 0, 
   };
 }
 
-/** Rows of a view without labels. */
+/** Rows of a view without labels: each clip of a patient of its own. */
 export function rowsOf(...clips: readonly number[]): ViewRows {
-  return { clips, labels: new Int32Array(clips.length).fill(-1) };
+  return {
+    clips,
+    labels: new Int32Array(clips.length).fill(-1),
+    groups: Int32Array.from(clips),
+    sources: new Int32Array(clips.length),
+  };
+}
+
+/** Rows of a view of clips 0, 1, … with these labels. */
+export function labelledRows(...labels: readonly number[]): ViewRows {
+  return { ...rowsOf(...labels.keys()), labels: Int32Array.from(labels) };
 }
 
 /** Layers of the heads on a method's trunk: the features of linear ones, the kind of the others. */

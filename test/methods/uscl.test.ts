@@ -5,7 +5,7 @@ import { uscl } from '../../src/methods/uscl.ts';
 import { OUTPUTS } from '../../src/models/heads.ts';
 import { resnet } from '../../src/models/resnet.ts';
 import { ntXent } from '../../src/objectives/nt-xent.ts';
-import { viewSchema } from '../../src/views/config.ts';
+import { GIVEN, labelledRows } from './support.ts';
 
 const PAIRS = 3;
 const DIM = 4;
@@ -14,7 +14,7 @@ const OPTIONS = { projection: { hidden: 5, dim: DIM } };
 const TRUNK = resnet(18, { channels: 1, size: 16, width: 2 });
 
 function opened(more: Readonly<Record<string, unknown>> = {}, classes = CLASSES): OpenMethod {
-  const given = { trunk: TRUNK, classes, view: viewSchema.parse({}), batchSize: PAIRS, seed: 1 };
+  const given = { ...GIVEN, trunk: TRUNK, classes, batchSize: PAIRS };
   return uscl.open({ ...OPTIONS, ...more }, given);
 }
 
@@ -33,9 +33,9 @@ function outputs(seed = 0) {
     [...values].map(([name, value]) => [name, new Float32Array(value.length).fill(99)]),
   );
   const batch = (labels: readonly number[], training = true): MethodBatch => {
-    const rows = { clips: [0, 1, 2], labels: Int32Array.from(labels) };
+    const rows = labelledRows(...labels);
     return {
-      ...{ views: [rows, rows], training, output: (name) => values.get(name)! },
+      ...{ views: [rows, rows], training, progress: 0, output: (name) => values.get(name)! },
       gradient: (name) => (training ? gradients.get(name)! : new Float32Array(values.get(name)!.length)),
       target: () => expect.fail('USCL has no target'),
     };

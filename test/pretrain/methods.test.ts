@@ -3,7 +3,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import type { Method, MethodBatch, OpenMethod } from '../../src/methods/method.ts';
+import { mergeDatasets } from '../../src/curation/merge.ts';
+import { openDataset } from '../../src/dataset/reader.ts';
+import type { Method, MethodBatch, MethodGiven, OpenMethod } from '../../src/methods/method.ts';
 import { allMethods, installMethod } from '../../src/methods/registry.ts';
 import { uscl } from '../../src/methods/uscl.ts';
 import { OUTPUTS } from '../../src/models/heads.ts';
@@ -133,6 +135,59 @@ describe('a method from outside', () => {
     expect(readRunConfig(run).method.name).toBe('outside');
     const { complete } = await pretrain({ dataset, out: run, resume: true });
     expect(complete).toBe(true);
+  });
+
+  test('knows of each clip its patient and the dataset it was merged from, and of a step how far the run is', async () => {
+    const others = await tinyDataset(join(scratch, 'others'), { clips: 8, groupSize: 4, labelOf: () => 'b' });
+    const merged = join(scratch, 'merged');
+    await mergeDatasets({ datasets: [dataset, others], out: merged, prefixes: ['near', 'far'] });
+    using opened = openDataset(merged);
+    const { clips } = opened;
+    const seen: MethodBatch[] = [];
+    const updates: number[] = [];
+    let sources: MethodGiven['sources'] = [];
+    const method = broken('listens', {
+      open: (options, given) => {
+        sources = given.sources;
+        const open = uscl.open(options, given);
+        return {
+          ...open,
+          losses: (batch) => (seen.push(batch), open.losses(batch)),
+          afterUpdate: (_online, _target, progress) => void updates.push(progress),
+        };
+      },
+    });
+    const config = { set: [...TINY, 'training.epochs=2', 'training.accumulate=2', 'batch.size=4'] };
+    const out = fresh();
+    const { steps } = await pretrain({ dataset: merged, out, method, config });
+    expect(sources).toEqual([
+      { name: 'near', classes: [0, 1] },
+      { name: 'far', classes: [1] },
+    ]);
+    for (const { views } of seen)
+      for (const { clips: rows, groups, sources: of } of views)
+        for (const [i, clip] of rows.entries()) {
+          expect(of[i]).toBe(clips[clip]!.id.startsWith('near/') ? 0 : 1);
+          for (const [j, other] of rows.entries())
+            expect(groups[i] === groups[j]).toBe(clips[clip]!.group === clips[other]!.group);
+        }
+    const behind = Array.from({ length: steps }, (_, step) => step / steps);
+    expect(updates).toEqual(behind);
+    const inTraining = seen.filter(({ training }) => training).map(({ progress }) => progress);
+    expect(inTraining.length).toBeGreaterThan(steps);
+    expect([...new Set(inTraining)]).toEqual(behind);
+    const heldOut = seen.filter(({ training }) => !training).map(({ progress }) => progress);
+    expect([...new Set(heldOut)]).toEqual([0.5, 1]);
+    // A run that goes on is as far as it was.
+    const parted = fresh();
+    const [whole] = [updates.splice(0)];
+    const stop = new AbortController();
+    const onEvent = ({ kind }: { readonly kind: string }): void => {
+      if (kind === 'step') stop.abort();
+    };
+    await pretrain({ dataset: merged, out: parted, method, config, onEvent, signal: stop.signal });
+    await pretrain({ dataset: merged, out: parted, resume: true });
+    expect(updates).toEqual(whole);
   });
 
   test.each([

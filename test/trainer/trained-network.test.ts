@@ -69,7 +69,8 @@ describe('native memory', () => {
     },
     'with a target network': (backend) => {
       const config = resolveConfig({ set: [...TINY_ONEDNN, 'method.name=moco'] });
-      const given = { trunk: backboneOf(config), classes: 0, view: config.view, batchSize: 4, seed: 0 };
+      const { view } = config;
+      const given = { trunk: backboneOf(config), classes: 0, sources: [], view, batchSize: 4, seed: 0 };
       const opened = { method: moco, open: moco.open(config.method, given) };
       const network = new MethodNetwork({ backend, config, opened });
       return [network, network.inference];
