@@ -18,7 +18,7 @@ import { type ClassSelection, selectClasses } from './class-selection.ts';
 
 /** Fold of a clip that always trains. */
 const TRAIN_ONLY = -1;
-/** Fold of a clip that takes no part in training or testing: it has no label, or a split leaves it out. */
+/** Fold of a clip that takes no part in training or testing: it has no label of a class. */
 const LEFT_OUT = -2;
 
 /** The folds of one seed. */
@@ -78,10 +78,8 @@ export function foldRunClips(
   const { fold } = folding;
   const all = dataset.clips.map((_, clip) => clip);
   const test = key.fold === null ? [] : all.filter((clip) => fold[clip] === key.fold);
-  const free = all.filter((clip) =>
-    key.fold === null
-      ? plan.labels[clip]! >= 0 && fold[clip] !== LEFT_OUT && !plan.kept.has(clip)
-      : fold[clip] !== LEFT_OUT && fold[clip] !== key.fold,
+  const free = all.filter(
+    (clip) => fold[clip] !== LEFT_OUT && (key.fold === null ? !plan.kept.has(clip) : fold[clip] !== key.fold),
   );
   const budget = labelSubset(plan, dataset, free, key);
   // The published protocol holds nothing out: it looks at the test instead.
@@ -131,7 +129,7 @@ function splitFolds(dataset: Dataset, name: string, config: FinetuneConfig, base
   const val = parts.indexOf('val');
   const sides = partOf.map((part, clip) => (labelled(clip) ? part : -1));
   const inPart = (part: number): ReadonlySet<number> =>
-    new Set([...clips.keys()].filter((clip) => part !== -1 && partOf[clip] === part));
+    new Set([...clips.keys()].filter((clip) => partOf[clip] === part));
   return {
     ...base,
     ...leakFreeUnits(clips),
@@ -205,8 +203,7 @@ function requireFolding(plan: FoldPlan, { seed, fold }: Folding, dataset: Datase
           : 'Label clips of that part, or make the split again: uscl split DATASET --name NAME --overwrite',
         { where: dataset.folder },
       );
-    const learnt = new Set(labels.filter((label, i) => label >= 0 && fold[i] !== f && fold[i] !== LEFT_OUT));
-    const missing = classes.find((_, c) => !learnt.has(c));
+    const missing = classes.find((_, c) => labels.every((label, i) => label !== c || fold[i] === f));
     if (missing !== undefined)
       throw dataError(
         'SPLIT_UNEVEN',

@@ -1,10 +1,11 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Dataset } from '../../src/dataset/reader.ts';
 import type { ClipRecord } from '../../src/dataset/types.ts';
 import { type FinetuneConfig, resolveFinetune } from '../../src/finetune/config.ts';
 import { foldRunClips, type FoldPlan, planFolds } from '../../src/finetune/fold-plan.ts';
-import { errorOf } from '../pretrain/support.ts';
+import { errorOf, scratchFolder } from '../pretrain/support.ts';
 
 /** A dataset of records alone: clip i has a label and a group. */
 function datasetOf(
@@ -173,15 +174,82 @@ describe('planning folds', () => {
   });
 });
 
+describe('a split that somebody made', () => {
+  const scratch = scratchFolder();
+  let splits = 0;
+
+  /** Settings with a split of these parts, clips by number. */
+  const withSplit = (
+    parts: Readonly<Record<string, readonly number[]>>,
+    kind: 'parts' | 'folds' = 'parts',
+  ): FinetuneConfig => {
+    const path = join(scratch, `split${++splits}.json`);
+    const named = Object.entries(parts).map(([name, clips]) => ({
+      name,
+      clips: clips.map((i) => `clip${i}`),
+    }));
+    const split = { format: 'uscl-split', version: 1, name: 'own', kind, seed: 0, distance: 0, joined: [] };
+    writeFileSync(path, JSON.stringify({ ...split, parts: named }));
+    return config([`split=${path}`]);
+  };
+
+  test('keeps its test part from every model and chooses epochs by its val part, in whatever order they stand', () => {
+    const dataset = datasetOf(alternating(12), String);
+    for (const settings of [
+      withSplit({ test: [0, 1, 2, 3], val: [4, 5], train: [6, 7, 8, 9, 10, 11] }),
+      withSplit({ val: [4, 5], train: [6, 7, 8, 9, 10, 11], test: [0, 1, 2, 3] }),
+    ]) {
+      const plan = planFolds(dataset, settings);
+      const clipsOf = (fold: number | null) =>
+        foldRunClips(plan, dataset, settings, { labelRate: 1, seed: 0, fold });
+      const sides = { training: [6, 7, 8, 9, 10, 11], inner: [4, 5] };
+      expect(clipsOf(0)).toEqual({ ...sides, test: [0, 1, 2, 3] });
+      expect(clipsOf(null)).toEqual({ ...sides, test: [] });
+    }
+  });
+
+  test('leaks through groups of labelled clips alone: the others are on no side', () => {
+    // Clips 8 and 9 have no label. The group of clip 4, tested, has one of them on each side.
+    const labels = [...alternating(8), null, null];
+    const groups = (shared: readonly number[]) => (clip: number) =>
+      `group${shared.includes(clip) ? 4 : clip}`;
+    const settings = withSplit({ train: [0, 1, 2, 3, 8], test: [4, 5, 6, 7, 9] });
+    expect(planFolds(datasetOf(labels, groups([4, 8, 9])), settings).leaks).toEqual([]);
+    const { leaks } = planFolds(datasetOf(labels, groups([4, 8, 9, 0])), settings);
+    expect(leaks).toHaveLength(1);
+    expect(leaks[0]).toContain('clip0 and clip4 are on different sides and have the same group');
+  });
+
+  test.each<[string, Readonly<Record<string, readonly number[]>>, 'parts' | 'folds', string]>([
+    ['a test part', { train: [0, 2], test: [1, 3, 4, 5] }, 'parts', 'Without fold 1'],
+    ['a fold', { one: [0, 2], two: [1, 3, 4, 5] }, 'folds', 'Without fold 2'],
+  ])(
+    'with every clip of a class in %s is refused: nothing is left to learn it from',
+    async (_, parts, kind, said) => {
+      const dataset = datasetOf(alternating(6), String);
+      const error = await errorOf(() => planFolds(dataset, withSplit(parts, kind)));
+      expect(error).toMatchObject({ code: 'SPLIT_UNEVEN', kind: 'data' });
+      expect(error.message).toContain(`${said} (seed 0) no clip of the class 'b' is left`);
+      expect(error.remedy).toContain('make the split again');
+    },
+  );
+});
+
 test('classes without a labelled clip and clips without a label are left out, and counted', () => {
   const labels = [...alternating(40), null, null];
-  const plan = planFolds(
-    datasetOf(labels, (clip) => `group${clip}`, ['b', 'x', 'a']),
-    config(),
-  );
+  const dataset = datasetOf(labels, (clip) => `group${clip}`, ['b', 'x', 'a']);
+  const plan = planFolds(dataset, config());
   expect(plan.classes).toEqual(['b', 'a']);
   expect(plan.emptyClasses).toEqual(['x']);
   expect(plan.labels[0]).toBe(1);
   expect([...plan.labels.slice(40)]).toEqual([-1, -1]);
   expect([...plan.foldings[0]!.fold.slice(40)]).toEqual([-2, -2]);
+  for (const fold of [0, null]) {
+    const {
+      training,
+      inner,
+      test: tested,
+    } = foldRunClips(plan, dataset, config(), { labelRate: 1, seed: 0, fold });
+    expect([...training, ...inner, ...tested].sort((a, b) => a - b)).toEqual([...alternating(40).keys()]);
+  }
 });

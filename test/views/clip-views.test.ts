@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { cropsAndFlips, wholeFrame } from '../../src/views/augment-levels.ts';
 import { clipRenderer, framesWanted, viewCount } from '../../src/views/clip-views.ts';
 import { imageLength } from '../../src/views/config.ts';
@@ -117,6 +120,58 @@ describe('a renderer of frame views', () => {
     expect(() => {
       render([0, 1], 1, 1, new Float32Array(LENGTH));
     }).toThrow('2 clips');
+  });
+});
+
+describe('beside an independent computation (test/golden/view_frames_golden.py)', () => {
+  const address = { seed: z.int(), epoch: z.int(), clip: z.string() };
+  const golden = z
+    .object({
+      shown: z.array(z.int()),
+      frames: z.int(),
+      flip: z.number(),
+      draws: z.array(
+        z.object({
+          ...{ frames: z.int(), windowSeconds: z.number().nullable(), wanted: z.int() },
+          ...{ ...address, drawn: z.array(z.int()) },
+        }),
+      ),
+      images: z.array(
+        z.object({ ...address, views: z.array(z.object({ frame: z.int(), mirrored: z.boolean() })) }),
+      ),
+    })
+    .parse(JSON.parse(readFileSync(join(import.meta.dirname, '../golden/data/view-frames.json'), 'utf8')));
+
+  it('the same frames are drawn, of clips and of windows, fewer and more than there are', () => {
+    for (const { frames, windowSeconds, wanted, seed, epoch, clip, drawn } of golden.draws) {
+      const found = drawFrames(clipOf(clip, { frames, fps: 10 }), wanted, windowSeconds, seed, epoch);
+      expect(found, `${wanted} of ${frames}, window ${windowSeconds ?? 'none'}, ${clip}`).toEqual(drawn);
+    }
+  });
+
+  it('the same views show the same frames, mirrored or not', () => {
+    const { frames, flip } = golden;
+    const nine = memoryDataset([{ frames }, { frames }]);
+    const render = clipRenderer(
+      nine,
+      view,
+      golden.shown.map((frame) => ({ frame, augment: { ...WHOLE, flip } })),
+    );
+    for (const { seed, epoch, clip: id, views } of golden.images) {
+      const index = nine.clips.findIndex((clip) => clip.id === id);
+      const target = new Float32Array(views.length * LENGTH);
+      render([index], seed, epoch, target);
+      for (const [number, { frame, mirrored }] of views.entries()) {
+        const whole = new Float32Array(LENGTH);
+        fillWholeView(nine.readFrame(nine.clips[index]!, frame), nine.clips[index]!, view, whole, 0);
+        const mirror = (at: number): number => at - 2 * (at % view.size) + view.size - 1;
+        const errors = whole.map((_, at) =>
+          Math.abs(target[number * LENGTH + at]! - whole[mirrored ? mirror(at) : at]!),
+        );
+        // To a rounding of a grey level.
+        expect(Math.max(...errors), `${id}, seed ${seed}, epoch ${epoch}, view ${number}`).toBeLessThan(0.05);
+      }
+    }
   });
 });
 
