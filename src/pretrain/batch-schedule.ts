@@ -15,12 +15,16 @@ import { epochBatches } from '../views/batches.ts';
 import { ClipLoader, type ClipRequest } from '../views/loaders.ts';
 import type { ClipPart } from '../views/work.ts';
 import { type StepBatch, viewsOf } from './method-network.ts';
-import type { OpenedMethod } from './open-method.ts';
+import type { ClipFacts, OpenedMethod } from './open-method.ts';
 
 /** What a batch schedule is made from. */
 export interface ScheduleOptions {
   readonly dataset: { readonly clips: readonly ClipRecord[] };
-  readonly opened: { readonly split: Split; readonly open: Pick<OpenMethod, 'streams'> };
+  readonly opened: {
+    readonly split: Split;
+    readonly open: Pick<OpenMethod, 'streams'>;
+    readonly facts: Pick<ClipFacts, 'sources'>;
+  };
   readonly config: Config;
 }
 
@@ -39,11 +43,11 @@ export class BatchSchedule implements TrainingLength {
   #remembered: { readonly epoch: number; readonly batches: readonly (readonly number[])[] };
 
   /** Errors: `BATCHES_EMPTY` where no batch can be made. */
-  constructor({ dataset: { clips }, opened: { split, open }, config }: ScheduleOptions) {
+  constructor({ dataset: { clips }, opened: { split, open, facts }, config }: ScheduleOptions) {
     const { seed, data, batch, training } = config;
     this.#makeEpoch = (epoch) => {
       const indices = epochClips(split, clips, data, seed, epoch);
-      const chosen = indices.map((index) => clips[index]!);
+      const chosen = indices.map((index) => ({ ...clips[index]!, origin: facts.sources[index]! }));
       return epochBatches(chosen, batch, seed, epoch).map((rows) => rows.map((row) => indices[row]!));
     };
     this.#remembered = { epoch: 0, batches: this.#makeEpoch(0) };

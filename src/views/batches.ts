@@ -1,16 +1,22 @@
 /**
  * The clips in each batch of an epoch: a seeded permutation, cut into batches. Each clip occurs at most once an
- * epoch. Optionally no two clips of one group (patient) share a batch. The number and the sizes of the batches
+ * epoch. Optionally no two clips of one group (patient) share a batch, and all clips of a batch are of one source. The number and the sizes of the batches
  * depend on the clips and the configuration, never on the epoch.
  */
 import { groupBy } from '../base/collect.ts';
 import { dataError, type UsclError } from '../base/errors.ts';
 import { randomAt, type Random } from '../base/random.ts';
-import type { ClipRecord } from '../dataset/types.ts';
 import type { BatchConfig } from './config.ts';
 
+/** What batches ask of a clip: its patient, and a number of the dataset that it was merged from (without: one for all). */
+export interface BatchedClip {
+  readonly group: string;
+  readonly origin?: number;
+}
+
 /**
- * Batches of epoch `epoch` as indices into `clips`, full batches first.
+ * Batches of epoch `epoch` as indices into `clips`, full batches first; with `oneSource`, where each source has its own
+ * batches, in random order.
  *
  * `lastBatch: 'keep'` keeps what does not fill a batch as shorter batches, `'drop'` leaves those clips out. A batch
  * of one clip is always left out: its pair would have no negatives. With `distinctGroups` there are as many full
@@ -20,14 +26,18 @@ import type { BatchConfig } from './config.ts';
  * Errors: `BATCHES_EMPTY` when no batch can be made.
  */
 export function epochBatches(
-  clips: readonly Pick<ClipRecord, 'group'>[],
+  clips: readonly BatchedClip[],
   config: BatchConfig,
   seed: number,
   epoch: number,
 ): readonly (readonly number[])[] {
   const random = randomAt(seed, 'batches', epoch);
   const order = random.shuffled(clips.map((_, index) => index));
-  const batches = config.distinctGroups ? apart(clips, order, config.size, random) : cut(order, config.size);
+  const batched = (some: readonly number[]): number[][] =>
+    config.distinctGroups ? apart(clips, some, config.size, random) : cut(some, config.size);
+  const batches = config.oneSource
+    ? random.shuffled([...groupBy(order, (index) => clips[index]!.origin ?? 0).values()].flatMap(batched))
+    : batched(order);
   const smallest = config.lastBatch === 'drop' ? config.size : 2;
   const kept = batches.filter((batch) => batch.length >= smallest);
   if (kept.length === 0) throw nothing(clips, config);
@@ -46,7 +56,7 @@ function cut(order: readonly number[], pairs: number): number[][] {
  * most clips left reaches them; exchanges between random batches then take away the order that this leaves.
  */
 function apart(
-  clips: readonly Pick<ClipRecord, 'group'>[],
+  clips: readonly BatchedClip[],
   order: readonly number[],
   pairs: number,
   random: Random,
@@ -81,7 +91,7 @@ function sizesApart(counts: readonly number[], pairs: number): number[] {
 
 /** Swaps random clips of random batches wherever both batches stay without two clips of a group. */
 function exchange(
-  clips: readonly Pick<ClipRecord, 'group'>[],
+  clips: readonly BatchedClip[],
   batches: readonly number[][],
   attempts: number,
   random: Random,
@@ -108,7 +118,7 @@ function exchange(
   }
 }
 
-function nothing(clips: readonly Pick<ClipRecord, 'group'>[], config: BatchConfig): UsclError {
+function nothing(clips: readonly BatchedClip[], config: BatchConfig): UsclError {
   const groups = new Set(clips.map((clip) => clip.group)).size;
   const have = config.distinctGroups ? `${groups} groups` : `${clips.length} clips`;
   const need = config.lastBatch === 'drop' ? config.size : 2;

@@ -206,6 +206,8 @@ export const batchSchema = z
     lastBatch: z.enum(['keep', 'drop']).default('keep'),
     /** No two clips of one group (patient) in a batch, so that no negative is of the same patient. */
     distinctGroups: z.boolean().default(false),
+    /** All clips of a batch come from one of the datasets that were merged, so that no negative is told by its machine. */
+    oneSource: z.boolean().default(false),
   })
   .readonly();
 

@@ -73,7 +73,8 @@ describe('what training is fed', () => {
       { clips: 'labelled', count: 3, views: 'pair' },
       { clips: 'training', count: 5, views: 'pair' },
     ] as const;
-    const schedule = new BatchSchedule({ dataset, opened: { split, open: { streams } }, config });
+    const facts = { sources: new Int32Array(dataset.clips.length) };
+    const schedule = new BatchSchedule({ dataset, opened: { split, open: { streams }, facts }, config });
     const seen: number[][] = [[], []];
     for (let number = 0; schedule.batch(number) !== null; number++) {
       const { parts } = schedule.batch(number)!;
@@ -87,5 +88,23 @@ describe('what training is fed', () => {
       );
       expect(seen[i]).toEqual(passes.flat().slice(0, seen[i]!.length));
     }
+  });
+
+  test('has batches of one source each where the configuration wants that', () => {
+    using dataset = openDataset(folder);
+    const config = resolveConfig({
+      set: [...TINY, 'batch.size=3', 'batch.oneSource=true', 'training.epochs=3'],
+    });
+    const split = splitClips(dataset.clips, dataset.manifest.classes, config.data, config.seed);
+    const sources = Int32Array.from(dataset.clips, (_, clip) => (clip % 3 === 0 ? 1 : 0));
+    const open = { streams: [{ clips: 'training', count: 3, views: 'pair' }] } as const;
+    const schedule = new BatchSchedule({ dataset, opened: { split, open, facts: { sources } }, config });
+    const seen = new Set<number>();
+    for (let number = 0; schedule.batch(number) !== null; number++) {
+      const own = new Set(schedule.batch(number)!.parts[0]!.clips.map((clip) => sources[clip]!));
+      expect(own.size).toBe(1);
+      for (const source of own) seen.add(source);
+    }
+    expect(seen).toEqual(new Set([0, 1]));
   });
 });

@@ -335,14 +335,14 @@ describe('what a batch may be', () => {
     const split = splitClips(opened.clips, opened.manifest.classes, config.data, config.seed);
     const forward = new BatchSchedule({
       dataset: opened,
-      opened: { split, open: { streams: [PAIRS] } },
+      opened: { split, open: { streams: [PAIRS] }, facts: { sources: new Int32Array(opened.clips.length) } },
       config,
     });
     const all = [];
     for (let number = 0; forward.batch(number) !== null; number++) all.push(forward.batch(number));
     const backward = new BatchSchedule({
       dataset: opened,
-      opened: { split, open: { streams: [PAIRS] } },
+      opened: { split, open: { streams: [PAIRS] }, facts: { sources: new Int32Array(opened.clips.length) } },
       config,
     });
     for (let number = all.length - 1; number >= 0; number--)

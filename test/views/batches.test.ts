@@ -122,6 +122,37 @@ describe('batches without two clips of a group', () => {
     expect(lengths(batchesOf([4, 2, 2], { size: 8, distinctGroups: true }))).toEqual([2, 2, 2, 2]);
   });
 
+  it('are of one source each when asked, in an order that mixes sources, as many in every epoch', () => {
+    const counts = { 0: 21, 1: 9, 2: 6 };
+    const clips = Object.entries(counts).flatMap(([origin, count]) =>
+      Array.from({ length: count }, (_, i) => ({
+        group: `${origin}-${Math.floor(i / 3)}`,
+        origin: Number(origin),
+      })),
+    );
+    const orders = new Set<string>();
+    const sizes = new Set<string>();
+    for (const distinctGroups of [false, true])
+      for (let epoch = 0; epoch < 20; epoch++) {
+        const config = batchSchema.parse({ size: 4, oneSource: true, distinctGroups });
+        const batches = epochBatches(clips, config, 3, epoch);
+        const origins = batches.map((batch) => new Set(batch.map((index) => clips[index]!.origin)));
+        expect(origins.every(({ size }) => size === 1)).toBe(true);
+        orders.add(origins.map((some) => [...some].join('')).join(' '));
+        const sorted = lengths(batches).sort((x, y) => x - y);
+        // 21 are five batches and one clip alone, 9 two and one alone, 6 one and a short one.
+        if (!distinctGroups) expect(sorted).toEqual([2, 4, 4, 4, 4, 4, 4, 4, 4]);
+        sizes.add(`${distinctGroups} ${sorted.join()}`);
+        expect(new Set(batches.flat()).size).toBe(batches.flat().length);
+        if (distinctGroups)
+          for (const batch of batches)
+            expect(new Set(batch.map((index) => clips[index]!.group)).size).toBe(batch.length);
+      }
+    expect(orders.size).toBeGreaterThan(30);
+    // The number and the sizes of batches are the same in every epoch.
+    expect(sizes.size).toBe(2);
+  });
+
   it('mix groups of all sizes over the epoch', () => {
     // Ten groups of three clips and ten of one; 40 clips in ten batches of four.
     const sizes = [...new Array<number>(10).fill(3), ...singles(10)];
