@@ -4,12 +4,12 @@
  * first line `sep=…` says, otherwise by the one of comma, semicolon and tab under which the header has the columns.
  * Strict and bounded; every complaint names file and line.
  */
+import { CsvError, type CsvErrorCode, parse } from 'csv-parse/sync';
 import { dataError, type UsclError } from '../base/errors.ts';
 import { readBounded } from '../base/read-bounded.ts';
 
 const MAX_BYTES = 64 * 2 ** 20;
-
-const LINE_END = /\r\n|\n|\r/g;
+const SEPARATOR_TOLD = /^"?sep=([^"])"?(?:\r\n|\n|\r|$)/i;
 
 export interface CsvRow {
   /** 1-based line where the row starts. */
@@ -26,9 +26,8 @@ export function readCsv(path: string, required: readonly string[]): readonly Csv
 /** As `readCsv`, from bytes; `path` is for messages. */
 export function parseCsv(bytes: Uint8Array, path: string, required: readonly string[]): readonly CsvRow[] {
   const text = decoded(bytes, path);
-  const told = /^"?sep=(.)"?(?:\r\n|\n|\r|$)/i.exec(text);
-  const from = { at: told?.[0].length ?? 0, line: told === null ? 1 : 2 };
-  const [header, ...records] = splitRecords(text, path, told?.[1] ?? separatorOf(text, required), from);
+  const [told = '', separator = separatorOf(text, required)] = SEPARATOR_TOLD.exec(text) ?? [];
+  const [header, ...records] = recordsOf(text.slice(told.length), path, separator, 1 + lineEndsIn(told));
   const columns = `columns ${required.join(', ')}`;
   if (header === undefined)
     throw invalid(path, 'The table is empty.', `Its first line must name the ${columns}.`);
@@ -51,8 +50,7 @@ export function parseCsv(bytes: Uint8Array, path: string, required: readonly str
 
 /** Reads a table whose first line is a row already; `names` are its columns. Errors: as `readCsv`. */
 export function readCsvWithoutHeader(path: string, names: readonly string[]): readonly CsvRow[] {
-  const text = decoded(tableBytes(path), path);
-  return rowsOf(splitRecords(text, path, ',', { at: 0, line: 1 }), names, path);
+  return rowsOf(recordsOf(decoded(tableBytes(path), path), path, ',', 1), names, path);
 }
 
 function rowsOf(records: readonly CsvRecord[], names: readonly string[], path: string): CsvRow[] {
@@ -69,7 +67,13 @@ function rowsOf(records: readonly CsvRecord[], names: readonly string[], path: s
 
 interface CsvRecord {
   readonly line: number;
-  readonly fields: string[];
+  readonly fields: readonly string[];
+}
+
+/** A record and the text it was read from, as the library gives them. */
+interface RawRecord {
+  readonly record: readonly string[];
+  readonly raw: string;
 }
 
 /** The text of a table. Errors: `CSV_INVALID` for what is no text, with what it seems to be. */
@@ -101,60 +105,44 @@ function separatorOf(text: string, required: readonly string[]): string {
   return [',', ';', '\t'].find(has) ?? ',';
 }
 
-/** The records but for blank lines. */
-function splitRecords(
-  text: string,
-  path: string,
-  separator: string,
-  from: { readonly at: number; readonly line: number },
-): CsvRecord[] {
-  const records: CsvRecord[] = [];
-  let { at, line } = from;
-  const damaged = (message: string, remedy: string): UsclError =>
-    invalid(`${path}, line ${line}`, message, remedy);
-  const isInCell = (): boolean => at < text.length && ![separator, '\r', '\n'].includes(text[at]!);
-  while (at < text.length) {
-    const record: CsvRecord = { line, fields: [] };
-    records.push(record);
-    for (;;) {
-      let field: string;
-      if (text[at] === '"') {
-        const end = closingQuote(text, at);
-        if (end === -1) throw damaged('A double quote is opened and never closed.', 'Close it.');
-        field = text.slice(at + 1, end).replaceAll('""', '"');
-        line += field.match(LINE_END)?.length ?? 0;
-        at = end + 1;
-        if (isInCell())
-          throw damaged(
-            'There is text after a closing double quote.',
-            'Double the quotes inside a quoted cell.',
-          );
-      } else {
-        const start = at;
-        while (isInCell()) at++;
-        field = text.slice(start, at);
-        if (field.includes('"'))
-          throw damaged(
-            'A double quote stands inside an unquoted cell.',
-            'Quote the whole cell and double the quotes inside it.',
-          );
-      }
-      record.fields.push(field);
-      if (text[at] !== separator) break;
-      at++;
+/** The records but for blank lines; the first of them begins in the line `first`. */
+function recordsOf(text: string, path: string, delimiter: string, first: number): CsvRecord[] {
+  let line = first;
+  try {
+    const read = parse(text, {
+      delimiter,
+      record_delimiter: ['\r\n', '\n', '\r'],
+      relax_column_count: true,
+      raw: true,
+    });
+    const records: CsvRecord[] = [];
+    for (const { record: fields, raw } of read as unknown as readonly RawRecord[]) {
+      if (fields.length > 1 || fields[0]?.trim() !== '') records.push({ line, fields });
+      line += lineEndsIn(raw);
     }
-    at += text.startsWith('\r\n', at) ? 2 : 1;
-    line++;
+    return records;
+  } catch (thrown) {
+    if (!(thrown instanceof CsvError)) throw thrown;
+    const before = Buffer.from(text).toString('utf8', 0, Number(thrown['bytes_records']));
+    const [message, remedy] = FAULTS[thrown.code] ?? [thrown.message, 'Mend the row.'];
+    throw invalid(`${path}, line ${first + lineEndsIn(before)}`, message, remedy, thrown);
   }
-  return records.filter(({ fields }) => fields.length > 1 || fields[0]?.trim() !== '');
 }
 
-/** Index of the quote that closes the one at `open`, or -1. */
-function closingQuote(text: string, open: number): number {
-  for (let at = open + 1; ; at += 2) {
-    at = text.indexOf('"', at);
-    if (at === -1 || text[at + 1] !== '"') return at;
-  }
+const FAULTS: Partial<Record<CsvErrorCode, readonly [message: string, remedy: string]>> = {
+  CSV_QUOTE_NOT_CLOSED: ['A double quote is opened and never closed.', 'Close it.'],
+  CSV_INVALID_CLOSING_QUOTE: [
+    'There is text after a closing double quote.',
+    'Double the quotes inside a quoted cell.',
+  ],
+  INVALID_OPENING_QUOTE: [
+    'A double quote stands inside an unquoted cell.',
+    'Quote the whole cell and double the quotes inside it.',
+  ],
+};
+
+function lineEndsIn(text: string): number {
+  return text.match(/\r\n|\n|\r/g)?.length ?? 0;
 }
 
 function tableBytes(path: string): Uint8Array {
