@@ -62,17 +62,20 @@ describe.each([
     };
     for (const node of network.nodes) {
       if (node.kind !== 'conv' && node.kind !== 'batchNorm') continue;
-      const source = plan.value(node.input);
-      const gradient = plan.valueGradient(node.name);
-      const from = shapes.get(node.input)!;
+      const maps = (name: string, data: Float32Array): kernels.Maps => {
+        const [channels, height, width] = shapes.get(name)!;
+        return { data, batch: BATCH, channels, height, width };
+      };
+      const source = maps(node.input, plan.value(node.input));
+      const gradient = maps(node.name, plan.valueGradient(node.name));
+      const passed = maps(node.input, new Float32Array(source.data.length));
       if (node.kind === 'conv') {
         const exact = new Float32Array(spec(`${node.name}.weight`).length);
-        kernels.convBackwardWeight(BATCH, node, source, from, gradient, shapes.get(node.name)!, exact);
+        kernels.convBackwardWeight(node, source, gradient, exact);
         check(`${node.name}.weight`, exact);
         const weight = slice(parameters.values, `${node.name}.weight`);
-        const passed = new Float32Array(source.length);
-        kernels.convBackwardData(BATCH, node, gradient, shapes.get(node.name)!, weight, passed, from);
-        checkPassed(node.input, passed);
+        kernels.convBackwardData(node, gradient, weight, passed);
+        checkPassed(node.input, passed.data);
         continue;
       }
       const groups = frozen ? 1 : GROUPS;
@@ -81,29 +84,18 @@ describe.each([
             mean: slice(statistics, `${node.name}.running_mean`),
             variance: slice(statistics, `${node.name}.running_var`),
           }
-        : kernels.normMoments(BATCH, groups, source, from);
-      const scale = new Float32Array(from[0]);
-      const shift = new Float32Array(from[0]);
-      const passed = new Float32Array(source.length);
-      kernels.normBackward(
-        BATCH,
-        groups,
-        source,
-        from,
-        moments,
-        slice(parameters.values, `${node.name}.weight`),
-        node.epsilon,
-        node.relu,
-        plan.value(node.name),
-        gradient,
-        passed,
-        scale,
-        shift,
-        !frozen,
-      );
+        : kernels.normMoments(source, groups);
+      const { epsilon, relu } = node;
+      const norm = { groups, moments, scale: slice(parameters.values, `${node.name}.weight`), epsilon, relu };
+      const [scale, shift] = [new Float32Array(source.channels), new Float32Array(source.channels)];
+      kernels.normBackward(norm, !frozen, source, maps(node.name, plan.value(node.name)), gradient, {
+        source: passed.data,
+        weight: scale,
+        bias: shift,
+      });
       check(`${node.name}.weight`, scale);
       check(`${node.name}.bias`, shift);
-      checkPassed(node.input, passed);
+      checkPassed(node.input, passed.data);
     }
     expect(checked).toBe(parameters.specs.length);
   });

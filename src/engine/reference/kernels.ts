@@ -1,7 +1,7 @@
 /**
  * The layers of a network as plain loops: the oracle that every other backend is tested against, itself tested
- * against finite differences and golden numbers. Written to be read; sums are kept in f64. All tensors are
- * row-major [batch, channels, height, width]; gradients of parameters are added to what is there.
+ * against finite differences and golden numbers. Written to be read; sums are kept in f64. Gradients of parameters are
+ * added to what is there, all other results overwrite it.
  */
 
 export interface Window {
@@ -10,8 +10,14 @@ export interface Window {
   readonly padding: number;
 }
 
-/** Shape of a feature map: [channels, height, width]. */
-export type MapShape = readonly [channels: number, height: number, width: number];
+/** Feature maps of a batch, or their gradient: [batch, channels, height, width], row-major. Vectors are maps of one pixel. */
+export interface Maps {
+  readonly data: Float32Array;
+  readonly batch: number;
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+}
 
 /** One weight of a filter's window: which output rows and columns it serves, and how far off its input lies. */
 interface Tap {
@@ -22,11 +28,7 @@ interface Tap {
 }
 
 /** The taps of a window in the order of its weights; outputs whose input would be padding are left out. */
-function tapsOf(
-  { kernel, stride, padding }: Window,
-  [, height, width]: MapShape,
-  [, rows, columns]: MapShape,
-): readonly Tap[] {
+function tapsOf({ kernel, stride, padding }: Window, source: Maps, target: Maps): readonly Tap[] {
   const served = (k: number, inputs: number, outputs: number): readonly [number, number] => [
     Math.max(0, Math.ceil((padding - k) / stride)),
     Math.min(outputs, Math.floor((inputs - 1 + padding - k) / stride) + 1),
@@ -34,26 +36,18 @@ function tapsOf(
   return Array.from({ length: kernel * kernel }, (_, index) => {
     const [ky, kx] = [Math.floor(index / kernel), index % kernel];
     return {
-      rows: served(ky, height, rows),
-      columns: served(kx, width, columns),
-      shift: (ky - padding) * width + kx - padding,
+      rows: served(ky, source.height, target.height),
+      columns: served(kx, source.width, target.width),
+      shift: (ky - padding) * source.width + kx - padding,
     };
   });
 }
 
-export function convForward(
-  batch: number,
-  window: Window,
-  source: Float32Array,
-  sourceShape: MapShape,
-  weight: Float32Array,
-  target: Float32Array,
-  targetShape: MapShape,
-): void {
+export function convForward(window: Window, from: Maps, weight: Float32Array, to: Maps): void {
   const { stride } = window;
-  const [channels, height, width] = sourceShape;
-  const [filters, rows, columns] = targetShape;
-  const taps = tapsOf(window, sourceShape, targetShape);
+  const { data: source, batch, channels, height, width } = from;
+  const { data: target, channels: filters, height: rows, width: columns } = to;
+  const taps = tapsOf(window, from, to);
   const plane = new Float64Array(rows * columns);
   for (let n = 0; n < batch; n++)
     for (let f = 0; f < filters; f++) {
@@ -62,28 +56,20 @@ export function convForward(
         taps.forEach(({ rows: [y0, y1], columns: [x0, x1], shift }, tap) => {
           const w = weight[(f * channels + c) * taps.length + tap]!;
           for (let y = y0; y < y1; y++) {
-            const from = ((n * channels + c) * height + y * stride) * width + shift;
-            for (let x = x0; x < x1; x++) plane[y * columns + x]! += w * source[from + x * stride]!;
+            const at = ((n * channels + c) * height + y * stride) * width + shift;
+            for (let x = x0; x < x1; x++) plane[y * columns + x]! += w * source[at + x * stride]!;
           }
         });
       target.set(plane, (n * filters + f) * rows * columns);
     }
 }
 
-/** ∂/∂source, overwriting `sourceGradient`. */
-export function convBackwardData(
-  batch: number,
-  window: Window,
-  targetGradient: Float32Array,
-  targetShape: MapShape,
-  weight: Float32Array,
-  sourceGradient: Float32Array,
-  sourceShape: MapShape,
-): void {
+/** From the gradient of the output to that of the input. */
+export function convBackwardData(window: Window, from: Maps, weight: Float32Array, to: Maps): void {
   const { stride } = window;
-  const [channels, height, width] = sourceShape;
-  const [filters, rows, columns] = targetShape;
-  const taps = tapsOf(window, sourceShape, targetShape);
+  const { data: targetGradient, batch, channels: filters, height: rows, width: columns } = from;
+  const { data: sourceGradient, channels, height, width } = to;
+  const taps = tapsOf(window, to, from);
   const plane = new Float64Array(height * width);
   for (let n = 0; n < batch; n++)
     for (let c = 0; c < channels; c++) {
@@ -92,29 +78,26 @@ export function convBackwardData(
         taps.forEach(({ rows: [y0, y1], columns: [x0, x1], shift }, tap) => {
           const w = weight[(f * channels + c) * taps.length + tap]!;
           for (let y = y0; y < y1; y++) {
-            const to = y * stride * width + shift;
-            const from = ((n * filters + f) * rows + y) * columns;
-            for (let x = x0; x < x1; x++) plane[to + x * stride]! += w * targetGradient[from + x]!;
+            const place = y * stride * width + shift;
+            const at = ((n * filters + f) * rows + y) * columns;
+            for (let x = x0; x < x1; x++) plane[place + x * stride]! += w * targetGradient[at + x]!;
           }
         });
       sourceGradient.set(plane, (n * channels + c) * height * width);
     }
 }
 
-/** ∂/∂weight, added to `weightGradient`. */
+/** From the input and the gradient of the output to that of the weight. */
 export function convBackwardWeight(
-  batch: number,
   window: Window,
-  source: Float32Array,
-  sourceShape: MapShape,
-  targetGradient: Float32Array,
-  targetShape: MapShape,
+  input: Maps,
+  incoming: Maps,
   weightGradient: Float32Array,
 ): void {
   const { stride } = window;
-  const [channels, height, width] = sourceShape;
-  const [filters, rows, columns] = targetShape;
-  const taps = tapsOf(window, sourceShape, targetShape);
+  const { data: source, batch, channels, height, width } = input;
+  const { data: targetGradient, channels: filters, height: rows, width: columns } = incoming;
+  const taps = tapsOf(window, input, incoming);
   for (let f = 0; f < filters; f++)
     for (let c = 0; c < channels; c++)
       taps.forEach(({ rows: [y0, y1], columns: [x0, x1], shift }, tap) => {
@@ -135,12 +118,19 @@ export interface NormMoments {
   readonly variance: Float32Array;
 }
 
-/** Moments of each channel over each of `groups` consecutive parts of the batch: [groups × channels]. */
+/** What a batch norm does to each of `groups` consecutive parts of the batch. */
+export interface Norm {
+  readonly groups: number;
+  readonly moments: NormMoments;
+  readonly scale: Float32Array;
+  readonly epsilon: number;
+  readonly relu: boolean;
+}
+
+/** Moments of each channel over each part of the batch: [groups × channels]. */
 export function normMoments(
-  batch: number,
+  { data: source, batch, channels, height, width }: Maps,
   groups: number,
-  source: Float32Array,
-  [channels, height, width]: MapShape,
 ): NormMoments {
   const moments = {
     mean: new Float32Array(groups * channels),
@@ -166,16 +156,10 @@ export function normMoments(
 
 /** y = (x − mean) / √(variance + ε) · scale + shift, then ReLU when asked. */
 export function normForward(
-  batch: number,
-  groups: number,
-  source: Float32Array,
-  [channels, height, width]: MapShape,
-  moments: NormMoments,
-  scale: Float32Array,
+  { groups, moments, scale, epsilon, relu }: Norm,
   shift: Float32Array,
-  epsilon: number,
-  relu: boolean,
-  target: Float32Array,
+  { data: source, batch, channels, height, width }: Maps,
+  { data: target }: Maps,
 ): void {
   const area = height * width;
   const part = batch / groups;
@@ -191,25 +175,24 @@ export function normForward(
     }
 }
 
+/** Where the gradients of a layer go. */
+export interface Outgoing {
+  readonly source: Float32Array;
+  readonly weight: Float32Array;
+  readonly bias: Float32Array;
+}
+
 /**
  * Gradient of `normForward`. `target` is its output (the ReLU's mask). With `batchStatistics` the moments depend on
  * the source and their gradient is part of the result; otherwise they are constants.
  */
 export function normBackward(
-  batch: number,
-  groups: number,
-  source: Float32Array,
-  [channels, height, width]: MapShape,
-  moments: NormMoments,
-  scale: Float32Array,
-  epsilon: number,
-  relu: boolean,
-  target: Float32Array,
-  targetGradient: Float32Array,
-  sourceGradient: Float32Array,
-  scaleGradient: Float32Array,
-  shiftGradient: Float32Array,
+  { groups, moments, scale, epsilon, relu }: Norm,
   batchStatistics: boolean,
+  { data: source, batch, channels, height, width }: Maps,
+  { data: target }: Maps,
+  { data: targetGradient }: Maps,
+  outgoing: Outgoing,
 ): void {
   const area = height * width;
   const part = batch / groups;
@@ -226,8 +209,8 @@ export function normBackward(
           sum += targetGradient[at + i]!;
           dot += targetGradient[at + i]! * (source[at + i]! - mean) * inverse;
         }
-      scaleGradient[c]! += dot;
-      shiftGradient[c]! += sum;
+      outgoing.weight[c]! += dot;
+      outgoing.bias[c]! += sum;
       const count = part * area;
       for (let n = g * part; n < (g + 1) * part; n++)
         for (let i = 0, at = (n * channels + c) * area; i < area; i++) {
@@ -235,22 +218,18 @@ export function normBackward(
           const centred = batchStatistics
             ? incoming - sum / count - ((source[at + i]! - mean) * inverse * dot) / count
             : incoming;
-          sourceGradient[at + i] = centred * scale[c]! * inverse;
+          outgoing.source[at + i] = centred * scale[c]! * inverse;
         }
     }
 }
 
 /** Window maxima and, in `argmax`, where in the input plane each was found (first of equals). */
 export function maxPoolForward(
-  batch: number,
-  window: Window,
-  source: Float32Array,
-  [channels, height, width]: MapShape,
-  target: Float32Array,
+  { kernel, stride, padding }: Window,
+  { data: source, batch, channels, height, width }: Maps,
+  { data: target, height: rows, width: columns }: Maps,
   argmax: Int32Array,
-  [, rows, columns]: MapShape,
 ): void {
-  const { kernel, stride, padding } = window;
   for (let plane = 0; plane < batch * channels; plane++)
     for (let y = 0; y < rows; y++)
       for (let x = 0; x < columns; x++) {
@@ -273,56 +252,39 @@ export function maxPoolForward(
       }
 }
 
-export function maxPoolBackward(
-  batch: number,
-  targetGradient: Float32Array,
-  argmax: Int32Array,
-  [channels, rows, columns]: MapShape,
-  sourceGradient: Float32Array,
-  [, height, width]: MapShape,
-): void {
-  sourceGradient.fill(0);
-  for (let plane = 0; plane < batch * channels; plane++)
-    for (let i = 0; i < rows * columns; i++) {
-      const at = plane * rows * columns + i;
-      if (argmax[at]! >= 0) sourceGradient[plane * height * width + argmax[at]!]! += targetGradient[at]!;
+/** From the gradient of the output to that of the input. */
+export function maxPoolBackward(from: Maps, argmax: Int32Array, to: Maps): void {
+  const area = from.height * from.width;
+  to.data.fill(0);
+  for (let plane = 0; plane < from.batch * from.channels; plane++)
+    for (let i = 0; i < area; i++) {
+      const at = plane * area + i;
+      if (argmax[at]! >= 0) to.data[plane * to.height * to.width + argmax[at]!]! += from.data[at]!;
     }
 }
 
-export function averagePoolForward(
-  batch: number,
-  source: Float32Array,
-  [channels, height, width]: MapShape,
-  target: Float32Array,
-): void {
-  const area = height * width;
-  for (let plane = 0; plane < batch * channels; plane++) {
+export function averagePoolForward(from: Maps, to: Maps): void {
+  const area = from.height * from.width;
+  for (let plane = 0; plane < from.batch * from.channels; plane++) {
     let sum = 0;
-    for (let i = 0; i < area; i++) sum += source[plane * area + i]!;
-    target[plane] = sum / area;
+    for (let i = 0; i < area; i++) sum += from.data[plane * area + i]!;
+    to.data[plane] = sum / area;
   }
 }
 
-export function averagePoolBackward(
-  batch: number,
-  targetGradient: Float32Array,
-  [channels, height, width]: MapShape,
-  sourceGradient: Float32Array,
-): void {
-  const area = height * width;
-  for (let plane = 0; plane < batch * channels; plane++)
-    sourceGradient.fill(targetGradient[plane]! / area, plane * area, (plane + 1) * area);
+/** From the gradient of the output to that of the input. */
+export function averagePoolBackward(from: Maps, to: Maps): void {
+  const area = to.height * to.width;
+  for (let plane = 0; plane < to.batch * to.channels; plane++)
+    to.data.fill(from.data[plane]! / area, plane * area, (plane + 1) * area);
 }
 
 /** y = x·Wᵀ + b, x [batch, inputs], W [features, inputs]. */
 export function linearForward(
-  batch: number,
-  inputs: number,
-  features: number,
-  source: Float32Array,
+  { data: source, batch, channels: inputs }: Maps,
   weight: Float32Array,
   bias: Float32Array,
-  target: Float32Array,
+  { data: target, channels: features }: Maps,
 ): void {
   for (let n = 0; n < batch; n++)
     for (let f = 0; f < features; f++) {
@@ -333,30 +295,25 @@ export function linearForward(
 }
 
 export function linearBackward(
-  batch: number,
-  inputs: number,
-  features: number,
-  source: Float32Array,
+  { data: source, batch, channels: inputs }: Maps,
   weight: Float32Array,
-  targetGradient: Float32Array,
-  sourceGradient: Float32Array,
-  weightGradient: Float32Array,
-  biasGradient: Float32Array,
+  { data: targetGradient, channels: features }: Maps,
+  outgoing: Outgoing,
 ): void {
   for (let n = 0; n < batch; n++)
     for (let i = 0; i < inputs; i++) {
       let sum = 0;
       for (let f = 0; f < features; f++) sum += targetGradient[n * features + f]! * weight[f * inputs + i]!;
-      sourceGradient[n * inputs + i] = sum;
+      outgoing.source[n * inputs + i] = sum;
     }
   for (let f = 0; f < features; f++) {
     let biasSum = 0;
     for (let n = 0; n < batch; n++) biasSum += targetGradient[n * features + f]!;
-    biasGradient[f]! += biasSum;
+    outgoing.bias[f]! += biasSum;
     for (let i = 0; i < inputs; i++) {
       let sum = 0;
       for (let n = 0; n < batch; n++) sum += targetGradient[n * features + f]! * source[n * inputs + i]!;
-      weightGradient[f * inputs + i]! += sum;
+      outgoing.weight[f * inputs + i]! += sum;
     }
   }
 }
