@@ -9,135 +9,9 @@ import { messageOf, UsclError } from '../../../base/errors.ts';
 import { CPU_ISA } from './constants.ts';
 import { NULL, systemLibrary, type Address } from './memory.ts';
 
-type Int = number;
-
-/** The functions of dnnl.h that the engine calls; handles, pointers and out-pointers are addresses. */
-export interface Functions {
-  engineCreate(engine: Address, kind: Int, index: Int): Int;
-  engineDestroy(engine: Address): Int;
-  streamCreate(stream: Address, engine: Address, flags: Int): Int;
-  streamWait(stream: Address): Int;
-  streamDestroy(stream: Address): Int;
-  memoryDescInitByTag(desc: Address, dimensions: Int, sizes: Address, type: Int, tag: Int): Int;
-  memoryDescInitSubmemory(desc: Address, parent: Address, sizes: Address, offsets: Address): Int;
-  memoryDescGetSize(desc: Address): Int;
-  memoryDescEqual(a: Address, b: Address): Int;
-  memoryCreate(memory: Address, desc: Address, engine: Address, data: Address): Int;
-  memorySetData(memory: Address, data: Address): Int;
-  memoryDestroy(memory: Address): Int;
-  convForward(
-    op: Address,
-    prop: Int,
-    algorithm: Int,
-    source: Address,
-    weights: Address,
-    bias: Address,
-    destination: Address,
-    strides: Address,
-    left: Address,
-    right: Address,
-  ): Int;
-  convBackwardData(
-    op: Address,
-    algorithm: Int,
-    source: Address,
-    weights: Address,
-    destination: Address,
-    strides: Address,
-    left: Address,
-    right: Address,
-  ): Int;
-  convBackwardWeights(
-    op: Address,
-    algorithm: Int,
-    source: Address,
-    weights: Address,
-    bias: Address,
-    destination: Address,
-    strides: Address,
-    left: Address,
-    right: Address,
-  ): Int;
-  normForward(op: Address, prop: Int, data: Address, epsilon: number, flags: Int): Int;
-  normBackward(op: Address, prop: Int, gradient: Address, data: Address, epsilon: number, flags: Int): Int;
-  poolForward(
-    op: Address,
-    prop: Int,
-    algorithm: Int,
-    source: Address,
-    destination: Address,
-    strides: Address,
-    kernel: Address,
-    left: Address,
-    right: Address,
-  ): Int;
-  poolBackward(
-    op: Address,
-    algorithm: Int,
-    source: Address,
-    destination: Address,
-    strides: Address,
-    kernel: Address,
-    left: Address,
-    right: Address,
-  ): Int;
-  eltwiseForward(op: Address, prop: Int, algorithm: Int, data: Address, alpha: number, beta: number): Int;
-  eltwiseBackward(
-    op: Address,
-    algorithm: Int,
-    gradient: Address,
-    data: Address,
-    alpha: number,
-    beta: number,
-  ): Int;
-  binary(op: Address, algorithm: Int, a: Address, b: Address, destination: Address): Int;
-  linearForward(
-    op: Address,
-    prop: Int,
-    source: Address,
-    weights: Address,
-    bias: Address,
-    destination: Address,
-  ): Int;
-  linearBackwardData(op: Address, source: Address, weights: Address, destination: Address): Int;
-  linearBackwardWeights(
-    op: Address,
-    source: Address,
-    weights: Address,
-    bias: Address,
-    destination: Address,
-  ): Int;
-  attrCreate(attr: Address): Int;
-  attrDestroy(attr: Address): Int;
-  attrSetScratchpadMode(attr: Address, mode: Int): Int;
-  attrSetPostOps(attr: Address, operations: Address): Int;
-  postOpsCreate(operations: Address): Int;
-  postOpsDestroy(operations: Address): Int;
-  postOpsAppendSum(operations: Address, scale: number): Int;
-  postOpsAppendEltwise(operations: Address, scale: number, algorithm: Int, alpha: number, beta: number): Int;
-  postOpsAppendBinary(operations: Address, algorithm: Int, desc: Address): Int;
-  reorderDescCreate(
-    desc: Address,
-    source: Address,
-    sourceEngine: Address,
-    destination: Address,
-    destinationEngine: Address,
-    attr: Address,
-  ): Int;
-  primitiveDescCreate(desc: Address, op: Address, attr: Address, engine: Address, hint: Address): Int;
-  primitiveDescDestroy(desc: Address): Int;
-  primitiveDescQueryMemory(desc: Address, what: Int, index: Int): Address;
-  primitiveDescQuery(desc: Address, what: Int, index: Int, result: Address): Int;
-  primitiveCreate(primitive: Address, desc: Address): Int;
-  primitiveDestroy(primitive: Address): Int;
-  primitiveExecute(primitive: Address, stream: Address, count: Int, args: Address): Int;
-  setPrimitiveCacheCapacity(capacity: Int): Int;
-}
-
-// P = uintptr_t. One line a function: C name, result, parameters.
-const SIGNATURES: Readonly<
-  Record<keyof Functions, readonly [name: string, result: string, parameters: string]>
-> = {
+// P = uintptr_t. One line a function: C name, result, parameters. Operations take the place of their descriptor first, then
+// propagation, algorithm, layouts (source, weights, bias, destination; of gradients where it goes back) and windows.
+const SIGNATURES = {
   engineCreate: ['dnnl_engine_create', 'int', 'P, int, size_t'],
   engineDestroy: ['dnnl_engine_destroy', 'int', 'P'],
   streamCreate: ['dnnl_stream_create', 'int', 'P, P, uint'],
@@ -181,6 +55,20 @@ const SIGNATURES: Readonly<
   primitiveDestroy: ['dnnl_primitive_destroy', 'int', 'P'],
   primitiveExecute: ['dnnl_primitive_execute', 'int', 'P, P, int, P'],
   setPrimitiveCacheCapacity: ['dnnl_set_primitive_cache_capacity', 'int', 'int'],
+} as const;
+
+/** The types of C as numbers: what is a handle, a pointer or an out-pointer is an address. */
+type Native<Type extends string> = Type extends 'P' ? Address : number;
+type NativeList<Types extends string> = Types extends `${infer First}, ${infer Rest}`
+  ? [Native<First>, ...NativeList<Rest>]
+  : [Native<Types>];
+type Signatures = typeof SIGNATURES;
+
+/** The functions of dnnl.h that the engine calls, as they are declared. */
+export type Functions = {
+  readonly [Name in keyof Signatures]: (
+    ...args: NativeList<Signatures[Name][2]>
+  ) => Native<Signatures[Name][1]>;
 };
 
 export interface Library {
