@@ -9,7 +9,7 @@ import { inferShapes, INPUT, type Network, type ValueShape } from '../core/netwo
 import { bindParameters } from '../core/parameters.ts';
 import { checkPlanOptions } from '../core/plan-options.ts';
 import { recordBackward } from './backward.ts';
-import { DataType, Tag } from './native/constants.ts';
+import { DataType, Prop, Tag } from './native/constants.ts';
 import { Scope, type Context } from './native/context.ts';
 import { recordForward } from './forward.ts';
 import { elementAddress, recordCopy, type Compilation } from './layers/common.ts';
@@ -55,6 +55,7 @@ function build(
     recorder,
     batch: options.batch,
     training,
+    forward: training ? Prop.forwardTraining : Prop.forwardInference,
     normGroups: options.normGroups ?? 1,
     dataType: options.precision === 'bf16' ? DataType.bf16 : DataType.f32,
     valueAddress: (name) => elementAddress(parameters.valuesAddress, parameters.offsetOf(name)),

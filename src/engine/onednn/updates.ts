@@ -4,7 +4,7 @@
  */
 import type { AdamStep, Ranges, SgdStep } from '../core/backend.ts';
 import { adamUpdate, sgdUpdate } from '../reference/updates.ts';
-import { Algorithm, Arg, DataType, Tag } from './native/constants.ts';
+import { Algorithm, DataType, numbered, Tag } from './native/constants.ts';
 import {
   Scope,
   type Context,
@@ -93,11 +93,7 @@ export class VectorUpdates implements Disposable {
     chain.push({
       primitive: (length) =>
         this.#binary('square', length, Algorithm.binaryMul, false, [square, { kind: 'sum', scale: beta2 }]),
-      args: [
-        [Arg.source, 'gradients'],
-        [Arg.source1, 'gradients'],
-        [Arg.destination, 'second'],
-      ],
+      args: numbered({ source: 'gradients', source1: 'gradients', destination: 'second' }),
       scalar: 0,
     });
     // scratch ← √(v / (1 − β₂ᵗ)) + ε
@@ -118,12 +114,7 @@ export class VectorUpdates implements Disposable {
     chain.push({
       primitive: (length) =>
         this.#binary('divide', length, Algorithm.binaryDiv, false, [negate, { kind: 'sum', scale: 1 }]),
-      args: [
-        [Arg.source, 'first'],
-        [Arg.source1, 'scratch'],
-        [Arg.destination, 'values'],
-        [Arg.postOperation(0), 'scalar'],
-      ],
+      args: numbered({ source: 'first', source1: 'scratch', destination: 'values', postOperand: 'scalar' }),
       scalar: -size,
     });
     return chain;
@@ -156,11 +147,7 @@ export class VectorUpdates implements Disposable {
   #scaled(source: Operand, scalar: number, target: Operand, postOperations: readonly PostOperation[]): Link {
     return {
       primitive: (length) => this.#binary('scale', length, Algorithm.binaryMul, true, postOperations),
-      args: [
-        [Arg.source, source],
-        [Arg.source1, 'scalar'],
-        [Arg.destination, target],
-      ],
+      args: numbered({ source, source1: 'scalar', destination: target }),
       scalar,
     };
   }
@@ -184,14 +171,8 @@ export class VectorUpdates implements Disposable {
       return this.#context.primitive(
         this.#scope,
         `optimizer ${name}`,
-        (operation) =>
-          this.#context.functions.binary(
-            operation,
-            algorithm,
-            vector,
-            broadcast ? this.#scalarDescriptor.address : vector,
-            vector,
-          ),
+        'binary',
+        [algorithm, vector, broadcast ? this.#scalarDescriptor.address : vector, vector],
         { postOperations },
       );
     });

@@ -4,7 +4,7 @@
  * weights are reordered, once per step.
  */
 import type { Node } from '../../core/network.ts';
-import { Arg, DataType, Tag } from '../native/constants.ts';
+import { DataType, Tag } from '../native/constants.ts';
 import type { Descriptor, Primitive } from '../native/context.ts';
 import { offsetAddress, type Address } from '../native/memory.ts';
 import type { BoundParameters } from '../../core/parameters.ts';
@@ -17,6 +17,8 @@ export interface Compilation {
   readonly recorder: Recorder;
   readonly batch: number;
   readonly training: boolean;
+  /** How forward kernels propagate: for training or for inference alone. */
+  readonly forward: number;
   readonly normGroups: number;
   /** Type of feature maps and convolution weights. */
   readonly dataType: DataType;
@@ -76,6 +78,19 @@ export function reordered(
   return target;
 }
 
+/** `tensor` in the layout that a primitive has for `what`, of the type it has unless another is asked for. */
+export function fitted(
+  c: Compilation,
+  node: string,
+  name: string,
+  tensor: Tensor,
+  primitive: Primitive,
+  what: number,
+  type = tensor.descriptor.type,
+): Tensor {
+  return reordered(c, node, name, tensor, layoutOf(primitive, what, tensor.descriptor.dimensions, type));
+}
+
 /** `from` written into `to`, whatever the two layouts and types. */
 export function recordCopy(
   { recorder }: Compilation,
@@ -84,10 +99,8 @@ export function recordCopy(
   from: Tensor,
   to: Tensor,
 ): void {
-  recorder.kernel(node, name, recorder.context.reorder(recorder.scope, from.descriptor, to.descriptor), [
-    [Arg.source, from],
-    [Arg.destination, to],
-  ]);
+  const reorder = recorder.context.reorder(recorder.scope, from.descriptor, to.descriptor);
+  recorder.kernel(node, name, reorder, { source: from, destination: to });
 }
 
 /** A copy of `tensor` in the same layout. */

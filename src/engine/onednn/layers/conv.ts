@@ -1,8 +1,9 @@
 /** Convolution: forward, and backward for data and weights. */
-import { Algorithm, Arg, DataType, Prop, Query } from '../native/constants.ts';
+import { Algorithm, DataType, Query } from '../native/constants.ts';
 import { NULL } from '../native/memory.ts';
 import type { Tensor } from '../native/recorder.ts';
-import { plain, free, reordered, layoutOf, type Compilation, type NodeOf, type Recorded } from './common.ts';
+import { fitted, free, layoutOf, plain, recordCopy, reordered } from './common.ts';
+import type { Compilation, NodeOf, Recorded } from './common.ts';
 import { chooseMaps, kernelFor, type MakeKernel } from './maps.ts';
 
 /**
@@ -17,49 +18,37 @@ export function recordConv(
   chooses: boolean,
 ): Recorded {
   const { recorder, dataType } = c;
-  const { context, scope } = recorder;
-  const { functions } = context;
-  const weightName = `${node.name}.weight`;
-  const sourceDimensions = source.descriptor.dimensions;
-  const weightDimensions = [node.filters, sourceDimensions[1]!, node.kernel, node.kernel];
+  const { context } = recorder;
+  const { name, stride, padding } = node;
+  const weightName = `${name}.weight`;
+  const channels = source.descriptor.dimensions[1]!;
+  const weightDimensions = [node.filters, channels, node.kernel, node.kernel];
   const outputDimensions = [c.batch, ...outputShape];
   const anyWeight = free(c, weightDimensions, dataType);
+  const direct = Algorithm.convolutionDirect;
+  const windows = () => context.pairs(stride, padding, padding);
   const makeForward: MakeKernel = (from, to) =>
-    context.primitive(scope, `${node.name} forward`, (operation, pair) =>
-      functions.convForward(
-        operation,
-        c.training ? Prop.forwardTraining : Prop.forwardInference,
-        Algorithm.convolutionDirect,
-        from.address,
-        anyWeight.address,
-        NULL,
-        to.address,
-        pair(0, node.stride),
-        pair(1, node.padding),
-        pair(2, node.padding),
-      ),
-    );
+    recorder.primitive(`${name} forward`, 'convForward', [
+      c.forward,
+      direct,
+      from.address,
+      anyWeight.address,
+      NULL,
+      to.address,
+      ...windows(),
+    ]);
   const maps = chooseMaps(c, source, chooses, outputDimensions, makeForward);
   const forward = kernelFor(c, maps, makeForward);
-  const image = reordered(c, node.name, 'image', source, maps.source);
+  const image = reordered(c, name, 'image', source, maps.source);
   const master = recorder.fixed(plain(c, weightDimensions), c.valueAddress(weightName));
-  const weight = reordered(
-    c,
-    node.name,
-    'weights',
-    master,
-    layoutOf(forward, Query.weights, weightDimensions, dataType),
-  );
+  const weight = fitted(c, name, 'weights', master, forward, Query.weights, dataType);
   const made = recorder.planned(layoutOf(forward, Query.destination, outputDimensions, dataType));
-  recorder.kernel(node.name, 'forward', forward, [
-    [
-      Arg.source,
-      reordered(c, node.name, 'image', image, layoutOf(forward, Query.source, sourceDimensions, dataType)),
-    ],
-    [Arg.weights, weight],
-    [Arg.destination, made],
-  ]);
-  const output = reordered(c, node.name, 'map', made, maps.destination);
+  recorder.kernel(name, 'forward', forward, {
+    source: fitted(c, name, 'image', image, forward, Query.source),
+    weights: weight,
+    destination: made,
+  });
+  const output = reordered(c, name, 'map', made, maps.destination);
   if (!c.training) return { output, input: image };
   return {
     output,
@@ -68,98 +57,59 @@ export function recordConv(
       let sourceGradient: Tensor | undefined;
       if (needed === true) {
         const primitive = kernelFor(c, maps, (from, to) =>
-          context.primitive(
-            scope,
-            `${node.name} backward data`,
-            (operation, pair) =>
-              functions.convBackwardData(
-                operation,
-                Algorithm.convolutionDirect,
-                from.address,
-                anyWeight.address,
-                to.address,
-                pair(0, node.stride),
-                pair(1, node.padding),
-                pair(2, node.padding),
-              ),
+          recorder.primitive(
+            `${name} backward data`,
+            'convBackwardData',
+            [direct, from.address, anyWeight.address, to.address, ...windows()],
             { hint: forward },
           ),
         );
         const layout = layoutOf(primitive, Query.weights, weightDimensions, dataType);
-        const transposed = context.sameLayout(layout, weight.descriptor)
-          ? weight
-          : reordered(c, node.name, 'weights', master, layout);
+        const isSame = context.sameLayout(layout, weight.descriptor);
+        const transposed = isSame ? weight : reordered(c, name, 'weights', master, layout);
         sourceGradient = recorder.planned(
-          layoutOf(primitive, Query.sourceGradient, sourceDimensions, dataType),
+          layoutOf(primitive, Query.sourceGradient, source.descriptor.dimensions, dataType),
         );
-        recorder.kernel(node.name, 'backward data', primitive, [
-          [
-            Arg.destinationGradient,
-            reordered(
-              c,
-              node.name,
-              'map gradient',
-              gradient,
-              layoutOf(primitive, Query.destinationGradient, outputDimensions, dataType),
-            ),
-          ],
-          [Arg.weights, transposed],
-          [Arg.sourceGradient, sourceGradient],
-        ]);
+        recorder.kernel(name, 'backward data', primitive, {
+          destinationGradient: fitted(
+            c,
+            name,
+            'map gradient',
+            gradient,
+            primitive,
+            Query.destinationGradient,
+          ),
+          weights: transposed,
+          sourceGradient,
+        });
       }
       if (c.trainable(weightName)) {
         const anyGradient = free(c, weightDimensions, DataType.f32);
         const primitive = kernelFor(c, maps, (from, to) =>
-          context.primitive(
-            scope,
-            `${node.name} backward weights`,
-            (operation, pair) =>
-              functions.convBackwardWeights(
-                operation,
-                Algorithm.convolutionDirect,
-                from.address,
-                anyGradient.address,
-                NULL,
-                to.address,
-                pair(0, node.stride),
-                pair(1, node.padding),
-                pair(2, node.padding),
-              ),
+          recorder.primitive(
+            `${name} backward weights`,
+            'convBackwardWeights',
+            [direct, from.address, anyGradient.address, NULL, to.address, ...windows()],
             { hint: forward },
           ),
         );
         const target = recorder.fixed(plain(c, weightDimensions), c.gradientAddress(weightName));
         const layout = layoutOf(primitive, Query.weightsGradient, weightDimensions, DataType.f32);
-        const direct = context.sameLayout(layout, target.descriptor);
-        const blocked = direct ? target : recorder.planned(layout);
-        recorder.kernel(node.name, 'backward weights', primitive, [
-          [
-            Arg.source,
-            reordered(
-              c,
-              node.name,
-              'image',
-              image,
-              layoutOf(primitive, Query.source, sourceDimensions, dataType),
-            ),
-          ],
-          [
-            Arg.destinationGradient,
-            reordered(
-              c,
-              node.name,
-              'map gradient',
-              gradient,
-              layoutOf(primitive, Query.destinationGradient, outputDimensions, dataType),
-            ),
-          ],
-          [Arg.weightsGradient, blocked],
-        ]);
-        if (!direct)
-          recorder.kernel(node.name, 'gradient', context.reorder(scope, layout, target.descriptor), [
-            [Arg.source, blocked],
-            [Arg.destination, target],
-          ]);
+        const isSame = context.sameLayout(layout, target.descriptor);
+        const weightsGradient = isSame ? target : recorder.planned(layout);
+        recorder.kernel(name, 'backward weights', primitive, {
+          source: fitted(c, name, 'image', image, primitive, Query.source),
+          destinationGradient: fitted(
+            c,
+            name,
+            'map gradient',
+            gradient,
+            primitive,
+            Query.destinationGradient,
+          ),
+          weightsGradient,
+        });
+        if (!isSame) recordCopy(c, name, 'gradient', weightsGradient, target);
       }
       return [sourceGradient];
     },

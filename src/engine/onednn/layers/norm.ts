@@ -1,13 +1,11 @@
 /** Batch norm of maps and vectors, in training (a part of the batch at a time) and with running statistics. */
-import { Arg, DataType, NormFlag, Prop, Query, Tag } from '../native/constants.ts';
+import { DataType, NormFlag, Prop, Query, Tag } from '../native/constants.ts';
 import type { Descriptor } from '../native/context.ts';
 import { viewOf, type Tensor } from '../native/recorder.ts';
 import { plain, type Compilation, type NodeOf, type Recorded } from './common.ts';
 
 export function recordBatchNorm(c: Compilation, node: NodeOf<'batchNorm'>, source: Tensor): Recorded {
   const { recorder } = c;
-  const { context, scope } = recorder;
-  const { functions } = context;
   const whole = asMap(c, source.descriptor);
   const [, channels = 0, height = 1, width = 1] = whole.dimensions;
   const frozen = c.frozenNorm(node.name);
@@ -19,15 +17,12 @@ export function recordBatchNorm(c: Compilation, node: NodeOf<'batchNorm'>, sourc
     (frozen ? NormFlag.useGlobalStatistics : 0);
   // A frozen norm that no gradient passes leaves nothing behind.
   const kept = c.training && (!frozen || c.needsGradient(node.name));
-  const forward = context.primitive(scope, `${node.name} forward`, (operation) =>
-    functions.normForward(
-      operation,
-      kept ? Prop.forwardTraining : Prop.forwardInference,
-      part.address,
-      node.epsilon,
-      flags,
-    ),
-  );
+  const forward = recorder.primitive(`${node.name} forward`, 'normForward', [
+    kept ? Prop.forwardTraining : Prop.forwardInference,
+    part.address,
+    node.epsilon,
+    flags,
+  ]);
   // Weight and bias of a batch norm lie back to back in the flat parameters: oneDNN's [2, C] tensor as it is.
   const scaleShift = recorder.fixed(plain(c, [2, channels]), c.valueAddress(`${node.name}.weight`));
   const output = recorder.planned(source.descriptor);
@@ -48,14 +43,14 @@ export function recordBatchNorm(c: Compilation, node: NodeOf<'batchNorm'>, sourc
     }),
   }));
   for (const { mean, variance, workspace, slice } of parts)
-    recorder.kernel(node.name, 'forward', forward, [
-      [Arg.source, slice(source)],
-      [Arg.destination, slice(output)],
-      [Arg.scaleShift, scaleShift],
-      [Arg.mean, mean],
-      [Arg.variance, variance],
-      ...(workspace === undefined ? [] : [[Arg.workspace, workspace] as const]),
-    ]);
+    recorder.kernel(node.name, 'forward', forward, {
+      source: slice(source),
+      destination: slice(output),
+      scaleShift,
+      mean,
+      variance,
+      workspace,
+    });
   if (!kept) return { output };
   if (!frozen) {
     const count = (c.batch / groups) * height * width;
@@ -64,26 +59,25 @@ export function recordBatchNorm(c: Compilation, node: NodeOf<'batchNorm'>, sourc
   return {
     output,
     backward: ({ gradient, mayOverwrite }) => {
-      const primitive = context.primitive(
-        scope,
+      const primitive = recorder.primitive(
         `${node.name} backward`,
-        (operation) =>
-          functions.normBackward(operation, Prop.backward, part.address, part.address, node.epsilon, flags),
+        'normBackward',
+        [Prop.backward, part.address, part.address, node.epsilon, flags],
         { hint: forward },
       );
       const sourceGradient = mayOverwrite ? gradient : recorder.planned(source.descriptor);
       const gradients = parts.map(({ mean, variance, workspace, slice }) => {
         const scaleShiftGradient = recorder.own(plain(c, [2, channels]));
-        recorder.kernel(node.name, 'backward', primitive, [
-          [Arg.source, slice(source)],
-          [Arg.mean, mean],
-          [Arg.variance, variance],
-          [Arg.destinationGradient, slice(gradient)],
-          [Arg.scaleShift, scaleShift],
-          [Arg.sourceGradient, slice(sourceGradient)],
-          [Arg.scaleShiftGradient, scaleShiftGradient],
-          ...(workspace === undefined ? [] : [[Arg.workspace, workspace] as const]),
-        ]);
+        recorder.kernel(node.name, 'backward', primitive, {
+          source: slice(source),
+          mean,
+          variance,
+          destinationGradient: slice(gradient),
+          scaleShift,
+          sourceGradient: slice(sourceGradient),
+          scaleShiftGradient,
+          workspace,
+        });
         return viewOf(scaleShiftGradient);
       });
       recordNormGradient(c, node.name, channels, gradients);

@@ -1,6 +1,6 @@
 /** Elementwise layers: the end of a residual block, ReLU, and the sum of two gradients of one value. */
-import { Algorithm, Arg, Prop } from '../native/constants.ts';
-import type { PostOperation } from '../native/context.ts';
+import { Algorithm, Prop } from '../native/constants.ts';
+import { RELU } from '../native/context.ts';
 import type { Tensor } from '../native/recorder.ts';
 import type { Compilation, Incoming, NodeOf, Recorded } from './common.ts';
 
@@ -12,23 +12,15 @@ export function recordAddRelu(
   mayOverwriteA: boolean,
 ): Recorded {
   const { recorder } = c;
-  const { context, scope } = recorder;
-  const { functions } = context;
   const data = a.descriptor;
-  const relu: PostOperation = { kind: 'eltwise', algorithm: Algorithm.eltwiseRelu, alpha: 0, beta: 0 };
-  const forward = context.primitive(
-    scope,
+  const forward = recorder.primitive(
     `${node.name} forward`,
-    (operation) =>
-      functions.binary(operation, Algorithm.binaryAdd, data.address, b.descriptor.address, data.address),
-    { postOperations: [relu] },
+    'binary',
+    [Algorithm.binaryAdd, data.address, b.descriptor.address, data.address],
+    { postOperations: [RELU] },
   );
   const output = mayOverwriteA ? a : recorder.planned(data);
-  recorder.kernel(node.name, 'forward', forward, [
-    [Arg.source, a],
-    [Arg.source1, b],
-    [Arg.destination, output],
-  ]);
+  recorder.kernel(node.name, 'forward', forward, { source: a, source1: b, destination: output });
   if (!c.training) return { output };
   return {
     output,
@@ -39,76 +31,44 @@ export function recordAddRelu(
   };
 }
 
-export function recordRelu(c: Compilation, node: NodeOf<'relu'>, source: Tensor): Recorded {
+export function recordRelu(c: Compilation, { name }: NodeOf<'relu'>, source: Tensor): Recorded {
   const { recorder } = c;
-  const { context, scope } = recorder;
-  const forward = context.primitive(scope, `${node.name} forward`, (operation) =>
-    context.functions.eltwiseForward(
-      operation,
-      c.training ? Prop.forwardTraining : Prop.forwardInference,
-      Algorithm.eltwiseRelu,
-      source.descriptor.address,
-      0,
-      0,
-    ),
-  );
+  const { address } = source.descriptor;
+  const args = [c.forward, Algorithm.eltwiseRelu, address, 0, 0] as const;
+  const forward = recorder.primitive(`${name} forward`, 'eltwiseForward', args);
   const output = recorder.planned(source.descriptor);
-  recorder.kernel(node.name, 'forward', forward, [
-    [Arg.source, source],
-    [Arg.destination, output],
-  ]);
-  return { output, backward: (incoming) => [recordReluBackward(c, node.name, output, incoming)] };
+  recorder.kernel(name, 'forward', forward, { source, destination: output });
+  return { output, backward: (incoming) => [recordReluBackward(c, name, output, incoming)] };
 }
 
 /** Masks the gradient by the sign of the ReLU's output. */
 function recordReluBackward(
-  c: Compilation,
+  { recorder }: Compilation,
   node: string,
   output: Tensor,
   { gradient, mayOverwrite }: Incoming,
 ): Tensor {
-  const { recorder } = c;
-  const { context, scope } = recorder;
   const data = output.descriptor.address;
-  const hint = context.primitive(scope, `${node} hint`, (operation) =>
-    context.functions.eltwiseForward(
-      operation,
-      Prop.forwardTraining,
-      Algorithm.eltwiseReluFromDestination,
-      data,
-      0,
-      0,
-    ),
-  );
-  const primitive = context.primitive(
-    scope,
-    `${node} backward`,
-    (operation) =>
-      context.functions.eltwiseBackward(operation, Algorithm.eltwiseReluFromDestination, data, data, 0, 0),
-    { hint },
-  );
+  const algorithm = Algorithm.eltwiseReluFromDestination;
+  const forward = [Prop.forwardTraining, algorithm, data, 0, 0] as const;
+  const hint = recorder.primitive(`${node} hint`, 'eltwiseForward', forward);
+  const backward = [algorithm, data, data, 0, 0] as const;
+  const primitive = recorder.primitive(`${node} backward`, 'eltwiseBackward', backward, { hint });
   const masked = mayOverwrite ? gradient : recorder.planned(output.descriptor);
-  recorder.kernel(node, 'backward', primitive, [
-    [Arg.destination, output],
-    [Arg.destinationGradient, gradient],
-    [Arg.sourceGradient, masked],
-  ]);
+  recorder.kernel(node, 'backward', primitive, {
+    destination: output,
+    destinationGradient: gradient,
+    sourceGradient: masked,
+  });
   return masked;
 }
 
 /** a + b for two contributions to one gradient, written over `a` when no one else reads it. */
-export function recordSum(c: Compilation, node: string, a: Incoming, b: Tensor): Tensor {
-  const { recorder } = c;
-  const { context, scope } = recorder;
+export function recordSum({ recorder }: Compilation, node: string, a: Incoming, b: Tensor): Tensor {
   const target = a.mayOverwrite ? a.gradient : recorder.planned(a.gradient.descriptor);
   const data = a.gradient.descriptor.address;
-  const primitive = context.primitive(scope, `${node} gradient sum`, (operation) =>
-    context.functions.binary(operation, Algorithm.binaryAdd, data, b.descriptor.address, data),
-  );
-  recorder.kernel(node, 'gradient sum', primitive, [
-    [Arg.source, a.gradient],
-    [Arg.source1, b],
-    [Arg.destination, target],
-  ]);
+  const args = [Algorithm.binaryAdd, data, b.descriptor.address, data] as const;
+  const primitive = recorder.primitive(`${node} gradient sum`, 'binary', args);
+  recorder.kernel(node, 'gradient sum', primitive, { source: a.gradient, source1: b, destination: target });
   return target;
 }

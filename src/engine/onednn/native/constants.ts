@@ -54,9 +54,21 @@ export const Arg = {
   weightsGradient: 161,
   scaleShiftGradient: 161,
   biasGradient: 169,
-  /** Second input of the binary post-operation with this index. */
-  postOperation: (index: number) => (16384 * (index + 1)) | 2,
+  /** Second input of the first post-operation, where that is a binary one. */
+  postOperand: 16386,
 } as const;
+
+/** What a primitive is executed with, by the names of the arguments. */
+export type Operands<Operand> = Readonly<Partial<Record<keyof typeof Arg, Operand | undefined>>>;
+
+/** The operands that there are, with the numbers of their arguments. */
+export function numbered<Operand>(
+  operands: Operands<Operand>,
+): readonly (readonly [arg: number, operand: Operand])[] {
+  return Object.entries(operands).flatMap(([name, operand]) =>
+    operand === undefined ? [] : [[Arg[name as keyof typeof Arg], operand] as const],
+  );
+}
 
 export const CPU_ISA: Readonly<Record<number, string>> = {
   0x1: 'sse4.1',

@@ -4,7 +4,7 @@
  */
 import koffi from 'koffi';
 import { Resources } from '../../../base/resources.ts';
-import { MEMORY_DESC_BYTES, OPERATION_DESC_BYTES, Query, type DataType } from './constants.ts';
+import { Algorithm, MEMORY_DESC_BYTES, OPERATION_DESC_BYTES, Query, type DataType } from './constants.ts';
 import { check, type Library, type Functions } from './library.ts';
 import { allocateBlock, byteView, NULL, type Address, type Block } from './memory.ts';
 
@@ -38,10 +38,23 @@ export interface Primitive {
   readonly scratchpadBytes: number;
 }
 
+export const RELU = { kind: 'eltwise', algorithm: Algorithm.eltwiseRelu, alpha: 0, beta: 0 } as const;
+
 export type PostOperation =
   | { readonly kind: 'eltwise'; readonly algorithm: number; readonly alpha: number; readonly beta: number }
   | { readonly kind: 'sum'; readonly scale: number }
   | { readonly kind: 'binary'; readonly algorithm: number; readonly operand: Descriptor };
+
+/** What is computed on the result, and the forward primitive of a backward one. */
+export interface PrimitiveOptions {
+  readonly hint?: Primitive;
+  readonly postOperations?: readonly PostOperation[];
+}
+
+/** The arguments of a function behind the place that it describes an operation in. */
+export type Described<Describe> = Describe extends (at: Address, ...args: infer Args) => number
+  ? Readonly<Args>
+  : never;
 
 export class Context implements Disposable {
   readonly library: Library;
@@ -108,38 +121,33 @@ export class Context implements Disposable {
     return { address, dimensions, type: whole.type, bytes: this.functions.memoryDescGetSize(address) };
   }
 
-  /** [height, width] in native memory, for the primitive that is being described. */
-  pair(index: number, values: readonly [number, number]): Address {
-    return this.#dimensions(index, values);
+  /** Up to eight windows, strides or paddings, [height, width] each, in native memory: for the next primitive. */
+  pairs<const Given extends readonly (number | readonly [number, number])[]>(
+    ...given: Given
+  ): { readonly [Index in keyof Given]: Address } {
+    return given.map((one, index) => this.#dimensions(index, typeof one === 'number' ? [one, one] : one)) as {
+      readonly [Index in keyof Given]: Address;
+    };
   }
 
   sameLayout(a: Descriptor, b: Descriptor): boolean {
     return this.functions.memoryDescEqual(a.address, b.address) === 1;
   }
 
-  /**
-   * Creates a primitive. `describe` fills an operation descriptor at the given address; it may use `pair` for up to
-   * eight [height, width] pairs.
-   */
-  primitive(
+  /** Creates a primitive for the operation that a function of the library describes by these arguments. */
+  primitive<Operation extends keyof Functions>(
     scope: Scope,
     call: string,
-    describe: (operation: Address, pair: (index: number, value: number) => Address) => number,
-    options: { readonly hint?: Primitive; readonly postOperations?: readonly PostOperation[] } = {},
+    operation: Operation,
+    args: Described<Functions[Operation]>,
+    { hint, postOperations = [] }: PrimitiveOptions = {},
   ): Primitive {
-    byteView(this.#operation.address, OPERATION_DESC_BYTES).fill(0);
-    check(
-      describe(this.#operation.address, (index, value) => this.#dimensions(index, [value, value])),
-      `${call} (descriptor)`,
-    );
-    return this.#finish(scope, call, options.postOperations ?? [], (slot, attr) =>
-      this.functions.primitiveDescCreate(
-        slot,
-        this.#operation.address,
-        attr,
-        this.engine,
-        options.hint?.desc ?? NULL,
-      ),
+    const { address } = this.#operation;
+    byteView(address, OPERATION_DESC_BYTES).fill(0);
+    const describe = this.functions[operation] as (at: Address, ...args: readonly unknown[]) => number;
+    check(describe(address, ...args), `${call} (descriptor)`);
+    return this.#finish(scope, call, postOperations, (slot, attr) =>
+      this.functions.primitiveDescCreate(slot, address, attr, this.engine, hint?.desc ?? NULL),
     );
   }
 

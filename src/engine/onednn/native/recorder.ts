@@ -3,9 +3,10 @@
  * everything to fixed addresses. What comes out only executes: no descriptor, argument list or buffer is made later.
  */
 import type { KernelTime } from '../../core/backend.ts';
-import { Arg, DataType, Query } from './constants.ts';
-import { Scope, type Context, type Descriptor, type Primitive } from './context.ts';
-import { check } from './library.ts';
+import { Arg, DataType, numbered, Query, type Operands } from './constants.ts';
+import { Scope, type Context, type Described, type Descriptor } from './context.ts';
+import type { Primitive, PrimitiveOptions } from './context.ts';
+import { check, type Functions } from './library.ts';
 import { byteView, floatView, offsetAddress, type Address } from './memory.ts';
 import { place } from './placement.ts';
 
@@ -101,27 +102,28 @@ export class Recorder {
     const { functions, stream } = this.#context;
     const reorder = this.#context.reorder(scratch, from, to);
     const args = scratch.block(ARGUMENT_BYTES * 3).address;
-    const list: readonly Argument[] = [
-      [Arg.source, this.fixed(from, source)],
-      [Arg.destination, target],
-    ];
-    const scratchpad = reorder.layout(Query.scratchpad, [], DataType.f32);
-    const all =
-      scratchpad === undefined
-        ? list
-        : [
-            ...list,
-            [Arg.scratchpad, this.fixed(scratchpad, scratch.block(scratchpad.bytes).address)] as const,
-          ];
+    const layout = reorder.layout(Query.scratchpad, [], DataType.f32);
+    const scratchpad = layout && this.fixed(layout, scratch.block(layout.bytes).address);
+    const all = numbered({ source: this.fixed(from, source), destination: target, scratchpad });
     this.#writeArguments(args, all, scratch);
     check(functions.primitiveExecute(reorder.handle, stream, all.length, args), 'preparing weights');
     check(functions.streamWait(stream), 'dnnl_stream_wait');
     return target;
   }
 
-  kernel(node: string, name: string, primitive: Primitive, args: readonly Argument[]): void {
+  /** Creates a primitive that lives as long as the plan. */
+  primitive<Operation extends keyof Functions>(
+    call: string,
+    operation: Operation,
+    args: Described<Functions[Operation]>,
+    options?: PrimitiveOptions,
+  ): Primitive {
+    return this.#context.primitive(this.#scope, call, operation, args, options);
+  }
+
+  kernel(node: string, name: string, primitive: Primitive, operands: Operands<Tensor>): void {
     const position = this.#commands.length;
-    const all = [...args];
+    const all: Argument[] = [...numbered(operands)];
     if (primitive.scratchpadBytes > 0) {
       const scratchpad = primitive.layout(Query.scratchpad, [], DataType.f32);
       if (scratchpad !== undefined) all.push([Arg.scratchpad, this.planned(scratchpad)]);
