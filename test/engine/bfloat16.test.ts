@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { roundToBfloat16, toBfloat16 } from '../../src/engine/core/bfloat16.ts';
+import { roundToBfloat16 } from '../../src/engine/core/bfloat16.ts';
+
+function rounded(value: number): number {
+  const values = Float32Array.of(value);
+  roundToBfloat16(values);
+  return values[0]!;
+}
 
 describe('bfloat16 rounding', () => {
   it.each([
@@ -12,22 +18,19 @@ describe('bfloat16 rounding', () => {
     [Infinity, Infinity],
     [3.4e38, Infinity],
   ])('rounds %f to %f', (value, expected) => {
-    expect(toBfloat16(value)).toBe(expected);
+    expect(rounded(value)).toBe(expected);
   });
 
   it('keeps NaN', () => {
-    expect(toBfloat16(NaN)).toBeNaN();
+    expect(rounded(NaN)).toBeNaN();
   });
 
-  it('is within half a unit of the last place, and the same in place', () => {
+  it('is within half a unit of the last place', () => {
     fc.assert(
       fc.property(fc.float({ min: Math.fround(-1e30), max: Math.fround(1e30), noNaN: true }), (value) => {
-        const rounded = toBfloat16(value);
+        const result = rounded(value);
         if (Math.abs(value) > 1e-30)
-          expect(Math.abs(rounded - value)).toBeLessThanOrEqual(Math.abs(value) * 2 ** -8);
-        const array = Float32Array.of(value);
-        roundToBfloat16(array);
-        expect(array[0]).toBe(rounded);
+          expect(Math.abs(result - value)).toBeLessThanOrEqual(Math.abs(value) * 2 ** -8);
       }),
       { seed: 2 },
     );

@@ -1,19 +1,9 @@
 /** bfloat16: the upper half of an f32, rounded to nearest even. */
 
-const bits = new Uint32Array(1);
-const float = new Float32Array(bits.buffer);
-
 /** Rounds every element to the nearest bf16 value (kept as f32). NaN stays NaN. */
 export function roundToBfloat16(values: Float32Array): void {
   const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
   for (let i = 0; i < words.length; i++) words[i] = roundWord(words[i]!);
-}
-
-/** The nearest bf16 value of one number. */
-export function toBfloat16(value: number): number {
-  float[0] = value;
-  bits[0] = roundWord(bits[0]!);
-  return float[0];
 }
 
 function roundWord(word: number): number {
