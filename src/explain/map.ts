@@ -38,36 +38,20 @@ export async function explainMap(
     y: rounded(map.points[2 * i + 1]!),
   }));
   const groups = points.map(({ group }) => group);
-  const agreement = {
-    class: neighbourAgreement(
-      rows,
-      dim,
-      points.map(({ label }) => label),
-      groups,
-    ),
-    group: neighbourAgreement(rows, dim, groups, null),
-    source: neighbourAgreement(
-      rows,
-      dim,
-      points.map(({ source }) => source),
-      groups,
-    ),
-  };
-  const colourings = {
-    class: { of: ({ label }: ClipReference) => label, order: classes },
-    group: { of: ({ group }: ClipReference) => group, order: [] },
-    source: { of: ({ source }: ClipReference) => source, order: [] },
+  const kinds = {
+    class: points.map(({ label }) => label),
+    group: groups,
+    source: points.map(({ source }) => source),
   };
   for (const key of ['class', 'group', 'source'] as const) {
-    const { of, order } = colourings[key];
     const title = `${pool.length} clips, by ${key}`;
     const size = 520;
     const chart = scatterChart(
-      points.map((point) => ({
-        ...{ x: point.x, y: point.y, kind: of(point) },
+      points.map((point, i) => ({
+        ...{ x: point.x, y: point.y, kind: kinds[key][i]! },
         title: `${point.clip} · ${point.label ?? 'no label'} · ${point.group}`,
       })),
-      { label: title, order, apart: 20, size },
+      { label: title, order: key === 'class' ? classes : [], apart: 20, size },
     );
     const svg = svgDocument(
       title,
@@ -81,7 +65,11 @@ export async function explainMap(
     points,
     ...{ neighbours: map.neighbours, minDist: map.minDist, epochs: map.epochs, seed },
     trustworthiness: map.trustworthiness,
-    agreement,
+    agreement: {
+      class: neighbourAgreement(rows, dim, kinds.class, groups),
+      group: neighbourAgreement(rows, dim, groups, null),
+      source: neighbourAgreement(rows, dim, kinds.source, groups),
+    },
     csv: MAP_FILES.csv,
     svg: { ...MAP_FILES.svg },
   };
