@@ -3,7 +3,7 @@
  * of other simulated patients beside random weights. Protocol: docs/results/methods/plan.md. A run whose scores are there
  * is not made again; what is kept are scores, no weights.
  *
- *     npm run bench:methods -- [--out docs/results/methods] [--seeds 3] [--threads 1]
+ *     npm run bench:methods -- [--out docs/results/methods] [--only STUDY] [--seed N] [--threads 1]
  */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,8 +19,8 @@ import { probeRun } from '../src/probe/probe-run.ts';
 const { values: flags } = parseArgs({
   options: {
     out: { type: 'string', default: 'docs/results/methods' },
-    seeds: { type: 'string', default: '3' },
-    from: { type: 'string', default: '0' },
+    only: { type: 'string' },
+    seed: { type: 'string' },
     threads: { type: 'string', default: '1' },
   },
 });
@@ -42,18 +42,23 @@ const MOVED = [
 const FEW_LABELS = ['data.labelRate=0.05', 'training.epochs=60'];
 const TONE = ['view.augment.brightness=0.8', 'view.augment.contrast=0.8'];
 
-/** A study that was registered: its method, its settings, and the seed of the clips that it is judged on. */
+/** A study that was registered: its method, its settings, seeds of pretraining, and the seed of the clips that it is judged on. */
 interface Study {
   readonly method: string;
   readonly set: readonly string[];
+  /** Default: 0, 1, 2. */
+  readonly seeds?: readonly number[];
+  /** Default: 7. */
   readonly judged?: number;
 }
+const PUBLISHED = [MOVED[1]!, MOVED[2]!, 'training.epochs=120'];
 const RUNS: Readonly<Record<string, Study>> = {
   simsiam: {
     method: 'simsiam',
     set: [...MOVED, ...TONE, 'optimizer.learningRate=0.05', 'training.epochs=120'],
   },
-  'simsiam-published': { method: 'simsiam', set: [MOVED[1]!, MOVED[2]!, 'training.epochs=120'], judged: 9 },
+  'simsiam-published': { method: 'simsiam', set: PUBLISHED, judged: 9 },
+  'simsiam-six-seeds': { method: 'simsiam', set: PUBLISHED, seeds: [3, 4, 5, 6, 7, 8], judged: 10 },
   moco: { method: 'moco', set: [...MOVED, 'training.epochs=100'] },
   fixmatch: { method: 'fixmatch', set: FEW_LABELS },
   'supervised-only': { method: 'fixmatch', set: [...FEW_LABELS, 'method.unlabelledWeight=0'] },
@@ -75,25 +80,28 @@ mkdirSync(flags.out, { recursive: true });
 const learnt = join(scratch, 'learnt');
 
 const results = new Map<string, Scores[]>();
-const first = Number(flags.from);
-for (let seed = first; seed < first + Number(flags.seeds); seed++)
-  for (const [name, study] of Object.entries(RUNS)) {
-    const file = join(flags.out, `${name}-seed-${seed}.json`);
-    if (!existsSync(file)) writeFileSync(file, `${JSON.stringify(await scored(study, seed))}\n`);
-    const scores = scoresSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
-    results.set(name, [...(results.get(name) ?? []), scores]);
+for (const [name, study] of Object.entries(RUNS)) {
+  const own = study.seeds ?? [0, 1, 2];
+  const fileOf = (seed: number): string => join(flags.out, `${name}-seed-${seed}.json`);
+  for (const seed of own) {
+    if ((flags.only ?? name) !== name || Number(flags.seed ?? seed) !== seed || existsSync(fileOf(seed)))
+      continue;
+    writeFileSync(fileOf(seed), `${JSON.stringify(await scored(study, seed))}\n`);
   }
+  // A study is summed up when it is complete.
+  if (!own.every((seed) => existsSync(fileOf(seed)))) continue;
+  const scores = own.map((seed) => scoresSchema.parse(JSON.parse(readFileSync(fileOf(seed), 'utf8'))));
+  results.set(name, scores);
+}
 
 const lines = [...results].map(([name, scores]) => {
   const { mean, interval } = difference(scores, (one) => one.random);
-  const level = scores.map((one) => balanced(one, one.pretrained).toFixed(3)).join(', ');
-  return `${name}: ${level}; minus random ${signed(mean)} (${interval.map(signed).join(' to ')})`;
+  const levels = (of: Scores, all: readonly (readonly number[])[]): string =>
+    all.map((right) => balanced(of, right).toFixed(3)).join(', ');
+  const own = scores.map((one) => levels(one, [one.pretrained])).join(', ');
+  const random = levels(scores[0]!, scores[0]!.random);
+  return `${name}: ${own}; random ${random}; minus random ${signed(mean)} (${interval.map(signed).join(' to ')})`;
 });
-for (const name of ['moco', 'simsiam-published']) {
-  const [one] = results.get(name)!;
-  const level = one!.random.map((right) => balanced(one!, right).toFixed(3)).join(', ');
-  lines.push(`random, judged as ${name}: ${level}`);
-}
 const alone = results.get('supervised-only')!.map(({ pretrained }) => pretrained);
 const gain = difference(results.get('fixmatch')!, () => alone);
 lines.push(
