@@ -34,9 +34,14 @@ export {
 } from '../objectives/cross-entropy.ts';
 export { infoNce, type InfoNceResult } from '../objectives/info-nce.ts';
 export { negativeCosine, type NegativeCosineResult } from '../objectives/negative-cosine.ts';
-export { ntXent, type NtXentResult, type PairSpread } from '../objectives/nt-xent.ts';
+export { ntXent, type NtXentResult } from '../objectives/nt-xent.ts';
+export type { PairSpread } from '../objectives/pair-contrast.ts';
 export { pseudoLabelLoss, type PseudoLabelResult } from '../objectives/pseudo-label.ts';
 export { softCrossEntropy, type SoftCrossEntropyResult } from '../objectives/soft-cross-entropy.ts';
+export {
+  supervisedContrastive,
+  type SupervisedContrastiveResult,
+} from '../objectives/supervised-contrastive.ts';
 export {
   type ClassWeighting,
   classWeights,

@@ -9,10 +9,11 @@ import { fixmatch } from './fixmatch.ts';
 import { moco } from './moco.ts';
 import { simclr } from './simclr.ts';
 import { simsiam } from './simsiam.ts';
+import { supcon } from './supcon.ts';
 import { uscl } from './uscl.ts';
 
 /** Those of this project, one file each. */
-const BUILT_IN: readonly Method[] = [uscl, simclr, simsiam, moco, fixmatch];
+const BUILT_IN: readonly Method[] = [uscl, simclr, supcon, simsiam, moco, fixmatch];
 
 /** What a configuration that names no method means. */
 export const DEFAULT_METHOD = uscl.name;

@@ -3,7 +3,7 @@
  * what they measure of pairs, the panels that show it, and how pairs were made, in words.
  */
 import { z } from 'zod';
-import type { PairSpread } from '../objectives/nt-xent.ts';
+import type { PairSpread } from '../objectives/pair-contrast.ts';
 import type { ViewConfig } from '../views/config.ts';
 import type { Chart, Measurement, Reference } from './method.ts';
 

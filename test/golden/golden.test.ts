@@ -4,6 +4,7 @@ import { negativeCosine } from '../../src/objectives/negative-cosine.ts';
 import { ntXent } from '../../src/objectives/nt-xent.ts';
 import { pseudoLabelLoss } from '../../src/objectives/pseudo-label.ts';
 import { softCrossEntropy } from '../../src/objectives/soft-cross-entropy.ts';
+import { supervisedContrastive } from '../../src/objectives/supervised-contrastive.ts';
 import { classWeights, rowWeights, softTargets } from '../../src/objectives/targets.ts';
 import {
   digest,
@@ -24,7 +25,20 @@ import {
   readNtXentGolden,
   readPseudoLabelGolden,
   readSoftCrossEntropyGolden,
+  readSupervisedContrastiveGolden,
 } from './tables.ts';
+
+/** A gradient and the digest of PyTorch's; the bound is by default what its storage in f32 allows. */
+function expectDigest(name: string, gradient: Float32Array, golden: readonly number[], bound = 1e-7): void {
+  const expected = parseDigest(golden);
+  const found = digest(name, gradient);
+  if (expected.norm === 0) {
+    expect(found.norm).toBe(0);
+    return;
+  }
+  expect(estimatedError(expected, found)).toBeLessThan(bound);
+  expect(relativeError(expected.entries, found.entries)).toBeLessThan(bound);
+}
 
 describe('hashed numbers', () => {
   it('are the same in Python and TypeScript, to the bit', () => {
@@ -71,14 +85,28 @@ describe('NT-Xent against PyTorch', () => {
       expect(result.loss).toBeCloseTo(golden.loss, 12);
       expect(result.alignment).toBeCloseTo(golden.alignment, 12);
       expect(result.uniformity).toBeCloseTo(golden.uniformity, 12);
-      const expected = parseDigest(golden.gradient);
-      const found = digest(name, gradient);
-      if (expected.norm === 0) expect(found.norm).toBe(0);
-      else {
-        // What f32 storage of the gradient allows.
-        expect(estimatedError(expected, found)).toBeLessThan(1e-7);
-        expect(relativeError(expected.entries, found.entries)).toBeLessThan(1e-7);
-      }
+      expectDigest(name, gradient, golden.gradient);
+    },
+  );
+});
+
+describe('supervised contrastive against PyTorch', () => {
+  it.each(Object.entries(readSupervisedContrastiveGolden()))(
+    '%s: value, gradient, positives',
+    (name, golden) => {
+      const { labels, dim, temperature } = golden;
+      const length = 2 * labels.length * dim;
+      const gradient = new Float32Array(length);
+      const result = supervisedContrastive(
+        values(name, length, 0.1, 1),
+        Int32Array.from(labels),
+        dim,
+        temperature,
+        gradient,
+      );
+      expect(result.loss).toBeCloseTo(golden.loss, 12);
+      expect(result.positives).toBeCloseTo(golden.positives, 12);
+      expectDigest(name, gradient, golden.gradient);
     },
   );
 });
@@ -97,11 +125,7 @@ describe('negative cosine against PyTorch', () => {
     );
     expect(result.loss).toBeCloseTo(golden.loss, 14);
     expect(result.spread).toBeCloseTo(golden.spread, 14);
-    const expected = parseDigest(golden.gradient);
-    const found = digest(name, gradient);
-    // What f32 storage of the gradient allows.
-    expect(estimatedError(expected, found)).toBeLessThan(1e-7);
-    expect(relativeError(expected.entries, found.entries)).toBeLessThan(1e-7);
+    expectDigest(name, gradient, golden.gradient);
   });
 });
 
@@ -119,14 +143,7 @@ describe('InfoNCE against PyTorch', () => {
     expect(result.loss).toBeCloseTo(golden.loss, 13);
     expect(result.accuracy).toBe(golden.accuracy);
     expect(result.alignment).toBeCloseTo(golden.alignment, 13);
-    const expected = parseDigest(golden.gradient);
-    const found = digest(name, gradient);
-    if (expected.norm === 0) expect(found.norm).toBe(0);
-    else {
-      // What f32 storage of the gradient allows.
-      expect(estimatedError(expected, found)).toBeLessThan(1e-7);
-      expect(relativeError(expected.entries, found.entries)).toBeLessThan(1e-7);
-    }
+    expectDigest(name, gradient, golden.gradient);
   });
 });
 
@@ -140,14 +157,7 @@ describe('pseudo-labels against PyTorch', () => {
     const result = pseudoLabelLoss(weak, strong, classes, threshold, gradient);
     expect(result.loss).toBeCloseTo(golden.loss, 14);
     expect(result).toMatchObject({ confident, agreeing });
-    const expected = parseDigest(golden.gradient);
-    const found = digest(name, gradient);
-    if (expected.norm === 0) expect(found.norm).toBe(0);
-    else {
-      // What f32 storage of the gradient allows.
-      expect(estimatedError(expected, found)).toBeLessThan(1e-7);
-      expect(relativeError(expected.entries, found.entries)).toBeLessThan(1e-7);
-    }
+    expectDigest(name, gradient, golden.gradient);
   });
 });
 
@@ -177,9 +187,6 @@ describe('soft cross-entropy against PyTorch', () => {
     );
     // Targets are stored in f32.
     expect(result.loss).toBeCloseTo(golden.loss, 6);
-    const expected = parseDigest(golden.gradient);
-    const found = digest(name, gradient);
-    expect(estimatedError(expected, found)).toBeLessThan(3e-7);
-    expect(relativeError(expected.entries, found.entries)).toBeLessThan(3e-7);
+    expectDigest(name, gradient, golden.gradient, 3e-7);
   });
 });

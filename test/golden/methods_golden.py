@@ -9,6 +9,8 @@ The trunk is Linear(6, 8) (`layer1`), ReLU. On its features stand
 - USCL: `projection`, Linear(8, 8), ReLU, Linear(8, 4), and `classifier`, Linear of the features, or of the projection, to 3
   classes. Loss: NT-Xent of both views of all clips, and a weight times the cross-entropy of labelled clips.
 - SimCLR: `projection` as USCL's. Loss: NT-Xent of both views of all clips.
+- SupCon: `projection` as USCL's. Loss: the mean over views of the mean over views of their class of what NT-Xent is for the
+  other view; a clip without a label is a class of its own. `sameClass`: views with a label whose nearest of another clip has it.
 - SimSiam: `projection`, Linear(8, 8), norm, ReLU, Linear(8, 8), norm, ReLU, Linear(8, 4), norm, and on it `predictor`,
   Linear(4, 4), norm, ReLU, Linear(4, 4). Norms are BatchNorm1d in training; each view is a forward pass of its own.
 - FixMatch: `classifier`, Linear(8, 3). Views: weak and strong of the same clips, and one of labelled clips.
@@ -48,6 +50,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from hashed import values
+from supervised_contrastive_golden import supervised_contrastive
 
 INPUTS, HIDDEN, DIM, CLASSES, STEPS = 6, 8, 4, 3, 3
 LEARNING_RATE, MOMENTUM, WEIGHT_DECAY = 0.1, 0.9, 1e-4
@@ -68,6 +71,7 @@ CASES["uscl 7, no label"] = CASES["uscl 7"]
 in_published_code = {"classifierInput": "projection", "supervisedReduction": "sum-of-views"}
 CASES["uscl 7, as its code"] = (7, CASES["uscl 7"][1] | in_published_code)
 CASES["simclr 7"] = (7, {"name": "simclr", "temperature": 0.2})
+CASES["supcon 7"] = (7, {"name": "supcon", "temperature": 0.2})
 
 
 class Model(nn.Module):
@@ -77,7 +81,7 @@ class Model(nn.Module):
         super().__init__()
         self.layer1 = nn.Linear(INPUTS, HIDDEN)
         name = method["name"]
-        if name in ("uscl", "simclr"):
+        if name in ("uscl", "simclr", "supcon"):
             self.projection = nn.Sequential(nn.Linear(HIDDEN, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, DIM))
         if name == "uscl":
             self.from_projection = method.get("classifierInput") == "projection"
@@ -124,6 +128,23 @@ def simclr(model: Model, method: dict, views: list, labels: list, margins: list)
     z = [model.projection(model.features(view)) for view in views]
     others, partner, _, measured = cosines_of(z, margins)
     return {"loss": F.cross_entropy(others / method["temperature"], partner), **measured}
+
+
+def supcon(model: Model, method: dict, views: list, labels: list, margins: list) -> dict:
+    z = [model.projection(model.features(view)) for view in views]
+    others, partner, _, measured = cosines_of(z, margins)
+    loss, positives = supervised_contrastive(torch.cat(z), labels[0], method["temperature"])
+    # The two nearest views of other clips must not be near each other.
+    own = torch.cat(labels)
+    of_others = others.detach().scatter(1, partner[:, None], float("-inf"))
+    margins.append(leads(of_others).min())
+    return {
+        "loss": loss,
+        "positives": positives.double().mean(),
+        "labelled": (own >= 0).sum(),
+        "sameClass": ((own >= 0) & (own[of_others.argmax(dim=1)] == own)).sum(),
+        **measured,
+    }
 
 
 def uscl(model: Model, method: dict, views: list, labels: list, margins: list) -> dict:
@@ -179,7 +200,7 @@ def fixmatch(model: Model, method: dict, views: list, labels: list, margins: lis
     }
 
 
-LOSSES = {"uscl": uscl, "simclr": simclr, "simsiam": simsiam, "fixmatch": fixmatch}
+LOSSES = {"uscl": uscl, "simclr": simclr, "supcon": supcon, "simsiam": simsiam, "fixmatch": fixmatch}
 
 
 def labels_of(case: str, size: int, method: dict, step: int) -> list:
@@ -188,7 +209,7 @@ def labels_of(case: str, size: int, method: dict, step: int) -> list:
     if method["name"] == "fixmatch":
         return [none, none, (torch.arange(max(1, size // 4)) + step) % CLASSES]
     some = (torch.arange(size) + step) % (CLASSES + 1) - 1
-    return [some if method["name"] == "uscl" and "no label" not in case else none] * 2
+    return [some if method["name"] in ("uscl", "supcon") and "no label" not in case else none] * 2
 
 
 def images(name: str, view: int, rows: int) -> torch.Tensor:

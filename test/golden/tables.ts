@@ -40,6 +40,24 @@ const ntXentSchema = z.object({
 export const readNtXentGolden = (): z.infer<typeof ntXentSchema>['cases'] =>
   readTable('nt-xent', ntXentSchema).cases;
 
+const supervisedContrastiveSchema = z.object({
+  cases: z.record(
+    z.string(),
+    z.object({
+      dim: z.int(),
+      temperature: z.number(),
+      labels: numbers,
+      loss: z.number(),
+      positives: z.number(),
+      gradient: numbers,
+    }),
+  ),
+});
+
+/** Embeddings of a case: values(case, 2·pairs·dim, 0.1, 1), a label a pair; digests as above. */
+export const readSupervisedContrastiveGolden = (): z.infer<typeof supervisedContrastiveSchema>['cases'] =>
+  readTable('supervised-contrastive', supervisedContrastiveSchema).cases;
+
 const negativeCosineSchema = z.object({
   cases: z.record(
     z.string(),

@@ -53,6 +53,7 @@ const ROUNDING = 1e-13;
 const HEADS: Readonly<Record<string, readonly string[]>> = {
   uscl: ['method.projection={hidden: 8, dim: 4}'],
   simclr: ['method.projection={hidden: 8, dim: 4}'],
+  supcon: ['method.projection={hidden: 8, dim: 4}'],
   simsiam: ['method.projection={hidden: 8, dim: 4}', 'method.predictor={hidden: 4}'],
   fixmatch: [],
 };
