@@ -27,6 +27,7 @@ export { followParameters } from '../models/moving-average.ts';
 export { resnet, RESNET_DEPTHS, type ResNetDepth, type ResNetOptions } from '../models/resnet.ts';
 
 // Objectives: value and gradient.
+export { barlowTwinsLoss, type BarlowTwinsResult } from '../objectives/barlow-twins.ts';
 export {
   crossEntropy,
   type CrossEntropyReduction,

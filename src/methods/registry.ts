@@ -5,6 +5,7 @@
 import { usageError } from '../base/errors.ts';
 import { checkMethod } from './check.ts';
 import type { Method } from './method.ts';
+import { barlowTwins } from './barlow-twins.ts';
 import { fixmatch } from './fixmatch.ts';
 import { moco } from './moco.ts';
 import { simclr } from './simclr.ts';
@@ -13,7 +14,7 @@ import { supcon } from './supcon.ts';
 import { uscl } from './uscl.ts';
 
 /** Those of this project, one file each. */
-const BUILT_IN: readonly Method[] = [uscl, simclr, supcon, simsiam, moco, fixmatch];
+const BUILT_IN: readonly Method[] = [uscl, simclr, supcon, simsiam, barlowTwins, moco, fixmatch];
 
 /** What a configuration that names no method means. */
 export const DEFAULT_METHOD = uscl.name;

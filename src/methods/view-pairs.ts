@@ -1,8 +1,10 @@
 /**
- * What methods share that contrast the two views of a clip with those of other clips: the sizes of their projection head,
- * what they measure of pairs, the panels that show it, and how pairs were made, in words.
+ * What methods share that learn from two views of a clip: their projection heads, what those measure of pairs that contrast
+ * them with other clips, the panels that show it, and how pairs were made, in words.
  */
 import { z } from 'zod';
+import type { Network } from '../engine/core/network.ts';
+import { OUTPUTS, withHead } from '../models/heads.ts';
 import type { PairSpread } from '../objectives/pair-contrast.ts';
 import type { ViewConfig } from '../views/config.ts';
 import type { Chart, Measurement, Reference } from './method.ts';
@@ -25,6 +27,32 @@ export function projectionOptions(dim: number) {
         .describe('features of the embedding that the contrastive loss compares'),
     })
     .prefault({});
+}
+
+/** Options of `withExpander`. */
+export const expanderOptions = z
+  .strictObject({
+    hidden: z
+      .int()
+      .min(1)
+      .default(512)
+      .describe('features of the two hidden layers of the projection head; published: 8192'),
+    dim: z
+      .int()
+      .min(1)
+      .max(8192)
+      .default(512)
+      .describe('features of the embedding; the loss takes time with their square; published: 8192'),
+  })
+  .prefault({});
+
+/** The trunk with a head for losses over features: three linear layers, batch norms and ReLUs after the first two. */
+export function withExpander(
+  trunk: Network,
+  { hidden, dim }: z.infer<typeof expanderOptions>,
+): ReturnType<typeof withHead> {
+  const inner = { features: hidden, norm: true, relu: true };
+  return withHead(trunk, 'projection', OUTPUTS.features, [inner, inner, { features: dim }]);
 }
 
 /** Measurements of every batch of pairs, held-out ones too. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { barlowTwinsLoss } from '../../src/objectives/barlow-twins.ts';
 import { infoNce } from '../../src/objectives/info-nce.ts';
 import { negativeCosine } from '../../src/objectives/negative-cosine.ts';
 import { ntXent } from '../../src/objectives/nt-xent.ts';
@@ -19,6 +20,7 @@ import {
   values,
 } from './hashed.ts';
 import {
+  readBarlowTwinsGolden,
   readHashedSamples,
   readInfoNceGolden,
   readNegativeCosineGolden,
@@ -38,6 +40,19 @@ function expectDigest(name: string, gradient: Float32Array, golden: readonly num
   }
   expect(estimatedError(expected, found)).toBeLessThan(bound);
   expect(relativeError(expected.entries, found.entries)).toBeLessThan(bound);
+}
+
+/** A loss and its parts, all of them, each within 1e-13 of 1 or its own size. */
+function expectParts(found: object, golden: Readonly<Record<string, number>>): void {
+  expect(Object.keys(found).sort()).toEqual(Object.keys(golden).sort());
+  for (const [part, value] of Object.entries(found) as [string, number][])
+    expect(Math.abs(value - golden[part]!), part).toBeLessThan(1e-13 * Math.max(1, Math.abs(value)));
+}
+
+/** Two views of each clip: what they share, and what is a view's own. */
+function sharedViews(name: string, pairs: number, dim: number): Float32Array {
+  const shared = values(name, pairs * dim, 0.1, 1);
+  return values(`${name}/own`, 2 * pairs * dim, 0, 0.5).map((own, i) => shared[i % shared.length]! + own);
 }
 
 describe('hashed numbers', () => {
@@ -109,6 +124,17 @@ describe('supervised contrastive against PyTorch', () => {
       expectDigest(name, gradient, golden.gradient);
     },
   );
+});
+
+describe('Barlow Twins against PyTorch', () => {
+  it.each(Object.entries(readBarlowTwinsGolden()))('%s: value, parts, gradient', (name, golden) => {
+    const { pairs, dim, weight } = golden;
+    const embeddings = sharedViews(name, pairs, dim);
+    const gradient = new Float32Array(embeddings.length);
+    const result = barlowTwinsLoss(embeddings, pairs, dim, weight, gradient);
+    expectParts(result, golden.found);
+    expectDigest(name, gradient, golden.gradient);
+  });
 });
 
 describe('negative cosine against PyTorch', () => {

@@ -58,6 +58,23 @@ const supervisedContrastiveSchema = z.object({
 export const readSupervisedContrastiveGolden = (): z.infer<typeof supervisedContrastiveSchema>['cases'] =>
   readTable('supervised-contrastive', supervisedContrastiveSchema).cases;
 
+const barlowTwinsSchema = z.object({
+  cases: z.record(
+    z.string(),
+    z.object({
+      pairs: z.int(),
+      dim: z.int(),
+      weight: z.number(),
+      found: z.record(z.string(), z.number()),
+      gradient: numbers,
+    }),
+  ),
+});
+
+/** Embeddings of a case: `sharedViews` of its name; `found`: loss, parts, correlations; digests as above. */
+export const readBarlowTwinsGolden = (): z.infer<typeof barlowTwinsSchema>['cases'] =>
+  readTable('barlow-twins', barlowTwinsSchema).cases;
+
 const negativeCosineSchema = z.object({
   cases: z.record(
     z.string(),

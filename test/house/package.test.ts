@@ -127,11 +127,12 @@ describe('the repository', () => {
       .map((path) => path.replace(/^.*\/(.*)\.ts$/, '$1'))
       .filter((name) => name !== 'uscl');
     const elsewhere = present.filter((one) => /^src\/(?!methods\/|objectives\/).*\.ts$/.test(one));
-    // A comment may cite the paper of a method.
+    // A comment may cite the paper of a method, and a loss may be called as its method is.
     const code = (path: string): string =>
       text(path)
         .replaceAll(/\/\*[\s\S]*?\*\//g, '')
-        .replaceAll(/^\s*\/\/.*$/gm, '');
+        .replaceAll(/^\s*\/\/.*$/gm, '')
+        .replaceAll(/'[^']*\/objectives\/[^']*'/g, '');
     for (const name of names)
       for (const path of elsewhere) expect(code(path), path).not.toMatch(new RegExp(`\\b${name}\\b`, 'i'));
   });

@@ -54,6 +54,7 @@ const HEADS: Readonly<Record<string, readonly string[]>> = {
   uscl: ['method.projection={hidden: 8, dim: 4}'],
   simclr: ['method.projection={hidden: 8, dim: 4}'],
   supcon: ['method.projection={hidden: 8, dim: 4}'],
+  'barlow-twins': ['method.projection={hidden: 8, dim: 4}'],
   simsiam: ['method.projection={hidden: 8, dim: 4}', 'method.predictor={hidden: 4}'],
   fixmatch: [],
 };
