@@ -51,6 +51,7 @@ export {
   softTargets,
   type TargetOptions,
 } from '../objectives/targets.ts';
+export { vicregLoss, type VicregResult, type VicregWeights } from '../objectives/vicreg.ts';
 
 // Views of a clip, and what is drawn.
 export { type AddressPart, type Random, randomAt } from '../base/random.ts';

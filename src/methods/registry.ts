@@ -12,9 +12,10 @@ import { simclr } from './simclr.ts';
 import { simsiam } from './simsiam.ts';
 import { supcon } from './supcon.ts';
 import { uscl } from './uscl.ts';
+import { vicreg } from './vicreg.ts';
 
 /** Those of this project, one file each. */
-const BUILT_IN: readonly Method[] = [uscl, simclr, supcon, simsiam, barlowTwins, moco, fixmatch];
+const BUILT_IN: readonly Method[] = [uscl, simclr, supcon, simsiam, barlowTwins, vicreg, moco, fixmatch];
 
 /** What a configuration that names no method means. */
 export const DEFAULT_METHOD = uscl.name;

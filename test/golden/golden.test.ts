@@ -7,6 +7,7 @@ import { pseudoLabelLoss } from '../../src/objectives/pseudo-label.ts';
 import { softCrossEntropy } from '../../src/objectives/soft-cross-entropy.ts';
 import { supervisedContrastive } from '../../src/objectives/supervised-contrastive.ts';
 import { classWeights, rowWeights, softTargets } from '../../src/objectives/targets.ts';
+import { vicregLoss } from '../../src/objectives/vicreg.ts';
 import {
   digest,
   estimatedError,
@@ -28,6 +29,7 @@ import {
   readPseudoLabelGolden,
   readSoftCrossEntropyGolden,
   readSupervisedContrastiveGolden,
+  readVicregGolden,
 } from './tables.ts';
 
 /** A gradient and the digest of PyTorch's; the bound is by default what its storage in f32 allows. */
@@ -132,6 +134,18 @@ describe('Barlow Twins against PyTorch', () => {
     const embeddings = sharedViews(name, pairs, dim);
     const gradient = new Float32Array(embeddings.length);
     const result = barlowTwinsLoss(embeddings, pairs, dim, weight, gradient);
+    expectParts(result, golden.found);
+    expectDigest(name, gradient, golden.gradient);
+  });
+});
+
+describe('VICReg against PyTorch', () => {
+  it.each(Object.entries(readVicregGolden()))('%s: value, parts, gradient', (name, golden) => {
+    const { pairs, dim, scale } = golden;
+    const [invariance, variance, covariance] = golden.weights;
+    const embeddings = sharedViews(name, pairs, dim).map((value) => scale * value);
+    const gradient = new Float32Array(embeddings.length);
+    const result = vicregLoss(embeddings, pairs, dim, { invariance, variance, covariance }, gradient);
     expectParts(result, golden.found);
     expectDigest(name, gradient, golden.gradient);
   });

@@ -12,6 +12,7 @@ The trunk is Linear(6, 8) (`layer1`), ReLU. On its features stand
 - SupCon: `projection` as USCL's. Loss: the mean over views of the mean over views of their class of what NT-Xent is for the
   other view; a clip without a label is a class of its own. `sameClass`: views with a label whose nearest of another clip has it.
 - Barlow Twins: `projection`, Linear(8, 8), norm, ReLU, Linear(8, 8), norm, ReLU, Linear(8, 4). Loss: barlow_twins_golden.py.
+- VICReg: `projection` as that of Barlow Twins. Loss: vicreg_golden.py.
 - SimSiam: `projection`, Linear(8, 8), norm, ReLU, Linear(8, 8), norm, ReLU, Linear(8, 4), norm, and on it `predictor`,
   Linear(4, 4), norm, ReLU, Linear(4, 4). Norms are BatchNorm1d in training; each view is a forward pass of its own.
 - FixMatch: `classifier`, Linear(8, 3). Views: weak and strong of the same clips, and one of labelled clips.
@@ -51,6 +52,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import barlow_twins_golden
+import vicreg_golden
 from hashed import values
 from supervised_contrastive_golden import supervised_contrastive
 
@@ -75,6 +77,7 @@ CASES["uscl 7, as its code"] = (7, CASES["uscl 7"][1] | in_published_code)
 CASES["simclr 7"] = (7, {"name": "simclr", "temperature": 0.2})
 CASES["supcon 7"] = (7, {"name": "supcon", "temperature": 0.2})
 CASES["barlow-twins 7"] = (7, {"name": "barlow-twins", "redundancyWeight": 0.1})
+CASES["vicreg 7"] = (7, {"name": "vicreg", "invarianceWeight": 2, "varianceWeight": 1.5, "covarianceWeight": 0.5})
 
 
 class Model(nn.Module):
@@ -92,7 +95,7 @@ class Model(nn.Module):
         if name == "fixmatch":
             self.classifier = nn.Linear(HIDDEN, CLASSES)
         hidden = [(nn.Linear(HIDDEN, HIDDEN), nn.BatchNorm1d(HIDDEN), nn.ReLU()) for _ in range(2)]
-        if name == "barlow-twins":
+        if name in ("barlow-twins", "vicreg"):
             self.projection = nn.Sequential(*hidden[0], *hidden[1], nn.Linear(HIDDEN, DIM))
         if name == "simsiam":
             last = (nn.Linear(HIDDEN, DIM), nn.BatchNorm1d(DIM))
@@ -180,6 +183,13 @@ def barlow_twins(model: Model, method: dict, views: list, labels: list, margins:
     return barlow_twins_golden.barlow_twins(torch.cat(z), method["redundancyWeight"])
 
 
+def vicreg(model: Model, method: dict, views: list, labels: list, margins: list) -> dict:
+    z = [model.projection(model.features(view)) for view in views]
+    margins.extend((view.detach().var(dim=0) + 1e-4).sqrt().sub(1).abs().min() for view in z)
+    weights = tuple(method[f"{part}Weight"] for part in ("invariance", "variance", "covariance"))
+    return vicreg_golden.vicreg(torch.cat(z), weights)
+
+
 def simsiam(model: Model, method: dict, views: list, labels: list, margins: list) -> dict:
     z = [model.projection(model.features(view)) for view in views]
     p = [model.predictor(one) for one in z]
@@ -216,6 +226,7 @@ LOSSES = {
     "supcon": supcon,
     "simsiam": simsiam,
     "barlow-twins": barlow_twins,
+    "vicreg": vicreg,
     "fixmatch": fixmatch,
 }
 

@@ -75,6 +75,24 @@ const barlowTwinsSchema = z.object({
 export const readBarlowTwinsGolden = (): z.infer<typeof barlowTwinsSchema>['cases'] =>
   readTable('barlow-twins', barlowTwinsSchema).cases;
 
+const vicregSchema = z.object({
+  cases: z.record(
+    z.string(),
+    z.object({
+      pairs: z.int(),
+      dim: z.int(),
+      scale: z.number(),
+      weights: z.tuple([z.number(), z.number(), z.number()]),
+      found: z.record(z.string(), z.number()),
+      gradient: numbers,
+    }),
+  ),
+});
+
+/** Embeddings of a case: `sharedViews` of its name times `scale`; weights of invariance, variance, covariance; as above. */
+export const readVicregGolden = (): z.infer<typeof vicregSchema>['cases'] =>
+  readTable('vicreg', vicregSchema).cases;
+
 const negativeCosineSchema = z.object({
   cases: z.record(
     z.string(),

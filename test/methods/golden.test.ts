@@ -55,6 +55,7 @@ const HEADS: Readonly<Record<string, readonly string[]>> = {
   simclr: ['method.projection={hidden: 8, dim: 4}'],
   supcon: ['method.projection={hidden: 8, dim: 4}'],
   'barlow-twins': ['method.projection={hidden: 8, dim: 4}'],
+  vicreg: ['method.projection={hidden: 8, dim: 4}'],
   simsiam: ['method.projection={hidden: 8, dim: 4}', 'method.predictor={hidden: 4}'],
   fixmatch: [],
 };
