@@ -6,6 +6,7 @@ import { usageError } from '../base/errors.ts';
 import { checkMethod } from './check.ts';
 import type { Method } from './method.ts';
 import { barlowTwins } from './barlow-twins.ts';
+import { byol } from './byol.ts';
 import { fixmatch } from './fixmatch.ts';
 import { moco } from './moco.ts';
 import { simclr } from './simclr.ts';
@@ -15,7 +16,17 @@ import { uscl } from './uscl.ts';
 import { vicreg } from './vicreg.ts';
 
 /** Those of this project, one file each. */
-const BUILT_IN: readonly Method[] = [uscl, simclr, supcon, simsiam, barlowTwins, vicreg, moco, fixmatch];
+const BUILT_IN: readonly Method[] = [
+  uscl,
+  simclr,
+  supcon,
+  simsiam,
+  byol,
+  barlowTwins,
+  vicreg,
+  moco,
+  fixmatch,
+];
 
 /** What a configuration that names no method means. */
 export const DEFAULT_METHOD = uscl.name;

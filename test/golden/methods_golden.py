@@ -15,10 +15,14 @@ The trunk is Linear(6, 8) (`layer1`), ReLU. On its features stand
 - VICReg: `projection` as that of Barlow Twins. Loss: vicreg_golden.py.
 - SimSiam: `projection`, Linear(8, 8), norm, ReLU, Linear(8, 8), norm, ReLU, Linear(8, 4), norm, and on it `predictor`,
   Linear(4, 4), norm, ReLU, Linear(4, 4). Norms are BatchNorm1d in training; each view is a forward pass of its own.
+- BYOL: `projection`, Linear(8, 8), norm, ReLU, Linear(8, 4), and on it `predictor`, Linear(4, 4), norm, ReLU, Linear(4, 4). Its
+  target has no predictor.
 - FixMatch: `classifier`, Linear(8, 3). Views: weak and strong of the same clips, and one of labelled clips.
 
 After the loss of a step SGD changes all parameters: velocity = momentum * velocity + (gradient + weight decay * value), value -=
-learning rate * velocity, also where no clip has a label and the gradient of the classifier is 0. Three steps a case.
+learning rate * velocity, also where no clip has a label and the gradient of the classifier is 0. Three steps a case. A target
+starts as the model does, sees its views in training and follows after each step: own = m * own + (1 - m) * model's. BYOL's m rises
+from its momentum to 1 by a cosine over the run, of which 0, 1/3 and 2/3 lie behind at the three steps.
 
 Numbers come from `hashed.py` by names that begin with prefix = "methods/" + case + "/" + seed + "/". Parameters start as
 values(prefix + name, size, centre, deviation): 1 and 0.2 for the weight of a norm, 0 and 0.2 for its bias, 0 and 0.5 for the
@@ -41,9 +45,12 @@ Fields of data/methods.json; tensors are flat, rounded to 9 digits:
         gradients        by name, of the loss, without weight decay
         statistics       by name, running means and variances of norms after the step; empty without norms
       parameters         by name, after the last step
+      target             by name, parameters and running statistics of the target after the last step; without one there is none
 """
+import copy
 import itertools
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -71,6 +78,7 @@ for size in BATCHES:
     CASES[f"uscl {size}"] = (size, {"name": "uscl", "temperature": 0.2, "supervisedWeight": 0.3})
     CASES[f"simsiam {size}"] = (size, {"name": "simsiam"})
     CASES[f"fixmatch {size}"] = (size, {"name": "fixmatch", "threshold": 0.6, "unlabelledWeight": 0.7})
+    CASES[f"byol {size}"] = (size, {"name": "byol", "momentum": 0.9})
 CASES["uscl 7, no label"] = CASES["uscl 7"]
 in_published_code = {"classifierInput": "projection", "supervisedReduction": "sum-of-views"}
 CASES["uscl 7, as its code"] = (7, CASES["uscl 7"][1] | in_published_code)
@@ -97,10 +105,25 @@ class Model(nn.Module):
         hidden = [(nn.Linear(HIDDEN, HIDDEN), nn.BatchNorm1d(HIDDEN), nn.ReLU()) for _ in range(2)]
         if name in ("barlow-twins", "vicreg"):
             self.projection = nn.Sequential(*hidden[0], *hidden[1], nn.Linear(HIDDEN, DIM))
+        if name == "byol":
+            self.projection = nn.Sequential(*hidden[0], nn.Linear(HIDDEN, DIM))
+            self.predictor = nn.Sequential(nn.Linear(DIM, DIM), nn.BatchNorm1d(DIM), nn.ReLU(), nn.Linear(DIM, DIM))
         if name == "simsiam":
             last = (nn.Linear(HIDDEN, DIM), nn.BatchNorm1d(DIM))
             self.projection = nn.Sequential(*hidden[0], *hidden[1], *last)
             self.predictor = nn.Sequential(nn.Linear(DIM, DIM), nn.BatchNorm1d(DIM), nn.ReLU(), nn.Linear(DIM, DIM))
+
+    def set_target(self) -> None:
+        """A copy of what there is becomes the target. It is no module of the model, so no parameter of it."""
+        target = copy.deepcopy(self).requires_grad_(False)
+        if hasattr(target, "predictor"):
+            del target.predictor
+        self.__dict__["target"] = target
+
+    def lead_target(self, momentum: float) -> None:
+        own = dict(self.named_parameters())
+        for name, parameter in self.target.named_parameters():
+            parameter.copy_(momentum * parameter + (1 - momentum) * own[name])
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
         return F.relu(self.layer1(images))
@@ -201,6 +224,17 @@ def simsiam(model: Model, method: dict, views: list, labels: list, margins: list
     }
 
 
+def byol(model: Model, method: dict, views: list, labels: list, margins: list) -> dict:
+    q = [model.predictor(model.projection(model.features(view))) for view in views]
+    z = [model.target.projection(model.target.features(view)) for view in views]
+    distances = [(F.normalize(q[i], dim=1) - F.normalize(z[1 - i], dim=1)).pow(2).sum(dim=1).mean() for i in (0, 1)]
+    return {
+        "loss": sum(distances),
+        "agreement": 1 - sum(distances).detach() / 4,
+        "spread": F.normalize(torch.cat(z), dim=1).std(dim=0, correction=0).mean(),
+    }
+
+
 def fixmatch(model: Model, method: dict, views: list, labels: list, margins: list) -> dict:
     weak, strong, known = (model.classifier(model.features(view)) for view in views)
     surest, guess = F.softmax(weak.detach(), dim=1).max(dim=1)
@@ -227,8 +261,13 @@ LOSSES = {
     "simsiam": simsiam,
     "barlow-twins": barlow_twins,
     "vicreg": vicreg,
+    "byol": byol,
     "fixmatch": fixmatch,
 }
+
+
+#: Methods with a target.
+TARGETED = ("byol",)
 
 
 def labels_of(case: str, size: int, method: dict, step: int) -> list:
@@ -263,6 +302,8 @@ def ran(case: str, seed: int, dtype):
         if isinstance(module, nn.ReLU):
             module.register_forward_pre_hook(lambda _, given: margins.append(given[0].abs().min()))
     model.layer1.register_forward_hook(lambda _, given, output: margins.append(output.abs().min()))
+    if method["name"] in TARGETED:
+        model.set_target()
     optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
     steps = []
     for step in range(STEPS):
@@ -279,6 +320,9 @@ def ran(case: str, seed: int, dtype):
         gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
         statistics = {name: value for name, value in model.named_buffers() if "running" in name}
         optimizer.step()
+        if method["name"] in TARGETED:
+            with torch.no_grad():
+                model.lead_target(1 - (1 - method["momentum"]) * (math.cos(math.pi * step / STEPS) + 1) / 2)
         steps.append(
             {
                 "labels": [rows.tolist() for rows in labels],
@@ -290,7 +334,10 @@ def ran(case: str, seed: int, dtype):
     confident = [step["losses"].get("confident", 0.5) for step in steps]
     if max(confident) == 0 or min(confident) == 1:
         return None
-    return {"seed": seed, "method": method, "steps": steps, "parameters": flat(dict(model.named_parameters()))}
+    ends = {"parameters": flat(dict(model.named_parameters()))}
+    if method["name"] in TARGETED:
+        ends["target"] = flat({name: one for name, one in model.target.state_dict().items() if "num_batches" not in name})
+    return {"seed": seed, "method": method, "steps": steps, **ends}
 
 
 def flat(tensors: dict) -> dict:

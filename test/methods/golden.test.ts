@@ -1,6 +1,7 @@
 /**
  * Methods as whole networks beside PyTorch in float64 (`test/golden/methods_golden.py`), three steps of SGD on both backends
- * in f32: every loss and measurement, every gradient, running statistics, and the parameters in the end.
+ * in f32: every loss and measurement, every gradient, running statistics, the network that follows where there is one, and
+ * the parameters in the end.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -35,6 +36,7 @@ const golden = z
           }),
         ),
         parameters: tensors,
+        target: tensors.default({}),
       }),
     ),
   })
@@ -47,7 +49,7 @@ const TOLERANCE = { losses: 1e-6, gradients: 2e-6, statistics: 1e-6, parameters:
  * Gradients of each tensor by its own largest number, unless that is 0 but for rounding, as of a bias before a norm. A norm of
  * two rows is all but a constant: what comes through it is a difference of nearly equal numbers, down to 1e-12 of the largest.
  */
-const ownTolerance = (name: string): number => (name === 'simsiam 2' ? 1e-2 : 5e-6);
+const ownTolerance = (name: string): number => (/^(simsiam|byol) 2$/.test(name) ? 1e-2 : 5e-6);
 const ROUNDING = 1e-13;
 
 const HEADS: Readonly<Record<string, readonly string[]>> = {
@@ -56,6 +58,7 @@ const HEADS: Readonly<Record<string, readonly string[]>> = {
   supcon: ['method.projection={hidden: 8, dim: 4}'],
   'barlow-twins': ['method.projection={hidden: 8, dim: 4}'],
   vicreg: ['method.projection={hidden: 8, dim: 4}'],
+  byol: ['method.projection={hidden: 8, dim: 4}', 'method.predictor={hidden: 4}'],
   simsiam: ['method.projection={hidden: 8, dim: 4}', 'method.predictor={hidden: 4}'],
   fixmatch: [],
 };
@@ -78,10 +81,20 @@ describe.each(['reference', 'onednn'] as const)('on %s', (kind) => {
       using network = new MethodNetwork({ backend, config, opened: { method, open } });
       const { specs, statisticSpecs, gradients, statistics, values: parameters } = network.parameters;
       const prefix = `methods/${name}/${expected.seed}/`;
-      for (const spec of specs) parameters.set(startOf(prefix, spec), spec.offset);
+      const target = Object.fromEntries(
+        network.state.others
+          .filter(({ name: one }) => one.startsWith('target.'))
+          .map(({ name: one, data }) => [one.replace('target.', ''), data]),
+      );
+      for (const spec of specs) {
+        const start = startOf(prefix, spec);
+        parameters.set(start, spec.offset);
+        target[spec.name]?.set(start);
+      }
 
       for (const [number, step] of expected.steps.entries()) {
-        const batch = batchOf(`${prefix}step${number}`, step.labels);
+        const progress = number / expected.steps.length;
+        const batch = { ...batchOf(`${prefix}step${number}`, step.labels), progress };
         const result = await network.step(() => Promise.resolve(batch), 1, learningRate, null);
         const { losses } = result;
         expect(Object.keys(losses[0]!).sort()).toEqual(Object.keys(step.losses).sort());
@@ -95,6 +108,7 @@ describe.each(['reference', 'onednn'] as const)('on %s', (kind) => {
         expectClose(byName(statisticSpecs, statistics), step.statistics, TOLERANCE.statistics);
       }
       expectClose(byName(specs, parameters), expected.parameters, TOLERANCE.parameters);
+      expectClose(target, expected.target, TOLERANCE.parameters);
     },
   );
 });
