@@ -7,6 +7,7 @@ import { checkMethod } from './check.ts';
 import type { Method } from './method.ts';
 import { barlowTwins } from './barlow-twins.ts';
 import { byol } from './byol.ts';
+import { debiased } from './debiased.ts';
 import { fixmatch } from './fixmatch.ts';
 import { moco } from './moco.ts';
 import { simclr } from './simclr.ts';
@@ -20,6 +21,7 @@ const BUILT_IN: readonly Method[] = [
   uscl,
   simclr,
   supcon,
+  debiased,
   simsiam,
   byol,
   barlowTwins,

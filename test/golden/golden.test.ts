@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { barlowTwinsLoss } from '../../src/objectives/barlow-twins.ts';
+import { debiasedContrastive } from '../../src/objectives/debiased-contrastive.ts';
 import { infoNce } from '../../src/objectives/info-nce.ts';
 import { negativeCosine } from '../../src/objectives/negative-cosine.ts';
 import { ntXent } from '../../src/objectives/nt-xent.ts';
@@ -22,6 +23,7 @@ import {
 } from './hashed.ts';
 import {
   readBarlowTwinsGolden,
+  readDebiasedContrastiveGolden,
   readHashedSamples,
   readInfoNceGolden,
   readNegativeCosineGolden,
@@ -123,6 +125,21 @@ describe('supervised contrastive against PyTorch', () => {
       );
       expect(result.loss).toBeCloseTo(golden.loss, 12);
       expect(result.positives).toBeCloseTo(golden.positives, 12);
+      expectDigest(name, gradient, golden.gradient);
+    },
+  );
+});
+
+describe('debiased contrastive against PyTorch', () => {
+  it.each(Object.entries(readDebiasedContrastiveGolden()))(
+    '%s: value, gradient, views at the floor',
+    (name, golden) => {
+      const { pairs, dim, temperature, classPrior } = golden;
+      const embeddings = sharedViews(name, pairs, dim);
+      const gradient = new Float32Array(embeddings.length);
+      const result = debiasedContrastive(embeddings, pairs, dim, temperature, classPrior, gradient);
+      expect(result.loss).toBeCloseTo(golden.loss, 12);
+      expect(result.floored).toBe(golden.floored);
       expectDigest(name, gradient, golden.gradient);
     },
   );

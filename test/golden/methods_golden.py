@@ -13,6 +13,7 @@ The trunk is Linear(6, 8) (`layer1`), ReLU. On its features stand
   other view; a clip without a label is a class of its own. `sameClass`: views with a label whose nearest of another clip has it.
 - Barlow Twins: `projection`, Linear(8, 8), norm, ReLU, Linear(8, 8), norm, ReLU, Linear(8, 4). Loss: barlow_twins_golden.py.
 - VICReg: `projection` as that of Barlow Twins. Loss: vicreg_golden.py.
+- Debiased: `projection` as USCL's. Loss: debiased_contrastive_golden.py.
 - SimSiam: `projection`, Linear(8, 8), norm, ReLU, Linear(8, 8), norm, ReLU, Linear(8, 4), norm, and on it `predictor`,
   Linear(4, 4), norm, ReLU, Linear(4, 4). Norms are BatchNorm1d in training; each view is a forward pass of its own.
 - BYOL: `projection`, Linear(8, 8), norm, ReLU, Linear(8, 4), and on it `predictor`, Linear(4, 4), norm, ReLU, Linear(4, 4). Its
@@ -60,6 +61,7 @@ from torch import nn
 
 import barlow_twins_golden
 import vicreg_golden
+from debiased_contrastive_golden import debiased_contrastive
 from hashed import values
 from supervised_contrastive_golden import supervised_contrastive
 
@@ -84,6 +86,7 @@ in_published_code = {"classifierInput": "projection", "supervisedReduction": "su
 CASES["uscl 7, as its code"] = (7, CASES["uscl 7"][1] | in_published_code)
 CASES["simclr 7"] = (7, {"name": "simclr", "temperature": 0.2})
 CASES["supcon 7"] = (7, {"name": "supcon", "temperature": 0.2})
+CASES["debiased 7"] = (7, {"name": "debiased", "temperature": 0.5, "classPrior": 0.35})
 CASES["barlow-twins 7"] = (7, {"name": "barlow-twins", "redundancyWeight": 0.1})
 CASES["vicreg 7"] = (7, {"name": "vicreg", "invarianceWeight": 2, "varianceWeight": 1.5, "covarianceWeight": 0.5})
 
@@ -95,7 +98,7 @@ class Model(nn.Module):
         super().__init__()
         self.layer1 = nn.Linear(INPUTS, HIDDEN)
         name = method["name"]
-        if name in ("uscl", "simclr", "supcon"):
+        if name in ("uscl", "simclr", "supcon", "debiased"):
             self.projection = nn.Sequential(nn.Linear(HIDDEN, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, DIM))
         if name == "uscl":
             self.from_projection = method.get("classifierInput") == "projection"
@@ -178,6 +181,14 @@ def supcon(model: Model, method: dict, views: list, labels: list, margins: list)
     }
 
 
+def debiased(model: Model, method: dict, views: list, labels: list, margins: list) -> dict:
+    z = [model.projection(model.features(view)) for view in views]
+    measured = cosines_of(z, margins)[3]
+    loss, above = debiased_contrastive(torch.cat(z), method["temperature"], method["classPrior"])
+    margins.append(above.abs().min())
+    return {"loss": loss, "floored": (above < 0).double().mean(), **measured}
+
+
 def uscl(model: Model, method: dict, views: list, labels: list, margins: list) -> dict:
     features = [model.features(view) for view in views]
     z = [model.projection(one) for one in features]
@@ -258,6 +269,7 @@ LOSSES = {
     "uscl": uscl,
     "simclr": simclr,
     "supcon": supcon,
+    "debiased": debiased,
     "simsiam": simsiam,
     "barlow-twins": barlow_twins,
     "vicreg": vicreg,

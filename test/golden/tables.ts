@@ -58,6 +58,25 @@ const supervisedContrastiveSchema = z.object({
 export const readSupervisedContrastiveGolden = (): z.infer<typeof supervisedContrastiveSchema>['cases'] =>
   readTable('supervised-contrastive', supervisedContrastiveSchema).cases;
 
+const debiasedContrastiveSchema = z.object({
+  cases: z.record(
+    z.string(),
+    z.object({
+      pairs: z.int(),
+      dim: z.int(),
+      temperature: z.number(),
+      classPrior: z.number(),
+      loss: z.number(),
+      floored: z.number(),
+      gradient: numbers,
+    }),
+  ),
+});
+
+/** Embeddings of a case: `sharedViews` of its name; digests as above. */
+export const readDebiasedContrastiveGolden = (): z.infer<typeof debiasedContrastiveSchema>['cases'] =>
+  readTable('debiased-contrastive', debiasedContrastiveSchema).cases;
+
 const barlowTwinsSchema = z.object({
   cases: z.record(
     z.string(),

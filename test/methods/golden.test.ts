@@ -58,6 +58,7 @@ const HEADS: Readonly<Record<string, readonly string[]>> = {
   supcon: ['method.projection={hidden: 8, dim: 4}'],
   'barlow-twins': ['method.projection={hidden: 8, dim: 4}'],
   vicreg: ['method.projection={hidden: 8, dim: 4}'],
+  debiased: ['method.projection={hidden: 8, dim: 4}'],
   byol: ['method.projection={hidden: 8, dim: 4}', 'method.predictor={hidden: 4}'],
   simsiam: ['method.projection={hidden: 8, dim: 4}', 'method.predictor={hidden: 4}'],
   fixmatch: [],
