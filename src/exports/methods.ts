@@ -28,6 +28,7 @@ export { resnet, RESNET_DEPTHS, type ResNetDepth, type ResNetOptions } from '../
 
 // Objectives: value and gradient.
 export { barlowTwinsLoss, type BarlowTwinsResult } from '../objectives/barlow-twins.ts';
+export { consistencyLoss, type ConsistencyResult } from '../objectives/consistency.ts';
 export {
   crossEntropy,
   type CrossEntropyReduction,

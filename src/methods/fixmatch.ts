@@ -5,10 +5,10 @@
  */
 import { z } from 'zod';
 import { OUTPUTS, withHeads } from '../models/heads.ts';
-import { crossEntropy } from '../objectives/cross-entropy.ts';
 import { pseudoLabelLoss } from '../objectives/pseudo-label.ts';
 import { cropsAndFlips } from '../views/augment-levels.ts';
 import { defineMethod, type Reference } from './method.ts';
+import { labelledStream, ratioOption, taught } from './semi-supervised.ts';
 
 const options = z.object({
   threshold: z
@@ -18,12 +18,9 @@ const options = z.object({
     .default(0.95)
     .describe('probability from which on an answer to a weak view counts as its label'),
   unlabelledWeight: z.number().min(0).max(100).default(1).describe('λᵤ of the loss on clips without labels'),
-  unlabelledRatio: z
-    .int()
-    .min(1)
-    .max(64)
-    .default(4)
-    .describe('μ: clips of a batch whose label is not read, for each labelled one; published: 7'),
+  unlabelledRatio: ratioOption.describe(
+    'μ: clips of a batch whose label is not read, for each labelled one; published: 7',
+  ),
 });
 
 const REFERENCE: Reference = {
@@ -80,7 +77,7 @@ export const fixmatch = defineMethod<z.infer<typeof options>>({
     return {
       streams: [
         { clips: 'training', count: batchSize, views: [weak, strong] },
-        { clips: 'labelled', count: Math.max(1, Math.round(batchSize / unlabelledRatio)), views: [weak] },
+        labelledStream(batchSize, unlabelledRatio, weak),
       ],
       online: { network, views: [0, 1, 2] },
       losses(batch) {
@@ -101,19 +98,13 @@ export const fixmatch = defineMethod<z.infer<typeof options>>({
           own,
         );
         for (let i = 0; i < own.length; i++) own[i]! *= unlabelledWeight;
-        const known = batch.views[2];
-        const taught =
-          known === undefined
-            ? { loss: 0, labelled: 0, correct: 0 }
-            : crossEntropy(part(logits, 2 * clips), known.labels, classes, part(gradient, 2 * clips), {
-                reduction: 'mean',
-              });
+        const known = taught(batch.views[2], part(logits, 2 * clips), classes, part(gradient, 2 * clips));
         return {
-          loss: taught.loss + unlabelledWeight * guessed.loss,
-          supervised: taught.loss,
+          loss: known.loss + unlabelledWeight * guessed.loss,
+          supervised: known.loss,
           unsupervised: guessed.loss,
-          labelled: taught.labelled,
-          correct: taught.correct,
+          labelled: known.labelled,
+          correct: known.correct,
           confident: guessed.confident / clips,
           agreeing: guessed.agreeing / clips,
         };

@@ -10,6 +10,7 @@ import { byol } from './byol.ts';
 import { debiased } from './debiased.ts';
 import { fixmatch } from './fixmatch.ts';
 import { moco } from './moco.ts';
+import { piModel } from './pi-model.ts';
 import { simclr } from './simclr.ts';
 import { simsiam } from './simsiam.ts';
 import { supcon } from './supcon.ts';
@@ -28,6 +29,7 @@ const BUILT_IN: readonly Method[] = [
   vicreg,
   moco,
   fixmatch,
+  piModel,
 ];
 
 /** What a configuration that names no method means. */

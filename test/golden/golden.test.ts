@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { barlowTwinsLoss } from '../../src/objectives/barlow-twins.ts';
+import { consistencyLoss } from '../../src/objectives/consistency.ts';
 import { debiasedContrastive } from '../../src/objectives/debiased-contrastive.ts';
 import { infoNce } from '../../src/objectives/info-nce.ts';
 import { negativeCosine } from '../../src/objectives/negative-cosine.ts';
@@ -23,6 +24,7 @@ import {
 } from './hashed.ts';
 import {
   readBarlowTwinsGolden,
+  readConsistencyGolden,
   readDebiasedContrastiveGolden,
   readHashedSamples,
   readInfoNceGolden,
@@ -215,6 +217,22 @@ describe('pseudo-labels against PyTorch', () => {
     expect(result.loss).toBeCloseTo(golden.loss, 14);
     expect(result).toMatchObject({ confident, agreeing });
     expectDigest(name, gradient, golden.gradient);
+  });
+});
+
+describe('consistency against PyTorch', () => {
+  it.each(Object.entries(readConsistencyGolden()))('%s: value, both gradients, agreement', (name, golden) => {
+    const { rows, classes, agreeing } = golden;
+    const scores = values(name, rows * classes, 0, 2);
+    const noise = values(`${name}/others`, rows * classes, 0, 1);
+    const others = scores.map((value, i) => 0.5 * value + noise[i]!);
+    const [gradient, othersGradient] = [new Float32Array(scores.length), new Float32Array(scores.length)];
+    const result = consistencyLoss(scores, others, classes, gradient, othersGradient);
+    expect(result.loss).toBeCloseTo(golden.loss, 14);
+    expect(result.confidence).toBeCloseTo(golden.confidence, 14);
+    expect(result).toMatchObject({ agreeing });
+    expectDigest(name, gradient, golden.gradient);
+    expectDigest(name, othersGradient, golden.othersGradient);
   });
 });
 

@@ -19,6 +19,9 @@ The trunk is Linear(6, 8) (`layer1`), ReLU. On its features stand
 - BYOL: `projection`, Linear(8, 8), norm, ReLU, Linear(8, 4), and on it `predictor`, Linear(4, 4), norm, ReLU, Linear(4, 4). Its
   target has no predictor.
 - FixMatch: `classifier`, Linear(8, 3). Views: weak and strong of the same clips, and one of labelled clips.
+- Π-model: `classifier`, Linear(8, 3). Views: two of the same clips, and one of labelled clips. Loss: the cross-entropy of labelled
+  clips, and a weight times the mean squared difference of the softmaxes of the two views. The weight is the full one times
+  exp(-5 (1 - t)^2), t the share of its ramp that lies behind, at most 1.
 
 After the loss of a step SGD changes all parameters: velocity = momentum * velocity + (gradient + weight decay * value), value -=
 learning rate * velocity, also where no clip has a label and the gradient of the classifier is 0. Three steps a case. A target
@@ -80,6 +83,7 @@ for size in BATCHES:
     CASES[f"uscl {size}"] = (size, {"name": "uscl", "temperature": 0.2, "supervisedWeight": 0.3})
     CASES[f"simsiam {size}"] = (size, {"name": "simsiam"})
     CASES[f"fixmatch {size}"] = (size, {"name": "fixmatch", "threshold": 0.6, "unlabelledWeight": 0.7})
+    CASES[f"pi-model {size}"] = (size, {"name": "pi-model", "consistencyWeight": 3, "rampUp": 0.5})
     CASES[f"byol {size}"] = (size, {"name": "byol", "momentum": 0.9})
 CASES["uscl 7, no label"] = CASES["uscl 7"]
 in_published_code = {"classifierInput": "projection", "supervisedReduction": "sum-of-views"}
@@ -103,7 +107,7 @@ class Model(nn.Module):
         if name == "uscl":
             self.from_projection = method.get("classifierInput") == "projection"
             self.classifier = nn.Linear(DIM if self.from_projection else HIDDEN, CLASSES)
-        if name == "fixmatch":
+        if name in ("fixmatch", "pi-model"):
             self.classifier = nn.Linear(HIDDEN, CLASSES)
         hidden = [(nn.Linear(HIDDEN, HIDDEN), nn.BatchNorm1d(HIDDEN), nn.ReLU()) for _ in range(2)]
         if name in ("barlow-twins", "vicreg"):
@@ -265,6 +269,30 @@ def fixmatch(model: Model, method: dict, views: list, labels: list, margins: lis
     }
 
 
+def consistent(scores: torch.Tensor, others: torch.Tensor, taught: tuple, method: dict, margins: list) -> dict:
+    """The loss and measurements of two answers to the same clips, and of labelled clips' scores and labels."""
+    own, labels = taught
+    margins.extend(leads(one.detach()).min() for one in (scores, others, own))
+    supervised, consistency = F.cross_entropy(own, labels), F.mse_loss(F.softmax(scores, dim=1), F.softmax(others, dim=1))
+    t = min(1, method["progress"] / method["rampUp"])
+    weight = torch.tensor(method["consistencyWeight"] * math.exp(-5 * (1 - t) ** 2)).to(own)
+    return {
+        "loss": supervised + weight * consistency,
+        "supervised": supervised,
+        "consistency": consistency,
+        "weight": weight,
+        "labelled": torch.tensor(len(labels)),
+        "correct": (own.argmax(dim=1) == labels).sum(),
+        "agreeing": (scores.argmax(dim=1) == others.argmax(dim=1)).double().mean(),
+        "confidence": F.softmax(scores, dim=1).max(dim=1).values.mean(),
+    }
+
+
+def pi_model(model: Model, method: dict, views: list, labels: list, margins: list) -> dict:
+    first, second, known = (model.classifier(model.features(view)) for view in views)
+    return consistent(first, second, (known, labels[2]), method, margins)
+
+
 LOSSES = {
     "uscl": uscl,
     "simclr": simclr,
@@ -275,6 +303,7 @@ LOSSES = {
     "vicreg": vicreg,
     "byol": byol,
     "fixmatch": fixmatch,
+    "pi-model": pi_model,
 }
 
 
@@ -285,7 +314,7 @@ TARGETED = ("byol",)
 def labels_of(case: str, size: int, method: dict, step: int) -> list:
     """Of each view."""
     none = torch.full((size,), -1)
-    if method["name"] == "fixmatch":
+    if method["name"] in ("fixmatch", "pi-model"):
         return [none, none, (torch.arange(max(1, size // 4)) + step) % CLASSES]
     some = (torch.arange(size) + step) % (CLASSES + 1) - 1
     return [some if method["name"] in ("uscl", "supcon") and "no label" not in case else none] * 2
@@ -321,7 +350,7 @@ def ran(case: str, seed: int, dtype):
     for step in range(STEPS):
         labels = labels_of(case, size, method, step)
         views = [images(f"{prefix}step{step}", view, len(rows)).to(dtype) for view, rows in enumerate(labels)]
-        losses = LOSSES[method["name"]](model, method, views, labels, margins)
+        losses = LOSSES[method["name"]](model, method | {"progress": step / STEPS}, views, labels, margins)
         optimizer.zero_grad()
         losses["loss"].backward()
         if min(margins) < LEAST_MARGIN or min(deviations, default=1) < LEAST_DEVIATION:

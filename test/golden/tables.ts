@@ -170,6 +170,25 @@ const pseudoLabelSchema = z.object({
 export const readPseudoLabelGolden = (): z.infer<typeof pseudoLabelSchema>['cases'] =>
   readTable('pseudo-label', pseudoLabelSchema).cases;
 
+const consistencySchema = z.object({
+  cases: z.record(
+    z.string(),
+    z.object({
+      rows: z.int(),
+      classes: z.int(),
+      loss: z.number(),
+      agreeing: z.int(),
+      confidence: z.number(),
+      gradient: numbers,
+      othersGradient: numbers,
+    }),
+  ),
+});
+
+/** Both scores of a case: as `consistency_golden.py` says; digests as above. */
+export const readConsistencyGolden = (): z.infer<typeof consistencySchema>['cases'] =>
+  readTable('consistency', consistencySchema).cases;
+
 const softCrossEntropySchema = z.object({
   cases: z.record(
     z.string(),

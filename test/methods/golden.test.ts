@@ -62,6 +62,7 @@ const HEADS: Readonly<Record<string, readonly string[]>> = {
   byol: ['method.projection={hidden: 8, dim: 4}', 'method.predictor={hidden: 4}'],
   simsiam: ['method.projection={hidden: 8, dim: 4}', 'method.predictor={hidden: 4}'],
   fixmatch: [],
+  'pi-model': [],
 };
 
 describe.each(['reference', 'onednn'] as const)('on %s', (kind) => {
