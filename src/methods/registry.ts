@@ -9,6 +9,7 @@ import { barlowTwins } from './barlow-twins.ts';
 import { byol } from './byol.ts';
 import { debiased } from './debiased.ts';
 import { fixmatch } from './fixmatch.ts';
+import { meanTeacher } from './mean-teacher.ts';
 import { moco } from './moco.ts';
 import { piModel } from './pi-model.ts';
 import { simclr } from './simclr.ts';
@@ -30,6 +31,7 @@ const BUILT_IN: readonly Method[] = [
   moco,
   fixmatch,
   piModel,
+  meanTeacher,
 ];
 
 /** What a configuration that names no method means. */

@@ -22,11 +22,12 @@ The trunk is Linear(6, 8) (`layer1`), ReLU. On its features stand
 - Π-model: `classifier`, Linear(8, 3). Views: two of the same clips, and one of labelled clips. Loss: the cross-entropy of labelled
   clips, and a weight times the mean squared difference of the softmaxes of the two views. The weight is the full one times
   exp(-5 (1 - t)^2), t the share of its ramp that lies behind, at most 1.
+- Mean Teacher: as the Π-model, but the target answers the second view.
 
 After the loss of a step SGD changes all parameters: velocity = momentum * velocity + (gradient + weight decay * value), value -=
 learning rate * velocity, also where no clip has a label and the gradient of the classifier is 0. Three steps a case. A target
-starts as the model does, sees its views in training and follows after each step: own = m * own + (1 - m) * model's. BYOL's m rises
-from its momentum to 1 by a cosine over the run, of which 0, 1/3 and 2/3 lie behind at the three steps.
+starts as the model does, sees its views in training and follows after each step: own = m * own + (1 - m) * model's. Mean
+Teacher's m is its momentum; BYOL's rises from that to 1 by a cosine over the run, of which 0, 1/3 and 2/3 lie behind at the three steps.
 
 Numbers come from `hashed.py` by names that begin with prefix = "methods/" + case + "/" + seed + "/". Parameters start as
 values(prefix + name, size, centre, deviation): 1 and 0.2 for the weight of a norm, 0 and 0.2 for its bias, 0 and 0.5 for the
@@ -84,6 +85,7 @@ for size in BATCHES:
     CASES[f"simsiam {size}"] = (size, {"name": "simsiam"})
     CASES[f"fixmatch {size}"] = (size, {"name": "fixmatch", "threshold": 0.6, "unlabelledWeight": 0.7})
     CASES[f"pi-model {size}"] = (size, {"name": "pi-model", "consistencyWeight": 3, "rampUp": 0.5})
+    CASES[f"mean-teacher {size}"] = (size, CASES[f"pi-model {size}"][1] | {"name": "mean-teacher", "momentum": 0.9})
     CASES[f"byol {size}"] = (size, {"name": "byol", "momentum": 0.9})
 CASES["uscl 7, no label"] = CASES["uscl 7"]
 in_published_code = {"classifierInput": "projection", "supervisedReduction": "sum-of-views"}
@@ -107,7 +109,7 @@ class Model(nn.Module):
         if name == "uscl":
             self.from_projection = method.get("classifierInput") == "projection"
             self.classifier = nn.Linear(DIM if self.from_projection else HIDDEN, CLASSES)
-        if name in ("fixmatch", "pi-model"):
+        if name in ("fixmatch", "pi-model", "mean-teacher"):
             self.classifier = nn.Linear(HIDDEN, CLASSES)
         hidden = [(nn.Linear(HIDDEN, HIDDEN), nn.BatchNorm1d(HIDDEN), nn.ReLU()) for _ in range(2)]
         if name in ("barlow-twins", "vicreg"):
@@ -293,6 +295,12 @@ def pi_model(model: Model, method: dict, views: list, labels: list, margins: lis
     return consistent(first, second, (known, labels[2]), method, margins)
 
 
+def mean_teacher(model: Model, method: dict, views: list, labels: list, margins: list) -> dict:
+    student, known = (model.classifier(model.features(views[i])) for i in (0, 2))
+    teacher = model.target.classifier(model.target.features(views[1]))
+    return consistent(student, teacher, (known, labels[2]), method, margins)
+
+
 LOSSES = {
     "uscl": uscl,
     "simclr": simclr,
@@ -304,17 +312,18 @@ LOSSES = {
     "byol": byol,
     "fixmatch": fixmatch,
     "pi-model": pi_model,
+    "mean-teacher": mean_teacher,
 }
 
 
 #: Methods with a target.
-TARGETED = ("byol",)
+TARGETED = ("byol", "mean-teacher")
 
 
 def labels_of(case: str, size: int, method: dict, step: int) -> list:
     """Of each view."""
     none = torch.full((size,), -1)
-    if method["name"] in ("fixmatch", "pi-model"):
+    if method["name"] in ("fixmatch", "pi-model", "mean-teacher"):
         return [none, none, (torch.arange(max(1, size // 4)) + step) % CLASSES]
     some = (torch.arange(size) + step) % (CLASSES + 1) - 1
     return [some if method["name"] in ("uscl", "supcon") and "no label" not in case else none] * 2
@@ -363,7 +372,8 @@ def ran(case: str, seed: int, dtype):
         optimizer.step()
         if method["name"] in TARGETED:
             with torch.no_grad():
-                model.lead_target(1 - (1 - method["momentum"]) * (math.cos(math.pi * step / STEPS) + 1) / 2)
+                left = (math.cos(math.pi * step / STEPS) + 1) / 2 if method["name"] == "byol" else 1
+                model.lead_target(1 - (1 - method["momentum"]) * left)
         steps.append(
             {
                 "labels": [rows.tolist() for rows in labels],

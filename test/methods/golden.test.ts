@@ -63,6 +63,7 @@ const HEADS: Readonly<Record<string, readonly string[]>> = {
   simsiam: ['method.projection={hidden: 8, dim: 4}', 'method.predictor={hidden: 4}'],
   fixmatch: [],
   'pi-model': [],
+  'mean-teacher': [],
 };
 
 describe.each(['reference', 'onednn'] as const)('on %s', (kind) => {
