@@ -3,15 +3,16 @@
 /** Letters of a line. */
 export const LINE = 100;
 
-/** Lines of a table of two columns; rows without a text are left out, texts of `whole` rows are never broken. */
+/** Lines of a table of two columns, the first as wide as its longest key, at least 10; rows without a text are left out, texts of `whole` rows are never broken. */
 export function table(
   rows: readonly (readonly [string, string | null])[],
   whole: readonly string[] = [],
 ): string[] {
+  const column = Math.max(10, ...rows.map(([key]) => key.length + 2));
   return rows.flatMap(([key, text]) => {
     if (text === null) return [];
-    const lines = whole.includes(key) ? [text] : wrapped(text, LINE - 10);
-    return lines.map((line, i) => `${(i === 0 ? key : '').padEnd(10)}${line}`);
+    const lines = whole.includes(key) ? [text] : wrapped(text, LINE - column);
+    return lines.map((line, i) => `${(i === 0 ? key : '').padEnd(column)}${line}`);
   });
 }
 

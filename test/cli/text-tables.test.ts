@@ -4,6 +4,7 @@ import { comparePredictions } from '../../src/evaluation/comparisons/compare-pre
 import { comparisonTable } from '../../src/evaluation/comparisons/comparison-table.ts';
 import { evaluatePredictions } from '../../src/evaluation/scores/evaluate-predictions.ts';
 import { type Level, OVERALL_SCORES, type Score } from '../../src/evaluation/scores/evaluation-result.ts';
+import { table } from '../../src/cli/columns.ts';
 import type { ExternalEvaluation } from '../../src/evaluate/evaluate.ts';
 import { evaluationText } from '../../src/evaluate/table.ts';
 import { finetuneTable } from '../../src/finetune/table.ts';
@@ -21,6 +22,24 @@ const below = (text: string, start: string): string[][] => {
   expect(from, start).not.toBe(-1);
   return cells.slice(from);
 };
+
+test('of keys and texts: two columns, wide enough for every key, lines of at most 100 letters', () => {
+  const words = Array.from({ length: 40 }, () => 'word').join(' ');
+  const short = table([
+    ['what', words],
+    ['none', null],
+    ['cite', 'a paper'],
+  ]);
+  expect(short[0]).toMatch(/^what {6}word/);
+  expect(short.at(-1)).toBe('cite      a paper');
+  const long = table([
+    ['what', words],
+    ['barlow-twins', 'a method'],
+  ]);
+  expect(long.at(-1)).toBe('barlow-twins  a method');
+  expect(long[1]).toMatch(/^ {14}word/);
+  for (const line of [...short, ...long]) expect(line.length).toBeLessThanOrEqual(100);
+});
 
 describe('of a fine-tuning', () => {
   const evaluation = evaluatePredictions(makePredictions({ labelRates: [0.5, 1] }), quick);
