@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { defined } from '../../src/base/collect.ts';
 import { randomAt } from '../../src/base/random.ts';
 import { minimise } from '../../src/evaluation/probes/lbfgs.ts';
-import { curvatureOf, fitLogisticRegression, predictLogistic } from '../../src/evaluation/probes/logistic.ts';
+import { fitLogisticRegression, predictLogistic } from '../../src/evaluation/probes/logistic.ts';
 import { codeOf, golden } from './support.ts';
 
 const cases = golden(
@@ -80,18 +79,10 @@ describe('logistic regression', () => {
     const labels = Int32Array.from(common, (value) =>
       Math.max(0, Math.min(classes - 1, Math.floor(value + random.normal() + classes / 2))),
     );
-    const all = Float32Array.from(
-      { length: 2 * x.length },
-      (_, i) => x[i % x.length]! + (i < x.length ? 0 : 0.01),
-    );
-    const [plain, model] = [undefined, curvatureOf(all, dim)].map((curvature) =>
-      fitLogisticRegression(x, labels, dim, classes, { C: 100, tolerance: 1e-8, ...defined({ curvature }) }),
-    );
-    expect([plain?.converged, model?.converged]).toEqual([true, true]);
-    expect(model!.iterations).toBeLessThan(plain!.iterations / 2);
-    model!.weights.forEach((weight, i) => {
-      expect(weight).toBeCloseTo(plain!.weights[i]!, 4);
-    });
+    const model = fitLogisticRegression(x, labels, dim, classes, { C: 100 });
+    expect(model.converged).toBe(true);
+    // Without the factorised XᵀX it takes 59 and 103.
+    expect(model.iterations).toBeLessThan(40);
   });
 
   it('gives a class without rows the probability 0, and the others as if it did not exist', () => {

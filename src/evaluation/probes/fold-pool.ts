@@ -9,7 +9,7 @@ import { messageOf, UsclError } from '../../base/errors.ts';
 import { defined } from '../../base/collect.ts';
 import { fromPortable, type PortableError, startThread, toPortable } from '../../base/thread.ts';
 import { knnProbabilities } from './knn.ts';
-import { curvatureOf, fitLogisticRegression, predictLogistic } from './logistic.ts';
+import { fitLogisticRegression, predictLogistic } from './logistic.ts';
 import { takeRows } from '../features/matrix.ts';
 import type { Products } from '../features/products.ts';
 import type { ProbeSettings } from './probe-result.ts';
@@ -30,8 +30,6 @@ export interface FoldWork {
   readonly labels: readonly number[];
   readonly classes: number;
   readonly settings: ProbeSettings;
-  /** `curvatureOf` of all rows, where it is worth its making: all fits are of most of them. */
-  readonly curvature?: Float64Array;
 }
 
 export interface FoldJob {
@@ -75,8 +73,7 @@ export function readFold(work: FoldWork, job: FoldJob, reader: Reader, products?
   const test = takeRows(features, dim, testRows);
   const { C, classWeight, standardise, k, temperature, neighbours } = settings;
   if (reader === 'linear') {
-    const options = { C, classWeight, standardise, ...defined({ curvature: work.curvature }) };
-    const model = fitLogisticRegression(train, trainLabels, dim, classes, options);
+    const model = fitLogisticRegression(train, trainLabels, dim, classes, { C, classWeight, standardise });
     return predictLogistic(model, test);
   }
   const options = { k, temperature, standardise, ...(neighbours === 'clips' ? { trainClips } : {}) };
@@ -122,8 +119,6 @@ export interface FoldOptions {
   readonly onProgress: (done: number) => void;
 }
 
-/** Rows a feature from which one factorisation costs less than the iterations it saves. */
-const WORTH_A_CURVATURE = 2;
 /** Numbers that a thread has to go through to be worth its start: below, it would take longer than its work. */
 const WORTH_A_THREAD = 2_000_000;
 
@@ -132,16 +127,11 @@ const WORTH_A_THREAD = 2_000_000;
  * Errors: of the first job that has one, `PROBE_THREAD_LOST` when a thread dies; the signal's reason when aborted.
  */
 export async function predictFolds(
-  given: FoldWork,
+  work: FoldWork,
   jobs: readonly FoldJob[],
   options: FoldOptions,
 ): Promise<readonly FoldPrediction[]> {
   const { signal, onProgress } = options;
-  const { features, dim, settings } = given;
-  const work =
-    features.length < WORTH_A_CURVATURE * dim ** 2
-      ? given
-      : { ...given, curvature: curvatureOf(features, dim, settings.standardise) };
   const worth = Math.floor((jobs.length * work.features.length) / WORTH_A_THREAD);
   const threads = Math.min(options.threads, jobs.length, worth);
   if (threads > 1) return await inThreads(work, jobs, { ...options, threads });

@@ -9,7 +9,7 @@
  */
 import { dataError, usageError } from '../../base/errors.ts';
 import { minimise, type Objective } from './lbfgs.ts';
-import { columnStatistics, factorise, gram, solve, standardise } from '../features/matrix.ts';
+import { columnStatistics, factorise, gram, solve, standardise, takeRows } from '../features/matrix.ts';
 import type { ColumnStatistics } from '../features/matrix.ts';
 import type { ProbeSettings } from './probe-result.ts';
 
@@ -17,11 +17,6 @@ import type { ProbeSettings } from './probe-result.ts';
 export interface LogisticOptions extends Partial<Pick<ProbeSettings, 'C' | 'classWeight' | 'standardise'>> {
   /** Largest gradient entry of the objective above at which to stop. Default 1e-6. */
   readonly tolerance?: number;
-  /**
-   * `curvatureOf` of rows that these are of, or are most of: it shortens the way to the minimum and does not move it.
-   * Default: none.
-   */
-  readonly curvature?: Float64Array;
 }
 
 /** As the reference protocol. */
@@ -51,7 +46,7 @@ export function fitLogisticRegression(
   classes: number,
   options: LogisticOptions = {},
 ): LogisticModel {
-  const { C = 1, classWeight = 'none', tolerance = 1e-6, curvature } = options;
+  const { C = 1, classWeight = 'none', tolerance = 1e-6 } = options;
   if (!(C > 0 && Number.isFinite(C))) {
     throw usageError(
       'PROBE_OPTION',
@@ -92,7 +87,9 @@ export function fitLogisticRegression(
     {
       tolerance,
       maxIterations: MOST_ITERATIONS,
-      ...(curvature === undefined ? {} : { precondition: inverse(curvature, dim, outputs, penalty) }),
+      ...(rows < WORTH_PRECONDITIONING * dim
+        ? {}
+        : { precondition: inverseCurvature(standardised, dim, outputs, penalty) }),
     },
   );
   return {
@@ -102,32 +99,35 @@ export function fitLogisticRegression(
   };
 }
 
-/**
- * XᵀX / rows [dim, dim] of features [rows, dim], standardised unless told otherwise; the lower triangle. No label enters
- * it.
- */
-export function curvatureOf(features: Float32Array, dim: number, standardised = true): Float64Array {
-  const x = standardised ? standardise(features, dim, columnStatistics(features, dim)) : features;
-  return gram(x, dim).map((sum) => (sum * dim) / x.length);
-}
+/** Rows a column from which one factorisation costs less than the hundreds of iterations it saves. */
+const WORTH_PRECONDITIONING = 2;
 
 /**
  * Multiplication by the inverse of the Hessian that the objective would have if every row were undecided: per output,
- * p(1 − p)·curvature + penalty, p = 1 / classes; and of the intercepts alone.
+ * p(1 − p)·XᵀX / rows + penalty, p = 1 / classes; and of the intercepts alone. Of many rows some, evenly spaced, stand for all:
+ * it shortens the way to the minimum and does not move it.
  */
-function inverse(
-  curvature: Float64Array,
+function inverseCurvature(
+  x: Float32Array,
   dim: number,
   outputs: number,
   penalty: number,
 ): (vector: Float64Array) => void {
   const p = 1 / Math.max(2, outputs);
   const spread = p * (1 - p);
-  const factor = curvature.map((entry) => spread * entry);
-  for (let d = 0; d < dim; d++) factor[d * (dim + 1)]! += penalty;
-  factorise(factor, dim);
+  const all = x.length / dim;
+  const taken = Math.min(all, WORTH_PRECONDITIONING * dim);
+  const chosen = takeRows(
+    x,
+    dim,
+    Array.from({ length: taken }, (_, i) => Math.floor((i * all) / taken)),
+  );
+  const curvature = gram(chosen, dim);
+  for (let i = 0; i < curvature.length; i++) curvature[i]! *= spread / taken;
+  for (let d = 0; d < dim; d++) curvature[d * (dim + 1)]! += penalty;
+  factorise(curvature, dim);
   return (vector) => {
-    for (let c = 0; c < outputs; c++) solve(factor, dim, vector.subarray(c * dim, (c + 1) * dim));
+    for (let c = 0; c < outputs; c++) solve(curvature, dim, vector.subarray(c * dim, (c + 1) * dim));
     for (let c = outputs * dim; c < vector.length; c++) vector[c]! /= spread;
   };
 }
