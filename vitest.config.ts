@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 /** Everything that must be quick; long checks live in `vitest.slow.config.ts`. */
 export default defineConfig({
   test: {
+    setupFiles: ['test/processor.ts'],
     include: ['test/**/*.test.ts'],
     exclude: ['test/slow/**'],
     pool: 'forks',
