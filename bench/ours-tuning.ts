@@ -61,7 +61,7 @@ function workOf(asked: string): { readonly step: () => unknown; readonly owner: 
   const { size, channels } = view;
   const settings = resolveFinetune({
     overrides: {
-      ...{ layers: asked, batch: images, precision },
+      ...{ layers: asked, batch: { size: images }, precision },
       ...{ model: { backbone, width, normMomentum }, view: { size, channels } },
     },
   });

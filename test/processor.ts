@@ -5,7 +5,7 @@
 import { cpus } from 'node:os';
 import { readFileSync } from 'node:fs';
 import { beforeEach, type TestContext, vi } from 'vitest';
-import type * as Plan from '../src/engine/onednn/plan.ts';
+import type * as Choice from '../src/engine/onednn/precision.ts';
 
 /** Linux says what a processor has; elsewhere the library is asked by the tests themselves. */
 const flags = process.platform === 'linux' ? readFileSync('/proc/cpuinfo', 'utf8') : '';
@@ -15,12 +15,12 @@ if (flags !== '' && !/\bavx512bw\b/.test(flags)) {
   beforeEach((context) => {
     running = context;
   });
-  vi.doMock('../src/engine/onednn/plan.ts', async (original) => {
-    const real = await original<typeof Plan>();
-    const compileOneDnn: typeof real.compileOneDnn = (context, network, parameters, options, profile) => {
-      if (options.precision === 'bf16') running?.skip(`${cpus()[0]?.model ?? 'this processor'} has no bf16`);
-      return real.compileOneDnn(context, network, parameters, options, profile);
+  vi.doMock('../src/engine/onednn/precision.ts', async (original) => {
+    const real = await original<typeof Choice>();
+    const requirePrecision: typeof real.requirePrecision = (context, precision) => {
+      if (precision === 'bf16') running?.skip(`${cpus()[0]?.model ?? 'this processor'} has no bf16`);
+      real.requirePrecision(context, precision);
     };
-    return { ...real, compileOneDnn };
+    return { ...real, requirePrecision };
   });
 }

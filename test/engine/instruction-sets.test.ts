@@ -39,6 +39,15 @@ interface Sweep {
   }[];
 }
 
+/** The output of a script in a process whose oneDNN uses no instructions beyond the limit. */
+function runUpTo(limit: string, script: string): { readonly stdout: string; readonly stderr: string } {
+  return spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+    cwd: root,
+    env: { ...process.env, ONEDNN_MAX_CPU_ISA: limit },
+    encoding: 'utf8',
+  });
+}
+
 describe.each([
   ['SSE41', 'sse4.1'],
   ['AVX', 'avx'],
@@ -47,11 +56,7 @@ describe.each([
   ['ALL', undefined],
 ])('with instructions up to %s', (limit, name) => {
   it('every layer is right at every kind of width, in a kernel of its own', () => {
-    const { stdout, stderr } = spawnSync(
-      process.execPath,
-      ['--import', 'tsx', '--input-type=module', '-e', SWEEP],
-      { cwd: root, env: { ...process.env, ONEDNN_MAX_CPU_ISA: limit }, encoding: 'utf8' },
-    );
+    const { stdout, stderr } = runUpTo(limit, SWEEP);
     expect(stderr).toBe('');
     const { instructionSet, found } = JSON.parse(stdout) as Sweep;
     // A processor may have less than is allowed, never more.
@@ -66,4 +71,24 @@ describe.each([
       expect(parameters, label).toBeLessThan(width < 3 ? 10 * gradient : gradient);
     }
   });
+});
+
+const TRY_BF16 = `import { openBackend } from './src/engine/open.ts';
+import { oddNetwork } from './test/engine/helpers.ts';
+const backend = openBackend({ kind: 'onednn', threads: 1 });
+const network = oddNetwork(8);
+const parameters = backend.createParameters(network);
+try {
+  backend.compile(network, parameters, { batch: 2, mode: 'train', precision: 'bf16' });
+} catch ({ kind, code, message, remedy }) {
+  console.log(JSON.stringify({ kind, code, message, remedy }));
+}`;
+
+it('without AVX-512, bf16 is refused with the way out', () => {
+  const { stdout, stderr } = runUpTo('AVX2', TRY_BF16);
+  expect(stderr).toBe('');
+  const { kind, code, message, remedy } = JSON.parse(stdout) as Readonly<Record<string, string>>;
+  expect([kind, code]).toEqual(['resource', 'PRECISION']);
+  expect(message).toMatch(/f32 only: oneDNN 2\..* needs AVX-512 for bf16, and finds avx2\.$/);
+  expect(remedy).toContain('--set precision=f32');
 });

@@ -7,7 +7,7 @@ import { loadLibrary } from './native/library.ts';
 import { allocateBlock, floatView } from './native/memory.ts';
 import { createNativeParameters, type NativeParameters } from './native/parameters.ts';
 import { compileOneDnn } from './plan.ts';
-import { fastPrecisions } from './precision.ts';
+import { fastPrecisions, requirePrecision } from './precision.ts';
 import { VectorUpdates } from './updates.ts';
 
 export function openOneDnn(threads: number | undefined, profile: boolean): Backend {
@@ -31,6 +31,7 @@ export function openOneDnn(threads: number | undefined, profile: boolean): Backe
     compile(network: Network, parameters: Parameters, options: PlanOptions) {
       const native = mine.get(parameters);
       if (native === undefined) throw new TypeError('these parameters belong to another backend');
+      requirePrecision(context, options.precision);
       return compileOneDnn(context, network, native, options, profile);
     },
     allocate(length: number): Vector {

@@ -2,6 +2,7 @@
  * Which precision is faster on this processor, measured and not read from its name: some processors with bf16
  * instructions run convolutions faster in f32 (Intel without AMX by half), others take half the time in bf16.
  */
+import { UsclError } from '../../base/errors.ts';
 import { Resources } from '../../base/resources.ts';
 import type { Precision } from '../core/backend.ts';
 import { INPUT, type Network } from '../core/network.ts';
@@ -39,6 +40,18 @@ export function fastPrecisions(context: Context): readonly Precision[] {
   if (!/bf16|amx/.test(instructionSet)) return ['f32'];
   measured ??= inOrder(secondsOf(context, 'bf16', 'f32'));
   return measured;
+}
+
+/** Throws `PRECISION` for bf16 where oneDNN does not even emulate it: below AVX-512. */
+export function requirePrecision({ library }: Context, precision: Precision): void {
+  if (precision !== 'bf16' || /avx512_core|amx/.test(library.instructionSet)) return;
+  throw new UsclError({
+    kind: 'resource',
+    code: 'PRECISION',
+    message: `This processor computes in f32 only: oneDNN ${library.version} needs AVX-512 for bf16, and finds ${library.instructionSet}.`,
+    where: 'precision bf16',
+    remedy: 'Choose precision=f32 (a run: --set precision=f32; other commands: --precision f32) or a processor with AVX-512.',
+  });
 }
 
 /** The order of both precisions where bf16 takes `ratio` times as long as f32. */
