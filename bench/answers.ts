@@ -5,7 +5,7 @@ export function say(message: unknown): void {
   process.stdout.write(`${JSON.stringify(message)}\n`);
 }
 
-/** Answers `step N` with the seconds of N steps and what each of them returned, until `quit`. */
+/** Answers `step N` with the seconds of N steps and what those returned that returned something, until `quit`. */
 export async function answerSteps(step: () => unknown): Promise<void> {
   for await (const line of createInterface({ input: process.stdin })) {
     const [command, count] = line.split(' ');
@@ -17,7 +17,8 @@ export async function answerSteps(step: () => unknown): Promise<void> {
       parts.push(await step());
       seconds.push((performance.now() - start) / 1000);
     }
+    const returned = parts.filter((part) => part !== undefined);
     // Node counts kilobytes here.
-    say({ seconds, parts, peakBytes: process.resourceUsage().maxRSS * 1024 });
+    say({ seconds, ...(returned.length === 0 ? {} : { parts: returned }), peakBytes: process.resourceUsage().maxRSS * 1024 });
   }
 }

@@ -26,4 +26,8 @@ test.each([
     .map((line): Readonly<Record<string, unknown>> => JSON.parse(line) as Record<string, unknown>);
   expect(about).toMatchObject({ program: 'uscl', size: 32 });
   expect(answer?.['seconds']).toHaveLength(1);
+  // Only a pretraining step has parts that are told apart.
+  expect(answer?.['parts']).toEqual(
+    file === 'ours.ts' ? [expect.objectContaining({ forward: expect.any(Number) as number })] : undefined,
+  );
 });
