@@ -19,6 +19,10 @@ export async function answerSteps(step: () => unknown): Promise<void> {
     }
     const returned = parts.filter((part) => part !== undefined);
     // Node counts kilobytes here.
-    say({ seconds, ...(returned.length === 0 ? {} : { parts: returned }), peakBytes: process.resourceUsage().maxRSS * 1024 });
+    say({
+      seconds,
+      ...(returned.length === 0 ? {} : { parts: returned }),
+      peakBytes: process.resourceUsage().maxRSS * 1024,
+    });
   }
 }

@@ -50,7 +50,8 @@ export function requirePrecision({ library }: Context, precision: Precision): vo
     code: 'PRECISION',
     message: `This processor computes in f32 only: oneDNN ${library.version} needs AVX-512 for bf16, and finds ${library.instructionSet}.`,
     where: 'precision bf16',
-    remedy: 'Choose precision=f32 (a run: --set precision=f32; other commands: --precision f32) or a processor with AVX-512.',
+    remedy:
+      'Choose precision=f32 (a run: --set precision=f32; other commands: --precision f32) or a processor with AVX-512.',
   });
 }
 

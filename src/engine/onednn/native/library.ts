@@ -8,6 +8,13 @@ import { availableParallelism } from 'node:os';
 import { messageOf, UsclError } from '../../../base/errors.ts';
 import { CPU_ISA } from './constants.ts';
 import { NULL, systemLibrary, type Address } from './memory.ts';
+import {
+  allowedProcessors,
+  askForProcessors,
+  boundProcessors,
+  freeProcessors,
+  type Processors,
+} from './processors.ts';
 
 // P = uintptr_t. One line a function: C name, result, parameters. Operations take the place of their descriptor first, then
 // propagation, algorithm, layouts (source, weights, bias, destination; of gradients where it goes back) and windows.
@@ -78,6 +85,7 @@ export interface Library {
   readonly version: string;
   readonly instructionSet: string;
   readonly threads: number;
+  readonly processors: Processors;
 }
 
 /** oneDNN 2.x as Debian 12 and Ubuntu 22.04 ship it; the variable `USCL_DNNL` names another file. */
@@ -101,8 +109,11 @@ export function loadLibrary(threads?: number): Library {
   }
   const count = threads ?? availableParallelism();
   setOpenMp(count);
+  const asked = askForProcessors(count);
+  const allowed = asked ? allowedProcessors() : null;
   const path = pinLibrary();
   const native = koffi.load(path);
+  const processors = allowed === null ? freeProcessors() : boundProcessors(native, allowed, count);
   const version = readVersion(native, path);
   const isa = (native.func('int dnnl_get_effective_cpu_isa()') as () => number)();
   loaded = {
@@ -111,6 +122,7 @@ export function loadLibrary(threads?: number): Library {
     version,
     instructionSet: CPU_ISA[isa] ?? `unknown (0x${isa.toString(16)})`,
     threads: count,
+    processors,
   };
   // Plans own their primitives; a cache beside them would only keep dead ones alive.
   check(loaded.functions.setPrimitiveCacheCapacity(0), 'dnnl_set_primitive_cache_capacity');

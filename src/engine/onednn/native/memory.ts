@@ -3,7 +3,7 @@
  * plain numbers (user space fits 48 bits). Everything allocated here is freed by its owner's dispose; using a view
  * after that is a defect, so owners keep their views private or live as long as their users.
  */
-import koffi from 'koffi';
+import koffi, { type LibraryHandle } from 'koffi';
 import { UsclError } from '../../../base/errors.ts';
 
 /** A native address. Branded, so that no other number is taken for one. */
@@ -16,6 +16,9 @@ interface LibC {
   readonly free: (address: Address) => void;
   readonly madvise: (address: Address, bytes: number, advice: number) => number;
   readonly dlopen: (path: string, flags: number) => Address;
+  /** Linux; of a thread, 0 for the calling one. */
+  readonly schedSetAffinity: (thread: number, bytes: number, mask: Address) => number;
+  readonly schedGetAffinity: (thread: number, bytes: number, mask: Address) => number;
 }
 
 let libc: LibC | undefined;
@@ -31,9 +34,19 @@ export function systemLibrary(): LibC {
       free: self.func('void free(uintptr_t address)') as LibC['free'],
       madvise: self.func('int madvise(uintptr_t address, size_t bytes, int advice)') as LibC['madvise'],
       dlopen: self.func('uintptr_t dlopen(const char *path, int flags)') as LibC['dlopen'],
+      ...affinityOf(self),
     };
   }
   return libc;
+}
+
+function affinityOf(self: LibraryHandle): Pick<LibC, 'schedSetAffinity' | 'schedGetAffinity'> {
+  if (process.platform !== 'linux') return { schedSetAffinity: () => -1, schedGetAffinity: () => -1 };
+  const parameters = '(int thread, size_t bytes, uintptr_t mask)';
+  return {
+    schedSetAffinity: self.func(`int sched_setaffinity${parameters}`) as LibC['schedSetAffinity'],
+    schedGetAffinity: self.func(`int sched_getaffinity${parameters}`) as LibC['schedGetAffinity'],
+  };
 }
 
 /** A block of native memory. */

@@ -9,6 +9,7 @@ import type { Primitive, PrimitiveOptions } from './context.ts';
 import { check, type Functions } from './library.ts';
 import { byteView, floatView, offsetAddress, type Address } from './memory.ts';
 import { place } from './placement.ts';
+import type { Processors } from './processors.ts';
 
 /** Bytes that tensors live in: planned (address unknown until `finish`) or fixed. */
 export interface Storage {
@@ -162,6 +163,7 @@ export class Recorder {
       this.#commands.map((command) => this.#bind(command)),
       arena.bytes,
       profile,
+      this.#context.library.processors,
     );
   }
 
@@ -217,15 +219,26 @@ export class Executable {
   readonly bytes: number;
   readonly #steps: readonly Step[];
   readonly #profile: boolean;
+  readonly #processors: Processors;
 
-  constructor(steps: readonly Step[], bytes: number, profile: boolean) {
+  constructor(steps: readonly Step[], bytes: number, profile: boolean, processors: Processors) {
     this.#steps = steps;
     this.bytes = bytes;
     this.#profile = profile;
+    this.#processors = processors;
   }
 
   /** Runs commands [start, end). */
   run(start: number, end: number): void {
+    this.#processors.bind();
+    try {
+      this.#runAll(start, end);
+    } finally {
+      this.#processors.release();
+    }
+  }
+
+  #runAll(start: number, end: number): void {
     for (let i = start; i < end; i++) {
       const step = this.#steps[i]!;
       if (this.#profile) {

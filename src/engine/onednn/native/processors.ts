@@ -1,0 +1,89 @@
+/**
+ * A processor for each thread of the kernels, where there are as many threads as processors. Beside another busy process
+ * a thread that sleeps between kernels otherwise wakes on the processor that is taken, and every kernel waits there for up to
+ * a time slice: a step then keeps a quarter of its speed, where it could keep half (docs/engine.md, "Other busy processes").
+ *
+ * OpenMP binds its own threads. The thread of the program is bound only while kernels run: what it starts in between (loaders,
+ * ffmpeg) may use every processor. Linux alone; elsewhere, and where the user binds threads, nothing is done.
+ */
+import { availableParallelism } from 'node:os';
+import type { LibraryHandle } from 'koffi';
+import { allocateBlock, byteView, systemLibrary, type Block } from './memory.ts';
+
+/** Holds the calling thread on its processor while work runs. */
+export interface Processors {
+  bind(): void;
+  release(): void;
+}
+
+const NOWHERE: Processors = { bind: () => undefined, release: () => undefined };
+
+/** Bits of a mask: more than any machine has. */
+const MASK_BYTES = 1024;
+
+/** What a user may have said of the threads' places. */
+const CHOSEN = ['OMP_PROC_BIND', 'OMP_PLACES', 'GOMP_CPU_AFFINITY', 'KMP_AFFINITY'] as const;
+
+/** Asks OpenMP to bind its threads; it reads this once, when its library loads. Returns whether it was asked. */
+export function askForProcessors(threads: number): boolean {
+  const isOurs = CHOSEN.every((name) => process.env[name] === undefined);
+  if (process.platform !== 'linux' || !isOurs || threads < 2 || threads !== availableParallelism())
+    return false;
+  process.env['OMP_PROC_BIND'] = 'true';
+  return true;
+}
+
+/**
+ * The processors of a program whose OpenMP was asked to bind its threads; `allowed` are those that it had before. An OpenMP
+ * that was loaded earlier has not heard, and then nothing is bound.
+ */
+export function boundProcessors(library: LibraryHandle, allowed: Block, threads: number): Processors {
+  const { schedSetAffinity } = systemLibrary();
+  // It was read; a program that this one starts has threads of its own.
+  delete process.env['OMP_PROC_BIND'];
+  const release = (): void => {
+    schedSetAffinity(0, MASK_BYTES, allowed.address);
+  };
+  // Loading it has bound this thread.
+  release();
+  if (!isBound(library, threads)) return NOWHERE;
+  const first = allocateBlock(MASK_BYTES);
+  firstOf(byteView(allowed.address, MASK_BYTES), byteView(first.address, MASK_BYTES));
+  return {
+    bind: () => {
+      schedSetAffinity(0, MASK_BYTES, first.address);
+    },
+    release,
+  };
+}
+
+/** The processors that this thread may use, as the system's mask. */
+export function allowedProcessors(): Block {
+  const mask = allocateBlock(MASK_BYTES);
+  byteView(mask.address, MASK_BYTES).fill(0);
+  systemLibrary().schedGetAffinity(0, MASK_BYTES, mask.address);
+  return mask;
+}
+
+/** Nothing is bound. */
+export function freeProcessors(): Processors {
+  return NOWHERE;
+}
+
+function isBound(library: LibraryHandle, threads: number): boolean {
+  try {
+    const binding = library.func('int omp_get_proc_bind()') as () => number;
+    const places = library.func('int omp_get_num_places()') as () => number;
+    return binding() !== 0 && places() === threads;
+  } catch {
+    // A oneDNN that was built with other threads than OpenMP's.
+    return false;
+  }
+}
+
+/** Copies the lowest bit of a mask: the place of OpenMP's first thread. */
+function firstOf(from: Uint8Array, to: Uint8Array): void {
+  to.fill(0);
+  const at = from.findIndex((byte) => byte !== 0);
+  if (at !== -1) to[at] = from[at]! & -from[at]!;
+}
