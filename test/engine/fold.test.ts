@@ -5,10 +5,10 @@ import { INPUT, type Network, type Node } from '../../src/engine/core/network.ts
 import { openBackend } from '../../src/engine/open.ts';
 import { resnet } from '../../src/models/resnet.ts';
 import {
+  drawnParameters,
   everyNode,
   fillNormal,
   fillParameters,
-  fillStatistics,
   networkOf,
   relativeError,
   vectorNorms,
@@ -96,9 +96,7 @@ function infer(
 ): { readonly outputs: Map<string, Float32Array>; readonly taps: Map<string, Float32Array> } {
   const { taps = [], precision = 'f32' } = options;
   using backend = openBackend(kind === 'onednn' ? { kind, threads: 1 } : { kind });
-  using parameters = backend.createParameters(network);
-  fillParameters(parameters, 1);
-  fillStatistics(parameters);
+  using parameters = drawnParameters(backend, network);
   using plan = backend.compile(network, parameters, { batch: 3, mode: 'infer', ...options, precision });
   fillNormal(plan.input, 9, 'images');
   // The second pass would show what the first has left behind.

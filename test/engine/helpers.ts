@@ -152,6 +152,14 @@ export function fillStatistics(parameters: Parameters): void {
   }
 }
 
+/** Parameters of a network, and running statistics as after training. */
+export function drawnParameters(backend: Backend, network: Network): Parameters {
+  const parameters = backend.createParameters(network);
+  fillParameters(parameters, 1);
+  fillStatistics(parameters);
+  return parameters;
+}
+
 /** A parameter's or a statistic's part of the flat vector that holds it. */
 export function part(parameters: Parameters, data: Float32Array, name: string): Float32Array {
   const { offset, length } = [...parameters.specs, ...parameters.statisticSpecs].find(

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { INPUT } from '../../src/engine/core/network.ts';
-import { fillNormal, fillParameters, fillStatistics, norm, part, relativeError } from './helpers.ts';
-import { BATCHES, headNetwork, KINDS, open, PRECISIONS, WIDTHS } from './vectors.ts';
+import { drawnParameters, fillNormal, norm, part, relativeError } from './helpers.ts';
+import { BATCHES, headNetwork, KINDS, open, passedThrough, PRECISIONS, WIDTHS } from './vectors.ts';
 
 /*
  * A head as self-supervised methods have them (linear, norm with ReLU, linear, norm) beside the same head written out
@@ -55,27 +55,15 @@ describe.each(KINDS)('a head with norms equals finite differences in f64 (%s)', 
           // Large: a norm right before a norm of few features leaves the gradient to it.
           const epsilon = 0.1;
           const network = headNetwork(width, epsilon);
-          using parameters = backend.createParameters(network);
-          fillParameters(parameters, 1);
-          fillStatistics(parameters);
+          using parameters = drawnParameters(backend, network);
           const statistics = new Map(
             parameters.statisticSpecs.map(({ name }) => [
               name,
               Float64Array.from(part(parameters, parameters.statistics, name)),
             ]),
           );
-          using plan = backend.compile(network, parameters, {
-            batch,
-            precision,
-            normGroups,
-            mode: 'train',
-            taps: [INPUT],
-            frozenNorms: () => frozen,
-          });
-          fillNormal(plan.input, width, 'vectors');
-          plan.forward();
-          fillNormal(plan.outputGradient('bNorm'), width, 'gradient');
-          plan.backward();
+          const options = { batch, precision, normGroups, frozenNorms: () => frozen };
+          using plan = passedThrough(backend, network, parameters, options, { seed: width });
           const label = `width ${width}, batch ${batch} in ${normGroups}, ${precision}`;
 
           const point = new Map([
@@ -132,9 +120,7 @@ describe.each(KINDS)('a head with norms equals finite differences in f64 (%s)', 
     for (const width of WIDTHS)
       for (const batch of [1, 2, 7]) {
         const network = headNetwork(width, 1e-5);
-        using parameters = backend.createParameters(network);
-        fillParameters(parameters, 1);
-        fillStatistics(parameters);
+        using parameters = drawnParameters(backend, network);
         const before = parameters.statistics.slice();
         const exact = (data: Float32Array) => (name: string) =>
           [name, Float64Array.from(part(parameters, data, name))] as const;

@@ -2,8 +2,18 @@ import { describe, expect, it } from 'vitest';
 import type { Backend, PlanOptions } from '../../src/engine/core/backend.ts';
 import { cutNetwork } from '../../src/engine/core/cut.ts';
 import { INPUT, type Network } from '../../src/engine/core/network.ts';
-import { fillNormal, fillParameters, fillStatistics, part, relativeError, vectorNorms } from './helpers.ts';
-import { BATCHES, headNetwork, KINDS, MOMENTUM, normNode, open, PRECISIONS, WIDTHS } from './vectors.ts';
+import { drawnParameters, fillNormal, part, relativeError, vectorNorms } from './helpers.ts';
+import {
+  BATCHES,
+  headNetwork,
+  KINDS,
+  MOMENTUM,
+  normNode,
+  open,
+  passedThrough,
+  PRECISIONS,
+  WIDTHS,
+} from './vectors.ts';
 
 /*
  * A norm of vectors beside its definition: the norm and its Jacobian written out in f64. Vectors are f32 in both
@@ -76,22 +86,10 @@ describe.each(KINDS)('a norm of vectors equals its definition (%s)', (kind) => {
       nodes: [normNode('n', INPUT, relu, epsilon)],
       outputs: ['n'],
     };
-    using parameters = backend.createParameters(network);
-    fillParameters(parameters, 1);
-    fillStatistics(parameters);
+    using parameters = drawnParameters(backend, network);
     const before = parameters.statistics.slice();
-    using plan = backend.compile(network, parameters, {
-      batch,
-      precision,
-      normGroups,
-      mode: 'train',
-      taps: [INPUT],
-      frozenNorms: () => frozen,
-    });
-    fillNormal(plan.input, width, 'vectors', 1.5);
-    plan.forward();
-    fillNormal(plan.outputGradient('n'), width, 'gradient');
-    plan.backward();
+    const passed = { batch, precision, normGroups, frozenNorms: () => frozen };
+    using plan = passedThrough(backend, network, parameters, passed, { seed: width, spread: 1.5 });
 
     const output = new Float32Array(batch * width);
     const gradient = new Float32Array(batch * width);
@@ -167,9 +165,7 @@ describe.each(KINDS)('networks with norms of vectors (%s)', (kind) => {
           const network = vectorNorms(width);
           const { above, below } = cutNetwork(network, at);
           using backend = open(kind);
-          using parameters = backend.createParameters(network);
-          fillParameters(parameters, 1);
-          fillStatistics(parameters);
+          using parameters = drawnParameters(backend, network);
           const start = parameters.statistics.slice();
           const options = { batch: 6, precision, normGroups: 2 } as const;
           using infer = backend.compile(network, parameters, { ...options, mode: 'infer', taps: [at] });

@@ -1,7 +1,8 @@
 /** What the tests of batch norms of vectors share: batches, a norm, a head with norms. */
-import type { Backend, Precision } from '../../src/engine/core/backend.ts';
+import type { Backend, Parameters, Plan, PlanOptions, Precision } from '../../src/engine/core/backend.ts';
 import { INPUT, type Network, type Node } from '../../src/engine/core/network.ts';
 import { openBackend } from '../../src/engine/open.ts';
+import { fillNormal } from './helpers.ts';
 
 export const KINDS = ['reference', 'onednn'] as const;
 export const PRECISIONS: readonly Precision[] = ['f32', 'bf16'];
@@ -39,4 +40,20 @@ export function headNetwork(width: number, epsilon: number): Network {
     ],
     outputs: ['bNorm'],
   };
+}
+
+/** A plan in training that vectors of this spread have gone through, and a gradient of its output back. */
+export function passedThrough(
+  backend: Backend,
+  network: Network,
+  parameters: Parameters,
+  options: Pick<PlanOptions, 'batch' | 'precision' | 'normGroups' | 'frozenNorms'>,
+  { seed, spread = 1 }: { readonly seed: number; readonly spread?: number },
+): Plan {
+  const plan = backend.compile(network, parameters, { ...options, mode: 'train', taps: [INPUT] });
+  fillNormal(plan.input, seed, 'vectors', spread);
+  plan.forward();
+  for (const name of network.outputs) fillNormal(plan.outputGradient(name), seed, 'gradient');
+  plan.backward();
+  return plan;
 }

@@ -1,27 +1,11 @@
 /** What a page says of heat and of the map of clips: how they were made, what they show, and what nobody knows. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import type { Explanation } from '../../src/evaluation/explanations/explanation.ts';
-import { writeReport } from '../../src/report/report.ts';
-import {
-  changedRun,
-  CLASSES,
-  fixtureDataset,
-  fixtureFinetune,
-  fixturePretrain,
-  scratchFolder,
-} from './fixture.ts';
+import { CLASSES, fixtureDataset, fixtureFinetune, fixturePretrain } from './fixture.ts';
 import { factsOf, said, tableOf, words } from './page.ts';
+import { runsAndPages } from './pages.ts';
 
-const scratch = scratchFolder();
-const at = (name: string): string => join(scratch, name);
-let pages = 0;
-async function page(run: string): Promise<string> {
-  const out = at(`page-${++pages}.html`);
-  await writeReport([at(run)], out);
-  return readFileSync(out, 'utf8');
-}
+const { at, page, changed } = runsAndPages();
 
 beforeAll(async () => {
   await fixtureDataset(at('data'));
@@ -31,11 +15,11 @@ beforeAll(async () => {
 
 /** The page of a run whose explanation is another. */
 function explained(change: (explanation: Explanation) => Explanation): Promise<string> {
-  const name = `changed-${++pages}`;
-  changedRun(at('tuned'), at(name), {
-    'explain/explain.json': (text) => JSON.stringify(change(JSON.parse(text) as Explanation)),
-  });
-  return page(name);
+  return page(
+    changed('tuned', {
+      'explain/explain.json': (text) => JSON.stringify(change(JSON.parse(text) as Explanation)),
+    }),
+  );
 }
 
 test('the map is told with how it was made and what near clips share', async () => {

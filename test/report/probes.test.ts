@@ -1,22 +1,13 @@
 /** What a page says of probes of a pretraining: every number beside random weights, and what may be thought of it. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { compareProbes, probe } from '../../src/evaluation/probes/probe.ts';
 import { keepProbe, type RunProbe } from '../../src/probe/probe-run.ts';
-import { writeReport } from '../../src/report/report.ts';
 import { makeData } from '../evaluation/support.ts';
-import { changedRun, fixtureDataset, fixturePretrain, scratchFolder } from './fixture.ts';
+import { fixtureDataset, fixturePretrain } from './fixture.ts';
 import { said, tableOf, words } from './page.ts';
+import { runsAndPages } from './pages.ts';
 
-const scratch = scratchFolder();
-const at = (name: string): string => join(scratch, name);
-let pages = 0;
-async function page(run: string): Promise<string> {
-  const out = at(`page-${++pages}.html`);
-  await writeReport([at(run)], out);
-  return readFileSync(out, 'utf8');
-}
+const { at, page, changed } = runsAndPages();
 const mean = (values: readonly number[]): number => values.reduce((sum, x) => sum + x, 0) / values.length;
 
 let kept: RunProbe;
@@ -41,8 +32,7 @@ beforeAll(async () => {
 });
 
 async function probed(change: Partial<RunProbe>): Promise<string> {
-  const run = `probed-${++pages}`;
-  changedRun(at('pretrained'), at(run), {});
+  const run = changed('pretrained', {});
   keepProbe(at(run), { ...kept, ...change });
   return await page(run);
 }

@@ -8,10 +8,10 @@ import { comparePredictions } from '../../src/evaluation/comparisons/compare-pre
 import { readPredictions } from '../../src/evaluation/scores/predictions.ts';
 import { interval, percent, score, signed } from '../../src/report/numbers.ts';
 import { type ReportOptions, writeReport } from '../../src/report/report.ts';
-import { fixtureDataset, fixtureFinetune, fixturePretrain, HOSTILE, scratchFolder } from './fixture.ts';
+import { fixtureDataset, fixtureFinetune, fixturePretrain, HOSTILE } from './fixture.ts';
+import { runsAndPages } from './pages.ts';
 
-const scratch = scratchFolder();
-const at = (name: string): string => join(scratch, name);
+const { at, page } = runsAndPages();
 
 beforeAll(async () => {
   await fixtureDataset(at('data'));
@@ -20,14 +20,6 @@ beforeAll(async () => {
   await fixtureFinetune(at('legacy'), at('data'), { protocol: 'legacy', seeds: 1, labelRates: [1] });
   fixturePretrain(at('pretrained'), at('data'));
 });
-
-let pages = 0;
-async function page(runs: readonly string[], options: ReportOptions = {}): Promise<string> {
-  pages += 1;
-  const out = at(`page-${pages}.html`);
-  await writeReport(runs.map(at), out, options);
-  return readFileSync(out, 'utf8');
-}
 
 /** The words of a page, as a reader sees them. */
 function words(text: string): string {
@@ -111,7 +103,7 @@ describe('the page of a fine-tuning run', () => {
     const addresses = [...text.matchAll(/\s(?:src|href)="([^"]{0,12})/g)].map(([, address = '']) => address);
     expect(addresses.length).toBeGreaterThan(20);
     for (const address of addresses) expect(address).toMatch(/^(#|data:image\/)/);
-    expect(text).not.toContain(scratch);
+    expect(text).not.toContain(at(''));
   });
 
   test('has words for every picture and numbers behind every chart', async () => {

@@ -3,34 +3,14 @@
  * tables, with numbers computed from the run's own files.
  */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { evaluationSchema, type Score } from '../../src/evaluation/scores/evaluation-result.ts';
 import { readPredictions } from '../../src/evaluation/scores/predictions.ts';
-import { type ReportOptions, writeReport } from '../../src/report/report.ts';
-import {
-  changedRun,
-  CLASSES,
-  fixtureDataset,
-  fixtureFinetune,
-  fixturePretrain,
-  scratchFolder,
-} from './fixture.ts';
+import { CLASSES, fixtureDataset, fixtureFinetune, fixturePretrain } from './fixture.ts';
 import { factsOf, said, tableOf, tables, words } from './page.ts';
+import { runsAndPages } from './pages.ts';
 
-const scratch = scratchFolder();
-const at = (name: string): string => join(scratch, name);
-let pages = 0;
-async function page(runs: string | readonly string[], options: ReportOptions = {}): Promise<string> {
-  const out = at(`page-${++pages}.html`);
-  await writeReport([runs].flat().map(at), out, options);
-  return readFileSync(out, 'utf8');
-}
-function changed(run: string, files: Parameters<typeof changedRun>[2]): string {
-  const name = `changed-${++pages}`;
-  changedRun(at(run), at(name), files);
-  return name;
-}
+const { at, page, changed } = runsAndPages();
 const mean = (values: readonly number[]): number => values.reduce((sum, x) => sum + x, 0) / values.length;
 const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
 

@@ -1,6 +1,5 @@
 /** Every number in the tables of a page beside the run's own files: what a chart shows stands there too. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { comparePredictions } from '../../src/evaluation/comparisons/compare-predictions.ts';
 import {
@@ -10,26 +9,14 @@ import {
   type Score,
 } from '../../src/evaluation/scores/evaluation-result.ts';
 import { readPredictions, writePredictions } from '../../src/evaluation/scores/predictions.ts';
-import { writeReport } from '../../src/report/report.ts';
 import { readEpochLog } from '../../src/finetune/epoch-log.ts';
 import { measured, readLog } from '../../src/runs/log.ts';
-import {
-  changedRun,
-  CLASSES,
-  fixtureDataset,
-  fixtureFinetune,
-  fixturePretrain,
-  scratchFolder,
-} from './fixture.ts';
+import { changedRun, CLASSES, fixtureDataset, fixtureFinetune, fixturePretrain } from './fixture.ts';
 import { factsOf, said, tableOf, tables, words } from './page.ts';
+import { runsAndPages } from './pages.ts';
 
-const scratch = scratchFolder();
-const at = (name: string): string => join(scratch, name);
-const page = async (...runs: string[]): Promise<string> => {
-  const out = at(`${runs.join('-')}.html`);
-  await writeReport(runs.map(at), out, { datasets: [at('data')] });
-  return readFileSync(out, 'utf8');
-};
+const { at, page: pageOf } = runsAndPages();
+const page = (...runs: string[]): Promise<string> => pageOf(runs, { datasets: [at('data')] });
 
 let good: string;
 let both: string;
