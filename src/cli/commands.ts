@@ -20,6 +20,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<() => Command>>> = 
   'compare-runs': async () => (await import('./compare-runs.ts')).compareRunsCommand,
   explain: async () => (await import('./explain.ts')).explainCommand,
   report: async () => (await import('./report.ts')).reportCommand,
+  study: async () => (await import('./study.ts')).studyCommand,
   bench: async () => (await import('./bench.ts')).benchCommand,
   doctor: async () => (await import('./doctor.ts')).doctorCommand,
 };

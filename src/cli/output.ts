@@ -55,13 +55,17 @@ export class Output {
     if (this.json) write(1, `${JSON.stringify(value)}\n`);
   }
 
-  /** Shows how `work` gets on while it runs. What it is given fits the options of every long operation. */
+  /**
+   * Shows how `work` gets on while it runs. What it is given fits the options of every long operation. One that
+   * `knowsTime` says the time left in its notes, and nothing else is said of it.
+   */
   async during<Result>(
     label: string,
     unit: string,
     work: (watch: Watch, progress: Progress) => Result | Promise<Result>,
+    knowsTime = false,
   ): Promise<Result> {
-    const progress = this.progress(label, unit);
+    const progress = this.progress(label, unit, knowsTime);
     try {
       const watch: Watch = {
         onProgress: (done, total, note) => {
@@ -78,8 +82,8 @@ export class Output {
   }
 
   /** Progress of something long, `unit` being what is counted. */
-  progress(label: string, unit: string): Progress {
-    return process.stderr.isTTY ? bar(label, unit) : lines(label, unit);
+  progress(label: string, unit: string, knowsTime = false): Progress {
+    return process.stderr.isTTY ? bar(label, unit, knowsTime) : lines(label, unit, knowsTime);
   }
 }
 
@@ -99,10 +103,10 @@ function write(stream: 1 | 2, text: string): void {
   }
 }
 
-function bar(label: string, unit: string): Progress {
+function bar(label: string, unit: string, knowsTime: boolean): Progress {
   const shown = new SingleBar(
     {
-      format: `${label} [{bar}] {percentage}% {value}/{total} ${unit} · {eta_formatted} left {note}`,
+      format: `${label} [{bar}] {percentage}% {value}/{total} ${unit} ·${knowsTime ? '' : ' {eta_formatted} left'} {note}`,
       stream: process.stderr,
       hideCursor: true,
       etaBuffer: 50,
@@ -129,7 +133,7 @@ function bar(label: string, unit: string): Progress {
   };
 }
 
-function lines(label: string, unit: string): Progress {
+function lines(label: string, unit: string, knowsTime: boolean): Progress {
   const started = performance.now();
   let first: number | undefined;
   let last = 0;
@@ -144,7 +148,7 @@ function lines(label: string, unit: string): Progress {
       told = done;
       const made = done - first;
       const left = made > 0 ? ((now - started) / 1000 / made) * (total - done) : undefined;
-      const time = left === undefined || done >= total ? '' : `, ${duration(left)} left`;
+      const time = knowsTime || left === undefined || done >= total ? '' : `, ${duration(left)} left`;
       write(2, `${label}: ${done}/${total} ${unit}${time}${note === '' ? '' : ` · ${oneLine(note)}`}\n`);
     },
     say(text) {

@@ -160,7 +160,8 @@ function classesOf(parts: readonly Part[], options: MergeOptions): string[] {
   return [...new Set(all)];
 }
 
-function* framesOf(dataset: Dataset, clip: ClipRecord, channels: 1 | 3): Generator<Uint8Array> {
+/** The frames of a clip as a dataset of `channels` stores them. */
+export function* framesOf(dataset: Dataset, clip: ClipRecord, channels: 1 | 3): Generator<Uint8Array> {
   const stored = dataset.manifest.channels;
   const buffer = new Uint8Array(frameBytes(clip, stored));
   for (let frame = 0; frame < clip.frames; frame++)
@@ -188,7 +189,8 @@ function structuresOf(parts: readonly Part[]): {
   };
 }
 
-function masksOf(dataset: Dataset, clip: ClipRecord, before: number): Uint8Array {
+/** The masks of a clip, its structures numbered after `before` others. */
+export function masksOf(dataset: Dataset, clip: ClipRecord, before: number): Uint8Array {
   const length = frameBytes(clip, 1);
   const masks = new Uint8Array(clip.frames * length);
   for (let frame = 0; frame < clip.frames; frame++)

@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, s
 import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { guardWrites, syncFolder } from '../base/files.ts';
+import { isOthers, STARTED } from '../base/processes.ts';
 import { systemCode, usageError, UsclError } from '../base/errors.ts';
 import { AUDIT_SHEET, CONTACT_SHEET, FILES, SPLITS } from './types.ts';
 
@@ -187,36 +188,4 @@ function clearLeftovers(folder: string, keepJournals: boolean): string[] {
     else rmSync(path, { recursive: true, force: true });
   }
   return kept;
-}
-
-/** Whether another process with this id, started at this time, runs. A reused id is another process. */
-function isOthers(pid: number, started: string | undefined): boolean {
-  if (pid === process.pid) return false;
-  if (!isRunning(pid)) return false;
-  const now = startOf(pid);
-  return started === undefined || started === '0' || now === '0' || now === started;
-}
-
-/** When a process was started, in ticks since the system was; 0 where the system does not tell. */
-function startOf(pid: number): string {
-  try {
-    // The name in brackets may hold blanks and brackets; the 20th field behind it is the time.
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '0';
-  } catch {
-    return '0';
-  }
-}
-
-const STARTED = startOf(process.pid);
-
-/** Whether a process with this id runs. */
-export function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (thrown) {
-    // EPERM: it runs, under another user.
-    return systemCode(thrown) === 'EPERM';
-  }
 }

@@ -73,6 +73,8 @@ const wholeSchema = z.strictObject({
     .strictObject({
       /** Most passes over the training clips. */
       epochs: count.max(100_000).default(30),
+      /** Most optimizer steps of each training, whatever its clips; overrides `epochs` where given. */
+      steps: count.max(10_000_000).nullable().default(null),
       clipNorm: trainingSchema.shape.clipNorm,
     })
     .prefault({}),

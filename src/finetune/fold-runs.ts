@@ -15,7 +15,7 @@
  *     curves.svg
  *     checkpoints/best.safetensors   the final model, trained on all labelled clips
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomic } from '../base/files.ts';
@@ -104,11 +104,24 @@ export function writeFoldRun(run: string, record: Omit<FoldRunRecord, 'format' |
 export function readFoldRun(run: string, key: FoldRunKey, configHash: string): FoldRunRecord | null {
   const path = FOLD_RUN_FILES.done(run, key);
   if (!existsSync(path)) return null;
-  const record: FoldRunRecord = readRunFile(path, foldRunSchema, {
-    code: 'FOLD_RUN_DAMAGED',
-    what: `The result of the fold ${foldRunName(key)}`,
-    remedy: 'Remove that file: with --resume this fold alone is trained again.',
-  });
+  const record = recordAt(path, foldRunName(key));
   if (record.configHash === configHash && foldRunName(record) === foldRunName(key)) return record;
   throw resumeChanged(path, `The fold ${foldRunName(key)} was trained under another configuration.`);
+}
+
+/** All finished fold runs of a run, in the order of their names. Error: `FOLD_RUN_DAMAGED`. */
+export function finishedFoldRuns(run: string): readonly FoldRunRecord[] {
+  const folder = join(run, FINETUNE_FILES.foldRuns);
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.json') && !name.startsWith('.'))
+    .sort()
+    .map((name) => recordAt(join(folder, name), name));
+}
+
+function recordAt(path: string, name: string): FoldRunRecord {
+  return readRunFile(path, foldRunSchema, {
+    code: 'FOLD_RUN_DAMAGED',
+    what: `The result of the fold ${name}`,
+    remedy: 'Remove that file: with --resume this fold alone is trained again.',
+  });
 }

@@ -152,7 +152,7 @@ class FoldTraining implements Training {
     if (score !== null && isBest) best = { epoch, score, weights: tunedNetwork.snapshot() };
     const images = sums.steps * batchSchedule.size;
     const trainSeconds = (trained - this.#began.time) / 1000;
-    const lastStep = (epoch + 1) * batchSchedule.stepsPerEpoch - 1;
+    const lastStep = Math.min((epoch + 1) * batchSchedule.stepsPerEpoch, batchSchedule.steps) - 1;
     const entry = log.add({
       ...key,
       epoch,
@@ -228,7 +228,7 @@ function openFeed(foldRun: OpenFoldRun, batchSchedule: FrameSchedule, firstStep:
     seed: drawOf(config, key.seed, 0).seed,
     schedule: (step) => {
       const { epoch, index } = place(step);
-      if (epoch >= config.training.epochs) return null;
+      if (step >= batchSchedule.steps) return null;
       return {
         epoch: drawOf(config, key.seed, epoch).number,
         index,

@@ -49,8 +49,8 @@ export class FrameSchedule implements TrainingLength {
     this.#seed = seed;
     const rows = training.reduce((sum, clip) => sum + this.#taken(clips[clip]!), 0);
     this.stepsPerEpoch = Math.ceil(rows / config.batch.size);
-    this.epochs = config.training.epochs;
-    this.steps = config.training.epochs * this.stepsPerEpoch;
+    this.steps = config.training.steps ?? config.training.epochs * this.stepsPerEpoch;
+    this.epochs = Math.ceil(this.steps / this.stepsPerEpoch);
     this.size = Math.ceil(rows / this.stepsPerEpoch);
   }
 

@@ -14,7 +14,10 @@ const FREE: readonly string[] = ['loader', 'saveSeconds', 'cacheMegabytes', 'kee
 export function resultConfig({ classMap, classes, ...rest }: FinetuneConfig): unknown {
   // What is hashed has the keys of the first form, in their order: folds of earlier runs stay what they were.
   const earlier = Object.entries(rest).flatMap(([key, value]): (readonly [string, unknown])[] => {
-    if (key === 'training') return [['epochs', rest.training.epochs]];
+    if (key === 'training') {
+      const { epochs, steps } = rest.training;
+      return [['epochs', epochs], ...(steps === null ? [] : [['steps', steps] as const])];
+    }
     if (key === 'batch') return [['batch', rest.batch.size]];
     if (key === 'earlyStopping')
       return [

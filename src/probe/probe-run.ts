@@ -4,6 +4,8 @@
  */
 import { availableParallelism } from 'node:os';
 import { defined } from '../base/collect.ts';
+import { usageError } from '../base/errors.ts';
+import { sourcesOf } from '../curation/sources.ts';
 import { leakFreeUnits } from '../curation/duplicates.ts';
 import { openDataset, type Dataset } from '../dataset/reader.ts';
 import type { LabelledClip } from '../dataset/types.ts';
@@ -27,6 +29,7 @@ import {
   readBackbone,
   type WhichCheckpoint,
 } from '../trainer/backbone.ts';
+import type { Config } from '../runs/config.ts';
 import { datasetHash, readRunFile, RUN_FILES } from '../runs/run-folder.ts';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -83,13 +86,20 @@ export async function probeRun(
   const results: ProbeResult[] = [];
   for (const [i, embeddings] of embedded.entries())
     results.push(
-      await probeOne(dataset, embeddings, folding, productsOn(backend), options, (done, total) => {
-        tell(
-          options,
-          FEATURES + (1 - FEATURES) * ((i + done / total) / embedded.length),
-          `${names[i]!}: folds`,
-        );
-      }),
+      await probeOne(
+        { clips: folding.clips, classes: dataset.manifest.classes },
+        embeddings,
+        folding,
+        productsOn(backend),
+        options,
+        (done, total) => {
+          tell(
+            options,
+            FEATURES + (1 - FEATURES) * ((i + done / total) / embedded.length),
+            `${names[i]!}: folds`,
+          );
+        },
+      ),
     );
   const pretrained = results[0]!;
   const random = seeds.map((one, i) => ({ seed: one, result: results[i + 1]! }));
@@ -106,6 +116,65 @@ export async function probeRun(
     random,
     differences: random.map(({ result }) => compareProbes(pretrained, result)),
   };
+}
+
+/** What a probe tells apart: the classes of a dataset, or the datasets that it was merged from. */
+export type ProbeLabels = 'classes' | 'sources';
+
+/**
+ * Probes one backbone, with nothing to compare it with: the weights of a source, or the random ones that a configuration
+ * starts from. Errors: those of `probeRun`; `PROBE_SOURCES` where sources are asked for and there is one.
+ */
+export async function probeAlone(
+  source: string | Config,
+  folder: string,
+  options: Omit<ProbeRunOptions, 'split' | 'randomInits'> & { readonly labels?: ProbeLabels } = {},
+): Promise<ProbeResult> {
+  const weights = typeof source === 'string' ? readBackbone(source, options.checkpoint ?? 'best') : null;
+  using dataset = openDataset(folder);
+  const { labels = 'classes' } = options;
+  const folding = foldingOf(dataset, undefined);
+  if (typeof source === 'string' && labels === 'classes') {
+    const leaks = labelLeaks(overlapWith(source, dataset, (clip) => folding.tested(clip)));
+    if (leaks.length > 0 && options.allowLeaks !== true) throw leakError(leaks, folder);
+  }
+  using backend = openBackend({ kind: options.backend, onFallback: options.onNote });
+  const config = weights === null ? (source as Config) : weights.config;
+  using network =
+    weights === null ? randomBackbone(backend, config, config.seed) : loadBackbone(backend, weights);
+  const { signal, framesPerClip = 8 } = options;
+  const [embeddings] = await embedClips(dataset, [network.plan], config.view, {
+    ...{ framesPerClip, ...defined({ signal }) },
+    onProgress: (done, total) => {
+      tell(options, FEATURES * (done / total), `features of ${done} of ${total} frames`);
+    },
+  });
+  const told =
+    labels === 'classes'
+      ? { clips: folding.clips, classes: dataset.manifest.classes }
+      : bySource(dataset, folding);
+  return await probeOne(told, embeddings!, folding, productsOn(backend), options, (done, total) => {
+    tell(options, FEATURES + (1 - FEATURES) * (done / total), 'folds');
+  });
+}
+
+/** All clips, labelled with their source. Error: `PROBE_SOURCES`. */
+function bySource(dataset: Dataset, { clips }: Folding): Told {
+  const { names, of } = sourcesOf(dataset);
+  if (names.length < 2)
+    throw usageError(
+      'PROBE_SOURCES',
+      `The dataset ${dataset.manifest.name} was not merged: it has one source, and nothing tells it from another.`,
+      'Give a dataset that uscl merge wrote.',
+      { where: dataset.folder },
+    );
+  return { clips: clips.map(({ id, group }, i) => ({ id, group, label: names[of[i]!]! })), classes: names };
+}
+
+/** Clips with what is to be told of them. */
+interface Told {
+  readonly clips: readonly LabelledClip[];
+  readonly classes: readonly string[];
 }
 
 /** The folds of a dataset's clips. */
@@ -175,7 +244,7 @@ async function embedAll(
 }
 
 function probeOne(
-  dataset: Dataset,
+  { clips, classes }: Told,
   embeddings: ClipEmbeddings,
   folding: Folding,
   products: Products,
@@ -185,8 +254,7 @@ function probeOne(
   const { folds, seeds, k, signal } = options;
   return probe({
     embeddings,
-    clips: folding.clips,
-    classes: dataset.manifest.classes,
+    ...{ clips, classes },
     ...defined({ fold: folding.fold ?? undefined, folds, seeds, k, signal }),
     threads: availableParallelism(),
     products,

@@ -34,7 +34,7 @@ function finetuneCurves({ log, config }: FinetuneSubject): Part {
   const chosen = entries.filter(({ best }) => best);
   const last = trainings.map((own) => own.filter(({ best }) => best).at(-1)?.epoch ?? 0);
   return html`${figures(finetunePanels(log, rate).map(panelFigure))}
-  ${chosen.length > 0 && html`<p class="note">${count(trainings.length)} trainings. Chosen epoch: ${span(last)} of at most ${count(config.training.epochs)}.</p>`}`;
+  ${chosen.length > 0 && html`<p class="note">${count(trainings.length)} trainings. Chosen epoch: ${span(last)} of at most ${mostOf(config.training)}.</p>`}`;
 }
 
 function panelFigure(panel: CurvePanel): Html {
@@ -64,4 +64,9 @@ function panelFigure(panel: CurvePanel): Html {
 function span(epochs: readonly number[]): string {
   const [low, high] = [1 + Math.min(...epochs), 1 + Math.max(...epochs)];
   return low === high ? count(low) : `${count(low)} to ${count(high)}`;
+}
+
+/** The length of a training that nothing ends early. */
+function mostOf({ epochs, steps }: FinetuneSubject['config']['training']): string {
+  return steps === null ? count(epochs) : `as many as make ${count(steps)} steps`;
 }

@@ -57,8 +57,32 @@ function warningOf({ identifying }: Page): Part {
 /** The whole file. */
 export function reportPage(page: Page): string {
   const { title, chapters, version } = page;
-  const several = chapters.length > 1;
-  const outline: readonly Entry[] = several ? chaptersOf(page) : sectionsOf(chapters[0]!, '');
+  return sectionsPage({
+    ...{ title, version },
+    under: under(page),
+    warning: warningOf(page),
+    sections: chapters.length > 1 ? chaptersOf(page) : sectionsOf(chapters[0]!, ''),
+    end: html`${pictureCount(page)} Written by uscl ${version} from the files of the runs alone; the same runs
+    give the same bytes.`,
+  });
+}
+
+/** A page of sections with a list of them. */
+export interface SectionsPage {
+  readonly title: string;
+  /** A line under the title. */
+  readonly under: Part;
+  readonly warning?: Part;
+  readonly sections: readonly Entry[];
+  /** What the page was made from. */
+  readonly end: Part;
+  /** Version of the program that wrote the page. */
+  readonly version: string;
+}
+
+/** A whole file: head, title, list of sections, sections. */
+export function sectionsPage(page: SectionsPage): string {
+  const { title, version, sections: outline } = page;
   const body = html`<!doctype html>
     <html lang="en">
       <head>
@@ -79,9 +103,9 @@ export function reportPage(page: Page): string {
         <div class="page">
           <header>
             <h1>${title}</h1>
-            <p class="under">${under(page)}</p>
+            <p class="under">${page.under}</p>
             <p class="badge">Research use only — not a medical device</p>
-            ${warningOf(page)}
+            ${page.warning}
           </header>
           <div class="columns">
             <nav aria-label="Contents">
@@ -111,10 +135,7 @@ export function reportPage(page: Page): string {
             </main>
           </div>
           <footer>
-            <p>
-              ${pictureCount(page)} Written by uscl ${version} from the files of the runs alone; the same runs
-              give the same bytes. Nothing is loaded from elsewhere and no script runs.
-            </p>
+            <p>${page.end} Nothing is loaded from elsewhere and no script runs.</p>
             <p>Research use only — not a medical device.</p>
           </footer>
         </div>

@@ -41,7 +41,8 @@ export function packageVersion(): string {
   return z.object({ version: z.string() }).parse(parsed).version;
 }
 
-function revision(): string | null {
+/** Commit of the checkout the program runs from, with `+` where files differ from it; null outside of one. */
+export function revision(): string | null {
   if (!existsSync(join(PACKAGE_ROOT, '.git'))) return null;
   const git = (...args: readonly string[]): string =>
     execFileSync('git', ['-C', PACKAGE_ROOT, ...args], {

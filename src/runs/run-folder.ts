@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { dataError, messageOf, usageError, UsclError } from '../base/errors.ts';
 import { guardWrites, writeFileAtomic } from '../base/files.ts';
 import type { Dataset } from '../dataset/reader.ts';
-import { isRunning } from '../dataset/target.ts';
+import { isRunning } from '../base/processes.ts';
 import { DEFAULT_METHOD, methodNamed } from '../methods/registry.ts';
 import { chosenMethod, type Config, configSchema } from './config.ts';
 import type { Tree } from './config-errors.ts';

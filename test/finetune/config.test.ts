@@ -95,6 +95,14 @@ describe('the frames of an epoch', () => {
     expect(seen.size).toBe(1 + 2 + 3 + 4 + 6 + 7);
   });
 
+  test('are as many epochs as make the steps that were asked for, the last one cut short', () => {
+    const asked = resolveFinetune({ set: ['batch.size=5', 'framesPerClip.train=3', 'training.steps=100'] });
+    const rows = new FrameSchedule(clips, training, asked, 4);
+    expect([rows.stepsPerEpoch, rows.epochs, rows.steps]).toEqual([3, 34, 100]);
+    // The same frames as without: only the end is another.
+    expect(rows.epoch(7)).toEqual(new FrameSchedule(clips, training, config, 4).epoch(7));
+  });
+
   test('fill the last batch with further frames, so that none is left out and all batches are alike', () => {
     const rows = new FrameSchedule(clips, training, { ...config, batch: { size: 4 } }, 4);
     expect([rows.size, rows.stepsPerEpoch]).toEqual([4, 4]);

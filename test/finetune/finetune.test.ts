@@ -291,3 +291,20 @@ test('no step is longer than the learning rate times clipNorm', async () => {
   expect(moved).toBeGreaterThan(0.1 * 0.01);
   expect(distance(await weightsAfter('null'), start)).toBeGreaterThan(10 * moved);
 });
+
+test('training.steps ends every training after so many steps, within an epoch too, and its schedule with it', async () => {
+  const run = fresh();
+  const set = ['training.steps=5', 'earlyStopping=null', 'optimizer.learningRate=0.01', 'finalModel=false'];
+  await tune('random', dataset, run, set);
+  const log = readEpochLog(run);
+  for (const fold of [0, 1]) {
+    const own = log.filter((entry) => entry.fold === fold);
+    // Two steps an epoch.
+    expect(own.map(({ steps }) => steps)).toEqual([2, 2, 1]);
+    // A cosine by step over five: that of the last step of each epoch.
+    const rates = [1, 3, 4].map((step) => (0.01 * (1 + Math.cos((Math.PI * step) / 5))) / 2);
+    own.forEach(({ learningRate }, i) => {
+      expect(learningRate).toBeCloseTo(rates[i]!, 12);
+    });
+  }
+});

@@ -44,6 +44,18 @@ describe('a run that was stopped', () => {
       expect(timeless(run)).toEqual(timeless(whole));
     });
 
+  test('in an epoch that the number of steps cuts short goes on to the same bits', async () => {
+    const cut = ['training.steps=5', 'seeds=1'];
+    const uncut = fresh();
+    await tune('random', dataset, uncut, [...SET, ...cut]);
+    for (const steps of [3, 4]) {
+      const run = fresh();
+      await stopped(run, steps, cut);
+      await tune('random', dataset, run, [...SET, ...cut], { resume: true });
+      expect(timeless(run)).toEqual(timeless(uncut));
+    }
+  });
+
   test('may be resumed with other loader threads, less memory and more saves', async () => {
     const run = fresh();
     await stopped(run, 5);

@@ -31,6 +31,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   explain: 6,
   report: 7,
   demo: 8,
+  study: 8,
   cli: 9,
 };
 

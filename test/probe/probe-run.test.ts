@@ -4,7 +4,15 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { openDataset } from '../../src/dataset/reader.ts';
 import { type NamedSplit, writeSplit } from '../../src/curation/splits.ts';
 import { examine } from '../../src/cli/findings.ts';
-import { keepProbe, probeRun, type ProbeRunOptions, readProbes } from '../../src/probe/probe-run.ts';
+import { mergeDatasets } from '../../src/curation/merge.ts';
+import { readRunConfig } from '../../src/runs/run-folder.ts';
+import {
+  keepProbe,
+  probeAlone,
+  probeRun,
+  type ProbeRunOptions,
+  readProbes,
+} from '../../src/probe/probe-run.ts';
 import { probeTable } from '../../src/probe/probe-table.ts';
 import { errorOf, scratchFolder, tinyDataset, tinyRun } from '../pretrain/support.ts';
 
@@ -46,6 +54,27 @@ describe('a probe of a run', () => {
     const [a, b] = [await probeRun(run, dataset, QUICK), await probeRun(run, dataset, QUICK)];
     expect(a).toEqual(b);
     expect(a.pretrained.linear.clipProbabilities).not.toEqual(a.random[0]?.result.linear.clipProbabilities);
+  });
+
+  test('alone says of the weights, and of random ones, what it says of them beside each other', async () => {
+    const { pretrained, random } = await probeRun(run, dataset, QUICK);
+    expect(await probeAlone(run, dataset, QUICK)).toEqual(pretrained);
+    expect(await probeAlone(readRunConfig(run), dataset, QUICK)).toEqual(random[0]!.result);
+    const { allowLeaks: _allowed, ...strict } = QUICK;
+    expect((await errorOf(() => probeAlone(run, dataset, strict))).code).toBe('LEAK');
+  });
+
+  test('alone may tell apart the datasets that were merged', async () => {
+    const other = await tinyDataset(join(scratch, 'second-source'), { clips: 6, labelOf: () => 'b' });
+    const merged = join(scratch, 'merged');
+    await mergeDatasets({ datasets: [dataset, other], prefixes: ['x', 'y'], out: merged });
+    const { clips, classes } = await probeAlone(run, merged, { ...QUICK, labels: 'sources' });
+    expect(classes).toEqual(['x', 'y']);
+    expect(clips.map(({ id, label }) => `${id.slice(0, 1)}${label}`)).toEqual(
+      Array.from({ length: 16 }, (_, clip) => (clip < 10 ? 'x0' : 'y1')),
+    );
+    const error = await errorOf(() => probeAlone(run, dataset, { ...QUICK, labels: 'sources' }));
+    expect([error.code, error.remedy]).toEqual(['PROBE_SOURCES', 'Give a dataset that uscl merge wrote.']);
   });
 
   test('has a table of each reader at each level, beside the mean of the random networks', async () => {

@@ -1,0 +1,259 @@
+/**
+ * The jobs that judge weights: a probe of frozen features, the shortcut meter, and fine-tuning with settings that inner
+ * clips choose. All leave the predicted class of every clip, so that any comparison can be made later.
+ */
+import { join } from 'node:path';
+import { leakFreeUnits } from '../curation/duplicates.ts';
+import { openDataset } from '../dataset/reader.ts';
+import type { ProbeResult } from '../evaluation/probes/probe-result.ts';
+import { rankRows, scoresOfRanking } from '../evaluation/scores/ranking.ts';
+import { finetune } from '../finetune/finetune.ts';
+import { finishedFoldRuns, type FoldRunRecord } from '../finetune/fold-runs.ts';
+import { isBetter } from '../finetune/scoring.ts';
+import { RANDOM } from '../finetune/source.ts';
+import { probeAlone, type ProbeLabels } from '../probe/probe-run.ts';
+import { CHECKPOINTS } from '../runs/checkpoint.ts';
+import { hashOf, RUN_FILES } from '../runs/run-folder.ts';
+import type { StudyData } from './data.ts';
+import { finetuneSettings, type Job, type JobOf, pretrainConfig, runFolder } from './grid.ts';
+import { type Predicted, type ScoreRecord, signsOf, type TargetRecord } from './results.ts';
+import { headOf, Interrupted, type Library, machineOf, type Unmade, type Workshop } from './workshop.ts';
+
+/** The weights that a job judges: those after the last step, which no score has chosen; or none. */
+function weightsOf(job: Job, { work }: Workshop): string | null {
+  if (job.variant.set === null) return null;
+  return join(work, runFolder(job), RUN_FILES.checkpoints, CHECKPOINTS.last);
+}
+
+/** Probes frozen features; of a set, for the sources of its clips. Errors: those of `probeAlone`. */
+export async function probeJob(
+  job: JobOf<'probe' | 'sources'>,
+  shop: Workshop,
+): Promise<Unmade<ScoreRecord>> {
+  const { study, data, signal } = shop;
+  const isMeter = job.kind === 'sources';
+  const { folder } = (isMeter ? data.sets.get(job.set) : data.targets.get(job.target))!;
+  const settings = isMeter ? METER : study.protocols.probe!;
+  const labels: ProbeLabels = isMeter ? 'sources' : 'classes';
+  const result = await probeAlone(
+    weightsOf(job, shop) ?? pretrainConfig(study, job.variant, job.seed),
+    folder,
+    {
+      ...settings,
+      ...{ labels, checkpoint: 'last' },
+      ...(signal === undefined ? {} : { signal }),
+      onProgress: (done, total, note = '') => {
+        shop.onProgress(done / total, note);
+      },
+    },
+  );
+  const target = isMeter ? job.set : job.target;
+  const record = isMeter
+    ? targetOf(`sources-of-${target}`, result.classes, result.clips)
+    : keptTarget(shop, target, result.classes, result.clips);
+  const readings = (['linear', 'knn'] as const).map((reader): Predicted => {
+    const { clipPredictions, clipProbabilities, clip } = result[reader];
+    return {
+      ...{ reader, labelRate: 1, predicted: clipPredictions.map(signsOf) },
+      balancedAccuracy: clip.balancedAccuracy.mean,
+      auroc: meanOf(clipProbabilities.map((ofSeed) => areaOf(ofSeed, result.clips))),
+    };
+  });
+  return {
+    format: 'uscl-study-score',
+    ...headOf(job, shop),
+    ...{ kind: job.kind, target, clips: hashOf(record) },
+    readings: isMeter ? readings.filter(({ reader }) => reader === 'linear') : readings,
+  };
+}
+
+/** Enough to tell sources apart, which is easy. */
+const METER = { folds: 3, seeds: 1, framesPerClip: 2 } as const;
+
+/** Mean area under the ROC curve of each class against all others; null where it is not defined. */
+function areaOf(
+  probabilities: ProbeResult['linear']['clipProbabilities'][number],
+  clips: readonly { readonly label: number }[],
+): number | null {
+  const classes = probabilities[0]?.length ?? 0;
+  const areas = Array.from({ length: classes }, (_, c) => {
+    const ranking = rankRows(
+      probabilities.map((ofClip) => ofClip[c]!),
+      (row) => clips[row]!.label === c,
+      () => 0,
+    );
+    return scoresOfRanking(ranking, [1]).auroc;
+  }).filter((area) => !Number.isNaN(area));
+  return meanOf(areas);
+}
+
+function meanOf(values: readonly (number | null)[]): number | null {
+  const numbers = values.filter((value) => value !== null);
+  return numbers.length < values.length || numbers.length === 0
+    ? null
+    : numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
+}
+
+/** The clips of a target, groups numbered in order of their first clip. */
+function targetOf(
+  name: string,
+  classes: readonly string[],
+  clips: readonly { readonly group: string; readonly label: number | null }[],
+): TargetRecord {
+  const numbers = new Map<string, number>();
+  const groups = clips.map(({ group }) => {
+    const number = numbers.get(group) ?? numbers.size;
+    numbers.set(group, number);
+    return number;
+  });
+  const labels = signsOf(clips.map(({ label }) => label));
+  return { format: 'uscl-study-target', version: 1, name, classes: [...classes], labels, groups };
+}
+
+/** The target's record, written by the first job that meets it. */
+function keptTarget(
+  { results }: Workshop,
+  name: string,
+  classes: readonly string[],
+  clips: Parameters<typeof targetOf>[2],
+): TargetRecord {
+  const record = targetOf(name, classes, clips);
+  if (results.readTarget(name) === null) results.keepTarget(record);
+  return record;
+}
+
+/** Fine-tunes with every candidate. Errors: those of `finetune`; `Interrupted`. */
+export async function finetuneJob(
+  job: JobOf<'finetune'>,
+  shop: Workshop,
+  library: Library,
+): Promise<Unmade<ScoreRecord>> {
+  const { study, data, work, signal } = shop;
+  const protocol = study.protocols.finetune!;
+  const { candidates } = protocol;
+  const target = data.targets.get(job.target)!;
+  const runs: { readonly name: string; readonly records: readonly FoldRunRecord[] }[] = [];
+  const config = pretrainConfig(study, job.variant, job.seed);
+  const under =
+    job.variant.set === null
+      ? [`model=${JSON.stringify(shapeOf(config.model))}`, `view.size=${config.view.size}`]
+      : [];
+  for (const [i, candidate] of candidates.entries()) {
+    const run = join(work, 'finetune', job.name, candidate.name);
+    const summary = await finetune({
+      ...{ source: weightsOf(job, shop) ?? RANDOM, dataset: target.folder, out: run, resume: true },
+      ...(signal === undefined ? {} : { signal }),
+      config: {
+        set: [...under, ...finetuneSettings(protocol, candidate, job.seed), ...machineOf(shop)],
+      },
+      onEvent: (event) => {
+        if (event.kind === 'start') library.name = `${event.backend}, ${event.precision}`;
+        if (event.kind === 'step')
+          shop.onProgress(
+            (i + event.done / event.total) / candidates.length,
+            `${candidate.name}, ${event.imagesPerSecond.toFixed(0)} images/s`,
+          );
+      },
+    });
+    if (!summary.complete) throw new Interrupted();
+    runs.push({ name: candidate.name, records: finishedFoldRuns(run) });
+  }
+  const labelled = clipsOf(target);
+  const record = keptTarget(shop, job.target, labelled.classes, labelled.clips);
+  return {
+    format: 'uscl-study-score',
+    ...headOf(job, shop),
+    ...{ kind: 'finetune', target: job.target, clips: hashOf(record) },
+    readings: protocol.labelRates.map((labelRate) => readingOf(labelRate, runs, labelled)),
+  };
+}
+
+function shapeOf({
+  backbone,
+  width,
+  normMomentum,
+}: {
+  backbone: string;
+  width: number;
+  normMomentum: number;
+}): unknown {
+  return { backbone, width, normMomentum };
+}
+
+interface Labelled {
+  readonly classes: readonly string[];
+  /** Labelled clips of classes that occur, with their number in the dataset. */
+  readonly clips: readonly { readonly index: number; readonly group: string; readonly label: number }[];
+}
+
+/** The labelled clips in the order and with the groups that a probe has. */
+function clipsOf({ folder }: StudyData): Labelled {
+  using dataset = openDataset(folder);
+  const { unitOf } = leakFreeUnits(dataset.clips);
+  const occurring = dataset.manifest.classes.filter((name) =>
+    dataset.clips.some(({ label }) => label === name),
+  );
+  const clips = dataset.clips.flatMap(({ label }, index) =>
+    label === null ? [] : [{ index, group: unitOf[index]!, label: occurring.indexOf(label) }],
+  );
+  return { classes: occurring, clips };
+}
+
+/** Of each fold, the predictions of the candidate that its inner clips chose. */
+function readingOf(
+  labelRate: number,
+  runs: readonly { readonly name: string; readonly records: readonly FoldRunRecord[] }[],
+  { clips, classes }: Labelled,
+): Predicted {
+  const folds = runs[0]!.records.filter((record) => record.fold !== null && record.labelRate === labelRate);
+  const chosen: Record<string, number> = Object.fromEntries(runs.map(({ name }) => [name, 0]));
+  const said = new Map<number, readonly number[]>();
+  for (const { fold } of folds) {
+    const candidates = runs.map(({ name, records }) => ({
+      name,
+      record: records.find((one) => one.fold === fold && one.labelRate === labelRate)!,
+    }));
+    const best = candidates.reduce((a, b) => (isChosen(b.record, a.record) ? b : a));
+    chosen[best.name]! += 1;
+    for (const { clip, probabilities } of best.record.rows)
+      said.set(
+        clip,
+        probabilities[0]!.map(
+          (_, c) => probabilities.reduce((sum, p) => sum + p[c]!, 0) / probabilities.length,
+        ),
+      );
+  }
+  const tested = clips.filter(({ index }) => said.has(index));
+  const call = (index: number): number | null => {
+    const shares = said.get(index);
+    return shares === undefined ? null : shares.indexOf(Math.max(...shares));
+  };
+  return {
+    ...{ reader: 'finetune', labelRate, predicted: [signsOf(clips.map(({ index }) => call(index)))] },
+    balancedAccuracy: balanced(
+      tested.map(({ index, label }) => ({ label, right: call(index) === label })),
+      classes.length,
+    ),
+    auroc: areaOf(
+      tested.map(({ index }) => [...said.get(index)!]),
+      tested,
+    ),
+    chosen,
+  };
+}
+
+/** Whether inner clips prefer a candidate; without inner clips the first stays. */
+function isChosen(one: FoldRunRecord, than: FoldRunRecord): boolean {
+  if (one.score === null || than.score === null) return false;
+  return isBetter(one.score, than.score, one.chosenOn);
+}
+
+function balanced(
+  clips: readonly { readonly label: number; readonly right: boolean }[],
+  classes: number,
+): number {
+  const recalls = Array.from({ length: classes }, (_, c) => clips.filter(({ label }) => label === c))
+    .filter((own) => own.length > 0)
+    .map((own) => own.filter(({ right }) => right).length / own.length);
+  return recalls.reduce((sum, recall) => sum + recall, 0) / recalls.length;
+}

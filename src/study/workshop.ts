@@ -1,0 +1,41 @@
+/** What the jobs of a study are done with, and what every record of one says. */
+import type { OpenData } from './data.ts';
+import type { Job } from './grid.ts';
+import type { PretrainingRecord, Results } from './results.ts';
+import type { Study } from './study-file.ts';
+
+export interface Workshop {
+  readonly study: Study;
+  readonly data: OpenData;
+  readonly results: Results;
+  /** Folder for runs. */
+  readonly work: string;
+  /** Of the kernels; null: all processors. */
+  readonly threads: number | null;
+  readonly signal: AbortSignal | undefined;
+  /** Share of the job that is done, and what it is at. */
+  readonly onProgress: (share: number, note: string) => void;
+}
+
+/** Thrown where the signal stopped a job: what was done of it is saved. */
+export class Interrupted extends Error {}
+
+/** Kernels and precision that a job ran on, once they are known. */
+export interface Library {
+  name: string;
+}
+
+/** A record before it is said when and by what it was made. */
+export type Unmade<Made> = Made extends unknown ? Omit<Made, 'made'> : never;
+
+type Head = Pick<PretrainingRecord, 'version' | 'job' | 'variant' | 'seed' | 'key' | 'plan'>;
+
+/** What every record of a job begins with. */
+export function headOf({ name, variant, seed, key }: Job, { study }: Pick<Workshop, 'study'>): Head {
+  return { version: 1, job: name, variant: variant.name, seed, key, plan: study.plan?.sha256 ?? null };
+}
+
+/** Settings that say nothing of the result. */
+export function machineOf({ threads }: Workshop): readonly string[] {
+  return threads === null ? [] : [`threads=${threads}`];
+}
