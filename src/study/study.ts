@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { usageError, UsclError } from '../base/errors.ts';
 import { guardWrites, writeFileAtomic } from '../base/files.ts';
+import { randomAt } from '../base/random.ts';
 import { openBackend } from '../engine/open.ts';
 import { revision } from '../runs/environment.ts';
 import { Claims } from './claims.ts';
@@ -117,6 +118,7 @@ export async function runStudy(path: string, options: StudyOptions): Promise<Stu
   const clock = new StudyClock(wanted, results);
   const isStopped = (): boolean => signal?.aborted === true;
   /** Jobs of other processes that were passed by. */
+  let pauses = 0;
   let waiting: readonly Job[] = options.reportOnly === true ? [] : wanted;
   while (waiting.length > 0 && !isStopped()) {
     const passed: Job[] = [];
@@ -145,9 +147,8 @@ export async function runStudy(path: string, options: StudyOptions): Promise<Stu
     if (waiting.length === 0 || progressed) continue;
     tell({ kind: 'waiting', job: waiting[0]!.name });
     // Apart by chance, so that two that step back for each other do not do so for ever.
-    await setTimeout(500 + 1500 * Math.random(), undefined, signal === undefined ? {} : { signal }).catch(
-      () => undefined,
-    );
+    const pause = randomAt(process.pid, 'study-pause', pauses++).between(500, 2000);
+    await setTimeout(pause, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
   }
 
   const summary = summarise(
