@@ -6,12 +6,14 @@ import { requireSameKeys } from '../runs/resume.ts';
 import { FINETUNE_FILES, readRunFile, RUN_FILES } from '../runs/run-folder.ts';
 import type { FinetuneConfig } from './config.ts';
 import type { Source } from '../runs/provenance.ts';
+import { withoutUnused } from '../views/augment-levels.ts';
 
 /** Keys that never change a result. */
 const FREE: readonly string[] = ['loader', 'saveSeconds', 'cacheMegabytes', 'keepModels', 'finalModel'];
 
 /** The part of a configuration that decides the predictions of a fold. */
 export function resultConfig({ classMap, classes, ...rest }: FinetuneConfig): unknown {
+  const { augment } = rest.view;
   // What is hashed has the keys of the first form, in their order: folds of earlier runs stay what they were.
   const earlier = Object.entries(rest).flatMap(([key, value]): (readonly [string, unknown])[] => {
     if (key === 'training') {
@@ -19,6 +21,7 @@ export function resultConfig({ classMap, classes, ...rest }: FinetuneConfig): un
       return [['epochs', epochs], ...(steps === null ? [] : [['steps', steps] as const])];
     }
     if (key === 'batch') return [['batch', rest.batch.size]];
+    if (key === 'view') return [[key, { ...rest.view, augment: augment && withoutUnused(augment) }]];
     if (key === 'earlyStopping')
       return [
         [key, value],

@@ -59,9 +59,8 @@ function frameViewRenderer(
       target: Float32Array,
       offset: number,
     ): void => {
-      const { width, height, id } = clip;
       maker.load(clip, frames[frame]!, planes);
-      maker.render(planes, clip, drawAugmentation(config, width, height, at.seed, at.epoch, id, slot), image);
+      maker.render(planes, clip, drawAugmentation(config, clip, at.seed, at.epoch, slot), image);
       maker.write(image, target, offset);
     };
   });

@@ -4,6 +4,7 @@
  * switched off have probability 0 here.
  */
 import { z } from 'zod';
+import { LARGEST_GRAIN } from './echoes/speckle.ts';
 
 const probability = z.number().min(0).max(1);
 
@@ -53,6 +54,61 @@ function operation<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
 function strength(value: number) {
   return z.number().min(0).max(10).default(value);
 }
+
+/** Operations for ultrasound. What they know of a clip is its field; without one the whole frame is the field. */
+const forUltrasound = {
+  /**
+   * Crops that keep to the field. A clip without one is cropped as ever. `cropScale` is then the area as a share of the
+   * largest crop that the field holds; what happens where none is found is said at `drawCropInside`.
+   */
+  insideField: operation({
+    /** Least share of a crop that lies in the field. */
+    share: z.number().min(0.5).max(1).default(0.9),
+  }),
+  /** The picture bent as if another probe had made it (VanBerlo et al. 2025). */
+  probe: operation({
+    /** Angle that the outermost beams then open by, in degrees: 0 linear, above it convex. */
+    degrees: range(0, 150).default([0, 70]),
+  }),
+  /** Gain along depth, as misplaced sliders of the time-gain compensation. */
+  depthGain: operation({
+    /** Gain at each point, uniform in [−decibels, decibels]; 60 dB are all grey levels. */
+    decibels: z.number().min(0).max(60).default(8),
+    /** Equally spaced depths at which a gain is drawn; in between it is interpolated. */
+    points: z.int().min(2).max(16).default(4),
+  }),
+  /** Noise with grains that multiplies the picture (Rayleigh, mean 1). */
+  speckle: operation({
+    /** 0: none; 1: fully developed speckle. */
+    strength: range(0, 1).default([0.1, 0.3]),
+    /** Size of a grain in pixels of the view: where the correlation has fallen to 1/e. */
+    grain: range(1, LARGEST_GRAIN).default([1.5, 3]),
+  }),
+  /** Gain and dynamic range. */
+  gain: operation({
+    /** Added to the picture; 60 dB are all grey levels. */
+    decibels: range(-60, 60).default([-6, 6]),
+    /** Of the compressed levels: above 1 the picture shows a smaller range of decibels. */
+    factor: range(0, 4).default([0.9, 1.1]),
+  }),
+  /** Grey map: levels to a power. */
+  gamma: operation({
+    /** Log-uniform; below 1 dim echoes are raised. */
+    exponent: range(0.1, 10).default([0.7, 1.4]),
+  }),
+  /** Contrast-limited adaptive histogram equalisation (Zuiderveld 1994). */
+  clahe: operation({
+    /** Largest slope of a map of levels; 1 changes nothing. */
+    limit: range(1, 256).default([1, 3]),
+    /** Tiles along a side of the view. */
+    tiles: z.int().min(1).max(16).default(4),
+  }),
+  /** The edge of the field moved inwards, so that it does not tell the machine. */
+  fieldEdge: operation({
+    /** Width that is blanked inside the outline, as a share of the view's side. */
+    margin: range(0, 0.5).default([0, 0.1]),
+  }),
+};
 
 /** Strengths of the colour jitter are by default what pairs and single frames do not share. */
 const augmentation = (jitter: number, hue: number) =>
@@ -112,6 +168,7 @@ const augmentation = (jitter: number, hue: number) =>
       /** 3×3 kernels of the published code: −1 softens, 0 does nothing, 5 is strongest. */
       degree: z.int().min(-1).max(5).default(3),
     }),
+    ...forUltrasound,
   });
 
 /** What views of pairs and of single frames share, but for `normalise`, which comes last. */

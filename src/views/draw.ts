@@ -6,20 +6,18 @@
  */
 import { randomAt, type Random } from '../base/random.ts';
 import type { AugmentConfig, ImageConfig } from './config.ts';
+import { drawCrop, drawCropInside } from './crop.ts';
+import { drawEchoChanges, type EchoChanges } from './echo-changes.ts';
+import { after, type Affine, inverseAffine } from './field/affine.ts';
+import { type Bend, bentField } from './field/bend.ts';
+import { fieldOf, type Framed, type FrameField } from './field/field.ts';
+import type { Rectangle } from './field/outline.ts';
 
 /**
  * Which image of a clip an augmentation belongs to: of a pair the views 0 and 1, or the anchor when it is augmented
  * apart; of other views of a clip the one of this number; else the frame of this number.
  */
 export type Slot = 0 | 1 | 'anchor' | `view ${number}` | `frame ${number}`;
-
-/** A rectangle, [left, right) × [top, bottom): of the view in whole pixels, of the stored frame in fractions too. */
-export interface Rectangle {
-  readonly left: number;
-  readonly top: number;
-  readonly right: number;
-  readonly bottom: number;
-}
 
 export interface Tone {
   /** Order of 0 brightness, 1 contrast, 2 saturation, 3 hue. */
@@ -35,13 +33,17 @@ export interface Tone {
   } | null;
 }
 
-/** Maps output pixel offsets from the centre to input: x' = a·x + b·y + c, y' = d·x + e·y + f (pixels of the view). */
-export type Warp = readonly [a: number, b: number, c: number, d: number, e: number, f: number];
-
 export interface Augmentation {
+  /** What the image shows of the frame, which is bent first where `bend` says so. */
   readonly box: Rectangle;
   readonly flipped: boolean;
-  readonly warp: Warp | null;
+  /** Maps pixels of the view to where they came from in it, both as offsets from its centre. null: off. */
+  readonly warp: Affine | null;
+  /** The field of the frame, bent with it; null where nothing asks for it. */
+  readonly field: FrameField | null;
+  /** The change of the probe; null: off. */
+  readonly bend: Bend | null;
+  readonly echoes: EchoChanges | null;
   readonly tone: Tone;
   /** σ in pixels, or null. */
   readonly blur: { readonly sigma: number; readonly kernel: number } | null;
@@ -52,29 +54,41 @@ export interface Augmentation {
   readonly outPainting: { readonly windows: readonly Rectangle[]; readonly noise: Random } | null;
 }
 
-/** Draws the augmentation of the image in `slot` of clip `clipId` in `epoch`, for frames of the given size. */
+/** What of a clip decides how it is augmented. */
+export type AugmentedClip = Framed & { readonly id: string };
+
+/** Draws the augmentation of the image in `slot` of the clip in `epoch`. */
 export function drawAugmentation(
   view: ImageConfig,
-  width: number,
-  height: number,
+  clip: AugmentedClip,
   seed: number,
   epoch: number,
-  clipId: string,
   slot: Slot,
 ): Augmentation {
   const { augment, size } = view;
-  const stream = (operation: string): Random => randomAt(seed, operation, epoch, clipId, slot);
+  const stream = (operation: string): Random => randomAt(seed, operation, epoch, clip.id, slot);
   /** The operation's stream, or null when the coin says no. */
   const maybe = (operation: string, probability: number): Random | null => {
     if (probability === 0) return null;
     const random = stream(operation);
     return random.uniform() < probability ? random : null;
   };
+  const probe = maybe('probe', augment.probe.probability);
+  const inside = maybe('inside-field', augment.insideField.probability);
+  const echoes = drawEchoChanges(view, stream, maybe);
+  const stored = probe === null && inside === null && echoes === null ? null : fieldOf(clip);
+  const bent =
+    probe === null || stored === null
+      ? null
+      : bentField(stored, probe.between(...augment.probe.degrees), clip);
+  const field = bent?.field ?? stored;
+  const cropped =
+    inside === null || field?.known !== true ? null : drawCropInside(view, field.outlines, clip, inside);
   const blur = maybe('blur', augment.blur.probability);
   const cutout = maybe('cutout', augment.cutout.probability);
   const outPainting = maybe('out-painting', augment.outPainting.probability);
   return {
-    box: drawCrop(view, width, height, stream('crop')),
+    box: cropped ?? drawCrop(view, clip, stream('crop')),
     flipped: maybe('flip', augment.flip) !== null,
     warp: drawWarp(
       augment,
@@ -82,6 +96,9 @@ export function drawAugmentation(
       maybe('rotation', augment.rotation.probability),
       maybe('affine', augment.affine.probability),
     ),
+    field,
+    bend: bent?.bend ?? null,
+    echoes,
     tone: drawTone(augment, stream('jitter'), maybe('curve', augment.nonLinearIntensity.probability)),
     blur:
       blur === null
@@ -94,53 +111,6 @@ export function drawAugmentation(
         ? null
         : { windows: drawWindows(augment, size, outPainting), noise: stream('out-painting-noise') },
   };
-}
-
-/**
- * torchvision's RandomResizedCrop on the resized grid, as a box of the stored frame: ten tries of an area uniform in
- * `cropScale` and a ratio log-uniform in `cropRatio`; if none fits, the largest centred crop of an allowed ratio.
- */
-function drawCrop(view: ImageConfig, width: number, height: number, random: Random): Rectangle {
-  const [gridWidth, gridHeight] = grid(view, width, height);
-  const [left, top, cropWidth, cropHeight] = drawGridCrop(view.augment, gridWidth, gridHeight, random);
-  const scaleX = width / gridWidth;
-  const scaleY = height / gridHeight;
-  return {
-    left: left * scaleX,
-    top: top * scaleY,
-    right: (left + cropWidth) * scaleX,
-    bottom: (top + cropHeight) * scaleY,
-  };
-}
-
-function grid(view: ImageConfig, width: number, height: number): readonly [number, number] {
-  if (view.resize === 'square') return [view.size, view.size];
-  if (width <= height) return [view.size, Math.trunc((view.size * height) / width)];
-  return [Math.trunc((view.size * width) / height), view.size];
-}
-
-function drawGridCrop(
-  augment: AugmentConfig,
-  width: number,
-  height: number,
-  random: Random,
-): readonly [left: number, top: number, width: number, height: number] {
-  const area = width * height;
-  const lowRatio = Math.log(augment.cropRatio[0]);
-  const highRatio = Math.log(augment.cropRatio[1]);
-  for (let attempt = 0; attempt < 10; attempt++) {
-    const target = area * random.between(...augment.cropScale);
-    const ratio = Math.exp(random.between(lowRatio, highRatio));
-    const w = Math.round(Math.sqrt(target * ratio));
-    const h = Math.round(Math.sqrt(target / ratio));
-    if (w < 1 || h < 1 || w > width || h > height) continue;
-    const top = random.integer(height - h + 1);
-    return [random.integer(width - w + 1), top, w, h];
-  }
-  const ratio = width / height;
-  const w = ratio > augment.cropRatio[1] ? Math.max(1, Math.round(height * augment.cropRatio[1])) : width;
-  const h = ratio < augment.cropRatio[0] ? Math.max(1, Math.round(width / augment.cropRatio[0])) : height;
-  return [Math.floor((width - w) / 2), Math.floor((height - h) / 2), w, h];
 }
 
 function drawTone(augment: AugmentConfig, random: Random, curve: Random | null): Tone {
@@ -167,9 +137,9 @@ function drawWarp(
   size: number,
   rotation: Random | null,
   affine: Random | null,
-): Warp | null {
+): Affine | null {
   if (rotation === null && affine === null) return null;
-  let warp: Warp = [1, 0, 0, 0, 1, 0];
+  let warp: Affine = [1, 0, 0, 0, 1, 0];
   if (affine !== null) {
     const { degrees, translate, scale, shear } = augment.affine;
     const angle = affine.between(-degrees, degrees);
@@ -182,33 +152,6 @@ function drawWarp(
     warp = after(inverseAffine(rotation.between(-degrees, degrees), 0, 0, 1, 0), warp);
   }
   return warp;
-}
-
-/**
- * The map from output to input of: shear along x by `shear` degrees, zoom by `scale`, turn clockwise by `angle`
- * degrees, shift by whole pixels.
- */
-export function inverseAffine(
-  angle: number,
-  shiftX: number,
-  shiftY: number,
-  scale: number,
-  shear: number,
-): Warp {
-  const turn = (angle * Math.PI) / 180;
-  const cos = Math.cos(turn) / scale;
-  const sin = Math.sin(turn) / scale;
-  const tangent = Math.tan((shear * Math.PI) / 180);
-  const a = cos + tangent * sin;
-  const b = sin - tangent * cos;
-  return [a, b, -a * shiftX - b * shiftY, -sin, cos, sin * shiftX - cos * shiftY];
-}
-
-/** x ↦ outer(inner(x)). */
-function after(outer: Warp, inner: Warp): Warp {
-  const [a, b, c, d, e, f] = outer;
-  const [p, q, r, s, t, u] = inner;
-  return [a * p + b * s, a * q + b * t, a * r + b * u + c, d * p + e * s, d * q + e * t, d * r + e * u + f];
 }
 
 function drawHoles(augment: AugmentConfig, size: number, random: Random): readonly Rectangle[] {

@@ -56,7 +56,7 @@ function augmentingOf(
   return (clip, number, seed, epoch, target, offset) => {
     maker.load(clip, number, frame);
     const slot = `frame ${number}` as const;
-    const augmentation = drawAugmentation(view, clip.width, clip.height, seed, epoch, clip.id, slot);
+    const augmentation = drawAugmentation(view, clip, seed, epoch, slot);
     maker.render(frame, clip, augmentation, image);
     maker.write(image, target, offset);
   };

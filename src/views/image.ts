@@ -1,10 +1,11 @@
 /**
  * From a stored 8-bit frame to one augmented, normalised image: the part that pairs and single frames share.
  *
- * Order of operations on an image: crop, flip, resize · rotation and affine · brightness, contrast, saturation and
- * hue in random order · intensity curve · blur · sharpening · cutout · out-painting. The reference code has only the
- * first and the third switched on, in that order; where it lists the others elsewhere, geometry goes before
- * intensity here so that pixels are interpolated twice at most.
+ * Order of operations on an image: crop, flip, resize · rotation, affine and change of the probe · what ultrasound
+ * augmentation does to levels (`echo-changes.ts`) · brightness, contrast, saturation and hue in random order · intensity
+ * curve · blur · sharpening · cutout · out-painting. The reference code has only crop, flip, resize and jitter switched
+ * on, in that order; where it lists the others elsewhere, geometry goes before intensity here so that pixels are
+ * interpolated twice at most.
  *
  * A grey view without neighbourhood operations stays 8-bit with a table of 256 intensities until it is mixed: this
  * is exact (see `tone.ts`) and is what makes the loader cheap.
@@ -13,9 +14,10 @@ import type { Dataset } from '../dataset/reader.ts';
 import type { ClipRecord } from '../dataset/types.ts';
 import { ofChannel, type ImageConfig } from './config.ts';
 import type { Augmentation } from './draw.ts';
+import { type EchoChanger, echoChanger } from './echo-changes.ts';
+import { createPlacer, placementOf } from './placement.ts';
 import { scaleTable, toPlanes, writePlanes, writeTable, writeTwoTables } from './planes.ts';
-import { createAxis, resamplePlane, setAxis } from './resample.ts';
-import { blurPlanes, cutHoles, paintOutside, sharpenPlanes, warpPlane } from './spatial.ts';
+import { blurPlanes, cutHoles, paintOutside, sharpenPlanes } from './spatial.ts';
 import { fillGreyTable, toneColour } from './tone.ts';
 
 /** The part of a dataset that a renderer needs. */
@@ -58,14 +60,14 @@ export function imageMaker(dataset: FrameSource, view: ImageConfig) {
     largest = Math.max(largest, clip.width * clip.height);
     tallest = Math.max(tallest, clip.height);
   }
-  const { rotation, affine, blur, sharpen, cutout, outPainting } = augment;
+  const { rotation, affine, probe, blur, sharpen, cutout, outPainting } = augment;
   const neighbours = blur.probability + sharpen.probability + cutout.probability + outPainting.probability;
   // Whether an image may leave the 8-bit form: it has colour, or an operation that looks at neighbours.
   const usesFloat = channels === 3 || neighbours > 0;
   const raw = new Uint8Array(stored === 1 ? 0 : largest * stored);
-  const [x, y] = [createAxis(size), createAxis(size)];
-  const middle = new Uint8Array(tallest * size);
-  const warped = new Uint8Array(rotation.probability + affine.probability > 0 ? channels * area : 0);
+  const turns = rotation.probability + affine.probability + probe.probability > 0;
+  const placer = createPlacer(size, channels, tallest, turns);
+  let changeEchoes: EchoChanger | undefined;
   const scratch = new Float32Array(usesFloat ? area : 0);
   const [tableA, tableB] = [new Float64Array(256), new Float64Array(256)];
 
@@ -101,14 +103,13 @@ export function imageMaker(dataset: FrameSource, view: ImageConfig) {
 
     /** Augments loaded planes into `image`. */
     render(planes: Uint8Array, clip: ClipRecord, augmentation: Augmentation, image: Image): void {
-      const { box, warp, tone } = augmentation;
-      setAxis(x, clip.width, box.left, box.right, augmentation.flipped);
-      setAxis(y, clip.height, box.top, box.bottom, false);
-      const resized = warp === null ? image.pixels : warped;
-      for (let c = 0; c < channels; c++) {
-        const source = c * clip.width * clip.height;
-        resamplePlane(planes, source, clip.width, x, y, middle, resized, c * area);
-        if (warp !== null) warpPlane(resized, image.pixels, c * area, size, warp);
+      const { tone, echoes, field, box, warp, bend } = augmentation;
+      placer.place(planes, clip, augmentation, image.pixels);
+      if (echoes !== null && field !== null) {
+        changeEchoes ??= echoChanger(size);
+        // A view that is bent is taken from the whole frame; one that is only turned, from its crop.
+        const shown = warp === null || bend !== null ? null : box;
+        changeEchoes(image.pixels, echoes, field, placementOf(augmentation, size), shown);
       }
       image.float = channels === 3;
       if (image.float) toneColour(image.pixels, tone, image.table, image.planes);
@@ -116,7 +117,7 @@ export function imageMaker(dataset: FrameSource, view: ImageConfig) {
       const { blur, sharpen, holes, outPainting } = augmentation;
       if (blur === null && sharpen === 0 && holes.length === 0 && outPainting === null) return;
       toFloat(image);
-      if (blur !== null) blurPlanes(image.planes, size, blur.sigma, blur.kernel, scratch);
+      if (blur !== null) blurPlanes(image.planes, size, blur.sigma, blur.kernel);
       if (sharpen !== 0) sharpenPlanes(image.planes, size, sharpen, scratch);
       cutHoles(image.planes, size, holes);
       if (outPainting !== null) paintOutside(image.planes, size, outPainting.windows, outPainting.noise);

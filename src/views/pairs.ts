@@ -41,7 +41,7 @@ export function pairRenderer(
       const clip = clipAt(dataset, index);
       const draw = drawPair(clip, view.spg, seed, epoch);
       const augmentation = (slot: 0 | 1 | 'anchor'): Augmentation =>
-        drawAugmentation(view, clip.width, clip.height, seed, epoch, clip.id, slot);
+        drawAugmentation(view, clip, seed, epoch, slot);
       maker.load(clip, draw.frame0, first);
       maker.load(clip, draw.frame1, second);
       if (draw.anchor !== null) maker.load(clip, draw.anchor, middle);

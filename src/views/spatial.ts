@@ -1,9 +1,11 @@
 /**
- * Augmentations that look at neighbours or at places: warp (rotation, affine), Gaussian blur, sharpening, cutout and
- * out-painting. All are off by default. Planes are square, row-major; float planes hold intensities 0…1.
+ * Augmentations that look at neighbours or at places: warp (rotation, affine, bent pictures), Gaussian blur, sharpening,
+ * cutout and out-painting. All are off by default. Planes are square, row-major; float planes hold intensities 0…1.
  */
 import type { Random } from '../base/random.ts';
-import type { Rectangle, Warp } from './draw.ts';
+import { filterTurned, inFours } from './echoes/filter.ts';
+import type { Affine } from './field/affine.ts';
+import type { Rectangle } from './field/outline.ts';
 
 /**
  * Bilinear warp of the 8-bit plane `source[offset…]` (size²) into `target[offset…]`; what falls outside is black.
@@ -14,7 +16,7 @@ export function warpPlane(
   target: Uint8Array,
   offset: number,
   size: number,
-  warp: Warp,
+  warp: Affine,
 ): void {
   const [a, b, c, d, e, f] = warp;
   const centre = (size - 1) / 2;
@@ -22,20 +24,64 @@ export function warpPlane(
     for (let x = 0; x < size; x++) {
       const u = a * (x - centre) + b * (y - centre) + c + centre;
       const v = d * (x - centre) + e * (y - centre) + f + centre;
-      const left = Math.floor(u);
-      const top = Math.floor(v);
-      const right = u - left;
-      const down = v - top;
-      const value =
-        (1 - down) *
-          ((1 - right) * pixel(source, offset, size, left, top) +
-            right * pixel(source, offset, size, left + 1, top)) +
-        down *
-          ((1 - right) * pixel(source, offset, size, left, top + 1) +
-            right * pixel(source, offset, size, left + 1, top + 1));
-      target[offset + y * size + x] = Math.floor(value + 0.5);
+      target[offset + y * size + x] = sample(source, offset, size, u, v);
     }
   }
+}
+
+/**
+ * Bilinear samples of the 8-bit plane `source[offset…]` (size²) into `target[offset…]`; what falls outside is black. `nodes`
+ * holds the places in the source, in pixels from the first one's centre, of the view's points 0, step, 2·step, … across
+ * and down; between them places are interpolated.
+ */
+export function sampleNodes(
+  source: Uint8Array,
+  target: Uint8Array,
+  offset: number,
+  size: number,
+  nodes: Float64Array,
+  step: number,
+): void {
+  const side = Math.ceil(size / step) + 1;
+  for (let y = 0; y < size; y++) {
+    const row = Math.floor(y / step);
+    const down = (y + 0.5) / step - row;
+    for (let x = 0; x < size; x++) {
+      const column = Math.floor(x / step);
+      const across = (x + 0.5) / step - column;
+      const above = 2 * (row * side + column);
+      const below = above + 2 * side;
+      const u = between(nodes, above, across) * (1 - down) + between(nodes, below, across) * down;
+      const v = between(nodes, above + 1, across) * (1 - down) + between(nodes, below + 1, across) * down;
+      target[offset + y * size + x] = sample(source, offset, size, u, v);
+    }
+  }
+}
+
+function between(nodes: Float64Array, at: number, share: number): number {
+  return nodes[at]! * (1 - share) + nodes[at + 2]! * share;
+}
+
+/** The plane at (u, v), from the four pixels around; rounded. */
+function sample(source: Uint8Array, offset: number, size: number, u: number, v: number): number {
+  const left = Math.floor(u);
+  const top = Math.floor(v);
+  const right = u - left;
+  const down = v - top;
+  if (left >= 0 && top >= 0 && left + 1 < size && top + 1 < size) {
+    const at = offset + top * size + left;
+    const above = (1 - right) * source[at]! + right * source[at + 1]!;
+    const below = (1 - right) * source[at + size]! + right * source[at + size + 1]!;
+    return Math.floor((1 - down) * above + down * below + 0.5);
+  }
+  const value =
+    (1 - down) *
+      ((1 - right) * pixel(source, offset, size, left, top) +
+        right * pixel(source, offset, size, left + 1, top)) +
+    down *
+      ((1 - right) * pixel(source, offset, size, left, top + 1) +
+        right * pixel(source, offset, size, left + 1, top + 1));
+  return Math.floor(value + 0.5);
 }
 
 function pixel(plane: Uint8Array, offset: number, size: number, x: number, y: number): number {
@@ -43,40 +89,25 @@ function pixel(plane: Uint8Array, offset: number, size: number, x: number, y: nu
 }
 
 /** Gaussian blur in place, `kernel` odd, borders mirrored without repeating the edge (OpenCV's default). */
-export function blurPlanes(
-  planes: Float32Array,
-  size: number,
-  sigma: number,
-  kernel: number,
-  scratch: Float32Array,
-): void {
+export function blurPlanes(planes: Float32Array, size: number, sigma: number, kernel: number): void {
   const radius = (kernel - 1) / 2;
   const weights = new Float64Array(kernel);
   let total = 0;
   for (let i = 0; i < kernel; i++) total += weights[i] = Math.exp(-((i - radius) ** 2) / (2 * sigma * sigma));
   for (let i = 0; i < kernel; i++) weights[i]! /= total;
   const area = size * size;
+  const length = inFours(size);
+  const places = Int32Array.from({ length: length + 2 * radius }, (_, i) => mirrored(i - radius, size));
+  const widened = new Float32Array(size * places.length);
+  const turned = new Float32Array(length * size);
   for (let offset = 0; offset < planes.length; offset += area) {
-    for (let y = 0; y < size; y++) filterLine(planes, scratch, offset + y * size, y * size, 1, size, weights);
-    for (let x = 0; x < size; x++) filterLine(scratch, planes, x, offset + x, size, size, weights);
-  }
-}
-
-function filterLine(
-  source: Float32Array,
-  target: Float32Array,
-  from: number,
-  to: number,
-  stride: number,
-  size: number,
-  weights: Float64Array,
-): void {
-  const radius = (weights.length - 1) / 2;
-  for (let i = 0; i < size; i++) {
-    let sum = 0;
-    for (let k = -radius; k <= radius; k++)
-      sum += weights[k + radius]! * source[from + mirrored(i + k, size) * stride]!;
-    target[to + i * stride] = sum;
+    const plane = planes.subarray(offset, offset + area);
+    for (const source of [plane, turned]) {
+      for (let y = 0, at = 0; y < size; y++)
+        for (let i = 0; i < places.length; i++) widened[at++] = source[y * size + places[i]!]!;
+      filterTurned(widened, size, length, weights, turned);
+    }
+    plane.set(turned.subarray(0, area));
   }
 }
 

@@ -1,9 +1,23 @@
 import { describe, expect, test } from 'vitest';
 import { finetuneSchema, resolveFinetune, viewOf } from '../../src/finetune/config.ts';
 import { FrameSchedule, drawOf, scoredRows } from '../../src/finetune/frame-schedule.ts';
+import { resultConfig } from '../../src/finetune/resume.ts';
+import { hashOf } from '../../src/runs/run-folder.ts';
 import type { ClipRecord } from '../../src/dataset/types.ts';
 import { frameViewSchema } from '../../src/views/config.ts';
 import { errorOf } from '../pretrain/support.ts';
+
+/** A number of each augmentation that came after the first form of saved configurations. */
+const LATER: Readonly<Record<string, readonly [key: string, value: string]>> = {
+  insideField: ['share', '0.8'],
+  probe: ['degrees', '[0, 10]'],
+  depthGain: ['decibels', '3'],
+  speckle: ['strength', '[0, 1]'],
+  gain: ['factor', '[1, 1]'],
+  gamma: ['exponent', '[1, 1]'],
+  clahe: ['tiles', '3'],
+  fieldEdge: ['margin', '[0, 0.2]'],
+};
 
 describe('a fine-tuning configuration', () => {
   test('is honest, with three seeds and five folds, unless it is told otherwise', () => {
@@ -66,6 +80,31 @@ describe('a fine-tuning configuration', () => {
     const error = await errorOf(() => resolveFinetune({ set: ['split=main', 'protocol=legacy'] }));
     expect(error).toMatchObject({ code: 'CONFIG_INVALID' });
     expect(error.message).toContain('legacy');
+  });
+});
+
+describe('the hash that a fold is kept under', () => {
+  // As the version before augmentations for ultrasound made them: its folds are not trained again.
+  test.each([
+    [{}, '075fd8678df403eb1cf52341d07de096e030b09045aca66f8187211b274865fb'],
+    [{ preset: 'reference' }, 'e41e96c562f15597cd6e54b3907e8f9639239818df697355deb58d6b40f09613'],
+    [{ set: ['view.augment=null'] }, '2ae7e134729f313cf7726d5d4424b8c6bd2c59d5f9d8c1cb5c01132f55a7010c'],
+    [
+      { set: ['view.augment.blur.probability=0.5', 'view.size=96'] },
+      'dbcd62cfe9a06c5c6d59b228e8251aad654fa8313f58f0e9484dbfced59e0b4c',
+    ],
+  ])('is that of earlier versions where nothing new is on: %j', (sources, hash) => {
+    expect(hashOf(resultConfig(resolveFinetune(sources)))).toBe(hash);
+  });
+
+  test.each(Object.keys(LATER))('is another with %s, and then with other numbers of it', (name) => {
+    const hash = (...set: string[]): string => hashOf(resultConfig(resolveFinetune({ set })));
+    const [key, value] = LATER[name]!;
+    const other = `view.augment.${name}.${key}=${value}`;
+    const on = `view.augment.${name}.probability=0.5`;
+    expect(new Set([hash(), hash(on), hash(on, other)]).size).toBe(3);
+    // Numbers of what is off mean nothing.
+    expect(hash(other)).toBe(hash());
   });
 });
 

@@ -27,9 +27,11 @@ describe('view configuration', () => {
       normalise: { mean: 0.5, std: 0.25 },
     });
     expect(view.augment).toMatchObject({ brightness: 0.8, contrast: 0.8, saturation: 0.8, hue: 0.2 });
-    const { blur, rotation, affine, cutout, outPainting, nonLinearIntensity, sharpen } = view.augment;
-    for (const operation of [blur, rotation, affine, cutout, outPainting, nonLinearIntensity, sharpen])
-      expect(operation.probability).toBe(0);
+    const operations = Object.values(view.augment).filter(
+      (value): value is { probability: number } => typeof value === 'object' && 'probability' in value,
+    );
+    expect(operations).toHaveLength(15);
+    for (const operation of operations) expect(operation.probability).toBe(0);
   });
 
   it.each([
@@ -50,6 +52,17 @@ describe('view configuration', () => {
     [{ augment: { cutout: { holes: 0 } } }, 'augment.cutout.holes'],
     [{ augment: { sharpen: { degree: 6 } } }, 'augment.sharpen.degree'],
     [{ augment: { sharpen: { degree: -2 } } }, 'augment.sharpen.degree'],
+    [{ augment: { preset: 'us' } }, 'augment.preset'],
+    [{ augment: { probe: { degrees: [20, 10] } } }, 'augment.probe.degrees'],
+    [{ augment: { probe: { degrees: [0, 151] } } }, 'augment.probe.degrees.1'],
+    [{ augment: { speckle: { strength: [0, 1.1] } } }, 'augment.speckle.strength.1'],
+    [{ augment: { speckle: { grain: [0.9, 2] } } }, 'augment.speckle.grain.0'],
+    [{ augment: { speckle: { grain: [2, 8.1] } } }, 'augment.speckle.grain.1'],
+    [{ augment: { gain: { decibels: [-61, 0] } } }, 'augment.gain.decibels.0'],
+    [{ augment: { gain: { factor: [0, 4.1] } } }, 'augment.gain.factor.1'],
+    [{ augment: { gamma: { exponent: [0, 1] } } }, 'augment.gamma.exponent.0'],
+    [{ augment: { clahe: { limit: [0.9, 3] } } }, 'augment.clahe.limit.0'],
+    [{ augment: { fieldEdge: { margin: [0, 0.6] } } }, 'augment.fieldEdge.margin.1'],
     [{ normalise: { std: 0 } }, 'normalise.std'],
     [{ normalise: { mean: [1, 2, 3] } }, 'normalise.mean'],
   ])('refuses %j at its key', (value, key) => {

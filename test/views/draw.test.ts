@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { drawAugmentation, inverseAffine, type Augmentation } from '../../src/views/draw.ts';
+import { drawAugmentation, type Augmentation } from '../../src/views/draw.ts';
+import { inverseAffine } from '../../src/views/field/affine.ts';
 import type { ViewConfig } from '../../src/views/config.ts';
-import { viewOf, type ViewInput } from './helpers.ts';
+import { clipOf, viewOf, type ViewInput } from './helpers.ts';
 
 function draws(view: ViewConfig, width: number, height: number, count = 4000): Augmentation[] {
   return Array.from({ length: count }, (_, epoch) =>
-    drawAugmentation(view, width, height, 3, epoch, 'clip', 0),
+    drawAugmentation(view, clipOf('clip', { frames: 1, width, height }), 3, epoch, 0),
   );
 }
 
@@ -182,13 +183,14 @@ describe('operations that are off by default', () => {
 describe('draws', () => {
   it('differ between slots, clips, epochs and seeds', () => {
     const view = augmented({});
+    const [a, b] = ['a', 'b'].map((id) => clipOf(id, { frames: 1, width: 99, height: 99 }));
     const lefts = [
-      drawAugmentation(view, 99, 99, 1, 2, 'a', 0),
-      drawAugmentation(view, 99, 99, 1, 2, 'a', 1),
-      drawAugmentation(view, 99, 99, 1, 2, 'a', 'anchor'),
-      drawAugmentation(view, 99, 99, 1, 2, 'b', 0),
-      drawAugmentation(view, 99, 99, 1, 3, 'a', 0),
-      drawAugmentation(view, 99, 99, 2, 2, 'a', 0),
+      drawAugmentation(view, a!, 1, 2, 0),
+      drawAugmentation(view, a!, 1, 2, 1),
+      drawAugmentation(view, a!, 1, 2, 'anchor'),
+      drawAugmentation(view, b!, 1, 2, 0),
+      drawAugmentation(view, a!, 1, 3, 0),
+      drawAugmentation(view, a!, 2, 2, 0),
     ].map((a) => a.tone.brightness);
     expect(new Set(lefts).size).toBe(6);
   });
@@ -203,7 +205,13 @@ it('an affine map has the numbers of its own address', () => {
     scale: [0.8, 1.2],
     shear: 15,
   } as const;
-  const { warp } = drawAugmentation(augmented({ affine }, { size: 64 }), 64, 64, 9, 3, 'clip4', 1);
+  const { warp } = drawAugmentation(
+    augmented({ affine }, { size: 64 }),
+    clipOf('clip4', { frames: 1, width: 64, height: 64 }),
+    9,
+    3,
+    1,
+  );
   const golden = inverseAffine(-2.1204485930502415, -4, 4, 0.8987713838927448, 6.974361177999526);
   warp!.forEach((value, i) => {
     expect(value).toBeCloseTo(golden[i]!, 12);

@@ -23,7 +23,7 @@ export function slowPair(
   const { frame0, frame1, anchor, weight0, weight1 } = drawPair(clip, view.spg, seed, epoch);
   const frame = (number: number): Image => planesOf(dataset, clip, number, view.channels);
   const augment = (image: Image, slot: 0 | 1 | 'anchor'): Image =>
-    augmented(image, clip, view, drawAugmentation(view, clip.width, clip.height, seed, epoch, clip.id, slot));
+    augmented(image, clip, view, drawAugmentation(view, clip, seed, epoch, slot));
   const finish = (image: Image): number[] => normalised(image, view);
   if (anchor === null) return [finish(augment(frame(frame0), 0)), finish(augment(frame(frame1), 1))];
   if (view.spg.order === 'augment-then-mix') {
@@ -49,8 +49,7 @@ export function slowFrame(
   epoch: number,
 ): number[] {
   const clip = dataset.clips[index]!;
-  const { width, height, id } = clip;
-  const augmentation = drawAugmentation(view, width, height, seed, epoch, id, `frame ${frame}`);
+  const augmentation = drawAugmentation(view, clip, seed, epoch, `frame ${frame}`);
   return normalised(augmented(planesOf(dataset, clip, frame, view.channels), clip, view, augmentation), view);
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
-import { inverseAffine } from '../../src/views/draw.ts';
+import { inverseAffine } from '../../src/views/field/affine.ts';
 import { blurPlanes, cutHoles, paintOutside, sharpenPlanes, warpPlane } from '../../src/views/spatial.ts';
 import { picture } from './reference.ts';
 
@@ -58,7 +58,7 @@ describe('blur', () => {
   it('is the convolution with a Gaussian, borders mirrored', () => {
     const planes = planesOf(2);
     const blurred = planes.slice();
-    blurPlanes(blurred, SIZE, 1.3, 7, new Float32Array(AREA));
+    blurPlanes(blurred, SIZE, 1.3, 7);
     const mirror = (i: number): number => (i < 0 ? -i : i >= SIZE ? 2 * (SIZE - 1) - i : i);
     for (const channel of [0, 1])
       for (const [x, y] of [
@@ -81,7 +81,7 @@ describe('blur', () => {
 
   it('leaves a constant view constant, even with a kernel larger than the view', () => {
     const planes = new Float32Array(AREA).fill(0.7);
-    blurPlanes(planes, SIZE, 20, 41, new Float32Array(AREA));
+    blurPlanes(planes, SIZE, 20, 41);
     for (const value of planes) expect(value).toBeCloseTo(0.7, 5);
   });
 });

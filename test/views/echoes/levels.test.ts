@@ -1,0 +1,152 @@
+import { describe, expect, it } from 'vitest';
+import {
+  addAlongDepth,
+  depthCurve,
+  gainTable,
+  gammaTable,
+  throughTable,
+} from '../../../src/views/echoes/levels.ts';
+import type { Affine } from '../../../src/views/field/affine.ts';
+
+const held = (level: number): number => Math.min(255, Math.max(0, level));
+const LEVELS = Array.from({ length: 256 }, (_, level) => level);
+
+describe('a gain', () => {
+  it.each([
+    [6, 1],
+    [-6, 1.1],
+    [0, 0.7],
+    [60, 1],
+    [-13.7, 2.5],
+  ])(
+    'of %f dB and factor %f adds levels of 60 dB to the scaled ones, within black and white',
+    (decibels, factor) => {
+      const table = gainTable({ decibels, factor });
+      for (const level of LEVELS)
+        expect(Math.abs(table[level]! - held(factor * level + decibels * 4.25))).toBeLessThanOrEqual(
+          0.5 + 1e-9,
+        );
+    },
+  );
+
+  it('of nothing changes nothing, and one of all decibels makes all of it white or black', () => {
+    expect([...gainTable({ decibels: 0, factor: 1 })]).toEqual(LEVELS);
+    expect(new Set(gainTable({ decibels: 60, factor: 1 }))).toEqual(new Set([255]));
+    expect(new Set(gainTable({ decibels: -60, factor: 1 }))).toEqual(new Set([0]));
+  });
+});
+
+describe('gamma', () => {
+  it.each([0.1, 0.7, 1, 1.4, 10])('%f is the power of the level, black and white staying', (exponent) => {
+    const table = gammaTable(exponent);
+    for (const level of LEVELS) {
+      const exact = 255 * Math.exp(exponent * Math.log(level / 255));
+      expect(Math.abs(table[level]! - exact)).toBeLessThanOrEqual(0.5 + 1e-9);
+    }
+    expect([table[0], table[255]]).toEqual([0, 255]);
+  });
+
+  it('1 changes nothing, below it dim echoes are raised', () => {
+    expect([...gammaTable(1)]).toEqual(LEVELS);
+    expect(gammaTable(0.5)[64]).toBe(128);
+    expect(gammaTable(2)[128]).toBe(64);
+  });
+});
+
+it('a table changes every plane: all of it, or what the mask has', () => {
+  const table = Uint8Array.from({ length: 256 }, (_, level) => 255 - level);
+  const pixels = Uint8Array.of(1, 2, 3, 4, 5, 6);
+  throughTable(pixels, table, Uint8Array.of(1, 0, 1));
+  expect([...pixels]).toEqual([254, 2, 252, 251, 5, 249]);
+  throughTable(pixels, table, null);
+  expect([...pixels]).toEqual([1, 253, 3, 4, 250, 6]);
+});
+
+describe('the curve of gain along depth', () => {
+  const decibels = [8, -3, 5, 0, -7];
+
+  it('goes through its values at equal distances, in levels of 60 dB', () => {
+    const curve = depthCurve(decibels);
+    expect(curve).toHaveLength(1025);
+    for (const [i, value] of decibels.entries()) expect(curve[256 * i]).toBeCloseTo(value * 4.25, 9);
+  });
+
+  it('is half way in the middle between two, level at each, and never beyond them', () => {
+    const curve = depthCurve(decibels);
+    for (let part = 0; part < 4; part++) {
+      const [from, to] = [decibels[part]! * 4.25, decibels[part + 1]! * 4.25];
+      expect(curve[256 * part + 128]).toBeCloseTo((from + to) / 2, 9);
+      // A cosine leaves its value with the square of the distance.
+      const near = curve[256 * part + 1]! - from;
+      expect(near / (to - from)).toBeCloseTo((Math.PI / 256) ** 2 / 4, 7);
+      for (let i = 0; i <= 256; i++) {
+        expect(curve[256 * part + i]).toBeGreaterThanOrEqual(Math.min(from, to) - 1e-9);
+        expect(curve[256 * part + i]).toBeLessThanOrEqual(Math.max(from, to) + 1e-9);
+      }
+    }
+  });
+
+  it('of one value is constant', () => {
+    for (const value of depthCurve([4, 4, 4])) expect(value).toBeCloseTo(17, 9);
+  });
+});
+
+describe('gain along depth', () => {
+  const SIZE = 24;
+  const curve = depthCurve([6, -6, 9]);
+  /** Twice as large as the view, turned by 90°, shifted. */
+  const placement: Affine = [0, 2, 3, -2, 0, 60];
+  const whole = new Uint8Array(SIZE * SIZE).fill(1);
+
+  /** Changes pixels of 100 in two planes, and compares with the curve at a depth that the test knows. */
+  function check(
+    beams: Parameters<typeof addAlongDepth>[3]['beams'],
+    depthAt: (x: number, y: number) => number,
+  ): void {
+    const mask = Uint8Array.from(whole, (_, i) => (i % 7 === 0 ? 0 : 1));
+    const pixels = new Uint8Array(2 * SIZE * SIZE).fill(100);
+    addAlongDepth(pixels, SIZE, curve, { beams, placement }, mask);
+    const depths = new Set<number>();
+    for (let i = 0; i < pixels.length; i++) {
+      const at = i % (SIZE * SIZE);
+      const [u, v] = [(at % SIZE) + 0.5, Math.floor(at / SIZE) + 0.5];
+      const depth = Math.min(1, Math.max(0, depthAt(2 * v + 3, 60 - 2 * u)));
+      depths.add(depth);
+      const shift = mask[at] === 0 ? 0 : curve[Math.round(1024 * depth)]!;
+      // Half a level from rounding, and where the curve is steepest a tenth from its samples.
+      expect(Math.abs(pixels[i]! - 100 - shift)).toBeLessThan(0.65);
+    }
+    expect(depths.has(0) && depths.has(1) && depths.size > 20).toBe(true);
+  }
+
+  it('of parallel beams counts rows of the picture', () => {
+    check({ x: 20, y: 35, curvature: 0, depth: 40, left: -20, right: 20 }, (_, y) => (y - 15) / 40);
+  });
+
+  it('of a fan counts the distance from where its beams meet', () => {
+    // The apex lies 50 above the middle: echoes come from 30 to 70 away.
+    check({ x: 20, y: 40, curvature: 1 / 50, depth: 40, left: -20, right: 20 }, (x, y) => {
+      return (Math.hypot(x - 20, y + 10) - 30) / 40;
+    });
+  });
+
+  it('keeps within black and white', () => {
+    const pixels = Uint8Array.of(250, 4);
+    const beams = { x: 0, y: 0, curvature: 0, depth: 10, left: -5, right: 5 };
+    for (const [decibels, ends] of [
+      [9, [255, 42]],
+      [-9, [212, 0]],
+    ] as const) {
+      const changed = new Uint8Array(4).fill(pixels[0]!);
+      changed[1] = pixels[1]!;
+      addAlongDepth(
+        changed,
+        2,
+        depthCurve([decibels, decibels]),
+        { beams, placement: [1, 0, 0, 0, 1, 0] },
+        new Uint8Array(4).fill(1),
+      );
+      expect([...changed.subarray(0, 2)]).toEqual(ends);
+    }
+  });
+});
