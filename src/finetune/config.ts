@@ -4,6 +4,7 @@
  * it from a pretraining run.
  */
 import { z } from 'zod';
+import type { AugmentChoice } from '../views/augment-presets.ts';
 import { type FrameViewConfig, frameViewSchema } from '../views/config.ts';
 import { type ConfigKind, type GivenLayers, resolveLayers } from '../runs/config-layers.ts';
 import { FINETUNE_KEYS } from '../runs/earlier-keys.ts';
@@ -14,6 +15,7 @@ import {
   optimizerSchema,
   scheduleSchema,
   trainingSchema,
+  VIEW_PARTS,
 } from '../runs/config.ts';
 
 const unit = z.number().min(0).max(1);
@@ -165,7 +167,7 @@ export type FinetuneConfig = Readonly<z.infer<typeof finetuneSchema>>;
  * Any part of one, as a program or a file gives it.
  * @interface
  */
-export type PartialFinetuneConfig = z.input<typeof finetuneSchema>;
+export type PartialFinetuneConfig = z.input<typeof finetuneSchema> & AugmentChoice;
 
 /** Named starting points. */
 export const FINETUNE_PRESETS = {
@@ -193,6 +195,7 @@ const KIND: ConfigKind<FinetuneConfig> = {
   renamed: FINETUNE_KEYS,
   schema: finetuneSchema,
   presets: FINETUNE_PRESETS,
+  parts: VIEW_PARTS,
   guide: 'docs/finetuning.md',
 };
 

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { parse as parseYaml } from 'yaml';
 import type { z } from 'zod';
 import { messageOf, usageError } from '../base/errors.ts';
-import { configError, isTree, keyPaths, type Tree, unknownKey } from './config-errors.ts';
+import { configError, isTree, keyPaths, type Tree, unknownKey, valueAt } from './config-errors.ts';
 import type { Renamed } from './earlier-keys.ts';
 
 /** What is configured. */
@@ -14,6 +14,8 @@ export interface ConfigKind<Config> {
   readonly schema: z.ZodType<Config>;
   /** Named starting points; one is called `default`. */
   readonly presets: Readonly<Record<string, Tree>>;
+  /** Groups of keys with named starting points of their own, by path; the key `preset` in the group chooses one. */
+  readonly parts: Readonly<Record<string, Readonly<Record<string, Tree>>>>;
   /** Page that explains every key. */
   readonly guide: string;
   /** What keys were called before. */
@@ -39,9 +41,10 @@ export interface ConfigFile {
 }
 
 /**
- * Lays the given layers over `under`: preset, file, overrides, settings. Over a `complete` configuration the default
- * preset is left out. Which kind it is may hang on what all layers together ask for. Errors: `CONFIG_UNKNOWN_KEY`,
- * `CONFIG_INVALID`, `CONFIG_FILE`, those of `kindOf`.
+ * Lays the given layers over `under`: preset, presets of parts, file, overrides, settings. So a key that somebody gives
+ * wins over a preset, wherever the preset is named; of several names for one part the last counts. Over a `complete`
+ * configuration the default preset is left out. Which kind it is may hang on what all layers together ask for. Errors:
+ * `CONFIG_UNKNOWN_KEY`, `CONFIG_INVALID`, `CONFIG_FILE`, those of `kindOf`.
  */
 export function resolveLayers<Config>(
   kindOf: (asked: Tree) => ConfigKind<Config>,
@@ -51,36 +54,85 @@ export function resolveLayers<Config>(
   const { preset: inFile, ...file } = given.file === undefined ? {} : parseConfigFile(given.file);
   const overrides = given.overrides === undefined ? {} : asTree(given.overrides, 'configuration');
   const settings = (given.set ?? []).map(parseSetting);
-  const kind = kindOf([file, overrides, ...settings.map(({ tree }) => tree)].reduce(merged, under.tree));
+  const layers: readonly Layer[] = [
+    ...(given.file === undefined ? [] : [{ tree: file, where: given.file.path }]),
+    ...(given.overrides === undefined ? [] : [{ tree: overrides, where: 'configuration' }]),
+    ...settings,
+  ];
+  const kind = kindOf(layers.map(({ tree }) => tree).reduce(merged, under.tree));
   const named = given.preset ?? inFile ?? (under.complete ? undefined : 'default');
-  let tree: Tree = under.tree;
-  const preset = named === undefined ? {} : presetIn(kind.presets, named);
-  tree = merged(tree, preset);
-  const start = merged(under.tree, kind.presets['default'] ?? {});
+  const preset = named === undefined ? {} : presetIn(kind.presets, named, 'preset');
+  const start = merged(under.tree, startOf(kind, kind.presets['default'] ?? {}));
   const complete = kind.schema.safeParse(start);
   if (!complete.success) throw configError(complete.error, start, { ...kind, known: [] }, 'preset default');
-  const known = keyPaths(asTree(complete.data, 'default'));
+  const known = keyPaths(asTree(complete.data, 'default')).concat(
+    Object.keys(kind.parts).map((part) => `${part}.preset`),
+  );
+  let tree = merged(under.tree, startOf(kind, preset));
   const check = (where: string): Config => {
     const result = kind.schema.safeParse(tree);
     if (!result.success) throw configError(result.error, tree, { ...kind, known }, where);
     return result.data;
   };
   if (named !== undefined) check('preset');
-  if (given.file !== undefined) {
-    tree = merged(tree, file);
-    check(given.file.path);
-  }
-  if (given.overrides !== undefined) {
-    tree = merged(tree, overrides);
-    check('configuration');
-  }
-  for (const [i, { path, tree: layer }] of settings.entries()) {
-    const where = `--set ${given.set?.[i] ?? path}`;
-    if (!known.includes(path)) throw unknownKey(path, { ...kind, known }, where);
-    tree = merged(tree, layer);
+  const parts = layers.map((layer) => partsNamed(kind, layer));
+  for (const part of parts) tree = merged(tree, part.presets);
+  for (const [i, { where, path }] of layers.entries()) {
+    if (path !== undefined && !known.includes(path)) throw unknownKey(path, { ...kind, known }, where);
+    tree = merged(revived(kind, tree, parts[i]!.presets), parts[i]!.rest);
     check(where);
   }
   return check('configuration');
+}
+
+/** What one source gives, and what to call it in messages. */
+interface Layer {
+  readonly tree: Tree;
+  readonly where: string;
+  /** The single key that it sets. */
+  readonly path?: string;
+}
+
+/** A starting point with the presets of parts that it names below its own keys. */
+function startOf(kind: Pick<ConfigKind<unknown>, 'parts'>, tree: Tree): Tree {
+  const { presets, rest } = partsNamed(kind, { tree, where: 'preset' });
+  return merged(presets, rest);
+}
+
+/** The presets of parts that a layer names, and the layer without those names. Error: `CONFIG_INVALID`. */
+function partsNamed(
+  { parts }: Pick<ConfigKind<unknown>, 'parts'>,
+  { tree, where }: Layer,
+): { readonly presets: Tree; readonly rest: Tree } {
+  return Object.entries(parts).reduce(
+    (found, [part, choices]) => {
+      const path = part.split('.');
+      const group = valueAt(found.rest, path);
+      if (!isTree(group) || !Object.hasOwn(group, 'preset')) return found;
+      const { preset, ...keys } = group;
+      const chosen = presetIn(choices, preset, `${where}, key ${part}.preset`);
+      return {
+        presets: merged(found.presets, treeAt(path, chosen)),
+        rest: replacedAt(found.rest, path, keys),
+      };
+    },
+    { presets: {} as Tree, rest: tree },
+  );
+}
+
+/** The tree with a part that an earlier layer took away (null) as the preset has it that is named now. */
+function revived({ parts }: Pick<ConfigKind<unknown>, 'parts'>, tree: Tree, presets: Tree): Tree {
+  return Object.keys(parts).reduce((under, part) => {
+    const path = part.split('.');
+    const named = valueAt(presets, path);
+    return !isTree(named) || isTree(valueAt(under, path)) ? under : merged(under, treeAt(path, named));
+  }, tree);
+}
+
+/** The tree with another value at a path that is there. */
+function replacedAt(tree: Tree, [key = '', ...inner]: readonly string[], value: Tree): Tree {
+  const below = tree[key];
+  return { ...tree, [key]: inner.length === 0 || !isTree(below) ? value : replacedAt(below, inner, value) };
 }
 
 /** The file's text, or `CONFIG_FILE` naming the path. */
@@ -98,14 +150,14 @@ export function readConfigFile(path: string): ConfigFile {
 }
 
 /** The preset of this name. Error: `CONFIG_INVALID`. */
-function presetIn(presets: Readonly<Record<string, Tree>>, name: unknown): Tree {
+function presetIn(presets: Readonly<Record<string, Tree>>, name: unknown, where: string): Tree {
   const preset = typeof name === 'string' && Object.hasOwn(presets, name) ? presets[name] : undefined;
   if (preset !== undefined) return preset;
   throw usageError(
     'CONFIG_INVALID',
     `There is no preset ${JSON.stringify(name)}: allowed are ${Object.keys(presets).join(', ')}.`,
     'Choose one of those names.',
-    { where: 'preset' },
+    { where },
   );
 }
 
@@ -125,7 +177,7 @@ function parseConfigFile({ path, text }: ConfigFile): Tree {
 }
 
 /** `a.b=1` → { a: { b: 1 } }. */
-function parseSetting(setting: string): { readonly path: string; readonly tree: Tree } {
+function parseSetting(setting: string): Layer & { readonly path: string } {
   const at = setting.indexOf('=');
   if (at < 1)
     throw usageError(
@@ -141,10 +193,12 @@ function parseSetting(setting: string): { readonly path: string; readonly tree: 
   } catch {
     value = setting.slice(at + 1);
   }
-  return {
-    path,
-    tree: path.split('.').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as Tree,
-  };
+  return { tree: treeAt(path.split('.'), value), where: `--set ${setting}`, path };
+}
+
+/** A tree with one value in it, at the path. */
+function treeAt(path: readonly string[], value: unknown): Tree {
+  return path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as Tree;
 }
 
 function asTree(value: unknown, where: string): Tree {

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import type { Backend } from '../engine/core/backend.ts';
 import type { Method } from '../methods/method.ts';
 import { DEFAULT_METHOD, methodNamed } from '../methods/registry.ts';
+import { AUGMENT_PRESETS, type AugmentChoice } from '../views/augment-presets.ts';
 import { batchSchema, viewSchema } from '../views/config.ts';
 import { type Tree, valueAt } from './config-errors.ts';
 import { PRETRAIN_KEYS } from './earlier-keys.ts';
@@ -173,9 +174,10 @@ export type Config = Readonly<z.infer<z.ZodObject<typeof shared>>> & {
  * Any part of a configuration, as a program or a file gives it.
  * @interface
  */
-export type PartialConfig = z.input<z.ZodObject<typeof shared>> & {
-  readonly method?: Readonly<Record<string, unknown>>;
-};
+export type PartialConfig = z.input<z.ZodObject<typeof shared>> &
+  AugmentChoice & {
+    readonly method?: Readonly<Record<string, unknown>>;
+  };
 
 /** The schema of configurations with this method. */
 export function configSchema(method: Method): z.ZodType<Config> {
@@ -213,6 +215,9 @@ export function methodOptions({ method }: Pick<Config, 'method'>): Readonly<Reco
   return options;
 }
 
+/** Parts of a configuration with presets of their own. */
+export const VIEW_PARTS: ConfigKind<unknown>['parts'] = { 'view.augment': AUGMENT_PRESETS };
+
 /** Where a configuration of pretraining comes from, in layers. */
 export interface ConfigSources extends GivenLayers {
   /** Name of the method. Where another source names one too, it must be the same. */
@@ -239,6 +244,7 @@ export function resolveConfig(sources: ConfigSources = {}): Config {
     return {
       schema: configSchema(method),
       presets: method.presets,
+      parts: VIEW_PARTS,
       guide: `docs/configuration.md (and uscl methods ${name})`,
       renamed: PRETRAIN_KEYS,
     };

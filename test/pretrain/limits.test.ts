@@ -6,6 +6,7 @@ import { keyPaths } from '../../src/runs/config-errors.ts';
 import { resolveFinetune } from '../../src/finetune/config.ts';
 import { allMethods } from '../../src/methods/registry.ts';
 import { resolveConfig } from '../../src/runs/config.ts';
+import { AUGMENT_PRESETS } from '../../src/views/augment-presets.ts';
 
 const text = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 
@@ -34,7 +35,8 @@ describe('docs/configuration.md', () => {
   });
 
   test('names every preset', () => {
-    for (const name of allMethods().flatMap(({ presets }) => Object.keys(presets)))
+    const ofMethods = allMethods().flatMap(({ presets }) => Object.keys(presets));
+    for (const name of [...ofMethods, ...Object.keys(AUGMENT_PRESETS)])
       expect(text('docs/configuration.md')).toContain(`\`${name}\``);
   });
 });
@@ -77,6 +79,11 @@ const SHARED: readonly Limits[] = [
   ['view.augment.cutout.side', 0, 1e-9, 1, 1.01],
   ['view.augment.outPainting.windows', 0, 1, 100, 101],
   ['view.augment.sharpen.degree', -2, -1, 5, 6],
+  ['view.augment.insideField.probability', -1e-9, 0, 1, 1.01],
+  ['view.augment.insideField.share', 0.49, 0.5, 1, 1.01],
+  ['view.augment.depthGain.decibels', -1e-9, 0, 60, 61],
+  ['view.augment.depthGain.points', 1, 2, 16, 17],
+  ['view.augment.clahe.tiles', 0, 1, 16, 17],
   ['view.normalise.std', 0, 1e-9, 100, null],
 ];
 
