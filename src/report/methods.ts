@@ -121,14 +121,35 @@ function frames(number: number | null, how: string): string {
   return number === null ? 'all frames' : `${counted(number, 'frame')} (${how})`;
 }
 
+/** Augmentations for ultrasound in the words of a text. */
+const FOR_ULTRASOUND = {
+  probe: 'a change of the probe’s shape',
+  depthGain: 'gain along depth',
+  speckle: 'speckle',
+  gain: 'gain and dynamic range',
+  gamma: 'gamma',
+  clahe: 'contrast-limited adaptive histogram equalisation',
+  fieldEdge: 'a narrowed edge of the field',
+} as const;
+
 function augmentation({ view: { augment } }: FinetuneConfig): string {
   if (augment === null) return ', without augmentation';
   const [low, high] = augment.cropScale;
+  const inside = augment.insideField.probability;
+  const of = told([
+    inside < 1 && 'of the area',
+    inside > 0 &&
+      `of the largest one in the ultrasound field${inside < 1 ? ` (probability ${plain(inside)})` : ''}`,
+  ]);
   const parts = told([
-    low < 1 && `random crops of ${roundPercent(low)} to ${roundPercent(high)} of the area`,
+    low < 1 && `random crops of ${roundPercent(low)} to ${roundPercent(high)} ${of.join(' or ')}`,
     augment.flip > 0 && `left–right flips (probability ${plain(augment.flip)})`,
     augment.brightness > 0 && `brightness ± ${plain(augment.brightness)}`,
     augment.contrast > 0 && `contrast ± ${plain(augment.contrast)}`,
+    ...Object.entries(FOR_ULTRASOUND).map(([key, name]) => {
+      const { probability } = augment[key as keyof typeof FOR_ULTRASOUND];
+      return probability > 0 && `${name} (probability ${plain(probability)})`;
+    }),
   ]);
   return parts.length === 0
     ? ', with the augmentation of the configuration'

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { evaluationSchema, type Score } from '../../src/evaluation/scores/evaluation-result.ts';
 import { readPredictions } from '../../src/evaluation/scores/predictions.ts';
+import { type PartialFinetuneConfig, resolveFinetune } from '../../src/finetune/config.ts';
 import { CLASSES, fixtureDataset, fixtureFinetune, fixturePretrain } from './fixture.ts';
 import { factsOf, said, tableOf, tables, words } from './page.ts';
 import { runsAndPages } from './pages.ts';
@@ -205,6 +206,31 @@ test('limits tell of few groups and few seeds, and the network is named with its
   expect(slim).toContain('of each training clip were seen, resized to 32 × 32 pixels, without augmentation.');
   expect(text).toContain(
     'resized to 32 × 32 pixels, with random crops of 60 % to 100 % of the area, left–right flips (probability 0.5), brightness ± 0.3 and contrast ± 0.3; the configuration has the rest.',
+  );
+});
+
+test('augmentation for ultrasound is told with its probabilities, and crops with what they are a share of', async () => {
+  const told = async (augment: PartialFinetuneConfig['view']): Promise<string> => {
+    const config = resolveFinetune({ overrides: { view: augment ?? {} } });
+    const run = changed('tuned', {
+      'config.json': (text) => {
+        const saved = JSON.parse(text) as { view: object };
+        return JSON.stringify({ ...saved, view: { ...saved.view, augment: config.view.augment } });
+      },
+    });
+    return words(await page(run));
+  };
+  expect(await told({ augment: { preset: 'us' } })).toContain(
+    'with random crops of 20 % to 100 % of the largest one in the ultrasound field, left–right flips (probability 0.5), brightness ± 0.1, contrast ± 0.1, ' +
+      'gain along depth (probability 0.5), speckle (probability 0.333), gain and dynamic range (probability 0.5), gamma (probability 0.5) and ' +
+      'a narrowed edge of the field (probability 0.5); the configuration has the rest.',
+  );
+  const partly = {
+    ...{ insideField: { probability: 0.4 }, probe: { probability: 0.2 }, clahe: { probability: 0.1 } },
+  };
+  expect(await told({ augment: { ...partly, flip: 0, brightness: 0, contrast: 0 } })).toContain(
+    'with random crops of 60 % to 100 % of the area or of the largest one in the ultrasound field (probability 0.4), ' +
+      'a change of the probe’s shape (probability 0.2) and contrast-limited adaptive histogram equalisation (probability 0.1); the configuration has the rest.',
   );
 });
 
