@@ -116,7 +116,7 @@ function partsNamed(
         rest: replacedAt(found.rest, path, keys),
       };
     },
-    { presets: {} as Tree, rest: tree },
+    { presets: {}, rest: tree },
   );
 }
 

@@ -104,7 +104,7 @@ export function blurPlanes(planes: Float32Array, size: number, sigma: number, ke
     const plane = planes.subarray(offset, offset + area);
     for (const source of [plane, turned]) {
       for (let y = 0, at = 0; y < size; y++)
-        for (let i = 0; i < places.length; i++) widened[at++] = source[y * size + places[i]!]!;
+        for (const place of places) widened[at++] = source[y * size + place]!;
       filterTurned(widened, size, length, weights, turned);
     }
     plane.set(turned.subarray(0, area));

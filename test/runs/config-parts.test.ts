@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { resolveFinetune } from '../../src/finetune/config.ts';
 import { allMethods } from '../../src/methods/registry.ts';
 import { resolveConfig } from '../../src/runs/config.ts';
+import type { GivenLayers } from '../../src/runs/config-layers.ts';
 import { AUGMENT_PRESETS } from '../../src/views/augment-presets.ts';
 import { type AugmentConfig, frameViewSchema, viewSchema } from '../../src/views/config.ts';
 import { errorOf } from '../pretrain/support.ts';
@@ -32,14 +33,15 @@ describe('the presets of augmentation', () => {
   });
 });
 
-describe.each([
+type Resolve = (given: GivenLayers) => { readonly view: { readonly augment: AugmentConfig | null } };
+
+describe.each<readonly [name: string, resolve: Resolve, start: GivenLayers]>([
   ['pretraining', resolveConfig, {}],
   ['fine-tuning', resolveFinetune, {}],
   ['pretraining that starts from a preset', resolveConfig, { preset: 'reference' }],
   ['fine-tuning that starts from a preset', resolveFinetune, { preset: 'reference' }],
-] as const)('a preset in %s', (_, resolve, start) => {
-  const augmentOf = (given: Parameters<typeof resolve>[0]): unknown =>
-    resolve({ ...start, ...given } as object).view.augment;
+])('a preset in %s', (_, resolve, start) => {
+  const augmentOf = (given: GivenLayers): unknown => resolve({ ...start, ...given }).view.augment;
 
   test('is taken from a setting, a file and a program', () => {
     expect(augmentOf({ set: [US] })).toEqual(us);
@@ -78,10 +80,10 @@ describe.each([
       view: { ...plain.view, augment: null },
     });
     expect(chosen.view.augment).not.toHaveProperty('preset');
-    expect(resolve({ base: chosen } as object)).toEqual(chosen);
+    expect(resolve({ base: chosen } as GivenLayers)).toEqual(chosen);
   });
 
-  test.each([
+  test.each<readonly [GivenLayers, string, string]>([
     [{ set: ['view.augment.preset=usc'] }, '"usc"', '--set view.augment.preset=usc, key view.augment.preset'],
     [
       { set: ['view.augment.preset=null'] },
@@ -96,7 +98,7 @@ describe.each([
       'configuration, key view.augment.preset',
     ],
   ])('that does not exist is refused with those that do: %j', async (given, shown, where) => {
-    const error = await errorOf(() => resolve({ ...start, ...given } as object));
+    const error = await errorOf(() => resolve({ ...start, ...given }));
     expect(error).toMatchObject({ code: 'CONFIG_INVALID', kind: 'usage' });
     expect(error.message).toContain(`no preset ${shown}`);
     expect(error.message).toContain('uscl, us, none');
