@@ -5,6 +5,7 @@ import type { ClipRecord, Field } from '../../src/dataset/types.ts';
 import { AUGMENT_PRESETS } from '../../src/views/augment-presets.ts';
 import { clipRenderer } from '../../src/views/clip-views.ts';
 import { type AugmentConfig, imageLength, viewSchema } from '../../src/views/config.ts';
+import { drawCropInside } from '../../src/views/crop.ts';
 import { type Augmentation, drawAugmentation } from '../../src/views/draw.ts';
 import { depthCurve } from '../../src/views/echoes/levels.ts';
 import { frameRenderer } from '../../src/views/frames.ts';
@@ -99,7 +100,7 @@ describe('draws for ultrasound', () => {
         random.uniform();
         return random;
       };
-      const { echoes, bend, field } = draw(ALL, epoch);
+      const { echoes, bend, field, box } = draw(ALL, epoch);
       const depths = at('depth-gain');
       const span = depthGain.decibels;
       expect(echoes!.depthGain).toEqual([0, 1, 2, 3].map(() => depths.between(-span, span)));
@@ -121,6 +122,8 @@ describe('draws for ultrasound', () => {
       const degrees = at('probe').between(...probe.degrees);
       expect(((right - left) * curvature * 180) / Math.PI).toBeCloseTo(degrees, 6);
       expect(bend!.to).toBe(field!.beams);
+      const view = viewOf({ size: 64, augment: ALL });
+      expect(box).toEqual(drawCropInside(view, field!.outlines, CLIP, at('inside-field')));
     }
   });
 });
