@@ -119,6 +119,12 @@ export interface OpenMethod {
   /** Reads outputs, writes gradients, may change `state` in training. */
   readonly losses: (batch: MethodBatch) => Losses;
   /**
+   * Whether a held-out clip of this class and source is scored by its label. Where it is given, `losses` sees the held-out
+   * clips that it names and whose label may be read, all in one batch, with those labels. Without it `losses` sees all
+   * held-out clips, batch by batch, and no label.
+   */
+  readonly scoresLabel?: (label: number, source: number) => boolean;
+  /**
    * After each update of the online network: the place of moving averages. The target is null where there is none;
    * `progress` is that of the step's batches.
    */

@@ -15,6 +15,7 @@ import { piModel } from './pi-model.ts';
 import { simclr } from './simclr.ts';
 import { simsiam } from './simsiam.ts';
 import { supcon } from './supcon.ts';
+import { supervised } from './supervised.ts';
 import { uscl } from './uscl.ts';
 import { vicreg } from './vicreg.ts';
 
@@ -32,6 +33,7 @@ const BUILT_IN: readonly Method[] = [
   fixmatch,
   piModel,
   meanTeacher,
+  supervised,
 ];
 
 /** What a configuration that names no method means. */

@@ -93,14 +93,10 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
   }
 
   /**
-   * The losses of held-out clips from `images` of the first stream's views, and the outputs of the online network, rows
-   * of its views one after the other. `progress` is that of the run.
+   * What the networks make of held-out clips, from `images` of the first stream's views: rows of a network's views one after
+   * the other. Valid until the next call.
    */
-  heldOut(
-    views: readonly ViewRows[],
-    images: Float32Array,
-    progress: number,
-  ): { readonly losses: Losses; readonly output: Outputs } {
+  heldOut(views: readonly ViewRows[], images: Float32Array): HeldOutOutputs {
     const { online, target } = this.open;
     const seen = (part: 'online' | 'target', use: NetworkUse): Outputs => {
       const plan = this.#inference(part, use);
@@ -111,13 +107,20 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
         plan.output(name).subarray(0, (plan.output(name).length / plan.batch) * rows),
       );
     };
-    const output = seen('online', online);
-    const losses = this.#losses({
-      ...{ views, training: false, progress, output },
+    return {
+      output: seen('online', online),
       target: target === undefined ? noTarget : seen('target', target),
-      gradient: (name) => new Float32Array(output(name).length),
-    });
-    return { losses, output };
+    };
+  }
+
+  /** The losses of held-out clips whose outputs these are. `progress` is that of the run. */
+  heldOutLosses(
+    views: readonly ViewRows[],
+    { output, target }: HeldOutOutputs,
+    progress: number,
+  ): Losses {
+    const gradient = (name: string): Float32Array => new Float32Array(output(name).length);
+    return this.#losses({ views, training: false, progress, output, target, gradient });
   }
 
   protected override load({ views, images }: StepBatch): Plan {
@@ -223,6 +226,12 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
 /** An output of a network by name. */
 export type Outputs = (name: string) => Float32Array;
 
+/** Outputs of the online network and, where there is one, of the target network. */
+export interface HeldOutOutputs {
+  readonly output: Outputs;
+  readonly target: Outputs;
+}
+
 /** Whatever is a number, infinite ones and NaN too: those are for the step to tell, with its clips and a way out. */
 const anyNumber = z.custom<number>((value) => typeof value === 'number');
 const lossesSchema = z.object({ loss: anyNumber }).catchall(anyNumber);
@@ -250,7 +259,7 @@ function total(counts: readonly number[]): number {
 }
 
 /** Outputs that are asked for by name. Error: `RangeError` for a name that is none of the network's outputs. */
-function byName(part: 'online' | 'target', { network: { outputs } }: NetworkUse, read: Outputs): Outputs {
+export function byName(part: 'online' | 'target', { network: { outputs } }: NetworkUse, read: Outputs): Outputs {
   return (name) => {
     if (outputs.includes(name)) return read(name);
     throw new RangeError(
@@ -259,6 +268,7 @@ function byName(part: 'online' | 'target', { network: { outputs } }: NetworkUse,
   };
 }
 
-function noTarget(name: string): never {
+/** Outputs of the target network of a method that has none. Error: `RangeError`. */
+export function noTarget(name: string): never {
   throw new RangeError(`There is no target network to read "${name}" from: open returns none.`);
 }

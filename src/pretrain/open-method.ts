@@ -10,7 +10,7 @@ import type { Method, OpenMethod } from '../methods/method.ts';
 import { backboneOf } from '../models/backbone.ts';
 import { OUTPUTS } from '../models/heads.ts';
 import { type Config, methodOf, methodOptions } from '../runs/config.ts';
-import { type Split, withoutLabels } from '../runs/training-clips.ts';
+import { labelsOf, type Split, withoutLabels } from '../runs/training-clips.ts';
 import { framesWanted, viewCount } from '../views/clip-views.ts';
 import { guarded, methodError } from './method-faults.ts';
 
@@ -20,6 +20,8 @@ export interface OpenedMethod {
   readonly open: OpenMethod;
   /** Without labels where none can change the loss. */
   readonly split: Split;
+  /** What held-out clips are scored by, a label for each clip of the dataset, −1 for none; null: by no label. */
+  readonly heldOutLabels: Int32Array | null;
   readonly facts: ClipFacts;
 }
 
@@ -76,7 +78,14 @@ export function openMethod(
     [...new Set(clips.map(({ group }) => group))].map((group, number) => [group, number]),
   );
   const groups = Int32Array.from(clips, ({ group }) => names.get(group)!);
-  return { method, open, split, facts: { groups, sources: sources.of } };
+  const facts = { groups, sources: sources.of };
+  const { scoresLabel } = open;
+  if (scoresLabel === undefined || !reads) return { method, open, split, heldOutLabels: null, facts };
+  const known = labelsOf(split.validation, clips, classes, config.data, config.seed);
+  const heldOutLabels = guarded(method, 'scoresLabel', () =>
+    known.map((label, clip) => (label >= 0 && scoresLabel(label, facts.sources[clip]!) ? label : -1)),
+  );
+  return { method, open, split, heldOutLabels, facts };
 }
 
 /** Classes that the labels of some training clips name, ascending. */
@@ -108,6 +117,7 @@ const openSchema = z.looseObject({
   target: networkUse.optional(),
   state: z.record(z.string(), z.instanceof(Float32Array)).optional(),
   losses: call,
+  scoresLabel: call.optional(),
   afterUpdate: call.optional(),
 });
 

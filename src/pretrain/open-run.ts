@@ -135,7 +135,8 @@ export class OpenRun implements AsyncDisposable {
   /** Clears the folder and writes down what the run begins with. */
   #begin(): RunStartPoint {
     clearRun(this.folder);
-    recordProvenance(this.folder, this.dataset, this.opened.split, this.opened.method.name);
+    const { split, heldOutLabels, method } = this.opened;
+    recordProvenance(this.folder, this.dataset, split, heldOutLabels, method.name);
     const environment = describeEnvironment(this.backend.describe());
     writeRunFile(this.folder, RUN_FILES.environment, environment);
     return { step: 0, unscored: null };

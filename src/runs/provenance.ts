@@ -54,10 +54,20 @@ function rolesIn(split: Split): (clip: number) => 'training' | 'validation' | 'u
   return (clip) => (training.has(clip) ? 'training' : validation.has(clip) ? 'validation' : 'unused');
 }
 
-/** Writes down which clips of the dataset train and validate, and whose label is used. */
-export function recordProvenance(run: string, dataset: Dataset, split: Split, method: string): void {
+/**
+ * Writes down which clips of the dataset train and validate, and whose label is used: in training, or of a held-out clip
+ * (`heldOutLabels`, null for none) to choose a checkpoint.
+ */
+export function recordProvenance(
+  run: string,
+  dataset: Dataset,
+  split: Split,
+  heldOutLabels: Int32Array | null,
+  method: string,
+): void {
   const roleOf = rolesIn(split);
-  const labelled = (index: number): boolean => roleOf(index) === 'training' && split.labels[index]! >= 0;
+  const labelled = (index: number): boolean =>
+    (roleOf(index) === 'training' && split.labels[index]! >= 0) || (heldOutLabels?.[index] ?? -1) >= 0;
   writeRunFile(run, RUN_FILES.dataset, provenanceOf(dataset, roleOf, labelled, method));
 }
 

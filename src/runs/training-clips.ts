@@ -49,9 +49,23 @@ export function splitClips(
       'Use a larger rate, a smaller validation fraction, or more clips.',
       { where: 'data.rate, data.validation.fraction' },
     );
+  return { training, validation, kept, labels: labelsOf(training, clips, classes, data, seed) };
+}
+
+/**
+ * Labels of some clips that may be read: of those with one a share of `data.labelRate`. [clips], −1 where there is none or
+ * it may not be read.
+ */
+export function labelsOf(
+  some: readonly number[],
+  clips: readonly ClipRecord[],
+  classes: readonly string[],
+  data: Pick<Config['data'], 'labelRate'>,
+  seed: number,
+): Int32Array {
   const classOf = new Map(classes.map((name, index) => [name, index]));
   const labelOf = (index: number): number => classOf.get(clips[index]!.label ?? '') ?? UNLABELLED;
-  const labelled = training.filter((index) => labelOf(index) !== UNLABELLED);
+  const labelled = some.filter((index) => labelOf(index) !== UNLABELLED);
   const labels = new Int32Array(clips.length).fill(UNLABELLED);
   for (const index of nestedSubset(
     labelled,
@@ -60,7 +74,7 @@ export function splitClips(
     0,
   ))
     labels[index] = labelOf(index);
-  return { training, validation, kept, labels };
+  return labels;
 }
 
 /** Clips that may be used at all, and those of them that are held out. */

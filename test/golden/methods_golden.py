@@ -23,6 +23,13 @@ The trunk is Linear(6, 8) (`layer1`), ReLU. On its features stand
   clips, and a weight times the mean squared difference of the softmaxes of the two views. The weight is the full one times
   exp(-5 (1 - t)^2), t the share of its ramp that lies behind, at most 1.
 - Mean Teacher: as the Π-model, but the target answers the second view.
+- Supervised: `classifier`, Linear of the features to the classes of all sources that have two or more, one source after the other.
+  Views: two of the same clips. Loss: the mean over both views of all clips with a label that its source has, if that source has
+  two or more, of the cross-entropy of the softmax over the scores of its own source; 0 without such clips. `accuracy` is the
+  share of those views that are answered rightly, `balancedAccuracy` the mean of that over pairs of a source and a class.
+
+A case with `sources` says which classes each source has. Clip i is of source i modulo their number; with n that of its source's
+classes, its label at step t is (i // sources + t) % (n + 1) - 1 th of them, none for -1.
 
 After the loss of a step SGD changes all parameters: velocity = momentum * velocity + (gradient + weight decay * value), value -=
 learning rate * velocity, also where no clip has a label and the gradient of the classifier is 0. Three steps a case. A target
@@ -39,11 +46,13 @@ gradients within 1e-6 of the largest one and its losses within 3e-7.
 
 Fields of data/methods.json; tensors are flat, rounded to 9 digits:
 
-    torch                version that made it
+    torch                version that made it, but for cases that say otherwise
     learningRate, momentum, weightDecay
     cases                by name, each with
       seed
+      torch              version that made the case, if it was another
       method             name and options as a configuration has them, without the sizes of heads
+      sources            classes of each source; without it there is one of all classes
       steps              three, each with
         labels           of each view its rows' classes, -1 for none
         losses           loss and measurements
@@ -94,7 +103,12 @@ CASES["simclr 7"] = (7, {"name": "simclr", "temperature": 0.2})
 CASES["supcon 7"] = (7, {"name": "supcon", "temperature": 0.2})
 CASES["debiased 7"] = (7, {"name": "debiased", "temperature": 0.5, "classPrior": 0.35})
 CASES["barlow-twins 7"] = (7, {"name": "barlow-twins", "redundancyWeight": 0.1})
+for size in BATCHES:
+    CASES[f"supervised {size}"] = (size, {"name": "supervised"})
 CASES["vicreg 7"] = (7, {"name": "vicreg", "invarianceWeight": 2, "varianceWeight": 1.5, "covarianceWeight": 0.5})
+
+#: Classes of each source.
+SOURCES = {case: [[0, 1, 2], [0, 2], [1]] for case in CASES if case.startswith("supervised")}
 
 
 class Model(nn.Module):
@@ -111,6 +125,8 @@ class Model(nn.Module):
             self.classifier = nn.Linear(DIM if self.from_projection else HIDDEN, CLASSES)
         if name in ("fixmatch", "pi-model", "mean-teacher"):
             self.classifier = nn.Linear(HIDDEN, CLASSES)
+        if name == "supervised":
+            self.classifier = nn.Linear(HIDDEN, sum(len(classes) for classes in method["sources"] if len(classes) > 1))
         hidden = [(nn.Linear(HIDDEN, HIDDEN), nn.BatchNorm1d(HIDDEN), nn.ReLU()) for _ in range(2)]
         if name in ("barlow-twins", "vicreg"):
             self.projection = nn.Sequential(*hidden[0], *hidden[1], nn.Linear(HIDDEN, DIM))
@@ -301,6 +317,41 @@ def mean_teacher(model: Model, method: dict, views: list, labels: list, margins:
     return consistent(student, teacher, (known, labels[2]), method, margins)
 
 
+def of_sources(scores: list, labels: torch.Tensor, sources: list, margins: list) -> tuple:
+    """Sum of the cross-entropies of views [clips, columns]; of each source and class, whether its views are answered rightly."""
+    total, answers = torch.zeros((), dtype=scores[0].dtype), {}
+    start = 0
+    for source, classes in enumerate(sources):
+        if len(classes) < 2:
+            continue
+        for row in range(source, len(labels), len(sources)):
+            for view in scores:
+                own = view[row, start : start + len(classes)]
+                margins.append(leads(own.detach()[None]).min())
+                if labels[row] < 0:
+                    continue
+                place = classes.index(labels[row])
+                total = total - own.log_softmax(0)[place]
+                answers.setdefault((source, place), []).append(own.argmax().item() == place)
+        start += len(classes)
+    return total, answers
+
+
+def supervised(model: Model, method: dict, views: list, labels: list, margins: list) -> dict:
+    scores = [model.classifier(model.features(view)) for view in views]
+    total, answers = of_sources(scores, labels[0], method["sources"], margins)
+    given = [answer for of_class in answers.values() for answer in of_class]
+    shares = [sum(of_class) / len(of_class) for of_class in answers.values()]
+    return {
+        # The zero ties the loss to the model where no clip has a label.
+        "loss": total / max(1, len(given)) + 0 * scores[0].sum(),
+        "labelled": torch.tensor(len(given)),
+        "correct": torch.tensor(sum(given)),
+        "accuracy": torch.tensor(sum(given) / max(1, len(given)), dtype=torch.float64),
+        "balancedAccuracy": torch.tensor(sum(shares) / max(1, len(shares)), dtype=torch.float64),
+    }
+
+
 LOSSES = {
     "uscl": uscl,
     "simclr": simclr,
@@ -313,6 +364,7 @@ LOSSES = {
     "fixmatch": fixmatch,
     "pi-model": pi_model,
     "mean-teacher": mean_teacher,
+    "supervised": supervised,
 }
 
 
@@ -323,6 +375,10 @@ TARGETED = ("byol", "mean-teacher")
 def labels_of(case: str, size: int, method: dict, step: int) -> list:
     """Of each view."""
     none = torch.full((size,), -1)
+    if "sources" in method:
+        count = len(method["sources"])
+        places = [(classes, (row // count + step) % (len(classes) + 1) - 1) for row in range(size) for classes in [method["sources"][row % count]]]
+        return [torch.tensor([classes[place] if place >= 0 else -1 for classes, place in places])] * 2
     if method["name"] in ("fixmatch", "pi-model", "mean-teacher"):
         return [none, none, (torch.arange(max(1, size // 4)) + step) % CLASSES]
     some = (torch.arange(size) + step) % (CLASSES + 1) - 1
@@ -338,6 +394,8 @@ def images(name: str, view: int, rows: int) -> torch.Tensor:
 def ran(case: str, seed: int, dtype):
     """The run of a case, or None where something sits too near its boundary."""
     size, method = CASES[case]
+    sources = {"sources": SOURCES[case]} if case in SOURCES else {}
+    method = method | sources
     prefix = f"methods/{case}/{seed}/"
     model = Model(method).to(dtype)
     margins, deviations = [], []
@@ -388,7 +446,7 @@ def ran(case: str, seed: int, dtype):
     ends = {"parameters": flat(dict(model.named_parameters()))}
     if method["name"] in TARGETED:
         ends["target"] = flat({name: one for name, one in model.target.state_dict().items() if "num_batches" not in name})
-    return {"seed": seed, "method": method, "steps": steps, **ends}
+    return {"seed": seed, "method": CASES[case][1], **sources, "steps": steps, **ends}
 
 
 def flat(tensors: dict) -> dict:
@@ -423,8 +481,9 @@ def found(case: str) -> dict:
 
 path = Path(__file__).parent / "data" / "methods.json"
 wanted = sys.argv[1:] or list(CASES)
-kept = json.loads(path.read_text())["cases"] if len(wanted) < len(CASES) else {}
+before = json.loads(path.read_text()) if len(wanted) < len(CASES) else {"torch": torch.__version__, "cases": {}}
+version = {} if torch.__version__ == before["torch"] else {"torch": torch.__version__}
 settings = {"learningRate": LEARNING_RATE, "momentum": MOMENTUM, "weightDecay": WEIGHT_DECAY}
-known = kept | rounded({case: found(case) for case in wanted})
+known = before["cases"] | rounded({case: version | found(case) for case in wanted})
 cases = {case: known[case] for case in CASES if case in known}
-path.write_text(json.dumps({"torch": torch.__version__, **settings, "cases": cases}) + "\n")
+path.write_text(json.dumps({"torch": before["torch"], **settings, "cases": cases}) + "\n")

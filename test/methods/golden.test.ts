@@ -27,6 +27,7 @@ const golden = z
       z.object({
         seed: z.int(),
         method: z.looseObject({ name: z.string() }),
+        sources: z.array(z.array(z.int())).optional(),
         steps: z.array(
           z.object({
             labels: z.array(numbers),
@@ -64,6 +65,7 @@ const HEADS: Readonly<Record<string, readonly string[]>> = {
   fixmatch: [],
   'pi-model': [],
   'mean-teacher': [],
+  supervised: [],
 };
 
 describe.each(['reference', 'onednn'] as const)('on %s', (kind) => {
@@ -79,7 +81,11 @@ describe.each(['reference', 'onednn'] as const)('on %s', (kind) => {
         ],
       });
       const method = methodNamed(config.method.name);
-      const open = method.open(methodOptions(config), { ...GIVEN, trunk: SMALL_TRUNK });
+      const sources = expected.sources?.map((classes, source) => ({ name: `source ${source}`, classes }));
+      const open = method.open(methodOptions(config), {
+        ...{ ...GIVEN, trunk: SMALL_TRUNK },
+        ...(sources === undefined ? {} : { sources }),
+      });
       using backend = openBackend({ kind, threads: 1 });
       using network = new MethodNetwork({ backend, config, opened: { method, open } });
       const { specs, statisticSpecs, gradients, statistics, values: parameters } = network.parameters;
@@ -97,7 +103,8 @@ describe.each(['reference', 'onednn'] as const)('on %s', (kind) => {
 
       for (const [number, step] of expected.steps.entries()) {
         const progress = number / expected.steps.length;
-        const batch = { ...batchOf(`${prefix}step${number}`, step.labels), progress };
+        const made = batchOf(`${prefix}step${number}`, step.labels, sources?.length ?? 1);
+        const batch = { ...made, progress };
         const result = await network.step(() => Promise.resolve(batch), 1, learningRate, null);
         const { losses } = result;
         expect(Object.keys(losses[0]!).sort()).toEqual(Object.keys(step.losses).sort());
@@ -121,8 +128,10 @@ function startOf(prefix: string, { name, role, length }: ParameterSpec): Float32
   return values(prefix + name, length, role === 'normScale' ? 1 : 0, ofNorm ? 0.2 : 0.5);
 }
 
-function batchOf(name: string, labels: readonly (readonly number[])[]): StepBatch {
-  const views = labels.map((own) => labelledRows(...own));
+function batchOf(name: string, labels: readonly (readonly number[])[], sources: number): StepBatch {
+  const views = labels.map((own) => {
+    return { ...labelledRows(...own), sources: Int32Array.from(own, (_, clip) => clip % sources) };
+  });
   const images = views.flatMap(({ clips }, view) => {
     const length = 6 * clips.length;
     const own = values(`${name}/view${view}`, length, 0, 0.5);
