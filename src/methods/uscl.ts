@@ -8,6 +8,7 @@ import { OUTPUTS, withHeads } from '../models/heads.ts';
 import { crossEntropy } from '../objectives/cross-entropy.ts';
 import { ntXent } from '../objectives/nt-xent.ts';
 import { defineMethod, type Losses, type MethodBatch, type Reference } from './method.ts';
+import { headsOption, requireHeads, type SourceHeads, sourceHeads } from './source-heads.ts';
 import {
   howViewsWereMade,
   measuredPairs,
@@ -36,6 +37,7 @@ const options = z.object({
     .describe(
       'cross-entropy as a mean over all labelled views, or the sum of the two means (the published code)',
     ),
+  heads: headsOption('shared'),
 });
 type Options = z.infer<typeof options>;
 
@@ -56,19 +58,21 @@ const reference = {
   schedule: { warmup: 'hold', warmupLength: 10, horizon: 300 },
 };
 
-/** The loss of N pairs; `classes` is 0 for a network without a classifier. */
-function lossesOf(batch: MethodBatch, given: Options, classes: number): Losses {
-  const { labels } = batch.views[0]!;
+/** The loss of N pairs; `heads` is null for a network without a classifier. */
+function lossesOf(batch: MethodBatch, given: Options, heads: SourceHeads | null): Losses {
+  const rows = batch.views[0]!;
   // Nothing but the heads reads the representation.
   batch.gradient(OUTPUTS.features).fill(0);
   const z = batch.output(OUTPUTS.projection);
   const dz = batch.gradient(OUTPUTS.projection);
-  const con = ntXent(z, labels.length, given.projection.dim, given.temperature, dz);
+  const con = ntXent(z, rows.clips.length, given.projection.dim, given.temperature, dz);
   const supervised = { loss: 0, labelled: 0, correct: 0 };
-  if (classes > 0) {
+  if (heads !== null) {
     const dO = batch.gradient(OUTPUTS.logits);
     const reduction = given.supervisedReduction;
-    Object.assign(supervised, crossEntropy(batch.output(OUTPUTS.logits), labels, classes, dO, { reduction }));
+    const scores = heads.ownScores(batch.output(OUTPUTS.logits), rows);
+    const labels = heads.columnsOf(rows);
+    Object.assign(supervised, crossEntropy(scores, labels, heads.columns, dO, { reduction }));
     for (let i = 0; i < dO.length; i++) dO[i]! *= given.supervisedWeight;
   }
   return {
@@ -106,18 +110,20 @@ export const uscl = defineMethod<Options>({
   charts: PAIR_CHARTS,
   chooses: { by: 'loss', better: 'lower' },
   readsLabels: ({ supervisedWeight }) => supervisedWeight > 0,
-  open(given, { trunk, classes, batchSize }) {
-    const classifier = classes > 0 ? { classes, input: given.classifierInput } : null;
+  open(given, { trunk, classes, sources, batchSize }) {
+    const heads = classes > 0 ? sourceHeads(given.heads, { classes, sources }) : null;
+    if (heads !== null && given.heads === 'per-source') requireHeads('uscl', heads, sources);
+    const classifier = heads === null ? null : { classes: heads.columns, input: given.classifierInput };
     const network = withHeads(trunk, { projection: given.projection, classifier });
     return {
       streams: [{ clips: 'training', count: batchSize, views: 'pair' }],
       online: { network, views: [0, 1] },
-      losses: (batch) => lossesOf(batch, given, classes),
+      losses: (batch) => lossesOf(batch, given, heads),
     };
   },
   describe: (given, { labelsRead, view, cite }) =>
     `by USCL ${cite(REFERENCE)}: two views of one clip form a positive pair, views of the other clips of a batch are negatives, ` +
     `and the loss is NT-Xent ${cite(SIMCLR)} (temperature ${given.temperature}) on a projection of ${given.projection.dim} features` +
-    `${labelsRead ? `, plus ${given.supervisedWeight} times the cross-entropy of a classifier on labelled clips` : '; no label was read'}. ` +
+    `${labelsRead ? `, plus ${given.supervisedWeight} times the cross-entropy of a classifier on labelled clips${given.heads === 'per-source' ? ', with a head of its own for each dataset that clips came from' : ''}` : '; no label was read'}. ` +
     howViewsWereMade(view),
 });

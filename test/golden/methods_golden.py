@@ -28,6 +28,8 @@ The trunk is Linear(6, 8) (`layer1`), ReLU. On its features stand
   two or more, of the cross-entropy of the softmax over the scores of its own source; 0 without such clips. `accuracy` is the
   share of those views that are answered rightly, `balancedAccuracy` the mean of that over pairs of a source and a class.
 
+- USCL with a head for each source: `classifier` and its cross-entropy as those of supervised.
+
 A case with `sources` says which classes each source has. Clip i is of source i modulo their number; with n that of its source's
 classes, its label at step t is (i // sources + t) % (n + 1) - 1 th of them, none for -1.
 
@@ -99,6 +101,8 @@ for size in BATCHES:
 CASES["uscl 7, no label"] = CASES["uscl 7"]
 in_published_code = {"classifierInput": "projection", "supervisedReduction": "sum-of-views"}
 CASES["uscl 7, as its code"] = (7, CASES["uscl 7"][1] | in_published_code)
+CASES["uscl 7, heads"] = (7, CASES["uscl 7"][1] | {"heads": "per-source"})
+CASES["uscl 7, heads, as its code"] = (7, CASES["uscl 7, as its code"][1] | {"heads": "per-source"})
 CASES["simclr 7"] = (7, {"name": "simclr", "temperature": 0.2})
 CASES["supcon 7"] = (7, {"name": "supcon", "temperature": 0.2})
 CASES["debiased 7"] = (7, {"name": "debiased", "temperature": 0.5, "classPrior": 0.35})
@@ -108,7 +112,7 @@ for size in BATCHES:
 CASES["vicreg 7"] = (7, {"name": "vicreg", "invarianceWeight": 2, "varianceWeight": 1.5, "covarianceWeight": 0.5})
 
 #: Classes of each source.
-SOURCES = {case: [[0, 1, 2], [0, 2], [1]] for case in CASES if case.startswith("supervised")}
+SOURCES = {case: [[0, 1, 2], [0, 2], [1]] for case in CASES if "supervised" in case or "heads" in case}
 
 
 class Model(nn.Module):
@@ -120,13 +124,15 @@ class Model(nn.Module):
         name = method["name"]
         if name in ("uscl", "simclr", "supcon", "debiased"):
             self.projection = nn.Sequential(nn.Linear(HIDDEN, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, DIM))
+        # One head of all classes, or those of the sources that tell some apart.
+        columns = sum(len(classes) for classes in method.get("sources", [range(CLASSES)]) if len(classes) > 1)
         if name == "uscl":
             self.from_projection = method.get("classifierInput") == "projection"
-            self.classifier = nn.Linear(DIM if self.from_projection else HIDDEN, CLASSES)
+            self.classifier = nn.Linear(DIM if self.from_projection else HIDDEN, columns)
         if name in ("fixmatch", "pi-model", "mean-teacher"):
             self.classifier = nn.Linear(HIDDEN, CLASSES)
         if name == "supervised":
-            self.classifier = nn.Linear(HIDDEN, sum(len(classes) for classes in method["sources"] if len(classes) > 1))
+            self.classifier = nn.Linear(HIDDEN, columns)
         hidden = [(nn.Linear(HIDDEN, HIDDEN), nn.BatchNorm1d(HIDDEN), nn.ReLU()) for _ in range(2)]
         if name in ("barlow-twins", "vicreg"):
             self.projection = nn.Sequential(*hidden[0], *hidden[1], nn.Linear(HIDDEN, DIM))
@@ -219,16 +225,22 @@ def uscl(model: Model, method: dict, views: list, labels: list, margins: list) -
     contrastive = F.cross_entropy(others / method["temperature"], partner)
     # Classes; `labels` has the same ones for both views.
     known = labels[0] >= 0
-    taught = [F.cross_entropy(one[known], labels[0][known]) for one in scores] if known.any() else [torch.zeros(())]
     summed = method.get("supervisedReduction") == "sum-of-views"
-    supervised = sum(taught) if summed else sum(taught) / len(taught)
-    margins.extend(leads(one).min() for one in scores)
-    correct = sum((one.argmax(dim=1) == labels[0])[known].sum() for one in scores)
+    if method.get("heads") == "per-source":
+        total, answers = of_sources(scores, labels[0], method["sources"], margins)
+        given = [answer for of_class in answers.values() for answer in of_class]
+        labelled, correct = torch.tensor(len(given)), torch.tensor(sum(given))
+        supervised = total / max(1, len(given)) * (2 if summed else 1)
+    else:
+        taught = [F.cross_entropy(one[known], labels[0][known]) for one in scores] if known.any() else [torch.zeros(())]
+        supervised = sum(taught) if summed else sum(taught) / len(taught)
+        margins.extend(leads(one).min() for one in scores)
+        labelled, correct = 2 * known.sum(), sum((one.argmax(dim=1) == labels[0])[known].sum() for one in scores)
     return {
         "loss": contrastive + method["supervisedWeight"] * supervised,
         "contrastive": contrastive,
         "supervised": supervised,
-        "labelled": 2 * known.sum(),
+        "labelled": labelled,
         "correct": correct,
         **measured,
     }

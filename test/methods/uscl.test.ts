@@ -5,7 +5,8 @@ import { uscl } from '../../src/methods/uscl.ts';
 import { OUTPUTS } from '../../src/models/heads.ts';
 import { resnet } from '../../src/models/resnet.ts';
 import { ntXent } from '../../src/objectives/nt-xent.ts';
-import { GIVEN, labelledRows } from './support.ts';
+import { codeOf } from '../failures.ts';
+import { batchOf, GIVEN, labelledRows } from './support.ts';
 
 const PAIRS = 3;
 const DIM = 4;
@@ -97,6 +98,40 @@ describe('heads', () => {
     expect(method.online.network.outputs).toEqual([OUTPUTS.features, OUTPUTS.projection]);
     const losses = method.losses(outputs().batch([0, 1, 0]));
     expect(losses).toMatchObject({ supervised: 0, labelled: 0, correct: 0, loss: losses['contrastive'] });
+  });
+
+  test('of several sources can be one for each: rows are answered by that of their source', () => {
+    const sources = [
+      { name: 'lung', classes: [0, 1] },
+      { name: 'liver', classes: [1] },
+      { name: 'breast', classes: [1, 2] },
+    ];
+    const given = { ...GIVEN, trunk: TRUNK, sources, batchSize: PAIRS };
+    const open = uscl.open({ ...OPTIONS, heads: 'per-source' }, given);
+    const rows = { ...labelledRows(1, 1, 2), sources: Int32Array.of(0, 1, 2) };
+    const made = batchOf(open, [rows, rows]);
+    const losses = open.losses(made.batch);
+    const logits = made.outputs.get(OUTPUTS.logits)!;
+    expect(logits).toHaveLength(2 * PAIRS * 4);
+    // Clips 0 and 2, in columns 0, 1 and 2, 3; both labels are the second of their head.
+    const gradient = made.gradients.get(OUTPUTS.logits)!;
+    let expected = 0;
+    for (const start of [0, 10, 12, 22]) {
+      const share = 1 / (1 + Math.exp(logits[start]! - logits[start + 1]!));
+      expected -= Math.log(share) / 4;
+      expect(gradient[start + 1]!).toBeCloseTo((0.2 * (share - 1)) / 4, 7);
+      expect(gradient[start]!).toBeCloseTo((0.2 * (1 - share)) / 4, 7);
+    }
+    expect(gradient.filter((value) => value !== 0)).toHaveLength(8);
+    expect(losses['supervised']).toBeCloseTo(expected, 6);
+    expect(losses['labelled']).toBe(4);
+    const none = sources.map(({ name }) => ({ name, classes: [1] }));
+    const code = codeOf(() => uscl.open({ ...OPTIONS, heads: 'per-source' }, { ...given, sources: none }));
+    expect(code).toBe('METHOD_LABELS');
+    // One head for all takes what it gets, and without labels there is none to refuse.
+    expect(codeOf(() => uscl.open(OPTIONS, { ...given, sources: none }))).toBe('no error');
+    const unread = { ...given, classes: 0, sources: none };
+    expect(codeOf(() => uscl.open({ ...OPTIONS, heads: 'per-source' }, unread))).toBe('no error');
   });
 
   test.each([
