@@ -65,6 +65,11 @@ export interface Stream {
   /** Clips in a full batch. Of the first stream: `batchSize`. */
   readonly count: number;
   readonly views: ClipViews;
+  /**
+   * Probability that all views of a clip but the first show its partner, another clip of its group (patient), where it has
+   * one. Default 0. Held-out clips have no partners.
+   */
+  readonly partners?: number;
 }
 
 /** A network and which views it sees, counted over all streams. */
@@ -73,7 +78,7 @@ export interface NetworkUse {
   readonly views: readonly number[];
 }
 
-/** One view in a batch: the same clips in the same order as the other views of its stream. */
+/** One view in a batch: the same clips, or partners of them, in the same order as the other views of its stream. */
 export interface ViewRows {
   /** Indices into the dataset's clips, [N]. */
   readonly clips: readonly number[];

@@ -11,6 +11,7 @@ import { debiased } from './debiased.ts';
 import { fixmatch } from './fixmatch.ts';
 import { meanTeacher } from './mean-teacher.ts';
 import { moco } from './moco.ts';
+import { patientPositives } from './patient-positives.ts';
 import { piModel } from './pi-model.ts';
 import { simclr } from './simclr.ts';
 import { simsiam } from './simsiam.ts';
@@ -34,6 +35,7 @@ const BUILT_IN: readonly Method[] = [
   piModel,
   meanTeacher,
   supervised,
+  patientPositives,
 ];
 
 /** What a configuration that names no method means. */

@@ -10,6 +10,9 @@
  *
  *     ∂L/∂(u_i·u_k / τ) = (p_ik − 1[k = j(i)]) / 2N
  *
+ * Where clips have groups (patients), k goes over the views of clips of other groups and the other view of i alone: views of
+ * its group are no negatives. With a single group there are none.
+ *
  * Accumulated in float64. Rows with no direction, non-finite rows: see `cosine.ts`.
  */
 import { contrastPairs, type PairSpread, softmaxTerm } from './pair-contrast.ts';
@@ -23,6 +26,7 @@ export interface NtXentResult extends PairSpread {
  * @param embeddings z, [2·pairs, dim]: view 0 of all clips, then view 1 in the same order; not normalised.
  * @param temperature τ > 0; USCL: 0.5.
  * @param gradient [2·pairs, dim], overwritten with ∂L/∂z.
+ * @param groups [pairs], a number of the group of each clip; without it each clip is a group of its own.
  * @throws UsclError `OBJECTIVE_INVALID` for sizes that do not fit or a temperature that is not positive.
  */
 export function ntXent(
@@ -31,8 +35,10 @@ export function ntXent(
   dim: number,
   temperature: number,
   gradient: Float32Array,
+  groups?: ArrayLike<number>,
 ): NtXentResult {
-  return contrastPairs({ embeddings, pairs, dim, temperature, gradient }, 'USCL uses 0.5', (given) =>
+  const batch = { embeddings, pairs, dim, temperature, gradient };
+  return contrastPairs(groups === undefined ? batch : { ...batch, groups }, 'USCL uses 0.5', (given) =>
     softmaxTerm(given, [given.partner]),
   );
 }

@@ -23,7 +23,10 @@ export interface PairSpread {
    * 0 when all is one point, about −4 when evenly spread, never below −8. With one pair there is nothing to spread: 0.
    */
   readonly uniformity: number;
-  /** Share of views whose other view is strictly the most similar of all others; 0 when all is one point. */
+  /**
+   * Share of views whose other view is strictly the most similar of all others, but those left out; 0 when all is one
+   * point.
+   */
   readonly accuracy: number;
 }
 
@@ -37,6 +40,8 @@ export interface PairBatch {
   readonly temperature: number;
   /** [2·pairs, dim], overwritten with ∂L/∂z. */
   readonly gradient: Float32Array;
+  /** [pairs], a number of the group of each clip: views of other clips of a row's group are left out of its term. Default: none. */
+  readonly groups?: ArrayLike<number>;
 }
 
 /** One row among all views. */
@@ -49,9 +54,11 @@ export interface ContrastedRow {
   readonly temperature: number;
   /** [rows], of this row with each; its own is no part of any loss. */
   readonly cosines: Float64Array;
-  /** Of all but the row's own. */
+  /** [rows], 1 for views that are neither its partner nor negatives, 0 for all others. */
+  readonly leftOut: Uint8Array;
+  /** Of all but the row's own and those that are left out. */
   readonly largest: number;
-  /** [rows] zeros, to be filled with ∂L/∂s of the row's term, 1/2N included; its own stays 0. */
+  /** [rows] zeros, to be filled with ∂L/∂s of the row's term, 1/2N included; its own and those left out stay 0. */
   readonly gradient: Float64Array;
 }
 
@@ -61,7 +68,7 @@ export interface ContrastedRow {
  * @throws UsclError `OBJECTIVE_INVALID` for sizes that do not fit or a temperature that is not positive.
  */
 export function contrastPairs(
-  { embeddings, pairs, dim, temperature, gradient }: PairBatch,
+  { embeddings, pairs, dim, temperature, gradient, groups }: PairBatch,
   usual: string,
   term: (given: ContrastedRow) => number,
 ): PairSpread & { readonly loss: number } {
@@ -70,7 +77,10 @@ export function contrastPairs(
   requireTemperature(temperature, usual);
   const needed = `2 × ${pairs} × ${dim} are needed`;
   requireLength({ embeddings, gradient }, 2 * pairs * dim, needed, 'Pass one row a view: [2·pairs, dim].');
+  if (groups !== undefined)
+    requireLength({ groups }, pairs, `there are ${pairs} pairs`, 'Give one number a pair.');
   const rows = 2 * pairs;
+  const leftOut = new Uint8Array(rows);
   const unit = unitRows(embeddings, rows, dim);
   const toSimilarities = new Float64Array(rows * rows);
   let loss = 0;
@@ -79,12 +89,16 @@ export function contrastPairs(
     const partner = row < pairs ? row + pairs : row - pairs;
     const own = (matrix: Float64Array): Float64Array => matrix.subarray(row * rows, (row + 1) * rows);
     const cosines = own(unit.cosines);
+    if (groups !== undefined)
+      for (let k = 0; k < rows; k++)
+        leftOut[k] = k % pairs !== row % pairs && groups[k % pairs] === groups[row % pairs] ? 1 : 0;
     let largestNegative = -Infinity;
     for (let k = 0; k < rows; k++)
-      if (k !== row && k !== partner) largestNegative = Math.max(largestNegative, cosines[k]!);
+      if (k !== row && k !== partner && leftOut[k] === 0)
+        largestNegative = Math.max(largestNegative, cosines[k]!);
     const largest = Math.max(largestNegative, cosines[partner]!);
     const weights = own(toSimilarities);
-    loss += term({ row, rows, partner, temperature, cosines, largest, gradient: weights });
+    loss += term({ row, rows, partner, temperature, cosines, leftOut, largest, gradient: weights });
     if (cosines[partner]! > largestNegative) correct++;
   }
   backThroughCosines(unit, symmetrised(toSimilarities, rows, 1 / temperature), gradient);
@@ -93,16 +107,16 @@ export function contrastPairs(
 
 /**
  * ℓ_i = −1/|P| Σ_{k ∈ P} log softmax_{k ≠ i}(s_i)_k, the term of NT-Xent and of the supervised contrastive loss; with
- * p the softmax, ∂ℓ_i/∂s_ik = p_ik − 1[k ∈ P] / |P|.
+ * p the softmax, ∂ℓ_i/∂s_ik = p_ik − 1[k ∈ P] / |P|. What is left out is no part of the softmax.
  * @param positives P, rows that are positives of this one, at least one.
  */
 export function softmaxTerm(
-  { row, rows, temperature, cosines, largest, gradient }: ContrastedRow,
+  { row, rows, temperature, cosines, leftOut, largest, gradient }: ContrastedRow,
   positives: readonly number[],
 ): number {
   let sum = 0;
   for (let k = 0; k < rows; k++) {
-    if (k === row) continue;
+    if (k === row || leftOut[k] === 1) continue;
     const term = Math.exp((cosines[k]! - largest) / temperature);
     gradient[k] = term;
     sum += term;

@@ -16,6 +16,7 @@ import { ClipLoader, type ClipRequest } from '../views/loaders.ts';
 import type { ClipPart } from '../views/work.ts';
 import { type StepBatch, viewsOf } from './method-network.ts';
 import type { ClipFacts, OpenedMethod } from './open-method.ts';
+import { drawPartners } from './partners.ts';
 
 /** What a batch schedule is made from. */
 export interface ScheduleOptions {
@@ -40,6 +41,7 @@ export class BatchSchedule implements TrainingLength {
   readonly #accumulate: number;
   readonly #makeEpoch: (epoch: number) => readonly (readonly number[])[];
   readonly #others: readonly ((batch: number) => ClipPart)[];
+  readonly #withPartners: (stream: number, part: ClipPart) => ClipPart;
   #remembered: { readonly epoch: number; readonly batches: readonly (readonly number[])[] };
 
   /** Errors: `BATCHES_EMPTY` where no batch can be made. */
@@ -51,6 +53,11 @@ export class BatchSchedule implements TrainingLength {
       return epochBatches(chosen, batch, seed, epoch).map((rows) => rows.map((row) => indices[row]!));
     };
     this.#remembered = { epoch: 0, batches: this.#makeEpoch(0) };
+    const partnersIn = open.streams.map((stream) => drawPartners(stream, split, clips, seed));
+    this.#withPartners = (stream, part) => {
+      const partners = partnersIn[stream]?.(part.clips, part.epoch);
+      return partners === undefined ? part : { ...part, partners };
+    };
     this.#others = open.streams.slice(1).map((stream, i) => repeatedPasses(split, stream, seed, i + 1));
     // The number and sizes of batches are the same in every epoch.
     this.#batchesPerEpoch = this.#remembered.batches.length;
@@ -90,7 +97,8 @@ export class BatchSchedule implements TrainingLength {
     const index = number - epoch * this.#batchesPerEpoch;
     if (this.#remembered.epoch !== epoch) this.#remembered = { epoch, batches: this.#makeEpoch(epoch) };
     const first = { epoch, clips: this.#remembered.batches[index]! };
-    return { epoch, index, parts: [first, ...this.#others.map((partOf) => partOf(number))] };
+    const parts = [first, ...this.#others.map((partOf) => partOf(number))];
+    return { epoch, index, parts: parts.map((part, stream) => this.#withPartners(stream, part)) };
   }
 }
 
@@ -116,6 +124,11 @@ function repeatedPasses(
     };
     return { epoch: batch, clips: Array.from({ length: count }, (_, i) => clipAt(batch * count + i)) };
   };
+}
+
+/** The clips of a part, and partners that are none of their own. */
+function shownIn({ clips, partners = [] }: ClipPart): readonly number[] {
+  return [...clips, ...partners.filter((partner, i) => partner !== clips[i])];
 }
 
 /** A run, and the step from which its batches are wanted. */
@@ -152,7 +165,7 @@ export function openFeed({ dataset, opened, config, batchSchedule, from }: FeedO
       const progress = batchSchedule.stepOf(number++) / batchSchedule.steps;
       return {
         progress,
-        clipIds: parts.flatMap(({ clips }) => clips.map((index) => dataset.clips[index]!.id)),
+        clipIds: parts.flatMap(shownIn).map((index) => dataset.clips[index]!.id),
         pairs: parts[0]!.clips.length,
         views: viewsOf(opened, parts, opened.split.labels),
         images,

@@ -31,19 +31,21 @@ export interface StepBatch {
 /** The views of a batch with these clips in each stream, in the order of the images. */
 export function viewsOf(
   { open: { streams }, facts }: Pick<OpenedMethod, 'open' | 'facts'>,
-  parts: readonly { readonly clips: readonly number[] }[],
+  parts: readonly { readonly clips: readonly number[]; readonly partners?: readonly number[] }[],
   labels: Int32Array | null,
 ): readonly ViewRows[] {
   const numbers = (of: Int32Array | null, clips: readonly number[]): Int32Array =>
     Int32Array.from(clips, (clip) => of?.[clip] ?? -1);
-  return parts.flatMap(({ clips }, i) => {
-    const rows = {
-      clips,
-      labels: numbers(labels, clips),
-      groups: numbers(facts.groups, clips),
-      sources: numbers(facts.sources, clips),
-    };
-    return Array.from({ length: viewCount(streams[i]!.views) }, () => rows);
+  const rowsOf = (clips: readonly number[]): ViewRows => ({
+    clips,
+    labels: numbers(labels, clips),
+    groups: numbers(facts.groups, clips),
+    sources: numbers(facts.sources, clips),
+  });
+  return parts.flatMap(({ clips, partners }, i) => {
+    const own = rowsOf(clips);
+    const others = partners === undefined ? own : rowsOf(partners);
+    return Array.from({ length: viewCount(streams[i]!.views) }, (_, view) => (view === 0 ? own : others));
   });
 }
 

@@ -6,13 +6,14 @@ import { z } from 'zod';
 import { sourcesOf } from '../curation/sources.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import type { ClipRecord } from '../dataset/types.ts';
-import type { Method, OpenMethod } from '../methods/method.ts';
+import type { Method, OpenMethod, Stream } from '../methods/method.ts';
 import { backboneOf } from '../models/backbone.ts';
 import { OUTPUTS } from '../models/heads.ts';
 import { type Config, methodOf, methodOptions } from '../runs/config.ts';
 import { labelsOf, type Split, withoutLabels } from '../runs/training-clips.ts';
 import { framesWanted, viewCount } from '../views/clip-views.ts';
 import { guarded, methodError } from './method-faults.ts';
+import { streamClips } from './partners.ts';
 
 /** A method that is open, and the clips as it may see them. */
 export interface OpenedMethod {
@@ -107,6 +108,7 @@ const openSchema = z.looseObject({
     z.looseObject({
       clips: z.enum(['training', 'labelled']),
       count: z.int().min(1),
+      partners: z.number().min(0).max(1).optional(),
       views: z.union([
         z.literal('pair'),
         z.array(z.looseObject({ frame: z.int().min(0), augment: z.looseObject({}) })),
@@ -153,6 +155,13 @@ function requireStreams(method: Method, { streams }: OpenMethod, batchSize: numb
     );
   if (streams.some(({ views }) => viewCount(views) === 0))
     throw methodError('METHOD_VIEWS', method, 'has a stream with no view', 'Give each stream a view.');
+  if (streams.some(({ views, partners = 0 }) => partners > 0 && viewCount(views) < 2))
+    throw methodError(
+      'METHOD_VIEWS',
+      method,
+      'asks for partners in a stream of one view',
+      'Give that stream two views: the first is of the clip itself, others of its partner.',
+    );
 }
 
 /** The views that networks see: they exist, and one is of the first stream, as all of held-out clips are. */
@@ -182,6 +191,7 @@ function requireViews(method: Method, { streams, online, target }: OpenMethod): 
 /** The clips that the streams ask for: labelled ones where they need some, and as long as they have to be. */
 function requireClips(method: Method, open: OpenMethod, clips: readonly ClipRecord[], split: Split): void {
   if (open.streams.some((stream) => stream.clips === 'labelled')) requireLabels(method, true, split);
+  for (const stream of open.streams) requirePartners(method, stream, clips, split);
   const longest = split.training.reduce((most, index) => Math.max(most, clips[index]!.frames), 0);
   const wanted = open.streams.reduce((most, { views }) => Math.max(most, framesWanted(views)), 0);
   if (wanted <= longest) return;
@@ -190,6 +200,24 @@ function requireClips(method: Method, open: OpenMethod, clips: readonly ClipReco
     method,
     `asks for ${wanted} different frames of a clip; the longest training clip has ${longest}`,
     'Ask for fewer frames a clip, or ingest with a higher --fps.',
+  );
+}
+
+/** A stream with partners has a group of two clips. */
+function requirePartners(
+  method: Method,
+  stream: Stream,
+  clips: readonly ClipRecord[],
+  split: Split,
+): void {
+  const pool = streamClips(stream, split);
+  const groups = new Set(pool.map((clip) => clips[clip]!.group)).size;
+  if ((stream.partners ?? 0) === 0 || groups < pool.length) return;
+  throw methodError(
+    'METHOD_VIEWS',
+    method,
+    `asks for views of another clip of the same group (patient), and each of the ${pool.length} clips that it learns from is the only one of its group`,
+    'Say which clips are of one patient (the column group of a labels file, or a group folder: uscl ingest --help), set the probability of partners to 0, or use a method without them.',
   );
 }
 

@@ -6,7 +6,7 @@ import type { ClipRecord } from '../dataset/types.ts';
 import { type AugmentConfig, imageLength, type ViewConfig } from './config.ts';
 import { drawAugmentation } from './draw.ts';
 import { clipAt, type FrameSource, imageMaker, requireTarget } from './image.ts';
-import { pairRenderer } from './pairs.ts';
+import { type ClipRenderer, pairRenderer } from './pairs.ts';
 import { drawFrames } from './sampling.ts';
 
 /** One image of a clip. */
@@ -18,14 +18,6 @@ export interface FrameView {
 
 /** Images of each clip of a stream: two views as `view.spg` says, or one a frame view. */
 export type ClipViews = 'pair' | readonly FrameView[];
-
-/** Renders views of clips into `target`, view 0 of all clips, then view 1, …: [views·N, channels, size, size]. */
-export type ClipRenderer = (
-  clipIndices: readonly number[],
-  seed: number,
-  epoch: number,
-  target: Float32Array,
-) => void;
 
 /** Images of one clip. */
 export function viewCount(views: ClipViews): number {
@@ -53,27 +45,34 @@ function frameViewRenderer(
     const [planes, image] = [maker.createFrame(), maker.createImage()];
     const slot = `view ${number}` as const;
     return (
-      clip: ClipRecord,
+      shown: ClipRecord,
       frames: readonly number[],
-      at: { readonly seed: number; readonly epoch: number },
+      at: { readonly seed: number; readonly epoch: number; readonly id: string },
       target: Float32Array,
       offset: number,
     ): void => {
-      maker.load(clip, frames[frame]!, planes);
-      maker.render(planes, clip, drawAugmentation(config, clip, at.seed, at.epoch, slot), image);
+      const augmentation = drawAugmentation(config, { ...shown, id: at.id }, at.seed, at.epoch, slot);
+      maker.load(shown, frames[frame]!, planes);
+      maker.render(planes, shown, augmentation, image);
       maker.write(image, target, offset);
     };
   });
   const length = imageLength(view);
   const wanted = framesWanted(views);
-  return (clipIndices, seed, epoch, target) => {
+  return (clipIndices, seed, epoch, target, partners = clipIndices) => {
     const count = clipIndices.length;
     requireTarget(target, views.length * count * length, `${count} clips`);
     for (const [i, index] of clipIndices.entries()) {
-      const clip = clipAt(dataset, index);
-      const frames = drawFrames(clip, wanted, view.spg.windowSeconds, seed, epoch);
-      for (const [number, render] of renderers.entries())
-        render(clip, frames, { seed, epoch }, target, (number * count + i) * length);
+      const [own, other] = [clipAt(dataset, index), clipAt(dataset, partners[i] ?? index)];
+      const { id } = own;
+      const framesOf = (shown: ClipRecord): readonly number[] =>
+        drawFrames(shown, wanted, view.spg.windowSeconds, seed, epoch, id);
+      const ownFrames = framesOf(own);
+      const otherFrames = other === own ? ownFrames : framesOf(other);
+      for (const [number, render] of renderers.entries()) {
+        const [shown, frames] = number === 0 ? [own, ownFrames] : [other, otherFrames];
+        render(shown, frames, { seed, epoch, id }, target, (number * count + i) * length);
+      }
     }
   };
 }

@@ -19,7 +19,7 @@ export interface PairDraw {
 }
 
 /**
- * Draws the frames of a pair.
+ * Draws the frames of a pair, by default at the clip's own address.
  *
  * Three or more frames within reach (the clip, or the window): three different ones, uniformly. Two: one a view, in
  * random order, nothing mixed. One (a still): both views are made of it, nothing mixed. The same holds with SPG off,
@@ -32,8 +32,9 @@ export function drawPair(
   spg: SpgConfig,
   seed: number,
   epoch: number,
+  address = clip.id,
 ): PairDraw {
-  const random = randomAt(seed, 'pair-frames', epoch, clip.id);
+  const random = randomAt(seed, 'pair-frames', epoch, address);
   const reach = framesInReach(clip, spg.windowSeconds);
   const start = reach < clip.frames ? random.integer(clip.frames - reach + 1) : 0;
   if (reach === 1) return { frame0: start, frame1: start, anchor: null, weight0: 1, weight1: 1 };
@@ -46,7 +47,7 @@ export function drawPair(
     spg.anchor === 'middle'
       ? [first, second, third].sort((a, b) => a - b)
       : ([first, second, third] as const);
-  const coefficients = randomAt(seed, 'pair-coefficients', epoch, clip.id);
+  const coefficients = randomAt(seed, 'pair-coefficients', epoch, address);
   const weight0 = coefficients.beta(...spg.beta);
   const weight1 = spg.coefficients === 'shared' ? weight0 : coefficients.beta(...spg.beta);
   return { frame0: start + x1!, frame1: start + x3!, anchor: start + x2!, weight0, weight1 };
@@ -54,7 +55,7 @@ export function drawPair(
 
 /**
  * Draws `wanted` frames for views of single frames: different ones, uniformly, of the clip or of a window within it (see
- * `drawPair`). A clip with fewer frames gives those it has in turn. Error: `VIEW_WINDOW_WITHOUT_RATE`.
+ * `drawPair`), at the same address. A clip with fewer frames gives those it has in turn. Error: `VIEW_WINDOW_WITHOUT_RATE`.
  */
 export function drawFrames(
   clip: Pick<ClipRecord, 'id' | 'frames' | 'fps'>,
@@ -62,8 +63,9 @@ export function drawFrames(
   windowSeconds: number | null,
   seed: number,
   epoch: number,
+  address = clip.id,
 ): readonly number[] {
-  const random = randomAt(seed, 'view-frames', epoch, clip.id);
+  const random = randomAt(seed, 'view-frames', epoch, address);
   const reach = framesInReach(clip, windowSeconds);
   const start = reach < clip.frames ? random.integer(clip.frames - reach + 1) : 0;
   if (wanted === 1) return [start + random.integer(reach)];

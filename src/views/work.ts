@@ -28,6 +28,8 @@ export interface ClipPart {
   readonly epoch: number;
   /** Indices into the dataset's clips. */
   readonly clips: readonly number[];
+  /** For each clip the one that its views but the first show; default: itself. */
+  readonly partners?: readonly number[];
 }
 
 /** The task of one batch. */
@@ -55,10 +57,10 @@ export function openRenderer(dataset: FrameSource, work: Work): Renderer {
     return (task, target) => {
       if (task.kind !== 'clips') throw mismatch(task);
       let at = 0;
-      for (const [stream, { epoch, clips }] of task.parts.entries()) {
+      for (const [stream, { epoch, clips, partners }] of task.parts.entries()) {
         const { images, render } = streams[stream]!;
         const end = at + images * clips.length * length;
-        render(clips, seed, epoch, target.subarray(at, end));
+        render(clips, seed, epoch, target.subarray(at, end), partners);
         at = end;
       }
     };

@@ -26,6 +26,7 @@ import {
   readBarlowTwinsGolden,
   readConsistencyGolden,
   readDebiasedContrastiveGolden,
+  readGroupedNtXentGolden,
   readHashedSamples,
   readInfoNceGolden,
   readNegativeCosineGolden,
@@ -109,6 +110,18 @@ describe('NT-Xent against PyTorch', () => {
       expectDigest(name, gradient, golden.gradient);
     },
   );
+});
+
+describe('NT-Xent between groups against PyTorch', () => {
+  it.each(Object.entries(readGroupedNtXentGolden()))('%s: value, gradient', (name, golden) => {
+    const { pairs, dim, temperature } = golden;
+    const groups = Array.from({ length: pairs }, (_, clip) => clip % golden.groups);
+    const gradient = new Float32Array(2 * pairs * dim);
+    const embeddings = values(name, 2 * pairs * dim, 0.1, 1);
+    const result = ntXent(embeddings, pairs, dim, temperature, gradient, groups);
+    expect(result.loss).toBeCloseTo(golden.loss, 12);
+    expectDigest(name, gradient, golden.gradient);
+  });
 });
 
 describe('supervised contrastive against PyTorch', () => {

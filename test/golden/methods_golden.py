@@ -28,6 +28,9 @@ The trunk is Linear(6, 8) (`layer1`), ReLU. On its features stand
   two or more, of the cross-entropy of the softmax over the scores of its own source; 0 without such clips. `accuracy` is the
   share of those views that are answered rightly, `balancedAccuracy` the mean of that over pairs of a source and a class.
 
+- Patient positives: `projection` as USCL's. Loss: NT-Xent of both views of all clips in which views of the clips of its own group
+  are left out for each view, but for its partner (grouped_nt_xent_golden.py). `negatives` is how many are left, the mean over
+  clips. Clip i is of group (i + 1) // 2.
 - USCL with a head for each source: `classifier` and its cross-entropy as those of supervised.
 
 A case with `sources` says which classes each source has. Clip i is of source i modulo their number; with n that of its source's
@@ -54,6 +57,7 @@ Fields of data/methods.json; tensors are flat, rounded to 9 digits:
       seed
       torch              version that made the case, if it was another
       method             name and options as a configuration has them, without the sizes of heads
+      groups             group of each clip; without it each is one of its own
       sources            classes of each source; without it there is one of all classes
       steps              three, each with
         labels           of each view its rows' classes, -1 for none
@@ -77,6 +81,7 @@ from torch import nn
 import barlow_twins_golden
 import vicreg_golden
 from debiased_contrastive_golden import debiased_contrastive
+from grouped_nt_xent_golden import grouped_nt_xent
 from hashed import values
 from supervised_contrastive_golden import supervised_contrastive
 
@@ -109,6 +114,7 @@ CASES["debiased 7"] = (7, {"name": "debiased", "temperature": 0.5, "classPrior":
 CASES["barlow-twins 7"] = (7, {"name": "barlow-twins", "redundancyWeight": 0.1})
 for size in BATCHES:
     CASES[f"supervised {size}"] = (size, {"name": "supervised"})
+    CASES[f"patient-positives {size}"] = (size, {"name": "patient-positives", "temperature": 0.2})
 CASES["vicreg 7"] = (7, {"name": "vicreg", "invarianceWeight": 2, "varianceWeight": 1.5, "covarianceWeight": 0.5})
 
 #: Classes of each source.
@@ -122,7 +128,7 @@ class Model(nn.Module):
         super().__init__()
         self.layer1 = nn.Linear(INPUTS, HIDDEN)
         name = method["name"]
-        if name in ("uscl", "simclr", "supcon", "debiased"):
+        if name in ("uscl", "simclr", "supcon", "debiased", "patient-positives"):
             self.projection = nn.Sequential(nn.Linear(HIDDEN, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, DIM))
         # One head of all classes, or those of the sources that tell some apart.
         columns = sum(len(classes) for classes in method.get("sources", [range(CLASSES)]) if len(classes) > 1)
@@ -166,16 +172,20 @@ def leads(scores: torch.Tensor) -> torch.Tensor:
     return best[:, 0] - best[:, 1]
 
 
-def cosines_of(z: list, margins: list) -> tuple:
+def cosines_of(z: list, margins: list, apart: torch.Tensor = None) -> tuple:
     """
-    Cosines of every view with every other (its own: -inf), the number of its partner, its cosine with it; measurements.
+    Cosines of every view with every other (its own: -inf), the number of its partner, its cosine with it; measurements, for
+    which a view is found among those of clips that are `apart` [pairs, pairs] alone.
     """
     rows, pairs = torch.cat(z), len(z[0])
     cosines = F.cosine_similarity(rows[:, None, :], rows[None, :, :], dim=2)
     others = cosines.masked_fill(torch.eye(2 * pairs, dtype=torch.bool), float("-inf"))
     partner = torch.arange(2 * pairs).roll(pairs)
     positive = cosines.gather(1, partner[:, None])[:, 0]
-    nearest = others.scatter(1, partner[:, None], float("-inf")).max(dim=1).values
+    negatives = others.scatter(1, partner[:, None], float("-inf"))
+    if apart is not None:
+        negatives = negatives.masked_fill(~apart.repeat(2, 2), float("-inf"))
+    nearest = negatives.max(dim=1).values
     margins.append((positive - nearest).abs().min())
     units = [F.normalize(one.detach(), dim=1) for one in z]
     measured = {
@@ -190,6 +200,25 @@ def simclr(model: Model, method: dict, views: list, labels: list, margins: list)
     z = [model.projection(model.features(view)) for view in views]
     others, partner, _, measured = cosines_of(z, margins)
     return {"loss": F.cross_entropy(others / method["temperature"], partner), **measured}
+
+
+def groups_of(size: int) -> torch.Tensor:
+    return (torch.arange(size) + 1) // 2
+
+
+def patient_positives(model: Model, method: dict, views: list, labels: list, margins: list) -> dict:
+    z = [model.projection(model.features(view)) for view in views]
+    groups = groups_of(len(z[0]))
+    apart = groups[:, None] != groups[None, :]
+    # Measured are views among those of other groups.
+    measured = cosines_of(z, margins, apart)[3]
+    loss = grouped_nt_xent(torch.cat(z), groups, method["temperature"])
+    return {
+        "loss": loss,
+        "partnered": torch.tensor(0.0),
+        "negatives": 2 * apart.sum(dim=1).double().mean(),
+        **measured,
+    }
 
 
 def supcon(model: Model, method: dict, views: list, labels: list, margins: list) -> dict:
@@ -377,6 +406,7 @@ LOSSES = {
     "pi-model": pi_model,
     "mean-teacher": mean_teacher,
     "supervised": supervised,
+    "patient-positives": patient_positives,
 }
 
 
@@ -458,7 +488,8 @@ def ran(case: str, seed: int, dtype):
     ends = {"parameters": flat(dict(model.named_parameters()))}
     if method["name"] in TARGETED:
         ends["target"] = flat({name: one for name, one in model.target.state_dict().items() if "num_batches" not in name})
-    return {"seed": seed, "method": CASES[case][1], **sources, "steps": steps, **ends}
+    grouped = {"groups": groups_of(size).tolist()} if method["name"] == "patient-positives" else {}
+    return {"seed": seed, "method": CASES[case][1], **grouped, **sources, "steps": steps, **ends}
 
 
 def flat(tensors: dict) -> dict:

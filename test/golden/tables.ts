@@ -40,6 +40,24 @@ const ntXentSchema = z.object({
 export const readNtXentGolden = (): z.infer<typeof ntXentSchema>['cases'] =>
   readTable('nt-xent', ntXentSchema).cases;
 
+const groupedNtXentSchema = z.object({
+  cases: z.record(
+    z.string(),
+    z.object({
+      pairs: z.int(),
+      groups: z.int(),
+      dim: z.int(),
+      temperature: z.number(),
+      loss: z.number(),
+      gradient: numbers,
+    }),
+  ),
+});
+
+/** Embeddings as above; clip i is of group i modulo `groups`; digests as above. */
+export const readGroupedNtXentGolden = (): z.infer<typeof groupedNtXentSchema>['cases'] =>
+  readTable('grouped-nt-xent', groupedNtXentSchema).cases;
+
 const supervisedContrastiveSchema = z.object({
   cases: z.record(
     z.string(),

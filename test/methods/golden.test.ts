@@ -27,6 +27,7 @@ const golden = z
       z.object({
         seed: z.int(),
         method: z.looseObject({ name: z.string() }),
+        groups: z.array(z.int()).optional(),
         sources: z.array(z.array(z.int())).optional(),
         steps: z.array(
           z.object({
@@ -66,6 +67,7 @@ const HEADS: Readonly<Record<string, readonly string[]>> = {
   'pi-model': [],
   'mean-teacher': [],
   supervised: [],
+  'patient-positives': ['method.projection={hidden: 8, dim: 4}'],
 };
 
 describe.each(['reference', 'onednn'] as const)('on %s', (kind) => {
@@ -103,7 +105,10 @@ describe.each(['reference', 'onednn'] as const)('on %s', (kind) => {
 
       for (const [number, step] of expected.steps.entries()) {
         const progress = number / expected.steps.length;
-        const made = batchOf(`${prefix}step${number}`, step.labels, sources?.length ?? 1);
+        const made = batchOf(`${prefix}step${number}`, step.labels, {
+          groups: expected.groups,
+          sources: sources?.length ?? 1,
+        });
         const batch = { ...made, progress };
         const result = await network.step(() => Promise.resolve(batch), 1, learningRate, null);
         const { losses } = result;
@@ -128,10 +133,16 @@ function startOf(prefix: string, { name, role, length }: ParameterSpec): Float32
   return values(prefix + name, length, role === 'normScale' ? 1 : 0, ofNorm ? 0.2 : 0.5);
 }
 
-function batchOf(name: string, labels: readonly (readonly number[])[], sources: number): StepBatch {
-  const views = labels.map((own) => {
-    return { ...labelledRows(...own), sources: Int32Array.from(own, (_, clip) => clip % sources) };
-  });
+function batchOf(
+  name: string,
+  labels: readonly (readonly number[])[],
+  of: { readonly groups: readonly number[] | undefined; readonly sources: number },
+): StepBatch {
+  const views = labels.map((own) => ({
+    ...labelledRows(...own),
+    ...(of.groups === undefined ? {} : { groups: Int32Array.from(of.groups) }),
+    sources: Int32Array.from(own, (_, clip) => clip % of.sources),
+  }));
   const images = views.flatMap(({ clips }, view) => {
     const length = 6 * clips.length;
     const own = values(`${name}/view${view}`, length, 0, 0.5);

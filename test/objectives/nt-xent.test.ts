@@ -169,6 +169,101 @@ describe('ntXent', () => {
   });
 });
 
+describe('with groups', () => {
+  const grouped = (z: Float32Array, groups: readonly number[], dim: number, temperature = 0.3) => {
+    const gradient = new Float32Array(z.length).fill(NaN);
+    return { ...ntXent(z, groups.length, dim, temperature, gradient, groups), gradient };
+  };
+
+  /** The page's equation over the other view and views of other groups; counts the rows that find their other view. */
+  function slowlyGrouped(z: Float32Array, groups: readonly number[], dim: number, temperature = 0.3) {
+    const pairs = groups.length;
+    const found = { loss: 0, accuracy: 0 };
+    for (let i = 0; i < 2 * pairs; i++) {
+      const j = (i + pairs) % (2 * pairs);
+      const similar = (k: number): number => cosine(rowOf(z, i, dim), rowOf(z, k, dim));
+      const negatives = [...Array(2 * pairs).keys()].filter(
+        (k) => groups[k % pairs] !== groups[i % pairs],
+      );
+      const all = [j, ...negatives].map((k) => Math.exp(similar(k) / temperature));
+      found.loss -= Math.log(all[0]! / all.reduce((sum, one) => sum + one, 0)) / (2 * pairs);
+      if (negatives.every((k) => similar(j) > similar(k))) found.accuracy += 1 / (2 * pairs);
+    }
+    return found;
+  }
+
+  const CASES: readonly (readonly number[])[] = [
+    [0, 0, 1],
+    [4, 9, 4, 4, 9],
+    [3, 1, 3, 2, 1, 3, 7],
+    Array.from({ length: 32 }, (_, clip) => clip % 6),
+  ];
+
+  it.each(CASES.map((groups) => [groups]))('equals the slow loop (%j)', (groups) => {
+    const z = normals(21, 2 * groups.length * 9);
+    const found = grouped(z, groups, 9);
+    const expected = slowlyGrouped(z, groups, 9);
+    expect(found.loss).toBeCloseTo(expected.loss, 10);
+    expect(found.accuracy).toBeCloseTo(expected.accuracy, 12);
+  });
+
+  it.each(CASES.slice(0, 3).map((groups) => [groups]))(
+    'has the gradient that finite differences see (%j)',
+    (groups) => {
+      const z = normals(22, 2 * groups.length * 4);
+      const { gradient } = grouped(z, groups, 4);
+      for (let i = 0; i < z.length; i++) {
+        const at = (by: number): { loss: number; at: number } => {
+          const copy = z.slice();
+          copy[i]! += by;
+          return { loss: slowlyGrouped(copy, groups, 4).loss, at: copy[i]! };
+        };
+        const [up, down] = [at(1e-3), at(-1e-3)];
+        expect(gradient[i]!).toBeCloseTo((up.loss - down.loss) / (up.at - down.at), 4);
+      }
+    },
+  );
+
+  it('of one clip each is the loss without groups, to the bit', () => {
+    const z = normals(23, 2 * 7 * 5);
+    const plain = run(z, 7, 5, 0.3);
+    expect(grouped(z, [6, 5, 4, 3, 2, 1, 0], 5)).toEqual(plain);
+  });
+
+  it('is log(1 + negatives) when all is one point, and 0 with no gradient when all is one group', () => {
+    const point = new Float32Array(2 * 5 * 3).fill(0.4);
+    // Groups of three and two clips: four and six negatives.
+    const { loss } = grouped(point, [0, 0, 1, 1, 1], 3);
+    expect(loss).toBeCloseTo((2 * Math.log(7) + 3 * Math.log(5)) / 5, 12);
+    const single = grouped(normals(24, 2 * 4 * 6), [2, 2, 2, 2], 6);
+    expect(single).toMatchObject({ loss: 0, accuracy: 1 });
+    for (const value of single.gradient) expect(Math.abs(value)).toBe(0);
+  });
+
+  it('is blind to where views of the own group lie, also at a temperature that overflows exp()', () => {
+    // Clip 1 is of clip 0's group and on top of it; clip 2 is opposite.
+    const z = Float32Array.of(1, 0, 1, 0, -1, 0, 1, 0.1, 1, 0.1, -1, 0.1);
+    const { loss, accuracy, gradient } = grouped(z, [0, 0, 1], 2, 1e-4);
+    expect(loss).toBeCloseTo(0, 12);
+    expect(accuracy).toBe(1);
+    expect(gradient.every(Number.isFinite)).toBe(true);
+    expect(run(z, 3, 2, 1e-4).loss).toBeGreaterThan(10);
+  });
+
+  it.each([NaN, Infinity])('never hides a %f, in a group of its own or among others', (value) => {
+    for (const position of [0, 5, 20]) {
+      const z = normals(25, 2 * 3 * 4);
+      z[position] = value;
+      expect(grouped(z, [0, 0, 1], 4).loss).toBeNaN();
+    }
+  });
+
+  it('refuses groups that are not one a pair', () => {
+    const z = new Float32Array(24);
+    expect(messageOf(() => ntXent(z, 3, 4, 0.5, z, [0, 1]))).toMatch(/groups has 2 numbers where there are 3/);
+  });
+});
+
 describe('alignment and uniformity', () => {
   it('follows the definitions of Wang and Isola', () => {
     const pairs = 6;

@@ -115,6 +115,32 @@ describe('a renderer of frame views', () => {
     expect(image(0, 0)).toEqual(image(1, 0));
   });
 
+  it('shows partners in all views but the first, with what is drawn for the clip', () => {
+    const views = [0, 1, 0].map((frame) => ({ frame, augment: view.augment }));
+    const target = new Float32Array(3 * 2 * LENGTH).fill(NaN);
+    clipRenderer(dataset, view, views)([0, 1], 5, 3, target, [1, 1]);
+    const at = (number: number, clip: number, of = target, clips = 2): number[] => [
+      ...of.subarray((number * clips + clip) * LENGTH, (number * clips + clip + 1) * LENGTH),
+    ];
+    const [own, partner] = dataset.clips;
+    // A clip of the same name with the partner's pictures.
+    const instead = { ...partner!, id: own!.id };
+    const swapped = {
+      ...dataset,
+      clips: [instead],
+      readFrame: (_: unknown, frame: number, into?: Uint8Array) => dataset.readFrame(partner!, frame, into),
+    };
+    const expected = new Float32Array(3 * LENGTH);
+    clipRenderer(swapped, view, views)([0], 5, 3, expected);
+    const plain = rendered(views, [0, 1]);
+    expect(at(0, 0)).toEqual(plain(0, 0));
+    for (const number of [1, 2]) {
+      expect(at(number, 0)).toEqual(at(number, 0, expected, 1));
+      expect(at(number, 0)).not.toEqual(plain(number, 0));
+    }
+    for (const number of [0, 1, 2]) expect(at(number, 1)).toEqual(plain(number, 1));
+  });
+
   it('refuses a target of another length', () => {
     const render = clipRenderer(dataset, view, [{ frame: 0, augment: WHOLE }]);
     expect(() => {

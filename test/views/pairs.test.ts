@@ -28,6 +28,44 @@ const CLIPS = [
   { frames: 12, width: 64, height: 70 },
 ];
 
+describe('partners', () => {
+  it.each<[string, NonNullable<ViewInput['spg']>]>([
+    ['unmixed', { enabled: false }],
+    ['mixed first', { order: 'mix-then-augment', coefficients: 'independent', anchor: 'middle' }],
+    ['augmented first', {}],
+  ])('give view 1 their pictures, with what is drawn for the clip (%s)', (_, spg) => {
+    const dataset = memoryDataset(CLIPS);
+    const view = viewOf({ spg, augment: { blur: { probability: 0.5 } } });
+    const length = imageLength(view);
+    const clips = [0, 4, 1, 2];
+    const partners = [4, 4, 0, 3];
+    const target = new Float32Array(8 * length).fill(NaN);
+    pairRenderer(dataset, view)(clips, 5, 2, target, partners);
+    for (const [i, index] of clips.entries()) {
+      const partner = dataset.clips[partners[i]!]!;
+      // A clip of the same name with the partner's pictures.
+      const instead: FrameSource = {
+        ...dataset,
+        clips: [{ ...partner, id: dataset.clips[index]!.id }],
+        readFrame: (_clip, frame, into) => dataset.readFrame(partner, frame, into),
+      };
+      const [own, other] = [new Float32Array(2 * length), new Float32Array(2 * length)];
+      fillPairImages(dataset, [index], view, 5, 2, own);
+      fillPairImages(instead, [0], view, 5, 2, other);
+      expect(target.subarray(i * length, (i + 1) * length)).toEqual(own.subarray(0, length));
+      expect(target.subarray((4 + i) * length, (5 + i) * length)).toEqual(other.subarray(length));
+      if (partners[i] !== index) expect(other.subarray(length)).not.toEqual(own.subarray(length));
+    }
+  });
+
+  it('that are not there are refused', () => {
+    const target = new Float32Array(2 * imageLength(viewOf()));
+    expect(() => {
+      pairRenderer(memoryDataset(CLIPS), viewOf())([0], 1, 1, target, [9]);
+    }).toThrow('There is no clip 9');
+  });
+});
+
 describe('the fast path equals the plain one', () => {
   const spgs: readonly NonNullable<ViewInput['spg']>[] = [
     {},
