@@ -35,6 +35,7 @@ export {
   type CrossEntropyResult,
 } from '../objectives/cross-entropy.ts';
 export { debiasedContrastive, type DebiasedContrastiveResult } from '../objectives/debiased-contrastive.ts';
+export { guessLabels, squaredDifference } from '../objectives/label-guess.ts';
 export { infoNce, type InfoNceResult } from '../objectives/info-nce.ts';
 export { negativeCosine, type NegativeCosineResult } from '../objectives/negative-cosine.ts';
 export { ntXent, type NtXentResult } from '../objectives/nt-xent.ts';

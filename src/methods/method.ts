@@ -90,6 +90,18 @@ export interface ViewRows {
   readonly sources: Int32Array;
 }
 
+/** A batch before its step, of which one look has been taken. */
+export interface LookedBatch {
+  /** By number. */
+  readonly views: readonly ViewRows[];
+  /** Number of the batch in the run, from 0: an address for what is drawn for it. */
+  readonly number: number;
+  /** [rows, …] of an output of the network that looked: the rows of its first view, then of its second, …. */
+  readonly output: (name: string) => Float32Array;
+  /** [N, channels, size, size] of all views, view by view. What is written here is what the networks of the step see. */
+  readonly images: Float32Array;
+}
+
 /** A batch whose images have gone through the networks. */
 export interface MethodBatch {
   /** By number; of held-out clips those of the first stream alone. */
@@ -116,6 +128,13 @@ export interface OpenMethod {
   readonly online: NetworkUse;
   /** What is compared with and gets no gradient. It starts as a copy of the online network's parameters. */
   readonly target?: NetworkUse;
+  /** Which network's weights a run leaves: those of `best`, of `last` and of held-out features. Default: the online one's. */
+  readonly leaves?: 'online' | 'target';
+  /**
+   * What comes before a step of training: the online network, or a part of it, looks at some views, with batch statistics and
+   * without gradients, and `change` may then change the images.
+   */
+  readonly look?: NetworkUse & { readonly change: (batch: LookedBatch) => void };
   /**
    * What is kept between steps beside parameters, by name. Arrays keep their length; they are saved with checkpoints, and
    * put back where a step fails.

@@ -10,6 +10,7 @@ import { byol } from './byol.ts';
 import { debiased } from './debiased.ts';
 import { fixmatch } from './fixmatch.ts';
 import { meanTeacher } from './mean-teacher.ts';
+import { mixmatch } from './mixmatch.ts';
 import { moco } from './moco.ts';
 import { patientPositives } from './patient-positives.ts';
 import { piModel } from './pi-model.ts';
@@ -36,6 +37,7 @@ const BUILT_IN: readonly Method[] = [
   meanTeacher,
   supervised,
   patientPositives,
+  mixmatch,
 ];
 
 /** What a configuration that names no method means. */

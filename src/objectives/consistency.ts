@@ -53,9 +53,9 @@ export function consistencyLoss(
   for (let row = 0; row < rows; row++) {
     const start = row * classes;
     const best = highest(scores, start, classes);
-    const p = softmax(scores, start, classes, best);
+    const p = softmax(scores, start, classes);
     const otherBest = highest(others, start, classes);
-    const q = softmax(others, start, classes, otherBest);
+    const q = softmax(others, start, classes);
     if (best === otherBest) agreeing++;
     confidence += p[best]! / rows;
     for (let c = 0; c < classes; c++) loss += (p[c]! - q[c]!) ** 2 / (rows * classes);
@@ -65,7 +65,9 @@ export function consistencyLoss(
   return { loss, agreeing, confidence };
 }
 
-function softmax(scores: Float32Array, start: number, classes: number, best: number): Float64Array {
+/** Shares of the classes of a row that begins at `start`. */
+export function softmax(scores: Float32Array, start: number, classes: number): Float64Array {
+  const best = highest(scores, start, classes);
   const shares = new Float64Array(classes);
   let total = 0;
   for (let c = 0; c < classes; c++) {
@@ -76,9 +78,9 @@ function softmax(scores: Float32Array, start: number, classes: number, best: num
 }
 
 /** factor · p (d − p·d) with d = p − q, into a row of a gradient. */
-function backThroughSoftmax(
+export function backThroughSoftmax(
   p: Float64Array,
-  q: Float64Array,
+  q: Float64Array | Float32Array,
   factor: number,
   gradient: Float32Array,
   start: number,

@@ -162,9 +162,9 @@ export function openFeed({ dataset, opened, config, batchSchedule, from }: FeedO
   return {
     async next() {
       const { parts, images } = await loader.next();
-      const progress = batchSchedule.stepOf(number++) / batchSchedule.steps;
+      const progress = batchSchedule.stepOf(number) / batchSchedule.steps;
       return {
-        progress,
+        ...{ progress, number: number++ },
         clipIds: parts.flatMap(shownIn).map((index) => dataset.clips[index]!.id),
         pairs: parts[0]!.clips.length,
         views: viewsOf(opened, parts, opened.split.labels),

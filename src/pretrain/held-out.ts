@@ -67,9 +67,8 @@ export async function scoreHeldOut(
     render(indices, config.seed, augment ? epoch : 0, images);
     const seen = viewsOf(opened, [{ clips: indices }], labels);
     const outputs = network.heldOut(seen, images);
-    const own = outputs.output(OUTPUTS.features);
     requireFinite(
-      own,
+      outputs.features,
       indices.map((index) => dataset.clips[index]!.id),
     );
     if (labels === null)
@@ -77,7 +76,7 @@ export async function scoreHeldOut(
     else kept.push(copyOf(network, seen, outputs));
     // The rank of more rows costs more than it tells.
     if (rankRows < RANK_ROWS) {
-      features.push(own.slice());
+      features.push(outputs.features.slice());
       rankRows += viewCount(views) * indices.length;
     }
     // Lets a signal be heard.
@@ -136,7 +135,10 @@ function copyOf({ open }: MethodNetwork, seen: readonly ViewRows[], outputs: Hel
 }
 
 /** Outputs of several batches as those of one: of each view the rows of all batches. */
-function together({ open: { online, target } }: MethodNetwork, batches: readonly KeptBatch[]): HeldOutOutputs {
+function together(
+  { open: { online, target } }: MethodNetwork,
+  batches: readonly KeptBatch[],
+): Pick<HeldOutOutputs, 'output' | 'target'> {
   const joined =
     (part: keyof KeptBatch): Outputs =>
     (name) => {

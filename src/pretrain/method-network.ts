@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import type { Backend, Parameters, Plan } from '../engine/core/backend.ts';
 import type { Losses, Method, MethodBatch, NetworkUse, OpenMethod, ViewRows } from '../methods/method.ts';
+import { OUTPUTS } from '../models/heads.ts';
 import { initialise } from '../models/initialise.ts';
 import { namedTensors, type TrainingState } from '../runs/checkpoint.ts';
 import type { Config } from '../runs/config.ts';
@@ -24,6 +25,8 @@ export interface StepBatch {
   readonly views: readonly ViewRows[];
   /** [images, channels, size, size] normalised: view by view. */
   readonly images: Float32Array;
+  /** Of the batch in the run, from 0. */
+  readonly number: number;
   /** Share of the run's steps that lie behind. */
   readonly progress: number;
 }
@@ -79,19 +82,29 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
     this.begin(parameterGroups(names, config.optimizer));
   }
 
-  /** The training state in a checkpoint that can be resumed. */
+  /** The weights that the run leaves: the online network's, or the target's where the method says so. */
+  get left(): Parameters {
+    return this.open.leaves === 'target' && this.#target !== null ? this.#target : this.parameters;
+  }
+
+  /** The training state beside the weights that are left, in a checkpoint that can be resumed. */
   get state(): TrainingState {
     const kept = Object.entries(this.open.state ?? {}).map(([name, data]) => {
       return { name: `method.${name}`, shape: [data.length], data };
     });
-    const target = this.#target === null ? [] : namedTensors(this.#target);
-    const others = [...target.map((tensor) => ({ ...tensor, name: `target.${tensor.name}` })), ...kept];
-    return { optimizer: this.optimizer, others };
+    const [prefix, other] =
+      this.left === this.parameters ? (['target', this.#target] as const) : (['online', this.parameters] as const);
+    const tensors = other === null ? [] : namedTensors(other);
+    const others = tensors.map((tensor) => ({ ...tensor, name: `${prefix}.${tensor.name}` }));
+    return { optimizer: this.optimizer, others: [...others, ...kept] };
   }
 
-  /** The online network for inference, as large as a full batch of held-out clips needs it. */
+  /** The network that is left, for inference, as large as a full batch of held-out clips needs it. */
   get inference(): Plan {
-    return this.#inference('online', this.open.online);
+    const { online, target } = this.open;
+    return this.left === this.parameters || target === undefined
+      ? this.#inference('online', online)
+      : this.#inference('target', target);
   }
 
   /**
@@ -109,23 +122,26 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
         plan.output(name).subarray(0, (plan.output(name).length / plan.batch) * rows),
       );
     };
-    return {
+    const outputs = {
       output: seen('online', online),
       target: target === undefined ? noTarget : seen('target', target),
     };
+    const ofLeft = this.left === this.parameters ? outputs.output : outputs.target;
+    return { ...outputs, features: ofLeft(OUTPUTS.features) };
   }
 
   /** The losses of held-out clips whose outputs these are. `progress` is that of the run. */
   heldOutLosses(
     views: readonly ViewRows[],
-    { output, target }: HeldOutOutputs,
+    { output, target }: Pick<HeldOutOutputs, 'output' | 'target'>,
     progress: number,
   ): Losses {
     const gradient = (name: string): Float32Array => new Float32Array(output(name).length);
     return this.#losses({ views, training: false, progress, output, target, gradient });
   }
 
-  protected override load({ views, images }: StepBatch): Plan {
+  protected override load({ views, images, number }: StepBatch): Plan {
+    this.#look(views, images, number);
     const plan = this.#training('online', this.open.online, views);
     fill(plan, this.open.online, views, images);
     return plan;
@@ -169,16 +185,41 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
     super[Symbol.dispose]();
   }
 
-  /** The target network's outputs on a training batch: batch statistics, no gradient. */
+  /** Lets a method that asks for it look at a batch and change its images. Running statistics stay what they were. */
+  #look(views: readonly ViewRows[], images: Float32Array, number: number): void {
+    const { look } = this.open;
+    if (look === undefined) return;
+    const plan = this.#training('look', look, views);
+    fill(plan, look, views, images);
+    const { statistics } = this.parameters;
+    const before = statistics.slice();
+    plan.forward();
+    statistics.set(before);
+    const output = byName('look', look, (name) => plan.output(name));
+    guarded(this.method, 'look.change', () => {
+      look.change({ views, number, output, images });
+    });
+  }
+
+  /**
+   * The target network's outputs on a training batch: batch statistics, no gradient. It goes forward when the first of them is
+   * asked for.
+   */
   #targetOf(use: NetworkUse, views: readonly ViewRows[], images: Float32Array): Outputs {
     const plan = this.#training('target', use, views);
-    fill(plan, use, views, images);
-    plan.forward();
-    return byName('target', use, (name) => plan.output(name));
+    let seen = false;
+    return byName('target', use, (name) => {
+      if (!seen) {
+        fill(plan, use, views, images);
+        plan.forward();
+      }
+      seen = true;
+      return plan.output(name);
+    });
   }
 
   #training(
-    part: 'online' | 'target',
+    part: Part,
     { network, views: seen }: NetworkUse,
     views: readonly ViewRows[],
   ): Plan {
@@ -189,7 +230,7 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
       network,
       {
         ...{ batch: total(rows), mode: 'train', normGroups: even ? rows.length : 1 },
-        ...(part === 'target' ? { trainable: () => false } : {}),
+        ...(part === 'online' ? {} : { trainable: () => false }),
       },
       this.#parametersOf(part),
     );
@@ -202,7 +243,7 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
     return this.planOf(`${part} infer`, network, { batch, mode: 'infer' }, this.#parametersOf(part));
   }
 
-  #parametersOf(part: 'online' | 'target'): Parameters {
+  #parametersOf(part: Part): Parameters {
     return part === 'target' && this.#target !== null ? this.#target : this.parameters;
   }
 
@@ -225,6 +266,9 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
   }
 }
 
+/** What a network is used for: a step, its target, a look before it. */
+type Part = 'online' | 'target' | 'look';
+
 /** An output of a network by name. */
 export type Outputs = (name: string) => Float32Array;
 
@@ -232,6 +276,8 @@ export type Outputs = (name: string) => Float32Array;
 export interface HeldOutOutputs {
   readonly output: Outputs;
   readonly target: Outputs;
+  /** Of the network whose weights the run leaves. */
+  readonly features: Float32Array;
 }
 
 /** Whatever is a number, infinite ones and NaN too: those are for the step to tell, with its clips and a way out. */
@@ -261,11 +307,11 @@ function total(counts: readonly number[]): number {
 }
 
 /** Outputs that are asked for by name. Error: `RangeError` for a name that is none of the network's outputs. */
-export function byName(part: 'online' | 'target', { network: { outputs } }: NetworkUse, read: Outputs): Outputs {
+export function byName(part: Part, { network: { outputs } }: NetworkUse, read: Outputs): Outputs {
   return (name) => {
     if (outputs.includes(name)) return read(name);
     throw new RangeError(
-      `The outputs of the ${part} network are ${outputs.join(', ')}; there is no "${name}".`,
+      `The outputs of the ${part === 'look' ? 'looking' : part} network are ${outputs.join(', ')}; there is no "${name}".`,
     );
   };
 }

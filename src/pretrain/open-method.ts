@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { sourcesOf } from '../curation/sources.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import type { ClipRecord } from '../dataset/types.ts';
-import type { Method, OpenMethod, Stream } from '../methods/method.ts';
+import type { Method, NetworkUse, OpenMethod, Stream } from '../methods/method.ts';
 import { backboneOf } from '../models/backbone.ts';
 import { OUTPUTS } from '../models/heads.ts';
 import { type Config, methodOf, methodOptions } from '../runs/config.ts';
@@ -73,6 +73,7 @@ export function openMethod(
       `Name "${OUTPUTS.features}" among the outputs of the online network.`,
     );
   requireStreams(method, open, config.batch.size);
+  requireLeft(method, open);
   requireViews(method, open);
   requireClips(method, open, clips, split);
   const names = new Map(
@@ -117,6 +118,8 @@ const openSchema = z.looseObject({
   ),
   online: networkUse,
   target: networkUse.optional(),
+  leaves: z.enum(['online', 'target']).optional(),
+  look: networkUse.extend({ change: call }).optional(),
   state: z.record(z.string(), z.instanceof(Float32Array)).optional(),
   losses: call,
   scoresLabel: call.optional(),
@@ -133,6 +136,22 @@ function requireOpen(method: Method, open: unknown): void {
     method,
     `returns something from open that does not hold: ${part === '' ? '' : `${part}: `}${issue.message}`,
     'Mend that part; docs/methods.md says what open returns.',
+  );
+}
+
+/** A target whose weights are left has those of the online network, and its features. */
+function requireLeft(method: Method, { leaves, online, target }: OpenMethod): void {
+  if (leaves !== 'target') return;
+  const nodes = (use: NetworkUse): string => use.network.nodes.map(({ name }) => name).join();
+  const fits = target !== undefined && nodes(target) === nodes(online);
+  if (fits && target.network.outputs.includes(OUTPUTS.features)) return;
+  throw methodError(
+    'METHOD_VIEWS',
+    method,
+    target === undefined
+      ? 'leaves the weights of a target network, and has none'
+      : `leaves the weights of a target network that is not its online network with "${OUTPUTS.features}" among its outputs`,
+    'Let the target be the online network itself, or leave out leaves.',
   );
 }
 
@@ -165,10 +184,10 @@ function requireStreams(method: Method, { streams }: OpenMethod, batchSize: numb
 }
 
 /** The views that networks see: they exist, and one is of the first stream, as all of held-out clips are. */
-function requireViews(method: Method, { streams, online, target }: OpenMethod): void {
+function requireViews(method: Method, { streams, online, target, look }: OpenMethod): void {
   const [first = 0, ...others] = streams.map(({ views }) => viewCount(views));
   const count = others.reduce((sum, views) => sum + views, first);
-  for (const [part, use] of Object.entries({ online, target })) {
+  for (const [part, use] of Object.entries({ online, target, look })) {
     if (use === undefined) continue;
     const missing = use.views.find((view) => view >= count);
     if (missing !== undefined)
@@ -178,7 +197,8 @@ function requireViews(method: Method, { streams, online, target }: OpenMethod): 
         `lets its ${part} network see view ${missing}, but its streams make ${count} views`,
         `Views count from 0 to ${count - 1} over all streams.`,
       );
-    if (use.views.every((view) => view >= first))
+    // A look is taken in training alone.
+    if (part !== 'look' && use.views.every((view) => view >= first))
       throw methodError(
         'METHOD_VIEWS',
         method,

@@ -116,13 +116,13 @@ export class Pretraining implements Training {
   #save(state: CheckpointState): void {
     const { network, log, tell } = this.#open;
     log.flush();
-    saveLast(this.#folder, state, network.parameters, network.state);
+    saveLast(this.#folder, state, network.left, network.state);
     tell({ kind: 'checkpoint', path: join(this.#folder, CHECKPOINTS.last) });
   }
 
   #saveWeights(name: string, step: number, epoch: number): void {
-    const { parameters } = this.#open.network;
-    saveCheckpoint(join(this.#folder, name), this.#state(step, epoch), parameters, null);
+    const { left } = this.#open.network;
+    saveCheckpoint(join(this.#folder, name), this.#state(step, epoch), left, null);
   }
 
   #state(step: number, epoch: number): CheckpointState {

@@ -29,7 +29,7 @@ export function restoreRun(
   const { checkpoint, path } = found;
   if (checkpoint.datasetHash !== datasetHash)
     throw resumeChanged(path, 'The dataset is not the one the run was started with.');
-  restoreAll(checkpoint, network.parameters, network.state, path);
+  restoreAll(checkpoint, network.left, network.state, path);
   return checkpoint;
 }
 

@@ -23,6 +23,13 @@ The trunk is Linear(6, 8) (`layer1`), ReLU. On its features stand
   clips, and a weight times the mean squared difference of the softmaxes of the two views. The weight is the full one times
   exp(-5 (1 - t)^2), t the share of its ramp that lies behind, at most 1.
 - Mean Teacher: as the Π-model, but the target answers the second view.
+- MixMatch: `classifier`, Linear(8, 3). Views: two of the same clips, and one of labelled clips. A label of a clip of the first two is
+  guessed: the mean of the softmaxes of both views, to the power of 1 / temperature, divided by its sum. All images, view by view,
+  are then mixed, w of their own and 1 - w of a partner's, and their labels likewise: partners are a cycle through
+  Random(1, "mixup-partners", 0, step).shuffled of all rows (`addressed.py`), each with the next, w the greater of a share and 1
+  minus it, shares in the order of rows from Random(1, "mixup-weights", 0, step).beta(mixing, mixing), in float32. Loss: the
+  cross-entropy of mixed labelled images, and a weight times the mean squared difference of the softmaxes of the others to their
+  mixed labels. The weight is the full one times the share of its ramp that lies behind, at most 1. Its target follows only.
 - Supervised: `classifier`, Linear of the features to the classes of all sources that have two or more, one source after the other.
   Views: two of the same clips. Loss: the mean over both views of all clips with a label that its source has, if that source has
   two or more, of the cross-entropy of the softmax over the scores of its own source; 0 without such clips. `accuracy` is the
@@ -79,6 +86,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import barlow_twins_golden
+from addressed import Random
 import vicreg_golden
 from debiased_contrastive_golden import debiased_contrastive
 from grouped_nt_xent_golden import grouped_nt_xent
@@ -114,6 +122,7 @@ CASES["debiased 7"] = (7, {"name": "debiased", "temperature": 0.5, "classPrior":
 CASES["barlow-twins 7"] = (7, {"name": "barlow-twins", "redundancyWeight": 0.1})
 for size in BATCHES:
     CASES[f"supervised {size}"] = (size, {"name": "supervised"})
+    CASES[f"mixmatch {size}"] = (size, {"name": "mixmatch", "unlabelledWeight": 3, "rampUp": 0.5, "momentum": 0.9})
     CASES[f"patient-positives {size}"] = (size, {"name": "patient-positives", "temperature": 0.2})
 CASES["vicreg 7"] = (7, {"name": "vicreg", "invarianceWeight": 2, "varianceWeight": 1.5, "covarianceWeight": 0.5})
 
@@ -135,7 +144,7 @@ class Model(nn.Module):
         if name == "uscl":
             self.from_projection = method.get("classifierInput") == "projection"
             self.classifier = nn.Linear(DIM if self.from_projection else HIDDEN, columns)
-        if name in ("fixmatch", "pi-model", "mean-teacher"):
+        if name in ("fixmatch", "pi-model", "mean-teacher", "mixmatch"):
             self.classifier = nn.Linear(HIDDEN, CLASSES)
         if name == "supervised":
             self.classifier = nn.Linear(HIDDEN, columns)
@@ -358,6 +367,42 @@ def mean_teacher(model: Model, method: dict, views: list, labels: list, margins:
     return consistent(student, teacher, (known, labels[2]), method, margins)
 
 
+def mixmatch(model: Model, method: dict, views: list, labels: list, margins: list) -> dict:
+    with torch.no_grad():
+        guess = sum(F.softmax(model.classifier(model.features(view)), dim=1) for view in views[:2]) / 2
+        guess = guess ** (1 / 0.5)
+        guess = guess / guess.sum(dim=1, keepdim=True)
+    own = F.one_hot(labels[2], CLASSES).to(guess)
+    images, targets = torch.cat(views), torch.cat([guess, guess, own])
+    rows, step = len(images), round(method["progress"] * STEPS)
+    order = Random(1, "mixup-partners", 0, step).shuffled(list(range(rows)))
+    partner = torch.zeros(rows, dtype=torch.long)
+    for place, row in enumerate(order):
+        partner[row] = order[(place + 1) % rows]
+    random = Random(1, "mixup-weights", 0, step)
+    shares = torch.tensor([random.beta(0.75, 0.75) for _ in range(rows)], dtype=torch.float32)
+    shares = torch.maximum(shares, 1 - shares).to(guess)[:, None]
+    mixed, wanted = (shares * one + (1 - shares) * one[partner] for one in (images, targets))
+    scores = model.classifier(model.features(mixed))
+    guessed = rows - len(own)
+    supervised = -(wanted[guessed:] * F.log_softmax(scores[guessed:], dim=1)).sum(dim=1).mean()
+    unsupervised = F.mse_loss(F.softmax(scores[:guessed], dim=1), wanted[:guessed])
+    weight = torch.tensor(method["unlabelledWeight"] * min(1, method["progress"] / method["rampUp"])).to(guess)
+    answers = scores[guessed:].argmax(dim=1)
+    margins.extend(leads(one.detach()).min() for one in (scores[guessed:], wanted[guessed:]))
+    shares_right = [(answers[labels[2] == c] == c).double().mean() for c in labels[2].unique()]
+    return {
+        "loss": supervised + weight * unsupervised,
+        "supervised": supervised,
+        "unsupervised": unsupervised,
+        "weight": weight,
+        "labelled": torch.tensor(len(own)),
+        "correct": (answers == wanted[guessed:].argmax(dim=1)).sum(),
+        "confidence": guess.max(dim=1).values.mean(),
+        "balancedAccuracy": sum(shares_right) / len(shares_right),
+    }
+
+
 def of_sources(scores: list, labels: torch.Tensor, sources: list, margins: list) -> tuple:
     """Sum of the cross-entropies of views [clips, columns]; of each source and class, whether its views are answered rightly."""
     total, answers = torch.zeros((), dtype=scores[0].dtype), {}
@@ -406,12 +451,13 @@ LOSSES = {
     "pi-model": pi_model,
     "mean-teacher": mean_teacher,
     "supervised": supervised,
+    "mixmatch": mixmatch,
     "patient-positives": patient_positives,
 }
 
 
 #: Methods with a target.
-TARGETED = ("byol", "mean-teacher")
+TARGETED = ("byol", "mean-teacher", "mixmatch")
 
 
 def labels_of(case: str, size: int, method: dict, step: int) -> list:
@@ -421,7 +467,7 @@ def labels_of(case: str, size: int, method: dict, step: int) -> list:
         count = len(method["sources"])
         places = [(classes, (row // count + step) % (len(classes) + 1) - 1) for row in range(size) for classes in [method["sources"][row % count]]]
         return [torch.tensor([classes[place] if place >= 0 else -1 for classes, place in places])] * 2
-    if method["name"] in ("fixmatch", "pi-model", "mean-teacher"):
+    if method["name"] in ("fixmatch", "pi-model", "mean-teacher", "mixmatch"):
         return [none, none, (torch.arange(max(1, size // 4)) + step) % CLASSES]
     some = (torch.arange(size) + step) % (CLASSES + 1) - 1
     return [some if method["name"] in ("uscl", "supcon") and "no label" not in case else none] * 2

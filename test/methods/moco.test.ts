@@ -87,7 +87,7 @@ test.each(['reference', 'onednn'] as const)('three steps on %s are those of PyTo
       pairs: 4,
       views: [rows, rows],
       images: Float32Array.from(inputs.flat()),
-      progress: 0,
+      ...{ number: 0, progress: 0 },
     };
     const result = await network.step(() => Promise.resolve(batch), 1, settings.learningRate, null);
     expect(result.losses[0]).toMatchObject({ pairAccuracy: accuracy });
