@@ -88,6 +88,11 @@ export interface ViewRows {
   readonly groups: Int32Array;
   /** [N] indices into `MethodGiven.sources`. */
   readonly sources: Int32Array;
+  /**
+   * [N] seconds from the clip's first frame to the one that is shown, of a mixture to the one beside the anchor; NaN where a
+   * clip of several frames has no frame rate.
+   */
+  readonly times: Float64Array;
 }
 
 /** A batch before its step, of which one look has been taken. */

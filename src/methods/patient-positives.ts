@@ -75,7 +75,7 @@ export const patientPositives = defineMethod<z.infer<typeof options>>({
         const { clips, groups } = first!;
         const embeddings = batch.output(OUTPUTS.projection);
         const gradient = batch.gradient(OUTPUTS.projection);
-        const found = ntXent(embeddings, clips.length, projection.dim, temperature, gradient, groups);
+        const found = ntXent(embeddings, clips.length, projection.dim, temperature, gradient, { groups });
         const across = clips.filter((clip, i) => second!.clips[i] !== clip).length;
         return {
           loss: found.loss,

@@ -7,12 +7,15 @@ import { OUTPUTS, withHeads } from '../models/heads.ts';
 import { ntXent } from '../objectives/nt-xent.ts';
 import { defineMethod } from './method.ts';
 import {
+  howPairsWereWeighed,
   howViewsWereMade,
   measuredPairs,
   PAIR_CHARTS,
   PAIR_MEASUREMENTS,
   projectionOptions,
   SIMCLR,
+  timeWeightingOption,
+  timeWeights,
 } from './view-pairs.ts';
 
 const options = z.object({
@@ -23,7 +26,17 @@ const options = z.object({
     .max(10)
     .default(0.1)
     .describe('τ of NT-Xent: the lower, the more the nearest negatives count'),
+  timeWeighting: timeWeightingOption,
 });
+
+/**
+ * Positive pair interpolation of Meta-USCL (Chen et al., IEEE TMI 2022): two views mixed from three frames by coefficients of
+ * their own, before they are augmented. Its weights of samples, learnt by a second-order gradient, are no part of it.
+ */
+const interpolated = {
+  view: { spg: { enabled: true, order: 'mix-then-augment', coefficients: 'independent', beta: [3, 5] } },
+  method: { temperature: 0.5 },
+};
 
 /** Views are two frames of a clip, each augmented by itself: frames differ by nature where pictures need a crop. */
 export const simclr = defineMethod<z.infer<typeof options>>({
@@ -32,12 +45,13 @@ export const simclr = defineMethod<z.infer<typeof options>>({
   summary: 'two frames of a clip find each other among the views of the other clips of a batch',
   reference: SIMCLR,
   options,
-  presets: { default: { view: { spg: { enabled: false } } } },
+  presets: { default: { view: { spg: { enabled: false } } }, 'meta-uscl': interpolated },
   measurements: PAIR_MEASUREMENTS,
   charts: PAIR_CHARTS,
   chooses: { by: 'loss', better: 'lower' },
   readsLabels: () => false,
-  open({ projection, temperature }, { trunk, batchSize }) {
+  open({ projection, temperature, timeWeighting }, { trunk, view, batchSize }) {
+    const weightsOf = timeWeights(timeWeighting, view);
     const network = withHeads(trunk, { projection, classifier: null });
     return {
       streams: [{ clips: 'training', count: batchSize, views: 'pair' }],
@@ -47,13 +61,16 @@ export const simclr = defineMethod<z.infer<typeof options>>({
         const pairs = batch.views[0]!.clips.length;
         const embeddings = batch.output(OUTPUTS.projection);
         const gradient = batch.gradient(OUTPUTS.projection);
-        const found = ntXent(embeddings, pairs, projection.dim, temperature, gradient);
+        const weights = weightsOf(batch);
+        const of = weights === undefined ? {} : { weights };
+        const found = ntXent(embeddings, pairs, projection.dim, temperature, gradient, of);
         return { loss: found.loss, ...measuredPairs(found) };
       },
     };
   },
-  describe: ({ projection, temperature }, { view, cite }) =>
+  describe: ({ projection, temperature, timeWeighting }, { view, cite }) =>
     `by SimCLR ${cite(SIMCLR)}: two views of one clip form a positive pair, views of the other clips of a batch are negatives, ` +
     `and the loss is NT-Xent (temperature ${temperature}) on a projection of ${projection.dim} features; no label was read. ` +
+    howPairsWereWeighed(timeWeighting, view, cite) +
     howViewsWereMade(view),
 });

@@ -7,7 +7,14 @@ import { z } from 'zod';
 import { OUTPUTS } from '../models/heads.ts';
 import { vicregLoss } from '../objectives/vicreg.ts';
 import { defineMethod, type Reference } from './method.ts';
-import { expanderOptions, howViewsWereMade, withExpander } from './view-pairs.ts';
+import {
+  expanderOptions,
+  howPairsWereWeighed,
+  howViewsWereMade,
+  timeWeightingOption,
+  timeWeights,
+  withExpander,
+} from './view-pairs.ts';
 
 const weight = z.number().min(0).max(1000);
 
@@ -16,6 +23,7 @@ const options = z.object({
   invarianceWeight: weight.default(25).describe('λ of the mean squared difference of the views'),
   varianceWeight: weight.default(25).describe('μ of how far standard deviations of features are below 1'),
   covarianceWeight: weight.default(1).describe('ν of the squared covariances of different features'),
+  timeWeighting: timeWeightingOption,
 });
 
 const REFERENCE: Reference = {
@@ -53,12 +61,13 @@ export const vicreg = defineMethod<z.infer<typeof options>>({
   ],
   chooses: { by: 'loss', better: 'lower' },
   readsLabels: () => false,
-  open({ projection, invarianceWeight, varianceWeight, covarianceWeight }, { trunk, batchSize }) {
+  open({ projection, timeWeighting, ...given }, { trunk, view, batchSize }) {
+    const pairWeights = timeWeights(timeWeighting, view);
     const { network, output } = withExpander(trunk, projection);
     const weights = {
-      invariance: invarianceWeight,
-      variance: varianceWeight,
-      covariance: covarianceWeight,
+      invariance: given.invarianceWeight,
+      variance: given.varianceWeight,
+      covariance: given.covarianceWeight,
     };
     return {
       streams: [{ clips: 'training', count: batchSize, views: 'pair' }],
@@ -66,14 +75,15 @@ export const vicreg = defineMethod<z.infer<typeof options>>({
       losses(batch) {
         batch.gradient(OUTPUTS.features).fill(0);
         const pairs = batch.views[0]!.clips.length;
-        return {
-          ...vicregLoss(batch.output(output), pairs, projection.dim, weights, batch.gradient(output)),
-        };
+        const [z, dz] = [batch.output(output), batch.gradient(output)];
+        return { ...vicregLoss(z, pairs, projection.dim, weights, dz, pairWeights(batch)) };
       },
     };
   },
-  describe: ({ projection, invarianceWeight, varianceWeight, covarianceWeight }, { view, cite }) =>
+  describe: ({ projection, timeWeighting, ...given }, { view, cite }) =>
     `by VICReg ${cite(REFERENCE)}: embeddings of ${projection.dim} features of two views were to agree, each feature to vary over the ` +
-    `clips of a batch, and features not to vary together (weights ${invarianceWeight}, ${varianceWeight} and ${covarianceWeight}); ` +
-    `no clip is a negative and no label was read. ${howViewsWereMade(view)}`,
+    `clips of a batch, and features not to vary together (weights ${given.invarianceWeight}, ${given.varianceWeight} and ` +
+    `${given.covarianceWeight}); no clip is a negative and no label was read. ` +
+    howPairsWereWeighed(timeWeighting, view, cite) +
+    howViewsWereMade(view),
 });

@@ -3,11 +3,12 @@
  * them with other clips, the panels that show it, and how pairs were made, in words.
  */
 import { z } from 'zod';
+import { usageError } from '../base/errors.ts';
 import type { Network } from '../engine/core/network.ts';
 import { OUTPUTS, withHead } from '../models/heads.ts';
 import type { PairSpread } from '../objectives/pair-contrast.ts';
 import type { ViewConfig } from '../views/config.ts';
-import type { Chart, Measurement, Reference } from './method.ts';
+import type { Chart, Measurement, MethodBatch, Reference } from './method.ts';
 
 /** The source of NT-Xent. */
 export const SIMCLR: Reference = {
@@ -53,6 +54,51 @@ export function withExpander(
 ): ReturnType<typeof withHead> {
   const inner = { features: hidden, norm: true, relu: true };
   return withHead(trunk, 'projection', OUTPUTS.features, [inner, inner, { features: dim }]);
+}
+
+/** The source of weights by time. */
+const IVPP: Reference = {
+  key: 'ivpp',
+  text: 'VanBerlo B, Wong A, Hoey J, Arntfield R. Intra-Video Positive Pairs in Self-Supervised Learning for Ultrasound. Frontiers in Imaging 2024; 3: 1416114. arXiv:2403.07715',
+};
+
+/** Option: pairs that are far apart in time count less. */
+export const timeWeightingOption = z
+  .boolean()
+  .default(false)
+  .describe(
+    'multiply the term of a pair by (δ − |Δ| + 1) / (δ + 1), with Δ the seconds between its frames and δ view.spg.windowSeconds (IVPP)',
+  );
+
+/**
+ * The weights of the pairs of a batch by the time between their frames, from 1 at no time to 1 / (δ + 1) at the window's
+ * whole length; undefined where pairs count alike. Error: `CONFIG_INVALID` where there is no window.
+ */
+export function timeWeights(
+  weighting: boolean,
+  { spg: { windowSeconds: window } }: ViewConfig,
+): (batch: Pick<MethodBatch, 'views'>) => Float64Array | undefined {
+  if (!weighting) return () => undefined;
+  if (window === null)
+    throw usageError(
+      'CONFIG_INVALID',
+      'The option timeWeighting weighs pairs by the time between their frames beside view.spg.windowSeconds, which is null.',
+      'Set view.spg.windowSeconds to the longest time between the frames of a pair, for instance 1, or leave timeWeighting off.',
+      { where: 'key view.spg.windowSeconds' },
+    );
+  return ({ views: [first, second] }) =>
+    first!.times.map((time, i) => (window - Math.abs(time - second!.times[i]!) + 1) / (window + 1));
+}
+
+/** A sentence on weights by time; empty where there are none. */
+export function howPairsWereWeighed(
+  weighting: boolean,
+  { spg: { windowSeconds } }: ViewConfig,
+  cite: (reference: Reference) => string,
+): string {
+  return weighting
+    ? `The term of a pair was weighed by the time between its frames ${cite(IVPP)}, at most ${windowSeconds ?? 'all'} seconds. `
+    : '';
 }
 
 /** Measurements of every batch of pairs, held-out ones too. */

@@ -36,6 +36,18 @@ export function requireLength(
       throw objectiveError(name, `has ${array.length} numbers where ${needed}`, remedy);
 }
 
+/** Weights of pairs are finite and not negative, one a pair. */
+export function requireWeights(weights: ArrayLike<number>, pairs: number): void {
+  requireLength({ weights }, pairs, `there are ${pairs} pairs`, 'Give one number a pair.');
+  const wrong = Array.from(weights).findIndex((weight) => !(weight >= 0 && weight < Infinity));
+  if (wrong !== -1)
+    throw objectiveError(
+      `weights[${wrong}]`,
+      `is ${weights[wrong]!}`,
+      'Weights of pairs are finite and not negative.',
+    );
+}
+
 /** Labels are classes; with `allowsNone` they may be `UNLABELLED` too. */
 export function requireLabels(labels: Int32Array, classes: number, allowsNone: boolean): void {
   requireClasses(classes);

@@ -13,9 +13,11 @@
  * Where clips have groups (patients), k goes over the views of clips of other groups and the other view of i alone: views of
  * its group are no negatives. With a single group there are none.
  *
+ * A pair may have a weight w, by which the terms of both its views are multiplied; the mean stays one over 2N.
+ *
  * Accumulated in float64. Rows with no direction, non-finite rows: see `cosine.ts`.
  */
-import { contrastPairs, type PairSpread, softmaxTerm } from './pair-contrast.ts';
+import { contrastPairs, type PairBatch, type PairSpread, softmaxTerm } from './pair-contrast.ts';
 
 /** Loss, and how well views find each other. */
 export interface NtXentResult extends PairSpread {
@@ -26,7 +28,8 @@ export interface NtXentResult extends PairSpread {
  * @param embeddings z, [2·pairs, dim]: view 0 of all clips, then view 1 in the same order; not normalised.
  * @param temperature τ > 0; USCL: 0.5.
  * @param gradient [2·pairs, dim], overwritten with ∂L/∂z.
- * @param groups [pairs], a number of the group of each clip; without it each clip is a group of its own.
+ * @param of what is known of the pairs: `groups` [pairs], a number of the group of each clip, by default of its own;
+ *   `weights` [pairs], finite and not negative, by default 1.
  * @throws UsclError `OBJECTIVE_INVALID` for sizes that do not fit or a temperature that is not positive.
  */
 export function ntXent(
@@ -35,10 +38,9 @@ export function ntXent(
   dim: number,
   temperature: number,
   gradient: Float32Array,
-  groups?: ArrayLike<number>,
+  of: Pick<PairBatch, 'groups' | 'weights'> = {},
 ): NtXentResult {
-  const batch = { embeddings, pairs, dim, temperature, gradient };
-  return contrastPairs(groups === undefined ? batch : { ...batch, groups }, 'USCL uses 0.5', (given) =>
+  return contrastPairs({ embeddings, pairs, dim, temperature, gradient, ...of }, 'USCL uses 0.5', (given) =>
     softmaxTerm(given, [given.partner]),
   );
 }

@@ -3,11 +3,11 @@
  * the unit sphere, their similarities, the mean over rows of a term of each row's similarities, the way back to the
  * embeddings, and measurements of the pairs. With unit rows u_i, N pairs, s_ik = u_i·u_k / τ:
  *
- *     L = 1/(2N) Σ_i ℓ_i(s_i1, …, s_i,2N)
+ *     L = 1/(2N) Σ_i w_i ℓ_i(s_i1, …, s_i,2N)
  *
- * A loss gives ℓ_i and ∂L/∂s_ik. Rows with no direction, non-finite rows: see `cosine.ts`.
+ * A loss gives ℓ_i and ∂ℓ_i/∂s_ik / 2N; w_i is 1, or the weight of the pair. Rows with no direction, non-finite rows: see `cosine.ts`.
  */
-import { requireCount, requireLength, requireTemperature } from './arguments.ts';
+import { requireCount, requireLength, requireTemperature, requireWeights } from './arguments.ts';
 import { backThroughCosines, unitRows, type UnitRows } from './cosine.ts';
 
 /**
@@ -42,6 +42,8 @@ export interface PairBatch {
   readonly gradient: Float32Array;
   /** [pairs], a number of the group of each clip: views of other clips of a row's group are left out of its term. Default: none. */
   readonly groups?: ArrayLike<number>;
+  /** [pairs], what the terms of both views of a clip are multiplied by. Default: 1. */
+  readonly weights?: ArrayLike<number>;
 }
 
 /** One row among all views. */
@@ -68,7 +70,7 @@ export interface ContrastedRow {
  * @throws UsclError `OBJECTIVE_INVALID` for sizes that do not fit or a temperature that is not positive.
  */
 export function contrastPairs(
-  { embeddings, pairs, dim, temperature, gradient, groups }: PairBatch,
+  { embeddings, pairs, dim, temperature, gradient, groups, weights }: PairBatch,
   usual: string,
   term: (given: ContrastedRow) => number,
 ): PairSpread & { readonly loss: number } {
@@ -79,6 +81,7 @@ export function contrastPairs(
   requireLength({ embeddings, gradient }, 2 * pairs * dim, needed, 'Pass one row a view: [2·pairs, dim].');
   if (groups !== undefined)
     requireLength({ groups }, pairs, `there are ${pairs} pairs`, 'Give one number a pair.');
+  if (weights !== undefined) requireWeights(weights, pairs);
   const rows = 2 * pairs;
   const leftOut = new Uint8Array(rows);
   const unit = unitRows(embeddings, rows, dim);
@@ -97,8 +100,14 @@ export function contrastPairs(
       if (k !== row && k !== partner && leftOut[k] === 0)
         largestNegative = Math.max(largestNegative, cosines[k]!);
     const largest = Math.max(largestNegative, cosines[partner]!);
-    const weights = own(toSimilarities);
-    loss += term({ row, rows, partner, temperature, cosines, leftOut, largest, gradient: weights });
+    const toOwn = own(toSimilarities);
+    const cost = term({ row, rows, partner, temperature, cosines, leftOut, largest, gradient: toOwn });
+    if (weights === undefined) loss += cost;
+    else {
+      const weight = weights[row % pairs]!;
+      loss += weight * cost;
+      for (let k = 0; k < rows; k++) toOwn[k]! *= weight;
+    }
     if (cosines[partner]! > largestNegative) correct++;
   }
   backThroughCosines(unit, symmetrised(toSimilarities, rows, 1 / temperature), gradient);

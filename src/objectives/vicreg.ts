@@ -3,17 +3,17 @@
  * feature must vary over the batch (variance), and features must not vary together (covariance). With N pairs of z, d
  * features, v over both views, variances and covariances divided by N − 1:
  *
- *     s = 1/(N d) Σ ‖z_a − z_b‖²,   v = Σ_views 1/d Σ_j max(0, 1 − √(Var_j + 10⁻⁴)),   c = Σ_views 1/d Σ_{i ≠ j} Cov_ij²
+ *     s = 1/(N d) Σ w ‖z_a − z_b‖²,   v = Σ_views 1/d Σ_j max(0, 1 − √(Var_j + 10⁻⁴)),   c = Σ_views 1/d Σ_{i ≠ j} Cov_ij²
  *     L = λ s + μ v + ν c
  *
- *     ∂s/∂z_a = 2 (z_a − z_b) / (N d),   ∂c/∂z = 4 / (d (N − 1)) · (z − mean) Cov off its diagonal
+ *     ∂s/∂z_a = 2 w (z_a − z_b) / (N d),   ∂c/∂z = 4 / (d (N − 1)) · (z − mean) Cov off its diagonal
  *     ∂v/∂z_nj = −(z_nj − mean_j) / (d (N − 1) √(Var_j + 10⁻⁴)) where the root is below 1, else 0
  *
- * s is divided by d as in the authors' code, which the weights 25, 25, 1 belong to; the paper's eq. 5 is d times that. No z
+ * The weight w of a pair is 1 where none is given. s is divided by d as in the authors' code, which the weights 25, 25, 1 belong to; the paper's eq. 5 is d times that. No z
  * is normalised. A collapse costs 2μ · 0.99, so it is no minimum. Accumulated in float64. A non-finite number makes the
  * loss NaN, which is never hidden.
  */
-import { objectiveError } from './arguments.ts';
+import { objectiveError, requireWeights } from './arguments.ts';
 import { type Columns, crossProducts, timesMatrix, viewColumns } from './columns.ts';
 
 /** Weights of the three parts, each ≥ 0. */
@@ -45,6 +45,7 @@ const EPSILON = 1e-4;
  * @param embeddings z, [2·pairs, dim]: view 0 of all clips, then view 1 in the same order.
  * @param pairs N, at least 2.
  * @param gradient [2·pairs, dim], overwritten with ∂L/∂z.
+ * @param pairWeights w, [pairs], finite and not negative; by default 1.
  * @throws UsclError `OBJECTIVE_INVALID` for sizes that do not fit or a weight below 0.
  */
 export function vicregLoss(
@@ -53,6 +54,7 @@ export function vicregLoss(
   dim: number,
   weights: VicregWeights,
   gradient: Float32Array,
+  pairWeights?: ArrayLike<number>,
 ): VicregResult {
   for (const [part, weight] of Object.entries(weights))
     if (!(weight >= 0 && weight < Infinity))
@@ -61,14 +63,16 @@ export function vicregLoss(
         `is ${weight}`,
         'Give a number from 0; the authors use 25, 25 and 1.',
       );
+  if (pairWeights !== undefined) requireWeights(pairWeights, pairs);
   const views = viewColumns(embeddings, pairs, dim, gradient);
   const [first, second] = [spreadOf(views[0], dim, weights), spreadOf(views[1], dim, weights)];
   const half = pairs * dim;
   let invariance = 0;
   for (let i = 0; i < half; i++) {
     const difference = embeddings[i]! - embeddings[half + i]!;
-    invariance += difference ** 2 / half;
-    const pull = (weights.invariance * 2 * difference) / half;
+    const weight = pairWeights?.[Math.floor(i / dim)] ?? 1;
+    invariance += (weight * difference ** 2) / half;
+    const pull = (weight * weights.invariance * 2 * difference) / half;
     gradient[i] = first.gradient[i]! + pull;
     gradient[half + i] = second.gradient[i]! - pull;
   }

@@ -158,6 +158,7 @@ export function openFeed({ dataset, opened, config, batchSchedule, from }: FeedO
     workers: config.loader.workers,
     ahead: config.loader.ahead,
   });
+  const drawn = { clips: dataset.clips, view: config.view, seed: config.seed };
   let number = batchSchedule.firstBatch(from.step);
   return {
     async next() {
@@ -167,7 +168,7 @@ export function openFeed({ dataset, opened, config, batchSchedule, from }: FeedO
         ...{ progress, number: number++ },
         clipIds: parts.flatMap(shownIn).map((index) => dataset.clips[index]!.id),
         pairs: parts[0]!.clips.length,
-        views: viewsOf(opened, parts, opened.split.labels),
+        views: viewsOf(opened, parts, opened.split.labels, drawn),
         images,
       };
     },

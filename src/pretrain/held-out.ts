@@ -54,6 +54,8 @@ export async function scoreHeldOut(
   const [stream] = network.open.streams;
   const { view, views } = heldOutViews(config.view, stream!.views, augment);
   const render = clipRenderer(dataset, view, views);
+  const drawn = { clips: dataset.clips, view, seed: config.seed };
+  const drawnIn = augment ? epoch : 0;
   const clipLength = viewCount(views) * imageLength(view);
   const buffer = new Float32Array(Math.min(size, clips.length) * clipLength);
   const features: Float32Array[] = [];
@@ -64,8 +66,8 @@ export async function scoreHeldOut(
     const indices = clips.slice(from, from + size);
     if (labels === null && indices.length < 2) break;
     const images = buffer.subarray(0, indices.length * clipLength);
-    render(indices, config.seed, augment ? epoch : 0, images);
-    const seen = viewsOf(opened, [{ clips: indices }], labels);
+    render(indices, config.seed, drawnIn, images);
+    const seen = viewsOf(opened, [{ epoch: drawnIn, clips: indices }], labels, drawn);
     const outputs = network.heldOut(seen, images);
     requireFinite(
       outputs.features,
@@ -83,7 +85,7 @@ export async function scoreHeldOut(
     await setImmediate();
   }
   if (labels !== null) {
-    const all = viewsOf(opened, [{ clips }], labels);
+    const all = viewsOf(opened, [{ epoch: drawnIn, clips }], labels, drawn);
     const losses = network.heldOutLosses(all, together(network, kept), progress);
     scores.push({ clips: clips.length, losses });
   }

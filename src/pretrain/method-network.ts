@@ -5,13 +5,16 @@
  */
 import { z } from 'zod';
 import type { Backend, Parameters, Plan } from '../engine/core/backend.ts';
+import type { ClipRecord } from '../dataset/types.ts';
 import type { Losses, Method, MethodBatch, NetworkUse, OpenMethod, ViewRows } from '../methods/method.ts';
 import { OUTPUTS } from '../models/heads.ts';
 import { initialise } from '../models/initialise.ts';
 import { namedTensors, type TrainingState } from '../runs/checkpoint.ts';
 import type { Config } from '../runs/config.ts';
 import { parameterGroups, TrainedNetwork } from '../trainer/trained-network.ts';
-import { viewCount } from '../views/clip-views.ts';
+import { timesShown, viewCount } from '../views/clip-views.ts';
+import type { ViewConfig } from '../views/config.ts';
+import type { ClipPart } from '../views/work.ts';
 import { guarded, methodError } from './method-faults.ts';
 import type { OpenedMethod } from './open-method.ts';
 
@@ -31,24 +34,37 @@ export interface StepBatch {
   readonly progress: number;
 }
 
-/** The views of a batch with these clips in each stream, in the order of the images. */
+/**
+ * The views of a batch with these clips in each stream, in the order of the images, which `drawn` says how they came
+ * about.
+ */
 export function viewsOf(
   { open: { streams }, facts }: Pick<OpenedMethod, 'open' | 'facts'>,
-  parts: readonly { readonly clips: readonly number[]; readonly partners?: readonly number[] }[],
+  parts: readonly ClipPart[],
   labels: Int32Array | null,
+  drawn: { readonly clips: readonly ClipRecord[]; readonly view: ViewConfig; readonly seed: number },
 ): readonly ViewRows[] {
   const numbers = (of: Int32Array | null, clips: readonly number[]): Int32Array =>
     Int32Array.from(clips, (clip) => of?.[clip] ?? -1);
-  const rowsOf = (clips: readonly number[]): ViewRows => ({
+  const rowsOf = (clips: readonly number[]): Omit<ViewRows, 'times'> => ({
     clips,
     labels: numbers(labels, clips),
     groups: numbers(facts.groups, clips),
     sources: numbers(facts.sources, clips),
   });
-  return parts.flatMap(({ clips, partners }, i) => {
+  const record = (clip: number): ClipRecord => drawn.clips[clip]!;
+  return parts.flatMap(({ clips, partners = clips, epoch }, i) => {
+    const { views } = streams[i]!;
     const own = rowsOf(clips);
-    const others = partners === undefined ? own : rowsOf(partners);
-    return Array.from({ length: viewCount(streams[i]!.views) }, (_, view) => (view === 0 ? own : others));
+    const others = partners === clips ? own : rowsOf(partners);
+    const at = { seed: drawn.seed, epoch };
+    const times = clips.map((clip, row) =>
+      timesShown(record(clip), record(partners[row]!), drawn.view, views, at),
+    );
+    return Array.from({ length: viewCount(views) }, (_, view) => ({
+      ...(view === 0 ? own : others),
+      times: Float64Array.from(times, (ofClip) => ofClip[view]!),
+    }));
   });
 }
 
@@ -93,7 +109,9 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
       return { name: `method.${name}`, shape: [data.length], data };
     });
     const [prefix, other] =
-      this.left === this.parameters ? (['target', this.#target] as const) : (['online', this.parameters] as const);
+      this.left === this.parameters
+        ? (['target', this.#target] as const)
+        : (['online', this.parameters] as const);
     const tensors = other === null ? [] : namedTensors(other);
     const others = tensors.map((tensor) => ({ ...tensor, name: `${prefix}.${tensor.name}` }));
     return { optimizer: this.optimizer, others: [...others, ...kept] };
@@ -218,11 +236,7 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
     });
   }
 
-  #training(
-    part: Part,
-    { network, views: seen }: NetworkUse,
-    views: readonly ViewRows[],
-  ): Plan {
+  #training(part: Part, { network, views: seen }: NetworkUse, views: readonly ViewRows[]): Plan {
     const rows = seen.map((view) => views[view]!.clips.length);
     const even = this.#normPerView && rows.every((count) => count === rows[0]);
     return this.planOf(

@@ -7,7 +7,7 @@ import { type AugmentConfig, imageLength, type ViewConfig } from './config.ts';
 import { drawAugmentation } from './draw.ts';
 import { clipAt, type FrameSource, imageMaker, requireTarget } from './image.ts';
 import { type ClipRenderer, pairRenderer } from './pairs.ts';
-import { drawFrames } from './sampling.ts';
+import { drawFrames, drawPair } from './sampling.ts';
 
 /** One image of a clip. */
 export interface FrameView {
@@ -27,6 +27,33 @@ export function viewCount(views: ClipViews): number {
 /** Different frames that are drawn of one clip. */
 export function framesWanted(views: ClipViews): number {
   return views === 'pair' ? 1 : views.reduce((most, { frame }) => Math.max(most, frame + 1), 1);
+}
+
+/**
+ * The times of the frames that the views of a clip show, one a view, in seconds from its first frame: of a mixed view that of
+ * the frame beside the anchor. NaN where a clip of several frames has no frame rate. `partner` is shown by all views but the first. Error: `VIEW_WINDOW_WITHOUT_RATE`.
+ */
+export function timesShown(
+  clip: ClipRecord,
+  partner: ClipRecord,
+  view: Pick<ViewConfig, 'spg'>,
+  views: ClipViews,
+  at: { readonly seed: number; readonly epoch: number },
+): readonly number[] {
+  const { seed, epoch } = at;
+  const framesOf = (shown: ClipRecord): readonly number[] => {
+    if (views !== 'pair') {
+      const { windowSeconds } = view.spg;
+      const frames = drawFrames(shown, framesWanted(views), windowSeconds, seed, epoch, clip.id);
+      return views.map(({ frame }) => frames[frame]!);
+    }
+    const { frame0, frame1 } = drawPair(shown, view.spg, seed, epoch, clip.id);
+    return [frame0, frame1];
+  };
+  const timesOf = (shown: ClipRecord): readonly number[] =>
+    framesOf(shown).map((frame) => (shown.frames === 1 ? 0 : frame / (shown.fps ?? NaN)));
+  const own = timesOf(clip);
+  return partner === clip ? own : [own[0]!, ...timesOf(partner).slice(1)];
 }
 
 /** A renderer with buffers that live on between batches. Errors of the renderer: those of `pairRenderer`. */

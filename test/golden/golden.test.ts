@@ -118,7 +118,7 @@ describe('NT-Xent between groups against PyTorch', () => {
     const groups = Array.from({ length: pairs }, (_, clip) => clip % golden.groups);
     const gradient = new Float32Array(2 * pairs * dim);
     const embeddings = values(name, 2 * pairs * dim, 0.1, 1);
-    const result = ntXent(embeddings, pairs, dim, temperature, gradient, groups);
+    const result = ntXent(embeddings, pairs, dim, temperature, gradient, { groups });
     expect(result.loss).toBeCloseTo(golden.loss, 12);
     expectDigest(name, gradient, golden.gradient);
   });

@@ -40,6 +40,9 @@ The trunk is Linear(6, 8) (`layer1`), ReLU. On its features stand
   clips. Clip i is of group (i + 1) // 2.
 - USCL with a head for each source: `classifier` and its cross-entropy as those of supervised.
 
+Cases by time: the term of a pair, of VICReg that of its invariance, is multiplied by (2 - |d| + 1) / (2 + 1), d the seconds between its
+frames: 0 in view 0, ((3 i + t) % 5) / 2 in view 1 of clip i at step t.
+
 A case with `sources` says which classes each source has. Clip i is of source i modulo their number; with n that of its source's
 classes, its label at step t is (i // sources + t) % (n + 1) - 1 th of them, none for -1.
 
@@ -64,10 +67,12 @@ Fields of data/methods.json; tensors are flat, rounded to 9 digits:
       seed
       torch              version that made the case, if it was another
       method             name and options as a configuration has them, without the sizes of heads
+      windowSeconds      longest time between frames; without it there is none
       groups             group of each clip; without it each is one of its own
       sources            classes of each source; without it there is one of all classes
       steps              three, each with
         labels           of each view its rows' classes, -1 for none
+        times            of each view its rows' seconds; only with windowSeconds
         losses           loss and measurements
         gradients        by name, of the loss, without weight decay
         statistics       by name, running means and variances of norms after the step; empty without norms
@@ -116,6 +121,7 @@ in_published_code = {"classifierInput": "projection", "supervisedReduction": "su
 CASES["uscl 7, as its code"] = (7, CASES["uscl 7"][1] | in_published_code)
 CASES["uscl 7, heads"] = (7, CASES["uscl 7"][1] | {"heads": "per-source"})
 CASES["uscl 7, heads, as its code"] = (7, CASES["uscl 7, as its code"][1] | {"heads": "per-source"})
+CASES["simclr 7, by time"] = (7, {"name": "simclr", "temperature": 0.2, "timeWeighting": True})
 CASES["simclr 7"] = (7, {"name": "simclr", "temperature": 0.2})
 CASES["supcon 7"] = (7, {"name": "supcon", "temperature": 0.2})
 CASES["debiased 7"] = (7, {"name": "debiased", "temperature": 0.5, "classPrior": 0.35})
@@ -125,6 +131,10 @@ for size in BATCHES:
     CASES[f"mixmatch {size}"] = (size, {"name": "mixmatch", "unlabelledWeight": 3, "rampUp": 0.5, "momentum": 0.9})
     CASES[f"patient-positives {size}"] = (size, {"name": "patient-positives", "temperature": 0.2})
 CASES["vicreg 7"] = (7, {"name": "vicreg", "invarianceWeight": 2, "varianceWeight": 1.5, "covarianceWeight": 0.5})
+CASES["vicreg 7, by time"] = (7, CASES["vicreg 7"][1] | {"timeWeighting": True})
+
+#: Longest time between frames.
+WINDOW = 2
 
 #: Classes of each source.
 SOURCES = {case: [[0, 1, 2], [0, 2], [1]] for case in CASES if "supervised" in case or "heads" in case}
@@ -205,10 +215,24 @@ def cosines_of(z: list, margins: list, apart: torch.Tensor = None) -> tuple:
     return others, partner, positive, measured
 
 
+def times_of(method: dict, size: int) -> list:
+    """Of each view."""
+    step = round(method["progress"] * STEPS)
+    return [torch.zeros(size), (3 * torch.arange(size) + step) % 5 / 2]
+
+
+def pair_weights(method: dict, size: int) -> torch.Tensor:
+    if not method.get("timeWeighting"):
+        return torch.ones(size)
+    first, second = times_of(method, size)
+    return (WINDOW - (first - second).abs() + 1) / (WINDOW + 1)
+
+
 def simclr(model: Model, method: dict, views: list, labels: list, margins: list) -> dict:
     z = [model.projection(model.features(view)) for view in views]
     others, partner, _, measured = cosines_of(z, margins)
-    return {"loss": F.cross_entropy(others / method["temperature"], partner), **measured}
+    terms = F.cross_entropy(others / method["temperature"], partner, reduction="none")
+    return {"loss": (terms * pair_weights(method, len(z[0])).repeat(2)).mean(), **measured}
 
 
 def groups_of(size: int) -> torch.Tensor:
@@ -293,7 +317,11 @@ def vicreg(model: Model, method: dict, views: list, labels: list, margins: list)
     z = [model.projection(model.features(view)) for view in views]
     margins.extend((view.detach().var(dim=0) + 1e-4).sqrt().sub(1).abs().min() for view in z)
     weights = tuple(method[f"{part}Weight"] for part in ("invariance", "variance", "covariance"))
-    return vicreg_golden.vicreg(torch.cat(z), weights)
+    found = vicreg_golden.vicreg(torch.cat(z), weights)
+    if not method.get("timeWeighting"):
+        return found
+    invariance = ((z[0] - z[1]).pow(2).mean(dim=1) * pair_weights(method, len(z[0]))).mean()
+    return found | {"loss": found["loss"] + weights[0] * (invariance - found["invariance"]), "invariance": invariance}
 
 
 def simsiam(model: Model, method: dict, views: list, labels: list, margins: list) -> dict:
@@ -505,7 +533,8 @@ def ran(case: str, seed: int, dtype):
     for step in range(STEPS):
         labels = labels_of(case, size, method, step)
         views = [images(f"{prefix}step{step}", view, len(rows)).to(dtype) for view, rows in enumerate(labels)]
-        losses = LOSSES[method["name"]](model, method | {"progress": step / STEPS}, views, labels, margins)
+        now = method | {"progress": step / STEPS}
+        losses = LOSSES[method["name"]](model, now, views, labels, margins)
         optimizer.zero_grad()
         losses["loss"].backward()
         if min(margins) < LEAST_MARGIN or min(deviations, default=1) < LEAST_DEVIATION:
@@ -523,6 +552,7 @@ def ran(case: str, seed: int, dtype):
         steps.append(
             {
                 "labels": [rows.tolist() for rows in labels],
+                **({"times": [rows.tolist() for rows in times_of(now, size)]} if "timeWeighting" in method else {}),
                 "losses": {name: value.item() for name, value in losses.items()},
                 "gradients": flat(gradients),
                 "statistics": flat(statistics),
@@ -535,7 +565,8 @@ def ran(case: str, seed: int, dtype):
     if method["name"] in TARGETED:
         ends["target"] = flat({name: one for name, one in model.target.state_dict().items() if "num_batches" not in name})
     grouped = {"groups": groups_of(size).tolist()} if method["name"] == "patient-positives" else {}
-    return {"seed": seed, "method": CASES[case][1], **grouped, **sources, "steps": steps, **ends}
+    window = {"windowSeconds": WINDOW} if "timeWeighting" in method else {}
+    return {"seed": seed, "method": CASES[case][1], **window, **grouped, **sources, "steps": steps, **ends}
 
 
 def flat(tensors: dict) -> dict:

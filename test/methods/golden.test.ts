@@ -28,11 +28,13 @@ const golden = z
       z.object({
         seed: z.int(),
         method: z.looseObject({ name: z.string() }),
+        windowSeconds: z.number().optional(),
         groups: z.array(z.int()).optional(),
         sources: z.array(z.array(z.int())).optional(),
         steps: z.array(
           z.object({
             labels: z.array(numbers),
+            times: z.array(numbers).optional(),
             losses: z.record(z.string(), z.number()),
             gradients: tensors,
             statistics: tensors,
@@ -86,8 +88,10 @@ describe.each(['reference', 'onednn'] as const)('on %s', (kind) => {
       });
       const method = methodNamed(config.method.name);
       const sources = expected.sources?.map((classes, source) => ({ name: `source ${source}`, classes }));
+      const { windowSeconds = null } = expected;
       const open = method.open(methodOptions(config), {
         ...{ ...GIVEN, trunk: SMALL_TRUNK },
+        view: { ...GIVEN.view, spg: { ...GIVEN.view.spg, windowSeconds } },
         ...(sources === undefined ? {} : { sources }),
       });
       using backend = openBackend({ kind, threads: 1 });
@@ -111,7 +115,7 @@ describe.each(['reference', 'onednn'] as const)('on %s', (kind) => {
       for (const [number, step] of expected.steps.entries()) {
         const progress = number / expected.steps.length;
         const made = batchOf(`${prefix}step${number}`, step.labels, {
-          groups: expected.groups,
+          ...{ groups: expected.groups, times: step.times },
           sources: sources?.length ?? 1,
         });
         const batch = { ...made, number, progress };
@@ -141,11 +145,16 @@ function startOf(prefix: string, { name, role, length }: ParameterSpec): Float32
 function batchOf(
   name: string,
   labels: readonly (readonly number[])[],
-  of: { readonly groups: readonly number[] | undefined; readonly sources: number },
+  of: {
+    readonly groups: readonly number[] | undefined;
+    readonly times: readonly (readonly number[])[] | undefined;
+    readonly sources: number;
+  },
 ): StepBatch {
-  const views = labels.map((own) => ({
+  const views = labels.map((own, view) => ({
     ...labelledRows(...own),
     ...(of.groups === undefined ? {} : { groups: Int32Array.from(of.groups) }),
+    ...(of.times === undefined ? {} : { times: Float64Array.from(of.times[view]!) }),
     sources: Int32Array.from(own, (_, clip) => clip % of.sources),
   }));
   const images = views.flatMap(({ clips }, view) => {

@@ -18,7 +18,7 @@ describe('patient positives', () => {
     const losses = open.losses(batch);
     const embeddings = outputs.get(OUTPUTS.projection)!;
     const gradient = new Float32Array(embeddings.length);
-    const { accuracy, ...expected } = ntXent(embeddings, 4, 5, 0.3, gradient, GROUPS);
+    const { accuracy, ...expected } = ntXent(embeddings, 4, 5, 0.3, gradient, { groups: GROUPS });
     // Clips 0 and 2 have four negatives, the two others six.
     expect(losses).toEqual({ ...expected, pairAccuracy: accuracy, partnered: 0.5, negatives: 5 });
     if (!training) return;

@@ -69,6 +69,7 @@ export function rowsOf(...clips: readonly number[]): ViewRows {
     labels: new Int32Array(clips.length).fill(-1),
     groups: Int32Array.from(clips),
     sources: new Int32Array(clips.length),
+    times: new Float64Array(clips.length),
   };
 }
 

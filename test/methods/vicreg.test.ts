@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { vicreg } from '../../src/methods/vicreg.ts';
 import { OUTPUTS } from '../../src/models/heads.ts';
 import { vicregLoss } from '../../src/objectives/vicreg.ts';
+import { viewSchema } from '../../src/views/config.ts';
+import { failure } from '../failures.ts';
 import { batchOf, GIVEN, layersOf, rowsOf } from './support.ts';
 
 const weights = { invariance: 3, variance: 2, covariance: 0.5 };
@@ -27,6 +29,22 @@ describe('VICReg', () => {
     if (!training) return;
     expect([...gradients.get(PROJECTION)!]).toEqual([...gradient]);
     expect(gradients.get(OUTPUTS.features)!.every((value) => value === 0)).toBe(true);
+  });
+
+  test('weighs the invariance of pairs by the time between their frames where it is asked for', () => {
+    const view = viewSchema.parse({ spg: { windowSeconds: 1 } });
+    const options = { projection: { hidden: 6, dim: 5 }, timeWeighting: true };
+    const byTime = vicreg.open(options, { ...GIVEN, view });
+    const first = { ...CLIPS, times: Float64Array.of(0, 1, 0.5) };
+    const second = { ...CLIPS, times: Float64Array.of(0.5, 0, 0.5) };
+    const { batch, outputs, gradients } = batchOf(byTime, [first, second]);
+    const losses = byTime.losses(batch);
+    const embeddings = outputs.get(PROJECTION)!;
+    const gradient = new Float32Array(embeddings.length);
+    const usual = { invariance: 25, variance: 25, covariance: 1 };
+    expect(losses).toEqual(vicregLoss(embeddings, 3, 5, usual, gradient, [0.75, 0.5, 1]));
+    expect([...gradients.get(PROJECTION)!]).toEqual([...gradient]);
+    expect(failure(() => vicreg.open(options, GIVEN))).toMatchObject({ code: 'CONFIG_INVALID' });
   });
 
   test('has a head of three layers, batch norms after the first two', () => {

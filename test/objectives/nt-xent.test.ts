@@ -172,7 +172,7 @@ describe('ntXent', () => {
 describe('with groups', () => {
   const grouped = (z: Float32Array, groups: readonly number[], dim: number, temperature = 0.3) => {
     const gradient = new Float32Array(z.length).fill(NaN);
-    return { ...ntXent(z, groups.length, dim, temperature, gradient, groups), gradient };
+    return { ...ntXent(z, groups.length, dim, temperature, gradient, { groups }), gradient };
   };
 
   /** The page's equation over the other view and views of other groups; counts the rows that find their other view. */
@@ -182,9 +182,7 @@ describe('with groups', () => {
     for (let i = 0; i < 2 * pairs; i++) {
       const j = (i + pairs) % (2 * pairs);
       const similar = (k: number): number => cosine(rowOf(z, i, dim), rowOf(z, k, dim));
-      const negatives = [...Array(2 * pairs).keys()].filter(
-        (k) => groups[k % pairs] !== groups[i % pairs],
-      );
+      const negatives = [...Array(2 * pairs).keys()].filter((k) => groups[k % pairs] !== groups[i % pairs]);
       const all = [j, ...negatives].map((k) => Math.exp(similar(k) / temperature));
       found.loss -= Math.log(all[0]! / all.reduce((sum, one) => sum + one, 0)) / (2 * pairs);
       if (negatives.every((k) => similar(j) > similar(k))) found.accuracy += 1 / (2 * pairs);
@@ -260,7 +258,75 @@ describe('with groups', () => {
 
   it('refuses groups that are not one a pair', () => {
     const z = new Float32Array(24);
-    expect(messageOf(() => ntXent(z, 3, 4, 0.5, z, [0, 1]))).toMatch(/groups has 2 numbers where there are 3/);
+    expect(messageOf(() => ntXent(z, 3, 4, 0.5, z, { groups: [0, 1] }))).toMatch(
+      /groups has 2 numbers where there are 3/,
+    );
+  });
+});
+
+describe('with weights', () => {
+  const weighted = (z: Float32Array, weights: readonly number[], dim: number, groups?: readonly number[]) => {
+    const gradient = new Float32Array(z.length).fill(NaN);
+    const of = groups === undefined ? { weights } : { weights, groups };
+    return { ...ntXent(z, weights.length, dim, 0.3, gradient, of), gradient };
+  };
+
+  /** The terms of both views of each pair, from what the loss loses without the pair's weight. */
+  it.each([
+    [undefined, [1, 0.5, 0.25]],
+    [undefined, [0, 2, 1, 0.3, 0.7, 1, 0]],
+    [
+      [0, 1, 1, 0],
+      [0.2, 1, 0, 3],
+    ],
+  ])('is the weighted mean of the terms, and its gradient (groups %j, weights %j)', (groups, weights) => {
+    const pairs = weights.length;
+    const z = normals(31, 2 * pairs * 5);
+    const alone = weights.map((_, own) =>
+      weighted(
+        z,
+        weights.map((_w, i) => (i === own ? 1 : 0)),
+        5,
+        groups,
+      ),
+    );
+    const found = weighted(z, weights, 5, groups);
+    const expected = alone.reduce((sum, { loss }, i) => sum + weights[i]! * loss, 0);
+    expect(found.loss).toBeCloseTo(expected, 12);
+    found.gradient.forEach((value, at) => {
+      const wanted = alone.reduce((sum, { gradient }, i) => sum + weights[i]! * gradient[at]!, 0);
+      expect(value).toBeCloseTo(wanted, 6);
+    });
+    // A pair alone has the terms of its two views, over all 2N.
+    const own = (row: number): number => {
+      const others = [...Array(2 * pairs).keys()].filter(
+        (k) =>
+          k === (row + pairs) % (2 * pairs) ||
+          (k !== row && (groups === undefined || groups[k % pairs] !== groups[row % pairs])),
+      );
+      const similar = (k: number): number => Math.exp(cosine(rowOf(z, row, 5), rowOf(z, k, 5)) / 0.3);
+      return Math.log(others.reduce((sum, k) => sum + similar(k), 0) / similar((row + pairs) % (2 * pairs)));
+    };
+    for (const [i, { loss }] of alone.entries())
+      expect(loss).toBeCloseTo((own(i) + own(i + pairs)) / (2 * pairs), 10);
+  });
+
+  it('of 1 is the loss without weights, and measures the same with others', () => {
+    const z = normals(32, 2 * 6 * 4);
+    const plain = run(z, 6, 4, 0.3);
+    expect(weighted(z, [1, 1, 1, 1, 1, 1], 4)).toEqual(plain);
+    const { accuracy, alignment, uniformity } = plain;
+    expect(weighted(z, [0, 1, 2, 3, 0, 1], 4)).toMatchObject({ accuracy, alignment, uniformity });
+  });
+
+  it('refuses weights that are not one a pair, finite and from 0', () => {
+    const z = normals(33, 24);
+    const said = (weights: readonly number[]): string =>
+      messageOf(() => ntXent(z, 3, 4, 0.5, new Float32Array(24), { weights }));
+    expect(said([1, 1])).toMatch(/weights has 2 numbers where there are 3/);
+    expect(said([1, -1, 1])).toMatch(/weights\[1\] is -1/);
+    expect(said([1, 1, NaN])).toMatch(/weights\[2\] is NaN/);
+    expect(said([Infinity, 1, 1])).toMatch(/weights\[0\] is Infinity/);
   });
 });
 

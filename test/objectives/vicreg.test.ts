@@ -65,6 +65,50 @@ const SIZES = [
   [16, 12, 2],
 ] as const;
 
+describe('with weights of pairs', () => {
+  const weighted = (z: Float32Array, pairWeights: readonly number[], dim: number) => {
+    const gradient = new Float32Array(z.length).fill(NaN);
+    return { ...vicregLoss(z, pairWeights.length, dim, PUBLISHED, gradient, pairWeights), gradient };
+  };
+
+  it.each([[[1, 0.5]], [[0, 2, 0.3, 1, 0.7]]])('the invariance is their mean of squares (%j)', (weights) => {
+    const pairs = weights.length;
+    const z = normals(41, 2 * pairs * 4);
+    const plain = run(z, pairs, 4);
+    const found = weighted(z, weights, 4);
+    let invariance = 0;
+    const expected = plain.gradient.slice();
+    for (let i = 0; i < pairs * 4; i++) {
+      const difference = z[i]! - z[i + pairs * 4]!;
+      const weight = weights[Math.floor(i / 4)]!;
+      invariance += (weight * difference ** 2) / (pairs * 4);
+      const more = ((weight - 1) * 25 * 2 * difference) / (pairs * 4);
+      expected[i]! += more;
+      expected[i + pairs * 4]! -= more;
+    }
+    expect(found.invariance).toBeCloseTo(invariance, 12);
+    expect(found.loss).toBeCloseTo(plain.loss + 25 * (invariance - plain.invariance), 10);
+    expect([found.variance, found.covariance]).toEqual([plain.variance, plain.covariance]);
+    found.gradient.forEach((value, i) => {
+      expect(value).toBeCloseTo(expected[i]!, 4);
+    });
+    expect(
+      weighted(
+        z,
+        weights.map(() => 1),
+        4,
+      ),
+    ).toEqual(plain);
+  });
+
+  it('are refused where they are not one a pair, finite and from 0', () => {
+    const z = normals(42, 24);
+    expect(messageOf(() => weighted(z, [1, -1, 1], 4))).toMatch(/weights\[1\] is -1/);
+    const gradient = new Float32Array(24);
+    expect(messageOf(() => vicregLoss(z, 3, 4, PUBLISHED, gradient, [1]))).toMatch(/weights has 1/);
+  });
+});
+
 describe('vicregLoss', () => {
   it.each(SIZES)('equals the slow loops (%i pairs, dim %i, deviation %f)', (pairs, dim, deviation) => {
     const embeddings = normals(pairs, 2 * pairs * dim, deviation);

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { cropsAndFlips, wholeFrame } from '../../src/views/augment-levels.ts';
-import { clipRenderer, framesWanted, viewCount } from '../../src/views/clip-views.ts';
+import { clipRenderer, framesWanted, timesShown, viewCount } from '../../src/views/clip-views.ts';
 import { imageLength } from '../../src/views/config.ts';
-import { drawFrames } from '../../src/views/sampling.ts';
+import { drawFrames, drawPair } from '../../src/views/sampling.ts';
 import { fillWholeView } from '../../src/views/whole.ts';
 import { clipOf, memoryDataset, viewOf } from './helpers.ts';
 
@@ -198,6 +198,63 @@ describe('beside an independent computation (test/golden/view_frames_golden.py)'
         expect(Math.max(...errors), `${id}, seed ${seed}, epoch ${epoch}, view ${number}`).toBeLessThan(0.05);
       }
     }
+  });
+});
+
+describe('times of views', () => {
+  /** Frames that show their number, in clips of 10 and of 20 frames a second, a still, and one whose rate nobody knows. */
+  const numbered = memoryDataset(
+    [{ frames: 9 }, { frames: 30, fps: 20 }, { frames: 1, fps: null }, { frames: 4, fps: null }],
+    1,
+    (_, frame, { width, height }) => new Uint8Array(width * height).fill(8 * frame),
+  );
+  const { mean, std } = view.normalise as { readonly mean: number; readonly std: number };
+
+  it.each([
+    ['pairs', 'pair', { enabled: false }],
+    ['pairs within a window', 'pair', { enabled: false, windowSeconds: 0.3 }],
+    ['frame views', [1, 0, 2, 1].map((frame) => ({ frame, augment: WHOLE })), {}],
+  ] as const)('are those of the frames that are shown, of partners too (%s)', (_, views, spg) => {
+    const config = viewOf({ spg, augment: { ...WHOLE } });
+    const render = clipRenderer(numbered, config, views);
+    const count = viewCount(views);
+    let apart = 0;
+    for (let epoch = 0; epoch < 20; epoch++)
+      for (const [clip, partner] of [
+        [0, 0],
+        [1, 1],
+        [0, 1],
+        [1, 2],
+        [2, 0],
+      ] as const) {
+        const target = new Float32Array(count * LENGTH);
+        render([clip], 5, epoch, target, [partner]);
+        const [own, other] = [numbered.clips[clip]!, numbered.clips[partner]!];
+        const times = timesShown(own, other, config, views, { seed: 5, epoch });
+        expect(times).toHaveLength(count);
+        for (const [number, time] of times.entries()) {
+          const grey = 255 * (std * target[number * LENGTH]! + mean);
+          const { fps } = number === 0 ? own : other;
+          expect(time * (fps ?? 1)).toBeCloseTo(Math.round(grey / 8), 9);
+        }
+        if (times[0] !== times[1]) apart++;
+      }
+    expect(apart).toBeGreaterThan(50);
+  });
+
+  it('of mixed views are those of the frames beside the anchor', () => {
+    const config = viewOf({ spg: { enabled: true } });
+    const clip = numbered.clips[0]!;
+    const { frame0, frame1 } = drawPair(clip, config.spg, 3, 2);
+    const times = timesShown(clip, clip, config, 'pair', { seed: 3, epoch: 2 });
+    expect(times).toEqual([frame0 / 10, frame1 / 10]);
+  });
+
+  it('of stills are 0, and of a clip without a rate none', () => {
+    const at = { seed: 1, epoch: 0 };
+    const [still, unknown] = [numbered.clips[2]!, numbered.clips[3]!];
+    expect(timesShown(still, still, view, 'pair', at)).toEqual([0, 0]);
+    expect(timesShown(unknown, unknown, view, 'pair', at)).toEqual([NaN, NaN]);
   });
 });
 
