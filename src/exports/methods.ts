@@ -46,6 +46,7 @@ export {
   supervisedContrastive,
   type SupervisedContrastiveResult,
 } from '../objectives/supervised-contrastive.ts';
+export { temporalCoherence, type TemporalCoherenceResult } from '../objectives/temporal-coherence.ts';
 export {
   type ClassWeighting,
   classWeights,

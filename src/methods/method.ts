@@ -133,6 +133,8 @@ export interface OpenMethod {
   readonly online: NetworkUse;
   /** What is compared with and gets no gradient. It starts as a copy of the online network's parameters. */
   readonly target?: NetworkUse;
+  /** Whether `times` are read: a run with a clip of several frames whose rate nobody knows is refused. Default false. */
+  readonly needsTimes?: boolean;
   /** Which network's weights a run leaves: those of `best`, of `last` and of held-out features. Default: the online one's. */
   readonly leaves?: 'online' | 'target';
   /**

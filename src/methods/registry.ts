@@ -18,6 +18,7 @@ import { simclr } from './simclr.ts';
 import { simsiam } from './simsiam.ts';
 import { supcon } from './supcon.ts';
 import { supervised } from './supervised.ts';
+import { temporalCoherenceMethod } from './temporal-coherence.ts';
 import { uscl } from './uscl.ts';
 import { vicreg } from './vicreg.ts';
 
@@ -38,6 +39,7 @@ const BUILT_IN: readonly Method[] = [
   supervised,
   patientPositives,
   mixmatch,
+  temporalCoherenceMethod,
 ];
 
 /** What a configuration that names no method means. */

@@ -118,6 +118,7 @@ const openSchema = z.looseObject({
   ),
   online: networkUse,
   target: networkUse.optional(),
+  needsTimes: z.boolean().optional(),
   leaves: z.enum(['online', 'target']).optional(),
   look: networkUse.extend({ change: call }).optional(),
   state: z.record(z.string(), z.instanceof(Float32Array)).optional(),
@@ -212,6 +213,7 @@ function requireViews(method: Method, { streams, online, target, look }: OpenMet
 function requireClips(method: Method, open: OpenMethod, clips: readonly ClipRecord[], split: Split): void {
   if (open.streams.some((stream) => stream.clips === 'labelled')) requireLabels(method, true, split);
   for (const stream of open.streams) requirePartners(method, stream, clips, split);
+  if (open.needsTimes === true) requireTimes(method, clips, split);
   const longest = split.training.reduce((most, index) => Math.max(most, clips[index]!.frames), 0);
   const wanted = open.streams.reduce((most, { views }) => Math.max(most, framesWanted(views)), 0);
   if (wanted <= longest) return;
@@ -224,12 +226,7 @@ function requireClips(method: Method, open: OpenMethod, clips: readonly ClipReco
 }
 
 /** A stream with partners has a group of two clips. */
-function requirePartners(
-  method: Method,
-  stream: Stream,
-  clips: readonly ClipRecord[],
-  split: Split,
-): void {
+function requirePartners(method: Method, stream: Stream, clips: readonly ClipRecord[], split: Split): void {
   const pool = streamClips(stream, split);
   const groups = new Set(pool.map((clip) => clips[clip]!.group)).size;
   if ((stream.partners ?? 0) === 0 || groups < pool.length) return;
@@ -237,7 +234,25 @@ function requirePartners(
     'METHOD_VIEWS',
     method,
     `asks for views of another clip of the same group (patient), and each of the ${pool.length} clips that it learns from is the only one of its group`,
-    'Say which clips are of one patient (the column group of a labels file, or a group folder: uscl ingest --help), set the probability of partners to 0, or use a method without them.',
+    'Ingest with groups (patients) in the labels file, set the probability of partners to 0, or use a method without them.',
+  );
+}
+
+/** Frames have times: every clip of several frames has a rate. */
+function requireTimes(
+  method: Method,
+  clips: readonly ClipRecord[],
+  { training, validation, kept }: Split,
+): void {
+  const without = [...training, ...validation, ...kept]
+    .map((index) => clips[index]!)
+    .find(({ frames, fps }) => frames > 1 && fps === null);
+  if (without === undefined) return;
+  throw methodError(
+    'METHOD_VIEWS',
+    method,
+    `learns from the time between frames, and the clip ${without.id} has ${without.frames} frames but no frame rate`,
+    'Ingest the clip with --fps, or use a method that needs no times.',
   );
 }
 

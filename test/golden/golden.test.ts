@@ -8,6 +8,7 @@ import { ntXent } from '../../src/objectives/nt-xent.ts';
 import { pseudoLabelLoss } from '../../src/objectives/pseudo-label.ts';
 import { softCrossEntropy } from '../../src/objectives/soft-cross-entropy.ts';
 import { supervisedContrastive } from '../../src/objectives/supervised-contrastive.ts';
+import { temporalCoherence } from '../../src/objectives/temporal-coherence.ts';
 import { classWeights, rowWeights, softTargets } from '../../src/objectives/targets.ts';
 import { vicregLoss } from '../../src/objectives/vicreg.ts';
 import {
@@ -34,6 +35,7 @@ import {
   readPseudoLabelGolden,
   readSoftCrossEntropyGolden,
   readSupervisedContrastiveGolden,
+  readTemporalCoherenceGolden,
   readVicregGolden,
 } from './tables.ts';
 
@@ -179,6 +181,17 @@ describe('VICReg against PyTorch', () => {
     const gradient = new Float32Array(embeddings.length);
     const result = vicregLoss(embeddings, pairs, dim, { invariance, variance, covariance }, gradient);
     expectParts(result, golden.found);
+    expectDigest(name, gradient, golden.gradient);
+  });
+});
+
+describe('temporal coherence against PyTorch', () => {
+  it.each(Object.entries(readTemporalCoherenceGolden()))('%s: value, parts, gradient', (name, golden) => {
+    const { pairs, dim, margin } = golden;
+    const embeddings = sharedViews(name, pairs, dim);
+    const gradient = new Float32Array(embeddings.length);
+    const isNear = (pair: number): boolean => pair % 3 !== 1;
+    expectParts(temporalCoherence(embeddings, pairs, dim, isNear, margin, gradient), golden.found);
     expectDigest(name, gradient, golden.gradient);
   });
 });

@@ -112,6 +112,23 @@ const barlowTwinsSchema = z.object({
 export const readBarlowTwinsGolden = (): z.infer<typeof barlowTwinsSchema>['cases'] =>
   readTable('barlow-twins', barlowTwinsSchema).cases;
 
+const temporalCoherenceSchema = z.object({
+  cases: z.record(
+    z.string(),
+    z.object({
+      pairs: z.int(),
+      dim: z.int(),
+      margin: z.number(),
+      found: z.record(z.string(), z.number()),
+      gradient: numbers,
+    }),
+  ),
+});
+
+/** Embeddings of a case: `sharedViews` of its name; pair i is near where i % 3 is not 1; digests as above. */
+export const readTemporalCoherenceGolden = (): z.infer<typeof temporalCoherenceSchema>['cases'] =>
+  readTable('temporal-coherence', temporalCoherenceSchema).cases;
+
 const vicregSchema = z.object({
   cases: z.record(
     z.string(),

@@ -71,6 +71,7 @@ const HEADS: Readonly<Record<string, readonly string[]>> = {
   'mean-teacher': [],
   mixmatch: [],
   supervised: [],
+  'temporal-coherence': ['method.projection={hidden: 8, dim: 4}'],
   'patient-positives': ['method.projection={hidden: 8, dim: 4}'],
 };
 

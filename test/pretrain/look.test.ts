@@ -57,7 +57,11 @@ describe('a look before the step', () => {
       expect([...look]).toEqual([...step[0]!.subarray(step[0]!.length / 2)]);
     }
     // A look that changes nothing leaves no trace: not in weights, not in running statistics.
-    const plain = await run(withParts('plain', () => ({})), 'training.accumulate=2', 'batch.size=3');
+    const plain = await run(
+      withParts('plain', () => ({})),
+      'training.accumulate=2',
+      'batch.size=3',
+    );
     expect([...found.keys()]).toEqual([...plain.keys()]);
     for (const [name, { data }] of plain) expect(found.get(name)!.data, name).toEqual(data);
   });
@@ -178,4 +182,16 @@ describe('a target whose weights a run leaves', () => {
     expect(error).toMatchObject({ code: 'METHOD_VIEWS' });
     expect(error.message).toContain(said);
   });
+});
+
+test('a method that reads times is refused where a clip of several frames has no rate', async () => {
+  const folder = await tinyDataset(join(scratch, 'timeless'), { fps: (clip) => (clip === 3 ? null : 5) });
+  const out = join(scratch, 'timeless run');
+  const options = { dataset: folder, out, method: 'temporal-coherence', config: { set: TINY } };
+  expect(await failureOf(pretrain(options))).toMatchObject({
+    code: 'METHOD_VIEWS',
+    message:
+      'The method "temporal-coherence" learns from the time between frames, and the clip clip3 has 4 frames but no frame rate.',
+  });
+  await expect(pretrain({ ...options, dataset })).resolves.toMatchObject({ complete: true });
 });

@@ -27,6 +27,8 @@ export interface TinyDataset {
   readonly labelled?: boolean;
   /** Default: a for even clips, b for odd ones. */
   readonly labelOf?: (clip: number) => string;
+  /** Frames a second of a clip. Default: 5. */
+  readonly fps?: (clip: number) => number | null;
   /** Pairs of clips of which the second shows what the first does. */
   readonly copies?: readonly (readonly [number, number])[];
 }
@@ -34,7 +36,7 @@ export interface TinyDataset {
 /** Stripes that move: along for class a, across for class b. */
 export async function tinyDataset(folder: string, options: TinyDataset = {}): Promise<string> {
   const { clips = 10, frames = 4, size = 16, groupSize = 2, labelled = true, copies = [] } = options;
-  const { labelOf = (clip: number) => (clip % 2 === 0 ? 'a' : 'b') } = options;
+  const { labelOf = (clip: number) => (clip % 2 === 0 ? 'a' : 'b'), fps = () => 5 } = options;
   using writer = createDataset(folder, {
     name: 'stripes',
     licence: null,
@@ -61,8 +63,8 @@ export async function tinyDataset(folder: string, options: TinyDataset = {}): Pr
         sourceSha256: null,
         width: size,
         height: size,
-        fps: 5,
-        original: { width: size, height: size, fps: 5, frames },
+        fps: fps(clip),
+        original: { width: size, height: size, fps: fps(clip), frames },
         crop: null,
         dropped: { black: 0, blank: 0, duplicate: 0 },
         flags: [],
