@@ -5,14 +5,14 @@
 import { FINETUNING, type Provenance, UNKNOWN } from '../runs/provenance.ts';
 import type { Reference } from '../methods/method.ts';
 import { findMethod } from '../methods/registry.ts';
-import { type Config, methodOf, methodOptions } from '../runs/config.ts';
+import { type Config, methodOf, readsLabels } from '../runs/config.ts';
 import { count, counted, listed, plain, roundPercent } from './numbers.ts';
 import type { FinetuneSubject, PretrainSubject } from './subject.ts';
 
 /** Whether labels entered the loss of a pretraining. */
 export function labelsRead({ config, data }: PretrainSubject): boolean {
   if (data !== null) return data.clips.some(({ labelled }) => labelled);
-  return config.data.labelRate > 0 && methodOf(config).readsLabels(methodOptions(config));
+  return readsLabels(config);
 }
 
 /** Held out of training, and what the checkpoint `best` was chosen by. */

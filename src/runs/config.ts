@@ -215,6 +215,11 @@ export function methodOptions({ method }: Pick<Config, 'method'>): Readonly<Reco
   return options;
 }
 
+/** Whether a pretraining by this configuration reads labels. */
+export function readsLabels(config: Pick<Config, 'method' | 'data'>): boolean {
+  return config.data.labelRate > 0 && methodOf(config).readsLabels(methodOptions(config));
+}
+
 /** Parts of a configuration with presets of their own. */
 export const VIEW_PARTS: ConfigKind<unknown>['parts'] = { 'view.augment': AUGMENT_PRESETS };
 

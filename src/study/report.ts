@@ -357,7 +357,7 @@ function protocolSection({ study, made }: Summary): Part {
       : [
           'Fine-tuning',
           html`<code>${finetune.set.join(' ')}</code>; of
-            ${listed(finetune.candidates.map(({ name: of }) => of))} inner clips chose one for each fold`,
+            ${listed(finetune.candidates.map(({ name: of }) => of))}, inner clips chose one for each fold`,
         ],
     ['Draws', `${study.resamples} of the bootstrap`],
   ]);

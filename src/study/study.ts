@@ -10,6 +10,7 @@ import { usageError, UsclError } from '../base/errors.ts';
 import { guardWrites, writeFileAtomic } from '../base/files.ts';
 import { randomAt } from '../base/random.ts';
 import { openBackend } from '../engine/open.ts';
+import { readsLabels } from '../runs/config.ts';
 import { revision } from '../runs/environment.ts';
 import { Claims } from './claims.ts';
 import { openData } from './data.ts';
@@ -217,7 +218,7 @@ function refusalOf(
       : null;
   if (job.kind === 'pretrain' || job.variant.set === null) return null;
   const { labelled } = shared.get(job.target)!.get(job.variant.set)!;
-  if (labelled === 0 || pretrainConfig(study, job.variant, job.seed).data.labelRate === 0) return null;
+  if (labelled === 0 || !readsLabels(pretrainConfig(study, job.variant, job.seed))) return null;
   return `pretraining reads the labels of ${labelled} clips of ${job.target} (data.labelRate=0 reads none)`;
 }
 

@@ -236,7 +236,7 @@ describe('what fails', () => {
       { job: 'uscl.s0.probe.seen', reason: expect.stringMatching(/reads the labels of 18 clips/) as string },
       { job: 'uscl.s0.finetune.seen', reason: expect.any(String) as string },
     ]);
-    // SimCLR was told to read no label.
+    // SimCLR reads no label.
     expect(did).toContain('simclr.s0.probe.seen');
     expect(readFileSync(outcome.files.page, 'utf8')).toMatch(/Clips of seen are among those/);
   });

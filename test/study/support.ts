@@ -23,7 +23,7 @@ export function smallStudy(): Tree {
     recipes: [
       { name: 'random', weights: 'random' },
       { name: 'uscl', method: 'uscl', preset: 'paper' },
-      { name: 'simclr', method: 'simclr', set: ['data.labelRate=0'] },
+      { name: 'simclr', method: 'simclr' },
     ],
     targets: [{ name: 'clinic', data: 'clinic' }],
     protocols: {
