@@ -8,7 +8,11 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { mean, told } from '../base/collect.ts';
 import { quantile } from '../evaluation/scores/resampling.ts';
+import { textTable } from '../base/text-table.ts';
+import { mergeDatasets } from '../curation/merge.ts';
+import { allMethods } from '../methods/registry.ts';
 import { makePhantom } from '../phantom/phantom.ts';
+import { methodCosts } from '../pretrain/method-costs.ts';
 import { pretrain } from '../pretrain/pretrain.ts';
 import { type ConfigSources, resolveConfig } from '../runs/config.ts';
 import type { GivenLayers } from '../runs/config-layers.ts';
@@ -23,6 +27,7 @@ interface Options {
   readonly set: readonly string[];
   readonly dataset?: string;
   readonly steps: number;
+  readonly methods?: boolean;
 }
 
 /** Steps before measuring: plans are made and memory is touched in them. */
@@ -37,6 +42,7 @@ export function benchCommand(): Command {
     )
     .option('--dataset <folder>', 'dataset to train on (default: simulated clips of 256×256 pixels)')
     .addOption(whole('--steps <number>', 'measured steps', 1, 10_000).default(8))
+    .option('--methods', 'cost of a step of every method, beside the passes it makes')
     .option('--config <file>', 'YAML file with configuration keys')
     .option('--set <key=value>', 'set one configuration key; repeatable', collect, [])
     .addHelpText(
@@ -45,12 +51,16 @@ export function benchCommand(): Command {
 Examples:
   uscl bench
   uscl bench --dataset lung --set batch.size=64
-  uscl bench --json --set model.backbone=resnet50 --set view.size=112`,
+  uscl bench --json --set model.backbone=resnet50 --set view.size=112
+  uscl bench --methods --set view.size=112 --set batch.size=16
+
+--methods: a pass is one view of every clip forward and backward; forward alone counts a third. What a step takes beyond its
+passes is the method's own: heads, losses, queues, moving averages.`,
     );
   return withAction(command, async (output, signal, options: Options) => {
     const scratch = mkdtempSync(join(tmpdir(), 'uscl-bench-'));
     try {
-      await bench(options, scratch, output, signal);
+      await (options.methods === true ? benchMethods : bench)(options, scratch, output, signal);
     } finally {
       rmSync(scratch, { recursive: true, force: true });
     }
@@ -105,6 +115,44 @@ async function bench(options: Options, scratch: string, output: Output, signal: 
     result.secondsOfRun !== null && `the ${summary.steps} steps of the run: ${duration(result.secondsOfRun)}`,
   ]);
   output.tell(result, lines.join('\n'));
+}
+
+/** Costs of all methods on simulated clips of two datasets, patients with several clips. */
+async function benchMethods(
+  { set, steps: turns, dataset: given }: Options,
+  scratch: string,
+  output: Output,
+  signal: AbortSignal,
+): Promise<void> {
+  const costs = await output.during('bench', 'methods', async (watch) => {
+    const dataset = given ?? (await mergedClips(scratch, resolveConfig({ set }).batch.size, signal));
+    return methodCosts(allMethods(), { dataset, set, turns, signal, ...watch });
+  });
+  const rows = costs.map(
+    ({ method, trained, looked, passes, seconds, predicted, lossShare, updateShare }) => [
+      method,
+      String(trained),
+      String(looked),
+      passes.toFixed(2),
+      seconds.toFixed(3),
+      predicted.toFixed(3),
+      (seconds / predicted).toFixed(3),
+      percent(lossShare),
+      percent(updateShare),
+    ],
+  );
+  const head = ['', 'trained', 'looked at', 'passes', 's a step', 'predicted', 'ratio', 'losses', 'update'];
+  output.tell({ costs }, textTable([head, ...rows]).join('\n'));
+}
+
+/** Enough clips for a batch of every method, of patients with four clips each, in two datasets. */
+async function mergedClips(scratch: string, batch: number, signal: AbortSignal): Promise<string> {
+  const halves = [0, 1].map((seed) => ({ seed, out: join(scratch, `half-${seed}`) }));
+  for (const half of halves)
+    await makePhantom({ ...half, clips: Math.max(12, batch), framesPerClip: 4, size: 256, signal });
+  const out = join(scratch, 'clips');
+  await mergeDatasets({ datasets: halves.map((half) => half.out), prefixes: ['a', 'b'], out, signal });
+  return out;
 }
 
 /** More steps than anyone measures. */
