@@ -60,6 +60,11 @@ function remarks({ config, batchSchedule, opened }: OpenRun): string[] {
     found.push(
       `The warm-up (${schedule.warmupLength} ${schedule.unit}s) is not shorter than the run (${length}): the learning rate only rises.`,
     );
+  const { duplicates, training } = opened.split;
+  if (duplicates > 0)
+    found.push(
+      `${duplicates} of ${duplicates + training.length} training clips ${duplicates === 1 ? 'is' : 'are'} left out: others show the same (data.duplicates=drop).`,
+    );
   if (opened.split.validation.length === 1)
     found.push(
       'Only one clip is held out: no validation score, because it has nothing to be contrasted with.',

@@ -36,6 +36,11 @@ const dataSchema = z.strictObject({
    * so that validation clips enter training and a clip can meet itself in a batch.
    */
   rateMode: z.enum(['exclude', 'replace']).default('exclude'),
+  /**
+   * Training clips that show the same (`uscl audit`): all are kept, or one of each. A copy among the negatives of a clip is a
+   * false one, and what occurs often counts more than once.
+   */
+  duplicates: z.enum(['keep', 'drop']).default('keep'),
   /** Share of the labelled training clips whose label is used: a seeded subset, nested likewise. */
   labelRate: unit.default(1),
   validation: z

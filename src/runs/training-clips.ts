@@ -4,7 +4,9 @@
  * lower rate.
  */
 import { dataError, usageError } from '../base/errors.ts';
+import { groupBy } from '../base/collect.ts';
 import { randomAt } from '../base/random.ts';
+import { leakFreeUnits } from '../curation/duplicates.ts';
 import { type NamedSplit, partOfClips } from '../curation/splits.ts';
 import type { ClipRecord } from '../dataset/types.ts';
 import type { Config } from './config.ts';
@@ -18,6 +20,8 @@ export interface Split {
   readonly training: readonly number[];
   /** Held-out clips, whole groups, ascending. */
   readonly validation: readonly number[];
+  /** Training clips that `data.duplicates` leaves out, because they show what another one shows. */
+  readonly duplicates: number;
   /** Clips within `data.rate`, ascending: where `replace` draws from. */
   readonly kept: readonly number[];
   /** Class index of each clip of the dataset, −1 where no label may be used. */
@@ -39,9 +43,10 @@ export function splitClips(
   const kept = nestedSubset(usable, data.rate, (index) => draw(seed, 'data-rate', clips[index]!.id), 1);
   const within = new Set(kept);
   const held = new Set(validation);
-  const training = usable.filter(
+  const chosen = usable.filter(
     (index) => !held.has(index) && (data.rateMode === 'replace' || within.has(index)),
   );
+  const training = data.duplicates === 'drop' ? oneOfEach(chosen, clips) : chosen;
   if (training.length === 0)
     throw dataError(
       'SPLIT_IMPOSSIBLE',
@@ -49,7 +54,24 @@ export function splitClips(
       'Use a larger rate, a smaller validation fraction, or more clips.',
       { where: 'data.rate, data.validation.fraction' },
     );
-  return { training, validation, kept, labels: labelsOf(training, clips, classes, data, seed) };
+  const labels = labelsOf(training, clips, classes, data, seed);
+  return { training, validation, duplicates: chosen.length - training.length, kept, labels };
+}
+
+/** Of clips that show the same one with a label where there is one, else the first by name; in their given order. */
+function oneOfEach(some: readonly number[], clips: readonly ClipRecord[]): readonly number[] {
+  // Every clip a group of its own: what is joined shows the same.
+  const { unitOf } = leakFreeUnits(some.map((index) => ({ ...clips[index]!, group: clips[index]!.id })));
+  const shown = some.map((index, place) => ({ index, unit: unitOf[place]! }));
+  const stays = new Set(
+    [...groupBy(shown, ({ unit }) => unit).values()].map((members) => {
+      const alike = members.map(({ index }) => index);
+      const labelled = alike.filter((index) => clips[index]!.label !== null);
+      const among = labelled.length > 0 ? labelled : alike;
+      return among.reduce((first, next) => (clips[next]!.id < clips[first]!.id ? next : first));
+    }),
+  );
+  return some.filter((index) => stays.has(index));
 }
 
 /**

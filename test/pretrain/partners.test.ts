@@ -23,6 +23,7 @@ const CLIPS = GROUPS.map((group, i) => ({ id: `clip${i}`, group }));
 const SPLIT: Split = {
   training: [0, 1, 2, 3, 4, 5, 6],
   validation: [7],
+  duplicates: 0,
   kept: [0, 1, 2, 3, 4, 5, 6, 7],
   labels: Int32Array.of(0, 1, -1, 0, -1, -1, 1, -1),
 };

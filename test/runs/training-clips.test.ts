@@ -39,6 +39,40 @@ const split = (clips: readonly ClipRecord[], seed = 0, ...set: string[]) =>
   splitClips(clips, ['a', 'b'], dataOf(...set), seed);
 const labelledOf = (labels: Int32Array): number[] => [...labels.keys()].filter((i) => labels[i]! >= 0);
 
+describe('clips that show the same', () => {
+  const hash = (bits: string): string => bits.padEnd(16, '0');
+  /** Clips of one frame; equal letters show the same. */
+  const shown = (...pictures: string[]): ClipRecord[] =>
+    clipsOf(pictures.length, 1, (i) => (i % 2 === 0 ? null : 'a')).map((clip, i) => ({
+      ...clip,
+      frames: 1,
+      hashes: [hash({ a: '0f0f3c5a', b: 'f0c3a596', c: '3355cc0f' }[pictures[i]!]!)],
+    }));
+  const trained = (clips: readonly ClipRecord[], ...set: string[]): readonly string[] =>
+    split(clips, 0, 'validation.fraction=0', ...set).training.map((index) => clips[index]!.id);
+
+  test('are all trained on, unless they are to be dropped', () => {
+    const clips = shown('a', 'b', 'a', 'c');
+    expect(trained(clips)).toEqual(['clip0', 'clip1', 'clip2', 'clip3']);
+    expect(split(clips, 0, 'validation.fraction=0').duplicates).toBe(0);
+    expect(trained(clips, 'duplicates=drop')).toEqual(['clip0', 'clip1', 'clip3']);
+    expect(split(clips, 0, 'validation.fraction=0', 'duplicates=drop').duplicates).toBe(1);
+  });
+
+  test('leave the one with a label, then the first by name, whatever their order', () => {
+    // Odd clips have a label.
+    const clips = shown('a', 'a', 'a', 'a', 'b');
+    expect(trained(clips, 'duplicates=drop')).toEqual(['clip1', 'clip4']);
+    expect(trained(clips.toReversed(), 'duplicates=drop').toSorted()).toEqual(['clip1', 'clip4']);
+  });
+
+  test('are dropped among those that train alone: held-out clips stay', () => {
+    const clips = shown('a', 'a', 'a', 'a', 'a', 'a');
+    const { training, validation } = split(clips, 0, 'duplicates=drop', 'validation.fraction=0.5');
+    expect([training.length, validation.length]).toEqual([1, 3]);
+  });
+});
+
 describe('validation', () => {
   test('takes whole groups, about the fraction asked for, and nothing twice', () => {
     fc.assert(
