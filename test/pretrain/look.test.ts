@@ -135,19 +135,23 @@ describe('a target whose weights a run leaves', () => {
   test('is what best holds, and what a stopped run goes on from', async () => {
     const out = join(scratch, 'stopped');
     const whole = await run(left);
-    const config = { set: [...TINY, 'training.epochs=2'] };
+    const config = { set: [...TINY, 'training.epochs=2', 'checkpoint.keep=1'] };
     const stop = new AbortController();
     const onEvent = (event: { readonly kind: string }): void => {
       if (event.kind === 'step') stop.abort();
     };
     await pretrain({ dataset, out, method: left, config, onEvent, signal: stop.signal });
     await pretrain({ dataset, out, method: left, config, resume: true });
-    const { tensors, best } = readCheckpoint(join(out, 'checkpoints', 'last.safetensors'));
+    const read = (name: string) => readCheckpoint(join(out, 'checkpoints', `${name}.safetensors`));
+    const { tensors, best } = read('last');
     for (const [name, { data }] of whole) expect(tensors.get(name)!.data, name).toEqual(data);
-    const kept = readCheckpoint(join(out, 'checkpoints', 'best.safetensors'));
-    if (best!.epoch === 1)
-      expect(kept.tensors.get('conv1.weight')!.data).toEqual(tensors.get('conv1.weight')!.data);
-    expect(kept.tensors.has('online.conv1.weight')).toBe(false);
+    // Weights alone, of an epoch and of the best one, are those of the target too.
+    const epochs = [read('epoch-00001').tensors, read('epoch-00002').tensors];
+    for (const [name, { data }] of epochs[1]!) expect(data, name).toEqual(tensors.get(name)!.data);
+    const kept = read('best').tensors;
+    expect([...kept.keys()]).toEqual([...epochs[1]!.keys()]);
+    for (const [name, { data }] of epochs[best!.epoch]!) expect(kept.get(name)!.data, name).toEqual(data);
+    expect(kept.has('online.conv1.weight')).toBe(false);
   });
 
   test.each<[string, (open: OpenMethod) => Partial<OpenMethod>, string]>([
