@@ -39,7 +39,7 @@ export { guessLabels, squaredDifference } from '../objectives/label-guess.ts';
 export { infoNce, type InfoNceResult } from '../objectives/info-nce.ts';
 export { negativeCosine, type NegativeCosineResult } from '../objectives/negative-cosine.ts';
 export { ntXent, type NtXentResult } from '../objectives/nt-xent.ts';
-export type { PairSpread } from '../objectives/pair-contrast.ts';
+export type { PairBatch, PairSpread } from '../objectives/pair-contrast.ts';
 export { pseudoLabelLoss, type PseudoLabelResult } from '../objectives/pseudo-label.ts';
 export { softCrossEntropy, type SoftCrossEntropyResult } from '../objectives/soft-cross-entropy.ts';
 export {

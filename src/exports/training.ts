@@ -27,8 +27,14 @@ export {
   openFeed,
   type ScheduleOptions,
 } from '../pretrain/batch-schedule.ts';
-export { MethodNetwork, type Networked, type Outputs, type StepBatch } from '../pretrain/method-network.ts';
-export { type OpenedMethod, openMethod } from '../pretrain/open-method.ts';
+export {
+  type HeldOutOutputs,
+  MethodNetwork,
+  type Networked,
+  type Outputs,
+  type StepBatch,
+} from '../pretrain/method-network.ts';
+export { type ClipFacts, type OpenedMethod, openMethod } from '../pretrain/open-method.ts';
 export { type Split, splitClips } from '../runs/training-clips.ts';
 
 // The step, the loop, the learning rate.

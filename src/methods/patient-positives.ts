@@ -90,7 +90,8 @@ export const patientPositives = defineMethod<z.infer<typeof options>>({
     `by contrast between patients ${cite(MEDAUG)}${cite(ECHOCLR)}: two views form a positive pair, of which the second came with probability ${partners} ` +
     `from another clip of the same group, where there was one; views of the other groups of a batch are negatives, and the loss is ` +
     `NT-Xent ${cite(SIMCLR)} (temperature ${temperature}) on a projection of ${projection.dim} features; no label was read. ` +
-    howViewsWereMade(view),
+    // Elsewhere both frames of a pair are of one clip.
+    (view.spg.enabled ? howViewsWereMade(view) : 'A view was one frame of its clip, augmented by itself.'),
 });
 
 /** Mean over clips of the views of other groups. */

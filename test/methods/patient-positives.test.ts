@@ -3,6 +3,7 @@ import { patientPositives } from '../../src/methods/patient-positives.ts';
 import { simclr } from '../../src/methods/simclr.ts';
 import { OUTPUTS } from '../../src/models/heads.ts';
 import { ntXent } from '../../src/objectives/nt-xent.ts';
+import { viewSchema } from '../../src/views/config.ts';
 import { batchOf, GIVEN, layersOf, rowsOf } from './support.ts';
 
 const SIZES = { projection: { hidden: 6, dim: 5 }, temperature: 0.3 };
@@ -32,6 +33,20 @@ describe('patient positives', () => {
     const other = simclr.open(SIZES, GIVEN);
     expect(rest).toEqual(other.losses(batchOf(other, [clips, clips]).batch));
     expect([partnered, negatives]).toEqual([0, 4]);
+  });
+
+  test('say that a view is of its own clip, mixed or not', () => {
+    const said = (enabled: boolean): string =>
+      patientPositives.describe(
+        { partners: 0.3 },
+        {
+          ...{ labelsRead: false, view: viewSchema.parse({ spg: { enabled } }) },
+          cite: ({ key }) => `[${key}]`,
+        },
+      );
+    expect(said(false)).toContain('with probability 0.3 from another clip of the same group');
+    expect(said(false)).toMatch(/A view was one frame of its clip, augmented by itself\.$/);
+    expect(said(true)).toContain('mixed from three frames');
   });
 
   test('ask for second views of partners, read no label, and keep no state', () => {
