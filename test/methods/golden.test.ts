@@ -53,8 +53,9 @@ const TOLERANCE = { losses: 1e-6, gradients: 2e-6, statistics: 1e-6, parameters:
 /**
  * Gradients of each tensor by its own largest number, unless that is 0 but for rounding, as of a bias before a norm. A norm of
  * two rows is all but a constant: what comes through it is a difference of nearly equal numbers, down to 1e-12 of the largest.
+ * Kernels sum in an order that hangs on the instruction set: AVX2 stays within 5e-6, AVX-512 within 7e-6.
  */
-const ownTolerance = (name: string): number => (/^(simsiam|byol) 2$/.test(name) ? 1e-2 : 5e-6);
+const ownTolerance = (name: string): number => (/^(simsiam|byol) 2$/.test(name) ? 1e-2 : 1e-5);
 const ROUNDING = 1e-13;
 
 const HEADS: Readonly<Record<string, readonly string[]>> = {
