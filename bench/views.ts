@@ -3,7 +3,7 @@
  * the preset `uscl`, for whole presets, and for the pairs that a step of pretraining wants. Medians over rounds in which
  * all take their turn.
  *
- *     npx tsx bench/views.ts [SIZE ...]
+ *     npm run bench:views -- [SIZE ...]
  */
 import { AUGMENT_PRESETS } from '../src/views/augment-presets.ts';
 import { clipRenderer } from '../src/views/clip-views.ts';
