@@ -51,7 +51,12 @@ interface Study {
   /** Default: 7. */
   readonly judged?: number;
 }
-const PUBLISHED = [MOVED[1]!, MOVED[2]!, 'training.epochs=120'];
+const MOVED_AND_BLURRED = [MOVED[1]!, MOVED[2]!, 'training.epochs=120'];
+const PUBLISHED = [
+  ...MOVED_AND_BLURRED,
+  'optimizer={kind: sgd, learningRate: 0.00625, momentum: 0.9, weightDecay: 0.0001}',
+];
+const ADAM = [...MOVED_AND_BLURRED, 'optimizer={kind: adam, learningRate: 0.0003, weightDecay: 0.0001}'];
 const RUNS: Readonly<Record<string, Study>> = {
   simsiam: {
     method: 'simsiam',
@@ -59,6 +64,7 @@ const RUNS: Readonly<Record<string, Study>> = {
   },
   'simsiam-published': { method: 'simsiam', set: PUBLISHED, judged: 9 },
   'simsiam-six-seeds': { method: 'simsiam', set: PUBLISHED, seeds: [3, 4, 5, 6, 7, 8], judged: 10 },
+  'simsiam-adam': { method: 'simsiam', set: ADAM, seeds: [9, 10, 11], judged: 11 },
   moco: { method: 'moco', set: [...MOVED, 'training.epochs=100'] },
   fixmatch: { method: 'fixmatch', set: FEW_LABELS },
   'supervised-only': { method: 'fixmatch', set: [...FEW_LABELS, 'method.unlabelledWeight=0'] },
