@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { mean, told } from '../base/collect.ts';
-import { quantile } from '../evaluation/scores/resampling.ts';
+import { median } from '../evaluation/scores/resampling.ts';
 import { textTable } from '../base/text-table.ts';
 import { mergeDatasets } from '../curation/merge.ts';
 import { allMethods } from '../methods/registry.ts';
@@ -177,8 +177,4 @@ async function simulated(
     checkpoint: { every: ENDLESS },
   };
   return { dataset, config: { ...layers, overrides } };
-}
-
-function median(values: readonly number[]): number {
-  return quantile(Float64Array.from(values).sort(), 0.5);
 }

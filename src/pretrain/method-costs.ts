@@ -6,6 +6,7 @@
 import { Resources } from '../base/resources.ts';
 import { openDataset } from '../dataset/reader.ts';
 import { openBackend } from '../engine/open.ts';
+import { median } from '../evaluation/scores/resampling.ts';
 import type { Backend, Plan } from '../engine/core/backend.ts';
 import type { Method } from '../methods/method.ts';
 import { backboneOf } from '../models/backbone.ts';
@@ -149,9 +150,4 @@ function bareBackbone(
   });
   plan.input.fill(0.1);
   return open.use(plan);
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[sorted.length >> 1]!;
 }

@@ -3,6 +3,7 @@
  * clips choose. All leave the predicted class of every clip, so that any comparison can be made later.
  */
 import { join } from 'node:path';
+import { meanOrNull } from '../base/collect.ts';
 import { leakFreeUnits } from '../curation/duplicates.ts';
 import { openDataset } from '../dataset/reader.ts';
 import type { ProbeResult } from '../evaluation/probes/probe-result.ts';
@@ -16,6 +17,7 @@ import { CHECKPOINTS } from '../runs/checkpoint.ts';
 import { hashOf, RUN_FILES } from '../runs/run-folder.ts';
 import type { StudyData } from './data.ts';
 import { finetuneSettings, type Job, type JobOf, pretrainConfig, runFolder } from './grid.ts';
+import { balancedAccuracy, tallyOf } from './nested.ts';
 import { type Predicted, type ScoreRecord, signsOf, type TargetRecord } from './results.ts';
 import { headOf, Interrupted, type Library, machineOf, type Unmade, type Workshop } from './workshop.ts';
 
@@ -56,7 +58,7 @@ export async function probeJob(
     return {
       ...{ reader, labelRate: 1, predicted: clipPredictions.map(signsOf) },
       balancedAccuracy: clip.balancedAccuracy.mean,
-      auroc: meanOf(clipProbabilities.map((ofSeed) => areaOf(ofSeed, result.clips))),
+      auroc: meanOrNull(clipProbabilities.map((ofSeed) => areaOf(ofSeed, result.clips))),
     };
   });
   return {
@@ -84,14 +86,7 @@ function areaOf(
     );
     return scoresOfRanking(ranking, [1]).auroc;
   }).filter((area) => !Number.isNaN(area));
-  return meanOf(areas);
-}
-
-function meanOf(values: readonly (number | null)[]): number | null {
-  const numbers = values.filter((value) => value !== null);
-  return numbers.length < values.length || numbers.length === 0
-    ? null
-    : numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
+  return meanOrNull(areas);
 }
 
 /** The clips of a target, groups numbered in order of their first clip. */
@@ -164,7 +159,7 @@ export async function finetuneJob(
     format: 'uscl-study-score',
     ...headOf(job, shop),
     ...{ kind: 'finetune', target: job.target, clips: hashOf(record) },
-    readings: protocol.labelRates.map((labelRate) => readingOf(labelRate, runs, labelled)),
+    readings: protocol.labelRates.map((labelRate) => readingOf(labelRate, runs, labelled.clips, record)),
   };
 }
 
@@ -203,7 +198,8 @@ function clipsOf({ folder }: StudyData): Labelled {
 function readingOf(
   labelRate: number,
   runs: readonly { readonly name: string; readonly records: readonly FoldRunRecord[] }[],
-  { clips, classes }: Labelled,
+  clips: Labelled['clips'],
+  target: TargetRecord,
 ): Predicted {
   const folds = runs[0]!.records.filter((record) => record.fold !== null && record.labelRate === labelRate);
   const chosen: Record<string, number> = Object.fromEntries(runs.map(({ name }) => [name, 0]));
@@ -228,12 +224,10 @@ function readingOf(
     const shares = said.get(index);
     return shares === undefined ? null : shares.indexOf(Math.max(...shares));
   };
+  const predicted = [signsOf(clips.map(({ index }) => call(index)))];
   return {
-    ...{ reader: 'finetune', labelRate, predicted: [signsOf(clips.map(({ index }) => call(index)))] },
-    balancedAccuracy: balanced(
-      tested.map(({ index, label }) => ({ label, right: call(index) === label })),
-      classes.length,
-    ),
+    ...{ reader: 'finetune', labelRate, predicted },
+    balancedAccuracy: balancedAccuracy(tallyOf(target, [predicted])),
     auroc: areaOf(
       tested.map(({ index }) => [...said.get(index)!]),
       tested,
@@ -246,14 +240,4 @@ function readingOf(
 function isChosen(one: FoldRunRecord, than: FoldRunRecord): boolean {
   if (one.score === null || than.score === null) return false;
   return isBetter(one.score, than.score, one.chosenOn);
-}
-
-function balanced(
-  clips: readonly { readonly label: number; readonly right: boolean }[],
-  classes: number,
-): number {
-  const recalls = Array.from({ length: classes }, (_, c) => clips.filter(({ label }) => label === c))
-    .filter((own) => own.length > 0)
-    .map((own) => own.filter(({ right }) => right).length / own.length);
-  return recalls.reduce((sum, recall) => sum + recall, 0) / recalls.length;
 }

@@ -13,6 +13,7 @@ import { openBackend } from '../engine/open.ts';
 import { readsLabels } from '../runs/config.ts';
 import { revision } from '../runs/environment.ts';
 import { Claims } from './claims.ts';
+import { StudyClock } from './clock.ts';
 import { openData } from './data.ts';
 import { type Job, jobsOf, pretrainConfig, pretrainingOf } from './grid.ts';
 import { doJob, madeSince } from './jobs.ts';
@@ -254,52 +255,6 @@ function requireSame(study: Study, jobs: readonly Job[], results: Results, optio
     'Check out that commit, choose another folder (--out, --work), or say --mixed-commits: the report then names all of them.',
     { where: results.folder },
   );
-}
-
-/** What is left to do, judged by what jobs of the same kind on the same data took. */
-class StudyClock {
-  readonly #jobs: readonly Job[];
-  readonly #results: Results;
-  readonly #took = new Map<string, number[]>();
-  #left: readonly Job[];
-
-  constructor(jobs: readonly Job[], results: Results) {
-    this.#jobs = jobs;
-    this.#results = results;
-    this.#left = jobs;
-    this.look();
-  }
-
-  /** Sees what has been settled since the last look, by other processes too. */
-  look(): void {
-    this.#left = this.#left.filter((job) => {
-      const record = this.#results.read(job.name);
-      if (record === null) return !this.#results.hasFailed(job.name);
-      this.#took.set(kindOf(job), [...(this.#took.get(kindOf(job)) ?? []), record.made.seconds]);
-      return false;
-    });
-  }
-
-  at(running: Job, share: number): { done: number; total: number; secondsLeft: number | null } {
-    const secondsLeft = this.#left.reduce<number | null>((sum, job) => {
-      const known = this.#took.get(kindOf(job));
-      if (sum === null || known === undefined) return null;
-      const mean = known.reduce((total, one) => total + one, 0) / known.length;
-      return sum + mean * (job === running ? 1 - share : 1);
-    }, 0);
-    const total = this.#jobs.length;
-    return {
-      done: total - this.#left.length + (this.#left.includes(running) ? share : 0),
-      total,
-      secondsLeft,
-    };
-  }
-}
-
-function kindOf(job: Job): string {
-  return job.kind === 'pretrain' || job.kind === 'sources'
-    ? `${job.kind} ${job.set}`
-    : `${job.kind} ${job.target}`;
 }
 
 function writeOutcome(

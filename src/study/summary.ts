@@ -4,7 +4,7 @@
  * and on a machine without the data.
  */
 import { z } from 'zod';
-import { groupBy } from '../base/collect.ts';
+import { groupBy, meanOrNull } from '../base/collect.ts';
 import { balancedAccuracyByChance } from '../evaluation/scores/metrics.ts';
 import { readRunFile } from '../runs/run-folder.ts';
 import type { Job, Variant } from './grid.ts';
@@ -185,10 +185,10 @@ export function summarise(
   const compared = comparedWith(study, bare, drawing);
   const rows = bare.map(({ variant, isControl, cells, tallies, runs: own, meter }): Row => ({
     ...{ variant, isControl, cells, runs: own },
-    endpoint: endpointOf(study.endpoint, tallies),
+    endpoint: endpointOf(tallies),
     compared: compared.get(variant.name) ?? [],
     cost: costOf(own),
-    shortcut: meanOf(meter.map(({ readings: [reading] }) => reading!.balancedAccuracy)),
+    shortcut: meanOrNull(meter.map(({ readings: [reading] }) => reading!.balancedAccuracy)),
   }));
   const failed = jobs.flatMap(({ name }) => results.readFailure(name) ?? []);
   return {
@@ -237,7 +237,7 @@ function cellOf(
     seeds: found.map(({ seed }) => seed),
     score: scoreOf(tally, drawing),
     perSeed: found.map((_, i) => balancedAccuracy(tally, undefined, [i])),
-    auroc: meanOf(found.map(({ one }) => one.auroc)),
+    auroc: meanOrNull(found.map(({ one }) => one.auroc)),
     chosen:
       chosen.length === 0
         ? null
@@ -302,10 +302,10 @@ function seedsIn({ predicted }: EndpointTallies): readonly number[] {
   return [...(first?.keys() ?? [])].filter((seed) => rest.every((one) => one.has(seed)));
 }
 
-function endpointOf(_endpoint: Endpoint, tallies: EndpointTallies): number | null {
+function endpointOf(tallies: EndpointTallies): number | null {
   const seeds = seedsIn(tallies);
   const found = seeds.length === 0 ? null : over(tallies, seeds);
-  return found === null ? null : meanOf(found.map((tally) => balancedAccuracy(tally)));
+  return found === null ? null : meanOrNull(found.map((tally) => balancedAccuracy(tally)));
 }
 
 interface Bare {
@@ -376,11 +376,4 @@ function madeBy(all: readonly Made[]): Summary['made'] {
     processors: [...new Set(all.map(({ cpu, library }) => (library === '' ? cpu : `${cpu}: ${library}`)))],
     processorHours: all.reduce((sum, { processorSeconds }) => sum + processorSeconds, 0) / 3600,
   };
-}
-
-function meanOf(values: readonly (number | null)[]): number | null {
-  const numbers = values.filter((value) => value !== null);
-  return numbers.length === 0 || numbers.length < values.length
-    ? null
-    : numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
 }

@@ -60,6 +60,11 @@ export function quantile(sorted: Float64Array, share: number): number {
   return sorted[below]! + (at - below) * (sorted[above]! - sorted[below]!);
 }
 
+/** The middle value, or the mean of the two in the middle. */
+export function median(values: readonly number[]): number {
+  return quantile(Float64Array.from(values).sort(), 0.5);
+}
+
 /** A difference of two means of the same numbers in another order: rounding, not a difference. */
 const ROUNDING = 1e-12;
 
