@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { jobsOf } from '../../src/study/grid.ts';
+import { jobsOf, setsOf } from '../../src/study/grid.ts';
 import { readStudy, type Study } from '../../src/study/study-file.ts';
 import { errorOf, scratchFolder } from '../pretrain/support.ts';
 import { smallStudy, writeStudy } from './support.ts';
@@ -140,4 +140,28 @@ describe('what the project itself publishes', () => {
     // Three recipes, of which two learn; a probe and a fine-tuning on each of two targets; the meter.
     expect(resolved(study)).toBe(3 * (3 * 5 + 2));
   });
+});
+
+test('studies of the project are sound, and name a plan that is there', () => {
+  const folder = join(import.meta.dirname, '..', '..', 'studies');
+  const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
+  expect(files.sort()).toEqual(['ablation.yaml', 'augment.yaml', 'confirm.yaml', 'screen.yaml']);
+  const of = new Map(
+    files.map((name) => [
+      name,
+      readStudy(join(folder, name), () => [{ name: 'best', about: '', method: 'simclr', set: [] }]),
+    ]),
+  );
+  for (const study of of.values()) {
+    expect(study.plan).toBeTruthy();
+    const hashes = {
+      sets: new Map(setsOf(study).map((name) => [name, 'a'])),
+      targets: new Map(study.targets.map(({ name }) => [name, 'b'])),
+    };
+    expect(jobsOf(study, hashes).length).toBeGreaterThan(20);
+  }
+  // What is changed at screening size is compared with what was screened.
+  const settings = (name: string) => new Set(of.get(`${name}.yaml`)!.pretraining.set);
+  for (const name of ['ablation', 'augment'])
+    expect([...settings('screen')].filter((one) => !settings(name).has(one))).toEqual([]);
 });
