@@ -114,15 +114,17 @@ export function layersOf(layers: FinetuneSubject['config']['layers']): string {
 }
 
 function provenance({ data }: Subject, manifest: Manifest | null): (readonly [Part, Part])[] {
+  const terms = manifest ?? data?.terms ?? null;
+  const homepage = manifest?.homepage ?? null;
   return [
     ...(data === null ? [] : [['Fingerprint', html`<code>${data.hash.slice(0, 16)}</code>`] as const]),
-    ...(manifest === null
+    ...(terms === null
       ? []
       : [
-          ['Licence', manifest.licence ?? 'not stated'] as const,
-          ['To be cited as', manifest.citation ?? 'not stated'] as const,
-          ...(manifest.homepage === null ? [] : [['Source', manifest.homepage] as const]),
+          ['Licence', terms.licence ?? 'not stated'] as const,
+          ['To be cited as', terms.citation ?? 'not stated'] as const,
         ]),
+    ...(homepage === null ? [] : [['Source', homepage] as const]),
   ];
 }
 

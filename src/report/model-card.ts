@@ -2,12 +2,14 @@
  * A model card (Mitchell et al. 2019): what the model is, what it is for, and what it must not be used for; with the
  * complete configuration, and what the run was computed on.
  */
+import { basename } from 'node:path';
 import { facts } from './elements.ts';
 import { html, joined, name, type Part } from '../charts/markup.ts';
 import { bytes, count, counted, listed } from './numbers.ts';
-import { isScored, type Subject } from './subject.ts';
+import { type FinetuneSubject, isScored, type PretrainSubject, type Subject } from './subject.ts';
 import { layersOf, startOf } from './data.ts';
 import { inWords, leading } from './scores.ts';
+import { type Provenance, UNKNOWN } from '../runs/provenance.ts';
 
 /** The card. */
 export function modelCard(subject: Subject): Part {
@@ -31,6 +33,7 @@ export function modelCard(subject: Subject): Part {
         : html`${name(subject.data.name)},
           ${counted(subject.data.clips.filter(({ role }) => role === 'training').length, 'clip')}`,
     ],
+    ['Terms of its data', termsOf(subject)],
     ['Measured on', measured(subject)],
     ['Results at clip level', resultsOf(subject)],
     [
@@ -50,6 +53,29 @@ export function modelCard(subject: Subject): Part {
         : 'log.jsonl holds every logged number; every curve here can be drawn from it again.',
     ],
   ]);
+}
+
+/** The licence of every dataset that the weights have learnt from, the last one first. */
+function termsOf(subject: Subject): Part {
+  if (subject.kind === 'evaluation') return 'Those of the run that trained it.';
+  const own = subject.data === null ? [] : [subject.data];
+  const said = [...own, ...learntBefore(subject)].map(
+    ({ name: set, by, terms }) =>
+      html`${name(set)}:
+      ${by === UNKNOWN ? 'what they learnt from is not known' : terms === null ? 'not recorded' : (terms.licence ?? 'not stated')}.`,
+  );
+  if (said.length === 0) return 'not recorded';
+  return html`Weights inherit the terms of what they learnt from. ${joined(said, ' ')}`;
+}
+
+/** What the weights that a fine-tuning began with had learnt from. */
+function learntBefore(
+  subject: PretrainSubject | FinetuneSubject,
+): readonly Pick<Provenance, 'name' | 'by' | 'terms'>[] {
+  if (subject.kind === 'pretraining' || subject.source === null || subject.source.kind === 'random')
+    return [];
+  const { given, trainedOn } = subject.source;
+  return trainedOn ?? [{ name: basename(given), by: UNKNOWN, terms: null }];
 }
 
 function describeModel(subject: Subject): Part {

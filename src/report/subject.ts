@@ -157,7 +157,7 @@ function readExternal(folder: string, common: Common): ExternalSubject {
     ...common,
     ...readScored(folder),
     kind: 'evaluation',
-    data: about === null ? null : { ...about.dataset, by: null, clips: [] },
+    data: about === null ? null : { ...about.dataset, by: null, terms: null, clips: [] },
     about,
     audit: about === null ? null : { leaks: about.leaks, overlap: about.overlap, joined: [] },
   };

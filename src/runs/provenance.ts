@@ -32,6 +32,11 @@ export const provenanceSchema = z.object({
    * outside were trained on, of which no clip is known. Null where an earlier version did not say.
    */
   by: z.string().nullable().default(null),
+  /** The dataset's licence and citation, null where it states none; null where an earlier version did not write them. */
+  terms: z
+    .object({ licence: z.string().nullable(), citation: z.string().nullable() })
+    .nullable()
+    .default(null),
   clips: z.array(
     z.object({
       id: z.string(),
@@ -78,10 +83,9 @@ export function provenanceOf(
   labelled: (clip: number) => boolean,
   by: string,
 ): Provenance {
+  const { name, licence, citation } = dataset.manifest;
   return {
-    name: dataset.manifest.name,
-    hash: datasetHash(dataset),
-    by,
+    ...{ name, hash: datasetHash(dataset), by, terms: { licence, citation } },
     clips: dataset.clips.map(({ id, sourceSha256, hashes }, index) => ({
       ...{ id, sourceSha256, hashes: [...hashes] },
       role: roleOf(index),
@@ -137,7 +141,9 @@ export function trainedOn(source: string): readonly Provenance[] | null {
   if (!existsSync(before)) return [named];
   const { kind, given, trainedOn: sets } = readRunFile(before, SOURCE, SAID);
   if (sets !== null) return [named, ...sets];
-  return kind === 'random' ? [named] : [named, { name: basename(given), hash: '', by: UNKNOWN, clips: [] }];
+  return kind === 'random'
+    ? [named]
+    : [named, { name: basename(given), hash: '', by: UNKNOWN, terms: null, clips: [] }];
 }
 
 /** `by` of a fine-tuning, and of what nobody knows. */

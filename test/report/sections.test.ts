@@ -159,16 +159,51 @@ test('under the title stands what the run was and when it ended, of several thei
   );
 });
 
-test('the dataset stands with its fingerprint, and where it is given with its licence and citation', async () => {
+/** What a run of an earlier version wrote down of its data. */
+const withoutTerms = (json: string): string =>
+  JSON.stringify({ ...(JSON.parse(json) as object), terms: undefined });
+
+test('the dataset stands with its fingerprint, licence and citation, whether it is at hand or not', async () => {
   const { hash } = JSON.parse(readFileSync(at('tuned/dataset.json'), 'utf8')) as { hash: string };
   const facts = (text: string) =>
     ['Fingerprint', 'Licence', 'To be cited as', 'Source'].map((name) => factsOf(text).get(name));
-  const alone = [hash.slice(0, 16), undefined, undefined, undefined];
-  const given = [hash.slice(0, 16), 'CC0', 'Nobody, 2026', undefined];
+  const recorded = [hash.slice(0, 16), 'CC0', 'Nobody, 2026', undefined];
   for (const run of ['tuned', 'pretrained']) {
-    expect(facts(await page(run))).toEqual(alone);
-    expect(facts(await page(run, { datasets: [at('data')] }))).toEqual(given);
+    expect(facts(await page(run))).toEqual(recorded);
+    expect(facts(await page(run, { datasets: [at('data')] }))).toEqual(recorded);
+    // A run of an earlier version recorded no terms: the dataset says them.
+    const earlier = changed(run, { 'dataset.json': withoutTerms });
+    expect(facts(await page(earlier))).toEqual([hash.slice(0, 16), undefined, undefined, undefined]);
+    expect(facts(await page(earlier, { datasets: [at('data')] }))).toEqual(recorded);
   }
+});
+
+test('the model card names the terms of everything that the weights have learnt from', async () => {
+  const terms = async (run: string): Promise<string | undefined> =>
+    factsOf(await page(run))
+      .get('Terms of its data')
+      ?.replaceAll(' :', ':');
+  const inherit = 'Weights inherit the terms of what they learnt from.';
+  expect(await terms('pretrained')).toBe(`${inherit} phantom: CC0.`);
+  expect(await terms(changed('pretrained', { 'dataset.json': withoutTerms }))).toBe(
+    `${inherit} phantom: not recorded.`,
+  );
+  const begunWith = (source: object): string =>
+    changed('tuned', {
+      'source.json': (json) => JSON.stringify({ ...(JSON.parse(json) as object), ...source }),
+    });
+  const set = (licence: string | null, by: string, name = 'pool') => ({
+    ...{ name, hash: 'a', by, clips: [] },
+    terms: { licence, citation: null },
+  });
+  expect(await terms(begunWith({ kind: 'random', trainedOn: null }))).toBe(`${inherit} phantom: CC0.`);
+  const chain = [set('lungs: CC BY 4.0; hearts: not stated', 'uscl'), set(null, 'finetuning', 'clinic')];
+  expect(await terms(begunWith({ kind: 'weights', given: 'runs/a', trainedOn: chain }))).toBe(
+    `${inherit} phantom: CC0. pool: lungs: CC BY 4.0; hearts: not stated. clinic: not stated.`,
+  );
+  expect(await terms(begunWith({ kind: 'weights', given: 'down/net.safetensors', trainedOn: null }))).toBe(
+    `${inherit} phantom: CC0. net.safetensors: what they learnt from is not known.`,
+  );
 });
 
 test('groups that share pictures are named, up to five sets of them', async () => {
