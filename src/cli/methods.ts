@@ -1,8 +1,11 @@
 /** `uscl methods [NAME]`. */
 import { Command } from 'commander';
 import { z } from 'zod';
+import type { UsclError } from '../base/errors.ts';
 import type { Method } from '../methods/method.ts';
 import { allMethods } from '../methods/registry.ts';
+import { checkGradients, type GradientCheck } from '../pretrain/gradient-check.ts';
+import { methodError } from '../pretrain/method-faults.ts';
 import { LINE, table, wrapped } from './columns.ts';
 import { withAction } from './command.ts';
 import { methodNamedOrIn } from './training.ts';
@@ -11,17 +14,54 @@ export function methodsCommand(): Command {
   const command = new Command('methods')
     .summary('the ways to pretrain: what each does, its options, whom to cite')
     .description(
-      'Lists the methods of `uscl pretrain --method NAME`; with a NAME, all there is to know of one.',
+      'Lists the methods of `uscl pretrain --method NAME`; with a NAME, all there is to know of one. A method of a FILE is ' +
+        'checked too: its declaration, and its gradients against what its loss does.',
     )
-    .argument('[method]', 'name of a method, or a file that defines one')
-    .addHelpText('after', '\nExamples:\n  uscl methods\n  uscl methods uscl\n  uscl methods --json');
-  return withAction(command, async (output, _signal, name: string | undefined) => {
-    const methods = name === undefined ? allMethods() : [await methodNamedOrIn(name)];
-    output.tell(
-      { methods: methods.map(facts) },
-      name === undefined ? list(methods) : methods.map(describe).join('\n'),
+    .argument('[method]', 'name of a method, or a file that defines one: its code is run')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  uscl methods\n  uscl methods uscl\n  uscl methods ./my-method.js\n  uscl methods --json',
     );
+  return withAction(command, async (output, _signal, name: string | undefined) => {
+    if (name === undefined) {
+      const methods = allMethods();
+      output.tell({ methods: methods.map(facts) }, list(methods));
+      return;
+    }
+    const method = await methodNamedOrIn(name);
+    const gradients = method.sha256 === undefined ? null : checkGradients(method);
+    output.tell(
+      { methods: [{ ...facts(method), ...(gradients === null ? {} : { gradients }) }] },
+      [describe(method), ...(gradients === null ? [] : gradientLines(gradients))].join('\n'),
+    );
+    const wrong = gradients?.find(({ verdict }) => verdict === 'wrong');
+    if (wrong !== undefined) throw wrongGradient(method, wrong);
   });
+}
+
+const FOUND: Readonly<Record<GradientCheck['verdict'], (found: GradientCheck) => string>> = {
+  right: ({ moved }) => `as the loss changes, at ${moved} numbers that were moved`,
+  unused: () => 'none, and the loss does not hang on it',
+  stopped: ({ moved, stopped }) =>
+    `none at ${stopped} of ${moved} numbers that the loss changes with: right where gradients are stopped, else forgotten`,
+  wrong: () => 'wrong',
+};
+
+function gradientLines(gradients: readonly GradientCheck[]): readonly string[] {
+  const rows = gradients.map((found) => [`  ${found.output}`, FOUND[found.verdict](found)] as const);
+  return ['gradients of outputs, with default options:', ...table(rows)];
+}
+
+/** `METHOD_GRADIENT`: a gradient is not that of the loss. */
+function wrongGradient(method: Method, { output, worst }: GradientCheck): UsclError {
+  const { row, feature, given, measured } = worst;
+  return methodError(
+    'METHOD_GRADIENT',
+    method,
+    `gives a gradient of "${output}" that is not that of its loss: at row ${row}, feature ${feature} it is ` +
+      `${given.toPrecision(4)}, and the loss changes by ${measured.toPrecision(4)}`,
+    'Mend the gradient, or the loss: docs/methods.md says what both are.',
+  );
 }
 
 interface Option {

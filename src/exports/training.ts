@@ -34,6 +34,7 @@ export {
   type Outputs,
   type StepBatch,
 } from '../pretrain/method-network.ts';
+export { checkGradients, type GradientCheck } from '../pretrain/gradient-check.ts';
 export { type ClipFacts, type OpenedMethod, openMethod } from '../pretrain/open-method.ts';
 export { type Split, splitClips } from '../runs/training-clips.ts';
 

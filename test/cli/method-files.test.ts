@@ -46,6 +46,29 @@ describe('a method from a file', () => {
     expect(stdout).toContain('of the contrastive loss');
   });
 
+  test('is told whether its gradients are those of its loss', async () => {
+    const { stdout, code: exit } = await run('methods', './my-method.js');
+    expect(exit).toBe(0);
+    const lines = stdout.split('\n').map((text) => text.trim().replaceAll(/ +/g, ' '));
+    expect(lines).toContain('features none, and the loss does not hang on it');
+    expect(lines.find((text) => text.startsWith('projection'))).toMatch(
+      / as the loss changes, at \d+ numbers/,
+    );
+    const turned = code.replace(
+      'return { loss, found: accuracy };',
+      'gradient.forEach((value, i) => (gradient[i] = -value));\n        return { loss, found: accuracy };',
+    );
+    writeFileSync(join(scratch, 'turned.js'), turned.replaceAll('my-simclr', 'my-turned'));
+    const wrong = await run('methods', './turned.js', '--json');
+    expect(wrong.code).toBe(2);
+    expect(wrong.stderr).toContain('gives a gradient of "projection');
+    expect(wrong.stderr).toMatch(/it is (-?)[\d.e-]+, and the loss changes by (?!\1)/);
+    const { methods } = z
+      .object({ methods: z.array(z.object({ gradients: z.array(z.looseObject({ verdict: z.string() })) })) })
+      .parse(JSON.parse(wrong.stdout.split('\n')[0]!));
+    expect(methods[0]!.gradients.map(({ verdict }) => verdict).sort()).toEqual(['unused', 'wrong']);
+  });
+
   test.each([
     ['gone on with', ['pretrain', 'clips', '--out', 'mine', '--resume']],
     [
