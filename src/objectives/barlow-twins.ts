@@ -8,14 +8,15 @@
  *     G_ii = −2 (1 − C_ii),   G_ij = 2λ C_ij,   ∂L/∂Ẑ_a = Ẑ_b Gᵀ / N,   ∂L/∂Ẑ_b = Ẑ_a G / N
  *     ∂L/∂z = (g − ẑ · mean(g ẑ)) / √(variance + 10⁻⁵),   g = ∂L/∂ẑ, the mean over the batch
  *
- * The mean of g itself is 0, for that of the other view's ẑ is.
+ * The mean of g itself is 0, for that of the other view's ẑ is. C is never made: Σ C_ij² = Σ (Ẑ_a Ẑ_aᵀ)(Ẑ_b Ẑ_bᵀ) / N² and
+ * Ẑ_b Cᵀ = (Ẑ_b Ẑ_bᵀ) Ẑ_a / N, over pairs of rows. What is left without C_ii² is right to some 10⁻¹⁶ of the whole sum.
  *
  * L is 0 where views agree and features are uncorrelated, dim where views have nothing in common, λ dim (dim − 1) where
  * all features are one. At a collapse L is dim. Accumulated in float64. A non-finite number makes the loss NaN, which is
  * never hidden.
  */
 import { objectiveError } from './arguments.ts';
-import { type Columns, crossProducts, timesMatrix, viewColumns } from './columns.ts';
+import { type Columns, inner, rowMixtures, rowProducts, viewColumns } from './columns.ts';
 
 /** Loss, its parts, and how features correlate. */
 export interface BarlowTwinsResult {
@@ -55,20 +56,22 @@ export function barlowTwinsLoss(
     );
   const views = viewColumns(embeddings, pairs, dim, gradient);
   const [first, second] = [standardised(views[0], dim), standardised(views[1], dim)];
-  const correlations = crossProducts(first, second, dim).map((sum) => sum / pairs);
-  const found = { invariance: 0, redundancy: 0, correlation: 0 };
-  const weights = new Float64Array(dim * dim);
-  for (let i = 0; i < dim; i++)
-    for (let j = 0; j < dim; j++) {
-      const value = correlations[i * dim + j]!;
-      if (i === j) {
-        found.invariance += (1 - value) ** 2;
-        found.correlation += value / dim;
-      } else found.redundancy += value ** 2;
-      weights[i * dim + j] = (i === j ? -2 * (1 - value) : 2 * redundancyWeight * value) / pairs;
-    }
-  const toFirst = timesMatrix(second, weights, dim, 'transposed');
-  const toSecond = timesMatrix(first, weights, dim);
+  const own = new Float64Array(dim);
+  for (let i = 0; i < first.length; i++) own[i % dim]! += (first[i]! * second[i]!) / pairs;
+  const [ofFirst, ofSecond] = [rowProducts(first, dim), rowProducts(second, dim)];
+  const all = inner(ofFirst, ofSecond) / pairs ** 2;
+  const found = { invariance: 0, redundancy: Math.max(0, all - inner(own, own)), correlation: 0 };
+  for (const value of own) {
+    found.invariance += (1 - value) ** 2;
+    found.correlation += value / dim;
+  }
+  // G = 2λ C but on the diagonal, where the difference to it is added.
+  const toOwn = own.map((value) => (-2 * (1 - value) - 2 * redundancyWeight * value) / pairs);
+  const factor = (2 * redundancyWeight) / pairs ** 2;
+  const pulled = (products: Float64Array, by: Float64Array, other: Float64Array): Float64Array =>
+    rowMixtures(products, by, dim).map((value, i) => factor * value + toOwn[i % dim]! * other[i]!);
+  const toFirst = pulled(ofSecond, first, second);
+  const toSecond = pulled(ofFirst, second, first);
   const half = pairs * dim;
   backThroughStandard(views[0], first, toFirst, gradient.subarray(0, half));
   backThroughStandard(views[1], second, toSecond, gradient.subarray(half));

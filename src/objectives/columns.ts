@@ -1,6 +1,7 @@
 /**
  * Features as columns of a batch, in float64: centred over its rows, multiplied with each other. The part that Barlow Twins
- * and VICReg share, whose losses are over matrices [dim, dim] of features. A non-finite number makes its column NaN.
+ * and VICReg share, whose losses are over matrices [dim, dim] of features; these are never made. A non-finite number makes
+ * its column NaN.
  */
 import { objectiveError, requireCount, requireLength } from './arguments.ts';
 
@@ -50,37 +51,41 @@ function columnsOf(values: Float32Array, rows: number, dim: number): Columns {
   return { centred, variances };
 }
 
-/** Aᵀ·B [dim, dim] of two matrices [rows, dim]. */
-export function crossProducts(a: Float64Array, b: Float64Array, dim: number): Float64Array {
-  const products = new Float64Array(dim * dim);
-  // A row of the product stays near while all rows of B pass.
-  for (let i = 0; i < dim; i++) {
-    const product = products.subarray(i * dim, (i + 1) * dim);
-    for (let start = 0; start < a.length; start += dim) {
-      const value = a[start + i]!;
-      for (let j = 0; j < dim; j++) product[j]! += value * b[start + j]!;
+/**
+ * A·Aᵀ [rows, rows] of A [rows, dim]. With it sums over matrices of features cost rows² · dim and not rows · dim², which
+ * is less where a batch has fewer rows than features: ‖AᵀB‖² = Σ (A·Aᵀ)(B·Bᵀ), B·(AᵀB)ᵀ = (B·Bᵀ)·A.
+ */
+export function rowProducts(a: Float64Array, dim: number): Float64Array {
+  const rows = a.length / dim;
+  const products = new Float64Array(rows * rows);
+  for (let n = 0; n < rows; n++)
+    for (let m = 0; m <= n; m++) {
+      let sum = 0;
+      for (let d = 0; d < dim; d++) sum += a[n * dim + d]! * a[m * dim + d]!;
+      products[n * rows + m] = sum;
+      products[m * rows + n] = sum;
     }
-  }
   return products;
 }
 
-/** A·M [rows, dim] of A [rows, dim] and M [dim, dim], or A·Mᵀ. */
-export function timesMatrix(
-  a: Float64Array,
-  matrix: Float64Array,
-  dim: number,
-  side: 'plain' | 'transposed' = 'plain',
-): Float64Array {
-  const product = new Float64Array(a.length);
-  const [down, along] = side === 'plain' ? [dim, 1] : [1, dim];
-  const row = new Float64Array(dim);
-  // A row of M stays near while all rows of A pass.
-  for (let i = 0; i < dim; i++) {
-    for (let j = 0; j < dim; j++) row[j] = matrix[i * down + j * along]!;
-    for (let start = 0; start < a.length; start += dim) {
-      const value = a[start + i]!;
-      for (let j = 0; j < dim; j++) product[start + j]! += value * row[j]!;
+/** K·A [rows, dim] of K [rows, rows] and A [rows, dim]. */
+export function rowMixtures(k: Float64Array, a: Float64Array, dim: number): Float64Array {
+  const rows = a.length / dim;
+  const mixtures = new Float64Array(a.length);
+  for (let n = 0; n < rows; n++) {
+    const mixture = mixtures.subarray(n * dim, (n + 1) * dim);
+    for (let m = 0; m < rows; m++) {
+      const share = k[n * rows + m]!;
+      const start = m * dim;
+      for (let d = 0; d < dim; d++) mixture[d]! += share * a[start + d]!;
     }
   }
-  return product;
+  return mixtures;
+}
+
+/** Σ aᵢ bᵢ. */
+export function inner(a: Float64Array, b: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
+  return sum;
 }

@@ -9,12 +9,13 @@
  *     ∂s/∂z_a = 2 w (z_a − z_b) / (N d),   ∂c/∂z = 4 / (d (N − 1)) · (z − mean) Cov off its diagonal
  *     ∂v/∂z_nj = −(z_nj − mean_j) / (d (N − 1) √(Var_j + 10⁻⁴)) where the root is below 1, else 0
  *
- * The weight w of a pair is 1 where none is given. s is divided by d as in the authors' code, which the weights 25, 25, 1 belong to; the paper's eq. 5 is d times that. No z
+ * Cov is never made: with K = (z − mean)(z − mean)ᵀ over rows, Σ Cov_ij² = Σ K² / (N − 1)² and (z − mean) Cov = K (z − mean) / (N − 1),
+ * the diagonal being taken away. The weight w of a pair is 1 where none is given. s is divided by d as in the authors' code, which the weights 25, 25, 1 belong to; the paper's eq. 5 is d times that. No z
  * is normalised. A collapse costs 2μ · 0.99, so it is no minimum. Accumulated in float64. A non-finite number makes the
  * loss NaN, which is never hidden.
  */
 import { objectiveError, requireWeights } from './arguments.ts';
-import { type Columns, crossProducts, timesMatrix, viewColumns } from './columns.ts';
+import { type Columns, inner, rowMixtures, rowProducts, viewColumns } from './columns.ts';
 
 /** Weights of the three parts, each ≥ 0. */
 export interface VicregWeights {
@@ -88,20 +89,21 @@ export function vicregLoss(
 /** What a view costs by itself: its variance and covariance parts, and ∂(μ v + ν c)/∂z [pairs, dim]. */
 function spreadOf({ centred, variances }: Columns, dim: number, weights: VicregWeights) {
   const others = centred.length / dim - 1;
-  const covariances = crossProducts(centred, centred, dim).map((sum) => sum / others);
-  const found = { variance: 0, covariance: 0, deviation: 0 };
+  const products = rowProducts(centred, dim);
+  const own = variances.map((variance) => (variance * (others + 1)) / others);
+  const found = { variance: 0, deviation: 0 };
   const toColumns = new Float64Array(dim);
-  for (let d = 0; d < dim; d++) {
-    const deviation = Math.sqrt((variances[d]! * (others + 1)) / others + EPSILON);
+  const factor = (4 * weights.covariance) / (dim * others);
+  for (const [d, variance] of own.entries()) {
+    const deviation = Math.sqrt(variance + EPSILON);
     found.deviation += deviation / dim;
     found.variance += Math.max(0, 1 - deviation) / dim;
     if (deviation < 1) toColumns[d] = -weights.variance / (dim * others * deviation);
-    covariances[d * dim + d] = 0;
+    toColumns[d]! -= factor * variance;
   }
-  for (const value of covariances) found.covariance += value ** 2 / dim;
-  const factor = (4 * weights.covariance) / (dim * others);
-  const gradient = timesMatrix(centred, covariances, dim).map(
-    (value, i) => factor * value + toColumns[i % dim]! * centred[i]!,
+  const covariance = Math.max(0, inner(products, products) / others ** 2 - inner(own, own)) / dim;
+  const gradient = rowMixtures(products, centred, dim).map(
+    (value, i) => (factor * value) / others + toColumns[i % dim]! * centred[i]!,
   );
-  return { ...found, gradient };
+  return { ...found, covariance, gradient };
 }

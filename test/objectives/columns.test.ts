@@ -1,20 +1,26 @@
 import { describe, expect, it } from 'vitest';
-import { crossProducts, timesMatrix, viewColumns } from '../../src/objectives/columns.ts';
+import { inner, rowMixtures, rowProducts, viewColumns } from '../../src/objectives/columns.ts';
 
 const matrix = (...numbers: readonly number[]): Float64Array => Float64Array.from(numbers);
 
-describe('products of features', () => {
-  it('is Aᵀ·B', () => {
-    expect([...crossProducts(matrix(1, 2, 3, 4, 5, 6), matrix(1, 0, 0, 1, 2, 2), 2)]).toEqual([
-      11, 13, 14, 16,
-    ]);
+describe('products of rows', () => {
+  const a = matrix(1, 2, 0, -1, 3, 3);
+
+  it('is A·Aᵀ', () => {
+    expect([...rowProducts(a, 2)]).toEqual([5, -2, 9, -2, 1, -3, 9, -3, 18]);
+    expect([...rowProducts(a, 3)]).toEqual([5, 5, 5, 19]);
   });
 
-  it('is A·M, or A·Mᵀ', () => {
-    const a = matrix(1, 2, 0, -1, 3, 3);
-    const m = matrix(1, 2, 3, 4);
-    expect([...timesMatrix(a, m, 2)]).toEqual([7, 10, -3, -4, 12, 18]);
-    expect([...timesMatrix(a, m, 2, 'transposed')]).toEqual([5, 11, -2, -4, 9, 21]);
+  it('is K·A', () => {
+    expect([...rowMixtures(matrix(1, 2, 3, 4), a, 3)]).toEqual([-1, 8, 6, -1, 18, 12]);
+  });
+
+  it('holds the sums over features that the losses want', () => {
+    const b = matrix(2, 1, -1, 4, 0, 5);
+    // AᵀB = [[2, 16], [5, 13]].
+    expect(inner(rowProducts(a, 2), rowProducts(b, 2))).toBe(4 + 256 + 25 + 169);
+    // B·(AᵀB)ᵀ, row by row.
+    expect([...rowMixtures(rowProducts(b, 2), a, 2)]).toEqual([20, 23, 62, 47, 80, 65]);
   });
 });
 
