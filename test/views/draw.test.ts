@@ -64,6 +64,16 @@ describe('crops', () => {
     expect(tall).toEqual({ left: 25, top: 0, right: 75, bottom: 100 });
   });
 
+  it('may be a single pixel high or wide', () => {
+    const extent = (ratio: number): readonly [number, number] => {
+      const view = augmented({ cropScale: [0.001, 0.001], cropRatio: [ratio, ratio] });
+      const { box } = draws(view, 200, 200, 1)[0]!;
+      return [box.right - box.left, box.bottom - box.top];
+    };
+    expect(extent(40)).toEqual([40, 1]);
+    expect(extent(1 / 40)).toEqual([1, 40]);
+  });
+
   it('measure proportions on the stretched frame, or on the frame itself', () => {
     const augment = { cropScale: [0.3, 0.3], cropRatio: [1, 1] } as const;
     const shape = (resize: 'square' | 'shorter-side'): number => {
