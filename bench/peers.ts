@@ -7,8 +7,8 @@
  *     npm run bench:peers -- [--rounds 3] [--channels 1,3] [--colour] [--compile] [--python python] [--out peers.json]
  *     npm run bench:peers -- --busy [--rounds 3]
  *
- * `--colour` adds our loader on frames stored in colour, `--compile` adds torch.compile (needs a C++ compiler),
- * `--python` is a Python with another PyTorch. `--busy` measures something else: what a step of 112 px and 16 pairs keeps
+ * `--colour` adds our loader on frames stored in colour, `--python` is a Python with another PyTorch, `--compile` adds its
+ * torch.compile (needs `--python` and a C++ compiler). `--busy` measures something else: what a step of 112 px and 16 pairs keeps
  * of its speed beside another busy process.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -35,6 +35,13 @@ const { values: flags } = parseArgs({
 const rounds = countOf('rounds', flags.rounds);
 const channels = flags.channels.split(',').map((count) => countOf('channels', count));
 
+if (flags.compile && flags.python === undefined) {
+  console.error(
+    'torch.compile imports what the PyTorch that is installed here is made to do without: give --python, the path of a Python ' +
+      'with a whole PyTorch 2 and a C++ compiler.',
+  );
+  process.exit(2);
+}
 const newest = flags.python ?? newestPyTorch();
 const debian = flags.python === undefined ? debianPyTorch() : null;
 if (debian === null)
