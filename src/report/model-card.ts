@@ -3,6 +3,7 @@
  * complete configuration, and what the run was computed on.
  */
 import { basename } from 'node:path';
+import { groupBy } from '../base/collect.ts';
 import { facts } from './elements.ts';
 import { html, joined, name, type Part } from '../charts/markup.ts';
 import { bytes, count, counted, listed } from './numbers.ts';
@@ -59,13 +60,23 @@ export function modelCard(subject: Subject): Part {
 function termsOf(subject: Subject): Part {
   if (subject.kind === 'evaluation') return 'Those of the run that trained it.';
   const own = subject.data === null ? [] : [subject.data];
-  const said = [...own, ...learntBefore(subject)].map(
-    ({ name: set, by, terms }) =>
-      html`${name(set)}:
-      ${by === UNKNOWN ? 'what they learnt from is not known' : terms === null ? 'not recorded' : (terms.licence ?? 'not stated')}.`,
-  );
-  if (said.length === 0) return 'not recorded';
-  return html`Weights inherit the terms of what they learnt from. ${joined(said, ' ')}`;
+  const terms = [...own, ...learntBefore(subject)].map(({ name: set, by, terms: stated }) => ({
+    set,
+    said:
+      by === UNKNOWN
+        ? 'what they learnt from is not known'
+        : stated === null
+          ? 'not recorded'
+          : (stated.licence ?? 'not stated'),
+  }));
+  if (terms.length === 0) return 'not recorded';
+  // A set may have been learnt from more than once.
+  const each = [...groupBy(terms, ({ set, said }) => `${set}: ${said}`).values()].map(([first]) => first!);
+  return html`Weights inherit the terms of what they learnt from.
+  ${joined(
+    each.map(({ set, said }) => html`${name(set)}: ${said}.`),
+    ' ',
+  )}`;
 }
 
 /** What the weights that a fine-tuning began with had learnt from. */

@@ -201,6 +201,11 @@ test('the model card names the terms of everything that the weights have learnt 
   expect(await terms(begunWith({ kind: 'weights', given: 'runs/a', trainedOn: chain }))).toBe(
     `${inherit} phantom: CC0. pool: lungs: CC BY 4.0; hearts: not stated. clinic: not stated.`,
   );
+  // The clips of a pretraining may be those of the fine-tuning.
+  const again = set('CC0', 'uscl', 'phantom');
+  expect(await terms(begunWith({ kind: 'weights', given: 'runs/a', trainedOn: [again] }))).toBe(
+    `${inherit} phantom: CC0.`,
+  );
   expect(await terms(begunWith({ kind: 'weights', given: 'down/net.safetensors', trainedOn: null }))).toBe(
     `${inherit} phantom: CC0. net.safetensors: what they learnt from is not known.`,
   );
