@@ -110,7 +110,8 @@ function folderNotes({ items, shared, separate }: Discovery): string[] {
   const parted = taken.reduce((sum, { clips }) => sum + clips.length, 0);
   const whole = items.filter(({ kind }) => kind === 'frames').length - parted;
   return told([
-    whole > 0 && `${whole} folders of pictures were read as the frames of one clip each.`,
+    whole === 1 && '1 folder of pictures was read as the frames of one clip.',
+    whole > 1 && `${whole} folders of pictures were read as the frames of one clip each.`,
     parted > 0 &&
       `${foldersOf(taken)} ${taken.length === 1 ? 'holds' : 'hold'} frames of several clips, told apart by their names: ${parted} clips, such as ${taken[0]?.clips.slice(0, 3).join(', ')}. If a folder is one clip, say --pictures frames; if their pictures are separate, --pictures stills.`,
     ...separate.map(

@@ -330,6 +330,10 @@ describe('pictures', () => {
       'Labels are the names of the class folders: covid, regular.',
     ]);
     expect(ignored).toBe(1);
+    const lone = source();
+    for (let i = 1; i <= 2; i++) await makePicture(join(lone, 'v1', `frame${i}.png`), i);
+    const one = await ingest({ source: lone, out: fresh('one') });
+    expect(one.notes).toEqual(['1 folder of pictures was read as the frames of one clip.']);
   });
 
   test('numbered pictures of different sizes are separate pictures, as are those in the source folder itself', async () => {
