@@ -9,7 +9,7 @@ import type { Method, MethodGiven, NetworkUse, OpenMethod, ViewRows } from '../m
 import { resnet } from '../models/resnet.ts';
 import { viewCount } from '../views/clip-views.ts';
 import { viewSchema } from '../views/config.ts';
-import { guarded } from './method-faults.ts';
+import { guarded, methodError } from './method-faults.ts';
 
 /** What was found of one output of the online network. */
 export interface GradientCheck {
@@ -42,7 +42,7 @@ const TOLERANCE = 0.01;
 
 /**
  * Checks the gradients of a method with these options (its defaults). Where the loss has a kink, any slope between its two
- * sides is right. Error: `METHOD_FAILED` for what the method throws.
+ * sides is right. Errors: `METHOD_FAILED` for what the method throws, `METHOD_RESULT` for a loss that is no finite number.
  */
 export function checkGradients(method: Method, options: unknown = {}): readonly GradientCheck[] {
   const trial = new Trial(method, options);
@@ -146,6 +146,13 @@ class Trial {
         ...{ output: reader('online'), target: reader('target') },
         gradient: (name) => gradients.get(name)!,
       });
+      if (!Number.isFinite(loss))
+        throw methodError(
+          'METHOD_RESULT',
+          this.#method,
+          `answers a made-up batch with a loss of ${loss}`,
+          'Let losses return a number as loss, of outputs as networks give them.',
+        );
       return { loss, gradients };
     });
   }

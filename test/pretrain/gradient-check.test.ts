@@ -107,3 +107,10 @@ test('what a method throws is told as its own', () => {
   });
   expect(() => checkGradients(throwing)).toThrow('The method "simclr" failed in losses: not today.');
 });
+
+test('a loss that is no number is an error, not a stopped gradient', () => {
+  for (const loss of [Number.NaN, Infinity, undefined as unknown as number])
+    expect(() => checkGradients(changed(() => ({ loss })))).toThrow(
+      `The method "simclr" answers a made-up batch with a loss of ${loss}.`,
+    );
+});
