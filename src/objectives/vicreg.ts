@@ -101,7 +101,9 @@ function spreadOf({ centred, variances }: Columns, dim: number, weights: VicregW
     if (deviation < 1) toColumns[d] = -weights.variance / (dim * others * deviation);
     toColumns[d]! -= factor * variance;
   }
-  const covariance = Math.max(0, inner(products, products) / others ** 2 - inner(own, own)) / dim;
+  // A single feature has no other one; of several the difference is right to rounding.
+  const covariance =
+    dim === 1 ? 0 : Math.max(0, inner(products, products) / others ** 2 - inner(own, own)) / dim;
   const gradient = rowMixtures(products, centred, dim).map(
     (value, i) => (factor * value) / others + toColumns[i % dim]! * centred[i]!,
   );
