@@ -15,6 +15,7 @@ import {
   freeProcessors,
   type Processors,
 } from './processors.ts';
+import { heldSignals, type Signals } from './signals.ts';
 
 // P = uintptr_t. One line a function: C name, result, parameters. Operations take the place of their descriptor first, then
 // propagation, algorithm, layouts (source, weights, bias, destination; of gradients where it goes back) and windows.
@@ -86,6 +87,7 @@ export interface Library {
   readonly instructionSet: string;
   readonly threads: number;
   readonly processors: Processors;
+  readonly signals: Signals;
 }
 
 /** oneDNN 2.x as Debian 12 and Ubuntu 22.04 ship it; the variable `USCL_DNNL` names another file. */
@@ -123,6 +125,7 @@ export function loadLibrary(threads?: number): Library {
     instructionSet: CPU_ISA[isa] ?? `unknown (0x${isa.toString(16)})`,
     threads: count,
     processors,
+    signals: heldSignals(),
   };
   // Plans own their primitives; a cache beside them would only keep dead ones alive.
   check(loaded.functions.setPrimitiveCacheCapacity(0), 'dnnl_set_primitive_cache_capacity');

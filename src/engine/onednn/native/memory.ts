@@ -16,6 +16,8 @@ interface LibC {
   readonly free: (address: Address) => void;
   readonly madvise: (address: Address, bytes: number, advice: number) => number;
   readonly dlopen: (path: string, flags: number) => Address;
+  /** Of the calling thread. */
+  readonly signalMask: (how: number, set: Address, before: Address) => number;
   /** Linux; of a thread, 0 for the calling one. */
   readonly schedSetAffinity: (thread: number, bytes: number, mask: Address) => number;
   readonly schedGetAffinity: (thread: number, bytes: number, mask: Address) => number;
@@ -34,6 +36,9 @@ export function systemLibrary(): LibC {
       free: self.func('void free(uintptr_t address)') as LibC['free'],
       madvise: self.func('int madvise(uintptr_t address, size_t bytes, int advice)') as LibC['madvise'],
       dlopen: self.func('uintptr_t dlopen(const char *path, int flags)') as LibC['dlopen'],
+      signalMask: self.func(
+        'int pthread_sigmask(int how, uintptr_t set, uintptr_t before)',
+      ) as LibC['signalMask'],
       ...affinityOf(self),
     };
   }

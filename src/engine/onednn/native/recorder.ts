@@ -6,10 +6,9 @@ import type { KernelTime } from '../../core/backend.ts';
 import { Arg, DataType, numbered, Query, type Operands } from './constants.ts';
 import { Scope, type Context, type Described, type Descriptor } from './context.ts';
 import type { Primitive, PrimitiveOptions } from './context.ts';
-import { check, type Functions } from './library.ts';
+import { check, type Functions, type Library } from './library.ts';
 import { byteView, floatView, offsetAddress, type Address } from './memory.ts';
 import { place } from './placement.ts';
-import type { Processors } from './processors.ts';
 
 /** Bytes that tensors live in: planned (address unknown until `finish`) or fixed. */
 export interface Storage {
@@ -163,7 +162,7 @@ export class Recorder {
       this.#commands.map((command) => this.#bind(command)),
       arena.bytes,
       profile,
-      this.#context.library.processors,
+      this.#context.library,
     );
   }
 
@@ -219,22 +218,25 @@ export class Executable {
   readonly bytes: number;
   readonly #steps: readonly Step[];
   readonly #profile: boolean;
-  readonly #processors: Processors;
+  readonly #library: Library;
 
-  constructor(steps: readonly Step[], bytes: number, profile: boolean, processors: Processors) {
+  constructor(steps: readonly Step[], bytes: number, profile: boolean, library: Library) {
     this.#steps = steps;
     this.bytes = bytes;
     this.#profile = profile;
-    this.#processors = processors;
+    this.#library = library;
   }
 
   /** Runs commands [start, end). */
   run(start: number, end: number): void {
-    this.#processors.bind();
+    const { processors, signals } = this.#library;
+    signals.hold();
+    processors.bind();
     try {
       this.#runAll(start, end);
     } finally {
-      this.#processors.release();
+      processors.release();
+      signals.release();
     }
   }
 
