@@ -6,14 +6,17 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { guardWrites } from '../base/files.ts';
 import { isOthers, STARTED } from '../base/processes.ts';
+import { randomAt } from '../base/random.ts';
 
 const HOST = hostname().replaceAll(/[^A-Za-z0-9]/g, '_');
 
 /** The claims on the jobs of one work folder. */
 export class Claims {
   readonly #folder: string;
+  #pauses = 0;
 
   constructor(work: string) {
     this.#folder = join(work, 'claims');
@@ -33,6 +36,12 @@ export class Claims {
     if (this.#others(job, own).length === 0) return { [Symbol.dispose]: release };
     release();
     return null;
+  }
+
+  /** Waits before a claim is tried again: apart by chance, so that two that step back for each other do not do so for ever. */
+  async pause(signal?: AbortSignal): Promise<void> {
+    const pause = randomAt(process.pid, 'study-pause', this.#pauses++).between(500, 2000);
+    await setTimeout(pause, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
   }
 
   /** Whether another living process has the job. */

@@ -12,6 +12,7 @@ import { sourcesOf } from '../curation/sources.ts';
 import { type Dataset, openDataset } from '../dataset/reader.ts';
 import { FILES } from '../dataset/types.ts';
 import { datasetHash } from '../runs/run-folder.ts';
+import type { Claims } from './claims.ts';
 import { setsOf } from './grid.ts';
 import type { Study, StudyTarget } from './study-file.ts';
 
@@ -41,18 +42,24 @@ export interface OpenData {
   readonly shared: ReadonlyMap<string, ReadonlyMap<string, Shared>>;
 }
 
+/** Where the data are, and where and by whom parts of them are written. */
+export interface DataPlaces {
+  readonly data: string;
+  readonly work: string;
+  readonly claims: Claims;
+  readonly signal?: AbortSignal;
+}
+
 /**
  * Finds all data of a study in the folder `data`; parts of targets are written below `work`. Errors: `STUDY_DATA`,
  * `STUDY_LEAK`, those of `openDataset` and `writePart`.
  */
-export async function openData(
-  study: Study,
-  { data, work, signal }: { readonly data: string; readonly work: string; readonly signal?: AbortSignal },
-): Promise<OpenData> {
+export async function openData(study: Study, places: DataPlaces): Promise<OpenData> {
+  const { data } = places;
   const sets = new Map(setsOf(study).map((name) => [name, described(located(study, data, name))]));
   const targets = new Map<string, StudyData>();
   for (const target of study.targets)
-    targets.set(target.name, described(await targetFolder(study, target, { data, work, signal })));
+    targets.set(target.name, described(await targetFolder(study, target, places)));
   const shared = new Map(
     study.targets.map((target) => [
       target.name,
@@ -79,11 +86,11 @@ function located({ path }: Study, data: string, name: string): string {
   );
 }
 
-/** The folder of a target; of a part, one that is written once and belongs to this program. */
+/** The folder of a target; of a part, one that is written once, by one of the processes that work on the study. */
 async function targetFolder(
   study: Study,
   { name, data: source, groups }: StudyTarget,
-  { data, work, signal }: { data: string; work: string; signal?: AbortSignal | undefined },
+  { data, work, claims, signal }: DataPlaces,
 ): Promise<string> {
   const whole = located(study, data, source);
   if (groups === undefined) return whole;
@@ -92,8 +99,14 @@ async function targetFolder(
   // Its content is in its name: a new ingest gives a new folder.
   const hash = datasetHash(dataset).slice(0, 12);
   const folder = join(work, 'targets', `${name}-${part}-of-${of}-${hash}`);
-  if (!existsSync(join(folder, FILES.manifest)))
-    await writePart(whole, folder, groups, signal === undefined ? {} : { signal });
+  const isWritten = (): boolean => existsSync(join(folder, FILES.manifest));
+  while (!isWritten()) {
+    signal?.throwIfAborted();
+    using claim = claims.take(`target.${name}`);
+    if (claim === null) await claims.pause(signal);
+    // Another process may have written it since.
+    else if (!isWritten()) await writePart(whole, folder, groups, signal === undefined ? {} : { signal });
+  }
   return folder;
 }
 

@@ -5,10 +5,8 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { usageError, UsclError } from '../base/errors.ts';
 import { guardWrites, writeFileAtomic } from '../base/files.ts';
-import { randomAt } from '../base/random.ts';
 import { openBackend } from '../engine/open.ts';
 import { readsLabels } from '../runs/config.ts';
 import { revision } from '../runs/environment.ts';
@@ -88,7 +86,8 @@ export async function runStudy(path: string, options: StudyOptions): Promise<Stu
   const study = readStudy(path, (folder, count) => bestOf(join(folder, RANKING_FILE), count));
   requireRecipes(study, options.only ?? []);
   guardWrites(work, () => mkdirSync(work, { recursive: true }));
-  const opened = await openData(study, { data, work, ...(signal === undefined ? {} : { signal }) });
+  const claims = new Claims(work);
+  const opened = await openData(study, { data, work, claims, ...(signal === undefined ? {} : { signal }) });
   const hashesOf = (all: typeof opened.sets): ReadonlyMap<string, string> =>
     new Map([...all].map(([name, { hash }]) => [name, hash]));
   const all = jobsOf(study, { sets: hashesOf(opened.sets), targets: hashesOf(opened.targets) });
@@ -101,7 +100,6 @@ export async function runStudy(path: string, options: StudyOptions): Promise<Stu
   const jobs = all.filter(({ name }) => !refusals.has(name));
   const results = new Results(out);
   requireSame(study, jobs, results, options);
-  const claims = new Claims(work);
   const done = jobs.filter(({ name }) => results.has(name));
   const failed = jobs.filter(({ name }) => results.hasFailed(name));
   tell({
@@ -119,8 +117,6 @@ export async function runStudy(path: string, options: StudyOptions): Promise<Stu
   const wanted = jobs.filter(({ variant }) => options.only?.includes(variant.recipe.name) ?? true);
   const clock = new StudyClock(wanted, results);
   const isStopped = (): boolean => signal?.aborted === true;
-  /** Jobs of other processes that were passed by. */
-  let pauses = 0;
   let waiting: readonly Job[] = options.reportOnly === true ? [] : wanted;
   while (waiting.length > 0 && !isStopped()) {
     const passed: Job[] = [];
@@ -148,9 +144,7 @@ export async function runStudy(path: string, options: StudyOptions): Promise<Stu
     waiting = passed;
     if (waiting.length === 0 || progressed) continue;
     tell({ kind: 'waiting', job: waiting[0]!.name });
-    // Apart by chance, so that two that step back for each other do not do so for ever.
-    const pause = randomAt(process.pid, 'study-pause', pauses++).between(500, 2000);
-    await setTimeout(pause, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
+    await claims.pause(signal);
   }
 
   const summary = summarise(

@@ -7,7 +7,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { dataError } from '../base/errors.ts';
 import { Resources } from '../base/resources.ts';
-import type { Backend, Parameters, Plan, Precision } from '../engine/core/backend.ts';
+import type { Backend, Parameters, Plan, PlanOptions } from '../engine/core/backend.ts';
 import type { Network } from '../engine/core/network.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import {
@@ -115,13 +115,14 @@ export function loadNetwork(
   backend: Backend,
   network: Network,
   fill: (parameters: Parameters) => void,
-  { batch = 32, precision = 'f32' }: { readonly batch?: number; readonly precision?: Precision } = {},
+  options: Partial<Pick<PlanOptions, 'batch' | 'precision' | 'winograd'>> = {},
 ): LoadedNetwork {
+  const { batch = 32, precision = 'f32', winograd = false } = options;
   using opening = new Resources();
   const parameters = opening.use(backend.createParameters(network));
   fill(parameters);
   const plan = opening.use(
-    backend.compile(network, parameters, { batch, mode: 'infer', precision, fold: true }),
+    backend.compile(network, parameters, { batch, mode: 'infer', precision, fold: true, winograd }),
   );
   const open = opening.move();
   return {
@@ -132,18 +133,23 @@ export function loadNetwork(
   };
 }
 
+/** Features are compared, sorted and fitted, never continued: they may be rounded otherwise. */
+const FOR_FEATURES = { winograd: true } as const;
+
 /** The backbone of `source`, for features alone. Errors: `CHECKPOINT_MISMATCH`. */
 export function loadBackbone(backend: Backend, { config, weights, path }: BackboneSource): LoadedNetwork {
-  return loadNetwork(backend, backboneOf(config), (parameters) => {
+  const fill = (parameters: Parameters): void => {
     restoreWeights(weights, parameters, path);
-  });
+  };
+  return loadNetwork(backend, backboneOf(config), fill, FOR_FEATURES);
 }
 
 /** One of the same shape, as initialised from `seed` (a run's own seed gives the very weights it started from). */
 export function randomBackbone(backend: Backend, config: Config, seed: number): LoadedNetwork {
-  return loadNetwork(backend, backboneOf(config), (parameters) => {
+  const fill = (parameters: Parameters): void => {
     initialise(parameters, seed);
-  });
+  };
+  return loadNetwork(backend, backboneOf(config), fill, FOR_FEATURES);
 }
 
 /** The representation r of an inference plan. */

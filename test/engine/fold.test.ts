@@ -85,6 +85,7 @@ const NETWORKS: readonly (readonly [string, Network])[] = [
 
 interface Options {
   readonly fold: boolean;
+  readonly winograd?: boolean;
   readonly precision?: Precision;
   readonly taps?: readonly string[];
 }
@@ -115,6 +116,13 @@ describe.each(NETWORKS)('folded inference of %s', (_, network) => {
       for (const [name, value] of truth.outputs)
         expect(relativeError(value, found.outputs.get(name)!), `${kind} ${name}`).toBeLessThan(1e-5);
     }
+  });
+
+  it('goes by Winograd’s filtering to the same values', () => {
+    const truth = infer('reference', network, { fold: false });
+    const found = infer('onednn', network, { fold: true, winograd: true });
+    for (const [name, value] of truth.outputs)
+      expect(relativeError(value, found.outputs.get(name)!), name).toBeLessThan(1e-5);
   });
 
   it('in bf16 equals the reference’s rounding, and is no further from the truth than unfolded', () => {
@@ -214,6 +222,62 @@ describe('folding', () => {
       expect(() =>
         backend.compile(residual, parameters, { batch: 2, mode: 'train', precision: 'f32', fold: true }),
       ).toThrow(expect.objectContaining({ code: 'PLAN_OPTIONS', where: 'fold' }));
+    }
+  });
+});
+
+describe('Winograd’s filtering', () => {
+  /** The nodes of a ResNet-18 whose kernels go by it. */
+  function nodesByIt(
+    size: number,
+    width: number,
+    precision: Precision,
+    winograd: boolean,
+  ): readonly string[] {
+    using backend = openBackend({ kind: 'onednn', threads: 1, profile: true });
+    const network = resnet(18, { channels: 1, size, width });
+    using parameters = drawnParameters(backend, network);
+    const options = { batch: 2, mode: 'infer', precision, fold: true, winograd } as const;
+    using plan = backend.compile(network, parameters, options);
+    plan.forward();
+    return plan
+      .profile()
+      .filter(({ kernel }) => kernel.includes('wino'))
+      .map(({ node }) => node);
+  }
+  using backend = openBackend({ kind: 'onednn', threads: 1 });
+  const { precisions } = backend.describe();
+  // The library has its kernels for AVX-512 alone, as those of bf16.
+  const isQuick = precisions.includes('bf16');
+
+  it.runIf(isQuick)('is taken where tiles of 4 × 4 are mostly filled, and where it is asked for', () => {
+    // Maps of 28, 14, 7 and 4 a side: all convolutions of stride 1.
+    expect(nodesByIt(112, 16, 'f32', true)).toHaveLength(13);
+    // Maps of 16, 8, 4 and 2: a quarter of a tile is not worth it.
+    expect(nodesByIt(64, 16, 'f32', true)).toHaveLength(10);
+    expect(nodesByIt(64, 16, 'f32', true).filter((node) => node.startsWith('layer4'))).toEqual([]);
+    expect(nodesByIt(112, 16, 'f32', false)).toEqual([]);
+    expect(nodesByIt(112, 16, 'bf16', true)).toEqual([]);
+    // Channels that would be padded.
+    expect(nodesByIt(112, 8, 'f32', true).filter((node) => node.startsWith('layer1'))).toEqual([]);
+  });
+
+  it.runIf(isQuick)('is off by rounding alone: a few 1e-6 of the features of a whole ResNet-18', () => {
+    const network = resnet(18, { channels: 1, size: 64, width: 32 });
+    const truth = infer('reference', network, { fold: false }).outputs.get('features')!;
+    const found = infer('onednn', network, { fold: true, winograd: true }).outputs.get('features')!;
+    expect(relativeError(truth, found)).toBeLessThan(4e-6);
+  });
+
+  it('is refused in plans that are not folded', () => {
+    for (const kind of ['reference', 'onednn'] as const) {
+      using backend = openBackend(kind === 'onednn' ? { kind, threads: 1 } : { kind });
+      const network = everyNode(1, 32);
+      using parameters = backend.createParameters(network);
+      const options = { batch: 2, mode: 'infer', precision: 'f32', winograd: true } as const;
+      expect(() => backend.compile(network, parameters, options)).toThrow(
+        expect.objectContaining({ code: 'PLAN_OPTIONS', where: 'winograd' }),
+      );
     }
   });
 });

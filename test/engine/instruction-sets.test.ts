@@ -6,7 +6,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Every layer at some widths, in a process of its own: the instruction set is read once, when the library loads. */
 const SWEEP = `import { openBackend } from './src/engine/open.ts';
-import { oddNetwork, vectorNorms } from './test/engine/helpers.ts';
+import { fillNormal, fillParameters, oddNetwork, relativeError, vectorNorms } from './test/engine/helpers.ts';
 import { layerErrors } from './test/engine/layers.ts';
 const backend = openBackend({ kind: 'onednn', threads: 1, profile: true });
 const { instructionSet, precisions } = backend.describe();
@@ -24,7 +24,20 @@ for (const { width, batch, network } of networks)
     const plain = plan.profile().filter(({ kernel }) => kernel.includes(' ref')).map(({ node, kernel }) => node + ' ' + kernel);
     found.push({ width, precision, plain, ...layerErrors(backend, network, { batch, precision }) });
   }
-console.log(JSON.stringify({ instructionSet, found }));`;
+const reference = openBackend({ kind: 'reference' });
+const inferred = [8, 16, 48].map((width) => {
+  const network = oddNetwork(width);
+  const [truth, quick] = [reference, backend].map((one) => {
+    const parameters = one.createParameters(network);
+    fillParameters(parameters, 5);
+    const plan = one.compile(network, parameters, { batch: 3, mode: 'infer', precision: 'f32', fold: true, winograd: true });
+    fillNormal(plan.input, 6, 'images');
+    plan.forward();
+    return plan.output('head').slice();
+  });
+  return relativeError(truth, quick);
+});
+console.log(JSON.stringify({ instructionSet, found, inferred }));`;
 
 interface Sweep {
   readonly instructionSet: string;
@@ -37,6 +50,8 @@ interface Sweep {
     readonly parameters: number;
     readonly worst: string;
   }[];
+  /** Errors of inference by Winograd's filtering, where the instructions have it. */
+  readonly inferred: readonly number[];
 }
 
 /** The output of a script in a process whose oneDNN uses no instructions beyond the limit. */
@@ -58,7 +73,7 @@ describe.each([
   it('every layer is right at every kind of width, in a kernel of its own', () => {
     const { stdout, stderr } = runUpTo(limit, SWEEP);
     expect(stderr).toBe('');
-    const { instructionSet, found } = JSON.parse(stdout) as Sweep;
+    const { instructionSet, found, inferred } = JSON.parse(stdout) as Sweep;
     // A processor may have less than is allowed, never more.
     if (name !== undefined) expect([name, 'sse4.1', 'avx', 'avx2']).toContain(instructionSet);
     for (const { width, precision, plain, values, passed, parameters, worst } of found) {
@@ -70,6 +85,7 @@ describe.each([
       expect(passed, label).toBeLessThan(gradient);
       expect(parameters, label).toBeLessThan(width < 3 ? 10 * gradient : gradient);
     }
+    for (const error of inferred) expect(error).toBeLessThan(1e-5);
   });
 });
 

@@ -55,6 +55,7 @@ describe.each(NETWORKS)('a plan of %s', (_, network) => {
     ['f32', 'infer'],
     ['f32', 'fold'],
     ['bf16', 'fold'],
+    ['f32', 'winograd'],
   ] as const)('computes the same bits in memory full of NaN (%s, %s)', async (precision, mode) => {
     using backend = openBackend({ kind: 'onednn', threads: 2 });
     using parameters = backend.createParameters(network);
@@ -63,7 +64,8 @@ describe.each(NETWORKS)('a plan of %s', (_, network) => {
         batch: 2,
         precision,
         mode: mode === 'train' ? 'train' : 'infer',
-        fold: mode === 'fold',
+        fold: mode === 'fold' || mode === 'winograd',
+        winograd: mode === 'winograd',
       });
     const run = async (plan: Plan, byte: number): Promise<readonly Float32Array[]> => {
       fillParameters(parameters, 1);

@@ -41,27 +41,26 @@ describe('a whole network at every width from 1 to 40', () => {
   });
 
   it.each([
-    ['f32', false, 2e-5],
-    ['f32', true, 2e-5],
-    ['bf16', false, 2e-2],
-    ['bf16', true, 2e-2],
-  ] as const)(
-    'infers what the reference infers (%s, folded %s), one image or three',
-    (precision, fold, limit) => {
-      for (const width of WIDTHS)
-        for (const batch of width % 3 === 0 ? [1, 3] : [1]) {
-          const network = oddNetwork(width);
-          const run = (kind: 'onednn' | 'reference'): Float32Array => {
-            using backend = openBackend(kind === 'onednn' ? { kind, threads: 2 } : { kind });
-            using parameters = backend.createParameters(network);
-            fillParameters(parameters, 5);
-            using plan = backend.compile(network, parameters, { batch, mode: 'infer', precision, fold });
-            fillNormal(plan.input, 6, 'images');
-            plan.forward();
-            return plan.output('head').slice();
-          };
-          expect(relativeError(run('reference'), run('onednn')), `width ${width}`).toBeLessThan(limit);
-        }
-    },
-  );
+    ['f32', 'plain', 2e-5],
+    ['f32', 'folded', 2e-5],
+    ['f32', 'winograd', 2e-5],
+    ['bf16', 'plain', 2e-2],
+    ['bf16', 'folded', 2e-2],
+  ] as const)('infers what the reference infers (%s, %s), one image or three', (precision, form, limit) => {
+    const options = { precision, fold: form !== 'plain', winograd: form === 'winograd' };
+    for (const width of WIDTHS)
+      for (const batch of width % 3 === 0 ? [1, 3] : [1]) {
+        const network = oddNetwork(width);
+        const run = (kind: 'onednn' | 'reference'): Float32Array => {
+          using backend = openBackend(kind === 'onednn' ? { kind, threads: 2 } : { kind });
+          using parameters = backend.createParameters(network);
+          fillParameters(parameters, 5);
+          using plan = backend.compile(network, parameters, { batch, mode: 'infer', ...options });
+          fillNormal(plan.input, 6, 'images');
+          plan.forward();
+          return plan.output('head').slice();
+        };
+        expect(relativeError(run('reference'), run('onednn')), `width ${width}`).toBeLessThan(limit);
+      }
+  });
 });

@@ -1,4 +1,5 @@
 /** The short form of what `test/slow/study.test.ts` does twenty times. */
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { compileProgram, uscl } from '../cli/run.ts';
@@ -25,6 +26,22 @@ test('a study killed twice ends in the same results', async () => {
 
 test('two processes on one study share its jobs and end in the same results', async () => {
   expect(await twoProcesses(join(scratch, 'two'), data)).toEqual(resultsIn(join(whole, 'out')));
+});
+
+test('processes that start at once write the part of a target once', async () => {
+  const folder = join(scratch, 'part');
+  const study = smallStudy();
+  study['seeds'] = 1;
+  study['recipes'] = [{ name: 'random', weights: 'random' }];
+  study['targets'] = [{ name: 'clinic', data: 'clinic', groups: { of: 2, part: 0 } }];
+  study['protocols'] = { probe: { folds: 2, seeds: 1, framesPerClip: 1, k: 2 } };
+  study['endpoint'] = { reader: 'linear', targets: ['clinic'] };
+  const args = ['study', writeStudy(folder, study), '--data', data, '--threads', '1'];
+  const places = ['--out', join(folder, 'out'), '--work', join(folder, 'work')];
+  const ends = await Promise.all(Array.from({ length: 3 }, () => uscl([...args, ...places])));
+  for (const { code, stderr } of ends) expect(code, stderr).toBe(0);
+  expect(readdirSync(join(folder, 'work', 'targets'))).toHaveLength(1);
+  expect(readdirSync(join(folder, 'work', 'claims'))).toEqual([]);
 });
 
 test('a study with a failed job ends with an error that names it, after table and page', async () => {

@@ -9,7 +9,8 @@ export function checkPlanOptions(
   shapes: ReadonlyMap<string, ValueShape>,
   options: PlanOptions,
 ): void {
-  const { batch, mode, normGroups = 1, taps = [], fold = false, frozenNorms = () => false } = options;
+  const { batch, mode, normGroups = 1, taps = [], fold = false, winograd = false } = options;
+  const { frozenNorms = () => false } = options;
   if (batch % normGroups !== 0)
     throw new UsclError({
       kind: 'usage',
@@ -49,5 +50,13 @@ export function checkPlanOptions(
       message: 'Batch norms cannot be folded into convolutions that are being trained.',
       where: 'fold',
       remedy: 'Fold in inference plans; in training, freeze norms with frozenNorms.',
+    });
+  if (winograd && !fold)
+    throw new UsclError({
+      kind: 'usage',
+      code: 'PLAN_OPTIONS',
+      message: 'Convolutions go by Winograd’s filtering in folded plans alone.',
+      where: 'winograd',
+      remedy: 'Fold the plan too (fold: true), or leave winograd out.',
     });
 }

@@ -56,6 +56,7 @@ function build(
     batch: options.batch,
     training,
     forward: training ? Prop.forwardTraining : Prop.forwardInference,
+    winograd: options.winograd ?? false,
     normGroups: options.normGroups ?? 1,
     dataType: options.precision === 'bf16' ? DataType.bf16 : DataType.f32,
     valueAddress: (name) => elementAddress(parameters.valuesAddress, parameters.offsetOf(name)),

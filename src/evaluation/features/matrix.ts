@@ -169,13 +169,37 @@ export function gram(x: Float32Array, dim: number): Float64Array {
  * rounding has made no larger than 0 is 1.
  */
 export function factorise(matrix: Float64Array, dim: number): void {
-  for (let i = 0; i < dim; i++) {
-    const row = i * dim;
-    for (let j = 0; j <= i; j++) {
-      const other = j * dim;
-      let sum = matrix[row + j]!;
-      for (let k = 0; k < j; k++) sum -= matrix[row + k]! * matrix[other + k]!;
-      matrix[row + j] = j < i ? sum / matrix[other + j]! : sum > 0 ? Math.sqrt(sum) : 1;
+  for (let j = 0; j < dim; j++) {
+    const own = j * dim;
+    let square = matrix[own + j]!;
+    for (let k = 0; k < j; k++) square -= matrix[own + k]! ** 2;
+    const pivot = square > 0 ? Math.sqrt(square) : 1;
+    matrix[own + j] = pivot;
+    // Four rows below at a time: their sums do not wait for each other.
+    let i = j + 1;
+    for (; i + 4 <= dim; i += 4) {
+      const r0 = i * dim;
+      const [r1, r2, r3] = [r0 + dim, r0 + 2 * dim, r0 + 3 * dim];
+      let s0 = matrix[r0 + j]!;
+      let s1 = matrix[r1 + j]!;
+      let s2 = matrix[r2 + j]!;
+      let s3 = matrix[r3 + j]!;
+      for (let k = 0; k < j; k++) {
+        const value = matrix[own + k]!;
+        s0 -= matrix[r0 + k]! * value;
+        s1 -= matrix[r1 + k]! * value;
+        s2 -= matrix[r2 + k]! * value;
+        s3 -= matrix[r3 + k]! * value;
+      }
+      matrix[r0 + j] = s0 / pivot;
+      matrix[r1 + j] = s1 / pivot;
+      matrix[r2 + j] = s2 / pivot;
+      matrix[r3 + j] = s3 / pivot;
+    }
+    for (; i < dim; i++) {
+      let sum = matrix[i * dim + j]!;
+      for (let k = 0; k < j; k++) sum -= matrix[i * dim + k]! * matrix[own + k]!;
+      matrix[i * dim + j] = sum / pivot;
     }
   }
 }

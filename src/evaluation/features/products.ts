@@ -16,8 +16,8 @@ export type Products = (
   use: (row: number, products: Float32Array) => void,
 ) => void;
 
-/** Rows of A in one execution. */
-const BLOCK = 64;
+/** Rows of A in one execution: B is packed anew for each. */
+const BLOCK = 256;
 
 /** Products on a backend; they stand while it does. */
 export function productsOn(backend: Backend): Products {

@@ -6,6 +6,7 @@
  * the same draws (paired), which removes what both share: the difficulty of the patients drawn.
  */
 import { recordOf } from '../../base/collect.ts';
+import { timesTransposed } from '../features/matrix.ts';
 import { SCORE_NAMES, scoresOfConfusion, type ScoreName, type Scores } from '../scores/metrics.ts';
 import type { LevelScores, ReaderResult } from './probe-result.ts';
 import { drawGroups, meanAndDeviation, percentileInterval, shareAboveZero } from '../scores/resampling.ts';
@@ -57,20 +58,18 @@ function groupNumbers(clips: readonly ScoredClip[]): number[] {
   });
 }
 
-/** Confusion [seeds][classes, classes] with every group counted as often as `times` says; without it once. */
-function confusionsOf(
-  { groups, seeds, classes, counts }: GroupedCounts,
-  times?: Float64Array,
-): Float64Array[] {
-  const cells = classes * classes;
-  const stride = seeds * cells;
-  const drawn = new Float64Array(stride);
-  for (let group = 0; group < groups; group++) {
-    const factor = times === undefined ? 1 : times[group]!;
-    if (factor === 0) continue;
-    for (let i = 0; i < stride; i++) drawn[i]! += factor * counts[group * stride + i]!;
-  }
-  return Array.from({ length: seeds }, (_, seed) => drawn.subarray(seed * cells, (seed + 1) * cells));
+/** Confusion [seeds][classes, classes] with every group counted once. */
+function confusionsOf({ groups, seeds, classes, counts }: GroupedCounts): Float64Array[] {
+  const stride = seeds * classes * classes;
+  const all = new Float64Array(stride);
+  for (let group = 0; group < groups; group++)
+    for (let i = 0; i < stride; i++) all[i]! += counts[group * stride + i]!;
+  return bySeed(all, seeds);
+}
+
+function bySeed(counts: Float64Array, seeds: number): Float64Array[] {
+  const cells = counts.length / seeds;
+  return Array.from({ length: seeds }, (_, seed) => counts.subarray(seed * cells, (seed + 1) * cells));
 }
 
 /** Scores of each seed, all folds pooled. */
@@ -124,21 +123,44 @@ export function pairedBootstrap(
   });
 }
 
+/** Resamples whose confusions are counted at once. */
+const BLOCK = 64;
+
 /** Scores of every resample, averaged over seeds; the same groups are drawn for all sets. */
 function drawScores(
   sets: readonly GroupedCounts[],
   options: BootstrapOptions,
 ): Record<ScoreName, Float64Array>[] {
+  const { groups } = sets[0]!;
   const results = sets.map(() => recordOf(SCORE_NAMES, () => new Float64Array(options.resamples ?? 2000)));
-  let draw = 0;
-  for (const times of drawGroups(sets[0]!.groups, options)) {
-    for (const [s, set] of sets.entries()) {
-      for (const confusion of confusionsOf(set, times)) {
-        const scores = scoresOfConfusion(confusion, set.classes);
-        for (const name of SCORE_NAMES) results[s]![name][draw]! += scores[name] / set.seeds;
-      }
-    }
-    draw++;
+  const columns = sets.map((set) => transposed(set.counts, groups));
+  // Counts are whole numbers: f32 holds them, and their sums are exact in any order.
+  const times = new Float32Array(BLOCK * groups);
+  let [first, held] = [0, 0];
+  const scoreHeld = (): void => {
+    sets.forEach(({ seeds, classes, counts }, s) => {
+      const stride = counts.length / groups;
+      const drawn = new Float64Array(held * stride);
+      timesTransposed(times, columns[s]!, groups, 0, held, drawn);
+      for (let i = 0; i < held; i++)
+        for (const confusion of bySeed(drawn.subarray(i * stride, (i + 1) * stride), seeds)) {
+          const scores = scoresOfConfusion(confusion, classes);
+          for (const name of SCORE_NAMES) results[s]![name][first + i]! += scores[name] / seeds;
+        }
+    });
+    [first, held] = [first + held, 0];
+  };
+  for (const drawn of drawGroups(groups, options)) {
+    times.set(drawn, held * groups);
+    held++;
+    if (held === BLOCK) scoreHeld();
   }
+  scoreHeld();
   return results;
+}
+
+/** [rows, columns] as [columns, rows]. */
+function transposed(values: Float64Array, rows: number): Float32Array {
+  const columns = values.length / rows;
+  return Float32Array.from(values, (_, i) => values[(i % rows) * columns + Math.floor(i / rows)]!);
 }

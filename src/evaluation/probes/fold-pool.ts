@@ -8,6 +8,7 @@ import type { Worker } from 'node:worker_threads';
 import { messageOf, UsclError } from '../../base/errors.ts';
 import { defined } from '../../base/collect.ts';
 import { fromPortable, type PortableError, startThread, toPortable } from '../../base/thread.ts';
+import { isWorthCurvature, joinMoments, type Moments, momentsOf, sampleRows } from './curvature.ts';
 import { knnProbabilities } from './knn.ts';
 import { fitLogisticRegression, predictLogistic } from './logistic.ts';
 import { takeRows } from '../features/matrix.ts';
@@ -37,6 +38,8 @@ export interface FoldJob {
   readonly fold: Int32Array;
   /** The fold that is tested. */
   readonly number: number;
+  /** Of rows that its regression learns from. */
+  readonly moments?: Moments;
 }
 
 export interface FoldPrediction {
@@ -73,7 +76,10 @@ export function readFold(work: FoldWork, job: FoldJob, reader: Reader, products?
   const test = takeRows(features, dim, testRows);
   const { C, classWeight, standardise, k, temperature, neighbours } = settings;
   if (reader === 'linear') {
-    const model = fitLogisticRegression(train, trainLabels, dim, classes, { C, classWeight, standardise });
+    const model = fitLogisticRegression(train, trainLabels, dim, classes, {
+      ...{ C, classWeight, standardise },
+      ...defined({ moments: job.moments }),
+    });
     return predictLogistic(model, test);
   }
   const options = { k, temperature, standardise, ...(neighbours === 'clips' ? { trainClips } : {}) };
@@ -134,10 +140,12 @@ export async function predictFolds(
   const { signal, onProgress } = options;
   const worth = Math.floor((jobs.length * work.features.length) / WORTH_A_THREAD);
   const threads = Math.min(options.threads, jobs.length, worth);
-  if (threads > 1) return await inThreads(work, jobs, { ...options, threads });
+  const prepared = foldPreparation(work);
+  if (threads > 1) return await inThreads(work, jobs, prepared, { ...options, threads });
   const predictions: FoldPrediction[] = [];
-  for (const job of jobs) {
+  for (const given of jobs) {
     signal?.throwIfAborted();
+    const job = prepared(given);
     predictions.push({
       rows: testedRows(work, job),
       linear: readFold(work, job, 'linear'),
@@ -150,9 +158,37 @@ export async function predictFolds(
   return predictions;
 }
 
+/** Rows a column that the folds of one folding share for their curvatures. */
+const SAMPLE = 4;
+
+/** Gives each job the moments of sampled rows that it learns from: sums over the other folds of its folding. */
+function foldPreparation({ dim, features, rows }: FoldWork): (job: FoldJob) => FoldJob {
+  const labelled = rows.flatMap((own, clip) => own.map((row) => ({ row, clip })));
+  if (!isWorthCurvature(labelled.length, dim)) return (job) => job;
+  const sample = sampleRows(labelled.length, dim, SAMPLE).map((i) => labelled[i]!);
+  const blocksOf = (fold: Int32Array): ReadonlyMap<number, Moments> => {
+    const numbers = new Map<number, number[]>();
+    for (const { row, clip } of sample) {
+      const own = numbers.get(fold[clip]!) ?? [];
+      own.push(row);
+      numbers.set(fold[clip]!, own);
+    }
+    return new Map([...numbers].map(([number, own]) => [number, momentsOf(features, dim, own)]));
+  };
+  let folding: { readonly fold: Int32Array; readonly blocks: ReadonlyMap<number, Moments> } | undefined;
+  return (job) => {
+    const { fold, number } = job;
+    if (folding?.fold !== fold) folding = { fold, blocks: blocksOf(fold) };
+    const learnt = [...folding.blocks].filter(([block]) => block !== number && block !== LEFT_OUT);
+    const blocks = learnt.map(([, moments]) => moments);
+    return blocks.length === 0 ? job : { ...job, moments: joinMoments(blocks, dim) };
+  };
+}
+
 async function inThreads(
   work: FoldWork,
   jobs: readonly FoldJob[],
+  prepared: (job: FoldJob) => FoldJob,
   { threads, products, signal, onProgress }: FoldOptions,
 ): Promise<readonly FoldPrediction[]> {
   signal?.throwIfAborted();
@@ -170,7 +206,7 @@ async function inThreads(
   const employ = async (worker: Worker): Promise<void> => {
     while (next < jobs.length && errors.size === 0) {
       const index = next++;
-      const job = jobs[index]!;
+      const job = prepared(jobs[index]!);
       const asked = ask(worker, job, signal);
       const own: FoldAnswer =
         products === undefined ? { read: {} } : answerFold(work, job, ['knn'], products);

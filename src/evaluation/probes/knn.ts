@@ -38,32 +38,50 @@ export function knnProbabilities(
   const b = normaliseRows(columns === null ? train : standardise(train, dim, columns), dim);
 
   const result = new Float64Array((test.length / dim) * classes);
+  const { ofRow } = candidates;
   const nearest = new Float64Array(candidates.labels.length);
-  const meet = (j: number, similarity: number): void => {
-    const candidate = candidates.ofRow[j]!;
-    if (similarity > nearest[candidate]!) nearest[candidate] = similarity;
-  };
   const say = (row: number): void => {
     vote(nearest, candidates.labels, k, temperature, result, row * classes, classes);
   };
   if (options.products === undefined)
     eachRow(a, b, dim, (row, similarities) => {
-      nearest.fill(-Infinity);
-      for (let j = 0; j < similarities.length; j++) meet(j, similarities[j]!);
+      keepNearest(similarities, ofRow, nearest);
       say(row);
     });
   else
     options.products(a, b, dim, (row, similarities) => {
-      nearest.fill(-Infinity);
-      for (let j = 0; j < similarities.length; j++) meet(j, similarities[j]!);
+      keepNearest(similarities, ofRow, nearest);
       // k candidates are at least this near but for rounding: what is farther by more than rounding is none of the k.
       const least = nearest[largest(nearest, k).at(-1)!]! - 2 * roundingOf(dim);
       nearest.fill(-Infinity);
-      for (let j = 0; j < similarities.length; j++)
-        if (similarities[j]! >= least) meet(j, dot(a, row * dim, b, j * dim, dim));
+      for (const j of rowsFrom(similarities, least)) {
+        const similarity = dot(a, row * dim, b, j * dim, dim);
+        if (similarity > nearest[ofRow[j]!]!) nearest[ofRow[j]!] = similarity;
+      }
       say(row);
     });
   return result;
+}
+
+/** Similarity of each candidate's nearest row. */
+function keepNearest(
+  similarities: Float32Array | Float64Array,
+  ofRow: Int32Array,
+  nearest: Float64Array,
+): void {
+  nearest.fill(-Infinity);
+  for (let j = 0; j < similarities.length; j++) {
+    const similarity = similarities[j]!;
+    const candidate = ofRow[j]!;
+    if (similarity > nearest[candidate]!) nearest[candidate] = similarity;
+  }
+}
+
+/** Numbers of the rows that are at least this near. */
+function rowsFrom(similarities: Float32Array, least: number): number[] {
+  const rows: number[] = [];
+  for (let j = 0; j < similarities.length; j++) if (similarities[j]! >= least) rows.push(j);
+  return rows;
 }
 
 /**
@@ -90,18 +108,18 @@ export function vote(
 }
 
 /** Indices of the k largest values, falling; of equal ones the first comes first. −∞ is none. */
-function largest(values: Float64Array, k: number): number[] {
-  const best: number[] = [];
+function largest(values: Float64Array, k: number): Int32Array {
+  const best = new Int32Array(k);
+  let [found, least] = [0, -Infinity];
   for (let j = 0; j < values.length; j++) {
     const value = values[j]!;
-    if (value === -Infinity) continue;
-    if (best.length === k && !(value > values[best[k - 1]!]!)) continue;
-    let at = best.length;
-    while (at > 0 && value > values[best[at - 1]!]!) at--;
-    best.splice(at, 0, j);
-    if (best.length > k) best.pop();
+    if (!(value > least)) continue;
+    let at = found < k ? found++ : k - 1;
+    for (; at > 0 && value > values[best[at - 1]!]!; at--) best[at] = best[at - 1]!;
+    best[at] = j;
+    if (found === k) least = values[best[k - 1]!]!;
   }
-  return best;
+  return best.subarray(0, found);
 }
 
 export function requireKnnOptions(k: number, temperature: number | null): void {

@@ -8,8 +8,9 @@
  * logit w·x + b for two (one weight vector, as there); the intercepts carry no penalty. Optimised by L-BFGS.
  */
 import { dataError, usageError } from '../../base/errors.ts';
+import { inverseCurvature, isWorthCurvature, type Moments, momentsOf, sampleRows } from './curvature.ts';
 import { minimise, type Objective } from './lbfgs.ts';
-import { columnStatistics, factorise, gram, solve, standardise, takeRows } from '../features/matrix.ts';
+import { columnStatistics, standardise } from '../features/matrix.ts';
 import type { ColumnStatistics } from '../features/matrix.ts';
 import type { ProbeSettings } from './probe-result.ts';
 
@@ -17,7 +18,12 @@ import type { ProbeSettings } from './probe-result.ts';
 export interface LogisticOptions extends Partial<Pick<ProbeSettings, 'C' | 'classWeight' | 'standardise'>> {
   /** Largest gradient entry of the objective above at which to stop. Default 1e-6. */
   readonly tolerance?: number;
+  /** Of some of the rows, where they were made for several fits; of too few they are made anew. */
+  readonly moments?: Moments;
 }
+
+/** Rows a column that the curvature of a single fit is made from. */
+const SAMPLE = 2;
 
 /** As the reference protocol. */
 const MOST_ITERATIONS = 1200;
@@ -81,54 +87,25 @@ export function fitLogisticRegression(
   const penalty = 1 / (C * total);
   const share = weight.map((value) => value / total);
   const size = outputs * dim;
+  const moments = (): Moments =>
+    options.moments !== undefined && isWorthCurvature(options.moments.rows, dim)
+      ? options.moments
+      : momentsOf(features, dim, sampleRows(rows, dim, SAMPLE));
   const found = minimise(
     objectiveOf(x, target, share, dim, outputs, penalty),
     new Float64Array(size + outputs),
     {
       tolerance,
       maxIterations: MOST_ITERATIONS,
-      ...(rows < WORTH_PRECONDITIONING * dim
-        ? {}
-        : { precondition: inverseCurvature(standardised, dim, outputs, penalty) }),
+      ...(isWorthCurvature(rows, dim)
+        ? { precondition: inverseCurvature(moments(), columns, outputs, penalty) }
+        : {}),
     },
   );
   return {
     ...{ dim, classes, present, columns, iterations: found.iterations, converged: found.converged },
     weights: found.x.slice(0, size),
     intercepts: found.x.slice(size),
-  };
-}
-
-/** Rows a column from which one factorisation costs less than the hundreds of iterations it saves. */
-const WORTH_PRECONDITIONING = 2;
-
-/**
- * Multiplication by the inverse of the Hessian that the objective would have if every row were undecided: per output,
- * p(1 − p)·XᵀX / rows + penalty, p = 1 / classes; and of the intercepts alone. Of many rows some, evenly spaced, stand for all:
- * it shortens the way to the minimum and does not move it.
- */
-function inverseCurvature(
-  x: Float32Array,
-  dim: number,
-  outputs: number,
-  penalty: number,
-): (vector: Float64Array) => void {
-  const p = 1 / Math.max(2, outputs);
-  const spread = p * (1 - p);
-  const all = x.length / dim;
-  const taken = Math.min(all, WORTH_PRECONDITIONING * dim);
-  const chosen = takeRows(
-    x,
-    dim,
-    Array.from({ length: taken }, (_, i) => Math.floor((i * all) / taken)),
-  );
-  const curvature = gram(chosen, dim);
-  for (let i = 0; i < curvature.length; i++) curvature[i]! *= spread / taken;
-  for (let d = 0; d < dim; d++) curvature[d * (dim + 1)]! += penalty;
-  factorise(curvature, dim);
-  return (vector) => {
-    for (let c = 0; c < outputs; c++) solve(curvature, dim, vector.subarray(c * dim, (c + 1) * dim));
-    for (let c = outputs * dim; c < vector.length; c++) vector[c]! /= spread;
   };
 }
 

@@ -19,6 +19,8 @@ export interface Compilation {
   readonly training: boolean;
   /** How forward kernels propagate: for training or for inference alone. */
   readonly forward: number;
+  /** Whether folded convolutions may go by Winograd's filtering. */
+  readonly winograd: boolean;
   readonly normGroups: number;
   /** Type of feature maps and convolution weights. */
   readonly dataType: DataType;

@@ -3,8 +3,8 @@
  * while the plan is compiled; an execution only convolves.
  */
 import { foldedWeights, type FoldedConv } from '../../core/fold.ts';
-import { Algorithm, Prop, Query } from '../native/constants.ts';
-import { RELU, type PostOperation } from '../native/context.ts';
+import { Algorithm, DataType, Prop, Query } from '../native/constants.ts';
+import { RELU, type Descriptor, type PostOperation, type Primitive } from '../native/context.ts';
 import { viewOf, type Tensor } from '../native/recorder.ts';
 import {
   copied,
@@ -16,7 +16,22 @@ import {
   type Compilation,
   type Recorded,
 } from './common.ts';
-import { chooseMaps, kernelFor, type MakeKernel } from './maps.ts';
+import { chooseMaps, isPadded, kernelFor, type MakeKernel, type Maps } from './maps.ts';
+
+/** A convolution's kernel and the layouts it is for. */
+interface Chosen {
+  readonly maps: Maps;
+  readonly forward: Primitive;
+}
+
+/** Winograd's filtering makes tiles of 4 × 4, whole ones: below this share that lies in the map, it is no faster. */
+const FILLED = 1 / 2;
+
+function isWorthWinograd(c: Compilation, conv: FoldedConv['conv'], outputShape: readonly number[]): boolean {
+  if (!c.winograd || conv.kernel !== 3 || conv.stride !== 1 || c.dataType !== DataType.f32) return false;
+  const filled = outputShape.slice(1).map((length) => length / (4 * Math.ceil(length / 4)));
+  return filled.reduce((product, share) => product * share, 1) >= FILLED;
+}
 
 /**
  * `addend`: the other side of the residual sum. The sum is taken in its buffer; where others read that later, or the
@@ -39,13 +54,13 @@ export function recordFoldedConv(
   const biasLayout = plain(c, [conv.filters]);
   const sum: PostOperation = { kind: 'sum', scale: 1 };
   const postOperations = [...(addend === undefined ? [] : [sum]), ...(node.relu ? [RELU] : [])];
-  const make: MakeKernel = (from, to) =>
-    recorder.primitive(
+  const described = (algorithm: number, from: Descriptor, to: Descriptor) =>
+    [
       `${name} forward`,
       'convForward',
       [
         Prop.forwardInference,
-        Algorithm.convolutionDirect,
+        algorithm,
         from.address,
         anyWeight.address,
         biasLayout.address,
@@ -53,10 +68,28 @@ export function recordFoldedConv(
         ...context.pairs(conv.stride, conv.padding, conv.padding),
       ],
       { postOperations },
-    );
-  const chosen = chooseMaps(c, source, chooses, outputDimensions, make);
-  const maps = addend === undefined ? chosen : { ...chosen, destination: addend.tensor.descriptor };
-  const forward = kernelFor(c, maps, make);
+    ] as const;
+  const make: MakeKernel = (from, to) =>
+    recorder.primitive(...described(Algorithm.convolutionDirect, from, to));
+  const direct = (): Chosen => {
+    const chosen = chooseMaps(c, source, chooses, outputDimensions, make);
+    const maps = addend === undefined ? chosen : { ...chosen, destination: addend.tensor.descriptor };
+    return { maps, forward: kernelFor(c, maps, make) };
+  };
+  /** In the layouts of the library's choice, which the convolutions after it keep. */
+  const winograd = (): Chosen | undefined => {
+    if (chooses || !isWorthWinograd(c, conv, outputShape)) return undefined;
+    const { dimensions } = source.descriptor;
+    const [from, to] = [free(c, dimensions, dataType), free(c, outputDimensions, dataType)];
+    const forward = recorder.primitiveIfAny(...described(Algorithm.convolutionWinograd, from, to));
+    if (forward === undefined) return undefined;
+    const maps = {
+      source: layoutOf(forward, Query.source, dimensions, dataType),
+      destination: layoutOf(forward, Query.destination, outputDimensions, dataType),
+    };
+    return isPadded(maps.source) || isPadded(maps.destination) ? undefined : { maps, forward };
+  };
+  const { maps, forward } = winograd() ?? direct();
   const folded = foldedWeights(node, c.bound);
   const weight = recorder.prepared(
     folded.weight,

@@ -10,6 +10,7 @@ export const Prop = { forwardTraining: 64, forwardInference: 96, backward: 128 }
 
 export const Algorithm = {
   convolutionDirect: 1,
+  convolutionWinograd: 2,
   eltwiseRelu: 0x1f,
   eltwiseSqrt: 0x6f,
   eltwiseLinear: 0x7f,

@@ -5,7 +5,7 @@
 import koffi from 'koffi';
 import { Resources } from '../../../base/resources.ts';
 import { Algorithm, MEMORY_DESC_BYTES, OPERATION_DESC_BYTES, Query, type DataType } from './constants.ts';
-import { check, type Library, type Functions } from './library.ts';
+import { check, failure, UNIMPLEMENTED, type Library, type Functions } from './library.ts';
 import { allocateBlock, byteView, NULL, type Address, type Block } from './memory.ts';
 
 /** Native handles and memory that are released together, last first. */
@@ -140,8 +140,19 @@ export class Context implements Disposable {
     call: string,
     operation: Operation,
     args: Described<Functions[Operation]>,
-    { hint, postOperations = [] }: PrimitiveOptions = {},
+    options?: PrimitiveOptions,
   ): Primitive {
+    return required(this.primitiveIfAny(scope, call, operation, args, options), call);
+  }
+
+  /** As `primitive`; undefined where the library has no kernel for these shapes and layouts. */
+  primitiveIfAny<Operation extends keyof Functions>(
+    scope: Scope,
+    call: string,
+    operation: Operation,
+    args: Described<Functions[Operation]>,
+    { hint, postOperations = [] }: PrimitiveOptions = {},
+  ): Primitive | undefined {
     const { address } = this.#operation;
     byteView(address, OPERATION_DESC_BYTES).fill(0);
     const describe = this.functions[operation] as (at: Address, ...args: readonly unknown[]) => number;
@@ -152,9 +163,10 @@ export class Context implements Disposable {
   }
 
   reorder(scope: Scope, from: Descriptor, to: Descriptor): Primitive {
-    return this.#finish(scope, 'reorder', [], (slot, attr) =>
+    const made = this.#finish(scope, 'reorder', [], (slot, attr) =>
       this.functions.reorderDescCreate(slot, from.address, this.engine, to.address, this.engine, attr),
     );
+    return required(made, 'reorder');
   }
 
   [Symbol.dispose](): void {
@@ -166,15 +178,14 @@ export class Context implements Disposable {
     call: string,
     postOperations: readonly PostOperation[],
     create: (slot: Address, attr: Address) => number,
-  ): Primitive {
+  ): Primitive | undefined {
     const { functions } = this;
     const attr = this.#attributes(postOperations);
-    let desc: Address;
-    try {
-      desc = this.created(call, (slot) => create(slot, attr));
-    } finally {
-      functions.attrDestroy(attr);
-    }
+    const status = create(this.#slot.address, attr);
+    functions.attrDestroy(attr);
+    if (status === UNIMPLEMENTED) return undefined;
+    check(status, call);
+    const desc = Number(this.#slotView[0]) as Address;
     scope.defer(() => functions.primitiveDescDestroy(desc));
     const handle = this.created(call, (slot) => functions.primitiveCreate(slot, desc));
     scope.defer(() => functions.primitiveDestroy(handle));
@@ -247,4 +258,9 @@ export class Context implements Disposable {
     });
     return at;
   }
+}
+
+function required(made: Primitive | undefined, call: string): Primitive {
+  if (made === undefined) throw failure(UNIMPLEMENTED, call);
+  return made;
 }

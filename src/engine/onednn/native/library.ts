@@ -191,10 +191,13 @@ function declare(native: LibraryHandle): Functions {
   return Object.fromEntries(entries) as Functions;
 }
 
+/** The status of an operation that the library has no kernel for. */
+export const UNIMPLEMENTED = 3;
+
 const STATUS: Readonly<Record<number, string>> = {
   1: 'out of memory',
   2: 'invalid arguments',
-  3: 'not implemented for these shapes',
+  [UNIMPLEMENTED]: 'not implemented for these shapes',
   4: 'no more implementations',
   5: 'run-time error',
   6: 'not required',
@@ -202,8 +205,11 @@ const STATUS: Readonly<Record<number, string>> = {
 
 /** Turns a status that is not success into an exception that names the call. */
 export function check(status: number, call: string): void {
-  if (status === 0) return;
-  throw new UsclError({
+  if (status !== 0) throw failure(status, call);
+}
+
+export function failure(status: number, call: string): UsclError {
+  return new UsclError({
     kind: 'resource',
     code: status === 1 ? 'OUT_OF_MEMORY' : 'ONEDNN_FAILED',
     message: `oneDNN: ${STATUS[status] ?? `status ${status}`} in ${call}.`,

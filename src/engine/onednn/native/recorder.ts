@@ -121,6 +121,16 @@ export class Recorder {
     return this.#context.primitive(this.#scope, call, operation, args, options);
   }
 
+  /** As `primitive`; undefined where the library has no kernel for these shapes and layouts. */
+  primitiveIfAny<Operation extends keyof Functions>(
+    call: string,
+    operation: Operation,
+    args: Described<Functions[Operation]>,
+    options?: PrimitiveOptions,
+  ): Primitive | undefined {
+    return this.#context.primitiveIfAny(this.#scope, call, operation, args, options);
+  }
+
   kernel(node: string, name: string, primitive: Primitive, operands: Operands<Tensor>): void {
     const position = this.#commands.length;
     const all: Argument[] = [...numbered(operands)];
