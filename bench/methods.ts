@@ -108,11 +108,14 @@ const lines = [...results].map(([name, scores]) => {
   const random = levels(scores[0]!, scores[0]!.random);
   return `${name}: ${own}; random ${random}; minus random ${signed(mean)} (${interval.map(signed).join(' to ')})`;
 });
-const alone = results.get('supervised-only')!.map(({ pretrained }) => pretrained);
-const gain = difference(results.get('fixmatch')!, () => alone);
-lines.push(
-  `fixmatch minus supervised-only: ${signed(gain.mean)} (${gain.interval.map(signed).join(' to ')})`,
-);
+const [alone, fixmatch] = [results.get('supervised-only'), results.get('fixmatch')];
+if (alone !== undefined && fixmatch !== undefined) {
+  const labels = alone.map(({ pretrained }) => pretrained);
+  const gain = difference(fixmatch, () => labels);
+  lines.push(
+    `fixmatch minus supervised-only: ${signed(gain.mean)} (${gain.interval.map(signed).join(' to ')})`,
+  );
+}
 console.log(lines.join('\n'));
 writeFileSync(join(flags.out, 'summary.txt'), `${lines.join('\n')}\n`);
 

@@ -4,7 +4,7 @@ import type { Network } from '../core/network.ts';
 import { sumOfSquares } from '../reference/updates.ts';
 import { Context } from './native/context.ts';
 import { loadLibrary } from './native/library.ts';
-import { allocateBlock, floatView } from './native/memory.ts';
+import { allocateZeros, floatView } from './native/memory.ts';
 import { createNativeParameters, type NativeParameters } from './native/parameters.ts';
 import { compileOneDnn } from './plan.ts';
 import { fastPrecisions, requirePrecision } from './precision.ts';
@@ -35,9 +35,9 @@ export function openOneDnn(threads: number | undefined, profile: boolean): Backe
       return compileOneDnn(context, network, native, options, profile);
     },
     allocate(length: number): Vector {
-      const block = allocateBlock(4 * Math.max(1, length));
+      const block = allocateZeros(4 * Math.max(1, length));
       return {
-        data: floatView(block.address, length).fill(0),
+        data: floatView(block.address, length),
         [Symbol.dispose]: () => {
           block[Symbol.dispose]();
         },

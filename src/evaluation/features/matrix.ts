@@ -50,17 +50,16 @@ export function standardise(matrix: Float32Array, dim: number, statistics: Colum
   return result;
 }
 
-/** Divides every row by its Euclidean length, as a new matrix; a row of zeros stays zero. */
+/** Divides every row by its Euclidean length, in place; a row of zeros stays zero. Returns the matrix. */
 export function normaliseRows(matrix: Float32Array, dim: number): Float32Array {
-  const result = new Float32Array(matrix.length);
   for (let start = 0; start < matrix.length; start += dim) {
     let square = 0;
     for (let j = 0; j < dim; j++) square += matrix[start + j]! ** 2;
     if (square === 0) continue;
     const inverse = 1 / Math.sqrt(square);
-    for (let j = 0; j < dim; j++) result[start + j] = matrix[start + j]! * inverse;
+    for (let j = 0; j < dim; j++) matrix[start + j]! *= inverse;
   }
-  return result;
+  return matrix;
 }
 
 /**

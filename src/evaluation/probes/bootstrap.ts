@@ -9,7 +9,13 @@ import { recordOf } from '../../base/collect.ts';
 import { timesTransposed } from '../features/matrix.ts';
 import { SCORE_NAMES, scoresOfConfusion, type ScoreName, type Scores } from '../scores/metrics.ts';
 import type { LevelScores, ReaderResult } from './probe-result.ts';
-import { drawGroups, meanAndDeviation, percentileInterval, shareAboveZero } from '../scores/resampling.ts';
+import {
+  drawGroups,
+  meanAndDeviation,
+  percentileInterval,
+  requireOptions,
+  shareAboveZero,
+} from '../scores/resampling.ts';
 import type { BootstrapOptions, Interval } from '../scores/resampling.ts';
 
 /** Confusion counts [groups, seeds, classes, classes] (truth, then predicted) of one set of predictions. */
@@ -134,10 +140,9 @@ function drawScores(
   const { groups } = sets[0]!;
   const results = sets.map(() => recordOf(SCORE_NAMES, () => new Float64Array(options.resamples ?? 2000)));
   const columns = sets.map((set) => transposed(set.counts, groups));
-  // Counts are whole numbers: f32 holds them, and their sums are exact in any order.
-  const times = new Float32Array(BLOCK * groups);
-  let [first, held] = [0, 0];
-  const scoreHeld = (): void => {
+  let first = 0;
+  for (const times of blocksOfDraws(groups, options)) {
+    const held = times.length / groups;
     sets.forEach(({ seeds, classes, counts }, s) => {
       const stride = counts.length / groups;
       const drawn = new Float64Array(held * stride);
@@ -148,15 +153,42 @@ function drawScores(
           for (const name of SCORE_NAMES) results[s]![name][first + i]! += scores[name] / seeds;
         }
     });
-    [first, held] = [first + held, 0];
+    first += held;
+  }
+  return results;
+}
+
+/** Numbers of a set of draws that is kept: a probe asks for the same one tens of times. */
+const KEPT = 4_000_000;
+let kept: { readonly key: string; readonly blocks: readonly Float32Array[] } | undefined;
+
+/**
+ * How often every group is drawn [resamples of a block, groups]. These are whole numbers, and so are the counts they are
+ * multiplied with: f32 holds them, and their sums are exact in any order.
+ */
+function* blocksOfDraws(groups: number, options: BootstrapOptions): Generator<Float32Array, void> {
+  requireOptions(options);
+  const key = JSON.stringify([groups, options.resamples, options.seed]);
+  if (kept?.key === key) {
+    yield* kept.blocks;
+    return;
+  }
+  const blocks: Float32Array[] = [];
+  const block = new Float32Array(BLOCK * groups);
+  let [held, numbers] = [0, 0];
+  const taken = (): Float32Array => {
+    const times = block.slice(0, held * groups);
+    numbers += times.length;
+    if (numbers <= KEPT) blocks.push(times);
+    held = 0;
+    return times;
   };
   for (const drawn of drawGroups(groups, options)) {
-    times.set(drawn, held * groups);
-    held++;
-    if (held === BLOCK) scoreHeld();
+    block.set(drawn, groups * held++);
+    if (held === BLOCK) yield taken();
   }
-  scoreHeld();
-  return results;
+  if (held > 0) yield taken();
+  if (numbers <= KEPT) kept = { key, blocks };
 }
 
 /** [rows, columns] as [columns, rows]. */

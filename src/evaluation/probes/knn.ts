@@ -34,8 +34,9 @@ export function knnProbabilities(
   const candidates = candidateOfRow(trainLabels, options.trainClips);
   requireNeighbours(candidates.labels.length, k, options.trainClips === undefined ? 'rows' : 'clips');
   const columns = (options.standardise ?? true) ? columnStatistics(train, dim) : null;
-  const a = normaliseRows(columns === null ? test : standardise(test, dim, columns), dim);
-  const b = normaliseRows(columns === null ? train : standardise(train, dim, columns), dim);
+  const comparable = (x: Float32Array): Float32Array =>
+    normaliseRows(columns === null ? x.slice() : standardise(x, dim, columns), dim);
+  const [a, b] = [comparable(test), comparable(train)];
 
   const result = new Float64Array((test.length / dim) * classes);
   const { ofRow } = candidates;

@@ -75,7 +75,7 @@ export function fitLogisticRegression(
   const columns = (options.standardise ?? true) ? columnStatistics(features, dim) : null;
   const standardised = columns === null ? features : standardise(features, dim, columns);
   // As f64, which f32 fits into: converted once and not in every evaluation.
-  const x = Float64Array.from(standardised);
+  const x = new Float64Array(standardised);
   const outputOf = new Int32Array(classes);
   present.forEach((c, output) => (outputOf[c] = output));
   const target = Int32Array.from(labels, (label) => outputOf[label]!);

@@ -6,12 +6,16 @@ import koffi from 'koffi';
 import { Resources } from '../../../base/resources.ts';
 import { Algorithm, MEMORY_DESC_BYTES, OPERATION_DESC_BYTES, Query, type DataType } from './constants.ts';
 import { check, failure, UNIMPLEMENTED, type Library, type Functions } from './library.ts';
-import { allocateBlock, byteView, NULL, type Address, type Block } from './memory.ts';
+import { allocateBlock, allocateZeros, byteView, NULL, type Address, type Block } from './memory.ts';
 
 /** Native handles and memory that are released together, last first. */
 export class Scope extends Resources {
   block(bytes: number): Block {
     return this.use(allocateBlock(bytes));
+  }
+
+  zeros(bytes: number): Block {
+    return this.use(allocateZeros(bytes));
   }
 }
 

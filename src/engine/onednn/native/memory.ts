@@ -14,6 +14,15 @@ export const NULL = 0 as Address;
 interface LibC {
   readonly alignedAlloc: (alignment: number, bytes: number) => Address;
   readonly free: (address: Address) => void;
+  readonly mmap: (
+    address: Address,
+    bytes: number,
+    protection: number,
+    flags: number,
+    file: number,
+    offset: number,
+  ) => Address;
+  readonly munmap: (address: Address, bytes: number) => number;
   readonly madvise: (address: Address, bytes: number, advice: number) => number;
   readonly dlopen: (path: string, flags: number) => Address;
   /** Of the calling thread. */
@@ -34,6 +43,10 @@ export function systemLibrary(): LibC {
         'uintptr_t aligned_alloc(size_t alignment, size_t bytes)',
       ) as LibC['alignedAlloc'],
       free: self.func('void free(uintptr_t address)') as LibC['free'],
+      mmap: self.func(
+        'uintptr_t mmap(uintptr_t address, size_t bytes, int protection, int flags, int file, size_t offset)',
+      ) as LibC['mmap'],
+      munmap: self.func('int munmap(uintptr_t address, size_t bytes)') as LibC['munmap'],
       madvise: self.func('int madvise(uintptr_t address, size_t bytes, int advice)') as LibC['madvise'],
       dlopen: self.func('uintptr_t dlopen(const char *path, int flags)') as LibC['dlopen'],
       signalMask: self.func(
@@ -62,32 +75,68 @@ export interface Block extends Disposable {
 
 const HUGE_PAGE = 2 * 1024 * 1024;
 const MADV_HUGEPAGE = 14;
+/** `PROT_READ | PROT_WRITE`, and `MAP_PRIVATE | MAP_ANONYMOUS`. */
+const READ_WRITE = 3;
+const PRIVATE = process.platform === 'darwin' ? 0x1002 : 0x22;
 
 /** Allocates at least `bytes`. Not zeroed, and not resident before it is touched. */
 export function allocateBlock(bytes: number): Block {
-  const large = bytes >= HUGE_PAGE;
-  const alignment = large ? HUGE_PAGE : 64;
-  const size = Math.max(alignment, Math.ceil(bytes / alignment) * alignment);
-  const address = systemLibrary().alignedAlloc(alignment, size);
-  if (address === NULL)
-    throw new UsclError({
-      kind: 'resource',
-      code: 'OUT_OF_MEMORY',
-      message: `The system refused ${(size / 2 ** 20).toFixed(0)} MiB of memory.`,
-      remedy: 'Use a smaller batch (batch.size), a smaller image size (view.size) or precision bf16.',
-    });
+  return bytes >= HUGE_PAGE ? pages(bytes) : small(bytes);
+}
+
+/** As `allocateBlock`, all zeros. Of a large block the zeros cost nothing until they are touched: the system makes them. */
+export function allocateZeros(bytes: number): Block {
+  const block = allocateBlock(bytes);
+  if (bytes < HUGE_PAGE) byteView(block.address, block.bytes).fill(0);
+  return block;
+}
+
+function small(bytes: number): Block {
+  const size = Math.max(64, Math.ceil(bytes / 64) * 64);
+  const { alignedAlloc, free } = systemLibrary();
+  const address = alignedAlloc(64, size);
+  if (address === NULL) throw outOfMemory(size);
+  return block(address, size, () => {
+    free(address);
+  });
+}
+
+/** Pages of zeros from the system, on the border of a huge one. */
+function pages(bytes: number): Block {
+  const size = Math.ceil(bytes / HUGE_PAGE) * HUGE_PAGE;
+  const { mmap, munmap, madvise } = systemLibrary();
+  const mapped = size + HUGE_PAGE;
+  const start = mmap(NULL, mapped, READ_WRITE, PRIVATE, -1, 0);
+  // MAP_FAILED is −1: as an unsigned address beyond all that there are.
+  if (start >= 2 ** 48) throw outOfMemory(size);
+  const address = (Math.ceil(start / HUGE_PAGE) * HUGE_PAGE) as Address;
   // Activations are streamed through; fewer page-table walks are worth a few per cent. Only advice: failing is harmless.
-  if (large && process.platform === 'linux') systemLibrary().madvise(address, size, MADV_HUGEPAGE);
+  if (process.platform === 'linux') madvise(address, size, MADV_HUGEPAGE);
+  return block(address, size, () => {
+    munmap(start, mapped);
+  });
+}
+
+function block(address: Address, bytes: number, release: () => void): Block {
   let freed = false;
   return {
     address,
-    bytes: size,
+    bytes,
     [Symbol.dispose]() {
       if (freed) return;
       freed = true;
-      systemLibrary().free(address);
+      release();
     },
   };
+}
+
+function outOfMemory(bytes: number): UsclError {
+  return new UsclError({
+    kind: 'resource',
+    code: 'OUT_OF_MEMORY',
+    message: `The system refused ${(bytes / 2 ** 20).toFixed(0)} MiB of memory.`,
+    remedy: 'Use a smaller batch (batch.size), a smaller image size (view.size) or precision bf16.',
+  });
 }
 
 const addresses = new WeakMap<ArrayBufferLike, Address>();

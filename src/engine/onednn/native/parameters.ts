@@ -17,8 +17,8 @@ export function createNativeParameters(network: Network): NativeParameters {
   const statistics = statisticSpecs(network);
   const scope = new Scope();
   const vector = (length: number): { address: Address; data: Float32Array } => {
-    const { address } = scope.block(4 * Math.max(1, length));
-    return { address, data: floatView(address, length).fill(0) };
+    const { address } = scope.zeros(4 * Math.max(1, length));
+    return { address, data: floatView(address, length) };
   };
   const total = (items: readonly { readonly length: number }[]): number =>
     items.reduce((sum, { length }) => sum + length, 0);

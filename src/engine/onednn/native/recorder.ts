@@ -88,9 +88,7 @@ export class Recorder {
 
   /** A tensor with memory of its own for the life of the plan, zeroed, visible to the host. */
   own(descriptor: Descriptor): Tensor {
-    const block = this.#scope.block(descriptor.bytes);
-    byteView(block.address, descriptor.bytes).fill(0);
-    return this.fixed(descriptor, block.address);
+    return this.fixed(descriptor, this.#scope.zeros(descriptor.bytes).address);
   }
 
   /** f32 numbers brought into a layout and type once, now, in memory of their own: constants of the plan. */
