@@ -128,6 +128,18 @@ describe('a probe of a run', () => {
     expect(features.length + of(/: folds$/).length).toBe(told.length);
   });
 
+  test('of one backbone alone tells its progress too: features to 70 %, then its folds to the whole', async () => {
+    const told: string[] = [];
+    await probeAlone(run, dataset, {
+      ...QUICK,
+      onProgress: (done, total, note = '') => told.push(`${done}/${total} ${note}`),
+    });
+    const features = told.filter((line) => line.includes('features'));
+    expect(features.at(-1)).toBe('70/100 features of 20 of 20 frames');
+    expect(told.at(-1)).toBe('100/100 folds');
+    expect(told.slice(features.length).every((line) => /^\d+\/100 folds$/.test(line))).toBe(true);
+  });
+
   test('says in its table how clips were tested, and of groups that share pictures the first five', async () => {
     const probe = await probeRun(run, dataset, QUICK);
     const sets = ['a b', 'c d', 'e f', 'g h', 'i j k l m', 'n o'].map((names) => names.split(' '));

@@ -19,19 +19,21 @@ import { TINY_ONEDNN } from '../pretrain/support.ts';
 const held = vi.hoisted(() => new Map<object, number>());
 vi.mock('../../src/engine/onednn/native/memory.ts', async (load) => {
   const memory = await load<typeof Memory>();
+  const counted = (allocate: typeof memory.allocateBlock) => (bytes: number) => {
+    const block = allocate(bytes);
+    held.set(block, block.bytes);
+    return {
+      ...block,
+      [Symbol.dispose]() {
+        held.delete(block);
+        block[Symbol.dispose]();
+      },
+    };
+  };
   return {
     ...memory,
-    allocateBlock: (bytes: number) => {
-      const block = memory.allocateBlock(bytes);
-      held.set(block, block.bytes);
-      return {
-        ...block,
-        [Symbol.dispose]() {
-          held.delete(block);
-          block[Symbol.dispose]();
-        },
-      };
-    },
+    allocateBlock: counted(memory.allocateBlock),
+    allocateZeros: counted(memory.allocateZeros),
   };
 });
 
