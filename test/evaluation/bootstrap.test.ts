@@ -89,6 +89,22 @@ describe('bootstrapIntervals', () => {
     expect(bootstrapIntervals(counts, { seed: 1 })).not.toEqual(bootstrapIntervals(counts, { seed: 2 }));
   });
 
+  it('does not hang on what was asked for before: other groups, numbers of resamples, options that cannot be', () => {
+    const [one, other] = [simulate(3, 15, 4), simulate(3, 21, 4)];
+    const ask = (counts: GroupedCounts, resamples: number): unknown =>
+      bootstrapIntervals(counts, { resamples });
+    const truth = [ask(one, 150), ask(other, 150), ask(one, 40)];
+    expect(truth[0]).not.toEqual(truth[2]);
+    // The newest draws are kept, so each is asked for behind every other one.
+    expect([ask(one, 40), ask(one, 150), ask(other, 150), ask(one, 150), ask(one, 40)]).toEqual(
+      [2, 0, 1, 0, 2].map((i) => truth[i]),
+    );
+    ask(one, 2000);
+    expect(codeOf(() => bootstrapIntervals(one, { resamples: 2000, confidence: 95 }))).toBe(
+      'BOOTSTRAP_INPUT',
+    );
+  });
+
   it('refuses one group and impossible options', () => {
     const counts = simulate(3, 15, 4);
     expect(codeOf(() => bootstrapIntervals(simulate(3, 1, 4)))).toBe('BOOTSTRAP_INPUT');

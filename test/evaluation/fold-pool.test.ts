@@ -51,6 +51,22 @@ describe('folds in threads', () => {
     );
   });
 
+  it('give the same bits where folds share moments, and learn nothing from clips that are left out', async () => {
+    const dim = 200;
+    const drawn = makeData({ seed: 6, groups: 90, clipsPerGroup: 2, frames: 3, dim, classes: 3, signal: 3 });
+    const many: FoldWork = { ...work, dim, features: drawn.embeddings.features };
+    const foldings = [fold, fold.map((number) => (number + 7) % 20)];
+    const out = 11;
+    for (const folding of foldings) folding[out] = LEFT_OUT;
+    const all = foldings.flatMap((folding) => jobs.map(({ number }) => ({ fold: folding, number })));
+    const before = await predictFolds(many, all, { ...quiet, threads: 1 });
+    expect(await predictFolds(many, all, { ...quiet, threads: 2 })).toEqual(before);
+    const moved = many.features.map((value, i) =>
+      Math.floor(i / dim / 3) === out ? value * -40 + 3 : value,
+    );
+    expect(await predictFolds({ ...many, features: moved }, all, { ...quiet, threads: 1 })).toEqual(before);
+  });
+
   it('fail as one thread does, with the first fold that fails', async () => {
     // Without the other classes nothing can be learnt; and an impossible penalty is met only after that.
     const lone = Int32Array.from(work.labels, (label, i) => (label === 0 ? 1 + (i % 2) : LEFT_OUT));
