@@ -1,12 +1,14 @@
 #!/bin/sh
 # Makes a bare clone ready to run: npm packages, the compiled program, oneDNN and ffmpeg. Says nothing and does
 # nothing where everything is there; can be run any number of times. What it may not install itself it names,
-# with the command to type. It never stops for oneDNN or ffmpeg: without them the rest still works.
+# with the command to type; what it did it says. It never stops for oneDNN or ffmpeg: without them the rest still works.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 stop() { say "$*"; exit 5; }
+did=no
+finish() { [ "$did" = no ] || say 'ready. What there is: npx uscl --help'; exit 0; }
 
 # --- Node -------------------------------------------------------------------------------------------------------
 command -v node >/dev/null 2>&1 || stop "Node.js is missing. Install Node 20.19 or newer, then run this command again."
@@ -27,6 +29,7 @@ packages_current() {
   ' 2>/dev/null
 }
 if ! packages_current; then
+  did=yes
   say 'installing npm packages (once)'
   log=$(mktemp) || stop 'no temporary file can be written; free some space in the temporary folder.'
   if ! npm ci --no-audit --no-fund --loglevel=error >"$log" 2>&1; then
@@ -42,6 +45,7 @@ fi
 sources=$(find src -name '*.ts' | LC_ALL=C sort)
 if [ ! -f dist/.stamp ] || [ "$(cat dist/.stamp)" != "$sources" ] ||
   [ -n "$(find src package.json tsconfig.json tsconfig.build.json -newer dist/.stamp -type f | head -n 1)" ]; then
+  did=yes
   say 'compiling'
   started=$(mktemp) || stop 'no temporary file can be written; free some space in the temporary folder.'
   if ! npm run --silent build >&2; then
@@ -73,7 +77,7 @@ have_ffmpeg() { command -v ffmpeg >/dev/null 2>&1 && command -v ffprobe >/dev/nu
 missing=''
 have_onednn || missing='libdnnl2'
 have_ffmpeg || missing="${missing:+$missing }ffmpeg"
-[ -n "$missing" ] || exit 0
+[ -n "$missing" ] || finish
 
 apt_system() {
   [ -r /etc/os-release ] && command -v apt-get >/dev/null 2>&1 && grep -Eq '^ID(_LIKE)?=.*(debian|ubuntu)' /etc/os-release
@@ -91,6 +95,7 @@ if apt_system; then
   fi
   if [ "$permitted" = yes ]; then
     log=$(mktemp) || stop 'no temporary file can be written; free some space in the temporary folder.'
+    did=yes
     say "installing $missing through apt (once)"
     updated=no
     for package in $missing; do
@@ -129,4 +134,4 @@ if ! have_ffmpeg; then
     say '    the package ffmpeg of your system (it must bring the programs ffmpeg and ffprobe)'
   fi
 fi
-exit 0
+finish

@@ -1,38 +1,61 @@
 /** `uscl methods [NAME]`. */
 import { Command } from 'commander';
 import { z } from 'zod';
-import type { UsclError } from '../base/errors.ts';
+import { usageError, type UsclError } from '../base/errors.ts';
 import type { Method } from '../methods/method.ts';
 import { allMethods } from '../methods/registry.ts';
 import { checkGradients, type GradientCheck } from '../pretrain/gradient-check.ts';
 import { methodError } from '../pretrain/method-faults.ts';
+import { methodOptions, resolveConfig } from '../runs/config.ts';
 import { LINE, table, wrapped } from './columns.ts';
-import { withAction } from './command.ts';
-import { methodNamedOrIn } from './training.ts';
+import { collect, withAction } from './command.ts';
+import { layersOf, methodNamedOrIn, type TrainingOptions } from './training.ts';
+
+type Given = Pick<TrainingOptions, 'preset' | 'set'>;
 
 export function methodsCommand(): Command {
   const command = new Command('methods')
     .summary('the ways to pretrain: what each does, its options, whom to cite')
     .description(
       'Lists the methods of `uscl pretrain --method NAME`; with a NAME, all there is to know of one. A method of a FILE is ' +
-        'checked too: its declaration, and its gradients against what its loss does.',
+        'checked too: its declaration, and its gradients against what its loss does, with the options that --preset and --set give.',
     )
     .argument('[method]', 'name of a method, or a file that defines one: its code is run')
+    .option('--preset <name>', 'check gradients with the options of this preset')
+    .option(
+      '--set <key=value>',
+      'check gradients with this option, as in method.temperature=0.1; repeatable',
+      collect,
+      [],
+    )
     .addHelpText(
       'after',
-      '\nExamples:\n  uscl methods\n  uscl methods uscl\n  uscl methods ./my-method.js\n  uscl methods --json',
+      '\nExamples:\n  uscl methods\n  uscl methods uscl\n  uscl methods ./my-method.js\n  uscl methods ./my-method.js --set method.temperature=0.05\n' +
+        '  uscl methods --json',
     );
-  return withAction(command, async (output, _signal, name: string | undefined) => {
+  return withAction(command, async (output, _signal, name: string | undefined, given: Given) => {
+    const layers = layersOf(given);
+    const asked = given.preset !== undefined || given.set.length > 0;
     if (name === undefined) {
+      if (asked)
+        throw usageError(
+          'METHOD_UNNAMED',
+          'There is no method to check with these options.',
+          'Name it, or the file that defines it: uscl methods NAME --set …',
+          { where: '--set' },
+        );
       const methods = allMethods();
       output.tell({ methods: methods.map(facts) }, list(methods));
       return;
     }
     const method = await methodNamedOrIn(name);
-    const gradients = method.sha256 === undefined ? null : checkGradients(method);
+    const gradients =
+      method.sha256 === undefined && !asked
+        ? null
+        : checkGradients(method, methodOptions(resolveConfig({ method: method.name, ...layers })));
     output.tell(
       { methods: [{ ...facts(method), ...(gradients === null ? {} : { gradients }) }] },
-      [describe(method), ...(gradients === null ? [] : gradientLines(gradients))].join('\n'),
+      [describe(method), ...(gradients === null ? [] : gradientLines(gradients, given))].join('\n'),
     );
     const wrong = gradients?.find(({ verdict }) => verdict === 'wrong');
     if (wrong !== undefined) throw wrongGradient(method, wrong);
@@ -47,9 +70,13 @@ const FOUND: Readonly<Record<GradientCheck['verdict'], (found: GradientCheck) =>
   wrong: () => 'wrong',
 };
 
-function gradientLines(gradients: readonly GradientCheck[]): readonly string[] {
+function gradientLines(gradients: readonly GradientCheck[], { preset, set }: Given): readonly string[] {
   const rows = gradients.map((found) => [`  ${found.output}`, FOUND[found.verdict](found)] as const);
-  return ['gradients of outputs, with default options:', ...table(rows)];
+  const options = [...(preset === undefined ? [] : [`preset ${preset}`]), ...set];
+  return [
+    `gradients of outputs, with ${options.length === 0 ? 'default options' : options.join(', ')}:`,
+    ...table(rows),
+  ];
 }
 
 /** `METHOD_GRADIENT`: a gradient is not that of the loss. */

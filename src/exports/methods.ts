@@ -28,6 +28,14 @@ export { resnet, RESNET_DEPTHS, type ResNetDepth, type ResNetOptions } from '../
 
 // Objectives: value and gradient.
 export { barlowTwinsLoss, type BarlowTwinsResult } from '../objectives/barlow-twins.ts';
+export {
+  backThroughCosines,
+  backThroughNorm,
+  type Directions,
+  directionsOf,
+  type UnitRows,
+  unitRows,
+} from '../objectives/cosine.ts';
 export { consistencyLoss, type ConsistencyResult } from '../objectives/consistency.ts';
 export {
   crossEntropy,
@@ -39,7 +47,13 @@ export { guessLabels, squaredDifference } from '../objectives/label-guess.ts';
 export { infoNce, type InfoNceResult } from '../objectives/info-nce.ts';
 export { negativeCosine, type NegativeCosineResult } from '../objectives/negative-cosine.ts';
 export { ntXent, type NtXentResult } from '../objectives/nt-xent.ts';
-export type { PairBatch, PairSpread } from '../objectives/pair-contrast.ts';
+export {
+  type ContrastedRow,
+  contrastPairs,
+  type PairBatch,
+  type PairSpread,
+  softmaxTerm,
+} from '../objectives/pair-contrast.ts';
 export { pseudoLabelLoss, type PseudoLabelResult } from '../objectives/pseudo-label.ts';
 export { softCrossEntropy, type SoftCrossEntropyResult } from '../objectives/soft-cross-entropy.ts';
 export {

@@ -59,7 +59,7 @@ export function methodNamed(name: string): Method {
   throw usageError(
     'METHOD_MISSING',
     `The pretraining method "${name}" is not installed; there are ${[...methods.keys()].join(', ')}.`,
-    'Choose one of those, or name the file that defines it: --method FILE (a program calls installMethod).',
+    'Choose one of those, or give the path of a file that defines it: ./FILE (a program calls installMethod).',
     { where: 'method.name' },
   );
 }

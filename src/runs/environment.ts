@@ -19,7 +19,8 @@ export interface Environment {
   readonly revision: string | null;
 }
 
-const PACKAGE_ROOT = join(import.meta.dirname, '..', '..');
+/** Where this program is installed. */
+export const PACKAGE_ROOT = join(import.meta.dirname, '..', '..');
 
 export function describeEnvironment(backend: BackendDescription): Environment {
   const processors = cpus();

@@ -10,6 +10,7 @@ import { messageOf, usageError, UsclError } from '../base/errors.ts';
 import type { Method } from '../methods/method.ts';
 import { installMethod } from '../methods/registry.ts';
 import { resolveConfig } from './config.ts';
+import { PACKAGE_ROOT } from './environment.ts';
 
 /**
  * Imports and installs the method of a file (JavaScript, ESM). Errors: `METHOD_FILE` for one that cannot be read or
@@ -32,10 +33,7 @@ export async function loadMethod(path: string): Promise<Method> {
     module = await import(pathToFileURL(resolve(path)).href);
   } catch (thrown) {
     if (thrown instanceof UsclError) throw thrown;
-    throw fault(
-      thrown,
-      'Mend the file until Node.js can import it as an ES module (call it .mjs, or say "type": "module" in its package.json).',
-    );
+    throw fault(thrown, remedyOf(thrown));
   }
   const sha256 = createHash('sha256').update(text).digest('hex');
   const exported =
@@ -45,4 +43,14 @@ export async function loadMethod(path: string): Promise<Method> {
   const method = installMethod(exported, { where: path, sha256 });
   for (const preset of Object.keys(method.presets)) resolveConfig({ method: method.name, preset });
   return method;
+}
+
+/** The way out for a file that Node.js could not import. */
+function remedyOf(thrown: unknown): string {
+  const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
+  if (code === 'ERR_MODULE_NOT_FOUND' && messageOf(thrown).includes('package \'uscl\''))
+    return `Install this program where the file is: type npm install ${PACKAGE_ROOT} in its folder.`;
+  if (code === 'ERR_MODULE_NOT_FOUND')
+    return 'Install the package, or mend the path, that it imports (paths are relative to the file).';
+  return 'Mend the file until Node.js can import it as an ES module (call it .mjs, or say "type": "module" in its package.json).';
 }

@@ -10,7 +10,7 @@ import { dataError, messageOf, usageError, UsclError } from '../base/errors.ts';
 import { guardWrites, writeFileAtomic } from '../base/files.ts';
 import type { Dataset } from '../dataset/reader.ts';
 import { isRunning } from '../base/processes.ts';
-import { DEFAULT_METHOD, methodNamed } from '../methods/registry.ts';
+import { DEFAULT_METHOD, findMethod } from '../methods/registry.ts';
 import { chosenMethod, type Config, configSchema } from './config.ts';
 import type { Tree } from './config-errors.ts';
 import { CONFIG_VERSION, upgraded } from './earlier-keys.ts';
@@ -131,7 +131,16 @@ export function clearRun(folder: string): void {
 export function readRunConfig(folder: string): Config {
   if (taskOf(folder) !== 'pretrain') throw wrongKind(folder, 'fine-tuning', 'pretraining');
   const { method } = readConfigAs(folder, z.looseObject({ method: chosenMethod.optional() }));
-  return readConfigAs(folder, configSchema(methodNamed(method?.name ?? DEFAULT_METHOD)));
+  const name = method?.name ?? DEFAULT_METHOD;
+  const found = findMethod(name);
+  if (found === undefined)
+    throw usageError(
+      'METHOD_MISSING',
+      `The run at ${folder} was pretrained by the method "${name}", which is not installed.`,
+      'Name the file that defines it: --method FILE (a program calls installMethod).',
+      { where: join(folder, RUN_FILES.config) },
+    );
+  return readConfigAs(folder, configSchema(found));
 }
 
 /**

@@ -8,6 +8,7 @@ import { compileProgram, uscl } from './run.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const scratch = scratchFolder();
+const outside = scratchFolder();
 const guide = readFileSync(join(ROOT, 'docs', 'methods.md'), 'utf8');
 const [, code = ''] = /^```js\n([\s\S]*?)^```$/m.exec(guide) ?? [];
 const METHOD = ['--method', './my-method.js'];
@@ -69,6 +70,31 @@ describe('a method from a file', () => {
     expect(methods[0]!.gradients.map(({ verdict }) => verdict).sort()).toEqual(['unused', 'wrong']);
   });
 
+  test('has its gradients checked with the options that are given', async () => {
+    const turned = code
+      .replace(
+        'return { loss, found: accuracy };',
+        'if (temperature < 0.1) gradient.forEach((value, i) => (gradient[i] = -value));\n        return { loss, found: accuracy };',
+      )
+      .replaceAll('my-simclr', 'my-cold');
+    writeFileSync(join(scratch, 'cold.js'), turned);
+    const usual = await run('methods', './cold.js', '--set', 'method.temperature=0.3');
+    expect(usual.code, usual.stderr).toBe(0);
+    expect(usual.stdout).toContain('gradients of outputs, with method.temperature=0.3:');
+    const cold = await run('methods', './cold.js', '--set', 'method.temperature=0.05');
+    expect(cold.code).toBe(2);
+    expect(cold.stderr).toContain('gives a gradient of "projection');
+    const typo = await run('methods', './cold.js', '--set', 'method.temprature=0.05');
+    expect(typo.code).toBe(2);
+    expect(typo.stderr).toContain('method.temperature');
+    const unnamed = await run('methods', '--set', 'method.temperature=0.05');
+    expect(unnamed.code).toBe(2);
+    expect(unnamed.stderr).toContain('uscl methods NAME --set');
+    const own = await run('methods', 'simclr', '--preset', 'meta-uscl');
+    expect(own.code, own.stderr).toBe(0);
+    expect(own.stdout).toContain('gradients of outputs, with preset meta-uscl:');
+  });
+
   test.each([
     ['gone on with', ['pretrain', 'clips', '--out', 'mine', '--resume']],
     [
@@ -112,8 +138,8 @@ describe('a method from a file', () => {
   ])('is needed by name where its run is %s, and never loaded unasked', async (_, args) => {
     const without = await run(...args);
     expect(without.code).toBe(2);
-    expect(without.stderr).toContain('The pretraining method "my-simclr" is not installed');
-    expect(without.stderr).toContain('--method FILE');
+    expect(without.stderr).toContain('was pretrained by the method "my-simclr", which is not installed');
+    expect(without.stderr).toContain('Name the file that defines it: --method FILE');
     const { code: exit, stderr } = await run(...args, ...METHOD);
     expect(exit, stderr).toBe(0);
   });
@@ -142,6 +168,7 @@ describe('a method from a file', () => {
       'view.spg',
     ],
     ['throws.js', 'throw new Error("at once");', 'at once', 'ES module'],
+    ['imports.js', "import 'never-installed';", "'never-installed'", 'Install the package'],
   ])('%s is refused with the reason and the way out', async (file, text, said, way) => {
     if (text !== null) writeFileSync(join(scratch, file), text);
     const { code: exit, stderr } = await run('pretrain', 'clips', '--out', 'none', '--method', `./${file}`);
@@ -149,6 +176,14 @@ describe('a method from a file', () => {
     expect(stderr).toContain(said);
     if (file !== 'preset.js') expect(stderr).toContain(file);
     expect(stderr).toContain(way);
+  });
+
+  test('in a folder without the package is told how to install it', async () => {
+    const elsewhere = join(outside, 'mine.mjs');
+    writeFileSync(elsewhere, code);
+    const { code: exit, stderr } = await run('methods', elsewhere);
+    expect(exit).toBe(2);
+    expect(stderr).toContain(`type npm install ${ROOT} in its folder`);
   });
 
   test('that throws is named with the line of its file, also where this program throws for it', async () => {
@@ -171,6 +206,8 @@ describe('a method from a file', () => {
     const { code: exit, stderr } = await run('pretrain', 'clips', '--out', 'none', '--method', 'usc');
     expect(exit).toBe(2);
     expect(stderr).toContain('"usc" is not installed; there are uscl');
+    expect(stderr).toContain('or give the path of a file that defines it');
+    expect((await run('methods', 'usc')).stderr).not.toContain('--method');
   });
 });
 

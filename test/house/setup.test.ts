@@ -115,6 +115,7 @@ test.runIf(debian)('as root it installs what is missing, and only that', () => {
   expect(code).toBe(0);
   expect(calls).toMatch(/^apt-get install -y .*ffmpeg\n$/);
   expect(said).not.toContain('missing');
+  expect(said).toMatch(/\nsetup: ready\. .*npx uscl --help\n$/);
 });
 
 test.runIf(debian)(
