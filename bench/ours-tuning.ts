@@ -8,7 +8,7 @@ import { randomAt } from '../src/base/random.ts';
 import type { Parameters } from '../src/engine/core/backend.ts';
 import { openBackend } from '../src/engine/open.ts';
 import { resolveFinetune } from '../src/finetune/config.ts';
-import { RANDOM, readSource } from '../src/finetune/source.ts';
+import { randomSource } from '../src/finetune/source.ts';
 import { TunedNetwork } from '../src/finetune/tuned-network.ts';
 import { initialise } from '../src/models/initialise.ts';
 import { softTargets } from '../src/objectives/targets.ts';
@@ -65,7 +65,7 @@ function workOf(asked: string): { readonly step: () => unknown; readonly owner: 
       ...{ model: { backbone, width, normMomentum }, view: { size, channels } },
     },
   });
-  const tuned = new TunedNetwork(backend, settings, readSource(RANDOM, channels), CLASSES);
+  const tuned = new TunedNetwork(backend, settings, randomSource(channels), CLASSES);
   tuned.start(seed);
   const above = tuned.training(images);
   const below = tuned.below(images);

@@ -2,9 +2,19 @@
  * Writing so that a file or folder exists whole or not at all: temporary name in the same folder, fsync, rename,
  * fsync of the folder. Full disks, missing rights and read-only mounts become `UsclError`s that name the path.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { messageOf, systemCode, UsclError } from './errors.ts';
+import { messageOf, systemCode, usageError, UsclError } from './errors.ts';
 
 /**
  * A file that is written piece by piece and appears at `commit`. Disposed of without a commit, nothing is left and what
@@ -61,6 +71,18 @@ export function writeFileAtomic(path: string, chunks: readonly (Uint8Array | str
   using file = new AtomicFile(path);
   for (const chunk of chunks) file.write(chunk);
   file.commit();
+}
+
+/** Refuses a path where a file would replace another, unless that is asked for, or a folder. Error: `OUTPUT_EXISTS`. */
+export function requireFree(path: string, overwrite: boolean): void {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined || (overwrite && found.isFile())) return;
+  throw usageError(
+    'OUTPUT_EXISTS',
+    found.isFile() ? `There is already a file at ${path}.` : `${path} is no file.`,
+    found.isFile() ? 'Say --overwrite to replace it, or choose another name.' : 'Choose another name.',
+    { where: path },
+  );
 }
 
 /** Makes a rename in `folder` durable. */

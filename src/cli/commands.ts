@@ -20,6 +20,8 @@ export const COMMANDS: Readonly<Record<string, () => Promise<() => Command>>> = 
   'compare-runs': async () => (await import('./compare-runs.ts')).compareRunsCommand,
   explain: async () => (await import('./explain.ts')).explainCommand,
   report: async () => (await import('./report.ts')).reportCommand,
+  import: async () => (await import('./import.ts')).importCommand,
+  export: async () => (await import('./export.ts')).exportCommand,
   study: async () => (await import('./study.ts')).studyCommand,
   bench: async () => (await import('./bench.ts')).benchCommand,
   doctor: async () => (await import('./doctor.ts')).doctorCommand,

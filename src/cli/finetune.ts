@@ -32,7 +32,7 @@ export function finetuneCommand(): Command {
     )
     .argument(
       '<source>',
-      'run folder, checkpoint, safetensors file of a ResNet with torchvision names, or: random',
+      'run folder, checkpoint, file of weights (PyTorch or safetensors, see uscl import), or: random',
     )
     .argument('<dataset>', 'labelled dataset that `uscl ingest` or `uscl phantom` wrote')
     .requiredOption('--out <folder>', 'run folder to write')

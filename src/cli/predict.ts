@@ -9,10 +9,10 @@ import {
   type PredictionFormat,
   predictTo,
   predictToFile,
-  requireFree,
   type TableRows,
 } from '../predict/write.ts';
 import { defined } from '../base/collect.ts';
+import { requireFree } from '../base/files.ts';
 import {
   choice,
   frameRate,

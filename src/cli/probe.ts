@@ -20,7 +20,7 @@ export function probeCommand(): Command {
       'kNN and linear probe on the frozen features of RUN on the labelled clips of DATASET, cross-validated with folds ' +
         'that never split a group, beside backbones of the same shape with random weights.',
     )
-    .argument('<run>', 'run folder, checkpoint, or safetensors file of a ResNet with torchvision names')
+    .argument('<run>', 'run folder, checkpoint, or file of weights (PyTorch or safetensors, see uscl import)')
     .argument('<dataset>', 'labelled dataset')
     .addOption(choice('--checkpoint <which>', 'of the run', ['best', 'last']).default('best'))
     .addOption(whole('--frames <number>', 'frames embedded a clip', 1).default(8))

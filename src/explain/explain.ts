@@ -55,7 +55,7 @@ export async function explain(given: ExplainOptions): Promise<Explained> {
   const framesPerClip = requireFrames(given.framesPerClip ?? 4);
   const folder = outFolder(given);
   using backend = openBackend({ kind: given.backend, threads: given.threads, onFallback: onNote });
-  using subject = openSubject(source, backend, given.checkpoint);
+  using subject = await openSubject(source, backend, given.checkpoint);
   if (given.cam !== undefined && subject.classes === null) throw noClasses(source);
   using opened = await openData(given.data, subject, folder, given);
   const { datasets } = opened;

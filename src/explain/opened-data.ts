@@ -162,10 +162,14 @@ export interface Subject extends Disposable {
 }
 
 /**
- * Opens a run folder (of pretraining or fine-tuning), a checkpoint, or a safetensors file of a ResNet. Errors: those of
+ * Opens a run folder (of pretraining or fine-tuning), a checkpoint, or a safetensors or PyTorch file of a ResNet. Errors: those of
  * `openModel` and `readBackbone`.
  */
-export function openSubject(source: string, backend: Backend, which: WhichCheckpoint = 'best'): Subject {
+export async function openSubject(
+  source: string,
+  backend: Backend,
+  which: WhichCheckpoint = 'best',
+): Promise<Subject> {
   if (isFineTuned(source)) {
     const model = openModel(source, backend, { batch: 1 });
     const { network, parameters, view, classes, checkpoint } = model;
@@ -177,7 +181,7 @@ export function openSubject(source: string, backend: Backend, which: WhichCheckp
       },
     };
   }
-  const { path, config, checkpoint, weights } = readBackbone(source, which);
+  const { path, config, checkpoint, weights } = await readBackbone(source, which);
   const network = backboneOf(config);
   const parameters = backend.createParameters(network);
   try {

@@ -60,6 +60,17 @@ export {
 } from '../trainer/backbone.ts';
 export { type Model, type ModelOptions, openModel } from '../trainer/classifier.ts';
 
+// Weights from other tools and for them.
+export {
+  type ExportFormat,
+  type ExportOptions,
+  type ExportSummary,
+  exportWeights,
+  type SetTerms,
+} from '../weights/export-weights.ts';
+export { type ImportOptions, type ImportSummary, importWeights } from '../weights/import-weights.ts';
+export type { WeightsView } from '../trainer/foreign-weights.ts';
+
 // What a training leaves.
 export { EventWriter, type EventWriterOptions } from '../formats/tensorboard.ts';
 export type { Dtype, SafetensorsHeader, TensorEntry } from '../formats/safetensors-header.ts';

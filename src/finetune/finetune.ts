@@ -74,7 +74,7 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneSummar
   const start = checkRun(run, options);
   if (start === 'resumed' && taskOf(run) !== 'finetune') throw wrongKind(run, 'pretraining', 'fine-tuning');
   const saved = start === 'resumed' ? readConfigAs(run, finetuneSchema) : undefined;
-  const source = readSource(options.source, dataset.manifest.channels);
+  const source = await readSource(options.source, dataset.manifest.channels);
   const wanted = resolveFinetune({ ...options.config, under: source.under, base: saved });
   requireFit(source, wanted);
   const plan = planFolds(dataset, wanted);

@@ -1,6 +1,6 @@
 /**
  * The weights that a fine-tuning starts from: random ones, those of a run (pretrained or fine-tuned), or a
- * safetensors file of a ResNet. A source also names the network and view that fit it, and the data that it was
+ * safetensors file or PyTorch checkpoint of a ResNet. A source also names the network and view that fit it, and the data that it was
  * trained on.
  */
 import { usageError } from '../base/errors.ts';
@@ -14,19 +14,27 @@ import type { FinetuneConfig } from './config.ts';
 export const RANDOM = 'random';
 
 export interface FinetuneSource {
-  /** The record in `source.json`; `path` is the safetensors file, null for random. */
+  /** The record in `source.json`; `path` is the file of weights, null for random. */
   readonly record: Source & { readonly path: string | null };
   readonly weights: Weights | null;
   /** The lowest layer of the configuration: the network and the view that the weights were made with. */
   readonly under: Tree;
 }
 
-/** Reads a source; `channels` are the dataset's. Errors: those of `readBackbone`. */
-export function readSource(given: string, channels: 1 | 3): FinetuneSource {
+/** Weights as they are initialised, for images of so many channels. */
+export function randomSource(channels: 1 | 3): FinetuneSource {
   const unknown = { path: null, sha256: null, step: null, epoch: null, trainedOn: null };
-  if (given === RANDOM)
-    return { record: { kind: 'random', given, ...unknown }, weights: null, under: { view: { channels } } };
-  const { path, checkpoint, config, weights } = readBackbone(given);
+  return {
+    record: { kind: 'random', given: RANDOM, ...unknown },
+    weights: null,
+    under: { view: { channels } },
+  };
+}
+
+/** Reads a source; `channels` are the dataset's. Errors: those of `readBackbone`. */
+export async function readSource(given: string, channels: 1 | 3): Promise<FinetuneSource> {
+  if (given === RANDOM) return randomSource(channels);
+  const { path, checkpoint, config, weights } = await readBackbone(given);
   const { backbone, width, normMomentum } = config.model;
   const { size, channels: own, resize, normalise } = config.view;
   const sets = checkpoint === null ? null : trainedOn(path);

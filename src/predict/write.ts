@@ -2,9 +2,7 @@
  * Writes predictions of files: comma-separated rows as they come, or one JSON object. The file is written whole or
  * not at all.
  */
-import { statSync } from 'node:fs';
-import { AtomicFile } from '../base/files.ts';
-import { usageError } from '../base/errors.ts';
+import { AtomicFile, requireFree } from '../base/files.ts';
 import type { FailedFile, FilePrediction } from './answers.ts';
 import type { Predictor, PredictOptions, PredictVisitor } from './predict.ts';
 
@@ -81,18 +79,6 @@ export async function predictToFile(
   const counts = await predictTo(write, predictor, files, options, how);
   file.commit();
   return counts;
-}
-
-/** Error: `OUTPUT_EXISTS`. A folder is never replaced. */
-export function requireFree(path: string, overwrite: boolean): void {
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (found === undefined || (overwrite && found.isFile())) return;
-  throw usageError(
-    'OUTPUT_EXISTS',
-    found.isFile() ? `There is already a file at ${path}.` : `${path} is no file.`,
-    found.isFile() ? 'Say --overwrite to replace it, or choose another name.' : 'Choose another name.',
-    { where: path },
-  );
 }
 
 /** Formats predictions as text, piece by piece. */

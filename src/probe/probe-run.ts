@@ -72,7 +72,7 @@ export async function probeRun(
   folder: string,
   options: ProbeRunOptions = {},
 ): Promise<RunProbe> {
-  const weights = readBackbone(source, options.checkpoint ?? 'best');
+  const weights = await readBackbone(source, options.checkpoint ?? 'best');
   using dataset = openDataset(folder);
   const folding = foldingOf(dataset, options.split);
   const overlap = overlapWith(source, dataset, (clip) => folding.tested(clip));
@@ -130,7 +130,8 @@ export async function probeAlone(
   folder: string,
   options: Omit<ProbeRunOptions, 'split' | 'randomInits'> & { readonly labels?: ProbeLabels } = {},
 ): Promise<ProbeResult> {
-  const weights = typeof source === 'string' ? readBackbone(source, options.checkpoint ?? 'best') : null;
+  const weights =
+    typeof source === 'string' ? await readBackbone(source, options.checkpoint ?? 'best') : null;
   using dataset = openDataset(folder);
   const { labels = 'classes' } = options;
   const folding = foldingOf(dataset, undefined);

@@ -48,7 +48,7 @@ export async function loadMethod(path: string): Promise<Method> {
 /** The way out for a file that Node.js could not import. */
 function remedyOf(thrown: unknown): string {
   const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
-  if (code === 'ERR_MODULE_NOT_FOUND' && messageOf(thrown).includes('package \'uscl\''))
+  if (code === 'ERR_MODULE_NOT_FOUND' && messageOf(thrown).includes("package 'uscl'"))
     return `Install this program where the file is: type npm install ${PACKAGE_ROOT} in its folder.`;
   if (code === 'ERR_MODULE_NOT_FOUND')
     return 'Install the package, or mend the path, that it imports (paths are relative to the file).';

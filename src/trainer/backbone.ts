@@ -1,7 +1,6 @@
 /**
  * Opens a pretrained backbone that turns frames into features. It comes from a run folder, from a checkpoint, or
- * from any safetensors file with torchvision's parameter names. The shapes of the tensors tell the architecture of
- * such a file.
+ * from a file of another tool (`foreign-weights.ts`). The shapes of the tensors tell the architecture of such a file.
  */
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,7 +16,7 @@ import {
   embedRows,
   frameRows,
 } from '../evaluation/features/embeddings.ts';
-import { readSafetensors } from '../formats/safetensors.ts';
+import { readSafetensorsHeader } from '../formats/safetensors.ts';
 import { OUTPUTS } from '../models/heads.ts';
 import { initialise } from '../models/initialise.ts';
 import type { ViewConfig } from '../views/config.ts';
@@ -25,13 +24,13 @@ import { FrameLoader } from '../views/loaders.ts';
 import {
   type Checkpoint,
   CHECKPOINTS,
-  type NamedArray,
   readCheckpoint,
   restoreWeights,
   type Weights,
 } from '../runs/checkpoint.ts';
 import { type Config, resolveConfig } from '../runs/config.ts';
 import { backboneOf } from '../models/backbone.ts';
+import { isTorch, readForeign, type WeightsView } from './foreign-weights.ts';
 import { isRun, readRunConfig, RUN_FILES, taskOf } from '../runs/run-folder.ts';
 
 /** The weights of a run to open: the best by its score, or the latest. */
@@ -39,7 +38,7 @@ export type WhichCheckpoint = 'best' | 'last';
 
 /** Weights on disk and the view they were trained with. */
 export interface BackboneSource {
-  /** The safetensors file. */
+  /** The file of the weights. */
   readonly path: string;
   /** Configuration of the run, or the defaults with the architecture of the file. */
   readonly config: Config;
@@ -50,22 +49,22 @@ export interface BackboneSource {
 
 /**
  * Reads the weights of `source`: a run folder (its `best`, or `last` where nothing was scored; of a fine-tuning run its
- * final model), a checkpoint in one, or a safetensors file. Errors: `RUN_MISSING`, `RUN_DAMAGED`, those of `readCheckpoint`, `WEIGHTS_UNKNOWN`.
+ * final model), a checkpoint in one, or a safetensors file or PyTorch checkpoint of a ResNet. Errors: `RUN_MISSING`,
+ * `RUN_DAMAGED`, those of `readCheckpoint` and `readForeign`.
  */
-export function readBackbone(source: string, which: WhichCheckpoint = 'best'): BackboneSource {
-  if (statSync(source, { throwIfNoEntry: false })?.isFile() === true) return readWeightsFile(source);
+export async function readBackbone(source: string, which: WhichCheckpoint = 'best'): Promise<BackboneSource> {
+  if (statSync(source, { throwIfNoEntry: false })?.isFile() === true) return await readWeightsFile(source);
   const folder = join(source, RUN_FILES.checkpoints);
   const best = join(folder, CHECKPOINTS.best);
-  if (taskOf(source) === 'finetune') return readWeightsFile(best);
+  if (taskOf(source) === 'finetune') return await readWeightsFile(best);
   const config = readRunConfig(source);
   const path = which === 'best' && existsSync(best) ? best : join(folder, CHECKPOINTS.last);
   const checkpoint = readCheckpoint(path);
   return { path, config, checkpoint, weights: checkpoint.tensors };
 }
 
-function readWeightsFile(path: string): BackboneSource {
-  const { tensors, metadata } = readSafetensors(path);
-  if (metadata['format'] === 'uscl-checkpoint') {
+async function readWeightsFile(path: string): Promise<BackboneSource> {
+  if (!isTorch(path) && readSafetensorsHeader(path).metadata['format'] === 'uscl-checkpoint') {
     const checkpoint = readCheckpoint(path);
     const run = join(path, '..', '..');
     const { backbone, width, channels, size } = checkpoint.model;
@@ -81,26 +80,24 @@ function readWeightsFile(path: string): BackboneSource {
         : resolveConfig({ overrides: { model: { backbone, width }, view } });
     return { path, config, checkpoint, weights: checkpoint.tensors };
   }
-  const weights = new Map<string, Pick<NamedArray, 'shape' | 'data'>>();
-  for (const [name, { shape, data }] of tensors)
-    if (data instanceof Float32Array) weights.set(name, { shape, data });
-  return { path, config: configOfWeights(weights, path), checkpoint: null, weights };
+  const { weights, view } = await readForeign(path);
+  return { path, config: configOfWeights(weights, path, view), checkpoint: null, weights };
 }
 
-/** The ResNet with these tensors; torchvision's channel statistics are not assumed, the view stays the default. */
-function configOfWeights(weights: Weights, path: string): Config {
+/** The ResNet with these tensors, and the view that is known of it; torchvision's channel statistics are not assumed. */
+export function configOfWeights(weights: Weights, path: string, view: WeightsView = {}): Config {
   const [width, channels] = weights.get('conv1.weight')?.shape ?? [];
   const bottleneck = weights.has('layer1.0.conv3.weight');
   const deep = weights.has('layer3.5.conv1.weight');
   if (width === undefined || (channels !== 1 && channels !== 3) || (bottleneck && !deep))
     throw dataError(
       'WEIGHTS_UNKNOWN',
-      `The tensors of ${path} are not those of a ResNet-18, 34 or 50 with torchvision's names in f32.`,
-      'Give a run folder, a checkpoint of this program, or a safetensors file of such a network.',
+      `The tensors of ${path} are not those of a ResNet-18, 34 or 50 of grey or colour images.`,
+      'Give a run folder, a checkpoint of this program, or a safetensors or PyTorch file of such a network.',
       { where: path },
     );
   const backbone = bottleneck ? 'resnet50' : deep ? 'resnet34' : 'resnet18';
-  return resolveConfig({ overrides: { model: { backbone, width }, view: { channels } } });
+  return resolveConfig({ overrides: { model: { backbone, width }, view: { ...view, channels } } });
 }
 
 /** A network in memory with its weights. Owns native memory: dispose of it (the backend is the caller's). */

@@ -35,7 +35,7 @@ test('the weights of a pretraining run, those of the checkpoint that is asked fo
   await tinyRun(await tinyDataset(join(scratch, 'clips')), run, ['training.epochs=2']);
   using backend = openBackend({ kind: 'reference' });
   for (const which of ['best', 'last'] as const) {
-    using subject = openSubject(run, backend, which);
+    using subject = await openSubject(run, backend, which);
     const { tensors, step } = readCheckpoint(join(run, 'checkpoints', `${which}.safetensors`));
     for (const { name, data } of namedTensors(subject.parameters))
       expect([...data], name).toEqual([...tensors.get(name)!.data]);

@@ -17,7 +17,7 @@ import { foldRunClips, planFolds } from '../../src/finetune/fold-plan.ts';
 import { openModel } from '../../src/trainer/classifier.ts';
 import { resolveFinetune } from '../../src/finetune/config.ts';
 import { FrameSchedule } from '../../src/finetune/frame-schedule.ts';
-import { readSource } from '../../src/finetune/source.ts';
+import { randomSource } from '../../src/finetune/source.ts';
 import { TunedNetwork } from '../../src/finetune/tuned-network.ts';
 import { fillWholeView } from '../../src/views/whole.ts';
 import { scratchFolder, tinyDataset } from '../pretrain/support.ts';
@@ -32,7 +32,7 @@ describe('a step', () => {
   async function stepped(set: readonly string[]) {
     using backend = openBackend({ kind: 'reference' });
     const config = resolveFinetune({ set: [...TUNE, ...PLAIN, ...set] });
-    using tunedNetwork = new TunedNetwork(backend, config, readSource('random', 1), 2);
+    using tunedNetwork = new TunedNetwork(backend, config, randomSource(1), 2);
     tunedNetwork.start(3);
     const { input } = tunedNetwork.training(4);
     const random = randomAt(5, 'images');

@@ -11,7 +11,7 @@ import { namedTensors } from '../../src/runs/checkpoint.ts';
 import { type FinetuneConfig, resolveFinetune } from '../../src/finetune/config.ts';
 import { trainedLayers, TunedNetwork } from '../../src/finetune/tuned-network.ts';
 import { classifierNetwork } from '../../src/trainer/classifier.ts';
-import { readSource } from '../../src/finetune/source.ts';
+import { randomSource } from '../../src/finetune/source.ts';
 import { errorOf } from '../pretrain/support.ts';
 import { TUNE, TUNE_ONEDNN } from './support.ts';
 
@@ -36,7 +36,7 @@ const nextBatch = () =>
 
 /** One step on the same images; what each tensor was before and after. */
 async function stepped(config: FinetuneConfig, backend: Backend) {
-  using tunedNetwork = new TunedNetwork(backend, config, readSource('random', 1), CLASSES);
+  using tunedNetwork = new TunedNetwork(backend, config, randomSource(1), CLASSES);
   tunedNetwork.start(3);
   const copies = () =>
     new Map(namedTensors(tunedNetwork.parameters).map(({ name, data }) => [name, data.slice()]));
@@ -86,7 +86,7 @@ describe.each([
 test('nothing is cut where more numbers would pass through the host than it saves', () => {
   using backend = openBackend({ kind: 'reference' });
   const config = configOf(['model.width=64', 'norms=moving']);
-  using tunedNetwork = new TunedNetwork(backend, config, readSource('random', 1), CLASSES);
+  using tunedNetwork = new TunedNetwork(backend, config, randomSource(1), CLASSES);
   expect(tunedNetwork.cut).toBe(INPUT);
 });
 
@@ -101,7 +101,7 @@ test.each([
     ...classifierNetwork(config.model, config.view, CLASSES),
     outputs: [OUTPUTS.logits],
   };
-  using tunedNetwork = new TunedNetwork(backend, config, readSource('random', 1), CLASSES);
+  using tunedNetwork = new TunedNetwork(backend, config, randomSource(1), CLASSES);
   tunedNetwork.start(3);
   const { trainable, frozenNorm } = tunedNetwork.layers;
   const mode = { batch: BATCH, mode: 'train', precision: 'f32' } as const;
@@ -132,7 +132,7 @@ test.each([
 test('folds begin alike: a start forgets all that was trained, and new weights are known as such', async () => {
   using backend = openBackend({ kind: 'reference' });
   const config = configOf(['layers=last-block']);
-  using tunedNetwork = new TunedNetwork(backend, config, readSource('random', 1), CLASSES);
+  using tunedNetwork = new TunedNetwork(backend, config, randomSource(1), CLASSES);
   expect(tunedNetwork.start(1).belowChanged).toBe(true);
   const values = tunedNetwork.parameters.values.slice();
   tunedNetwork.training(BATCH).input.fill(0.5);
@@ -149,7 +149,7 @@ test('folds begin alike: a start forgets all that was trained, and new weights a
 
 test('a step that is not finite changes nothing', async () => {
   using backend = openBackend({ kind: 'reference' });
-  using tunedNetwork = new TunedNetwork(backend, configOf(['layers=all']), readSource('random', 1), CLASSES);
+  using tunedNetwork = new TunedNetwork(backend, configOf(['layers=all']), randomSource(1), CLASSES);
   tunedNetwork.start(1);
   const before = tunedNetwork.snapshot();
   tunedNetwork.training(BATCH).input.fill(NaN);

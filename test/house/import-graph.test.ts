@@ -29,6 +29,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   predict: 6,
   evaluate: 6,
   explain: 6,
+  weights: 6,
   report: 7,
   demo: 8,
   study: 8,

@@ -110,7 +110,7 @@ test('previous is the last before the last', () => {
 test('weights alone cannot be gone on from, and that is the reason given', async () => {
   using backend = openBackend({ kind: 'reference' });
   const best = readCheckpoint(join(run, 'checkpoints', 'best.safetensors'));
-  using backbone = loadBackbone(backend, readBackbone(run));
+  using backbone = loadBackbone(backend, await readBackbone(run));
   using optimizer = createOptimizer(
     backend,
     backbone.parameters,
@@ -144,7 +144,7 @@ describe('a backbone', () => {
       weights.map(([name, tensor]) => ({ name, ...tensor })),
     );
     for (const source of [run, last, bare]) {
-      const read = readBackbone(source, 'last');
+      const read = await readBackbone(source, 'last');
       expect(read.config.model).toMatchObject({ backbone: 'resnet18', width: 2 });
       using backbone = loadBackbone(backend, read);
       expect(backbone.parameters.specs.some(({ name }) => name.startsWith('projection'))).toBe(false);
@@ -155,9 +155,9 @@ describe('a backbone', () => {
     await Promise.resolve();
   });
 
-  test('of the seed of the run is what the run started from', () => {
+  test('of the seed of the run is what the run started from', async () => {
     using backend = openBackend({ kind: 'reference' });
-    const { config } = readBackbone(run);
+    const { config } = await readBackbone(run);
     using a = randomBackbone(backend, config, config.seed);
     expect(a.plan.batch).toBe(32);
     using b = randomBackbone(backend, config, config.seed);
@@ -169,7 +169,7 @@ describe('a backbone', () => {
   test('has the features of its network run image by image, beside another one too', async () => {
     using backend = openBackend({ kind: 'reference' });
     using data = openDataset(dataset);
-    const { config } = readBackbone(run);
+    const { config } = await readBackbone(run);
     const drawn = (seed: number) => (parameters: Parameters) => {
       initialise(parameters, seed);
     };
@@ -205,7 +205,7 @@ describe('a backbone', () => {
 
   test('of another shape names the tensor that does not fit', async () => {
     using backend = openBackend({ kind: 'reference' });
-    const read = readBackbone(run);
+    const read = await readBackbone(run);
     const wider = { ...read.config, model: { ...read.config.model, width: 3 } };
     using other = randomBackbone(backend, wider, 0);
     const error = await errorOf(() => {

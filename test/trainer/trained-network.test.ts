@@ -4,7 +4,7 @@ import type { Backend, Plan } from '../../src/engine/core/backend.ts';
 import { openBackend } from '../../src/engine/open.ts';
 import type * as Memory from '../../src/engine/onednn/native/memory.ts';
 import { resolveFinetune } from '../../src/finetune/config.ts';
-import { readSource } from '../../src/finetune/source.ts';
+import { randomSource } from '../../src/finetune/source.ts';
 import { TunedNetwork } from '../../src/finetune/tuned-network.ts';
 import { moco } from '../../src/methods/moco.ts';
 import { backboneOf } from '../../src/models/backbone.ts';
@@ -51,7 +51,7 @@ describe('native memory', () => {
     const before = inUse();
     const config = resolveFinetune({ set: [...TUNE_ONEDNN, 'layers=all'] });
     {
-      using network = new TunedNetwork(backend, config, readSource('random', 1), 2);
+      using network = new TunedNetwork(backend, config, randomSource(1), 2);
       network.start(1);
       const started = inUse();
       network.start(2);
@@ -65,7 +65,7 @@ describe('native memory', () => {
   const makers: Readonly<Record<string, (backend: Backend) => readonly [Disposable, Plan]>> = {
     'that is fine-tuned': (backend) => {
       const config = resolveFinetune({ set: [...TUNE_ONEDNN, 'layers=all'] });
-      const network = new TunedNetwork(backend, config, readSource('random', 1), 2);
+      const network = new TunedNetwork(backend, config, randomSource(1), 2);
       network.start(1);
       return [network, network.training(2)];
     },

@@ -1,0 +1,72 @@
+/** `uscl export RUN --out FILE`. */
+import { Command } from 'commander';
+import { RESEARCH_USE } from '../base/research-use.ts';
+import type { WhichCheckpoint } from '../trainer/backbone.ts';
+import {
+  EXPORT_FORMATS,
+  exportWeights,
+  type ExportOptions,
+  type ExportSummary,
+} from '../weights/export-weights.ts';
+import { table } from './columns.ts';
+import { choice, withAction } from './command.ts';
+
+interface Options extends ExportOptions {
+  readonly out: string;
+  readonly checkpoint?: WhichCheckpoint;
+}
+
+export function exportCommand(): Command {
+  const command = new Command('export')
+    .summary('weights of a run for other tools')
+    .description(
+      'Writes the backbone of a run, and the classifier of a fine-tuned one as fc, with torchvision\u2019s names: as safetensors, ' +
+        'or as a PyTorch checkpoint that torch.load(weights_only=True) and load_state_dict(strict=True) take.',
+    )
+    .argument('<run>', 'run folder, checkpoint, or file of weights')
+    .requiredOption('--out <file>', 'file to write')
+    .addOption(
+      choice(
+        '--format <name>',
+        'form of the file (default: torch for .pth and .pt, else safetensors)',
+        EXPORT_FORMATS,
+      ),
+    )
+    .addOption(choice('--checkpoint <which>', 'weights of the run (default: best)', ['best', 'last']))
+    .option('--overwrite', 'replace the file in --out')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  uscl export runs/first --out backbone.safetensors
+  uscl export runs/tuned --out tuned.pth
+In Python: model = torchvision.models.resnet18(); model.fc = torch.nn.Identity() where there is no classifier; for grey
+images model.conv1 = torch.nn.Conv2d(1, 64, 7, 2, 3, bias=False); model.load_state_dict(torch.load("backbone.pth", weights_only=True))`,
+    );
+  return withAction(command, async (output, _signal, run: string, options: Options) => {
+    const format = options.format ?? (/\.(pth|pt)$/i.test(options.out) ? 'torch' : 'safetensors');
+    const summary = await exportWeights(run, options.out, { ...options, format });
+    output.tell({ ...summary, use: RESEARCH_USE }, describe(summary));
+  });
+}
+
+function describe(summary: ExportSummary): string {
+  const { backbone, width, channels, size, normalise, classes, tensors, learntFrom, out } = summary;
+  const each = learntFrom?.map(({ name, licence }) => `${name} (${licence ?? 'states no licence'})`);
+  return table([
+    ['network', `${backbone}${width === 64 ? '' : ` of width ${width}`}, ${tensors} tensors`],
+    ['classes', classes === null ? null : `${classes.join(', ')} (fc)`],
+    [
+      'images',
+      `${size} pixels, ${channels} channel${channels === 1 ? '' : 's'} in 0 to 1, less mean ${String(normalise.mean)}, by deviation ${String(normalise.std)}`,
+    ],
+    [
+      'terms',
+      each === undefined
+        ? 'it is not known what the weights learnt from'
+        : `weights inherit the terms of ${each.join(', ')}`,
+    ],
+    ['written', out],
+    ['use', RESEARCH_USE],
+  ]).join('\n');
+}

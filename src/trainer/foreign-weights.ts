@@ -1,0 +1,130 @@
+/**
+ * Weights of a ResNet that another tool wrote: a safetensors file, or a PyTorch checkpoint (`.pth`). Names are matched with
+ * torchvision's (`models/weight-names.ts`), numbers become f32, and what is not of the network is listed.
+ */
+import { closeSync, openSync } from 'node:fs';
+import { z } from 'zod';
+import { dataError, messageOf } from '../base/errors.ts';
+import { readAll } from '../base/files.ts';
+import { floatsOf } from '../formats/floats.ts';
+import { readSafetensors, type Tensor } from '../formats/safetensors.ts';
+import { looksLikeTorch, readTorch } from '../formats/torch/read.ts';
+import { networksIn } from '../models/weight-names.ts';
+import { jsonText, type Weights } from '../runs/checkpoint.ts';
+import { frameViewSchema } from '../views/config.ts';
+
+/** What files of this program without a checkpoint's state say of themselves, as JSON under `uscl` in their metadata. */
+const saidSchema = z.looseObject({
+  version: z.literal(1),
+  view: z.object({ normalise: frameViewSchema.unwrap().shape.normalise.unwrap() }).partial(),
+});
+
+/** How the images of weights are made, as far as that is known. */
+export type WeightsView = z.infer<typeof saidSchema>['view'];
+
+/** Metadata that says so, and more. */
+export function weightsMetadata(
+  view: WeightsView,
+  more: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, string>> {
+  // Other tools ask for this word.
+  return { format: 'pt', uscl: JSON.stringify({ version: 1, view, ...more }) };
+}
+
+/** A network that was found in a file. */
+export interface ForeignWeights {
+  /** By torchvision's names. */
+  readonly weights: Weights;
+  /** What stood before their names in the file. */
+  readonly prefix: string;
+  /** Prefixes of other such networks in the file. */
+  readonly otherPrefixes: readonly string[];
+  /** Names of tensors that are none of the network. */
+  readonly ignored: readonly string[];
+  readonly view: WeightsView;
+}
+
+/**
+ * Reads the network of a file, that with the given prefix where there are several. Errors: those of `readSafetensors` and
+ * `readTorch`; `WEIGHTS_UNKNOWN` where there is no such network.
+ */
+export async function readForeign(path: string, prefix?: string): Promise<ForeignWeights> {
+  const { tensors, unread, metadata } = await readAny(path);
+  const networks = networksIn(tensors.keys());
+  const chosen = prefix === undefined ? networks[0] : networks.find((one) => one.prefix === prefix);
+  if (chosen === undefined)
+    throw unknown(
+      path,
+      prefix,
+      networks.map((one) => one.prefix),
+      [...tensors.keys()],
+    );
+  const weights = new Map<string, Weights extends ReadonlyMap<string, infer Value> ? Value : never>();
+  for (const [theirs, ours] of chosen.names) {
+    const tensor = tensors.get(theirs)!;
+    const data = floatsOf(tensor);
+    if (data !== null) weights.set(ours, { shape: tensor.shape, data });
+  }
+  return {
+    ...{ weights, prefix: chosen.prefix, view: viewIn(metadata) },
+    otherPrefixes: networks.filter((one) => one !== chosen).map((one) => one.prefix),
+    ignored: [...[...tensors.keys()].filter((name) => !chosen.names.has(name)), ...unread],
+  };
+}
+
+function viewIn({ uscl }: Readonly<Record<string, string>>): WeightsView {
+  if (uscl === undefined) return {};
+  return jsonText.pipe(saidSchema).safeParse(uscl).data?.view ?? {};
+}
+
+/** Whether a file begins as a PyTorch checkpoint. Error: `FILE_UNREADABLE`. */
+export function isTorch(path: string): boolean {
+  return looksLikeTorch(startOf(path));
+}
+
+async function readAny(path: string): Promise<{
+  readonly tensors: ReadonlyMap<string, Tensor>;
+  readonly unread: readonly string[];
+  readonly metadata: Readonly<Record<string, string>>;
+}> {
+  if (isTorch(path)) return { ...(await readTorch(path)), metadata: {} };
+  return { ...readSafetensors(path), unread: [] };
+}
+
+function startOf(path: string): Buffer {
+  const start = Buffer.alloc(4);
+  try {
+    const file = openSync(path, 'r');
+    try {
+      return start.subarray(0, readAll(file, start, 0));
+    } finally {
+      closeSync(file);
+    }
+  } catch (thrown) {
+    throw dataError(
+      'FILE_UNREADABLE',
+      `Cannot read ${path}: ${messageOf(thrown)}.`,
+      'Check the path and your rights to read it.',
+      { where: path, cause: thrown },
+    );
+  }
+}
+
+function unknown(
+  path: string,
+  prefix: string | undefined,
+  prefixes: readonly string[],
+  names: readonly string[],
+): Error {
+  const some = names.slice(0, 3).join(', ');
+  return dataError(
+    'WEIGHTS_UNKNOWN',
+    prefix === undefined || prefixes.length === 0
+      ? `There is no ResNet in ${path}: ${names.length === 0 ? 'it holds no tensor' : `its tensors are called ${some}${names.length > 3 ? ', …' : ''}`}.`
+      : `No ResNet in ${path} has names that begin with "${prefix}".`,
+    prefixes.length === 0
+      ? 'Give weights of a ResNet-18, 34 or 50 with the names of torchvision, timm, Lightly or solo-learn.'
+      : `Give one of these prefixes: ${prefixes.map((one) => JSON.stringify(one)).join(', ')}.`,
+    { where: path },
+  );
+}

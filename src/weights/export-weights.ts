@@ -1,0 +1,117 @@
+/**
+ * Weights of a run as other tools read them, with torchvision's names: a safetensors file, or a PyTorch checkpoint that
+ * `load_state_dict(strict=True)` takes. A classifier is `fc`.
+ */
+import { basename } from 'node:path';
+import { dataError } from '../base/errors.ts';
+import { requireFree } from '../base/files.ts';
+import { RESEARCH_USE } from '../base/research-use.ts';
+import { type NamedTensor, writeSafetensors } from '../formats/safetensors.ts';
+import { writeTorch } from '../formats/torch/write.ts';
+import { backboneOf } from '../models/backbone.ts';
+import { OUTPUTS } from '../models/heads.ts';
+import type { Weights } from '../runs/checkpoint.ts';
+import { trainedOn } from '../runs/provenance.ts';
+import { readBackbone, type WhichCheckpoint } from '../trainer/backbone.ts';
+import { weightsMetadata } from '../trainer/foreign-weights.ts';
+import { tensorsOf } from './tensors.ts';
+
+/** Forms of weights that other tools read. */
+export const EXPORT_FORMATS = ['safetensors', 'torch'] as const;
+export type ExportFormat = (typeof EXPORT_FORMATS)[number];
+
+/** What `exportWeights` is told. */
+export interface ExportOptions {
+  readonly format?: ExportFormat;
+  /** Which weights of a run. Default: its best. */
+  readonly checkpoint?: WhichCheckpoint;
+  readonly overwrite?: boolean;
+}
+
+/** What was written. */
+export interface ExportSummary {
+  readonly out: string;
+  readonly format: ExportFormat;
+  readonly backbone: string;
+  readonly width: number;
+  readonly channels: 1 | 3;
+  /** Side of its images in pixels, and how they are normalised. */
+  readonly size: number;
+  readonly normalise: { readonly mean: number | readonly number[]; readonly std: number | readonly number[] };
+  /** Of the classifier; null where there is none. */
+  readonly classes: readonly string[] | null;
+  readonly tensors: number;
+  /** Sets that the weights have learnt from and their terms; null where that is not known. */
+  readonly learntFrom: readonly SetTerms[] | null;
+}
+
+/** A set and what its terms are, null where nobody has said so. */
+export interface SetTerms {
+  readonly name: string;
+  readonly licence: string | null;
+  readonly citation: string | null;
+}
+
+/**
+ * Exports the weights of a run, of a checkpoint, or of a file. Errors: those of `readBackbone`; `WEIGHTS_INCOMPLETE`, `OUTPUT_EXISTS`, `DISK_FULL`,
+ * `WRITE_FAILED`.
+ */
+export async function exportWeights(
+  source: string,
+  out: string,
+  { format = 'safetensors', checkpoint = 'best', overwrite = false }: ExportOptions = {},
+): Promise<ExportSummary> {
+  requireFree(out, overwrite);
+  const { path, config, weights, checkpoint: read } = await readBackbone(source, checkpoint);
+  const { backbone, width } = config.model;
+  const own = tensorsOf(backboneOf(config), weights, (complaint) =>
+    dataError(
+      'WEIGHTS_INCOMPLETE',
+      `The network in ${path} is no whole ${backbone}: ${complaint}.`,
+      'Give a run, a checkpoint, or the whole state of such a network.',
+      { where: path },
+    ),
+  );
+  const classes = read?.classifier?.classes ?? null;
+  const tensors = [...own, ...(classes === null ? [] : classifierOf(weights)), ...countsOf(weights)];
+  const learntFrom = termsOf(path);
+  const { size, channels, normalise } = config.view;
+  if (format === 'torch') await writeTorch(out, tensors);
+  else {
+    const more = { size, channels, classes, learntFrom, use: RESEARCH_USE, from: basename(source) };
+    writeSafetensors(out, tensors, weightsMetadata({ normalise }, more));
+  }
+  return {
+    ...{ out, format, backbone, width, channels, size, normalise, classes },
+    ...{ tensors: tensors.length, learntFrom },
+  };
+}
+
+function classifierOf(weights: Weights): readonly NamedTensor[] {
+  return ['weight', 'bias'].map((kind) => {
+    const { shape, data } = weights.get(`${OUTPUTS.logits}.${kind}`)!;
+    return { name: `fc.${kind}`, shape, data };
+  });
+}
+
+/** What PyTorch keeps of every batch norm beside its statistics: a count, which only norms without momentum read. */
+function countsOf(weights: Weights): readonly NamedTensor[] {
+  return [...weights.keys()]
+    .filter((name) => name.endsWith('.running_mean') && /^(bn1|layer)/.test(name))
+    .map((name) => ({
+      name: name.replace('running_mean', 'num_batches_tracked'),
+      shape: [],
+      data: new BigInt64Array(1),
+    }));
+}
+
+function termsOf(path: string): readonly SetTerms[] | null {
+  const sets = trainedOn(path);
+  return (
+    sets?.map(({ name, terms }) => ({
+      name,
+      licence: terms?.licence ?? null,
+      citation: terms?.citation ?? null,
+    })) ?? null
+  );
+}
