@@ -41,7 +41,7 @@ export function importCommand(): Command {
       `
 Examples:
   uscl import resnet18-imagenet.pth --out imagenet.safetensors --normalise imagenet
-  uscl import moco.pth.tar --out moco.safetensors --prefix state_dict.module.encoder_q.
+  uscl import checkpoint.pth.tar --out query.safetensors --prefix state_dict.module.encoder_q.
   uscl finetune imagenet.safetensors pocus --out runs/imagenet`,
     );
   return withAction(command, async (output, _signal, file: string, options: Options) => {
