@@ -1,7 +1,7 @@
 /**
  * PyTorch checkpoints (`.pth`, `.pt`): the zip archives of PyTorch 1.6 and later and the older files of several pickles. Weights
  * are read, code is not: see `pickle.ts`. Whatever the bytes, the errors are `TORCH_INVALID`, `TORCH_UNSUPPORTED`,
- * `TORCH_TOO_LARGE` and `FILE_UNREADABLE`, and no more memory is taken than four times the file.
+ * `TORCH_TOO_LARGE` and `FILE_UNREADABLE`, and no more memory is taken than four times the file and 64 MB.
  */
 import { dataError, UsclError } from '../../base/errors.ts';
 import { readBounded } from '../../base/read-bounded.ts';
