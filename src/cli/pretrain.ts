@@ -67,7 +67,7 @@ export function showEvent(event: PretrainEvent, progress: Progress): void {
     case 'start': {
       const from = event.step === 0 ? '' : `, going on at step ${event.step}`;
       progress.say(
-        `${event.trainingClips} clips to train on (${event.labelledClips} labelled), ${event.validationClips} held out; ` +
+        `${event.trainingClips} clips to train on (${event.labelledClips === 0 ? 'no label is read' : `labels of ${event.labelledClips} are read`}), ${event.validationClips} held out; ` +
           `${event.steps} steps in ${event.epochs} epochs${from}; ${event.backend}, ${event.precision}`,
       );
       return;

@@ -46,7 +46,7 @@ export interface PairBatch {
   readonly weights?: ArrayLike<number>;
 }
 
-/** One row among all views. */
+/** One row among all views: view k has the similarity s_k = cosines[k] / temperature. */
 export interface ContrastedRow {
   readonly row: number;
   /** Views: 2·pairs. */
@@ -54,19 +54,20 @@ export interface ContrastedRow {
   /** Row of the other view of its clip. */
   readonly partner: number;
   readonly temperature: number;
-  /** [rows], of this row with each; its own is no part of any loss. */
+  /** [rows], of this row with each. A term passes over its own, `row`, which no mark leaves out. */
   readonly cosines: Float64Array;
   /** [rows], 1 for views that are neither its partner nor negatives, 0 for all others. */
   readonly leftOut: Uint8Array;
-  /** Of all but the row's own and those that are left out. */
+  /** The largest cosine but for the row's own and those that are left out; the partner's counts. */
   readonly largest: number;
-  /** [rows] zeros, to be filled with ∂L/∂s of the row's term, 1/2N included; its own and those left out stay 0. */
+  /** [rows] zeros, to be filled with ∂ℓ/∂s_k / rows, ℓ being the term; `row` and those left out stay 0. */
   readonly gradient: Float64Array;
 }
 
 /**
- * The mean of `term` over all rows, each of which returns ℓ_i and fills its gradient; writes ∂L/∂embeddings.
- * @param usual temperatures, for the message where it is none.
+ * The mean of `term` over all rows, each of which returns ℓ_i (0 where nothing is to be compared) and fills its gradient;
+ * writes ∂L/∂embeddings.
+ * @param usual ends the message of a temperature that is none: a clause, as in `USCL uses 0.5`.
  * @throws UsclError `OBJECTIVE_INVALID` for sizes that do not fit or a temperature that is not positive.
  */
 export function contrastPairs(

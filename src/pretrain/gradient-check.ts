@@ -9,7 +9,7 @@ import type { Method, MethodGiven, NetworkUse, OpenMethod, ViewRows } from '../m
 import { resnet } from '../models/resnet.ts';
 import { viewCount } from '../views/clip-views.ts';
 import { viewSchema } from '../views/config.ts';
-import { guarded, methodError } from './method-faults.ts';
+import { checkedLosses, guarded, methodError, requireFilled } from './method-faults.ts';
 
 /** What was found of one output of the online network. */
 export interface GradientCheck {
@@ -42,7 +42,8 @@ const TOLERANCE = 0.01;
 
 /**
  * Checks the gradients of a method with these options (its defaults). Where the loss has a kink, any slope between its two
- * sides is right. Errors: `METHOD_FAILED` for what the method throws, `METHOD_RESULT` for a loss that is no finite number.
+ * sides is right. Errors: `METHOD_FAILED` for what the method throws, `METHOD_RESULT` for a loss that is no finite number and
+ * for other measurements than those declared, `METHOD_GRADIENT` for an output whose gradient is never asked for.
  */
 export function checkGradients(method: Method, options: unknown = {}): readonly GradientCheck[] {
   const trial = new Trial(method, options);
@@ -135,26 +136,32 @@ class Trial {
       this.outputs.map((name) => [name, new Float32Array(this.drawn('online', name).values.length)]),
     );
     const reader = (part: 'online' | 'target' | 'look') => (name: string) => this.drawn(part, name).values;
-    return guarded(this.#method, 'losses', () => {
+    const filled = new Set<string>();
+    const found = guarded(this.#method, 'losses', () => {
       if (open.look !== undefined) {
         const rows = views.reduce((sum, { clips }) => sum + clips.length, 0);
         const images = new Float32Array(rows * SIZE * SIZE);
         open.look.change({ views, number: 0, output: reader('look'), images });
       }
-      const { loss } = open.losses({
+      return open.losses({
         ...{ views, training: true, progress: 0.5 },
         ...{ output: reader('online'), target: reader('target') },
-        gradient: (name) => gradients.get(name)!,
+        gradient: (name) => {
+          filled.add(name);
+          return gradients.get(name)!;
+        },
       });
-      if (!Number.isFinite(loss))
-        throw methodError(
-          'METHOD_RESULT',
-          this.#method,
-          `answers a made-up batch with a loss of ${loss}`,
-          'Let losses return a number as loss, of outputs as networks give them.',
-        );
-      return { loss, gradients };
     });
+    const { loss } = checkedLosses(this.#method, found);
+    requireFilled(this.#method, this.outputs, filled);
+    if (!Number.isFinite(loss))
+      throw methodError(
+        'METHOD_RESULT',
+        this.#method,
+        `answers a made-up batch with a loss of ${loss}`,
+        'Mend the loss: of finite outputs it must be a finite number.',
+      );
+    return { loss, gradients };
   }
 
   #open(): OpenMethod {

@@ -1,9 +1,10 @@
 /**
- * Faults of a method, told by its name: what it does wrong, and where in its own code it threw.
+ * Faults of a method, told by its name: what it returns or forgets, and where in its own code it threw.
  */
 import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
 import { messageOf, usageError, UsclError } from '../base/errors.ts';
-import type { Method } from '../methods/method.ts';
+import type { Losses, Method } from '../methods/method.ts';
 
 /** An error of a method, by its name. */
 export function methodError(
@@ -44,4 +45,38 @@ function placeOf(thrown: unknown): string | null {
     .split('\n')
     .find((line) => /^\s+at /.test(line) && !NOT_OF_A_METHOD.some((part) => line.includes(part)));
   return /([^/\\\s(]+:\d+:\d+)\)?$/.exec(own ?? '')?.[1] ?? null;
+}
+
+/** Whatever is a number, infinite ones and NaN too: those are for the step to tell, with its clips and a way out. */
+const anyNumber = z.custom<number>((value) => typeof value === 'number');
+const lossesSchema = z.object({ loss: anyNumber }).catchall(anyNumber);
+
+/** What a method's `losses` returned. Error: `METHOD_RESULT` where it is not the loss and every declared measurement. */
+export function checkedLosses(method: Method, found: unknown): Losses {
+  const wanted = ['loss', ...method.measurements.map(({ name }) => name)];
+  const losses = lossesSchema.safeParse(found);
+  const wrong = losses.success
+    ? [...wanted, ...Object.keys(losses.data)].find(
+        (name) => !wanted.includes(name) || !Object.hasOwn(losses.data, name),
+      )
+    : String(losses.error.issues[0]?.path[0] ?? 'loss');
+  if (losses.success && wrong === undefined) return losses.data;
+  throw methodError(
+    'METHOD_RESULT',
+    method,
+    `gave ${wanted.includes(wrong ?? '') ? `no number "${wrong ?? ''}"` : `"${wrong ?? ''}", which it does not declare`}`,
+    `Return an object of numbers with exactly ${wanted.join(', ')}.`,
+  );
+}
+
+/** Refuses a method that filled the gradients of some outputs only. Error: `METHOD_GRADIENT`. */
+export function requireFilled(method: Method, outputs: readonly string[], filled: ReadonlySet<string>): void {
+  const forgotten = outputs.find((name) => !filled.has(name));
+  if (forgotten === undefined) return;
+  throw methodError(
+    'METHOD_GRADIENT',
+    method,
+    `gave no gradient for the output "${forgotten}" of its network`,
+    `Fill batch.gradient('${forgotten}'), with 0 where the loss does not depend on it.`,
+  );
 }

@@ -3,7 +3,6 @@
  * method keeps between steps. The optimizer step is that of every trained network. An error of a method from outside
  * names that method.
  */
-import { z } from 'zod';
 import type { Backend, Parameters, Plan } from '../engine/core/backend.ts';
 import type { ClipRecord } from '../dataset/types.ts';
 import type { Losses, Method, MethodBatch, NetworkUse, OpenMethod, ViewRows } from '../methods/method.ts';
@@ -15,7 +14,7 @@ import { parameterGroups, TrainedNetwork } from '../trainer/trained-network.ts';
 import { timesShown, viewCount } from '../views/clip-views.ts';
 import type { ViewConfig } from '../views/config.ts';
 import type { ClipPart } from '../views/work.ts';
-import { guarded, methodError } from './method-faults.ts';
+import { checkedLosses, guarded, requireFilled } from './method-faults.ts';
 import type { OpenedMethod } from './open-method.ts';
 
 /** A batch as the step needs it. */
@@ -178,14 +177,8 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
         return plan.outputGradient(name);
       }),
     });
-    const forgotten = online.network.outputs.find((name) => !filled.has(name));
-    if (forgotten === undefined) return losses;
-    throw methodError(
-      'METHOD_GRADIENT',
-      this.method,
-      `gave no gradient for the output "${forgotten}" of its network`,
-      `Fill batch.gradient('${forgotten}'), with 0 where the loss does not depend on it.`,
-    );
+    requireFilled(this.method, online.network.outputs, filled);
+    return losses;
   }
 
   protected override updated(): void {
@@ -262,20 +255,9 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
   }
 
   #losses(batch: MethodBatch): Losses {
-    const found: unknown = guarded(this.method, 'losses', () => this.open.losses(batch));
-    const wanted = ['loss', ...this.method.measurements.map(({ name }) => name)];
-    const losses = lossesSchema.safeParse(found);
-    const wrong = losses.success
-      ? [...wanted, ...Object.keys(losses.data)].find(
-          (name) => !wanted.includes(name) || !Object.hasOwn(losses.data, name),
-        )
-      : String(losses.error.issues[0]?.path[0] ?? 'loss');
-    if (losses.success && wrong === undefined) return losses.data;
-    throw methodError(
-      'METHOD_RESULT',
+    return checkedLosses(
       this.method,
-      `gave ${wanted.includes(wrong ?? '') ? `no number "${wrong ?? ''}"` : `"${wrong ?? ''}", which it does not declare`}`,
-      `Return an object of numbers with exactly ${wanted.join(', ')}.`,
+      guarded(this.method, 'losses', () => this.open.losses(batch)),
     );
   }
 }
@@ -293,10 +275,6 @@ export interface HeldOutOutputs {
   /** Of the network whose weights the run leaves. */
   readonly features: Float32Array;
 }
-
-/** Whatever is a number, infinite ones and NaN too: those are for the step to tell, with its clips and a way out. */
-const anyNumber = z.custom<number>((value) => typeof value === 'number');
-const lossesSchema = z.object({ loss: anyNumber }).catchall(anyNumber);
 
 /** Copies the views that a network sees into a plan's input; returns their rows. */
 function fill(

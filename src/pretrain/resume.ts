@@ -63,10 +63,11 @@ export function resultConfig({ loader: _loader, checkpoint: _checkpoint, ...rest
 /** Refuses to go on with another text of a method from a file. Error: `RESUME_CHANGED`. */
 export function requireSameFile(saved: Config | null, config: Config): void {
   const before = saved?.method['sha256'];
-  const after = methodOf(config).sha256;
+  const { name, sha256: after } = methodOf(config);
   if (saved === null || before === after) return;
-  throw changedKey(
-    { key: 'method.sha256', before, after },
+  throw resumeChanged(
+    'key method.sha256',
+    `The file of the method "${name}" is not what it was when the run was started: its text has changed.`,
     'Name the file as it was when the run began, or start a new run in another folder.',
   );
 }

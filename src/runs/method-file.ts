@@ -52,5 +52,7 @@ function remedyOf(thrown: unknown): string {
     return `Install this program where the file is: type npm install ${PACKAGE_ROOT} in its folder.`;
   if (code === 'ERR_MODULE_NOT_FOUND')
     return 'Install the package, or mend the path, that it imports (paths are relative to the file).';
+  if (messageOf(thrown).includes('does not provide an export named'))
+    return 'Mend the import. What uscl/methods exports stands in dist/exports/methods.d.ts of the package.';
   return 'Mend the file until Node.js can import it as an ES module (call it .mjs, or say "type": "module" in its package.json).';
 }

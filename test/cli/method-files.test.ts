@@ -155,6 +155,7 @@ describe('a method from a file', () => {
     const { code: exit, stderr } = await run('pretrain', 'clips', '--out', 'mine', '--resume', ...METHOD);
     expect(exit).toBe(2);
     expect(stderr).toContain('method.sha256');
+    expect(stderr).toContain('The file of the method "my-simclr" is not what it was');
   });
 
   test.each([
@@ -168,6 +169,12 @@ describe('a method from a file', () => {
       'view.spg',
     ],
     ['throws.js', 'throw new Error("at once");', 'at once', 'ES module'],
+    [
+      'names.js',
+      "import { ntxent } from 'uscl/methods';",
+      "does not provide an export named 'ntxent'",
+      'Mend the import',
+    ],
     ['imports.js', "import 'never-installed';", "'never-installed'", 'Install the package'],
   ])('%s is refused with the reason and the way out', async (file, text, said, way) => {
     if (text !== null) writeFileSync(join(scratch, file), text);

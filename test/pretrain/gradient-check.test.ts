@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
-import { type Losses, type Method, type MethodBatch } from '../../src/methods/method.ts';
+import { type Losses, type Method, type MethodBatch, type OpenMethod } from '../../src/methods/method.ts';
 import { allMethods, methodNamed } from '../../src/methods/registry.ts';
 import { OUTPUTS } from '../../src/models/heads.ts';
 import { checkGradients } from '../../src/pretrain/gradient-check.ts';
+import { failure } from '../failures.ts';
 
 /** Outputs whose gradient a method stops: the end of SimSiam's projection head. */
 const STOPPED: Readonly<Record<string, string>> = { simsiam: 'projection.7' };
@@ -84,6 +85,7 @@ test('a kink of the loss has every slope between its two sides', () => {
     const simclr = methodNamed('simclr');
     return {
       ...simclr,
+      measurements: [],
       open: (options, given) => ({
         ...simclr.open(options, given),
         // |x − x₀| summed: a kink at every number that was drawn.
@@ -91,6 +93,7 @@ test('a kink of the loss has every slope between its two sides', () => {
           const values = batch.output(OUTPUTS.projection);
           start ??= Float32Array.from(values);
           batch.gradient(OUTPUTS.projection).fill(slope);
+          batch.gradient(OUTPUTS.features).fill(0);
           return { loss: values.reduce((sum, value, i) => sum + Math.abs(value - start![i]!), 0) };
         },
       }),
@@ -109,8 +112,42 @@ test('what a method throws is told as its own', () => {
 });
 
 test('a loss that is no number is an error, not a stopped gradient', () => {
-  for (const loss of [Number.NaN, Infinity, undefined as unknown as number])
-    expect(() => checkGradients(changed(() => ({ loss })))).toThrow(
+  const answering = (loss: number): Method => changed((_gradient, losses) => ({ ...losses, loss }));
+  for (const loss of [Number.NaN, Infinity])
+    expect(() => checkGradients(answering(loss))).toThrow(
       `The method "simclr" answers a made-up batch with a loss of ${loss}.`,
     );
+  expect(() => checkGradients(answering(undefined as unknown as number))).toThrow(
+    'The method "simclr" gave no number "loss".',
+  );
+});
+
+test('what a run would refuse is refused: a gradient that is never asked for, other measurements than those declared', () => {
+  const simclr = methodNamed('simclr');
+  const losing = (losses: (batch: MethodBatch, open: OpenMethod) => Losses): Method => ({
+    ...simclr,
+    open: (options, given) => {
+      const open = simclr.open(options, given);
+      return { ...open, losses: (batch) => losses(batch, open) };
+    },
+  });
+  const forgotten = losing((batch, open) => {
+    const own = new Float32Array(batch.output(OUTPUTS.features).length);
+    return open.losses({
+      ...batch,
+      gradient: (name) => (name === OUTPUTS.features ? own : batch.gradient(name)),
+    });
+  });
+  expect(failure(() => checkGradients(forgotten))).toMatchObject({
+    code: 'METHOD_GRADIENT',
+    message: `The method "simclr" gave no gradient for the output "${OUTPUTS.features}" of its network.`,
+  });
+  const more = losing((batch, open) => ({ ...open.losses(batch), extra: 1 }));
+  expect(failure(() => checkGradients(more))).toMatchObject({ code: 'METHOD_RESULT' });
+  const { name } = simclr.measurements[0]!;
+  const fewer = losing((batch, open) => {
+    const { [name]: _left, ...rest } = open.losses(batch);
+    return rest as Losses;
+  });
+  expect(failure(() => checkGradients(fewer)).message).toContain(`no number "${name}"`);
 });

@@ -139,7 +139,7 @@ export function requireNeighbours(available: number, k: number, unit: 'rows' | '
   throw dataError(
     'KNN_TOO_FEW',
     `${k} nearest neighbours were asked for, but there are only ${available} ${unit} to choose from.`,
-    `Use k = ${Math.max(1, available)} or less, or label more clips.`,
+    `Use k = ${Math.max(1, available)} or less (--k ${Math.max(1, available)}), or label more clips.`,
   );
 }
 
