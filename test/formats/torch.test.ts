@@ -1,12 +1,13 @@
 /**
- * PyTorch checkpoints: those of `fixtures/torch`, which PyTorch wrote, hold numbers that are formulas of their place. Hostile
+ * PyTorch checkpoints: those in `fixtures/torch`, which PyTorch wrote, hold numbers that are formulas of their place. Hostile
  * ones end in an error of this program, call nothing and take little memory.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ZipFile } from 'yazl';
+import { z } from 'zod';
 import { UsclError } from '../../src/base/errors.ts';
 import { randomAt, type Random } from '../../src/base/random.ts';
 import { floatsOf } from '../../src/formats/floats.ts';
@@ -15,13 +16,23 @@ import { readTorch, torchTensors } from '../../src/formats/torch/read.ts';
 import { writeTorch } from '../../src/formats/torch/write.ts';
 import { failureOf } from '../failures.ts';
 
-const FIXTURES = join(import.meta.dirname, '..', 'fixtures', 'torch');
 const scratch = mkdtempSync(join(tmpdir(), 'uscl-torch-'));
 afterAll(() => {
   rmSync(scratch, { recursive: true });
 });
 
-const fixture = (name: string): Buffer => readFileSync(join(FIXTURES, name));
+/** What PyTorch wrote, by name, in base64. */
+const { files } = z
+  .object({ files: z.record(z.string(), z.base64()) })
+  .parse(
+    JSON.parse(
+      readFileSync(join(import.meta.dirname, '..', 'fixtures', 'torch', 'checkpoints.json'), 'utf8'),
+    ),
+  );
+const fixture = (name: string): Buffer => Buffer.from(files[name]!, 'base64');
+beforeAll(() => {
+  for (const name of Object.keys(files)) writeFileSync(join(scratch, name), fixture(name));
+});
 const counted = (count: number): number[] => Array.from({ length: count }, (_, i) => i / 4 - 2);
 
 function numbersOf(tensor: Tensor | undefined): readonly number[] {
@@ -30,7 +41,7 @@ function numbersOf(tensor: Tensor | undefined): readonly number[] {
 }
 
 describe.each([['kinds.pth'], ['kinds-before-1.6.pth']])('%s', (file) => {
-  const read = async () => (await readTorch(join(FIXTURES, file))).tensors;
+  const read = async () => (await readTorch(join(scratch, file))).tensors;
 
   test.each(['float64', 'float32', 'float16', 'bfloat16'])('holds %s', async (kind) => {
     expect(numbersOf((await read()).get(`state_dict.${kind}`))).toEqual(counted(12));
@@ -74,11 +85,11 @@ describe.each([['kinds.pth'], ['kinds-before-1.6.pth']])('%s', (file) => {
 });
 
 test('tensors of complex numbers are named and left out', async () => {
-  expect((await readTorch(join(FIXTURES, 'kinds.pth'))).unread).toEqual(['complex']);
+  expect((await readTorch(join(scratch, 'kinds.pth'))).unread).toEqual(['complex']);
 });
 
 test('a whole model is read by the names of its parts, and no class of it is looked for', async () => {
-  const { tensors } = await readTorch(join(FIXTURES, 'model.pth'));
+  const { tensors } = await readTorch(join(scratch, 'model.pth'));
   expect([...tensors.keys()]).toEqual([
     'block.linear.weight',
     ...['weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked'].map(
@@ -250,7 +261,7 @@ describe('hostile checkpoints', () => {
   });
 
   test('a TorchScript program and a file that is not there are told as what they are', async () => {
-    expect(await failureOf(readTorch(join(FIXTURES, 'script.pt')))).toMatchObject({
+    expect(await failureOf(readTorch(join(scratch, 'script.pt')))).toMatchObject({
       code: 'TORCH_UNSUPPORTED',
     });
     expect(await failureOf(readTorch(join(scratch, 'nowhere.pth')))).toMatchObject({
