@@ -8,7 +8,8 @@ import { readBounded } from '../../base/read-bounded.ts';
 import type { TensorData } from '../safetensors.ts';
 import { ARRAYS } from '../safetensors-header.ts';
 import { readArchive } from './archive.ts';
-import { PickledReference, type PickleValue, readPickle } from './pickle.ts';
+import { PickledReference, type PickleValue } from './pickle-values.ts';
+import { readPickle } from './pickle.ts';
 import { type Refuse, refusing } from './refuse.ts';
 import { type StorageUse, storageOf, tensorsOf, type TorchTensors } from './tensors.ts';
 

@@ -4,7 +4,7 @@
  */
 import type { Tensor, TensorData } from '../safetensors.ts';
 import { ARRAYS, type Dtype } from '../safetensors-header.ts';
-import { PickledCall, PickledName, PickledReference, type PickleValue } from './pickle.ts';
+import { PickledCall, PickledName, PickledReference, type PickleValue } from './pickle-values.ts';
 import type { Refuse } from './refuse.ts';
 
 /** A storage that a pickle refers to. */
