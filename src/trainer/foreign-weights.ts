@@ -13,10 +13,12 @@ import { networksIn } from '../models/weight-names.ts';
 import { jsonText, type Weights } from '../runs/checkpoint.ts';
 import { frameViewSchema } from '../views/config.ts';
 
+const viewShape = frameViewSchema.unwrap().shape;
+
 /** What files of this program without a checkpoint's state say of themselves, as JSON under `uscl` in their metadata. */
 const saidSchema = z.looseObject({
   version: z.literal(1),
-  view: z.object({ normalise: frameViewSchema.unwrap().shape.normalise.unwrap() }).partial(),
+  view: z.object({ normalise: viewShape.normalise.unwrap(), size: viewShape.size.unwrap() }).partial(),
 });
 
 /** How the images of weights are made, as far as that is known. */

@@ -78,8 +78,8 @@ export async function exportWeights(
   const { size, channels, normalise } = config.view;
   if (format === 'torch') await writeTorch(out, tensors);
   else {
-    const more = { size, channels, classes, learntFrom, use: RESEARCH_USE, from: basename(source) };
-    writeSafetensors(out, tensors, weightsMetadata({ normalise }, more));
+    const more = { channels, classes, learntFrom, use: RESEARCH_USE, from: basename(source) };
+    writeSafetensors(out, tensors, weightsMetadata({ normalise, size }, more));
   }
   return {
     ...{ out, format, backbone, width, channels, size, normalise, classes },

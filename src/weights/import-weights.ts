@@ -61,7 +61,9 @@ export async function importWeights(
   requireFree(out, overwrite);
   const found = await readForeign(path, prefix);
   const view: WeightsView =
-    normalise === undefined ? found.view : { normalise: structuredClone(NORMALISATIONS[normalise]) };
+    normalise === undefined
+      ? found.view
+      : { ...found.view, normalise: structuredClone(NORMALISATIONS[normalise]) };
   const config = configOfWeights(found.weights, path);
   const { channels } = config.view;
   if (normalise !== undefined && channels === 1)

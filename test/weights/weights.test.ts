@@ -3,11 +3,15 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
+import { openBackend } from '../../src/engine/open.ts';
+import { openSubject } from '../../src/explain/opened-data.ts';
+import { finetune } from '../../src/finetune/finetune.ts';
 import { parameterSpecs, statisticSpecs } from '../../src/engine/core/network.ts';
 import { type NamedTensor, readSafetensors } from '../../src/formats/safetensors.ts';
 import { readTorch } from '../../src/formats/torch/read.ts';
 import { writeTorch } from '../../src/formats/torch/write.ts';
 import { backboneOf } from '../../src/models/backbone.ts';
+import { probeRun } from '../../src/probe/probe-run.ts';
 import { resolveConfig } from '../../src/runs/config.ts';
 import { readCheckpoint } from '../../src/runs/checkpoint.ts';
 import { readBackbone } from '../../src/trainer/backbone.ts';
@@ -171,6 +175,34 @@ describe('export', () => {
       if (format === 'safetensors') expect(config.view.normalise).toEqual(own.config.view.normalise);
     },
   );
+
+  test('is probed, fine-tuned and explained like the run itself', async () => {
+    await exportWeights(at('run'), at('source.safetensors'));
+    await exportWeights(at('run'), at('source.pth'), { format: 'torch' });
+    const options = {
+      ...({ backend: 'reference', folds: 2, seeds: 1, k: 2 } as const),
+      ...{ framesPerClip: 1, randomInits: 0, allowLeaks: true },
+    };
+    const own = await probeRun(at('run'), at('clips'), options);
+    const theirs = await probeRun(at('source.safetensors'), at('clips'), options);
+    expect(theirs.pretrained.linear.clipPredictions).toEqual(own.pretrained.linear.clipPredictions);
+    expect(theirs.overlap).toBeNull();
+    // PyTorch's file says nothing of images: their size is told.
+    const set = ['training.steps=1', 'folds=2', 'seeds=1', 'view.size=16', 'finalModel=false'];
+    const config = { set: [...set, 'backend=reference', 'loader.workers=0'] };
+    const tuned = await finetune({
+      source: at('source.pth'),
+      dataset: at('clips'),
+      out: at('tuned'),
+      config,
+    });
+    expect(tuned.complete).toBe(true);
+    using backend = openBackend({ kind: 'reference' });
+    using subject = await openSubject(at('source.pth'), backend);
+    using same = await openSubject(at('run'), backend);
+    expect(subject.classes).toBeNull();
+    expect(subject.parameters.values).toEqual(same.parameters.values);
+  });
 
   test('has all that PyTorch asks for, a classifier as fc, and no more', async () => {
     const model = writeModel(scratch, { view: { channels: 3 }, classes: ['a', 'b'] });
