@@ -19,6 +19,7 @@ const steps = [
   ['format', 'prettier', ['--check', '--log-level', 'warn', '.']],
   ['unused code', 'knip', []],
   ['package', 'publint', ['--strict']],
+  ['pages of the API', 'typedoc', ['--emit', 'none']],
   ['tests', 'vitest', ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`]],
 ];
 

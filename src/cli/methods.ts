@@ -64,7 +64,7 @@ export function methodsCommand(): Command {
 
 const FOUND: Readonly<Record<GradientCheck['verdict'], (found: GradientCheck) => string>> = {
   right: ({ moved }) => `as the loss changes, at ${moved} numbers that were moved`,
-  unused: () => 'none, and the loss does not hang on it',
+  unused: () => 'none, and the loss does not depend on it',
   stopped: ({ moved, stopped }) =>
     `none at ${stopped} of ${moved} numbers that the loss changes with: right where gradients are stopped, else forgotten`,
   wrong: () => 'wrong',

@@ -81,7 +81,7 @@ export { makePhantom, type PhantomOptions } from '../phantom/phantom.ts';
 // Views: which frames of a clip, how they become images.
 export { cropsAndFlips, wholeFrame } from '../views/augment-levels.ts';
 export { AUGMENT_PRESETS, type AugmentPreset } from '../views/augment-presets.ts';
-export { epochBatches } from '../views/batches.ts';
+export { type BatchedClip, epochBatches } from '../views/batches.ts';
 export { type ClipViews, type FrameView, framesWanted, viewCount } from '../views/clip-views.ts';
 export {
   type AugmentConfig,

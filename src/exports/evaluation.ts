@@ -13,6 +13,7 @@ export {
   type EmbeddingSource,
   type EmbedOptions,
 } from '../evaluation/features/embeddings.ts';
+export { type Products, productsOn } from '../evaluation/features/products.ts';
 export { type KnnScore, knnScore, type KnnScoreOptions } from '../evaluation/probes/knn-score.ts';
 export {
   type ProbeComparison,

@@ -62,6 +62,7 @@ export { type Model, type ModelOptions, openModel } from '../trainer/classifier.
 
 // Weights from other tools and for them.
 export {
+  EXPORT_FORMATS,
   type ExportFormat,
   type ExportOptions,
   type ExportSummary,

@@ -17,12 +17,15 @@ export function methodError(
   return usageError(code, `The method "${name}" ${complaint}.`, remedy, { where: `method ${name}`, cause });
 }
 
-/** Runs a part of a method. Error: `METHOD_FAILED` for whatever it throws that is no error of this program. */
+/**
+ * Runs a part of a method. Error: `METHOD_FAILED` for whatever it throws that is no error of this program, and for what it
+ * gives to an objective that the objective refuses.
+ */
 export function guarded<Result>(method: Method, part: string, run: () => Result): Result {
   try {
     return run();
   } catch (thrown) {
-    if (thrown instanceof UsclError) throw thrown;
+    if (thrown instanceof UsclError && thrown.code !== 'OBJECTIVE_INVALID') throw thrown;
     const place = placeOf(thrown);
     throw methodError(
       'METHOD_FAILED',
@@ -78,5 +81,19 @@ export function requireFilled(method: Method, outputs: readonly string[], filled
     method,
     `gave no gradient for the output "${forgotten}" of its network`,
     `Fill batch.gradient('${forgotten}'), with 0 where the loss does not depend on it.`,
+  );
+}
+
+/** Refuses a gradient [rows, dim] with a number that is not finite. Error: `METHOD_GRADIENT`. */
+export function requireFinite(method: Method, output: string, gradient: Float32Array, dim: number): void {
+  const place = gradient.findIndex((value) => !Number.isFinite(value));
+  if (place < 0) return;
+  const count = gradient.reduce((sum, value) => sum + (Number.isFinite(value) ? 0 : 1), 0);
+  const more = count === 1 ? '' : `, and ${count - 1} more of its ${gradient.length} numbers are not finite`;
+  throw methodError(
+    'METHOD_GRADIENT',
+    method,
+    `fills the gradient of "${output}" with ${gradient[place]!} at row ${Math.floor(place / dim)}, feature ${place % dim}${more}`,
+    'Mend the gradient: where outputs and loss are finite, its numbers must be too.',
   );
 }

@@ -14,7 +14,7 @@ import { parameterGroups, TrainedNetwork } from '../trainer/trained-network.ts';
 import { timesShown, viewCount } from '../views/clip-views.ts';
 import type { ViewConfig } from '../views/config.ts';
 import type { ClipPart } from '../views/work.ts';
-import { checkedLosses, guarded, requireFilled } from './method-faults.ts';
+import { checkedLosses, guarded, requireFilled, requireFinite } from './method-faults.ts';
 import type { OpenedMethod } from './open-method.ts';
 
 /** A batch as the step needs it. */
@@ -178,6 +178,12 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
       }),
     });
     requireFilled(this.method, online.network.outputs, filled);
+    // A loss that is not finite is for the step to tell.
+    if (Number.isFinite(losses.loss))
+      for (const name of online.network.outputs) {
+        const gradient = plan.outputGradient(name);
+        requireFinite(this.method, name, gradient, gradient.length / plan.batch);
+      }
     return losses;
   }
 
@@ -263,7 +269,7 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
 }
 
 /** What a network is used for: a step, its target, a look before it. */
-type Part = 'online' | 'target' | 'look';
+export type Part = 'online' | 'target' | 'look';
 
 /** An output of a network by name. */
 export type Outputs = (name: string) => Float32Array;

@@ -43,7 +43,7 @@ export interface ConfigFile {
 /**
  * Lays the given layers over `under`: preset, presets of parts, file, overrides, settings. So a key that somebody gives
  * wins over a preset, wherever the preset is named; of several names for one part the last counts. Over a `complete`
- * configuration the default preset is left out. Which kind it is may hang on what all layers together ask for. Errors:
+ * configuration the default preset is left out. Which kind it is may depend on what all layers together ask for. Errors:
  * `CONFIG_UNKNOWN_KEY`, `CONFIG_INVALID`, `CONFIG_FILE`, those of `kindOf`.
  */
 export function resolveLayers<Config>(

@@ -11,7 +11,7 @@ import { readSafetensors, type Tensor } from '../formats/safetensors.ts';
 import { looksLikeTorch, readTorch } from '../formats/torch/read.ts';
 import { networksIn } from '../models/weight-names.ts';
 import { jsonText, type Weights } from '../runs/checkpoint.ts';
-import { frameViewSchema } from '../views/config.ts';
+import { frameViewSchema, type ViewConfig } from '../views/config.ts';
 
 const viewShape = frameViewSchema.unwrap().shape;
 
@@ -22,7 +22,11 @@ const saidSchema = z.looseObject({
 });
 
 /** How the images of weights are made, as far as that is known. */
-export type WeightsView = z.infer<typeof saidSchema>['view'];
+export interface WeightsView {
+  readonly normalise?: ViewConfig['normalise'] | undefined;
+  /** Side in pixels. */
+  readonly size?: number | undefined;
+}
 
 /** Metadata that says so, and more. */
 export function weightsMetadata(

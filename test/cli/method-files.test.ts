@@ -51,7 +51,7 @@ describe('a method from a file', () => {
     const { stdout, code: exit } = await run('methods', './my-method.js');
     expect(exit).toBe(0);
     const lines = stdout.split('\n').map((text) => text.trim().replaceAll(/ +/g, ' '));
-    expect(lines).toContain('features none, and the loss does not hang on it');
+    expect(lines).toContain('features none, and the loss does not depend on it');
     expect(lines.find((text) => text.startsWith('projection'))).toMatch(
       / as the loss changes, at \d+ numbers/,
     );
@@ -61,7 +61,7 @@ describe('a method from a file', () => {
     );
     writeFileSync(join(scratch, 'turned.js'), turned.replaceAll('my-simclr', 'my-turned'));
     const wrong = await run('methods', './turned.js', '--json');
-    expect(wrong.code).toBe(2);
+    expect(wrong.code, wrong.stderr).toBe(2);
     expect(wrong.stderr).toContain('gives a gradient of "projection');
     expect(wrong.stderr).toMatch(/it is (-?)[\d.e-]+, and the loss changes by (?!\1)/);
     const { methods } = z

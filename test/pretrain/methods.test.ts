@@ -335,6 +335,22 @@ describe('a method from outside', () => {
     expect(error.remedy).toContain("batch.gradient('features')");
   });
 
+  test('that fills a gradient with what is no number is told of which output, and where', async () => {
+    const error = await refused(
+      opening('spoils', ({ losses }) => ({
+        losses: (batch) => {
+          const found = losses(batch);
+          if (batch.training) batch.gradient(OUTPUTS.projection)[1] = Number.NaN;
+          return found;
+        },
+      })),
+    );
+    expect(error).toMatchObject({ code: 'METHOD_GRADIENT', where: 'method spoils' });
+    expect(error.message).toContain(
+      `fills the gradient of "${OUTPUTS.projection}" with NaN at row 0, feature 1`,
+    );
+  });
+
   /** Asks for what there is not in the losses of training or of held-out batches, with a target of the projection alone. */
   const asking = (ask: (batch: MethodBatch) => unknown, training: boolean): Method =>
     opening('asks', ({ online, losses }) => ({

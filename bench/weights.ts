@@ -1,0 +1,136 @@
+/**
+ * Weights beside the tools that write and read them: ResNets of torchvision, saved as six tools save them, go in, and their
+ * features are PyTorch's; what goes out loads in torchvision (`strict=True`) and in timm. Then what reading and writing cost
+ * beside a copy of the file. timm is compared with where the Python has it.
+ *
+ *     npm run bench:weights -- [--python PYTHON] [--rounds 7] [--out bench/results/weights.json]
+ */
+import { execFileSync } from 'node:child_process';
+import {
+  closeSync,
+  copyFileSync,
+  fsyncSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { z } from 'zod';
+import { openBackend } from '../src/engine/open.ts';
+import { embedderOf, loadBackbone, readBackbone } from '../src/trainer/backbone.ts';
+import { exportWeights } from '../src/weights/export-weights.ts';
+import { importWeights } from '../src/weights/import-weights.ts';
+import { countOf, median } from './contestants.ts';
+import { newestPyTorch } from './pytorch.ts';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const { values: flags } = parseArgs({
+  options: {
+    python: { type: 'string' },
+    rounds: { type: 'string', default: '7' },
+    out: { type: 'string', default: join(here, 'results', 'weights.json') },
+  },
+});
+const rounds = countOf('rounds', flags.rounds);
+const python = flags.python ?? newestPyTorch();
+const folder = mkdtempSync(join(tmpdir(), 'uscl-weights-'));
+const at = (name: string): string => join(folder, name);
+
+const peer = (what: 'write' | 'read'): unknown =>
+  JSON.parse(execFileSync(python, [join(here, 'peers', 'weights.py'), what, folder], { encoding: 'utf8' }));
+const writtenSchema = z.looseObject({
+  size: z.int(),
+  images: z.int(),
+  files: z.array(z.object({ file: z.string(), depth: z.int() })),
+});
+
+function floatsAt(path: string): Float32Array {
+  const bytes = readFileSync(path);
+  return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+}
+
+/** Largest difference by the largest value. */
+function difference(ours: Float32Array, theirs: Float32Array): number {
+  if (ours.length !== theirs.length) throw new Error(`${ours.length} features, not ${theirs.length}`);
+  const largest = theirs.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  return ours.reduce((most, value, i) => Math.max(most, Math.abs(value - theirs[i]!)), 0) / largest;
+}
+
+async function featuresOf(path: string, images: Float32Array, count: number): Promise<Float32Array> {
+  const source = await readBackbone(path);
+  const size = Math.sqrt(images.length / count / source.config.view.channels);
+  const config = { ...source.config, view: { ...source.config.view, size } };
+  using backend = openBackend({ kind: 'onednn' });
+  using loaded = loadBackbone(backend, { ...source, config });
+  const embedder = embedderOf(loaded.plan);
+  const features: number[] = [];
+  for (let from = 0; from < count; from += embedder.batch) {
+    const some = Math.min(embedder.batch, count - from);
+    const batch = new Float32Array(embedder.input.length);
+    batch.set(images.subarray((from * images.length) / count, ((from + some) * images.length) / count));
+    features.push(...embedder.embed(batch, some));
+  }
+  return Float32Array.from(features);
+}
+
+async function timed(action: () => unknown): Promise<number> {
+  const start = performance.now();
+  await action();
+  return (performance.now() - start) / 1000;
+}
+
+/** A copy that lies on the disk when it is done, as what is written here does. */
+function copied(from: string, to: string): void {
+  copyFileSync(from, to);
+  const file = openSync(to, 'r');
+  fsyncSync(file);
+  closeSync(file);
+}
+
+try {
+  const { files, images: count, ...about } = writtenSchema.parse(peer('write'));
+  const images = floatsAt(at('images.f32'));
+  const read = [];
+  for (const { file, depth } of files) {
+    const theirs = floatsAt(at(`resnet${depth}.f32`));
+    read.push({ file, features: difference(await featuresOf(at(file), images, count), theirs) });
+  }
+  for (const depth of [18, 34, 50])
+    for (const format of ['torch', 'safetensors'] as const) {
+      const end = format === 'torch' ? 'pth' : format;
+      await exportWeights(at(`resnet${depth}.pth`), at(`exported-resnet${depth}.${end}`), { format });
+    }
+  const written = peer('read');
+
+  const source = at('resnet50.pth');
+  const contestants = {
+    copy: () => {
+      copied(source, at('copy'));
+    },
+    import: () => importWeights(source, at('timed.safetensors'), { overwrite: true }),
+    'export torch': () => exportWeights(source, at('timed.pth'), { format: 'torch', overwrite: true }),
+    'export safetensors': () => exportWeights(source, at('timed-too.safetensors'), { overwrite: true }),
+  };
+  const seconds: Record<string, number[]> = {};
+  for (let round = 0; round < rounds; round++)
+    for (const [name, action] of Object.entries(contestants))
+      (seconds[name] ??= []).push(await timed(action));
+  const ratios = Object.fromEntries(
+    Object.entries(seconds).map(([name, own]) => [
+      name,
+      median(own.map((one, i) => one / seconds['copy']![i]!)),
+    ]),
+  );
+  const megabytes = statSync(source).size / 1e6;
+  const result = { ...about, processor: cpus()[0]?.model, read, written, megabytes, seconds, ratios };
+  writeFileSync(flags.out, `${JSON.stringify(result, null, 1)}\n`);
+  console.log(JSON.stringify(result, null, 1));
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
