@@ -14,6 +14,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<() => Command>>> = 
   methods: async () => (await import('./methods.ts')).methodsCommand,
   pretrain: async () => (await import('./pretrain.ts')).pretrainCommand,
   probe: async () => (await import('./probe.ts')).probeCommand,
+  embed: async () => (await import('./embed.ts')).embedCommand,
   finetune: async () => (await import('./finetune.ts')).finetuneCommand,
   evaluate: async () => (await import('./evaluate.ts')).evaluateCommand,
   predict: async () => (await import('./predict.ts')).predictCommand,

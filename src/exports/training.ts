@@ -60,7 +60,8 @@ export {
 } from '../trainer/backbone.ts';
 export { type Model, type ModelOptions, openModel } from '../trainer/classifier.ts';
 
-// Weights from other tools and for them.
+// Weights from other tools and for them; features for others.
+export { embedFile, type EmbedFileOptions, type EmbedSummary } from '../embed/embed.ts';
 export {
   EXPORT_FORMATS,
   type ExportFormat,
@@ -71,6 +72,8 @@ export {
 } from '../weights/export-weights.ts';
 export { type ImportOptions, type ImportSummary, importWeights } from '../weights/import-weights.ts';
 export type { WeightsView } from '../trainer/foreign-weights.ts';
+
+export { TABLE_FORMATS, type TableFormat } from '../embed/tables.ts';
 
 // What a training leaves.
 export { EventWriter, type EventWriterOptions } from '../formats/tensorboard.ts';

@@ -37,6 +37,7 @@ const QUICK: Readonly<Record<string, string>> = {
     '--set view.size=32 --set model.width=8 --set training.epochs=2 --set batch.size=8 --set loader.workers=0',
   finetune: '--set view.size=32 --set training.epochs=1 --set folds=2 --set seeds=1 --set loader.workers=0',
   probe: '--frames 2 --random-inits 1',
+  embed: '--frames 2',
   bench: '--steps 1 --set view.size=32 --set batch.size=4',
   phantom: '--clips 6 --size 48',
 };

@@ -25,6 +25,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   trainer: 5,
   pretrain: 6,
   finetune: 6,
+  embed: 6,
   probe: 6,
   predict: 6,
   evaluate: 6,
