@@ -106,6 +106,11 @@ try {
       const end = format === 'torch' ? 'pth' : format;
       await exportWeights(at(`resnet${depth}.pth`), at(`exported-resnet${depth}.${end}`), { format });
     }
+  for (const fold of [false, true])
+    await exportWeights(at('resnet18.pth'), at(`exported-${fold ? 'folded' : 'plain'}.onnx`), {
+      format: 'onnx',
+      fold,
+    });
   const written = peer('read');
 
   const source = at('resnet50.pth');
@@ -115,6 +120,7 @@ try {
     },
     import: () => importWeights(source, at('timed.safetensors'), { overwrite: true }),
     'export torch': () => exportWeights(source, at('timed.pth'), { format: 'torch', overwrite: true }),
+    'export onnx': () => exportWeights(source, at('timed.onnx'), { format: 'onnx', overwrite: true }),
     'export safetensors': () => exportWeights(source, at('timed-too.safetensors'), { overwrite: true }),
   };
   const seconds: Record<string, number[]> = {};

@@ -109,6 +109,17 @@ def write(folder: Path) -> None:
     print(json.dumps({**versions, "size": SIZE, "images": IMAGES, "files": made}))
 
 
+def check_onnx(folder: Path) -> str:
+    """What the checker of the ONNX project says of exported models."""
+    try:
+        import onnx
+    except ImportError:
+        return "onnx is not installed"
+    for path in folder.glob("exported-*.onnx"):
+        onnx.checker.check_model(onnx.load(path), full_check=True)
+    return f"{len(list(folder.glob('exported-*.onnx')))} models pass the checker of onnx {onnx.__version__}"
+
+
 def difference(ours: torch.Tensor, theirs: torch.Tensor) -> float:
     return float((ours - theirs).abs().max() / theirs.abs().max())
 
@@ -133,7 +144,7 @@ def read(folder: Path) -> None:
                 with torch.no_grad():
                     answer[f"timm, {form}"] = difference(loaded.eval()(images), expected)
         answers.append(answer)
-    print(json.dumps(answers))
+    print(json.dumps({"weights": answers, "onnx": check_onnx(folder)}))
 
 
 if __name__ == "__main__":

@@ -4,10 +4,12 @@ import { RESEARCH_USE } from '../base/research-use.ts';
 import type { WhichCheckpoint } from '../trainer/backbone.ts';
 import {
   EXPORT_FORMATS,
+  type ExportFormat,
   exportWeights,
   type ExportOptions,
   type ExportSummary,
 } from '../weights/export-weights.ts';
+import { ONNX_PARTS } from '../weights/onnx/export-onnx.ts';
 import { table } from './columns.ts';
 import { choice, withAction } from './command.ts';
 
@@ -21,18 +23,27 @@ export function exportCommand(): Command {
     .summary('weights of a run for other tools')
     .description(
       'Writes the backbone of a run, and the classifier of a fine-tuned one as fc, with torchvision\u2019s names: as safetensors, ' +
-        'or as a PyTorch checkpoint that torch.load(weights_only=True) and load_state_dict(strict=True) take.',
+        'or as a PyTorch checkpoint that torch.load(weights_only=True) and load_state_dict(strict=True) take. Or a whole model as ONNX, which takes ' +
+        'frames of 8 bits and any size, cropped to the field, and answers with probabilities, features or embeddings.',
     )
     .argument('<run>', 'run folder, checkpoint, or file of weights')
     .requiredOption('--out <file>', 'file to write')
     .addOption(
       choice(
         '--format <name>',
-        'form of the file (default: torch for .pth and .pt, else safetensors)',
+        'form of the file (default: torch for .pth and .pt, onnx for .onnx, else safetensors)',
         EXPORT_FORMATS,
       ),
     )
     .addOption(choice('--checkpoint <which>', 'weights of the run (default: best)', ['best', 'last']))
+    .addOption(
+      choice(
+        '--part <name>',
+        'of an ONNX model: what it answers (default: classifier, else backbone)',
+        ONNX_PARTS,
+      ),
+    )
+    .option('--fold', 'of an ONNX model: batch norms folded into convolutions; it cannot be read back')
     .option('--overwrite', 'replace the file in --out')
     .addHelpText(
       'after',
@@ -40,21 +51,29 @@ export function exportCommand(): Command {
 Examples:
   uscl export runs/first --out backbone.safetensors
   uscl export runs/tuned --out tuned.pth
+  uscl export runs/tuned --out tuned.onnx
+  uscl export runs/first --out features.onnx --part backbone
 In Python: model = torchvision.models.resnet18(); model.fc = torch.nn.Identity() where there is no classifier; for grey
 images model.conv1 = torch.nn.Conv2d(1, 64, 7, 2, 3, bias=False); model.load_state_dict(torch.load("backbone.pth", weights_only=True))`,
     );
   return withAction(command, async (output, _signal, run: string, options: Options) => {
-    const format = options.format ?? (/\.(pth|pt)$/i.test(options.out) ? 'torch' : 'safetensors');
+    const format = options.format ?? FORMATS.find(([end]) => end.test(options.out))?.[1] ?? 'safetensors';
     const summary = await exportWeights(run, options.out, { ...options, format });
     output.tell({ ...summary, use: RESEARCH_USE }, describe(summary));
   });
 }
 
+const FORMATS: readonly (readonly [RegExp, ExportFormat])[] = [
+  [/\.(pth|pt)$/i, 'torch'],
+  [/\.onnx$/i, 'onnx'],
+];
+
 function describe(summary: ExportSummary): string {
-  const { backbone, width, channels, size, normalise, classes, tensors, learntFrom, out } = summary;
+  const { backbone, part, width, channels, size, normalise, classes, tensors, learntFrom, out } = summary;
   const each = learntFrom?.map(({ name, licence }) => `${name} (${licence ?? 'states no licence'})`);
   return table([
     ['network', `${backbone}${width === 64 ? '' : ` of width ${width}`}, ${tensors} tensors`],
+    ['answers', part],
     ['classes', classes === null ? null : `${classes.join(', ')} (fc)`],
     [
       'images',

@@ -18,7 +18,7 @@ import type { Backend, Parameters } from '../engine/core/backend.ts';
 import type { Network } from '../engine/core/network.ts';
 import { readSafetensorsHeader } from '../formats/safetensors.ts';
 import type { ViewConfig } from '../views/config.ts';
-import { isTorch } from '../trainer/foreign-weights.ts';
+import { isForeign } from '../trainer/foreign-weights.ts';
 import { readBackbone, type WhichCheckpoint } from '../trainer/backbone.ts';
 import { CHECKPOINTS, restoreWeights } from '../runs/checkpoint.ts';
 import { openModel } from '../trainer/classifier.ts';
@@ -205,7 +205,7 @@ function isFineTuned(source: string): boolean {
   const isFile = statSync(source, { throwIfNoEntry: false })?.isFile() === true;
   const path = isFile ? source : join(source, RUN_FILES.checkpoints, CHECKPOINTS.best);
   // A file of another tool carries none that are known here.
-  if (!existsSync(path) || isTorch(path)) return false;
+  if (!existsSync(path) || isForeign(path)) return false;
   return readSafetensorsHeader(path).metadata['classifier'] !== undefined;
 }
 

@@ -30,7 +30,7 @@ import {
 } from '../runs/checkpoint.ts';
 import { type Config, resolveConfig } from '../runs/config.ts';
 import { backboneOf } from '../models/backbone.ts';
-import { isTorch, readForeign, type WeightsView } from './foreign-weights.ts';
+import { isForeign, readForeign, type WeightsView } from './foreign-weights.ts';
 import { isRun, readRunConfig, RUN_FILES, taskOf } from '../runs/run-folder.ts';
 
 /** The weights of a run to open: the best by its score, or the latest. */
@@ -64,7 +64,7 @@ export async function readBackbone(source: string, which: WhichCheckpoint = 'bes
 }
 
 async function readWeightsFile(path: string): Promise<BackboneSource> {
-  if (!isTorch(path) && readSafetensorsHeader(path).metadata['format'] === 'uscl-checkpoint') {
+  if (!isForeign(path) && readSafetensorsHeader(path).metadata['format'] === 'uscl-checkpoint') {
     const checkpoint = readCheckpoint(path);
     const run = join(path, '..', '..');
     const { backbone, width, channels, size } = checkpoint.model;

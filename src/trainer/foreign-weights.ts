@@ -8,6 +8,7 @@ import { dataError, messageOf } from '../base/errors.ts';
 import { readAll } from '../base/files.ts';
 import { floatsOf } from '../formats/floats.ts';
 import { readSafetensors, type Tensor } from '../formats/safetensors.ts';
+import { looksLikeOnnx, readOnnx } from '../formats/onnx/read.ts';
 import { looksLikeTorch, readTorch } from '../formats/torch/read.ts';
 import { networksIn } from '../models/weight-names.ts';
 import { jsonText, type Weights } from '../runs/checkpoint.ts';
@@ -83,9 +84,10 @@ function viewIn({ uscl }: Readonly<Record<string, string>>): WeightsView {
   return jsonText.pipe(saidSchema).safeParse(uscl).data?.view ?? {};
 }
 
-/** Whether a file begins as a PyTorch checkpoint. Error: `FILE_UNREADABLE`. */
-export function isTorch(path: string): boolean {
-  return looksLikeTorch(startOf(path));
+/** Whether a file begins as one of a tool whose files are no safetensors: PyTorch or ONNX. Error: `FILE_UNREADABLE`. */
+export function isForeign(path: string): boolean {
+  const start = startOf(path);
+  return looksLikeTorch(start) || looksLikeOnnx(start);
 }
 
 async function readAny(path: string): Promise<{
@@ -93,7 +95,9 @@ async function readAny(path: string): Promise<{
   readonly unread: readonly string[];
   readonly metadata: Readonly<Record<string, string>>;
 }> {
-  if (isTorch(path)) return { ...(await readTorch(path)), metadata: {} };
+  const start = startOf(path);
+  if (looksLikeOnnx(start)) return readOnnx(path);
+  if (looksLikeTorch(start)) return { ...(await readTorch(path)), metadata: {} };
   return { ...readSafetensors(path), unread: [] };
 }
 

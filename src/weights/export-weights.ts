@@ -1,6 +1,6 @@
 /**
  * Weights of a run as other tools read them, with torchvision's names: a safetensors file, or a PyTorch checkpoint that
- * `load_state_dict(strict=True)` takes. A classifier is `fc`.
+ * `load_state_dict(strict=True)` takes, where a classifier is `fc`; or a whole ONNX model that takes frames.
  */
 import { basename } from 'node:path';
 import { dataError } from '../base/errors.ts';
@@ -14,15 +14,20 @@ import type { Weights } from '../runs/checkpoint.ts';
 import { trainedOn } from '../runs/provenance.ts';
 import { readBackbone, type WhichCheckpoint } from '../trainer/backbone.ts';
 import { weightsMetadata } from '../trainer/foreign-weights.ts';
+import { type OnnxPartName, writeOnnx } from './onnx/export-onnx.ts';
 import { tensorsOf } from './tensors.ts';
 
 /** Forms of weights that other tools read. */
-export const EXPORT_FORMATS = ['safetensors', 'torch'] as const;
+export const EXPORT_FORMATS = ['safetensors', 'torch', 'onnx'] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
 /** What `exportWeights` is told. */
 export interface ExportOptions {
   readonly format?: ExportFormat;
+  /** Of an ONNX model: what it answers. Default: `classifier` where there is one, else `backbone`. */
+  readonly part?: OnnxPartName;
+  /** Of an ONNX model: batch norms folded into convolutions. It cannot be read back as weights. Default false. */
+  readonly fold?: boolean;
   /** Which weights of a run. Default: its best. */
   readonly checkpoint?: WhichCheckpoint;
   readonly overwrite?: boolean;
@@ -32,6 +37,8 @@ export interface ExportOptions {
 export interface ExportSummary {
   readonly out: string;
   readonly format: ExportFormat;
+  /** What an ONNX model answers; null for weights alone. */
+  readonly part: OnnxPartName | null;
   readonly backbone: string;
   readonly width: number;
   readonly channels: 1 | 3;
@@ -59,7 +66,7 @@ export interface SetTerms {
 export async function exportWeights(
   source: string,
   out: string,
-  { format = 'safetensors', checkpoint = 'best', overwrite = false }: ExportOptions = {},
+  { format = 'safetensors', checkpoint = 'best', overwrite = false, ...onnx }: ExportOptions = {},
 ): Promise<ExportSummary> {
   requireFree(out, overwrite);
   const { path, config, weights, checkpoint: read } = await readBackbone(source, checkpoint);
@@ -76,13 +83,20 @@ export async function exportWeights(
   const tensors = [...own, ...(classes === null ? [] : classifierOf(weights)), ...countsOf(weights)];
   const learntFrom = termsOf(path);
   const { size, channels, normalise } = config.view;
-  if (format === 'torch') await writeTorch(out, tensors);
-  else {
-    const more = { channels, classes, learntFrom, use: RESEARCH_USE, from: basename(source) };
-    writeSafetensors(out, tensors, weightsMetadata({ normalise, size }, more));
-  }
+  const more = { channels, classes, learntFrom, use: RESEARCH_USE, from: basename(source) };
+  const part = format === 'onnx' ? (onnx.part ?? (classes === null ? 'backbone' : 'classifier')) : null;
+  if (part !== null) {
+    const { fold = false } = onnx;
+    const facts = { trunk: backboneOf(config), weights, view: config.view, classes, part, fold };
+    writeOnnx(out, {
+      ...facts,
+      path,
+      metadata: { ...more, uscl: weightsMetadata({ normalise, size }, {})['uscl'] },
+    });
+  } else if (format === 'torch') await writeTorch(out, tensors);
+  else writeSafetensors(out, tensors, weightsMetadata({ normalise, size }, more));
   return {
-    ...{ out, format, backbone, width, channels, size, normalise, classes },
+    ...{ out, format, part, backbone, width, channels, size, normalise, classes },
     ...{ tensors: tensors.length, learntFrom },
   };
 }

@@ -70,14 +70,16 @@ describe.each(golden.checkpoints)('$name', ({ name, depth }) => {
 
 test('fine-tuning starts from what the published code of USCL saved', async () => {
   await tinyDataset(at('clips'));
-  const set = ['training.steps=1', 'folds=2', 'seeds=1', 'view.size=16', 'optimizer.learningRate=0'];
+  const set = ['training.steps=1', 'folds=2', 'seeds=1', 'view.size=16', 'optimizer.learningRate=1e-9'];
   const tuned = await finetune({
     ...{ source: at('uscl-reference.pth'), dataset: at('clips'), out: at('tuned') },
     config: { set: [...set, 'backend=reference', 'loader.workers=0'] },
   });
   expect(tuned.complete).toBe(true);
-  // Nothing was learnt at this rate: the model that came out has the weights that went in.
+  // Next to nothing is learnt at this rate: the model that came out has the weights that went in.
   const [theirs, ours] = [await readBackbone(at('torchvision.pth')), await readBackbone(at('tuned'))];
   for (const spec of ['conv1.weight', 'layer2.0.downsample.0.weight', 'layer4.1.bn2.weight'])
-    expect(ours.weights.get(spec)!.data, spec).toEqual(theirs.weights.get(spec)!.data);
+    expect(relativeError(theirs.weights.get(spec)!.data, ours.weights.get(spec)!.data), spec).toBeLessThan(
+      1e-6,
+    );
 });

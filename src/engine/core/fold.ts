@@ -71,7 +71,7 @@ export function foldNetwork(network: Network, taps: readonly string[]): readonly
 /** Weight [filters, …] and bias [filters] of the convolution that does the norm's work too. */
 export function foldedWeights(
   { conv, norm }: FoldedConv,
-  bound: BoundParameters,
+  bound: Pick<BoundParameters, 'value' | 'statistic'>,
 ): { readonly weight: Float32Array; readonly bias: Float32Array } {
   const weight = bound.value(`${conv.name}.weight`).slice();
   const scale = bound.value(`${norm.name}.weight`);
