@@ -8,6 +8,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { UsclError } from '../../src/base/errors.ts';
 import { randomAt } from '../../src/base/random.ts';
 import { openBackend } from '../../src/engine/open.ts';
+import type { Initializer } from '../../src/formats/onnx/model.ts';
 import { readOnnx } from '../../src/formats/onnx/read.ts';
 import { encodeOnnx } from '../../src/formats/onnx/write.ts';
 import { readCheckpoint } from '../../src/runs/checkpoint.ts';
@@ -18,7 +19,7 @@ import { fillWholeView } from '../../src/views/whole.ts';
 import { exportWeights } from '../../src/weights/export-weights.ts';
 import { importWeights } from '../../src/weights/import-weights.ts';
 import { preprocessingPart } from '../../src/weights/onnx/preprocessing.ts';
-import { failureOf } from '../failures.ts';
+import { failure, failureOf } from '../failures.ts';
 import { writeModel } from '../finetune/finetuned.ts';
 import { scratchFolder, tinyDataset, tinyRun } from '../pretrain/support.ts';
 
@@ -238,6 +239,29 @@ test('a model says what it is, and what it learnt from', async () => {
   const { tensors, unread } = readOnnx(at('told.onnx'));
   expect(tensors.get('classifier.weight')!.data).toEqual(own.get('classifier.weight')!.data);
   expect(unread).toContain('view.repeat');
+});
+
+test('a model that contradicts itself is refused, and tensors of other types are named', () => {
+  const tensor = { name: 'w', type: 'float', shape: [2], data: Float32Array.of(1, 2) } as const;
+  const write = (initializers: readonly Initializer[]): void => {
+    const graph = { name: 'g', nodes: [], initializers, inputs: [], outputs: [] };
+    const model = { opset: 13, producer: { name: 'x', version: '0' }, about: '', metadata: {}, graph };
+    writeFileSync(at('odd.onnx'), encodeOnnx(model));
+  };
+  write([tensor, { name: 'n', type: 'int64', shape: [1], data: BigInt64Array.of(3n) }]);
+  const { tensors, unread } = readOnnx(at('odd.onnx'));
+  expect([...tensors]).toEqual([['w', { dtype: 'F32', shape: [2], data: tensor.data }]]);
+  expect(unread).toEqual(['n']);
+  for (const [initializers, complaint] of [
+    [[tensor, tensor], 'two tensors are called "w"'],
+    [[{ ...tensor, shape: [3] }], 'the tensor "w" has 8 bytes for the shape [3]'],
+  ] as const) {
+    write(initializers);
+    expect(failure(() => readOnnx(at('odd.onnx')))).toMatchObject({
+      code: 'ONNX_INVALID',
+      message: `${at('odd.onnx')} is no whole ONNX model: ${complaint}.`,
+    });
+  }
 });
 
 test('mutated models end in an error of this program, or in tensors', async () => {
