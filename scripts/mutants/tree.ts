@@ -96,8 +96,8 @@ function isTest(file: string): boolean {
 
 /**
  * The tests of a mutant's neighbourhood: its room's folder, those that import its file, and those that reach it through
- * other files from the folder of a room directly above, one of whose files imports it. The fewest imports between and the
- * quickest first.
+ * other files from the folder of a room directly above, one of whose files imports it or, of its room, a file that does. The
+ * fewest imports between and the quickest first.
  */
 export function neighbours(
   imports: Imports,
@@ -109,7 +109,13 @@ export function neighbours(
     for (const [importer, own] of imports)
       if (own.has(reached) && !steps.has(importer)) steps.set(importer, count + 1);
   const importers = [...steps].filter(([, count]) => count === 1).map(([importer]) => importer);
-  const above = new Set(importers.filter((importer) => importer.startsWith('src/')).map(roomOf));
+  const within = new Set([file]);
+  const above = new Set<string>();
+  for (const reached of within)
+    for (const [importer, own] of imports)
+      if (own.has(reached) && importer.startsWith('src/'))
+        if (roomOf(importer) === roomOf(file)) within.add(importer);
+        else above.add(roomOf(importer));
   const isNear = (test: string): boolean =>
     roomOf(test) === roomOf(file) || importers.includes(test) || (steps.has(test) && above.has(roomOf(test)));
   const distance = (test: string): number => seconds(test) * (steps.get(test) ?? imports.size);

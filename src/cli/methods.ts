@@ -5,7 +5,7 @@ import { usageError, type UsclError } from '../base/errors.ts';
 import type { Method } from '../methods/method.ts';
 import { allMethods } from '../methods/registry.ts';
 import { checkGradients, type GradientCheck } from '../pretrain/gradient-check.ts';
-import { methodError } from '../pretrain/method-faults.ts';
+import { methodError } from '../trainer/methods/method-faults.ts';
 import { methodOptions, resolveConfig } from '../runs/config.ts';
 import { LINE, table, wrapped } from './columns.ts';
 import { collect, withAction } from './command.ts';

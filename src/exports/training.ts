@@ -26,16 +26,16 @@ export {
   type Feed,
   openFeed,
   type ScheduleOptions,
-} from '../pretrain/batch-schedule.ts';
+} from '../trainer/methods/batch-schedule.ts';
 export {
   type HeldOutOutputs,
   MethodNetwork,
   type Networked,
   type Outputs,
   type StepBatch,
-} from '../pretrain/method-network.ts';
+} from '../trainer/methods/method-network.ts';
 export { checkGradients, type GradientCheck } from '../pretrain/gradient-check.ts';
-export { type ClipFacts, type OpenedMethod, openMethod } from '../pretrain/open-method.ts';
+export { type ClipFacts, type OpenedMethod, openMethod } from '../trainer/methods/open-method.ts';
 export { type Split, splitClips } from '../runs/training-clips.ts';
 
 // The step, the loop, the learning rate.

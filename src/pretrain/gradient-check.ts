@@ -5,7 +5,7 @@
  */
 import { type Random, randomAt } from '../base/random.ts';
 import type { Method } from '../methods/method.ts';
-import { methodError, requireFinite } from './method-faults.ts';
+import { methodError, requireFinite } from '../trainer/methods/method-faults.ts';
 import { MethodTrial } from './method-trial.ts';
 
 /** What was found of one output of the online network. */

@@ -21,8 +21,8 @@ import {
   noTarget,
   type Outputs,
   viewsOf,
-} from './method-network.ts';
-import type { OpenedMethod } from './open-method.ts';
+} from '../trainer/methods/method-network.ts';
+import type { OpenedMethod } from '../trainer/methods/open-method.ts';
 
 /** A run whose held-out clips are scored. */
 export interface HeldOutRun {

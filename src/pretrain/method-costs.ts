@@ -13,9 +13,9 @@ import { backboneOf } from '../models/backbone.ts';
 import { initialise } from '../models/initialise.ts';
 import { type Config, resolveConfig, settled } from '../runs/config.ts';
 import { splitClips } from '../runs/training-clips.ts';
-import { BatchSchedule, type FeedOptions, openFeed } from './batch-schedule.ts';
-import { MethodNetwork, type StepBatch } from './method-network.ts';
-import { openMethod } from './open-method.ts';
+import { BatchSchedule, type FeedOptions, openFeed } from '../trainer/methods/batch-schedule.ts';
+import { MethodNetwork, type StepBatch } from '../trainer/methods/method-network.ts';
+import { openMethod } from '../trainer/methods/open-method.ts';
 
 /** A method's step; times are medians over the measured ones, in seconds. */
 export interface MethodCost {

@@ -8,9 +8,9 @@ import type { Method, MethodGiven, NetworkUse, OpenMethod, ViewRows } from '../m
 import { resnet } from '../models/resnet.ts';
 import { viewCount } from '../views/clip-views.ts';
 import { viewSchema } from '../views/config.ts';
-import { checkedLosses, guarded, requireFilled } from './method-faults.ts';
-import { byName, noTarget, type Part } from './method-network.ts';
-import { requireParts } from './method-parts.ts';
+import { checkedLosses, guarded, requireFilled } from '../trainer/methods/method-faults.ts';
+import { byName, noTarget, type Part } from '../trainer/methods/method-network.ts';
+import { requireParts } from '../trainer/methods/method-parts.ts';
 
 /** Clips in a full batch. */
 const CLIPS = 6;

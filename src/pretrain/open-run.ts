@@ -28,10 +28,10 @@ import {
   writeRunFile,
 } from '../runs/run-folder.ts';
 import { type Split, splitClips } from '../runs/training-clips.ts';
-import { BatchSchedule, type Feed, openFeed } from './batch-schedule.ts';
+import { BatchSchedule, type Feed, openFeed } from '../trainer/methods/batch-schedule.ts';
 import type { PretrainEvent } from './events.ts';
-import { MethodNetwork } from './method-network.ts';
-import { type OpenedMethod, openMethod } from './open-method.ts';
+import { MethodNetwork } from '../trainer/methods/method-network.ts';
+import { type OpenedMethod, openMethod } from '../trainer/methods/open-method.ts';
 import { requireSameConfig, requireSameFile, restoreRun, resultConfig } from './resume.ts';
 import { Scorer } from './scorer.ts';
 

@@ -8,9 +8,9 @@ import { knnScore } from '../evaluation/probes/knn-score.ts';
 import type { Best } from '../runs/checkpoint.ts';
 import type { Config } from '../runs/config.ts';
 import { embedClips } from '../trainer/backbone.ts';
-import type { BatchSchedule } from './batch-schedule.ts';
+import type { BatchSchedule } from '../trainer/methods/batch-schedule.ts';
 import { type HeldOutRun, scoreHeldOut } from './held-out.ts';
-import type { MethodNetwork } from './method-network.ts';
+import type { MethodNetwork } from '../trainer/methods/method-network.ts';
 import type { KnnEntry, ValidationEntry } from '../runs/log.ts';
 
 export interface EpochScore {

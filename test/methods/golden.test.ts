@@ -10,7 +10,7 @@ import { z } from 'zod';
 import type { ParameterSpec } from '../../src/engine/core/network.ts';
 import { openBackend } from '../../src/engine/open.ts';
 import { methodNamed } from '../../src/methods/registry.ts';
-import { MethodNetwork, type StepBatch } from '../../src/pretrain/method-network.ts';
+import { MethodNetwork, type StepBatch } from '../../src/trainer/methods/method-network.ts';
 import { namedTensors } from '../../src/runs/checkpoint.ts';
 import { methodOptions, resolveConfig } from '../../src/runs/config.ts';
 import { values } from '../golden/hashed.ts';

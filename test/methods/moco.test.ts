@@ -7,7 +7,7 @@ import { openBackend } from '../../src/engine/open.ts';
 import type { OpenMethod } from '../../src/methods/method.ts';
 import { moco } from '../../src/methods/moco.ts';
 import { infoNce } from '../../src/objectives/info-nce.ts';
-import { MethodNetwork } from '../../src/pretrain/method-network.ts';
+import { MethodNetwork } from '../../src/trainer/methods/method-network.ts';
 import type { NamedArray } from '../../src/runs/checkpoint.ts';
 import { resolveConfig } from '../../src/runs/config.ts';
 import { batchOf, GIVEN, rowsOf, SMALL_TRUNK } from './support.ts';

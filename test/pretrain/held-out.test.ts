@@ -10,8 +10,8 @@ import type { Method, MethodBatch, OpenMethod } from '../../src/methods/method.t
 import { simclr } from '../../src/methods/simclr.ts';
 import { OUTPUTS } from '../../src/models/heads.ts';
 import { scoreHeldOut } from '../../src/pretrain/held-out.ts';
-import { MethodNetwork } from '../../src/pretrain/method-network.ts';
-import { openMethod } from '../../src/pretrain/open-method.ts';
+import { MethodNetwork } from '../../src/trainer/methods/method-network.ts';
+import { openMethod } from '../../src/trainer/methods/open-method.ts';
 import { pretrain } from '../../src/pretrain/pretrain.ts';
 import { readCheckpoint } from '../../src/runs/checkpoint.ts';
 import { resolveConfig } from '../../src/runs/config.ts';

@@ -8,7 +8,7 @@ import type * as KnnScoreModule from '../../src/evaluation/probes/knn-score.ts';
 import type * as NtXentModule from '../../src/objectives/nt-xent.ts';
 import { readScalars } from '../events.ts';
 import { readCheckpoint } from '../../src/runs/checkpoint.ts';
-import { BatchSchedule } from '../../src/pretrain/batch-schedule.ts';
+import { BatchSchedule } from '../../src/trainer/methods/batch-schedule.ts';
 import { measured, readLog, type StepEntry } from '../../src/runs/log.ts';
 import { pretrain } from '../../src/pretrain/pretrain.ts';
 import { resolveConfig } from '../../src/runs/config.ts';

@@ -8,7 +8,7 @@ import { randomSource } from '../../src/finetune/source.ts';
 import { TunedNetwork } from '../../src/finetune/tuned-network.ts';
 import { moco } from '../../src/methods/moco.ts';
 import { backboneOf } from '../../src/models/backbone.ts';
-import { MethodNetwork } from '../../src/pretrain/method-network.ts';
+import { MethodNetwork } from '../../src/trainer/methods/method-network.ts';
 import { resolveConfig } from '../../src/runs/config.ts';
 import { randomBackbone } from '../../src/trainer/backbone.ts';
 import { parameterGroups } from '../../src/trainer/trained-network.ts';

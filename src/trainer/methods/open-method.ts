@@ -2,14 +2,14 @@
  * Opens a method for the clips of a run, and checks that the run has what it asks for. Errors name the method, its
  * faulty part and the remedy. They are found before anything is written.
  */
-import { sourcesOf } from '../curation/sources.ts';
-import type { Dataset } from '../dataset/reader.ts';
-import type { ClipRecord } from '../dataset/types.ts';
-import type { Method, OpenMethod, Stream } from '../methods/method.ts';
-import { backboneOf } from '../models/backbone.ts';
-import { type Config, methodOf, methodOptions } from '../runs/config.ts';
-import { labelsOf, type Split, withoutLabels } from '../runs/training-clips.ts';
-import { framesWanted } from '../views/clip-views.ts';
+import { sourcesOf } from '../../curation/sources.ts';
+import type { Dataset } from '../../dataset/reader.ts';
+import type { ClipRecord } from '../../dataset/types.ts';
+import type { Method, OpenMethod, Stream } from '../../methods/method.ts';
+import { backboneOf } from '../../models/backbone.ts';
+import { type Config, methodOf, methodOptions } from '../../runs/config.ts';
+import { labelsOf, type Split, withoutLabels } from '../../runs/training-clips.ts';
+import { framesWanted } from '../../views/clip-views.ts';
 import { guarded, methodError } from './method-faults.ts';
 import { requireParts } from './method-parts.ts';
 import { streamClips } from './partners.ts';

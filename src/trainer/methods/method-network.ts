@@ -3,17 +3,17 @@
  * method keeps between steps. The optimizer step is that of every trained network. An error of a method from outside
  * names that method.
  */
-import type { Backend, Parameters, Plan } from '../engine/core/backend.ts';
-import type { ClipRecord } from '../dataset/types.ts';
-import type { Losses, Method, MethodBatch, NetworkUse, OpenMethod, ViewRows } from '../methods/method.ts';
-import { OUTPUTS } from '../models/heads.ts';
-import { initialise } from '../models/initialise.ts';
-import { namedTensors, type TrainingState } from '../runs/checkpoint.ts';
-import type { Config } from '../runs/config.ts';
-import { parameterGroups, TrainedNetwork } from '../trainer/trained-network.ts';
-import { timesShown, viewCount } from '../views/clip-views.ts';
-import type { ViewConfig } from '../views/config.ts';
-import type { ClipPart } from '../views/work.ts';
+import type { Backend, Parameters, Plan } from '../../engine/core/backend.ts';
+import type { ClipRecord } from '../../dataset/types.ts';
+import type { Losses, Method, MethodBatch, NetworkUse, OpenMethod, ViewRows } from '../../methods/method.ts';
+import { OUTPUTS } from '../../models/heads.ts';
+import { initialise } from '../../models/initialise.ts';
+import { namedTensors, type TrainingState } from '../../runs/checkpoint.ts';
+import type { Config } from '../../runs/config.ts';
+import { parameterGroups, TrainedNetwork } from '../trained-network.ts';
+import { timesShown, viewCount } from '../../views/clip-views.ts';
+import type { ViewConfig } from '../../views/config.ts';
+import type { ClipPart } from '../../views/work.ts';
 import { checkedLosses, guarded, requireFilled, requireFinite } from './method-faults.ts';
 import type { OpenedMethod } from './open-method.ts';
 

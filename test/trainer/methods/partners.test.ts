@@ -1,19 +1,19 @@
 /** Partners of clips: how often, which, by what address; that streams ask for them, show them and are refused. */
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { openDataset } from '../../src/dataset/reader.ts';
-import type { Method, Stream } from '../../src/methods/method.ts';
-import { methodNamed } from '../../src/methods/registry.ts';
-import { BatchSchedule, openFeed } from '../../src/pretrain/batch-schedule.ts';
-import { openMethod } from '../../src/pretrain/open-method.ts';
-import { drawPartners, streamClips } from '../../src/pretrain/partners.ts';
-import { pretrain } from '../../src/pretrain/pretrain.ts';
-import { resolveConfig } from '../../src/runs/config.ts';
-import { measured, readLog } from '../../src/runs/log.ts';
-import { type Split, splitClips } from '../../src/runs/training-clips.ts';
-import { fillPairImages, pairRenderer } from '../../src/views/pairs.ts';
-import { failureOf } from '../failures.ts';
-import { scratchFolder, TINY, tinyDataset } from './support.ts';
+import { openDataset } from '../../../src/dataset/reader.ts';
+import type { Method, Stream } from '../../../src/methods/method.ts';
+import { methodNamed } from '../../../src/methods/registry.ts';
+import { BatchSchedule, openFeed } from '../../../src/trainer/methods/batch-schedule.ts';
+import { openMethod } from '../../../src/trainer/methods/open-method.ts';
+import { drawPartners, streamClips } from '../../../src/trainer/methods/partners.ts';
+import { pretrain } from '../../../src/pretrain/pretrain.ts';
+import { resolveConfig } from '../../../src/runs/config.ts';
+import { measured, readLog } from '../../../src/runs/log.ts';
+import { type Split, splitClips } from '../../../src/runs/training-clips.ts';
+import { fillPairImages, pairRenderer } from '../../../src/views/pairs.ts';
+import { failureOf } from '../../failures.ts';
+import { scratchFolder, TINY, tinyDataset } from '../../pretrain/support.ts';
 
 const scratch = scratchFolder();
 

@@ -4,16 +4,16 @@
  * clips. A step takes `accumulate` batches, and the last step of an epoch takes the rest. `openFeed` brings the
  * batches themselves from worker threads.
  */
-import { randomAt } from '../base/random.ts';
-import type { Dataset } from '../dataset/reader.ts';
-import type { ClipRecord } from '../dataset/types.ts';
-import type { OpenMethod } from '../methods/method.ts';
-import type { Config } from '../runs/config.ts';
-import { epochClips, type Split } from '../runs/training-clips.ts';
-import type { TrainingLength } from '../trainer/loop.ts';
-import { epochBatches } from '../views/batches.ts';
-import { ClipLoader, type ClipRequest } from '../views/loaders.ts';
-import type { ClipPart } from '../views/work.ts';
+import { randomAt } from '../../base/random.ts';
+import type { Dataset } from '../../dataset/reader.ts';
+import type { ClipRecord } from '../../dataset/types.ts';
+import type { OpenMethod } from '../../methods/method.ts';
+import type { Config } from '../../runs/config.ts';
+import { epochClips, type Split } from '../../runs/training-clips.ts';
+import type { TrainingLength } from '../loop.ts';
+import { epochBatches } from '../../views/batches.ts';
+import { ClipLoader, type ClipRequest } from '../../views/loaders.ts';
+import type { ClipPart } from '../../views/work.ts';
 import { type StepBatch, viewsOf } from './method-network.ts';
 import type { ClipFacts, OpenedMethod } from './open-method.ts';
 import { drawPartners } from './partners.ts';

@@ -3,8 +3,8 @@
  */
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { messageOf, usageError, UsclError } from '../base/errors.ts';
-import type { Losses, Method } from '../methods/method.ts';
+import { messageOf, usageError, UsclError } from '../../base/errors.ts';
+import type { Losses, Method } from '../../methods/method.ts';
 
 /** An error of a method, by its name. */
 export function methodError(
@@ -37,7 +37,7 @@ export function guarded<Result>(method: Method, part: string, run: () => Result)
   }
 }
 
-const PROGRAM = new URL('..', import.meta.url);
+const PROGRAM = new URL('../..', import.meta.url);
 /** Frames of a stack with one of these are of Node.js or of this program. Node.js names a module by its path or its address. */
 const NOT_OF_A_METHOD = ['node:', PROGRAM.href, fileURLToPath(PROGRAM)];
 

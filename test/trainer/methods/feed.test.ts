@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { randomAt } from '../../src/base/random.ts';
-import { openDataset } from '../../src/dataset/reader.ts';
-import { BatchSchedule, openFeed } from '../../src/pretrain/batch-schedule.ts';
-import { openMethod } from '../../src/pretrain/open-method.ts';
-import { resolveConfig } from '../../src/runs/config.ts';
-import { splitClips } from '../../src/runs/training-clips.ts';
-import { fillPairImages } from '../../src/views/pairs.ts';
-import { scratchFolder, TINY, tinyDataset } from './support.ts';
+import { randomAt } from '../../../src/base/random.ts';
+import { openDataset } from '../../../src/dataset/reader.ts';
+import { BatchSchedule, openFeed } from '../../../src/trainer/methods/batch-schedule.ts';
+import { openMethod } from '../../../src/trainer/methods/open-method.ts';
+import { resolveConfig } from '../../../src/runs/config.ts';
+import { splitClips } from '../../../src/runs/training-clips.ts';
+import { fillPairImages } from '../../../src/views/pairs.ts';
+import { scratchFolder, TINY, tinyDataset } from '../../pretrain/support.ts';
 
 const folder = await tinyDataset(join(scratchFolder(), 'clips'), { clips: 20 });
 

@@ -3,9 +3,9 @@
  * method, the part and the remedy.
  */
 import { z } from 'zod';
-import type { Method, NetworkUse, OpenMethod } from '../methods/method.ts';
-import { OUTPUTS } from '../models/heads.ts';
-import { viewCount } from '../views/clip-views.ts';
+import type { Method, NetworkUse, OpenMethod } from '../../methods/method.ts';
+import { OUTPUTS } from '../../models/heads.ts';
+import { viewCount } from '../../views/clip-views.ts';
 import { methodError } from './method-faults.ts';
 
 /**

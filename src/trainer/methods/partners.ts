@@ -2,11 +2,11 @@
  * Partners: another clip of a clip's group (patient), which gives a pair its second view. Who is whose partner is a function
  * of seed, epoch and clip.
  */
-import { groupBy } from '../base/collect.ts';
-import { randomAt } from '../base/random.ts';
-import type { ClipRecord } from '../dataset/types.ts';
-import type { Stream } from '../methods/method.ts';
-import { clipsInTraining, type Split } from '../runs/training-clips.ts';
+import { groupBy } from '../../base/collect.ts';
+import { randomAt } from '../../base/random.ts';
+import type { ClipRecord } from '../../dataset/types.ts';
+import type { Stream } from '../../methods/method.ts';
+import { clipsInTraining, type Split } from '../../runs/training-clips.ts';
 
 /** All clips that a stream may show in some epoch. */
 export function streamClips({ clips }: Pick<Stream, 'clips'>, split: Split): readonly number[] {
