@@ -8,13 +8,21 @@ import { classMapOf } from '../finetune/class-selection.ts';
 import { defined } from '../base/collect.ts';
 import { choice, optionError, Stopped, withAction } from './command.ts';
 import { duration, type Progress } from './output.ts';
-import { layersOf, type TrainingOptions, useMethods, withMethodFile, withTraining } from './training.ts';
+import {
+  layersOf,
+  methodNamedOrIn,
+  type TrainingOptions,
+  useMethods,
+  withMethodFile,
+  withTraining,
+} from './training.ts';
 
 interface Options extends TrainingOptions {
   readonly labelRate?: readonly number[];
   readonly protocol?: 'honest' | 'legacy';
   readonly split?: string;
   readonly layers?: string;
+  readonly unlabelled?: string;
   readonly map?: string;
   readonly classes?: readonly string[];
   readonly final: boolean;
@@ -54,6 +62,10 @@ export function finetuneCommand(): Command {
     )
     .option('--map <file>', 'YAML or CSV: which class of the dataset counts as which, or drop')
     .option('--classes <names>', 'tell these classes apart, a,b,c; clips of others take no part', names)
+    .option(
+      '--unlabelled <method>',
+      'learn from clips without a label too, by this method: a name of `uscl methods`, or the path of a file',
+    )
     .option('--no-final', 'do not train the final model on all labelled clips')
     .option('--allow-leaks', 'go on although the split or the labels of pretraining leak');
   withTraining(command, 'default or reference', 'docs/finetuning.md').addHelpText(
@@ -81,7 +93,7 @@ classes.yaml:
     uncertain: drop         # clips of this class take no part
 
 Keys worth knowing: training.epochs, seeds, folds, batch.size, layers, norms, framesPerClip.train, optimizer.learningRate, layerRates,
-classWeights, labelSmoothing, mixup, earlyStopping, view.augment, view.variants (docs/finetuning.md has all).
+classWeights, labelSmoothing, mixup, earlyStopping, view.augment, view.variants, unlabelled (docs/finetuning.md has all).
 
 Ctrl-C finishes the step, saves, and exits with 130; --resume goes on to the same bits.`,
   );
@@ -90,7 +102,9 @@ Ctrl-C finishes the step, saves, and exits with 130; --resume goes on to the sam
     async (output, signal, source: string, dataset: string, options: Options) => {
       await useMethods(options.method);
       const { out, resume = false, overwrite = false, allowLeaks = false } = options;
-      const config = { ...layersOf(options), overrides: overridesOf(options) };
+      const { unlabelled: by } = options;
+      const method = by === undefined ? undefined : (await methodNamedOrIn(by)).name;
+      const config = { ...layersOf(options), overrides: overridesOf(options, method) };
       const summary = await output.during('finetune', 'steps', (_, progress) =>
         finetune({
           ...{ source, dataset, out, resume, overwrite, allowLeaks, signal, config },
@@ -110,13 +124,14 @@ Ctrl-C finishes the step, saves, and exits with 130; --resume goes on to the sam
 }
 
 /** Options that are configuration keys under a shorter name. */
-function overridesOf(options: Options): Record<string, unknown> {
+function overridesOf(options: Options, method: string | undefined): Record<string, unknown> {
   const { labelRate, protocol, split, layers, map, classes, final } = options;
   const named = ['head', 'last-block', 'all'];
   return {
     ...defined({ labelRates: labelRate, protocol, split, classes }),
     ...(layers === undefined ? {} : { layers: named.includes(layers) ? layers : layers.split(',') }),
     ...(map === undefined ? {} : { classMap: classMapOf(readClassMap(map)) }),
+    ...(method === undefined ? {} : { unlabelled: { name: method } }),
     ...(final ? {} : { finalModel: false }),
   };
 }

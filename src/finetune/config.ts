@@ -6,11 +6,17 @@
 import { z } from 'zod';
 import type { AugmentChoice } from '../views/augment-presets.ts';
 import { type FrameViewConfig, frameViewSchema } from '../views/config.ts';
-import { type ConfigKind, type GivenLayers, resolveLayers } from '../runs/config-layers.ts';
+import type { Method } from '../methods/method.ts';
+import { methodNamed } from '../methods/registry.ts';
+import { changedKey } from '../runs/resume.ts';
+import { isTree, type Tree, valueAt } from '../runs/config-errors.ts';
+import { type ConfigKind, type GivenLayers, merged, resolveLayers } from '../runs/config-layers.ts';
 import { FINETUNE_KEYS } from '../runs/earlier-keys.ts';
 import {
+  chosenMethod,
   loaderSchema,
   machine,
+  methodKeys,
   modelSchema,
   optimizerSchema,
   scheduleSchema,
@@ -117,6 +123,11 @@ const wholeSchema = z.strictObject({
     .default('balanced'),
   /** Share of the target that is spread evenly over all classes. */
   labelSmoothing: unit.lt(1).default(0),
+  /**
+   * A method (`uscl methods`) by which training learns from clips without a label too: its name and options, as under
+   * `method` of a pretraining. Its networks are a backbone and a classifier. null: labels alone.
+   */
+  unlabelled: chosenMethod.nullable().default(null),
   /** α of mixup (Zhang et al. 2018): pairs of images and targets blended. 0: off. */
   mixup: z.number().min(0).max(100).default(0),
   /** null: always all epochs. */
@@ -143,8 +154,11 @@ const wholeSchema = z.strictObject({
   saveSeconds: z.number().min(0).default(60),
 });
 
-/** The form of a complete configuration of fine-tuning. */
-export const finetuneSchema = wholeSchema.superRefine((config, context) => {
+/** Keys that say how labels alone are learnt from, and what each has to be where a method says how clips are. */
+const LABELS_ALONE = { mixup: 0, labelSmoothing: 0 } as const;
+
+/** What keys forbid one another. */
+function requireTogether(config: z.infer<typeof wholeSchema>, context: z.RefinementCtx): void {
   const fault = frameViewSchema.safeParse(viewOf(config)).error?.issues[0];
   if (fault !== undefined)
     context.addIssue({ code: 'custom', path: ['view', ...fault.path], message: fault.message });
@@ -155,7 +169,34 @@ export const finetuneSchema = wholeSchema.superRefine((config, context) => {
       message:
         'the legacy protocol draws its own folds of clips; a split kept with the dataset is for honest',
     });
-});
+  if (config.unlabelled === null) return;
+  const refuse = (key: string, message: string): void => {
+    context.addIssue({ code: 'custom', path: key.split('.'), message });
+  };
+  if (config.protocol === 'legacy')
+    refuse('protocol', 'with unlabelled clips are kept apart by patient; protocol must be honest');
+  for (const [key, off] of Object.entries(LABELS_ALONE))
+    if (config[key as keyof typeof LABELS_ALONE] !== off)
+      refuse(key, `with unlabelled its method says what the targets are; ${key} must be ${off}`);
+  if (config.view.augment === null)
+    refuse('view.augment', 'with unlabelled views differ by augmentation; view.augment must not be null');
+  if (config.view.variants !== null)
+    refuse('view.variants', 'with unlabelled images are drawn anew; view.variants must be null');
+  if (typeof config.classWeights !== 'string')
+    refuse(
+      'classWeights',
+      'with unlabelled classes are balanced by how often their clips are drawn: balanced or none',
+    );
+}
+
+/** The form of a complete configuration of fine-tuning. */
+export const finetuneSchema = wholeSchema.superRefine(requireTogether);
+
+/** That form with the keys of a method under `unlabelled`. */
+function schemaWith(method: Method | null): z.ZodType<FinetuneConfig> {
+  if (method === null) return finetuneSchema;
+  return wholeSchema.extend({ unlabelled: methodKeys(method) }).superRefine(requireTogether);
+}
 
 /**
  * A complete configuration of a fine-tuning run.
@@ -191,13 +232,25 @@ export const FINETUNE_PRESETS = {
   },
 } as const satisfies Record<string, PartialFinetuneConfig>;
 
-const KIND: ConfigKind<FinetuneConfig> = {
-  renamed: FINETUNE_KEYS,
-  schema: finetuneSchema,
-  presets: FINETUNE_PRESETS,
-  parts: VIEW_PARTS,
-  guide: 'docs/finetuning.md',
-};
+/** The kind of configuration that all layers together ask for: with the options and the images of a method, or without. */
+function kindOf(asked: Tree, base: FinetuneConfig | undefined): ConfigKind<FinetuneConfig> {
+  const name = valueAt(asked, ['unlabelled', 'name']);
+  const before = base?.unlabelled?.name;
+  if (base !== undefined && name !== before)
+    throw changedKey({ key: 'unlabelled.name', before, after: name });
+  const method = typeof name === 'string' ? methodNamed(name) : null;
+  const images = valueAt(method?.presets.default ?? {}, ['view', 'augment']);
+  const under = isTree(images) ? { view: { augment: images } } : {};
+  return {
+    renamed: FINETUNE_KEYS,
+    schema: schemaWith(method),
+    presets: Object.fromEntries(
+      Object.entries(FINETUNE_PRESETS).map(([preset, keys]) => [preset, merged(under, keys)]),
+    ),
+    parts: VIEW_PARTS,
+    guide: 'docs/finetuning.md',
+  };
+}
 
 /** Where a configuration of fine-tuning comes from, in layers. */
 export interface FinetuneSources extends GivenLayers {
@@ -207,10 +260,17 @@ export interface FinetuneSources extends GivenLayers {
   readonly base?: FinetuneConfig | undefined;
 }
 
-/** Complete configuration of `sources`. Errors: `CONFIG_UNKNOWN_KEY`, `CONFIG_INVALID`, `CONFIG_FILE`. */
+/**
+ * Complete configuration of `sources`. Errors: `CONFIG_UNKNOWN_KEY`, `CONFIG_INVALID`, `CONFIG_FILE`, `METHOD_MISSING`;
+ * `RESUME_CHANGED` where `base` learns by another method.
+ */
 export function resolveFinetune(sources: FinetuneSources = {}): FinetuneConfig {
   const { base, under = {}, ...given } = sources;
-  const config = resolveLayers(() => KIND, { tree: base ?? under, complete: base !== undefined }, given);
+  const config = resolveLayers(
+    (asked) => kindOf(asked, base),
+    { tree: base ?? under, complete: base !== undefined },
+    given,
+  );
   return {
     ...config,
     seeds: seedsOf(config).length,

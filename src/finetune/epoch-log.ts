@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { groupBy, mean } from '../base/collect.ts';
 import { writeFileAtomic } from '../base/files.ts';
 import type { Line } from '../charts/line.ts';
+import type { Chart } from '../methods/method.ts';
 import { type CurvePanel, drawPanels, panels } from '../runs/curves.ts';
 import { RUN_FILES } from '../runs/run-folder.ts';
 
@@ -27,7 +28,10 @@ const entrySchema = z.object({
   time: z.number(),
   /** Loss and accuracy on the images as trained on: augmented, weighted, mixed. */
   trainLoss: z.number(),
-  trainAccuracy: z.number(),
+  /** Null where a method says what is learnt, and from what. */
+  trainAccuracy: z.number().nullable(),
+  /** What that method measures, over the steps of the epoch. */
+  measured: z.record(z.string(), z.number()).optional(),
   /** Scores of the clips that choose the epoch; null where there are none. */
   innerLoss: z.number().nullable(),
   innerAccuracy: z.number().nullable(),
@@ -93,19 +97,19 @@ export class EpochLog extends EntryLog<EpochEntry> {
 }
 
 /** Draws `curves.svg` from the run's log and returns its path. */
-export function writeFinetuneCurves(run: string): string {
+export function writeFinetuneCurves(run: string, charts: readonly Chart[] = []): string {
   const path = join(run, RUN_FILES.curves);
-  writeFileAtomic(path, [drawFinetuneCurves(readEpochLog(run))]);
+  writeFileAtomic(path, [drawFinetuneCurves(readEpochLog(run), charts)]);
   return path;
 }
 
 /** The SVG for a log: the panels of every label rate, the highest first. */
-export function drawFinetuneCurves(log: readonly EpochEntry[]): string {
+export function drawFinetuneCurves(log: readonly EpochEntry[], charts: readonly Chart[] = []): string {
   const rates = [...new Set(log.map(({ labelRate }) => labelRate))].sort((a, b) => b - a);
   return drawPanels(
     'Fine-tuning',
     rates.flatMap((rate) =>
-      finetunePanels(log, rate).map((panel) => ({
+      finetunePanels(log, rate, charts).map((panel) => ({
         ...panel,
         title: rates.length === 1 ? panel.title : `${panel.title} (label rate ${rate})`,
       })),
@@ -113,8 +117,12 @@ export function drawFinetuneCurves(log: readonly EpochEntry[]): string {
   );
 }
 
-/** The panels of one label rate; the final model is left out. */
-export function finetunePanels(log: readonly EpochEntry[], rate: number): readonly CurvePanel[] {
+/** The panels of one label rate, with those of a method that learns from clips without a label; the final model is left out. */
+export function finetunePanels(
+  log: readonly EpochEntry[],
+  rate: number,
+  charts: readonly Chart[] = [],
+): readonly CurvePanel[] {
   const entries = log.filter(({ labelRate, fold }) => labelRate === rate && fold !== null);
   const onTest = entries.some(({ chosenOn }) => chosenOn === 'test');
   const where = onTest ? 'test fold' : 'inner split';
@@ -145,6 +153,10 @@ export function finetunePanels(log: readonly EpochEntry[], rate: number): readon
       caption: `Frames. ${onTest ? 'Chosen on the test fold: optimistic.' : 'Never the test fold.'}`,
       hold: [0, 1],
     },
+    ...charts.map(({ title, axis, caption, shows }) => ({
+      ...{ title, yTitle: axis, caption },
+      lines: shows.flatMap((name, i) => lines(name, i, (e) => e.measured?.[name] ?? null)),
+    })),
     {
       title: 'Learning rate',
       yTitle: 'rate',

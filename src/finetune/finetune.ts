@@ -43,11 +43,11 @@ import { type FinetuneConfig, finetuneSchema, resolveFinetune } from './config.t
 import { EpochLog, belongsTo, writeFinetuneCurves } from './epoch-log.ts';
 import type { FinetuneEvent, FinetuneSummary } from './events.ts';
 import { foldRunClips, type FoldPlan, foldsRecord, planFolds } from './fold-plan.ts';
-import { FrozenPart } from './frozen-part.ts';
+import { LabelLearner } from './label-learner.ts';
 import { requireSameRun, resultConfig } from './resume.ts';
-import { Runner } from './runner.ts';
+import { type PlannedFoldRun, Runner } from './runner.ts';
 import { readSource, requireFit } from './source.ts';
-import { TunedNetwork } from './tuned-network.ts';
+import { MethodLearner, unlabelledMethod } from './method-learner.ts';
 
 /** What `finetune` is told. */
 export interface FinetuneOptions extends RunOptions<FinetuneEvent> {
@@ -86,9 +86,18 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneSummar
   if (leaks.length > 0 && options.allowLeaks !== true) throw leakError(leaks, options.dataset);
   using backend = openBackend({ kind: wanted.backend, threads: wanted.threads, onFallback: note });
   const config = settled(wanted, backend);
-  using tunedNetwork = new TunedNetwork(backend, config, source, plan.classes.length);
+  const { unlabelled: chosen } = config;
+  using learner =
+    chosen === null
+      ? new LabelLearner(backend, dataset, config, source, plan)
+      : new MethodLearner(backend, dataset, config, source, plan, chosen);
+  const planned = foldRunKeys(config, plan.folds).map((key) => {
+    const clips = foldRunClips(plan, dataset, config, key);
+    return { key, clips, steps: learner.lengthOf({ key, clips }).steps };
+  });
+  const shown = new Set(chosen === null ? [] : planned.flatMap(({ clips }) => clips.unlabelled));
   // Weights that do not fit are refused here.
-  tunedNetwork.start(config.seed);
+  learner.start(planned[0]!);
 
   // From here on the run is this process's to write.
   using _lock = new RunLock(run);
@@ -100,7 +109,8 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneSummar
     clearRun(run);
     // What a split keeps for the test trains no model of the run.
     const used = (clip: number): boolean => plan.labels[clip]! >= 0 && !plan.kept.has(clip);
-    const roleOf = (clip: number): 'training' | 'unused' => (used(clip) ? 'training' : 'unused');
+    const roleOf = (clip: number): 'training' | 'unused' =>
+      used(clip) || shown.has(clip) ? 'training' : 'unused';
     const provenance = provenanceOf(dataset, roleOf, used, FINETUNING);
     writeRunFile(run, RUN_FILES.dataset, provenance);
     writeRunFile(run, FINETUNE_FILES.source, record);
@@ -111,9 +121,10 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneSummar
   writeConfig({ folder: run, config });
 
   const configHash = hashOf([resultConfig(config), record.sha256, datasetHash(dataset)]);
-  const keys = foldRunKeys(config, plan.folds);
+  const keys = planned.map(({ key }) => key);
   const done = keys.filter((key) => readFoldRun(run, key, configHash) !== null);
   for (const text of remarks(dataset, config, plan, record, overlap)) note(text);
+  if (chosen !== null) note(unlabelledRemark(planned, shown.size));
   const labelled = [...plan.labels.keys()].filter((clip) => plan.labels[clip]! >= 0);
   tell({
     kind: 'start',
@@ -125,14 +136,13 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneSummar
     folds: plan.folds,
     seeds: plan.foldings.length,
     labelRates: config.labelRates,
-    ...tunedNetwork.size,
-    frozenUpTo: tunedNetwork.cut,
+    ...learner.size,
+    frozenUpTo: learner.frozen.cut,
     backend: backend.describe().library,
     precision: config.precision,
   });
-  const frozen = new FrozenPart(dataset, tunedNetwork, config);
-  const open = { run, dataset, config, configHash, plan, tunedNetwork, frozen, tell, signal };
-  const runner = new Runner({ ...open, keys, done });
+  const open = { run, dataset, config, configHash, plan, learner, tell, signal };
+  const runner = new Runner({ ...open, planned, done });
   using log = new EpochLog(run, (entry) => done.some((key) => belongsTo(entry, key)) || runner.keeps(entry));
   await runner.trainAll(log);
   log.close();
@@ -141,7 +151,7 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneSummar
   const finished = records.filter((one) => one !== null);
   const complete = finished.length === keys.length;
   const evaluation = complete ? evaluate(run, predictionsOf(dataset.clips, config, plan, finished)) : null;
-  writeFinetuneCurves(run);
+  writeFinetuneCurves(run, unlabelledMethod(config)?.charts);
   return {
     run,
     complete,
@@ -194,7 +204,8 @@ export function remarks(
 ): readonly string[] {
   const found: string[] = [];
   const unlabelled = plan.labels.filter((label) => label < 0).length - plan.leftOut;
-  if (unlabelled > 0) found.push(`${unlabelled} clips have no label and take no part.`);
+  if (unlabelled > 0 && config.unlabelled === null)
+    found.push(`${unlabelled} clips have no label and take no part.`);
   if (plan.leftOut > 0) found.push(`${plan.leftOut} labelled clips are of classes that were left out.`);
   if (plan.emptyClasses.length > 0)
     found.push(`No clip has the label ${list(plan.emptyClasses)}; the network does not learn of it.`);
@@ -219,6 +230,16 @@ export function remarks(
     );
   if (config.protocol === 'honest') found.push(...innerRemarks(dataset, config, plan));
   return found;
+}
+
+/** How many clips are shown without a label, and which never are. */
+function unlabelledRemark(planned: readonly PlannedFoldRun[], shown: number): string {
+  const counts = planned.map(({ clips }) => clips.unlabelled.length);
+  const [least, most] = [Math.min(...counts), Math.max(...counts)];
+  return (
+    `Trainings also see ${least === most ? most : `${least} to ${most}`} clips without a label (${shown} in all; ` +
+    'clips beyond the label rate among them), once an epoch whatever framesPerClip.train says. None is of a group that is tested or chooses the epoch.'
+  );
 }
 
 function innerRemarks(dataset: Dataset, config: FinetuneConfig, plan: FoldPlan): readonly string[] {

@@ -34,6 +34,10 @@ export interface FoldPlan extends ClassSelection {
   readonly joined: readonly (readonly string[])[];
   readonly folds: number;
   readonly foldings: readonly Folding[];
+  /** Clips of classes that take no part: their labels are known, so they are not shown as unlabelled ones either. */
+  readonly otherClasses: ReadonlySet<number>;
+  /** The role of each clip in a split, labelled or not: a fold, or `TRAIN_ONLY`; null for folds drawn anew. */
+  readonly roles: readonly number[] | null;
   /** Clips that a split names for choosing the epoch. */
   readonly inner: ReadonlySet<number> | null;
   /** Clips that a split keeps for the test: the final model does not train on them. */
@@ -48,6 +52,11 @@ export interface FoldRunClips {
   /** Clips that choose the epoch; empty where too few clips are labelled to hold any out. */
   readonly inner: readonly number[];
   readonly test: readonly number[];
+  /**
+   * Clips that may be shown without a label: those that have none and those beyond the label rate, but none of a unit that is
+   * tested or chooses the epoch.
+   */
+  readonly unlabelled: readonly number[];
 }
 
 /**
@@ -83,13 +92,28 @@ export function foldRunClips(
   );
   const budget = labelSubset(plan, dataset, free, key);
   // The published protocol holds nothing out: it looks at the test instead.
-  if (config.protocol === 'legacy' && key.fold !== null) return { training: budget, inner: [], test };
+  if (config.protocol === 'legacy' && key.fold !== null)
+    return { training: budget, inner: [], test, unlabelled: [] };
   const inner = new Set(innerClips(plan, budget, config.innerFraction, key));
-  return {
-    training: budget.filter((clip) => !inner.has(clip)),
-    inner: budget.filter((clip) => inner.has(clip)),
-    test,
-  };
+  const training = budget.filter((clip) => !inner.has(clip));
+  const unlabelled = unlabelledClips(plan, all, { training, inner: [...inner], test }, key);
+  return { training, inner: budget.filter((clip) => inner.has(clip)), test, unlabelled };
+}
+
+/** What `FoldRunClips.unlabelled` says. */
+function unlabelledClips(
+  { unitOf, otherClasses, roles, kept, inner: choosing }: FoldPlan,
+  all: readonly number[],
+  { training, inner, test }: Omit<FoldRunClips, 'unlabelled'>,
+  { fold }: FoldRunKey,
+): readonly number[] {
+  const taught = new Set(training);
+  const heldOut = new Set([...test, ...inner, ...(choosing ?? [])].map((clip) => unitOf[clip]!));
+  for (const clip of fold === null ? kept : []) heldOut.add(unitOf[clip]!);
+  const isTested = (clip: number): boolean => fold !== null && roles?.[clip] === fold;
+  return all.filter(
+    (clip) => !taught.has(clip) && !otherClasses.has(clip) && !heldOut.has(unitOf[clip]!) && !isTested(clip),
+  );
 }
 
 function drawnFolds(dataset: Dataset, config: FinetuneConfig, base: ClassSelection): FoldPlan {
@@ -111,6 +135,8 @@ function drawnFolds(dataset: Dataset, config: FinetuneConfig, base: ClassSelecti
     joined: units.joined,
     folds: config.folds,
     foldings,
+    otherClasses: otherClasses(dataset, base),
+    roles: null,
     inner: null,
     kept: new Set(),
     leaks: [],
@@ -136,10 +162,16 @@ function splitFolds(dataset: Dataset, name: string, config: FinetuneConfig, base
     joined: [],
     folds: isFolds ? parts.length : 1,
     foldings: seedsOf(config).map((seed) => ({ seed, fold })),
+    otherClasses: otherClasses(dataset, base),
+    roles: Array.from(partOf, (part) => roles[part]!),
     inner: val === -1 || isFolds ? null : inPart(val),
     kept: isFolds ? new Set() : inPart(parts.indexOf('test')),
     leaks: splitLeaks(clips, sides, name),
   };
+}
+
+function otherClasses({ clips }: Dataset, { labels }: ClassSelection): ReadonlySet<number> {
+  return new Set([...clips.keys()].filter((clip) => labels[clip]! < 0 && clips[clip]!.label !== null));
 }
 
 /** The clips of each class with the smallest draws, at least one a class: nested in the subset of any higher rate. */

@@ -74,6 +74,8 @@ const foldRunSchema = z.strictObject({
   trainingClips: z.int().min(1),
   innerClips: z.int().min(0),
   testClips: z.int().min(0),
+  /** Clips that were shown without a label; where a method learns from them. */
+  unlabelledClips: z.int().min(0).optional(),
   /** Training time of this fold run, over all calls. */
   seconds: z.number(),
   /** `clip` indexes the dataset's clips. */

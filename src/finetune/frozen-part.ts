@@ -4,16 +4,26 @@
  * the same bits.
  */
 import type { Dataset } from '../dataset/reader.ts';
+import type { Plan } from '../engine/core/backend.ts';
 import { imageLength } from '../views/config.ts';
 import { frameRenderer, type FrameRow } from '../views/frames.ts';
 import { type FinetuneConfig, viewOf } from './config.ts';
-import type { TunedNetwork } from './tuned-network.ts';
 
 /** An image of a frame: the whole frame, or a numbered augmented variant. */
 export type Variant = 'whole' | number;
 
+/** A network in two parts. */
+export interface CutNetwork {
+  /** The value between its parts; `input` where nothing below is frozen. */
+  readonly cut: string;
+  /** Numbers of one image at the cut. */
+  readonly cutLength: number;
+  /** The part below for so many images; null where there is none. Its output is called `cut`. */
+  below(images: number): Plan | null;
+}
+
 export class FrozenPart {
-  readonly #tunedNetwork: TunedNetwork;
+  readonly #network: CutNetwork;
   readonly #config: FinetuneConfig;
   readonly #imageLength: number;
   readonly #whole: ReturnType<typeof frameRenderer>;
@@ -22,14 +32,24 @@ export class FrozenPart {
   readonly #images: Float32Array;
   #bytes = 0;
 
-  constructor(dataset: Dataset, tunedNetwork: TunedNetwork, config: FinetuneConfig) {
+  constructor(dataset: Dataset, network: CutNetwork, config: FinetuneConfig) {
     const view = viewOf(config);
-    this.#tunedNetwork = tunedNetwork;
+    this.#network = network;
     this.#config = config;
     this.#imageLength = imageLength(view);
     this.#whole = frameRenderer(dataset, { ...view, augment: null });
     this.#augmented = frameRenderer(dataset, view);
     this.#images = new Float32Array(this.#config.batch.size * this.#imageLength);
+  }
+
+  /** The value up to which nothing trains. */
+  get cut(): string {
+    return this.#network.cut;
+  }
+
+  /** Numbers of one image at the cut. */
+  get length(): number {
+    return this.#network.cutLength;
   }
 
   /** Forgets everything: the frozen part has changed. */
@@ -40,7 +60,7 @@ export class FrozenPart {
 
   /** Writes the values at the cut of `rows` to `target` [rows, cutLength]. */
   fill(rows: readonly FrameRow[], variant: Variant, target: Float32Array): void {
-    const length = this.#tunedNetwork.cutLength;
+    const length = this.#network.cutLength;
     const missing: number[] = [];
     for (const [i, row] of rows.entries()) {
       const known = this.#kept.get(keyOf(row, variant));
@@ -63,11 +83,11 @@ export class FrozenPart {
 
   /** Values at the cut of images that lie in `images` [count, channels, size, size]; valid until the next call. */
   pass(images: Float32Array, count: number): Float32Array {
-    const plan = this.#tunedNetwork.below(this.#config.batch.size);
+    const plan = this.#network.below(this.#config.batch.size);
     if (plan === null) return images.subarray(0, count * this.#imageLength);
     plan.input.set(images.subarray(0, count * this.#imageLength));
     plan.forward();
-    return plan.output(this.#tunedNetwork.cut).subarray(0, count * this.#tunedNetwork.cutLength);
+    return plan.output(this.#network.cut).subarray(0, count * this.#network.cutLength);
   }
 
   #compute(rows: readonly FrameRow[], variant: Variant): Float32Array {

@@ -1,8 +1,8 @@
 /** Checks for resuming a fine-tuning run: which keys may have changed since it was started, and which may not. */
 import { join } from 'node:path';
 import { z } from 'zod';
-import { resumeChanged } from '../runs/resume.ts';
-import { requireSameKeys } from '../runs/resume.ts';
+import { requireSameKeys, resumeChanged } from '../runs/resume.ts';
+import { requireSameText } from '../runs/method-text.ts';
 import { FINETUNE_FILES, readRunFile, RUN_FILES } from '../runs/run-folder.ts';
 import type { FinetuneConfig } from './config.ts';
 import type { Source } from '../runs/provenance.ts';
@@ -12,7 +12,7 @@ import { withoutUnused } from '../views/augment-levels.ts';
 const FREE: readonly string[] = ['loader', 'saveSeconds', 'cacheMegabytes', 'keepModels', 'finalModel'];
 
 /** The part of a configuration that decides the predictions of a fold. */
-export function resultConfig({ classMap, classes, ...rest }: FinetuneConfig): unknown {
+export function resultConfig({ classMap, classes, unlabelled, ...rest }: FinetuneConfig): unknown {
   const { augment } = rest.view;
   // What is hashed has the keys of the first form, in their order: folds of earlier runs stay what they were.
   const earlier = Object.entries(rest).flatMap(([key, value]): (readonly [string, unknown])[] => {
@@ -33,6 +33,7 @@ export function resultConfig({ classMap, classes, ...rest }: FinetuneConfig): un
     ...Object.fromEntries(earlier),
     ...(Object.keys(classMap).length > 0 ? { classMap } : {}),
     ...(classes === null ? {} : { classes }),
+    ...(unlabelled === null ? {} : { unlabelled }),
   };
 }
 
@@ -45,6 +46,7 @@ export function requireSameRun(
   dataset: string,
 ): void {
   requireSameKeys(saved, config, FREE);
+  if (saved.unlabelled !== null) requireSameText(saved.unlabelled, 'unlabelled');
   const read = <Parsed>(file: string, schema: z.ZodType<Parsed>): Parsed =>
     readRunFile(join(run, file), schema, {
       what: `The run cannot be continued: ${file}`,

@@ -11,21 +11,19 @@ import { type FoldRunEnd, trainFoldRun } from './fold-training.ts';
 import { FOLD_RUN_FILES, type FoldRunKey, writeFoldRun } from './fold-runs.ts';
 import { viewOf } from './config.ts';
 import { type EpochEntry, type EpochLog, belongsTo } from './epoch-log.ts';
-import { type FoldRunClips, foldRunClips } from './fold-plan.ts';
+import type { FoldRunClips } from './fold-plan.ts';
+import type { FoldRun } from './learner.ts';
 import { type FoldRunProgress, NO_SUMS, removePartial, restorePartial } from './unfinished-fold-run.ts';
-import { FrameSchedule } from './frame-schedule.ts';
 import type { OpenRun } from './scoring.ts';
 
 export interface RunnerParts extends OpenRun {
-  readonly keys: readonly FoldRunKey[];
-  /** Those of `keys` that an earlier call has finished. */
+  readonly planned: readonly PlannedFoldRun[];
+  /** Those of them that an earlier call has finished. */
   readonly done: readonly FoldRunKey[];
 }
 
 /** A fold run with its clips and the most steps that it takes. */
-interface PlannedFoldRun {
-  readonly key: FoldRunKey;
-  readonly clips: FoldRunClips;
+export interface PlannedFoldRun extends FoldRun {
   readonly steps: number;
 }
 
@@ -42,17 +40,13 @@ export class Runner {
   /** Restores the network to the state of the run. */
   constructor(parts: RunnerParts) {
     this.#parts = parts;
-    const { config, dataset, done, keys, plan, tell } = parts;
-    const planned = keys.map((key): PlannedFoldRun => {
-      const clips = foldRunClips(plan, dataset, config, key);
-      return { key, clips, steps: new FrameSchedule(dataset.clips, clips.training, config, key.seed).steps };
-    });
+    const { done, planned, tell } = parts;
     this.#todo = planned.filter(({ key }) => !done.includes(key));
     const [first] = this.#todo;
     const note = (text: string): void => {
       tell({ kind: 'note', text });
     };
-    this.#from = first === undefined ? null : this.#start(first.key, note);
+    this.#from = first === undefined ? null : this.#start(first, note);
     const sum = (some: readonly PlannedFoldRun[]): number =>
       some.reduce((total, { steps }) => total + steps, 0);
     this.#total = sum(planned);
@@ -68,12 +62,13 @@ export class Runner {
 
   /** Trains until all fold runs are done or the signal stops them. */
   async trainAll(log: EpochLog): Promise<void> {
-    const { run, keys, tell, signal } = this.#parts;
+    const { run, planned, tell, signal } = this.#parts;
     const onStep = this.#tellStep.bind(this);
-    for (const [i, { key, clips, steps }] of this.#todo.entries()) {
+    for (const [i, foldRun] of this.#todo.entries()) {
+      const { key, clips, steps } = foldRun;
       if (signal?.aborted === true) return;
       const began = performance.now();
-      const from = (i === 0 ? this.#from : null) ?? this.#start(key, () => undefined);
+      const from = (i === 0 ? this.#from : null) ?? this.#start(foldRun, () => undefined);
       const end = await trainFoldRun({ ...this.#parts, key, clips, log, onStep }, from);
       log.flush();
       if (end === null) return;
@@ -83,14 +78,14 @@ export class Runner {
       this.#before += steps;
       this.#pace.skip();
       const { epoch, epochs } = end;
-      const number = keys.indexOf(key) + 1;
-      tell({ kind: 'fold-run', key, number, foldRuns: keys.length, epoch, epochs, seconds });
+      const number = planned.indexOf(foldRun) + 1;
+      tell({ kind: 'fold-run', key, number, foldRuns: planned.length, epoch, epochs, seconds });
     }
   }
 
-  #start(key: FoldRunKey, note: (text: string) => void): FoldRunProgress {
-    const { tunedNetwork, frozen } = this.#parts;
-    if (tunedNetwork.start(key.seed).belowChanged) frozen.clear();
+  #start(foldRun: PlannedFoldRun, note: (text: string) => void): FoldRunProgress {
+    this.#parts.learner.start(foldRun);
+    const { key } = foldRun;
     return restorePartial({ ...this.#parts, key }, note) ?? { epochs: 0, best: null, sums: NO_SUMS };
   }
 
@@ -115,16 +110,17 @@ export class Runner {
       trainingClips: clips.training.length,
       innerClips: clips.inner.length,
       testClips: clips.test.length,
+      ...(config.unlabelled === null ? {} : { unlabelledClips: clips.unlabelled.length }),
       seconds,
       rows: [...rows],
     });
   }
 
   #saveModel(path: string, { epoch, score }: FoldRunEnd): void {
-    const { config, configHash, dataset, plan, tunedNetwork } = this.#parts;
+    const { config, configHash, dataset, plan, learner } = this.#parts;
     const { backbone, width } = config.model;
     const { channels, size } = config.view;
-    const step = tunedNetwork.optimizer.steps;
+    const step = learner.training.optimizer.steps;
     const state: CheckpointState = {
       ...{ step, epoch, configHash, optimizerSteps: step },
       datasetHash: datasetHash(dataset),
@@ -132,6 +128,6 @@ export class Runner {
       model: { backbone, width, channels, size },
       classifier: { classes: [...plan.classes], view: viewOf(config), ingest: ingestedAs(dataset.manifest) },
     };
-    saveCheckpoint(path, state, tunedNetwork.parameters, null);
+    saveCheckpoint(path, state, learner.weights, null);
   }
 }

@@ -12,10 +12,9 @@ import type { FinetuneConfig } from './config.ts';
 import type { EpochEntry } from './epoch-log.ts';
 import type { FinetuneEvent } from './events.ts';
 import type { FoldPlan } from './fold-plan.ts';
-import type { FrozenPart } from './frozen-part.ts';
 import { softmaxRows } from '../trainer/classifier.ts';
 import { scoredRows } from './frame-schedule.ts';
-import type { TunedNetwork } from './tuned-network.ts';
+import type { Learner } from './learner.ts';
 
 /** The open parts of a run that all its fold runs share. */
 export interface OpenRun {
@@ -24,8 +23,7 @@ export interface OpenRun {
   readonly config: FinetuneConfig;
   readonly configHash: string;
   readonly plan: FoldPlan;
-  readonly tunedNetwork: TunedNetwork;
-  readonly frozen: FrozenPart;
+  readonly learner: Learner;
   readonly tell: (event: FinetuneEvent) => void;
   readonly signal: AbortSignal | undefined;
 }
@@ -33,14 +31,15 @@ export interface OpenRun {
 /** Probabilities [rows, classes] of whole frames. Error: `NON_FINITE`. */
 export async function probabilitiesOf(
   rows: readonly FrameRow[],
-  { config, frozen, plan: { classes }, tunedNetwork }: OpenRun,
+  { config, plan: { classes }, learner }: OpenRun,
 ): Promise<Float32Array> {
   const { size: batch } = config.batch;
   const result = new Float32Array(rows.length * classes.length);
-  const plan = tunedNetwork.scoring(batch);
+  const { frozen } = learner;
+  const plan = learner.scoring(batch);
   for (let from = 0; from < rows.length; from += batch) {
     const part = rows.slice(from, from + batch);
-    frozen.fill(part, 'whole', plan.input.subarray(0, part.length * tunedNetwork.cutLength));
+    frozen.fill(part, 'whole', plan.input.subarray(0, part.length * frozen.length));
     plan.forward();
     const scores = softmaxRows(plan.output(OUTPUTS.logits), part.length, classes.length);
     result.set(scores, from * classes.length);

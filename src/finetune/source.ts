@@ -5,7 +5,10 @@
  */
 import { usageError } from '../base/errors.ts';
 import { readBackbone } from '../trainer/backbone.ts';
-import type { Weights } from '../runs/checkpoint.ts';
+import type { Parameters } from '../engine/core/backend.ts';
+import { OUTPUTS } from '../models/heads.ts';
+import { initialise } from '../models/initialise.ts';
+import { restoreWeights, type Weights } from '../runs/checkpoint.ts';
 import { type Tree, valueAt } from '../runs/config-errors.ts';
 import { type Source, trainedOn } from '../runs/provenance.ts';
 import { fileHash } from '../runs/run-folder.ts';
@@ -47,6 +50,14 @@ export async function readSource(given: string, channels: 1 | 3): Promise<Finetu
     weights,
     under: { model: { backbone, width, normMomentum }, view: { size, channels: own, resize, normalise } },
   };
+}
+
+/** Sets the weights that a fold starts from: the source's (random ones drawn from `seed`), and a new classifier. */
+export function startFrom({ weights, record }: FinetuneSource, parameters: Parameters, seed: number): void {
+  initialise(parameters, seed);
+  if (weights === null) return;
+  const isOwn = (name: string): boolean => !name.startsWith(`${OUTPUTS.logits}.`);
+  restoreWeights(weights, parameters, record.path ?? '', isOwn);
 }
 
 /** Refuses a network that the weights do not fit. Error: `WEIGHTS_MISMATCH`. */

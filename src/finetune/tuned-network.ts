@@ -7,13 +7,17 @@
 import type { Backend, Plan } from '../engine/core/backend.ts';
 import { cutNetwork, frozenPrefix } from '../engine/core/cut.ts';
 import { inferShapes, INPUT, type Network, parameterSpecs } from '../engine/core/network.ts';
-import { initialise } from '../models/initialise.ts';
 import { softCrossEntropy, type SoftCrossEntropyResult } from '../objectives/soft-cross-entropy.ts';
-import { restoreWeights } from '../runs/checkpoint.ts';
-import { namesLike, parameterGroups, TrainedNetwork } from '../trainer/trained-network.ts';
+import {
+  namesLike,
+  parameterGroups,
+  type TrainedLayers,
+  TrainedNetwork,
+} from '../trainer/trained-network.ts';
 import { type FinetuneConfig, viewOf } from './config.ts';
 import { classifierNetwork } from '../trainer/classifier.ts';
-import type { FinetuneSource } from './source.ts';
+import type { CutNetwork } from './frozen-part.ts';
+import { type FinetuneSource, startFrom } from './source.ts';
 import type { ParameterGroup } from '../engine/core/optimizer.ts';
 import { OUTPUTS } from '../models/heads.ts';
 
@@ -23,12 +27,6 @@ export interface FinetuneBatch {
   readonly clipIds: readonly string[];
   readonly targets: Float32Array;
   readonly weights: Float64Array | null;
-}
-
-/** All that a fold changes: parameters and running statistics. */
-export interface Snapshot {
-  readonly values: Float32Array;
-  readonly statistics: Float32Array;
 }
 
 /**
@@ -43,7 +41,10 @@ function lengthAt(network: Network, value: string): number {
     .reduce((product, side) => product * side, 1);
 }
 
-export class TunedNetwork extends TrainedNetwork<FinetuneBatch, SoftCrossEntropyResult> {
+export class TunedNetwork
+  extends TrainedNetwork<FinetuneBatch, SoftCrossEntropyResult>
+  implements CutNetwork
+{
   readonly layers: TrainedLayers;
   /** The value at which the network is cut; `input` where nothing below it is frozen. */
   readonly cut: string;
@@ -77,17 +78,9 @@ export class TunedNetwork extends TrainedNetwork<FinetuneBatch, SoftCrossEntropy
    * whether what lies below the cut is other than before, so that nothing computed of it may be kept.
    */
   start(seed: number): { readonly belowChanged: boolean } {
-    const { weights, record } = this.#source;
-    initialise(this.parameters, seed);
-    if (weights !== null)
-      restoreWeights(
-        weights,
-        this.parameters,
-        record.path ?? '',
-        (name) => !name.startsWith(`${OUTPUTS.logits}.`),
-      );
+    startFrom(this.#source, this.parameters, seed);
     const first = this.#startedFrom === null;
-    const belowChanged = first || (weights === null && this.#startedFrom !== seed);
+    const belowChanged = first || (this.#source.weights === null && this.#startedFrom !== seed);
     // Folded weights are prepared when a plan is compiled.
     if (belowChanged) this.dropPlans('below');
     this.#startedFrom = seed;
@@ -122,23 +115,6 @@ export class TunedNetwork extends TrainedNetwork<FinetuneBatch, SoftCrossEntropy
     const gradient = plan.outputGradient(OUTPUTS.logits);
     return softCrossEntropy(plan.output(OUTPUTS.logits), targets, this.#classes, weights, gradient);
   }
-
-  snapshot(): Snapshot {
-    return { values: this.parameters.values.slice(), statistics: this.parameters.statistics.slice() };
-  }
-
-  restore({ values, statistics }: Snapshot): void {
-    this.parameters.values.set(values);
-    this.parameters.statistics.set(statistics);
-  }
-}
-
-export interface TrainedLayers {
-  /** Whether a parameter trains. */
-  readonly trainable: (parameter: string) => boolean;
-  /** Whether a batch norm (by node) normalises with running statistics that never change. */
-  readonly frozenNorm: (node: string) => boolean;
-  readonly groups: readonly ParameterGroup[];
 }
 
 /** The trained layers of a network with a classifier. Error: `CONFIG_INVALID` for a pattern that fits no parameter. */

@@ -21,7 +21,7 @@ import {
   epochScoreSchema,
 } from './fold-runs.ts';
 import type { OpenRun } from './scoring.ts';
-import type { Snapshot } from './tuned-network.ts';
+import type { Learner, Snapshot } from './learner.ts';
 
 /** The best epoch so far. */
 export interface BestEpoch {
@@ -35,14 +35,19 @@ export interface BestEpoch {
 const sumsSchema = z.strictObject({
   steps: z.int().min(0),
   loss: z.number(),
-  correct: z.int().min(0),
+  /** Null where steps do not say it. */
+  correct: z.int().min(0).nullable(),
+  images: z.int().min(0),
   gradientNorm: z.number(),
+  measured: z.record(z.string(), z.number()),
 });
 export const NO_SUMS: Readonly<z.infer<typeof sumsSchema>> = {
   steps: 0,
   loss: 0,
   correct: 0,
+  images: 0,
   gradientNorm: 0,
+  measured: {},
 };
 
 /** How far a fold run is: whole epochs, the best of them, and what was done of the next. */
@@ -54,7 +59,8 @@ export interface FoldRunProgress {
 
 const metadataSchema = z.object({
   format: z.literal('uscl-finetune-partial'),
-  version: z.literal('1'),
+  /** 2: sums hold images and what a method measures. */
+  version: z.literal('2'),
   /** Name of the fold run, under the key of the first version. */
   cell: z.string(),
   configHash: z.string(),
@@ -67,36 +73,41 @@ const metadataSchema = z.object({
 
 const BEST = { values: 'best.values', statistics: 'best.statistics' } as const;
 
-type SavedFoldRun = Pick<OpenRun, 'run' | 'configHash' | 'tunedNetwork'> & { readonly key: FoldRunKey };
+type SavedFoldRun = Pick<OpenRun, 'run' | 'configHash' | 'learner'> & { readonly key: FoldRunKey };
+
+/** What a started fold run changes from step to step, by name; views of the live arrays. */
+function liveTensors({ weights, training: { optimizer, others } }: Learner): readonly NamedArray[] {
+  return [...namedTensors(weights, optimizer), ...others];
+}
 
 /** Writes the state of the fold run, whole or not at all. Errors: `DISK_FULL`, `WRITE_FAILED`. */
 export function savePartial(
-  { run, key, configHash, tunedNetwork }: SavedFoldRun,
+  { run, key, configHash, learner }: SavedFoldRun,
   progress: FoldRunProgress,
 ): void {
   const { best } = progress;
   const flat = (name: string, data: Float32Array): NamedArray => ({ name, shape: [data.length], data });
   const tensors = [
-    ...namedTensors(tunedNetwork.parameters, tunedNetwork.optimizer),
+    ...liveTensors(learner),
     ...(best === null
       ? []
       : [flat(BEST.values, best.weights.values), flat(BEST.statistics, best.weights.statistics)]),
   ];
   writeTensors(FOLD_RUN_FILES.partial(run), tensors, {
     format: 'uscl-finetune-partial',
-    version: '1',
+    version: '2',
     cell: foldRunName(key),
     configHash,
     epochs: String(progress.epochs),
     sums: JSON.stringify(progress.sums),
-    optimizerSteps: String(tunedNetwork.optimizer.steps),
+    optimizerSteps: String(learner.training.optimizer.steps),
     best: JSON.stringify(best === null ? null : { epoch: best.epoch, score: best.score }),
   });
 }
 
 /** Restores the saved state; null where nothing usable was saved of this fold run. `note` is told why, if known. */
 export function restorePartial(
-  { run, key, configHash, tunedNetwork }: SavedFoldRun,
+  { run, key, configHash, learner }: SavedFoldRun,
   note: (text: string) => void,
 ): FoldRunProgress | null {
   const path = FOLD_RUN_FILES.partial(run);
@@ -105,15 +116,17 @@ export function restorePartial(
   try {
     found = readTensors(path, metadataSchema);
   } catch {
-    note(`The state of the unfinished fold is damaged; ${foldRunName(key)} starts over.`);
+    note(
+      `The state of the unfinished fold is damaged, or of an earlier version; ${foldRunName(key)} starts over.`,
+    );
     return null;
   }
   const { metadata, tensors } = found;
   if (metadata.cell !== foldRunName(key) || metadata.configHash !== configHash) return null;
-  const live = namedTensors(tunedNetwork.parameters, tunedNetwork.optimizer);
+  const live = liveTensors(learner);
   if (live.some(({ name, data }) => tensors.get(name)?.data.length !== data.length)) return null;
   for (const { name, data } of live) data.set(tensors.get(name)!.data);
-  tunedNetwork.optimizer.steps = metadata.optimizerSteps;
+  learner.training.optimizer.steps = metadata.optimizerSteps;
   const [values, statistics] = [tensors.get(BEST.values), tensors.get(BEST.statistics)];
   const best =
     metadata.best === null || values === undefined || statistics === undefined

@@ -4,10 +4,12 @@
  * come in a stream of their own, over and over, so that every batch has some however few there are.
  */
 import { z } from 'zod';
+import type { Network } from '../engine/core/network.ts';
 import { OUTPUTS, withHeads } from '../models/heads.ts';
+import { followParameters } from '../models/moving-average.ts';
 import { pseudoLabelLoss } from '../objectives/pseudo-label.ts';
 import { cropsAndFlips } from '../views/augment-levels.ts';
-import { defineMethod, type Reference } from './method.ts';
+import { defineMethod, type OpenMethod, type Reference } from './method.ts';
 import { labelledStream, ratioOption, taught } from './semi-supervised.ts';
 
 const options = z.object({
@@ -21,6 +23,15 @@ const options = z.object({
   unlabelledRatio: ratioOption.describe(
     'μ: clips of a batch whose label is not read, for each labelled one; published: 7',
   ),
+  movingAverage: z
+    .number()
+    .min(0)
+    .lt(1)
+    .nullable()
+    .default(null)
+    .describe(
+      'share of itself that a moving average of the weights keeps at each step; it is what a run leaves; null: none; published: 0.999',
+    ),
 });
 
 const REFERENCE: Reference = {
@@ -30,8 +41,8 @@ const REFERENCE: Reference = {
 
 /**
  * Weak: crops and flips as `view.augment` has them. Strong: all of `view.augment`, which the default preset extends by
- * rotation, blur and cut-out. Both views of a clip show the same frame. The weights are those of the last step: the authors
- * test a moving average of them.
+ * rotation, blur and cut-out. Both views of a clip show the same frame. The weights are those of the last step or, as the
+ * authors test them, a moving average, which has the running statistics of the network that it follows.
  */
 export const fixmatch = defineMethod<z.infer<typeof options>>({
   name: 'fixmatch',
@@ -70,7 +81,7 @@ export const fixmatch = defineMethod<z.infer<typeof options>>({
   chooses: null,
   needsLabels: true,
   readsLabels: () => true,
-  open({ threshold, unlabelledWeight, unlabelledRatio }, { trunk, classes, view, batchSize }) {
+  open({ threshold, unlabelledWeight, unlabelledRatio, movingAverage }, { trunk, classes, view, batchSize }) {
     const network = withHeads(trunk, { projection: null, classifier: { classes, input: 'representation' } });
     const weak = { frame: 0, augment: cropsAndFlips(view.augment) };
     const strong = { frame: 0, augment: view.augment };
@@ -80,6 +91,7 @@ export const fixmatch = defineMethod<z.infer<typeof options>>({
         labelledStream(batchSize, unlabelledRatio, weak),
       ],
       online: { network, views: [0, 1, 2] },
+      ...(movingAverage === null ? {} : averaged(network, movingAverage)),
       losses(batch) {
         batch.gradient(OUTPUTS.features).fill(0);
         const logits = batch.output(OUTPUTS.logits);
@@ -111,8 +123,22 @@ export const fixmatch = defineMethod<z.infer<typeof options>>({
       },
     };
   },
-  describe: ({ threshold, unlabelledWeight, unlabelledRatio }, { cite }) =>
+  describe: ({ threshold, unlabelledWeight, unlabelledRatio, movingAverage }, { cite }) =>
     `by FixMatch ${cite(REFERENCE)}: a classifier learnt from labelled clips and, with weight ${unlabelledWeight}, from ${unlabelledRatio} times ` +
     `as many clips whose label was not read, of which its answer to a weakly augmented view became the label of a strongly ` +
-    `augmented one where it was given a probability of at least ${threshold}.`,
+    `augmented one where it was given a probability of at least ${threshold}.` +
+    (movingAverage === null ? '' : ` The weights are a moving average (momentum ${movingAverage}).`),
 });
+
+/** A moving average of all weights, which is what a run leaves. */
+function averaged(network: Network, momentum: number): Pick<OpenMethod, 'target' | 'leaves' | 'afterUpdate'> {
+  return {
+    target: { network, views: [0] },
+    leaves: 'target',
+    afterUpdate(online, average) {
+      if (average === null) return;
+      followParameters(average, online, momentum);
+      average.statistics.set(online.statistics);
+    },
+  };
+}

@@ -6,15 +6,5 @@ import type { Parameters } from '../engine/core/backend.ts';
  * target's own. Error: `RangeError` for a parameter that the online network lacks or has in another size.
  */
 export function followParameters(target: Parameters, online: Parameters, momentum: number): void {
-  const places = new Map(online.specs.map((spec) => [spec.name, spec]));
-  for (const { name, offset, length } of target.specs) {
-    const place = places.get(name);
-    if (place?.length !== length)
-      throw new RangeError(
-        `The target follows "${name}" of ${length} numbers, which the online network lacks.`,
-      );
-    for (let i = 0; i < length; i++)
-      target.values[offset + i] =
-        momentum * target.values[offset + i]! + (1 - momentum) * online.values[place.offset + i]!;
-  }
+  target.follow(online, momentum);
 }

@@ -12,6 +12,7 @@ import type { Method } from '../methods/method.ts';
 import { installMethod } from '../methods/registry.ts';
 import { type Config, type ConfigSources, resolveConfig, settled } from '../runs/config.ts';
 import { describeEnvironment } from '../runs/environment.ts';
+import { requireSameText } from '../runs/method-text.ts';
 import { type EntryLog, type LogEntry, openLog } from '../runs/log.ts';
 import { recordProvenance, requireSameClips } from '../runs/provenance.ts';
 import {
@@ -32,7 +33,7 @@ import { BatchSchedule, type Feed, openFeed } from '../trainer/methods/batch-sch
 import type { PretrainEvent } from './events.ts';
 import { MethodNetwork } from '../trainer/methods/method-network.ts';
 import { type OpenedMethod, openMethod } from '../trainer/methods/open-method.ts';
-import { requireSameConfig, requireSameFile, restoreRun, resultConfig } from './resume.ts';
+import { requireSameConfig, restoreRun, resultConfig } from './resume.ts';
 import { Scorer } from './scorer.ts';
 
 /** What `pretrain` is told. */
@@ -110,7 +111,7 @@ export class OpenRun implements AsyncDisposable {
     const under = saved === null ? { channels: this.dataset.manifest.channels } : { base: saved };
     const name = typeof method === 'object' ? installMethod(method).name : method;
     const wanted = resolveConfig({ ...config, ...under, ...(name === undefined ? {} : { method: name }) });
-    requireSameFile(saved, wanted);
+    if (saved !== null) requireSameText(saved.method, 'method');
     return wanted;
   }
 

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsclError } from '../base/errors.ts';
 import { type Checkpoint, CHECKPOINTS, readCheckpoint, restoreAll } from '../runs/checkpoint.ts';
-import { type Config, methodOf } from '../runs/config.ts';
+import type { Config } from '../runs/config.ts';
 import { BatchSchedule, type ScheduleOptions } from '../trainer/methods/batch-schedule.ts';
 import type { MethodNetwork } from '../trainer/methods/method-network.ts';
 import { changedKey, differences, requireSameKeys, resumeChanged } from '../runs/resume.ts';
@@ -60,25 +60,13 @@ export function resultConfig({ loader: _loader, checkpoint: _checkpoint, ...rest
   return rest;
 }
 
-/** Refuses to go on with another text of a method from a file. Error: `RESUME_CHANGED`. */
-export function requireSameFile(saved: Config | null, config: Config): void {
-  const before = saved?.method['sha256'];
-  const { name, sha256: after } = methodOf(config);
-  if (saved === null || before === after) return;
-  throw resumeChanged(
-    'key method.sha256',
-    `The file of the method "${name}" is not what it was when the run was started: its text has changed.`,
-    'Name the file as it was when the run began, or start a new run in another folder.',
-  );
-}
-
 /**
  * Refuses a configuration that would not have led to the saved state after `steps` steps. Error: `RESUME_CHANGED` naming
  * the key.
  */
 export function requireSameConfig(
   saved: Config,
-  run: ScheduleOptions & { readonly batchSchedule: BatchSchedule },
+  run: ScheduleOptions & { readonly config: Config; readonly batchSchedule: BatchSchedule },
   steps: number,
 ): void {
   const { config, batchSchedule } = run;

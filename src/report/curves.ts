@@ -5,6 +5,7 @@ import { type Html, html, type Part } from '../charts/markup.ts';
 import { type CurvePanel, drawPanel, pretrainPanels, thinned } from '../runs/curves.ts';
 import { methodOf } from '../runs/config.ts';
 import { finetunePanels } from '../finetune/epoch-log.ts';
+import { unlabelledMethod } from '../finetune/method-learner.ts';
 import { groupBy } from '../base/collect.ts';
 import { figure, figures } from './elements.ts';
 import { count, plain } from './numbers.ts';
@@ -33,7 +34,7 @@ function finetuneCurves({ log, config }: FinetuneSubject): Part {
   const trainings = [...groupBy(entries, ({ seed, fold }) => `${seed} ${fold ?? ''}`).values()];
   const chosen = entries.filter(({ best }) => best);
   const last = trainings.map((own) => own.filter(({ best }) => best).at(-1)?.epoch ?? 0);
-  return html`${figures(finetunePanels(log, rate).map(panelFigure))}
+  return html`${figures(finetunePanels(log, rate, unlabelledMethod(config)?.charts).map(panelFigure))}
   ${chosen.length > 0 && html`<p class="note">${count(trainings.length)} trainings. Chosen epoch: ${span(last)} of at most ${mostOf(config.training)}.</p>`}`;
 }
 

@@ -7,6 +7,7 @@ import { type Html, html, joined, name, type Part } from '../charts/markup.ts';
 import { checkpointChoice, epochChoice, labelsRead, seedsDiffer } from './facts.ts';
 import { count, counted, listed, percent, roundPercent } from './numbers.ts';
 import type { FinetuneSubject, PretrainSubject, ScoredSubject, Subject } from './subject.ts';
+import { methodOf } from '../runs/config.ts';
 import { UNKNOWN } from '../runs/provenance.ts';
 import { leading } from './scores.ts';
 import { leakNotice } from './summary.ts';
@@ -92,6 +93,12 @@ function protocol(subject: FinetuneSubject): Html {
     ['Label rates', listed(config.labelRates.map(roundPercent))],
     ['Start', startOf(subject)],
     ['What trained', layersOf(config.layers)],
+    [
+      'Learnt from',
+      config.unlabelled === null
+        ? 'labels alone'
+        : `labels, and clips without one by ${methodOf({ method: config.unlabelled }).title}`,
+    ],
   ])}`;
 }
 

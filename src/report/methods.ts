@@ -6,7 +6,8 @@ import { basename } from 'node:path';
 import { told } from '../base/collect.ts';
 import type { RateEvaluation } from '../evaluation/scores/evaluation-result.ts';
 import { type Config, methodOf, methodOptions } from '../runs/config.ts';
-import type { FinetuneConfig } from '../finetune/config.ts';
+import { type FinetuneConfig, viewOf } from '../finetune/config.ts';
+import { viewSchema } from '../views/config.ts';
 import { html, type Part } from '../charts/markup.ts';
 import { checkpointChoice, epochChoice, labelsRead, optimizerOf } from './facts.ts';
 import { seedsDiffer, trainedBefore } from './facts.ts';
@@ -90,10 +91,34 @@ function training({ config }: FinetuneSubject, citations: Citations): string {
   const sentences = [
     `Trained were ${layersOf(config.layers)}; batch norms ${NORMS[config.layers === 'head' && config.norms === 'trained' ? 'frozen' : config.norms]}.`,
     `Optimisation was by ${optimizerOf(optimizer)} with a learning rate of ${plain(optimizer.learningRate)}${rates(config)} and weight decay of ${plain(optimizer.weightDecay)}, ${SCHEDULES[schedule.kind]}${schedule.warmup === 'linear' && schedule.warmupLength > 0 ? ` after a linear warm-up of ${counted(schedule.warmupLength, schedule.unit)}` : ''}, in batches of at most ${count(batch.size)} images for ${config.earlyStopping === null ? '' : 'at most '}${length.steps === null ? counted(length.epochs, 'epoch') : counted(length.steps, 'step')}${config.earlyStopping === null ? '' : `, stopped after ${counted(config.earlyStopping.patience, 'epoch')} without a better selection score`}.`,
-    `The loss was softmax cross-entropy, ${weights(config)}${config.labelSmoothing > 0 ? `, with label smoothing of ${plain(config.labelSmoothing)}` : ''}${config.mixup > 0 ? `, with mixup (α = ${plain(config.mixup)}) ${citations.cite('mixup')}` : ''}.`,
-    `In an epoch ${frames(framesPerClip.train, 'drawn anew')} of each training clip ${framesPerClip.train === 1 ? 'was' : 'were'} seen, resized to ${view.size} × ${view.size} pixels${augmentation(config)}.`,
+    ...(config.unlabelled === null
+      ? [
+          `The loss was softmax cross-entropy, ${weights(config)}${config.labelSmoothing > 0 ? `, with label smoothing of ${plain(config.labelSmoothing)}` : ''}${config.mixup > 0 ? `, with mixup (α = ${plain(config.mixup)}) ${citations.cite('mixup')}` : ''}.`,
+          `In an epoch ${frames(framesPerClip.train, 'drawn anew')} of each training clip ${framesPerClip.train === 1 ? 'was' : 'were'} seen, resized to ${view.size} × ${view.size} pixels${augmentation(config)}.`,
+        ]
+      : [
+          unlabelled(config, config.unlabelled, citations),
+          `Images were ${view.size} × ${view.size} pixels${augmentation(config)}.`,
+        ]),
   ];
   return sentences.join(' ');
+}
+
+/** What was learnt from clips without a label, and from which. */
+function unlabelled(
+  config: FinetuneConfig,
+  method: NonNullable<FinetuneConfig['unlabelled']>,
+  citations: Citations,
+): string {
+  const view = viewSchema.parse(viewOf(config));
+  const cite = (reference: Reference): string => citations.cite(reference);
+  const how = methodOf({ method }).describe(methodOptions({ method }), { labelsRead: true, view, cite });
+  const classes =
+    config.classWeights === 'balanced' ? 'Labelled clips of every class were drawn equally often.' : '';
+  return (
+    `Clips without a label were learnt from too, those beyond the label rate among them, ${how} ${classes} ` +
+    'No clip of a tested group, or of one that chose the epoch, was shown.'
+  );
 }
 
 const NORMS = {

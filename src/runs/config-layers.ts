@@ -211,7 +211,8 @@ function asTree(value: unknown, where: string): Tree {
   );
 }
 
-function merged(under: Tree, over: Tree): Tree {
+/** A tree laid over another: keys of `over` win; lists are replaced as a whole. */
+export function merged(under: Tree, over: Tree): Tree {
   const result: Record<string, unknown> = { ...under };
   for (const [key, value] of Object.entries(over)) {
     // Through defineProperty, so that a key like "__proto__" is just an unknown key.

@@ -18,7 +18,8 @@ import { type ConfigKind, type GivenLayers, resolveLayers } from './config-layer
 const unit = z.number().min(0).max(1);
 const count = z.int().min(1);
 
-const dataSchema = z.strictObject({
+/** Which clips there are, and whose label is read. */
+export const dataSchema = z.strictObject({
   /**
    * Name of a split kept with the dataset (`uscl split`), or path of one that lies elsewhere, so that its test
    * clips are never trained on.
@@ -184,29 +185,29 @@ export type PartialConfig = z.input<z.ZodObject<typeof shared>> &
     readonly method?: Readonly<Record<string, unknown>>;
   };
 
-/** The schema of configurations with this method. */
-export function configSchema(method: Method): z.ZodType<Config> {
+/** The schema of a method's name and options, complete where nothing is given. */
+export function methodKeys(method: Method): z.ZodType<Config['method']> {
   return z
     .strictObject({
-      method: z
-        .strictObject({
-          name: z.literal(method.name).default(method.name),
-          ...method.options.shape,
-          // Of a method from a file: which text of it this configuration was made with.
-          ...(method.sha256 === undefined ? {} : { sha256: z.string().default(method.sha256) }),
-        })
-        .prefault({})
-        .pipe(chosenMethod),
-      ...shared,
+      name: z.literal(method.name).default(method.name),
+      ...method.options.shape,
+      // Of a method from a file: which text of it this configuration was made with.
+      ...(method.sha256 === undefined ? {} : { sha256: z.string().default(method.sha256) }),
     })
-    .superRefine(({ data, batch }, context) => {
-      if (data.rateMode === 'exclude' || !batch.distinctGroups) return;
-      context.addIssue({
-        code: 'custom',
-        path: ['batch', 'distinctGroups'],
-        message: 'data.rateMode=replace puts clips into a batch twice, which distinct groups forbid',
-      });
+    .prefault({})
+    .pipe(chosenMethod);
+}
+
+/** The schema of configurations with this method. */
+export function configSchema(method: Method): z.ZodType<Config> {
+  return z.strictObject({ method: methodKeys(method), ...shared }).superRefine(({ data, batch }, context) => {
+    if (data.rateMode === 'exclude' || !batch.distinctGroups) return;
+    context.addIssue({
+      code: 'custom',
+      path: ['batch', 'distinctGroups'],
+      message: 'data.rateMode=replace puts clips into a batch twice, which distinct groups forbid',
     });
+  });
 }
 
 /** The pretraining method of a configuration. Error: `METHOD_MISSING`. */

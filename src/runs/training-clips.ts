@@ -148,7 +148,7 @@ export function clipsInTraining({ training, kept }: Split): ReadonlySet<number> 
 export function epochClips(
   split: Split,
   clips: readonly ClipRecord[],
-  data: Config['data'],
+  data: Pick<Config['data'], 'rateMode'>,
   seed: number,
   epoch: number,
 ): readonly number[] {

@@ -164,6 +164,20 @@ export abstract class TrainedNetwork<
   }
 }
 
+/** Which part of a network trains. */
+export interface TrainedLayers {
+  /** Whether a parameter trains. */
+  readonly trainable: (parameter: string) => boolean;
+  /** Whether a batch norm (by node) normalises with running statistics that never change. */
+  readonly frozenNorm: (node: string) => boolean;
+  readonly groups: readonly ParameterGroup[];
+}
+
+/** All of it. */
+export function allLayers(names: readonly string[], optimizer: Config['optimizer']): TrainedLayers {
+  return { trainable: () => true, frozenNorm: () => false, groups: parameterGroups(names, optimizer) };
+}
+
 /** Parameters with weight decay and without, by the patterns of `optimizer.noDecay`. */
 export function parameterGroups(
   names: readonly string[],

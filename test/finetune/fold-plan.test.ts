@@ -203,9 +203,41 @@ describe('a split that somebody made', () => {
       const clipsOf = (fold: number | null) =>
         foldRunClips(plan, dataset, settings, { labelRate: 1, seed: 0, fold });
       const sides = { training: [6, 7, 8, 9, 10, 11], inner: [4, 5] };
-      expect(clipsOf(0)).toEqual({ ...sides, test: [0, 1, 2, 3] });
-      expect(clipsOf(null)).toEqual({ ...sides, test: [] });
+      expect(clipsOf(0)).toEqual({ ...sides, test: [0, 1, 2, 3], unlabelled: [] });
+      expect(clipsOf(null)).toEqual({ ...sides, test: [], unlabelled: [] });
     }
+  });
+
+  test('keeps clips without a label out of what is shown by their own part, and by their group', () => {
+    // Clips 8 to 13 have no label: one in each part, one of no other clip's group, one of a tested group, one of a choosing one.
+    const labels = [...alternating(8), null, null, null, null, null, null];
+    const groupOf = (clip: number): string =>
+      `group${
+        new Map([
+          [12, 0],
+          [13, 2],
+        ]).get(clip) ?? clip
+      }`;
+    const dataset = datasetOf(labels, groupOf);
+    const settings = withSplit({
+      test: [0, 1, 8],
+      val: [2, 3, 9],
+      train: [4, 5, 6, 7, 10, 11, 12, 13],
+    });
+    const plan = planFolds(dataset, settings);
+    for (const fold of [0, null])
+      expect(foldRunClips(plan, dataset, settings, { labelRate: 1, seed: 0, fold }).unlabelled).toEqual([
+        10, 11,
+      ]);
+  });
+
+  test('into folds shows a clip without a label in every fold but its own', () => {
+    const dataset = datasetOf([...alternating(8), null, null], String);
+    const settings = withSplit({ 'fold-1': [0, 1, 2, 3, 8], 'fold-2': [4, 5, 6, 7, 9] }, 'folds');
+    const plan = planFolds(dataset, settings);
+    const shown = (fold: number | null) =>
+      foldRunClips(plan, dataset, settings, { labelRate: 1, seed: 0, fold }).unlabelled;
+    expect([shown(0), shown(1), shown(null)]).toEqual([[9], [8], [8, 9]]);
   });
 
   test('leaks through groups of labelled clips alone: the others are on no side', () => {
@@ -252,4 +284,35 @@ test('classes without a labelled clip and clips without a label are left out, an
     } = foldRunClips(plan, dataset, config(), { labelRate: 1, seed: 0, fold });
     expect([...training, ...inner, ...tested].sort((a, b) => a - b)).toEqual([...alternating(40).keys()]);
   }
+});
+
+describe('clips that are shown without a label', () => {
+  test.each([1, 0.3])(
+    'are all but those that train, test, choose the epoch, and their groups (rate %d)',
+    (rate) => {
+      const labels = Array.from({ length: 36 }, (_, i) => (i % 3 === 2 ? null : i % 2 === 0 ? 'a' : 'b'));
+      const dataset = datasetOf(labels, pairs);
+      const settings = config(['folds=3', `labelRates=[${rate}]`, 'seeds=2']);
+      const plan = planFolds(dataset, settings);
+      for (const { training, inner, test: tested, unlabelled } of everyFoldRun(plan, dataset, settings)) {
+        const barred = new Set([...inner, ...tested].map(pairs));
+        const all = [...labels.keys()];
+        expect(unlabelled).toEqual(
+          all.filter((clip) => !training.includes(clip) && !barred.has(pairs(clip))),
+        );
+        expect(unlabelled.length).toBeGreaterThan(rate === 1 ? 1 : 8);
+      }
+    },
+  );
+
+  test('are none of a class that takes no part: its label is known', () => {
+    const labels = Array.from({ length: 24 }, (_, i) => ['a', 'b', 'c'][i % 3]!);
+    const dataset = datasetOf(labels, String, ['a', 'b', 'c']);
+    const settings = config(['folds=2', 'classes=[a, b]', 'labelRates=[0.5]', 'seeds=1']);
+    const plan = planFolds(dataset, settings);
+    for (const { unlabelled } of everyFoldRun(plan, dataset, settings)) {
+      expect(unlabelled.length).toBeGreaterThan(0);
+      expect(unlabelled.map((clip) => labels[clip])).not.toContain('c');
+    }
+  });
 });

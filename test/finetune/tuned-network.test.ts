@@ -9,6 +9,7 @@ import { softCrossEntropy } from '../../src/objectives/soft-cross-entropy.ts';
 import { softTargets } from '../../src/objectives/targets.ts';
 import { namedTensors } from '../../src/runs/checkpoint.ts';
 import { type FinetuneConfig, resolveFinetune } from '../../src/finetune/config.ts';
+import { snapshotOf } from '../../src/finetune/learner.ts';
 import { trainedLayers, TunedNetwork } from '../../src/finetune/tuned-network.ts';
 import { classifierNetwork } from '../../src/trainer/classifier.ts';
 import { randomSource } from '../../src/finetune/source.ts';
@@ -151,12 +152,12 @@ test('a step that is not finite changes nothing', async () => {
   using backend = openBackend({ kind: 'reference' });
   using tunedNetwork = new TunedNetwork(backend, configOf(['layers=all']), randomSource(1), CLASSES);
   tunedNetwork.start(1);
-  const before = tunedNetwork.snapshot();
+  const before = snapshotOf(tunedNetwork.parameters);
   tunedNetwork.training(BATCH).input.fill(NaN);
   const error = await errorOf(() => tunedNetwork.step(nextBatch, 1, 1e-3, null));
   expect(error).toMatchObject({ code: 'NON_FINITE', kind: 'numeric' });
   expect(error.where).toContain('a, b, c, d');
-  expect(tunedNetwork.snapshot()).toEqual(before);
+  expect(snapshotOf(tunedNetwork.parameters)).toEqual(before);
 });
 
 describe('learning rates', () => {

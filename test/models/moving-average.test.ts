@@ -1,40 +1,84 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { randomAt } from '../../src/base/random.ts';
 import type { Parameters } from '../../src/engine/core/backend.ts';
+import { INPUT, type Network } from '../../src/engine/core/network.ts';
+import { openBackend } from '../../src/engine/open.ts';
 import { followParameters } from '../../src/models/moving-average.ts';
 
-/** Parameters with these values by name, laid out in this order. */
-function parameters(values: Readonly<Record<string, readonly number[]>>): Parameters {
-  let offset = 0;
-  const specs = Object.entries(values).map(([name, { length }]) => {
-    const spec = { name, shape: [length], role: 'linearBias', offset, length } as const;
-    offset += length;
-    return spec;
-  });
-  const all = Float32Array.from(Object.values(values).flat());
-  const none = new Float32Array(0);
+/** Linear layers in this order, each on a vector: name and features. */
+function network(inputs: number, layers: readonly (readonly [name: string, features: number])[]): Network {
   return {
-    ...{ specs, statisticSpecs: [], values: all, gradients: none, statistics: none },
-    [Symbol.dispose]: () => undefined,
+    input: [inputs],
+    nodes: layers.map(([name, features]) => ({ kind: 'linear', name, input: INPUT, features })),
+    outputs: layers.map(([name]) => name),
   };
 }
 
-test('each parameter of the target moves towards the one of its name, wherever that lies', () => {
-  const target = parameters({ a: [1, 2], c: [0] });
-  followParameters(target, parameters({ c: [8], b: [5], a: [3, 0] }), 0.75);
-  expect([...target.values]).toEqual([1.5, 1.5, 2]);
+function filled(parameters: Parameters, seed: number): Parameters {
+  const random = randomAt(seed, 'values');
+  for (let i = 0; i < parameters.values.length; i++) parameters.values[i] = random.normal();
+  return parameters;
+}
+
+function byName({ specs, values }: Parameters): Map<string, Float32Array> {
+  return new Map(specs.map(({ name, offset, length }) => [name, values.slice(offset, offset + length)]));
+}
+
+// Weights shorter and longer than what is worth a kernel call, and than what stays in cache from one to the next.
+const WIDE = 300;
+const LAYERS = [
+  ['a', 2],
+  ['b', 40],
+  ['c', 1000],
+  ['d', 5],
+] as const;
+
+describe.each(['reference', 'onednn'] as const)('on %s', (kind) => {
+  test.each([
+    ['of the same layout', LAYERS],
+    ['of more layers in another order', [LAYERS[2], ['e', 30], LAYERS[3], LAYERS[0], LAYERS[1]] as const],
+  ])('each parameter moves towards the one of its name in a set %s, and nothing else does', (_, layers) => {
+    using backend = openBackend({ kind, threads: 1 });
+    using target = filled(backend.createParameters(network(WIDE, LAYERS)), 1);
+    using online = filled(backend.createParameters(network(WIDE, layers)), 2);
+    const source = byName(online);
+    const before = [target.values.slice(), online.values.slice(), target.gradients.slice()] as const;
+    for (const keep of [0.75, 0.999, 0]) {
+      const was = byName(target);
+      followParameters(target, online, keep);
+      for (const [name, values] of byName(target)) {
+        const [old, towards] = [was.get(name)!, source.get(name)!];
+        const worst = values.reduce((most, value, i) => {
+          return Math.max(most, Math.abs(value - (keep * old[i]! + (1 - keep) * towards[i]!)));
+        }, 0);
+        // Two roundings of numbers below 5.
+        expect(worst).toBeLessThan(1e-6);
+      }
+    }
+    const same = [target.values, online.values, target.gradients].map((now, i) =>
+      Buffer.from(now.buffer, now.byteOffset, now.byteLength).equals(Buffer.from(before[i]!.buffer)),
+    );
+    expect(same).toEqual([false, true, true]);
+  });
+
+  test.each([
+    ['is missing', [['z', 2]] as const],
+    ['has another size', [['a', 3]] as const],
+  ])('a parameter that %s is an error that names it', (_, layers) => {
+    using backend = openBackend({ kind, threads: 1 });
+    using target = backend.createParameters(network(4, [['a', 2]]));
+    using online = backend.createParameters(network(4, layers));
+    expect(() => {
+      followParameters(target, online, 0.5);
+    }).toThrow('"a');
+  });
 });
 
 test('after n steps m^n of the start is left', () => {
-  const target = parameters({ a: [1] });
-  for (let step = 0; step < 10; step++) followParameters(target, parameters({ a: [0] }), 0.5);
+  using backend = openBackend({ kind: 'reference' });
+  using target = backend.createParameters(network(1, [['a', 1]]));
+  using online = backend.createParameters(network(1, [['a', 1]]));
+  target.values.fill(1);
+  for (let step = 0; step < 10; step++) followParameters(target, online, 0.5);
   expect(target.values[0]).toBe(0.5 ** 10);
-});
-
-test.each([
-  ['is missing', { b: [1] }],
-  ['has another size', { a: [1, 2] }],
-])('a parameter that %s is an error that names it', (_, online) => {
-  expect(() => {
-    followParameters(parameters({ a: [1] }), parameters(online), 0.5);
-  }).toThrow('"a"');
 });

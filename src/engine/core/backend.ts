@@ -20,6 +20,11 @@ export interface Parameters extends Disposable {
   /** Same layout as `values`; filled by `Plan.backward`. */
   readonly gradients: Float32Array;
   readonly statistics: Float32Array;
+  /**
+   * θ ← keep·θ + (1 − keep)·θ_source for every parameter, found by name in the source, which may hold more; statistics stay. Of
+   * two sets of one backend. Error: `RangeError` for a parameter that the source lacks or has in another size.
+   */
+  follow(source: Parameters, keep: number): void;
 }
 
 /** A host-visible vector of f32 that kernels can work on (optimizer state). */

@@ -1,4 +1,4 @@
-/** Finding parameters and statistics of a network by name in a flat parameter set that may hold more than it needs. */
+/** Finding parameters and statistics by name in a flat parameter set that may hold more than is needed. */
 import { UsclError } from '../../base/errors.ts';
 import type { Parameters } from './backend.ts';
 import { parameterSpecs, statisticSpecs, type Network } from './network.ts';
@@ -11,7 +11,7 @@ export interface BoundParameters {
 }
 
 /** Throws `PARAMETERS_MISMATCH` when the set lacks a parameter of the network or holds it in another shape. */
-export function bindParameters(network: Network, parameters: Parameters): BoundParameters {
+export function bindParameters(network: Network, parameters: Omit<Parameters, 'follow'>): BoundParameters {
   const specs = new Map(parameters.specs.map((spec) => [spec.name, spec]));
   const statistics = new Map(parameters.statisticSpecs.map((spec) => [spec.name, spec]));
   for (const { name, shape } of parameterSpecs(network)) {
@@ -36,6 +36,38 @@ export function bindParameters(network: Network, parameters: Parameters): BoundP
       return parameters.statistics.subarray(spec.offset, spec.offset + spec.length);
     },
   };
+}
+
+/** Parameters that lie one after the other in two sets. */
+export interface Stretch {
+  readonly from: number;
+  readonly to: number;
+  /** Where `from` lies in the other set. */
+  readonly sourceFrom: number;
+}
+
+/**
+ * All parameters of a set with their places in another one, as few stretches. Error: `RangeError` for one that the other set
+ * lacks or has in another size.
+ */
+export function sharedStretches(
+  target: Pick<Parameters, 'specs'>,
+  source: Pick<Parameters, 'specs'>,
+): readonly Stretch[] {
+  const places = new Map(source.specs.map((spec) => [spec.name, spec]));
+  const stretches: Stretch[] = [];
+  for (const { name, offset, length } of target.specs) {
+    const place = places.get(name);
+    if (place?.length !== length)
+      throw new RangeError(
+        `The target follows "${name}" of ${length} numbers, which the online network lacks.`,
+      );
+    const last = stretches.at(-1);
+    const isNext = last?.to === offset && last.sourceFrom + (last.to - last.from) === place.offset;
+    if (isNext) stretches[stretches.length - 1] = { ...last, to: offset + length };
+    else stretches.push({ from: offset, to: offset + length, sourceFrom: place.offset });
+  }
+  return stretches;
 }
 
 function mismatch(name: string, wanted: readonly number[], found: readonly number[] | undefined): UsclError {

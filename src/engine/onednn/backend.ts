@@ -15,6 +15,11 @@ export function openOneDnn(threads: number | undefined, profile: boolean): Backe
   const context = new Context(library);
   const updates = new VectorUpdates(context);
   const mine = new WeakMap<Parameters, NativeParameters>();
+  const nativeOf = (parameters: Parameters): NativeParameters => {
+    const native = mine.get(parameters);
+    if (native === undefined) throw new TypeError('these parameters belong to another backend');
+    return native;
+  };
   return {
     describe: () => ({
       name: 'onednn',
@@ -24,13 +29,21 @@ export function openOneDnn(threads: number | undefined, profile: boolean): Backe
       precisions: fastPrecisions(context),
     }),
     createParameters(network: Network): Parameters {
-      const parameters = createNativeParameters(network);
-      mine.set(parameters, parameters);
+      const native = createNativeParameters(network);
+      const parameters: Parameters = {
+        ...native,
+        follow: (source, keep) => {
+          updates.follow(native, nativeOf(source), keep);
+        },
+        [Symbol.dispose]: () => {
+          native[Symbol.dispose]();
+        },
+      };
+      mine.set(parameters, native);
       return parameters;
     },
     compile(network: Network, parameters: Parameters, options: PlanOptions) {
-      const native = mine.get(parameters);
-      if (native === undefined) throw new TypeError('these parameters belong to another backend');
+      const native = nativeOf(parameters);
       requirePrecision(context, options.precision);
       return compileOneDnn(context, network, native, options, profile);
     },

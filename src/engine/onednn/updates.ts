@@ -1,9 +1,10 @@
 /**
- * Optimizer updates as chains of elementwise oneDNN kernels over chunks that stay in cache from one kernel to the
+ * Optimizer updates and moving averages as chains of elementwise oneDNN kernels over chunks that stay in cache from one kernel to the
  * next, so that every vector crosses the memory bus once. The arithmetic is that of `reference/updates.ts`.
  */
 import type { AdamStep, Ranges, SgdStep } from '../core/backend.ts';
-import { adamUpdate, sgdUpdate } from '../reference/updates.ts';
+import { sharedStretches } from '../core/parameters.ts';
+import { adamUpdate, followUpdate, sgdUpdate } from '../reference/updates.ts';
 import { Algorithm, DataType, numbered, Tag } from './native/constants.ts';
 import {
   Scope,
@@ -14,6 +15,7 @@ import {
 } from './native/context.ts';
 import { check } from './native/library.ts';
 import { addressOfView, byteView, floatView, offsetAddress, type Address } from './native/memory.ts';
+import type { NativeParameters } from './native/parameters.ts';
 
 /** Elements a kernel call works on: five vectors of it fit the last-level cache several times over. */
 const CHUNK = 1 << 18;
@@ -71,6 +73,26 @@ export class VectorUpdates implements Disposable {
       second: 0 as Address,
     });
     sgdUpdate(step, small);
+  }
+
+  /** θ ← keep·θ + (1 − keep)·θ_source of two sets, by name. Error: that of `sharedStretches`. */
+  follow(target: NativeParameters, source: NativeParameters, keep: number): void {
+    const chain: readonly Link[] = [
+      this.#scaled('values', keep, 'values', []),
+      this.#scaled('first', 1 - keep, 'values', [{ kind: 'sum', scale: 1 }]),
+    ];
+    const small = sharedStretches(target, source).filter(({ from, to, sourceFrom }) => {
+      const shift = 4 * (sourceFrom - from);
+      return (
+        this.#chunked([[from, to]], chain, {
+          values: target.valuesAddress,
+          gradients: 0 as Address,
+          first: offsetAddress(source.valuesAddress, shift),
+          second: 0 as Address,
+        }).length > 0
+      );
+    });
+    followUpdate(target.values, source.values, keep, small);
   }
 
   [Symbol.dispose](): void {

@@ -3,9 +3,10 @@
  * fallback where no oneDNN is found; a hundred times slower, and its users are told so.
  */
 import type { AdamStep, Backend, Parameters, PlanOptions, SgdStep, Vector } from '../core/backend.ts';
+import { sharedStretches } from '../core/parameters.ts';
 import { parameterSpecs, statisticSpecs, type Network } from '../core/network.ts';
 import { compileReference } from './plan.ts';
-import { adamUpdate, sgdUpdate, sumOfSquares } from './updates.ts';
+import { adamUpdate, followUpdate, sgdUpdate, sumOfSquares } from './updates.ts';
 
 export function openReference(profile: boolean): Backend {
   const dispose = (): void => undefined;
@@ -21,12 +22,16 @@ export function openReference(profile: boolean): Backend {
       const specs = parameterSpecs(network);
       const statistics = statisticSpecs(network);
       const length = specs.reduce((sum, spec) => sum + spec.length, 0);
+      const values = new Float32Array(length);
       return {
         specs,
         statisticSpecs: statistics,
-        values: new Float32Array(length),
+        values,
         gradients: new Float32Array(length),
         statistics: new Float32Array(statistics.reduce((sum, spec) => sum + spec.length, 0)),
+        follow: (source, keep) => {
+          followUpdate(values, source.values, keep, sharedStretches({ specs }, source));
+        },
         [Symbol.dispose]: dispose,
       };
     },

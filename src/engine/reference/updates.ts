@@ -1,8 +1,9 @@
 /**
- * Optimizer updates as plain loops, PyTorch's definitions (torch.optim.Adam, AdamW, SGD). Also used by the fast
+ * Optimizer updates as plain loops, PyTorch's definitions (torch.optim.Adam, AdamW, SGD), and moving averages. Also used by the fast
  * backend for ranges too short to be worth a kernel call.
  */
 import type { AdamStep, Ranges, SgdStep } from '../core/backend.ts';
+import type { Stretch } from '../core/parameters.ts';
 
 /**
  * m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², θ ← θ − lr/(1−β₁ᵗ) · m / (√(v/(1−β₂ᵗ)) + ε)
@@ -25,6 +26,19 @@ export function adamUpdate(step: AdamStep, ranges: Ranges = step.ranges): void {
       second[i] = v;
       values[i] = values[i]! * shrink - (size * m) / (Math.sqrt(v) / correction + epsilon);
     }
+}
+
+/** θ ← keep·θ + (1 − keep)·θ_source on these stretches (Polyak & Juditsky 1992). */
+export function followUpdate(
+  target: Float32Array,
+  source: Float32Array,
+  keep: number,
+  stretches: readonly Stretch[],
+): void {
+  for (const { from, to, sourceFrom } of stretches) {
+    const shift = sourceFrom - from;
+    for (let i = from; i < to; i++) target[i] = keep * target[i]! + (1 - keep) * source[i + shift]!;
+  }
 }
 
 /** b ← μb + g (b = g at the first step), θ ← θ − lr·b, or θ − lr·(g + μb) with Nesterov. */

@@ -4,7 +4,8 @@
  * clips. A step takes `accumulate` batches, and the last step of an epoch takes the rest. `openFeed` brings the
  * batches themselves from worker threads.
  */
-import { randomAt } from '../../base/random.ts';
+import { groupBy } from '../../base/collect.ts';
+import { type Random, randomAt } from '../../base/random.ts';
 import type { Dataset } from '../../dataset/reader.ts';
 import type { ClipRecord } from '../../dataset/types.ts';
 import type { OpenMethod } from '../../methods/method.ts';
@@ -26,7 +27,12 @@ export interface ScheduleOptions {
     readonly open: Pick<OpenMethod, 'streams'>;
     readonly facts: Pick<ClipFacts, 'sources'>;
   };
-  readonly config: Config;
+  readonly config: Pick<Config, 'seed' | 'batch'> & {
+    readonly data: Pick<Config['data'], 'rateMode'>;
+    readonly training: Pick<Config['training'], 'epochs' | 'steps' | 'accumulate'>;
+  };
+  /** Whether streams of labelled clips bring every class equally often. Default: clips equally often. */
+  readonly evenClasses?: boolean;
 }
 
 export class BatchSchedule implements TrainingLength {
@@ -45,7 +51,7 @@ export class BatchSchedule implements TrainingLength {
   #remembered: { readonly epoch: number; readonly batches: readonly (readonly number[])[] };
 
   /** Errors: `BATCHES_EMPTY` where no batch can be made. */
-  constructor({ dataset: { clips }, opened: { split, open, facts }, config }: ScheduleOptions) {
+  constructor({ dataset: { clips }, opened: { split, open, facts }, config, evenClasses }: ScheduleOptions) {
     const { seed, data, batch, training } = config;
     this.#makeEpoch = (epoch) => {
       const indices = epochClips(split, clips, data, seed, epoch);
@@ -58,7 +64,9 @@ export class BatchSchedule implements TrainingLength {
       const partners = partnersIn[stream]?.(part.clips, part.epoch);
       return partners === undefined ? part : { ...part, partners };
     };
-    this.#others = open.streams.slice(1).map((stream, i) => repeatedPasses(split, stream, seed, i + 1));
+    this.#others = open.streams
+      .slice(1)
+      .map((stream, i) => repeatedPasses(split, stream, { seed, stream: i + 1, evenClasses }));
     // The number and sizes of batches are the same in every epoch.
     this.#batchesPerEpoch = this.#remembered.batches.length;
     this.leftOut = split.training.length - this.#remembered.batches.flat().length;
@@ -103,27 +111,54 @@ export class BatchSchedule implements TrainingLength {
 }
 
 /**
- * The clips of a stream that repeats: passes in seeded orders, one after the other, cut into full batches. Draws of a
- * clip are addressed by the batch, so that a clip that occurs twice in an epoch is seen in two ways.
+ * The clips of a stream that repeats, cut into full batches: passes in seeded orders, one after the other, over all its clips
+ * or, with even classes, over those of each class in turn. Draws of a clip are addressed by the batch, so that a clip that
+ * occurs twice in an epoch is seen in two ways.
  */
 function repeatedPasses(
   split: Split,
   { clips, count }: OpenMethod['streams'][number],
-  seed: number,
-  stream: number,
+  at: { readonly seed: number; readonly stream: number; readonly evenClasses: boolean | undefined },
 ): (batch: number) => ClipPart {
+  const { seed, stream } = at;
   const pool =
     clips === 'training' ? split.training : split.training.filter((clip) => split.labels[clip]! >= 0);
+  const clipAt =
+    at.evenClasses === true && clips === 'labelled'
+      ? classesInTurn(pool, split.labels, seed, stream)
+      : inPasses(pool, (pass) => randomAt(seed, 'stream', stream, pass));
   return (batch) => {
-    const passes = new Map<number, readonly number[]>();
-    const clipAt = (place: number): number => {
-      const pass = Math.floor(place / pool.length);
-      const order = passes.get(pass) ?? randomAt(seed, 'stream', stream, pass).shuffled([...pool]);
-      passes.set(pass, order);
-      return order[place % pool.length]!;
-    };
     return { epoch: batch, clips: Array.from({ length: count }, (_, i) => clipAt(batch * count + i)) };
   };
+}
+
+/** The clip at a place of endless passes over some clips, each in an order of its own. */
+function inPasses(pool: readonly number[], drawOf: (pass: number) => Random): (place: number) => number {
+  let remembered: { readonly pass: number; readonly order: readonly number[] } | null = null;
+  return (place) => {
+    const pass = Math.floor(place / pool.length);
+    if (remembered?.pass !== pass) remembered = { pass, order: drawOf(pass).shuffled([...pool]) };
+    return remembered.order[place % pool.length]!;
+  };
+}
+
+/** The same where every class comes once before any comes again; within a class passes are as above. */
+function classesInTurn(
+  pool: readonly number[],
+  labels: Int32Array,
+  seed: number,
+  stream: number,
+): (place: number) => number {
+  const members = groupBy(pool, (clip) => labels[clip]!);
+  const classes = [...members.keys()].sort((a, b) => a - b);
+  const turn = inPasses(classes, (round) => randomAt(seed, 'stream-classes', stream, round));
+  const within = new Map(
+    classes.map((c) => [
+      c,
+      inPasses(members.get(c)!, (pass) => randomAt(seed, 'stream-class', stream, c, pass)),
+    ]),
+  );
+  return (place) => within.get(turn(place))!(Math.floor(place / classes.length));
 }
 
 /** The clips of a part, and partners that are none of their own. */
@@ -135,6 +170,7 @@ function shownIn({ clips, partners = [] }: ClipPart): readonly number[] {
 export interface FeedOptions extends ScheduleOptions {
   readonly dataset: Pick<Dataset, 'clips' | 'folder'>;
   readonly opened: Pick<OpenedMethod, 'open' | 'split' | 'facts'>;
+  readonly config: ScheduleOptions['config'] & Pick<Config, 'view' | 'loader'>;
   readonly batchSchedule: BatchSchedule;
   readonly from: { readonly step: number };
 }

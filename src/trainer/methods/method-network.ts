@@ -10,7 +10,7 @@ import { OUTPUTS } from '../../models/heads.ts';
 import { initialise } from '../../models/initialise.ts';
 import { namedTensors, type TrainingState } from '../../runs/checkpoint.ts';
 import type { Config } from '../../runs/config.ts';
-import { parameterGroups, TrainedNetwork } from '../trained-network.ts';
+import { allLayers, type TrainedLayers, TrainedNetwork } from '../trained-network.ts';
 import { timesShown, viewCount } from '../../views/clip-views.ts';
 import type { ViewConfig } from '../../views/config.ts';
 import type { ClipPart } from '../../views/work.ts';
@@ -70,8 +70,14 @@ export function viewsOf(
 /** The parts that a network is made from. */
 export interface Networked {
   readonly backend: Backend;
-  readonly config: Config;
+  readonly config: Pick<Config, 'seed' | 'optimizer' | 'precision'> & {
+    readonly model: Pick<Config['model'], 'normPerView'>;
+  };
   readonly opened: Pick<OpenedMethod, 'method' | 'open'>;
+  /** Sets the weights that a network starts from. Default: random ones of the seed. */
+  readonly start?: (parameters: Parameters) => void;
+  /** What trains. Default: everything. */
+  readonly layers?: TrainedLayers;
 }
 
 /** The networks of an opened method, in training. Owns native memory: dispose of it. */
@@ -79,22 +85,30 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
   readonly method: Method;
   readonly open: OpenMethod;
   readonly #normPerView: boolean;
+  readonly #layers: TrainedLayers;
   readonly #target: Parameters | null;
   /** Of the batch that was seen last. */
   #progress = 0;
 
   /** Initialised from the seed of a settled configuration. */
-  constructor({ backend, config, opened: { method, open } }: Networked) {
+  constructor({ backend, config, opened: { method, open }, start, layers }: Networked) {
     super(backend, open.online.network, config);
     this.method = method;
     this.open = open;
     this.#normPerView = config.model.normPerView;
-    initialise(this.parameters, config.seed);
+    const names = this.parameters.specs.map(({ name }) => name);
+    this.#layers = layers ?? allLayers(names, config.optimizer);
     this.#target = open.target === undefined ? null : backend.createParameters(open.target.network);
     // Starts are addressed by seed and name: the target starts as the online network does.
-    if (this.#target !== null) initialise(this.#target, config.seed);
-    const names = this.parameters.specs.map(({ name }) => name);
-    this.begin(parameterGroups(names, config.optimizer));
+    for (const parameters of [this.parameters, this.#target])
+      if (parameters !== null)
+        (
+          start ??
+          ((all) => {
+            initialise(all, config.seed);
+          })
+        )(parameters);
+    this.begin(this.#layers.groups);
   }
 
   /** The weights that the run leaves: the online network's, or the target's where the method says so. */
@@ -122,6 +136,14 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
     return this.left === this.parameters || target === undefined
       ? this.#inference('online', online)
       : this.#inference('target', target);
+  }
+
+  /** The network that is left, for inference on `images` images, in the order that they are given in. */
+  whole(images: number): Plan {
+    const { online, target } = this.open;
+    const isTarget = this.left !== this.parameters && target !== undefined;
+    const { network } = isTarget ? target : online;
+    return this.planOf('whole', network, { batch: images, mode: 'infer' }, this.left);
   }
 
   /**
@@ -193,7 +215,8 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
   }
 
   protected override get changing(): readonly Float32Array[] {
-    const target = this.#target === null ? [] : [this.#target.values, this.#target.statistics];
+    // Weights that follow change after the update alone.
+    const target = this.#target === null ? [] : [this.#target.statistics];
     return [...super.changing, ...target, ...Object.values(this.open.state ?? {})];
   }
 
@@ -243,7 +266,8 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
       network,
       {
         ...{ batch: total(rows), mode: 'train', normGroups: even ? rows.length : 1 },
-        ...(part === 'online' ? {} : { trainable: () => false }),
+        trainable: part === 'online' ? this.#layers.trainable : () => false,
+        frozenNorms: this.#layers.frozenNorm,
       },
       this.#parametersOf(part),
     );

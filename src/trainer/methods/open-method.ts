@@ -14,6 +14,11 @@ import { guarded, methodError } from './method-faults.ts';
 import { requireParts } from './method-parts.ts';
 import { streamClips } from './partners.ts';
 
+/** What a method is opened by. */
+export type MethodConfig = Pick<Config, 'method' | 'seed' | 'view' | 'batch' | 'model'> & {
+  readonly data: Pick<Config['data'], 'labelRate'>;
+};
+
 /** A method that is open, and the clips as it may see them. */
 export interface OpenedMethod {
   readonly method: Method;
@@ -37,7 +42,10 @@ export interface ClipFacts {
  * network cannot see, `METHOD_LABELS` where it needs labels and there are none.
  */
 export function openMethod(
-  { config, dataset }: { readonly config: Config; readonly dataset: Pick<Dataset, 'clips' | 'manifest'> },
+  {
+    config,
+    dataset,
+  }: { readonly config: MethodConfig; readonly dataset: Pick<Dataset, 'clips' | 'manifest'> },
   drawn: Split,
 ): OpenedMethod {
   const { clips, manifest } = dataset;

@@ -4,7 +4,8 @@ import { parameterSpecs, statisticSpecs, type Network } from '../../core/network
 import { Scope } from './context.ts';
 import { floatView, type Address } from './memory.ts';
 
-export interface NativeParameters extends Parameters {
+/** All but what updates them. */
+export interface NativeParameters extends Omit<Parameters, 'follow'> {
   readonly valuesAddress: Address;
   readonly gradientsAddress: Address;
   readonly statisticsAddress: Address;
