@@ -107,11 +107,15 @@ export class TunedNetwork
     return this.planOf('training', this.#above, { batch: images, mode: 'train', trainable, frozenNorms });
   }
 
-  protected override load({ clipIds }: FinetuneBatch): Plan {
-    return this.training(clipIds.length);
+  protected override load({ clipIds }: FinetuneBatch): readonly Plan[] {
+    return [this.training(clipIds.length)];
   }
 
-  protected override lossesOf(plan: Plan, { targets, weights }: FinetuneBatch): SoftCrossEntropyResult {
+  protected override lossesOf(
+    plans: readonly Plan[],
+    { targets, weights }: FinetuneBatch,
+  ): SoftCrossEntropyResult {
+    const plan = plans[0]!;
     const gradient = plan.outputGradient(OUTPUTS.logits);
     return softCrossEntropy(plan.output(OUTPUTS.logits), targets, this.#classes, weights, gradient);
   }

@@ -7,6 +7,13 @@ import { OUTPUTS, withHeads } from '../models/heads.ts';
 import { ntXent } from '../objectives/nt-xent.ts';
 import { defineMethod } from './method.ts';
 import {
+  allViews,
+  howSmallCropsWereMade,
+  overPairs,
+  smallCropsOption,
+  withSmallCrops,
+} from './small-crops.ts';
+import {
   howPairsWereWeighed,
   howViewsWereMade,
   measuredPairs,
@@ -27,6 +34,7 @@ const options = z.object({
     .default(0.1)
     .describe('τ of NT-Xent: the lower, the more the nearest negatives count'),
   timeWeighting: timeWeightingOption,
+  smallCrops: smallCropsOption,
 });
 
 /**
@@ -50,27 +58,28 @@ export const simclr = defineMethod<z.infer<typeof options>>({
   charts: PAIR_CHARTS,
   chooses: { by: 'loss', better: 'lower' },
   readsLabels: () => false,
-  open({ projection, temperature, timeWeighting }, { trunk, view, batchSize }) {
+  open({ projection, temperature, timeWeighting, smallCrops }, { trunk, view, batchSize }) {
     const weightsOf = timeWeights(timeWeighting, view);
     const network = withHeads(trunk, { projection, classifier: null });
     return {
-      streams: [{ clips: 'training', count: batchSize, views: 'pair' }],
-      online: { network, views: [0, 1] },
+      streams: [{ clips: 'training', count: batchSize, views: withSmallCrops(smallCrops, view) }],
+      online: { network, views: allViews(smallCrops) },
       losses(batch) {
         batch.gradient(OUTPUTS.features).fill(0);
         const pairs = batch.views[0]!.clips.length;
-        const embeddings = batch.output(OUTPUTS.projection);
-        const gradient = batch.gradient(OUTPUTS.projection);
-        const weights = weightsOf(batch);
-        const of = weights === undefined ? {} : { weights };
-        const found = ntXent(embeddings, pairs, projection.dim, temperature, gradient, of);
-        return { loss: found.loss, ...measuredPairs(found) };
+        return overPairs(batch, OUTPUTS.projection, (embeddings, gradient, pair) => {
+          const weights = weightsOf(pair);
+          const of = weights === undefined ? {} : { weights };
+          const found = ntXent(embeddings, pairs, projection.dim, temperature, gradient, of);
+          return { loss: found.loss, ...measuredPairs(found) };
+        });
       },
     };
   },
-  describe: ({ projection, temperature, timeWeighting }, { view, cite }) =>
+  describe: ({ projection, temperature, timeWeighting, smallCrops }, { view, cite }) =>
     `by SimCLR ${cite(SIMCLR)}: two views of one clip form a positive pair, views of the other clips of a batch are negatives, ` +
     `and the loss is NT-Xent (temperature ${temperature}) on a projection of ${projection.dim} features; no label was read. ` +
     howPairsWereWeighed(timeWeighting, view, cite) +
-    howViewsWereMade(view),
+    howViewsWereMade(view) +
+    howSmallCropsWereMade(smallCrops, view, cite),
 });

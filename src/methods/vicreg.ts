@@ -8,6 +8,13 @@ import { OUTPUTS } from '../models/heads.ts';
 import { vicregLoss } from '../objectives/vicreg.ts';
 import { defineMethod, type Reference } from './method.ts';
 import {
+  allViews,
+  howSmallCropsWereMade,
+  overPairs,
+  smallCropsOption,
+  withSmallCrops,
+} from './small-crops.ts';
+import {
   expanderOptions,
   howPairsWereWeighed,
   howViewsWereMade,
@@ -24,6 +31,7 @@ const options = z.object({
   varianceWeight: weight.default(25).describe('μ of how far standard deviations of features are below 1'),
   covarianceWeight: weight.default(1).describe('ν of the squared covariances of different features'),
   timeWeighting: timeWeightingOption,
+  smallCrops: smallCropsOption,
 });
 
 const REFERENCE: Reference = {
@@ -61,7 +69,7 @@ export const vicreg = defineMethod<z.infer<typeof options>>({
   ],
   chooses: { by: 'loss', better: 'lower' },
   readsLabels: () => false,
-  open({ projection, timeWeighting, ...given }, { trunk, view, batchSize }) {
+  open({ projection, timeWeighting, smallCrops, ...given }, { trunk, view, batchSize }) {
     const pairWeights = timeWeights(timeWeighting, view);
     const { network, output } = withExpander(trunk, projection);
     const weights = {
@@ -70,20 +78,22 @@ export const vicreg = defineMethod<z.infer<typeof options>>({
       covariance: given.covarianceWeight,
     };
     return {
-      streams: [{ clips: 'training', count: batchSize, views: 'pair' }],
-      online: { network, views: [0, 1] },
+      streams: [{ clips: 'training', count: batchSize, views: withSmallCrops(smallCrops, view) }],
+      online: { network, views: allViews(smallCrops) },
       losses(batch) {
         batch.gradient(OUTPUTS.features).fill(0);
         const pairs = batch.views[0]!.clips.length;
-        const [z, dz] = [batch.output(output), batch.gradient(output)];
-        return { ...vicregLoss(z, pairs, projection.dim, weights, dz, pairWeights(batch)) };
+        return overPairs(batch, output, (z, dz, pair) => ({
+          ...vicregLoss(z, pairs, projection.dim, weights, dz, pairWeights(pair)),
+        }));
       },
     };
   },
-  describe: ({ projection, timeWeighting, ...given }, { view, cite }) =>
+  describe: ({ projection, timeWeighting, smallCrops, ...given }, { view, cite }) =>
     `by VICReg ${cite(REFERENCE)}: embeddings of ${projection.dim} features of two views were to agree, each feature to vary over the ` +
     `clips of a batch, and features not to vary together (weights ${given.invarianceWeight}, ${given.varianceWeight} and ` +
     `${given.covarianceWeight}); no clip is a negative and no label was read. ` +
     howPairsWereWeighed(timeWeighting, view, cite) +
-    howViewsWereMade(view),
+    howViewsWereMade(view) +
+    howSmallCropsWereMade(smallCrops, view, cite),
 });

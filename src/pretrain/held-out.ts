@@ -12,8 +12,8 @@ import { OUTPUTS } from '../models/heads.ts';
 import type { Config } from '../runs/config.ts';
 import type { ValidationEntry } from '../runs/log.ts';
 import { wholeFrame } from '../views/augment-levels.ts';
-import { clipRenderer, type ClipViews, viewCount } from '../views/clip-views.ts';
-import { imageLength, type ViewConfig } from '../views/config.ts';
+import { clipLength, clipRenderer, type ClipViews, viewCount } from '../views/clip-views.ts';
+import type { ViewConfig } from '../views/config.ts';
 import {
   byName,
   type HeldOutOutputs,
@@ -56,8 +56,8 @@ export async function scoreHeldOut(
   const render = clipRenderer(dataset, view, views);
   const drawn = { clips: dataset.clips, view, seed: config.seed };
   const drawnIn = augment ? epoch : 0;
-  const clipLength = viewCount(views) * imageLength(view);
-  const buffer = new Float32Array(Math.min(size, clips.length) * clipLength);
+  const length = clipLength(views, view);
+  const buffer = new Float32Array(Math.min(size, clips.length) * length);
   const features: Float32Array[] = [];
   const scores: { readonly clips: number; readonly losses: Losses }[] = [];
   const kept: KeptBatch[] = [];
@@ -65,7 +65,7 @@ export async function scoreHeldOut(
   for (let from = 0; from < clips.length; from += size) {
     const indices = clips.slice(from, from + size);
     if (labels === null && indices.length < 2) break;
-    const images = buffer.subarray(0, indices.length * clipLength);
+    const images = buffer.subarray(0, indices.length * length);
     render(indices, config.seed, drawnIn, images);
     const seen = viewsOf(opened, [{ epoch: drawnIn, clips: indices }], labels, drawn);
     const outputs = network.heldOut(seen, images);

@@ -3,16 +3,18 @@
  * and forward alone for networks without gradients. Both are timed in turns, on one batch that stays in memory. What is
  * beyond the passes is the method's own: heads, losses, queues, averages, its update.
  */
+import { groupBy } from '../base/collect.ts';
 import { Resources } from '../base/resources.ts';
 import { openDataset } from '../dataset/reader.ts';
 import { openBackend } from '../engine/open.ts';
 import { median } from '../evaluation/scores/resampling.ts';
 import type { Backend, Plan } from '../engine/core/backend.ts';
-import type { Method } from '../methods/method.ts';
+import type { Method, NetworkUse } from '../methods/method.ts';
 import { backboneOf } from '../models/backbone.ts';
 import { initialise } from '../models/initialise.ts';
 import { type Config, resolveConfig, settled } from '../runs/config.ts';
 import { splitClips } from '../runs/training-clips.ts';
+import { viewSizes } from '../views/clip-views.ts';
 import { BatchSchedule, type FeedOptions, openFeed } from '../trainer/methods/batch-schedule.ts';
 import { MethodNetwork, type StepBatch } from '../trainer/methods/method-network.ts';
 import { openMethod } from '../trainer/methods/open-method.ts';
@@ -23,7 +25,7 @@ export interface MethodCost {
   /** Images of a step that go forward and backward, and those that go forward alone. */
   readonly trained: number;
   readonly looked: number;
-  /** One view of every clip, forward and backward, is one pass; forward alone counts a third. */
+  /** One view of every clip, forward and backward, is one pass; forward alone counts a third, a smaller image as its area. */
   readonly passes: number;
   /** Of a step without waiting for data. */
   readonly seconds: number;
@@ -80,15 +82,16 @@ async function costOf(
     ...{ dataset, opened, config },
     batchSchedule: new BatchSchedule({ dataset, opened, config }),
   });
-  const rowsOf = (use: { readonly views: readonly number[] } | undefined): number =>
-    (use?.views ?? []).reduce((sum, view) => sum + batch.views[view]!.clips.length, 0);
-  const { online, target, look } = opened.open;
-  const trained = rowsOf(online);
-  const looks = [rowsOf(target), rowsOf(look)];
-  const learning = bareBackbone(config, trained, true, backend, open);
-  const looking = looks.map((images) =>
-    images === 0 ? null : bareBackbone(config, images, false, backend, open),
-  );
+  const { online, target, look, streams } = opened.open;
+  const sizes = streams.flatMap(({ views }) => viewSizes(views, config.view));
+  const rowsIn = (views: readonly number[]): number =>
+    views.reduce((sum, view) => sum + batch.views[view]!.clips.length, 0);
+  const bare = (use: NetworkUse | undefined, trainable: boolean): readonly Plan[] =>
+    [...groupBy(use?.views ?? [], (view) => sizes[view]!)].map(([size, views]) =>
+      bareBackbone({ ...config, view: { ...config.view, size } }, rowsIn(views), trainable, backend, open),
+    );
+  const learning = bare(online, true);
+  const looking = [target, look].map((use) => bare(use, false));
 
   const steps: { readonly seconds: number; readonly loss: number; readonly update: number }[] = [];
   const passes: { readonly all: number; readonly target: number }[] = [];
@@ -102,23 +105,32 @@ async function costOf(
     const { forward, loss, backward, optimizer: update } = seconds;
     steps.push({ seconds: forward + loss + backward + update, loss, update });
     const began = performance.now();
-    learning.forward();
-    learning.backward();
+    for (const plan of learning) {
+      plan.forward();
+      plan.backward();
+    }
     const learnt = performance.now();
-    looking[0]?.forward();
+    for (const plan of looking[0]!) plan.forward();
     const targeted = performance.now();
-    looking[1]?.forward();
+    for (const plan of looking[1]!) plan.forward();
     passes.push({ all: (performance.now() - began) / 1000, target: (targeted - learnt) / 1000 });
   }
   // The first turn compiles and touches memory.
   const measured = steps.slice(1);
   const seconds = median(measured.map((step) => step.seconds));
   const update = median(measured.map((step) => step.update));
-  const looked = looks.reduce((sum, images) => sum + images, 0);
+  const trained = rowsIn(online.views);
+  const looked = rowsIn([...(target?.views ?? []), ...(look?.views ?? [])]);
+  /** Images of a network as if all had the size of the view: by area. */
+  const whole = (use: NetworkUse | undefined): number =>
+    (use?.views ?? []).reduce(
+      (sum, view) => sum + rowsIn([view]) * (sizes[view]! / config.view.size) ** 2,
+      0,
+    );
   return {
     method: name,
     ...{ trained, looked, seconds },
-    passes: (trained + looked / 3) / batch.pairs,
+    passes: (whole(online) + (whole(target) + whole(look)) / 3) / batch.pairs,
     predicted: median(passes.slice(1).map(({ all }) => all)) + update,
     // A target network goes forward when a loss asks for its outputs.
     lossShare: Math.max(0, median(measured.map(({ loss }, i) => loss - passes[i + 1]!.target))) / seconds,

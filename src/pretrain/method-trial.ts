@@ -6,7 +6,7 @@ import { randomAt } from '../base/random.ts';
 import { inferShapes } from '../engine/core/network.ts';
 import type { Method, MethodGiven, NetworkUse, OpenMethod, ViewRows } from '../methods/method.ts';
 import { resnet } from '../models/resnet.ts';
-import { viewCount } from '../views/clip-views.ts';
+import { viewCount, viewSizes } from '../views/clip-views.ts';
 import { viewSchema } from '../views/config.ts';
 import { checkedLosses, guarded, requireFilled } from '../trainer/methods/method-faults.ts';
 import { byName, noTarget, type Part } from '../trainer/methods/method-network.ts';
@@ -103,11 +103,16 @@ export class MethodTrial {
     return { loss, gradients };
   }
 
-  #look({ look }: OpenMethod, reader: (part: Part, use: NetworkUse) => (name: string) => Float32Array): void {
+  #look(
+    { look, streams }: OpenMethod,
+    reader: (part: Part, use: NetworkUse) => (name: string) => Float32Array,
+  ): void {
     if (look === undefined) return;
     const views = this.#views;
-    const rows = views.reduce((sum, { clips }) => sum + clips.length, 0);
-    const images = new Float32Array(rows * SIZE * SIZE);
+    const sizes = streams.flatMap((stream) => viewSizes(stream.views, this.#given.view));
+    const images = new Float32Array(
+      views.reduce((sum, { clips }, view) => sum + clips.length * sizes[view]! ** 2, 0),
+    );
     guarded(this.#method, 'look.change', () => {
       look.change({ views, number: 0, output: reader('look', look), images });
     });

@@ -50,10 +50,10 @@ export abstract class TrainedNetwork<
     this.parameters = backend.createParameters(network);
   }
 
-  /** The training plan for a batch, with the batch in its input. */
-  protected abstract load(batch: Batch): Plan;
-  /** The losses of a plan that has run forward; writes every output gradient. */
-  protected abstract lossesOf(plan: Plan, batch: Batch): Losses;
+  /** The training plans for a batch, at least one, with the batch in their inputs: one for images of each size. */
+  protected abstract load(batch: Batch): readonly Plan[];
+  /** The losses of these plans, which have run forward; writes every output gradient. */
+  protected abstract lossesOf(plans: readonly Plan[], batch: Batch): Losses;
 
   /** What follows an update of the parameters. */
   protected updated(): void {
@@ -98,13 +98,13 @@ export abstract class TrainedNetwork<
         const batch = await next();
         lap('data');
         clipIds.push(...batch.clipIds);
-        const plan = this.load(batch);
-        plan.forward();
+        const plans = this.load(batch);
+        for (const plan of plans) plan.forward();
         lap('forward');
-        const found = this.lossesOf(plan, batch);
+        const found = this.lossesOf(plans, batch);
         if (!Number.isFinite(found.loss)) throw nonFinite('loss', found.loss, batch.clipIds);
         lap('loss');
-        plan.backward({ accumulate: losses.length > 0 });
+        for (const [i, plan] of plans.entries()) plan.backward({ accumulate: losses.length > 0 || i > 0 });
         lap('backward');
         losses.push(found);
       }

@@ -14,6 +14,8 @@ export interface FrameView {
   /** Number of the drawn frame, from 0: views with the same number show the same frame. */
   readonly frame: number;
   readonly augment: AugmentConfig;
+  /** Side of its images in pixels. Default: `view.size`. */
+  readonly size?: number;
 }
 
 /** Images of each clip of a stream: two views as `view.spg` says, or one a frame view. */
@@ -22,6 +24,16 @@ export type ClipViews = 'pair' | readonly FrameView[];
 /** Images of one clip. */
 export function viewCount(views: ClipViews): number {
   return views === 'pair' ? 2 : views.length;
+}
+
+/** Sides of the images of one clip, view by view. */
+export function viewSizes(views: ClipViews, { size }: Pick<ViewConfig, 'size'>): readonly number[] {
+  return views === 'pair' ? [size, size] : views.map((view) => view.size ?? size);
+}
+
+/** Numbers of all images of one clip. */
+export function clipLength(views: ClipViews, view: Pick<ViewConfig, 'channels' | 'size'>): number {
+  return viewSizes(views, view).reduce((sum, size) => sum + imageLength({ ...view, size }), 0);
 }
 
 /** Different frames that are drawn of one clip. */
@@ -66,8 +78,12 @@ function frameViewRenderer(
   view: ViewConfig,
   views: readonly FrameView[],
 ): ClipRenderer {
-  const renderers = views.map(({ frame, augment }, number) => {
-    const config = { ...view, augment };
+  let before = 0;
+  const renderers = views.map(({ frame, augment, size = view.size }, number) => {
+    const config = { ...view, augment, size };
+    const length = imageLength(config);
+    const from = before;
+    before += length;
     const maker = imageMaker(dataset, config);
     const [planes, image] = [maker.createFrame(), maker.createImage()];
     const slot = `view ${number}` as const;
@@ -76,19 +92,20 @@ function frameViewRenderer(
       frames: readonly number[],
       at: { readonly seed: number; readonly epoch: number; readonly id: string },
       target: Float32Array,
-      offset: number,
+      row: number,
+      rows: number,
     ): void => {
       const augmentation = drawAugmentation(config, { ...shown, id: at.id }, at.seed, at.epoch, slot);
       maker.load(shown, frames[frame]!, planes);
       maker.render(planes, shown, augmentation, image);
-      maker.write(image, target, offset);
+      maker.write(image, target, from * rows + row * length);
     };
   });
-  const length = imageLength(view);
+  const length = clipLength(views, view);
   const wanted = framesWanted(views);
   return (clipIndices, seed, epoch, target, partners = clipIndices) => {
     const count = clipIndices.length;
-    requireTarget(target, views.length * count * length, `${count} clips`);
+    requireTarget(target, count * length, `${count} clips`);
     for (const [i, index] of clipIndices.entries()) {
       const [own, other] = [clipAt(dataset, index), clipAt(dataset, partners[i] ?? index)];
       const { id } = own;
@@ -98,7 +115,7 @@ function frameViewRenderer(
       const otherFrames = other === own ? ownFrames : framesOf(other);
       for (const [number, render] of renderers.entries()) {
         const [shown, frames] = number === 0 ? [own, ownFrames] : [other, otherFrames];
-        render(shown, frames, { seed, epoch, id }, target, (number * count + i) * length);
+        render(shown, frames, { seed, epoch, id }, target, i, count);
       }
     }
   };

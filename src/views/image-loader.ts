@@ -7,8 +7,7 @@ import type { Worker } from 'node:worker_threads';
 import { messageOf, UsclError } from '../base/errors.ts';
 import { fromPortable, startThread } from '../base/thread.ts';
 import { openDataset, type Dataset } from '../dataset/reader.ts';
-import { imageLength } from './config.ts';
-import { finished, imagesOf, openRenderer, type FromWorker, type Renderer } from './work.ts';
+import { finished, lengthOf, openRenderer, type FromWorker, type Renderer } from './work.ts';
 import type { Task, ToWorker, Work, WorkerStart } from './work.ts';
 
 /** Options of every loader. */
@@ -26,7 +25,7 @@ export interface LoaderOptions<Request> {
 /** The parts that differ between kinds of loaders. */
 export interface LoaderKind<Request, Batch> {
   readonly work: Work;
-  /** Images in the largest batch. */
+  /** Numbers of the images of the largest batch. */
   readonly capacity: number;
   /** The work of a request; throws `RangeError` for one that does not fit. */
   readonly taskOf: (request: Request, step: number) => Task;
@@ -71,7 +70,7 @@ export class ImageLoader<Request, Batch> implements AsyncDisposable {
     this.#kind = kind;
     this.#options = options;
     this.#step = options.firstStep ?? 0;
-    const bytes = kind.capacity * imageLength(kind.work.view) * Float32Array.BYTES_PER_ELEMENT;
+    const bytes = kind.capacity * Float32Array.BYTES_PER_ELEMENT;
     // One slot more than is ahead: the batch that the caller holds.
     const count = options.workers === 0 ? 1 : options.ahead + 1;
     this.#slots = Array.from({ length: count }, () => shared(bytes, count));
@@ -166,11 +165,7 @@ export class ImageLoader<Request, Batch> implements AsyncDisposable {
   }
 
   #images(task: Task, slot: number): Float32Array {
-    return new Float32Array(
-      this.#slots[slot]!,
-      0,
-      imagesOf(this.#kind.work, task) * imageLength(this.#kind.work.view),
-    );
+    return new Float32Array(this.#slots[slot]!, 0, lengthOf(this.#kind.work, task));
   }
 
   #isMade(pending: Pending<Request>): boolean {

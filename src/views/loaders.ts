@@ -2,8 +2,8 @@
  * The loaders of clip views and of single frames, rendered ahead by worker threads (`image-loader.ts`). Loaders know
  * no labels: the caller decides which labels may be seen, which frames are asked for and what their targets are.
  */
-import { type ClipViews, viewCount } from './clip-views.ts';
-import type { FrameViewConfig, ViewConfig } from './config.ts';
+import { clipLength, type ClipViews } from './clip-views.ts';
+import { type FrameViewConfig, imageLength, type ViewConfig } from './config.ts';
 import type { FrameRow } from './frames.ts';
 import {
   ImageLoader,
@@ -27,7 +27,8 @@ export interface ClipRequest {
 /** A batch of views of clips. */
 export interface ClipBatch extends ClipRequest {
   /**
-   * Normalised images [images, channels, size, size]: stream by stream, of each stream view 0 of all clips, then view 1, ….
+   * Normalised images [channels, size, size]: stream by stream, of each stream view 0 of all clips, then view 1, …, each of
+   * its own size.
    * Overwritten after the next `next()`.
    */
   readonly images: Float32Array;
@@ -56,7 +57,7 @@ export class ClipLoader extends ImageLoader<ClipRequest, ClipBatch> {
     for (const { most } of streams) requireCount('most', most, 1, 65536);
     const kind: LoaderKind<ClipRequest, ClipBatch> = {
       work: { kind: 'clips', seed, view, streams: streams.map(({ views }) => views) },
-      capacity: streams.reduce((sum, { views, most }) => sum + viewCount(views) * most, 0),
+      capacity: streams.reduce((sum, { views, most }) => sum + clipLength(views, view) * most, 0),
       taskOf: ({ parts }, step) => {
         requireCount('parts', parts.length, streams.length, streams.length);
         for (const [i, { clips }] of parts.entries())
@@ -109,7 +110,7 @@ export class FrameLoader extends ImageLoader<FrameRequest, FrameBatch> {
       throw new RangeError(`mixup must be above 0 and at most 1000, or null, not ${mixup}.`);
     const kind: LoaderKind<FrameRequest, FrameBatch> = {
       work: { kind: 'frames', seed, view },
-      capacity: most,
+      capacity: most * imageLength(view),
       taskOf: ({ epoch, index, rows }, step) => {
         requireFit(rows.length, most, 'frames', step);
         const mixing = mixup === null ? null : drawMixing(rows.length, mixup, seed, epoch, index);

@@ -5,7 +5,7 @@
  * a few numbers.
  */
 import type { PortableError } from '../base/thread.ts';
-import { clipRenderer, type ClipViews, viewCount } from './clip-views.ts';
+import { clipLength, clipRenderer, type ClipViews } from './clip-views.ts';
 import { imageLength, type FrameViewConfig, type ViewConfig } from './config.ts';
 import { frameRenderer, type FrameRow } from './frames.ts';
 import type { FrameSource } from './image.ts';
@@ -51,15 +51,15 @@ export function openRenderer(dataset: FrameSource, work: Work): Renderer {
   const length = imageLength(work.view);
   if (work.kind === 'clips') {
     const streams = work.streams.map((views) => ({
-      images: viewCount(views),
+      length: clipLength(views, work.view),
       render: clipRenderer(dataset, work.view, views),
     }));
     return (task, target) => {
       if (task.kind !== 'clips') throw mismatch(task);
       let at = 0;
       for (const [stream, { epoch, clips, partners }] of task.parts.entries()) {
-        const { images, render } = streams[stream]!;
-        const end = at + images * clips.length * length;
+        const { length: ofClip, render } = streams[stream]!;
+        const end = at + clips.length * ofClip;
         render(clips, seed, epoch, target.subarray(at, end), partners);
         at = end;
       }
@@ -73,11 +73,14 @@ export function openRenderer(dataset: FrameSource, work: Work): Renderer {
   };
 }
 
-/** Images that a task of this work makes. */
-export function imagesOf(work: Work, task: Task): number {
-  if (task.kind === 'frames') return task.rows.length;
+/** Numbers of the images that a task of this work makes. */
+export function lengthOf(work: Work, task: Task): number {
+  if (task.kind === 'frames') return task.rows.length * imageLength(work.view);
   const streams = work.kind === 'clips' ? work.streams : [];
-  return task.parts.reduce((sum, { clips }, i) => sum + viewCount(streams[i] ?? []) * clips.length, 0);
+  return task.parts.reduce(
+    (sum, { clips }, i) => sum + clips.length * clipLength(streams[i] ?? [], work.view),
+    0,
+  );
 }
 
 /** Handed to a worker at its start. */

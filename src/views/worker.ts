@@ -5,8 +5,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { toPortable } from '../base/thread.ts';
 import { openDataset, type Dataset } from '../dataset/reader.ts';
-import { imageLength } from './config.ts';
-import { finished, imagesOf, openRenderer, type FromWorker } from './work.ts';
+import { finished, lengthOf, openRenderer, type FromWorker } from './work.ts';
 import type { Renderer, ToWorker, WorkerStart } from './work.ts';
 
 /** The loader is the only one who starts this file, with these data. */
@@ -34,7 +33,7 @@ port.on('message', (message: ToWorker) => {
   const { job, slot, task } = message;
   let answer: FromWorker = { job, error: null };
   try {
-    const length = imagesOf(start.work, task) * imageLength(start.work.view);
+    const length = lengthOf(start.work, task);
     const target = new Float32Array(start.slots[slot]!, 0, length);
     ready()(task, target);
     // Lets the loader see the batch without a turn of its event loop.

@@ -3,7 +3,14 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { cropsAndFlips, wholeFrame } from '../../src/views/augment-levels.ts';
-import { clipRenderer, framesWanted, timesShown, viewCount } from '../../src/views/clip-views.ts';
+import {
+  clipLength,
+  clipRenderer,
+  type FrameView,
+  framesWanted,
+  timesShown,
+  viewCount,
+} from '../../src/views/clip-views.ts';
 import { imageLength } from '../../src/views/config.ts';
 import { drawFrames, drawPair } from '../../src/views/sampling.ts';
 import { fillWholeView } from '../../src/views/whole.ts';
@@ -289,5 +296,37 @@ describe('augmentations in part', () => {
       ] as const)
         expect(augment[part].probability, part).toBe(0);
     }
+  });
+});
+
+describe('views of several sizes', () => {
+  const dataset = memoryDataset([{ frames: 6 }, { frames: 9, width: 24, height: 30 }]);
+  const large: FrameView = { frame: 0, augment: view.augment };
+  const small = {
+    frame: 1,
+    augment: { ...view.augment, cropScale: [0.1, 0.3] as [number, number] },
+    size: 16,
+  };
+
+  it('are one after the other, each as a renderer of its size alone makes it', () => {
+    const views = [large, small, large, { ...small, frame: 0 }];
+    expect(clipLength(views, view)).toBe(2 * LENGTH + 2 * view.channels * 16 * 16);
+    const clips = [1, 0, 1];
+    const target = new Float32Array(clips.length * clipLength(views, view)).fill(NaN);
+    clipRenderer(dataset, view, views)(clips, 5, 3, target);
+    let from = 0;
+    for (const [number, one] of views.entries()) {
+      const size = one.size ?? view.size;
+      // The same places of the list in one size: draws are addressed by them.
+      const alike = views.map((other) => ({ ...other, size }));
+      const length = clips.length * imageLength({ ...view, size });
+      const expected = new Float32Array(views.length * length);
+      clipRenderer(dataset, { ...view, size }, alike)(clips, 5, 3, expected);
+      expect([...target.subarray(from, from + length)]).toEqual([
+        ...expected.subarray(number * length, (number + 1) * length),
+      ]);
+      from += length;
+    }
+    expect(from).toBe(target.length);
   });
 });

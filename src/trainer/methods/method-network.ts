@@ -3,6 +3,7 @@
  * method keeps between steps. The optimizer step is that of every trained network. An error of a method from outside
  * names that method.
  */
+import { groupBy } from '../../base/collect.ts';
 import type { Backend, Parameters, Plan } from '../../engine/core/backend.ts';
 import type { ClipRecord } from '../../dataset/types.ts';
 import type { Losses, Method, MethodBatch, NetworkUse, OpenMethod, ViewRows } from '../../methods/method.ts';
@@ -11,11 +12,12 @@ import { initialise } from '../../models/initialise.ts';
 import { namedTensors, type TrainingState } from '../../runs/checkpoint.ts';
 import type { Config } from '../../runs/config.ts';
 import { allLayers, type TrainedLayers, TrainedNetwork } from '../trained-network.ts';
-import { timesShown, viewCount } from '../../views/clip-views.ts';
+import { timesShown, viewCount, viewSizes } from '../../views/clip-views.ts';
 import type { ViewConfig } from '../../views/config.ts';
 import type { ClipPart } from '../../views/work.ts';
 import { checkedLosses, guarded, requireFilled, requireFinite } from './method-faults.ts';
 import type { OpenedMethod } from './open-method.ts';
+import { type Pass, returnRows, rowsOf, total, totalRows } from './passes.ts';
 
 /** A batch as the step needs it. */
 export interface StepBatch {
@@ -25,7 +27,7 @@ export interface StepBatch {
   readonly pairs: number;
   /** In the order of the images. */
   readonly views: readonly ViewRows[];
-  /** [images, channels, size, size] normalised: view by view. */
+  /** [channels, size, size] each, normalised: view by view, each view's of its own size. */
   readonly images: Float32Array;
   /** Of the batch in the run, from 0. */
   readonly number: number;
@@ -70,7 +72,7 @@ export function viewsOf(
 /** The parts that a network is made from. */
 export interface Networked {
   readonly backend: Backend;
-  readonly config: Pick<Config, 'seed' | 'optimizer' | 'precision'> & {
+  readonly config: Pick<Config, 'seed' | 'optimizer' | 'precision' | 'view'> & {
     readonly model: Pick<Config['model'], 'normPerView'>;
   };
   readonly opened: Pick<OpenedMethod, 'method' | 'open'>;
@@ -85,6 +87,8 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
   readonly method: Method;
   readonly open: OpenMethod;
   readonly #normPerView: boolean;
+  /** Sides of the images of each view, over all streams. */
+  readonly #sizes: readonly number[];
   readonly #layers: TrainedLayers;
   readonly #target: Parameters | null;
   /** Of the batch that was seen last. */
@@ -96,6 +100,7 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
     this.method = method;
     this.open = open;
     this.#normPerView = config.model.normPerView;
+    this.#sizes = open.streams.flatMap(({ views }) => viewSizes(views, config.view));
     const names = this.parameters.specs.map(({ name }) => name);
     this.#layers = layers ?? allLayers(names, config.optimizer);
     this.#target = open.target === undefined ? null : backend.createParameters(open.target.network);
@@ -133,9 +138,11 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
   /** The network that is left, for inference, as large as a full batch of held-out clips needs it. */
   get inference(): Plan {
     const { online, target } = this.open;
-    return this.left === this.parameters || target === undefined
-      ? this.#inference('online', online)
-      : this.#inference('target', target);
+    const [plan] =
+      this.left === this.parameters || target === undefined
+        ? this.#inference('online', online)
+        : this.#inference('target', target);
+    return plan!.plan;
   }
 
   /** The network that is left, for inference on `images` images, in the order that they are given in. */
@@ -153,13 +160,10 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
   heldOut(views: readonly ViewRows[], images: Float32Array): HeldOutOutputs {
     const { online, target } = this.open;
     const seen = (part: 'online' | 'target', use: NetworkUse): Outputs => {
-      const plan = this.#inference(part, use);
-      const rows = fill(plan, use, views, images);
-      plan.forward();
-      // A plan is of one size; of a smaller batch only the first rows count.
-      return byName(part, use, (name) =>
-        plan.output(name).subarray(0, (plan.output(name).length / plan.batch) * rows),
-      );
+      const passes = this.#inference(part, use);
+      this.#fill(passes, views, images);
+      for (const { plan } of passes) plan.forward();
+      return byName(part, use, (name) => rowsOf(passes, use, views, (plan) => plan.output(name)));
     };
     const outputs = {
       output: seen('online', online),
@@ -179,33 +183,35 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
     return this.#losses({ views, training: false, progress, output, target, gradient });
   }
 
-  protected override load({ views, images, number }: StepBatch): Plan {
+  protected override load({ views, images, number }: StepBatch): readonly Plan[] {
     this.#look(views, images, number);
-    const plan = this.#training('online', this.open.online, views);
-    fill(plan, this.open.online, views, images);
-    return plan;
+    const passes = this.#training('online', this.open.online, views);
+    this.#fill(passes, views, images);
+    return passes.map(({ plan }) => plan);
   }
 
-  protected override lossesOf(plan: Plan, { views, images, progress }: StepBatch): Losses {
+  protected override lossesOf(_: readonly Plan[], { views, images, progress }: StepBatch): Losses {
     const { online, target } = this.open;
+    const passes = this.#training('online', online, views);
     this.#progress = progress;
-    const filled = new Set<string>();
+    const filled = new Map<string, Float32Array>();
     const losses = this.#losses({
       ...{ views, training: true, progress },
-      output: byName('online', online, (name) => plan.output(name)),
+      output: byName('online', online, (name) => rowsOf(passes, online, views, (plan) => plan.output(name))),
       target: target === undefined ? noTarget : this.#targetOf(target, views, images),
       gradient: byName('online', online, (name) => {
-        filled.add(name);
-        return plan.outputGradient(name);
+        const known = filled.get(name) ?? rowsOf(passes, online, views, (plan) => plan.outputGradient(name));
+        filled.set(name, known);
+        return known;
       }),
     });
-    requireFilled(this.method, online.network.outputs, filled);
-    // A loss that is not finite is for the step to tell.
-    if (Number.isFinite(losses.loss))
-      for (const name of online.network.outputs) {
-        const gradient = plan.outputGradient(name);
-        requireFinite(this.method, name, gradient, gradient.length / plan.batch);
-      }
+    requireFilled(this.method, online.network.outputs, new Set(filled.keys()));
+    for (const [name, gradient] of filled) {
+      // A loss that is not finite is for the step to tell.
+      if (Number.isFinite(losses.loss))
+        requireFinite(this.method, name, gradient, gradient.length / totalRows(online, views));
+      returnRows(gradient, passes, online, views, (plan) => plan.outputGradient(name));
+    }
     return losses;
   }
 
@@ -229,13 +235,13 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
   #look(views: readonly ViewRows[], images: Float32Array, number: number): void {
     const { look } = this.open;
     if (look === undefined) return;
-    const plan = this.#training('look', look, views);
-    fill(plan, look, views, images);
+    const passes = this.#training('look', look, views);
+    this.#fill(passes, views, images);
     const { statistics } = this.parameters;
     const before = statistics.slice();
-    plan.forward();
+    for (const { plan } of passes) plan.forward();
     statistics.set(before);
-    const output = byName('look', look, (name) => plan.output(name));
+    const output = byName('look', look, (name) => rowsOf(passes, look, views, (plan) => plan.output(name)));
     guarded(this.method, 'look.change', () => {
       look.change({ views, number, output, images });
     });
@@ -246,38 +252,79 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
    * asked for.
    */
   #targetOf(use: NetworkUse, views: readonly ViewRows[], images: Float32Array): Outputs {
-    const plan = this.#training('target', use, views);
+    const passes = this.#training('target', use, views);
     let seen = false;
     return byName('target', use, (name) => {
       if (!seen) {
-        fill(plan, use, views, images);
-        plan.forward();
+        this.#fill(passes, views, images);
+        for (const { plan } of passes) plan.forward();
       }
       seen = true;
-      return plan.output(name);
+      return rowsOf(passes, use, views, (plan) => plan.output(name));
     });
   }
 
-  #training(part: Part, { network, views: seen }: NetworkUse, views: readonly ViewRows[]): Plan {
-    const rows = seen.map((view) => views[view]!.clips.length);
-    const even = this.#normPerView && rows.every((count) => count === rows[0]);
-    return this.planOf(
-      `${part} train`,
-      network,
-      {
-        ...{ batch: total(rows), mode: 'train', normGroups: even ? rows.length : 1 },
-        trainable: part === 'online' ? this.#layers.trainable : () => false,
-        frozenNorms: this.#layers.frozenNorm,
+  #training(part: Part, use: NetworkUse, views: readonly ViewRows[]): readonly Pass[] {
+    return this.#bySize(use).map(({ size, network, views: seen }) => {
+      const rows = seen.map((view) => views[view]!.clips.length);
+      const even = this.#normPerView && rows.every((count) => count === rows[0]);
+      const plan = this.planOf(
+        `${part} train ${size}`,
+        network,
+        {
+          ...{ batch: total(rows), mode: 'train', normGroups: even ? rows.length : 1 },
+          trainable: part === 'online' ? this.#layers.trainable : () => false,
+          frozenNorms: this.#layers.frozenNorm,
+        },
+        this.#parametersOf(part),
+      );
+      return { plan, views: seen };
+    });
+  }
+
+  /** Plans for views of the first stream alone. */
+  #inference(part: 'online' | 'target', use: NetworkUse): readonly Pass[] {
+    const [first] = this.open.streams;
+    const count = viewCount(first!.views);
+    return this.#bySize({ ...use, views: use.views.filter((view) => view < count) }).map(
+      ({ size, network, views }) => {
+        const batch = views.length * first!.count;
+        const parameters = this.#parametersOf(part);
+        const plan = this.planOf(`${part} infer ${size}`, network, { batch, mode: 'infer' }, parameters);
+        return { plan, views };
       },
-      this.#parametersOf(part),
     );
   }
 
-  #inference(part: 'online' | 'target', { network, views }: NetworkUse): Plan {
-    const [first] = this.open.streams;
-    const own = views.filter((view) => view < viewCount(first!.views));
-    const batch = own.length * first!.count;
-    return this.planOf(`${part} infer`, network, { batch, mode: 'infer' }, this.#parametersOf(part));
+  /** The views that a network sees by the size of their images, and the network for each. */
+  #bySize({ network, views }: NetworkUse): readonly (NetworkUse & { readonly size: number })[] {
+    return [...groupBy(views, (view) => this.#sizes[view]!)].map(([size, own]) => {
+      const [channels, ...sides] = network.input;
+      // What takes vectors takes one length.
+      const input = sides.length === 0 ? network.input : ([channels, size, size] as const);
+      return { size, views: own, network: { ...network, input } };
+    });
+  }
+
+  /** Copies the views that each pass sees into its plan's input. */
+  #fill(passes: readonly Pass[], views: readonly ViewRows[], images: Float32Array): void {
+    for (const { plan, views: seen } of passes) {
+      const length = plan.input.length / plan.batch;
+      let at = 0;
+      for (const view of seen) {
+        const from = this.#numbersBefore(view, views, length);
+        const count = views[view]!.clips.length * length;
+        plan.input.set(images.subarray(from, from + count), at);
+        at += count;
+      }
+    }
+  }
+
+  /** Where the images of a view begin, whose own are `length` long: images of a size are as long as their area. */
+  #numbersBefore(view: number, views: readonly ViewRows[], length: number): number {
+    const area = this.#sizes[view]! ** 2;
+    const areas = views.slice(0, view).map(({ clips }, i) => clips.length * this.#sizes[i]! ** 2);
+    return (total(areas) / area) * length;
   }
 
   #parametersOf(part: Part): Parameters {
@@ -304,28 +351,6 @@ export interface HeldOutOutputs {
   readonly target: Outputs;
   /** Of the network whose weights the run leaves. */
   readonly features: Float32Array;
-}
-
-/** Copies the views that a network sees into a plan's input; returns their rows. */
-function fill(
-  plan: Plan,
-  { views: seen }: NetworkUse,
-  views: readonly ViewRows[],
-  images: Float32Array,
-): number {
-  const length = images.length / total(views.map(({ clips }) => clips.length));
-  let rows = 0;
-  for (const view of seen.filter((number) => number < views.length)) {
-    const before = total(views.slice(0, view).map(({ clips }) => clips.length));
-    const count = views[view]!.clips.length;
-    plan.input.set(images.subarray(before * length, (before + count) * length), rows * length);
-    rows += count;
-  }
-  return rows;
-}
-
-function total(counts: readonly number[]): number {
-  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 /** Outputs that are asked for by name. Error: `RangeError` for a name that is none of the network's outputs. */

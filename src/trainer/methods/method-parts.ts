@@ -36,7 +36,13 @@ const openSchema = z.looseObject({
       partners: z.number().min(0).max(1).optional(),
       views: z.union([
         z.literal('pair'),
-        z.array(z.looseObject({ frame: z.int().min(0), augment: z.looseObject({}) })),
+        z.array(
+          z.looseObject({
+            frame: z.int().min(0),
+            augment: z.looseObject({}),
+            size: z.int().min(16).max(4096).optional(),
+          }),
+        ),
       ]),
     }),
   ),
