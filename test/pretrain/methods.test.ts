@@ -96,18 +96,19 @@ describe.each(allMethods().map((method) => [method.name, method] as const))('%s'
     );
     expect(text).toContain(`(\`${name}\`)`);
     const leaves = (value: unknown, path: string): readonly (readonly [string, unknown])[] =>
-      typeof value === 'object' && value !== null
+      typeof value === 'object' && value !== null && !Array.isArray(value)
         ? Object.entries(value).flatMap(([key, inner]) => leaves(inner, `${path}.${key}`))
         : [[path, value]];
     const section = text.slice(text.indexOf(`(\`${name}\`)`));
     for (const [key, value] of leaves(method.options.parse({}), 'method')) {
       expect(rows.has(key), key).toBe(true);
-      expect(section).toMatch(
-        new RegExp(`\\| \`${key.replaceAll('.', '\\.')}\` *\\| \`${String(value)}\` *\\|`),
-      );
+      const written = Array.isArray(value) ? `[${value.join(', ')}]` : String(value);
+      expect(section).toMatch(new RegExp(`\\| \`${escaped(key)}\` *\\| \`${escaped(written)}\` *\\|`));
     }
   });
 });
+
+const escaped = (text: string): string => text.replaceAll(/[.[\]]/g, String.raw`\$&`);
 
 /** USCL's declaration under a name of its own, with parts that are wrong. */
 function broken(name: string, parts: Partial<Method>): Method {
