@@ -45,7 +45,7 @@ fi
 # The stamp holds the list of sources (a removed file changes it); its time says whether any of them is newer.
 sources=$(find src -name '*.ts' | LC_ALL=C sort)
 if [ ! -f dist/.stamp ] || [ "$(cat dist/.stamp)" != "$sources" ] ||
-  [ -n "$(find src package.json tsconfig.json tsconfig.build.json -newer dist/.stamp -type f | head -n 1)" ]; then
+  [ -n "$(find src scripts/page.mjs scripts/page-licences.txt package.json tsconfig.json tsconfig.build.json -newer dist/.stamp -type f | head -n 1)" ]; then
   did=yes
   say 'compiling'
   started=$(mktemp) || stop 'no temporary file can be written; free some space in the temporary folder.'
