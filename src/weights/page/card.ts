@@ -20,6 +20,7 @@ export class Card {
   readonly root: HTMLElement;
   readonly crop: CropBox;
   readonly #facts: PageFacts;
+  readonly #name: string;
   readonly #size = element('p', { class: 'note' }, NONE);
   readonly #verdict = element('p', { class: 'verdict' }, 'Waiting');
   readonly #bars: readonly {
@@ -27,6 +28,7 @@ export class Card {
     readonly bar: HTMLElement;
     readonly number: HTMLElement;
   }[];
+  readonly #table: HTMLElement;
   readonly #progress = element('progress', { max: '1', value: '0', 'aria-label': 'Frames classified' });
   readonly #used = element('p', { class: 'note used' }, NONE);
   readonly #problem = element('div', { class: 'problem', hidden: true });
@@ -34,6 +36,7 @@ export class Card {
 
   constructor(name: string, id: number, facts: PageFacts, events: CardEvents) {
     this.#facts = facts;
+    this.#name = name;
     this.crop = new CropBox(name, events);
     this.#bars = facts.classes.map((label) => {
       const bar = element('span', { class: 'bar' });
@@ -48,6 +51,12 @@ export class Card {
       );
       return { row, bar, number };
     });
+    this.#table = element(
+      'table',
+      { class: 'bars' },
+      element('caption', { class: 'hidden' }, `Probabilities of ${name}`),
+      element('tbody', {}, ...this.#bars.map(({ row }) => row)),
+    );
     const remove = button('Remove', events.removed.bind(events));
     remove.append(element('span', { class: 'hidden' }, ` ${name}`));
     this.root = element(
@@ -66,12 +75,7 @@ export class Card {
         this.#size,
         this.#verdict,
         this.#problem,
-        element(
-          'table',
-          { class: 'bars' },
-          element('caption', { class: 'hidden' }, `Probabilities of ${name}`),
-          element('tbody', {}, ...this.#bars.map(({ row }) => row)),
-        ),
+        this.#table,
         this.#progress,
         this.#used,
         this.#frames,
@@ -90,6 +94,7 @@ export class Card {
     this.root.setAttribute('aria-busy', 'true');
     this.root.dataset['state'] = 'busy';
     this.#problem.hidden = true;
+    this.#table.hidden = false;
     this.#verdict.textContent = text;
     this.#progress.value = 0;
   }
@@ -119,8 +124,10 @@ export class Card {
       row.classList.toggle('likeliest', c === mean.likeliest);
     }
     const left = dropped === 0 ? '' : `, ${dropped} left out (black, of one shade, or repeated)`;
-    const voted = frames.length === 1 ? '' : `; likeliest in ${percent(votes[mean.likeliest]!)} of them`;
-    this.#used.textContent = `${counted(frames.length, 'frame')}${left}${voted}. Took ${(milliseconds / 1000).toFixed(1)} s.`;
+    const voted =
+      frames.length === 1 ? '' : `; this class is likeliest in ${percent(votes[mean.likeliest]!)} of them`;
+    const used = frames.length === 1 ? '1 frame' : `Mean of ${frames.length} frames`;
+    this.#used.textContent = `${used}${left}${voted}. Computed in ${(milliseconds / 1000).toFixed(milliseconds < 1000 ? 2 : 1)}\u00a0s.`;
     this.#list(frames);
   }
 
@@ -130,11 +137,8 @@ export class Card {
     this.#progress.value = 0;
     this.#verdict.textContent = 'Not classified';
     this.#used.textContent = NONE;
-    for (const { row, bar, number } of this.#bars) {
-      number.textContent = NONE;
-      bar.style.width = '0';
-      row.classList.remove('likeliest');
-    }
+    this.#table.hidden = true;
+    this.root.classList.toggle('unread', this.crop.shares === null);
     this.#frames.hidden = true;
     this.#problem.hidden = false;
     this.#problem.replaceChildren(element('p', {}, message), element('p', {}, remedy));
@@ -167,7 +171,12 @@ export class Card {
       ),
       element(
         'div',
-        { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Probabilities frame by frame' },
+        {
+          class: 'scroll',
+          tabindex: '0',
+          role: 'region',
+          'aria-label': `Probabilities of ${this.#name} frame by frame`,
+        },
         element(
           'table',
           {},

@@ -36,7 +36,7 @@ export class CropBox {
   readonly controls: HTMLElement;
   readonly #picture = element('div', { class: 'picture' });
   readonly #canvas = element('canvas', { 'aria-hidden': 'true' });
-  readonly #frame = element('div', { class: 'crop', 'aria-hidden': 'true' });
+  readonly #frame = element('div', { class: 'crop', 'aria-hidden': 'true', hidden: true });
   readonly #inputs: readonly HTMLInputElement[];
   readonly #events: CropEvents;
   #size: Size | null = null;
@@ -77,7 +77,7 @@ export class CropBox {
         button('Whole frame', () => {
           this.use({ x: 0, y: 0, width: 1, height: 1 });
         }),
-        button('Crop all files so', () => {
+        button('Use for all files', () => {
           const shares = this.shares;
           if (shares !== null) this.#events.forAll(shares);
         }),
@@ -107,6 +107,7 @@ export class CropBox {
     const scale = Math.min(1, SHOWN / Math.max(size.width, size.height));
     this.#canvas.width = Math.max(1, Math.round(size.width * scale));
     this.#canvas.height = Math.max(1, Math.round(size.height * scale));
+    this.#frame.hidden = false;
     for (const input of this.#inputs) input.disabled = false;
     this.#kept = this.#fromShares(shares ?? { x: 0, y: 0, width: 1, height: 1 });
     this.#draw();

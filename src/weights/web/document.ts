@@ -86,6 +86,10 @@ export function pageDocument(facts: PageFacts, texts: PageTexts): string {
                   aria-describedby="hint"
                 />
                 <label class="press" for="files">Choose files</label>
+                <div id="loading">
+                  Loading the model
+                  <progress id="loaded" max="1" value="0" aria-label="The model is loading"></progress>
+                </div>
               </div>
               <div class="option">
                 <label for="most">Frames of a video</label>
@@ -98,10 +102,6 @@ export function pageDocument(facts: PageFacts, texts: PageTexts): string {
                 </select>
               </div>
               ${fieldNotice(crop)}
-              <div id="loading" class="notice">
-                Loading the model
-                <progress id="loaded" max="1" value="0" aria-label="The model is loading"></progress>
-              </div>
               <noscript>
                 <p class="notice warn">Scripts are switched off in this browser; the page needs its own.</p>
               </noscript>
@@ -133,7 +133,7 @@ export function pageDocument(facts: PageFacts, texts: PageTexts): string {
 /** What the page does not do, and what the person has to. */
 function fieldNotice(crop: PageFacts['crop']): Html {
   return html`<p class="notice">
-    <strong>Finding the field of the ultrasound is not in this page.</strong>
+    <strong>This page does not find the field of the ultrasound.</strong>
     ${crop === 'auto' ? 'The model learnt from frames that were cropped to it: give' : 'Give'} frames that are
     cropped to the field, or set the crop of each clip below. With menus and letters around it the answers are
     others than those of uscl predict.
@@ -149,7 +149,7 @@ function modelSection({ classes, crop, fps, size, abstainBelow }: PageFacts, tex
     ['Classes', listed(classes)],
     ['Frames', images],
     ['Clips it learnt from were', `${rate}, ${cropped}, the shorter side at most ${size} pixels`],
-    ['Answers', `the mean of a clip’s frames; none below ${Math.round(100 * abstainBelow)} %`],
+    ['Answers', `the mean of a clip’s frames; none below ${Math.round(100 * abstainBelow)}\u00a0%`],
     ['Learnt from', learntFrom === null ? 'not known' : learntFrom.map(setOf)],
     [
       'Not for',

@@ -51,13 +51,16 @@ const CHOOSING = `.choose{display:flex;flex-direction:column;align-items:center;
 #files:focus-visible+.press{outline:2px solid var(--link);outline-offset:3px}
 .dragging .choose{border-color:var(--link);border-style:solid;background:var(--surface)}
 .option{display:flex;flex-wrap:wrap;gap:.3rem .7rem;align-items:center;font-size:.9rem;margin:0 0 1rem}
-#loading{min-height:4.4rem}
-#loading progress{margin-bottom:0;max-width:20rem}
+#loading{min-height:2.6rem;font-size:.88rem;line-height:1.4;color:var(--soft)}
+#loading progress{margin:.4rem auto 0;width:14rem}
+#loading.warn{padding:.7rem .95rem;border-radius:.35rem;text-align:left;color:var(--warn-ink)}
 .empty{color:var(--soft);font-size:.93rem}
 #results:not(:empty)+.empty{display:none}
 `;
 
 const CLIPS = `.clip{display:grid;grid-template-columns:minmax(0,24rem) minmax(0,1fr);gap:1.2rem 2rem;padding:1.4rem 0 1.6rem;border-top:1px solid var(--rule)}
+.unread .look{display:none}
+.unread .words{grid-column:1/-1}
 .title{display:flex;gap:.8rem;align-items:flex-start;justify-content:space-between}
 .title button{flex:none}
 h3{font-size:1.02rem;line-height:1.4;margin:.25rem 0 0;font-weight:600;overflow-wrap:anywhere;min-width:0}
@@ -67,10 +70,10 @@ h3{font-size:1.02rem;line-height:1.4;margin:.25rem 0 0;font-weight:600;overflow-
 .crop{position:absolute;border:1px solid #fff;box-shadow:0 0 0 100vmax rgb(0 0 0/.55)}
 .crop.part{cursor:move;touch-action:none}
 .corner{position:absolute;width:2.2rem;height:2.2rem;touch-action:none}
-.corner::after{content:"";position:absolute;width:.85rem;height:.85rem;border:0 solid #fff;filter:drop-shadow(0 0 1px #000)}
 .corner.left{left:-1px}.corner.right{right:-1px}.corner.top{top:-1px}.corner.bottom{bottom:-1px}
-.left.corner::after{left:0;border-left-width:3px}.right.corner::after{right:0;border-right-width:3px}
-.top.corner::after{top:0;border-top-width:3px}.bottom.corner::after{bottom:0;border-bottom-width:3px}
+.corner::after{content:"";position:absolute;width:.9rem;height:.9rem;border:0 solid #fff;}
+.left::after{left:0;border-left-width:4px}.right::after{right:0;border-right-width:4px}
+.top::after{top:0;border-top-width:4px}.bottom::after{bottom:0;border-bottom-width:4px}
 .top.left,.bottom.right{cursor:nwse-resize}.top.right,.bottom.left{cursor:nesw-resize}
 .controls{display:flex;flex-wrap:wrap;gap:.5rem .6rem;margin:.7rem 0 0;padding:0;border:0;min-width:0}
 legend{padding:0;margin:0 0 .3rem;font-size:.82rem;color:var(--soft)}
@@ -85,11 +88,12 @@ legend{padding:0;margin:0 0 .3rem;font-size:.82rem;color:var(--soft)}
 .bars{width:100%;table-layout:fixed}
 .bars th{width:38%;text-align:left;font-weight:400;overflow-wrap:anywhere;padding:.28rem .8rem .28rem 0}
 .bars .number{width:4.8rem;padding:.28rem .9rem .28rem 0}
-.track{padding:0}
-.bar{display:block;width:0;min-width:1px;height:.85rem;border-radius:.12rem;background:var(--s0);transition:width .25s}
+.track{padding:0;background:linear-gradient(var(--surface),var(--surface)) center/100% .85rem no-repeat}
+.bar{display:block;width:0;height:.85rem;background:var(--s0);transition:width .25s}
 .likeliest th,.likeliest .number{font-weight:650}
 .number{text-align:right;white-space:nowrap}
 [data-state=busy] .bars{opacity:.55}
+[data-state=done] progress,[data-state=failed] progress{visibility:hidden}
 .used{min-height:1.25rem}
 summary{cursor:pointer;font-size:.85rem;color:var(--link);padding:.45rem 0;width:fit-content}
 .scroll{overflow:auto;max-width:100%;max-height:18rem}
@@ -102,6 +106,8 @@ const NARROW = `@media (max-width:46rem){
 header{padding-top:1.6rem}
 .clip{grid-template-columns:minmax(0,1fr)}
 .words{order:-1}
+.bars th{width:46%}
+.bars .number{width:4.6rem;padding-right:.6rem}
 }
 @media (prefers-reduced-motion:reduce){.bar{transition:none}}
 `;
