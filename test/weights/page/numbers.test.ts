@@ -2,7 +2,7 @@
  * The page's numbers in a browser: they are those of `uscl predict` for the same frames, and those of the bare ONNX model. Skips
  * where there is no Chromium.
  */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
@@ -30,12 +30,21 @@ import {
 } from './support.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
-const EXACT = { backend: 'onednn', precision: 'f32' } as const;
-const INGEST = { fps: 5, size: 96, channels: 1, crop: 'none' } as const;
+const INGEST = { fps: 5, size: 96, channels: 1, crop: 'auto' } as const;
+
+/** A grey frame in colours. */
+function tinted(frame: Uint8Array): Uint8Array {
+  return Uint8Array.from({ length: 3 * frame.length }, (_, i) => {
+    const value = frame[Math.floor(i / 3)]!;
+    return [value, 255 - value, value >> 1][i % 3]!;
+  });
+}
 
 describe.skipIf(CHROMIUM === null)(inChromium('the numbers of the page'), { timeout: 120_000 }, () => {
   const scratch = scratchFolder();
   const at = (...names: string[]): string => join(scratch, ...names);
+  /** Files are what is inside of a field: a person says so, and the page takes whole frames. */
+  const EXACT = { backend: 'onednn', precision: 'f32', fields: at('fields.yaml') } as const;
   let browser: Browser;
   let server: Server;
   let address = '';
@@ -47,19 +56,24 @@ describe.skipIf(CHROMIUM === null)(inChromium('the numbers of the page'), { time
   beforeAll(async () => {
     compileProgram();
     mkdirSync(at('colour'));
+    writeFileSync(at('fields.yaml'), 'fields:\n  - { clips: "*", field: whole }\n');
     mkdirSync(at('bare'));
+    const clips = await simulated(scratch, 96);
+    const others = await simulated(scratch, 180);
+    [frames, larger] = [clips[0]!, others[0]!];
+    const seen = [clips, others].flatMap((set) => set.slice(0, 2).map(([first]) => first!));
     grey = writeModel(scratch, {
+      frames: seen,
       ...{ classes: CLASSES, view: { size: 64 }, width: 8, sharpness: 2, ingest: INGEST },
     });
     colour = writeModel(at('colour'), {
+      frames: seen.map(tinted),
       ...{ classes: CLASSES, width: 8, sharpness: 2, seed: 4, backbone: 'resnet50' },
       ...{ view: { size: 64, channels: 3 }, ingest: { ...INGEST, channels: 3 } },
     });
     await exportPage(grey, at('page'));
     await exportPage(colour, at('colour', 'page'));
     await exportWeights(grey, at('bare', 'model.onnx'), { format: 'onnx' });
-    [frames = []] = await simulated(scratch, 96);
-    [larger = []] = await simulated(scratch, 180);
     ({ server, address } = await serve({
       ...{ page: at('page'), colour: at('colour', 'page'), bare: at('bare') },
       ort: join(ROOT, 'node_modules', 'onnxruntime-web', 'dist'),
@@ -104,9 +118,8 @@ describe.skipIf(CHROMIUM === null)(inChromium('the numbers of the page'), { time
         expect(farthest(probabilities, mean.probabilities), name).toBeLessThan(1e-4);
         expect({ answer, likeliest }).toEqual({ answer: mean.answer ?? '', likeliest: mean.likeliest });
       }
-      // The answers are not all the same ones.
-      const all = rows.flatMap(({ probabilities }) => probabilities);
-      expect(Math.max(...all) - Math.min(...all)).toBeGreaterThan(0.2);
+      // A network that is sure of everything would agree with anything.
+      for (const { probabilities } of rows) expect(Math.max(...probabilities)).toBeLessThan(0.95);
     }
   });
 
@@ -114,14 +127,11 @@ describe.skipIf(CHROMIUM === null)(inChromium('the numbers of the page'), { time
     const file = await writePng(at('screen.png'), larger[2]!, 180, { width: 1280, height: 960 });
     const { clips } = await predictFiles(grey, [file], EXACT);
     const [row] = await rowsOf([file]);
-    expect(farthest(row!.probabilities, clips[0]!.mean.probabilities)).toBeLessThan(0.02);
+    expect(farthest(row!.probabilities, clips[0]!.mean.probabilities)).toBeLessThan(0.05);
   });
 
   test('are those of predict in colour', async () => {
-    const pixels = Uint8Array.from({ length: 96 * 96 * 3 }, (_, i) => {
-      const value = frames[2]![Math.floor(i / 3)]!;
-      return [value, 255 - value, value >> 1][i % 3]!;
-    });
+    const pixels = tinted(frames[2]!);
     await sharp(pixels, { raw: { width: 96, height: 96, channels: 3 } })
       .png()
       .toFile(at('colour.png'));

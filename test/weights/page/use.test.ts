@@ -51,9 +51,19 @@ describe.skipIf(CHROMIUM === null)(inChromium('the page in use'), { timeout: 120
   beforeAll(async () => {
     compileProgram();
     const ingest = { fps: 5, size: 96, channels: 1, crop: 'none' } as const;
-    model = writeModel(scratch, { classes: CLASSES, view: { size: 64 }, width: 8, sharpness: 0.5, ingest });
+    const clips = await simulated(scratch, 96);
+    const frames = clips[0]!;
+    const seen = clips.map(([first]) => first!);
+    model = writeModel(scratch, {
+      frames: seen,
+      classes: CLASSES,
+      view: { size: 64 },
+      width: 8,
+      sharpness: 2,
+      frames,
+      ingest,
+    });
     await exportPage(model, at('page'));
-    const [frames = []] = await simulated(scratch, 96);
     still = await writePng(at('still.png'), frames[0]!, 96);
     clip = writeVideo(at('clip.webm'), frames, 96, ['-c:v', 'libvpx-vp9', '-lossless', '1']);
     broken = await writeBroken(scratch);
