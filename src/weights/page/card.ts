@@ -115,7 +115,10 @@ export class Card {
     this.#verdict.replaceChildren(
       ...(mean.isAnswered
         ? [likeliest, ` ${percent(mean.confidence)}`]
-        : [element('strong', {}, 'No answer'), `: no class reaches ${percent(abstainBelow)}`]),
+        : [
+            element('strong', {}, 'No answer'),
+            `: no class reaches ${Math.round(100 * abstainBelow)}\u00a0%`,
+          ]),
     );
     for (const [c, { row, bar, number }] of this.#bars.entries()) {
       const value = mean.probabilities[c]!;
@@ -124,8 +127,8 @@ export class Card {
       row.classList.toggle('likeliest', c === mean.likeliest);
     }
     const left = dropped === 0 ? '' : `, ${dropped} left out (black, of one shade, or repeated)`;
-    const voted =
-      frames.length === 1 ? '' : `; this class is likeliest in ${percent(votes[mean.likeliest]!)} of them`;
+    const share = percent(votes[mean.likeliest]!);
+    const voted = frames.length === 1 ? '' : `; ${classes[mean.likeliest]!} is likeliest in ${share} of them`;
     const used = frames.length === 1 ? '1 frame' : `Mean of ${frames.length} frames`;
     this.#used.textContent = `${used}${left}${voted}. Computed in ${(milliseconds / 1000).toFixed(milliseconds < 1000 ? 2 : 1)}\u00a0s.`;
     this.#list(frames);
