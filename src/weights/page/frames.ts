@@ -24,6 +24,9 @@ const FEW = 3;
 /** A video that shows nothing for so many milliseconds is stuck. */
 const PATIENCE = 20_000;
 
+/** So many milliseconds a frame may take from being there to being shown. */
+const PRESENTED = 300;
+
 /** Bytes from the start in which formats say what they are. */
 const START = 64 * 1024;
 
@@ -124,10 +127,43 @@ export function timesOf(seconds: number, fps: number | 'all', most: number): rea
   return uniformFrames(count, most).map((number) => Math.min((number + 1e-3) / rate, seconds));
 }
 
+/**
+ * Shows the frame at a time. A browser may say that it is there before it can be drawn, and then the one before would be drawn again: so
+ * the presentation of another frame is awaited too, for a moment, since a time may lie in the same frame.
+ */
 async function seek(video: HTMLVideoElement, seconds: number, file: File): Promise<void> {
+  const before = presented.get(video);
+  const isNew = presentation(video, before);
   const done = happened(video, 'seeked', file);
   video.currentTime = seconds;
   await done;
+  await isNew;
+}
+
+/** Media times of the frames that videos show. */
+const presented = new WeakMap<HTMLVideoElement, number>();
+
+function presentation(video: HTMLVideoElement, before: number | undefined): Promise<void> {
+  if (!('requestVideoFrameCallback' in video)) return Promise.resolve();
+  return new Promise((resolve) => {
+    let handle = 0;
+    const timer = setTimeout(() => {
+      video.cancelVideoFrameCallback(handle);
+      resolve();
+    }, PRESENTED);
+    const look = (): void => {
+      handle = video.requestVideoFrameCallback((_, { mediaTime }) => {
+        presented.set(video, mediaTime);
+        if (mediaTime === before) {
+          look();
+          return;
+        }
+        clearTimeout(timer);
+        resolve();
+      });
+    };
+    look();
+  });
 }
 
 function happened(video: HTMLVideoElement, event: 'loadeddata' | 'seeked', file: File): Promise<void> {

@@ -3,10 +3,10 @@
  * with a folder that is. Nothing leaves the page. Skips where there is no Chromium.
  */
 import { cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
+import axe from 'axe-core';
 import type { Browser, FileChooser, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -28,8 +28,6 @@ import {
   writePng,
   writeVideo,
 } from './support.ts';
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 interface Violation {
   readonly id: string;
@@ -55,12 +53,11 @@ describe.skipIf(CHROMIUM === null)(inChromium('the page in use'), { timeout: 120
     const frames = clips[0]!;
     const seen = clips.map(([first]) => first!);
     model = writeModel(scratch, {
-      frames: seen,
       classes: CLASSES,
       view: { size: 64 },
       width: 8,
       sharpness: 2,
-      frames,
+      frames: seen,
       ingest,
     });
     await exportPage(model, at('page'));
@@ -93,7 +90,7 @@ describe.skipIf(CHROMIUM === null)(inChromium('the page in use'), { timeout: 120
 
   /** What is wrong for people who see, hear or move otherwise. */
   async function violationsOf(page: Page): Promise<readonly string[]> {
-    await page.evaluate(AXE);
+    await page.evaluate(axe.source);
     const { violations } = await page.evaluate<{ violations: readonly Violation[] }>(
       "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })",
     );
