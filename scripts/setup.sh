@@ -2,11 +2,14 @@
 # Makes a bare clone ready to run: npm packages, the compiled program, oneDNN and ffmpeg. Says nothing and does
 # nothing where everything is there; can be run any number of times. What it may not install itself it names,
 # with the command to type; what it did it says. It never stops for oneDNN or ffmpeg: without them the rest still works.
+# With --tests it sets up Chromium too, in which pages are tested; without it those tests are skipped, and say so.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 stop() { say "$*"; exit 5; }
+tests=no
+[ "${1:-}" != --tests ] || tests=yes
 did=no
 finish() { [ "$did" = no ] || say 'ready. What there is: npx uscl --help'; exit 0; }
 
@@ -45,7 +48,7 @@ fi
 # The stamp holds the list of sources (a removed file changes it); its time says whether any of them is newer.
 sources=$(find src -name '*.ts' | LC_ALL=C sort)
 if [ ! -f dist/.stamp ] || [ "$(cat dist/.stamp)" != "$sources" ] ||
-  [ -n "$(find src package.json tsconfig.json tsconfig.build.json -newer dist/.stamp -type f | head -n 1)" ]; then
+  [ -n "$(find src scripts/page.mjs scripts/page-licences.txt package.json tsconfig.json tsconfig.build.json -newer dist/.stamp -type f | head -n 1)" ]; then
   did=yes
   say 'compiling'
   started=$(mktemp) || stop 'no temporary file can be written; free some space in the temporary folder.'
@@ -73,11 +76,16 @@ have_onednn() {
   done
   return 1
 }
+have_chromium() {
+  [ "$tests" = no ] || command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 ||
+    command -v google-chrome >/dev/null 2>&1
+}
 have_ffmpeg() { command -v ffmpeg >/dev/null 2>&1 && command -v ffprobe >/dev/null 2>&1; }
 
 missing=''
 have_onednn || missing='libdnnl2'
 have_ffmpeg || missing="${missing:+$missing }ffmpeg"
+have_chromium || missing="${missing:+$missing }chromium"
 [ -n "$missing" ] || finish
 
 apt_system() {
@@ -123,6 +131,14 @@ if ! have_onednn; then
   else
     say 'oneDNN 2.x is missing: training will run on the slow reference backend. Install the package libdnnl2'
     say '(Debian 12, Ubuntu 22.04), or set USCL_DNNL to the path of a libdnnl.so.2. See: npx uscl doctor'
+  fi
+fi
+if ! have_chromium; then
+  say 'Chromium is missing: tests of pages in a browser are skipped (everything else is tested). To install it, type:'
+  if apt_system; then
+    say '    sudo apt-get update && sudo apt-get install -y chromium'
+  else
+    say '    the package chromium of your system, or Google Chrome'
   fi
 fi
 if ! have_ffmpeg; then

@@ -2,8 +2,8 @@
 import { Command } from 'commander';
 import { RESEARCH_USE } from '../base/research-use.ts';
 import { type FilePrediction } from '../predict/answers.ts';
-import { ABSTAIN_BELOW, type PredictOptions, Predictor } from '../predict/predict.ts';
-import type { ModelUse } from '../trainer/opened-model.ts';
+import { type PredictOptions, Predictor } from '../predict/predict.ts';
+import { ABSTAIN_BELOW, type ModelUse } from '../trainer/opened-model.ts';
 import {
   type PredictionCounts,
   type PredictionFormat,

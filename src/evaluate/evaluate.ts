@@ -10,7 +10,7 @@ import { setImmediate } from 'node:timers/promises';
 import { defined } from '../base/collect.ts';
 import { dataError, usageError, type UsclError } from '../base/errors.ts';
 import { openDataset, type Dataset } from '../dataset/reader.ts';
-import { uniformFrames } from '../evaluation/features/embeddings.ts';
+import { uniformFrames } from '../evaluation/features/uniform-frames.ts';
 import { evaluatePredictions, type EvaluateOptions } from '../evaluation/scores/evaluate-predictions.ts';
 import type { Evaluation } from '../evaluation/scores/evaluation-result.ts';
 import {

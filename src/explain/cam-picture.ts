@@ -21,7 +21,7 @@ import {
   type Tile,
 } from '../charts/sheet.ts';
 import type { Field } from '../dataset/types.ts';
-import { uniformFrames } from '../evaluation/features/embeddings.ts';
+import { uniformFrames } from '../evaluation/features/uniform-frames.ts';
 import { LOOK_AT } from '../ingest/contact-sheet.ts';
 import { findField } from '../ingest/field/find.ts';
 import { rasterize } from '../ingest/field/raster.ts';

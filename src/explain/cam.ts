@@ -5,7 +5,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { join } from 'node:path';
 import { writePng } from '../charts/sheet.ts';
-import { uniformFrames } from '../evaluation/features/embeddings.ts';
+import { uniformFrames } from '../evaluation/features/uniform-frames.ts';
 import type { CamEntry, CamExplanation, CamVideo } from '../evaluation/explanations/explanation.ts';
 import { type CamImage, type CamPlan, insideShare, resizeMap } from '../evaluation/explanations/grad-cam.ts';
 import { largestAt } from '../evaluation/features/matrix.ts';

@@ -70,6 +70,7 @@ export {
   exportWeights,
   type SetTerms,
 } from '../weights/export-weights.ts';
+export { exportPage, type PageOptions, type PageSummary } from '../weights/web/export-page.ts';
 export { ONNX_PARTS, type OnnxPartName } from '../weights/onnx/export-onnx.ts';
 export { type ImportOptions, type ImportSummary, importWeights } from '../weights/import-weights.ts';
 export type { WeightsView } from '../trainer/foreign-weights.ts';

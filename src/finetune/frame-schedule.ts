@@ -5,7 +5,7 @@
  */
 import { randomAt } from '../base/random.ts';
 import type { ClipRecord } from '../dataset/types.ts';
-import { uniformFrames } from '../evaluation/features/embeddings.ts';
+import { uniformFrames } from '../evaluation/features/uniform-frames.ts';
 import type { FrameRow } from '../views/frames.ts';
 import type { TrainingLength } from '../trainer/loop.ts';
 import type { FinetuneConfig } from './config.ts';

@@ -104,7 +104,8 @@ function hasTwoShades(frame: Uint8Array, least: number): boolean {
   return false;
 }
 
-function isSame(a: Uint8Array, b: Uint8Array): boolean {
+/** Whether two frames of one size show the same. */
+export function isSame(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
   const limit = a.length * SAME;
   let difference = 0;

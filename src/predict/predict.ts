@@ -6,7 +6,7 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { usageError } from '../base/errors.ts';
-import { uniformFrames } from '../evaluation/features/embeddings.ts';
+import { uniformFrames } from '../evaluation/features/uniform-frames.ts';
 import type { ClipDecoding } from '../ingest/clip.ts';
 import { DEFAULT_FPS, DEFAULT_SIZE, type ReadOptions } from '../ingest/options.ts';
 import { type FoundClip, readSources, type ReadVisitor } from '../ingest/reading.ts';
@@ -19,15 +19,13 @@ import {
   type PredictionsHead,
 } from './answers.ts';
 import {
+  ABSTAIN_BELOW,
   FrameBatcher,
   type ModelUse,
   OpenedModel,
   optionError,
   requireFrames,
 } from '../trainer/opened-model.ts';
-
-/** Below this probability of the likeliest class there is no answer. */
-export const ABSTAIN_BELOW = 0.6;
 
 /** Images at a time. */
 const BATCH = 16;

@@ -9,6 +9,9 @@ import { fillWholeView } from '../views/whole.ts';
 import { type Model, openModel } from './classifier.ts';
 import { fileHash } from '../runs/run-folder.ts';
 
+/** Below this probability of the likeliest class there is no answer, unless another threshold is asked for. */
+export const ABSTAIN_BELOW = 0.6;
+
 /** What a model runs on. */
 export interface ModelUse {
   readonly backend?: 'auto' | 'onednn' | 'reference';

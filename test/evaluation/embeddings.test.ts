@@ -5,11 +5,11 @@ import {
   clipMeans,
   embedDataset,
   requireEmbeddings,
-  uniformFrames,
   type ClipEmbeddings,
   type Embedder,
   type EmbeddingSource,
 } from '../../src/evaluation/features/embeddings.ts';
+import { uniformFrames } from '../../src/evaluation/features/uniform-frames.ts';
 import { codeOf, codeOfAsync } from './support.ts';
 
 const record = (id: string, frames: number): ClipRecord => ({

@@ -7,7 +7,8 @@ import { OUTPUTS } from '../../src/models/heads.ts';
 import { initialise } from '../../src/models/initialise.ts';
 import { type CheckpointState, saveCheckpoint } from '../../src/runs/checkpoint.ts';
 import { classifierNetwork } from '../../src/trainer/classifier.ts';
-import { type FrameViewConfig, frameViewSchema } from '../../src/views/config.ts';
+import { type FrameViewConfig, frameViewSchema, imageLength } from '../../src/views/config.ts';
+import { fillWholeView } from '../../src/views/whole.ts';
 
 export interface ModelSpec {
   readonly classes?: readonly string[];
@@ -18,6 +19,8 @@ export interface ModelSpec {
   readonly ingest?: NonNullable<CheckpointState['classifier']>['ingest'];
   /** Deviation of class scores from image to image: more makes surer answers. Default 1. */
   readonly sharpness?: number;
+  /** Frames, square, on which the scores have that deviation; at least four. Default: waves and noise. */
+  readonly frames?: readonly Uint8Array[];
 }
 
 /** Writes `model.safetensors` into `folder` and returns its path. */
@@ -36,6 +39,10 @@ export function writeModel(folder: string, spec: ModelSpec = {}): string {
     for (let i = 0; i < plan.input.length; i++) {
       const [image, x, y] = [Math.floor(i / side ** 2), i % side, Math.floor(i / side) % side];
       plan.input[i] = Math.sin((x * (1 + (image % 3)) + y * (image % 2)) / 5) + random.between(-0.5, 0.5);
+    }
+    for (const [i, frame] of (spec.frames ?? []).slice(0, 4).entries()) {
+      const width = Math.sqrt(frame.length / view.channels);
+      fillWholeView(frame, { width, height: width }, view, plan.input, i * imageLength(view));
     }
     plan.forward();
     spread(parameters, plan.output(OUTPUTS.logits), classes.length, spec.sharpness ?? 1);

@@ -18,8 +18,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { COMMANDS } from '../../src/cli/commands.ts';
 import { openDataset } from '../../src/dataset/reader.ts';
 import { makePhantom } from '../../src/phantom/phantom.ts';
+import { exportWeights } from '../../src/weights/export-weights.ts';
 import { compileProgram } from '../cli/run.ts';
 import { element, TAG, writeUltrasound } from '../dicom-writer.ts';
+import { writeModel } from '../finetune/finetuned.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
@@ -29,7 +31,10 @@ const PAPERS = execFileSync('git', ['ls-files', '*.md'], { cwd: ROOT, encoding: 
   .filter((paper) => paper !== 'CHANGELOG.md');
 
 /** Documents whose blocks run, in this order and in one folder; `npm` commands have tests of their own. */
-const RUN = ['README.md', 'docs/audit.md', 'docs/metrics.md', 'docs/reports.md'];
+const RUN = [
+  ...['README.md', 'docs/audit.md', 'docs/metrics.md', 'docs/reports.md'],
+  ...['docs/tutorial-report.md', 'docs/tutorial-browser.md', 'docs/tutorial-pytorch.md'],
+];
 
 /** What makes a command of the documents quick enough; nothing of what it does is left out. */
 const QUICK: Readonly<Record<string, string>> = {
@@ -182,6 +187,10 @@ async function simulatedSources(): Promise<void> {
     join(scratch, 'hospital.key'),
     Buffer.from(Array.from({ length: 32 }, (_, i) => (37 * i + 11) % 256)),
   );
+  // In place of torchvision's: a file of such weights, narrow ones.
+  mkdirSync(join(scratch, 'weights'));
+  const weights = writeModel(join(scratch, 'weights'), { view: { channels: 3 }, width: 8 });
+  await exportWeights(weights, join(scratch, 'resnet18.pth'), { format: 'torch' });
   const [video] = readdirSync(join(scratch, 'elsewhere'));
   const [scan] = readdirSync(join(scratch, 'archive'));
   execFileSync('cp', [join(scratch, 'elsewhere', video!), join(scratch, 'clip.mp4')]);

@@ -67,14 +67,17 @@ function world(scripts: Readonly<Record<string, string>>): string {
   return folder;
 }
 
-function setup(path: string): {
+function setup(
+  path: string,
+  ...args: readonly string[]
+): {
   readonly code: number | null;
   readonly said: string;
   readonly calls: string;
 } {
   // A library named by the user counts as there; what is missing here is ffmpeg.
   const env = { PATH: path, HOME: scratch, USCL_DNNL: 'libdnnl.so.2' };
-  const { status, stderr, stdout } = spawnSync('sh', [SCRIPT], { env, encoding: 'utf8' });
+  const { status, stderr, stdout } = spawnSync('sh', [SCRIPT, ...args], { env, encoding: 'utf8' });
   expect(stdout).toBe('');
   const log = join(path, 'calls');
   return { code: status, said: stderr, calls: existsSync(log) ? readFileSync(log, 'utf8') : '' };
@@ -156,6 +159,16 @@ test.runIf(debian)(
     expect(said).toContain('sudo apt-get install -y ffmpeg');
   },
 );
+
+test.runIf(debian)('for tests it installs Chromium too, unless a browser is there', () => {
+  const root = { ...FFMPEG, id: 'echo 0', 'apt-get': LOG, 'apt-cache': OFFERED };
+  expect(setup(world(root)).calls).toBe('');
+  const { code, said, calls } = setup(world(root), '--tests');
+  expect(code).toBe(0);
+  expect(calls).toMatch(/^apt-get install -y .*chromium\n/);
+  expect(said).toContain('sudo apt-get install -y chromium');
+  expect(setup(world({ ...root, 'google-chrome': 'exit 0' }), '--tests').calls).toBe('');
+});
 
 test('an old Node is one clear line and exit code 5', () => {
   const node = 'case "$1" in --version) echo v18.20.0;; *) exit 1;; esac';

@@ -2,29 +2,15 @@
  * The page as a browser lays it out: nothing runs off the side, all text can be read, tables scroll in their own box, and
  * nothing is asked of the network. Skips where there is no Chromium.
  */
-import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { contrast } from '../../src/charts/palette.ts';
 import { writeReport } from '../../src/report/report.ts';
+import { CHROMIUM, inChromium, openChromium } from '../chromium.ts';
 import { fixtureDataset, fixtureFinetune, fixturePretrain, HOSTILE, scratchFolder } from './fixture.ts';
 
-function findChromium(): string | null {
-  for (const name of ['chromium', 'chromium-browser', 'google-chrome']) {
-    try {
-      return execFileSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' }).trim();
-    } catch {
-      continue;
-    }
-  }
-  return null;
-}
-
-const program = findChromium();
-const name = program === null ? 'the page in a browser (skipped: no chromium here)' : 'the page in a browser';
-
-describe.skipIf(program === null)(name, () => {
+describe.skipIf(CHROMIUM === null)(inChromium('the page in a browser'), () => {
   const scratch = scratchFolder();
   const at = (file: string): string => join(scratch, file);
   let browser: Browser;
@@ -36,7 +22,7 @@ describe.skipIf(program === null)(name, () => {
     fixturePretrain(at('pretrained'), at('data'));
     await writeReport([at('first')], at('one.html'), { datasets: [at('data')] });
     await writeReport([at('first'), at('second'), at('pretrained')], at('many.html'));
-    browser = await chromium.launch({ executablePath: program!, args: ['--no-sandbox'] });
+    browser = await openChromium();
   });
   afterAll(async () => {
     await browser.close();

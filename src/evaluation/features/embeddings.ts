@@ -6,6 +6,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { dataError, usageError, UsclError } from '../../base/errors.ts';
 import type { ClipRecord } from '../../dataset/types.ts';
+import { uniformFrames } from './uniform-frames.ts';
 
 /** Rows of features and where each comes from. */
 export interface ClipEmbeddings {
@@ -44,15 +45,6 @@ export interface EmbedOptions {
   /** Called after each batch with frames done and in all. */
   readonly onProgress?: (done: number, total: number, note?: string) => void;
   readonly signal?: AbortSignal;
-}
-
-/**
- * Frame numbers uniform in time: the middles of `count` equal parts of the clip, each once; all frames of a clip
- * that has no more than `count`.
- */
-export function uniformFrames(frames: number, count: number): number[] {
-  const taken = Math.min(frames, count);
-  return Array.from({ length: taken }, (_, i) => Math.floor(((i + 0.5) * frames) / taken));
 }
 
 /** The frames that are embedded: row by row, in the order of clips, then of time. */
