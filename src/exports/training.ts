@@ -68,11 +68,10 @@ export {
   type ExportOptions,
   type ExportSummary,
   exportWeights,
-  type SetTerms,
 } from '../weights/export-weights.ts';
 export { ONNX_PARTS, type OnnxPartName } from '../weights/onnx/export-onnx.ts';
 export { type ImportOptions, type ImportSummary, importWeights } from '../weights/import-weights.ts';
-export type { WeightsView } from '../trainer/foreign-weights.ts';
+export type { ForeignWeights, SetTerms, WeightsView } from '../trainer/foreign-weights.ts';
 
 export { TABLE_FORMATS, type TableFormat } from '../embed/tables.ts';
 

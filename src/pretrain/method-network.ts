@@ -8,13 +8,14 @@ import type { ClipRecord } from '../dataset/types.ts';
 import type { Losses, Method, MethodBatch, NetworkUse, OpenMethod, ViewRows } from '../methods/method.ts';
 import { OUTPUTS } from '../models/heads.ts';
 import { initialise } from '../models/initialise.ts';
-import { namedTensors, type TrainingState } from '../runs/checkpoint.ts';
+import { namedTensors, restoreWeights, type TrainingState } from '../runs/checkpoint.ts';
 import type { Config } from '../runs/config.ts';
+import type { StartingWeights } from '../trainer/starting-weights.ts';
 import { parameterGroups, TrainedNetwork } from '../trainer/trained-network.ts';
 import { timesShown, viewCount } from '../views/clip-views.ts';
 import type { ViewConfig } from '../views/config.ts';
 import type { ClipPart } from '../views/work.ts';
-import { checkedLosses, guarded, requireFilled, requireFinite } from './method-faults.ts';
+import { checkedLosses, guarded, methodError, requireFilled, requireFinite } from './method-faults.ts';
 import type { OpenedMethod } from './open-method.ts';
 
 /** A batch as the step needs it. */
@@ -72,6 +73,8 @@ export interface Networked {
   readonly backend: Backend;
   readonly config: Config;
   readonly opened: Pick<OpenedMethod, 'method' | 'open'>;
+  /** Weights of the backbone to start from. Default: random ones. */
+  readonly start?: Pick<StartingWeights, 'weights' | 'record'> | null;
 }
 
 /** The networks of an opened method, in training. Owns native memory: dispose of it. */
@@ -83,8 +86,8 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
   /** Of the batch that was seen last. */
   #progress = 0;
 
-  /** Initialised from the seed of a settled configuration. */
-  constructor({ backend, config, opened: { method, open } }: Networked) {
+  /** Initialised from the seed of a settled configuration, the backbone from `start` where it is given. Error: `METHOD_INVALID`. */
+  constructor({ backend, config, opened: { method, open }, start = null }: Networked) {
     super(backend, open.online.network, config);
     this.method = method;
     this.open = open;
@@ -93,6 +96,9 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
     this.#target = open.target === undefined ? null : backend.createParameters(open.target.network);
     // Starts are addressed by seed and name: the target starts as the online network does.
     if (this.#target !== null) initialise(this.#target, config.seed);
+    if (start !== null)
+      for (const parameters of [this.parameters, this.#target])
+        if (parameters !== null) startFrom(start, parameters, method);
     const names = this.parameters.specs.map(({ name }) => name);
     this.begin(parameterGroups(names, config.optimizer));
   }
@@ -266,6 +272,24 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
       guarded(this.method, 'losses', () => this.open.losses(batch)),
     );
   }
+}
+
+/** Writes weights of the backbone over random ones. Error: `METHOD_INVALID` for a network that is not made of the backbone. */
+function startFrom(
+  { weights, record }: NonNullable<Networked['start']>,
+  parameters: Parameters,
+  method: Method,
+): void {
+  const own = new Set(namedTensors(parameters).map(({ name }) => name));
+  const lacking = [...weights.keys()].find((name) => !own.has(name));
+  if (lacking !== undefined)
+    throw methodError(
+      'METHOD_INVALID',
+      method,
+      `is to start from ${record.given}, and its network has no ${lacking}: it is not made of the trunk that open is given`,
+      'Build the network on given.trunk, or leave init out.',
+    );
+  restoreWeights(weights, parameters, record.path ?? '', (name) => weights.has(name));
 }
 
 /** What a network is used for: a step, its target, a look before it. */

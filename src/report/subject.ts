@@ -146,7 +146,7 @@ export function readSubject(folder: string): Subject {
     kind: 'finetuning',
     config,
     log: readEpochLog(folder),
-    source: readOptional(join(folder, FINETUNE_FILES.source), sourceSchema),
+    source: readOptional(join(folder, RUN_FILES.source), sourceSchema),
     audit: readOptional(join(folder, FINETUNE_FILES.folds), foldsRecordSchema),
   };
 }
