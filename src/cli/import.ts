@@ -1,10 +1,6 @@
 /** `uscl import FILE --out WEIGHTS`. */
 import { Command } from 'commander';
-import {
-  importWeights,
-  type ImportOptions,
-  type ImportSummary,
-} from '../weights/import-weights.ts';
+import { importWeights, type ImportOptions, type ImportSummary } from '../weights/import-weights.ts';
 import { table } from './columns.ts';
 import { withAction } from './command.ts';
 import { NORMALISATION_FORMS } from '../views/normalisations.ts';

@@ -29,8 +29,7 @@ export function pretrainCommand(): Command {
     .option(
       '--init <run|file>',
       'weights that the backbone starts from: a run, a checkpoint, or a file of another tool (docs/weights.md)',
-    )
-;
+    );
   withTraining(
     command,
     'one of the method (uscl methods NAME lists them)',
@@ -49,28 +48,25 @@ Examples:
 
 Ctrl-C finishes the step, saves a checkpoint and exits with 130; --resume goes on to the same bits.`,
   );
-  return withAction(
-    command,
-    async (output, signal, dataset: string, options: Options) => {
-      const { out, resume = false, overwrite = false } = options;
-      const method = options.method === undefined ? {} : { method: await methodNamedOrIn(options.method) };
-      const summary = await output.during('pretrain', 'steps', (_, progress) =>
-        pretrain({
-          ...{ dataset, out, resume, overwrite, signal, config: withInit(layersOf(options), options) },
-          ...method,
-          onEvent: (event) => {
-            showEvent(event, progress);
-          },
-        }),
+  return withAction(command, async (output, signal, dataset: string, options: Options) => {
+    const { out, resume = false, overwrite = false } = options;
+    const method = options.method === undefined ? {} : { method: await methodNamedOrIn(options.method) };
+    const summary = await output.during('pretrain', 'steps', (_, progress) =>
+      pretrain({
+        ...{ dataset, out, resume, overwrite, signal, config: withInit(layersOf(options), options) },
+        ...method,
+        onEvent: (event) => {
+          showEvent(event, progress);
+        },
+      }),
+    );
+    output.result(summary);
+    if (!summary.complete)
+      throw new Stopped(
+        `Stopped at step ${summary.step} of ${summary.steps}; the checkpoint is saved. Go on with --resume${options.method === undefined ? '' : ` --method ${options.method}`}.`,
       );
-      output.result(summary);
-      if (!summary.complete)
-        throw new Stopped(
-          `Stopped at step ${summary.step} of ${summary.steps}; the checkpoint is saved. Go on with --resume${options.method === undefined ? '' : ` --method ${options.method}`}.`,
-        );
-      output.print(describeSummary(summary));
-    },
-  );
+    output.print(describeSummary(summary));
+  });
 }
 
 /** `--init` as the configuration key that it is. */

@@ -289,7 +289,7 @@ function startFrom(
       `is to start from ${record.given}, and its network has no ${lacking}: it is not made of the trunk that open is given`,
       'Build the network on given.trunk, or leave init out.',
     );
-  restoreWeights(weights, parameters, record.path ?? '', (name) => weights.has(name));
+  restoreWeights(weights, parameters, record.path, (name) => weights.has(name));
 }
 
 /** What a network is used for: a step, its target, a look before it. */

@@ -113,11 +113,7 @@ export class OpenRun implements AsyncDisposable {
   }
 
   /** What is asked for, over what a resumed run was started with. */
-  #wanted(
-    { config, method }: PretrainOptions,
-    saved: Config | null,
-    init: StartingWeights | null,
-  ): Config {
+  #wanted({ config, method }: PretrainOptions, saved: Config | null, init: StartingWeights | null): Config {
     const { channels } = this.dataset.manifest;
     const under = saved === null ? { channels, ...(init === null ? {} : layerOf(init)) } : { base: saved };
     const name = typeof method === 'object' ? installMethod(method).name : method;

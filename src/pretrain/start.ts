@@ -29,7 +29,8 @@ export async function readInit(
   resume: boolean,
 ): Promise<StartingWeights | null> {
   const given = initIn(askedOf(config));
-  if (!resume || !isRun(out)) return given == null ? null : await readThere(given, askedView(config, null));
+  if (!resume || !isRun(out))
+    return typeof given === 'string' ? await readThere(given, askedView(config, null)) : null;
   const saved = readConfigAs(out, SAVED);
   const wanted = given === undefined ? saved.init : given;
   if ((wanted === null) !== (saved.init === null))

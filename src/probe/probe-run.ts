@@ -1,6 +1,6 @@
 /**
  * Probes a backbone: kNN and a linear probe on its frozen features. Backbones of the same shape with random weights
- * are probed on the same folds. For a pretraining run the first of them is the very network it started from.
+ * are probed on the same folds. For a pretraining run from random weights the first of them is the very network it started from.
  */
 import { availableParallelism } from 'node:os';
 import { defined } from '../base/collect.ts';

@@ -13,14 +13,7 @@ import { leaksBetween } from '../curation/splits.ts';
 import { DEFAULT_METHOD } from '../methods/registry.ts';
 import type { ClipRecord } from '../dataset/types.ts';
 import { resumeChanged } from './resume.ts';
-import {
-  datasetHash,
-  isRun,
-  readRunFile,
-  RUN_FILES,
-  taskOf,
-  writeRunFile,
-} from './run-folder.ts';
+import { datasetHash, isRun, readRunFile, RUN_FILES, taskOf, writeRunFile } from './run-folder.ts';
 import { clipsInTraining, type Split } from './training-clips.ts';
 
 export const provenanceSchema = z.object({

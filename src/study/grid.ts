@@ -157,7 +157,13 @@ function jobsOfRun(
 
 /** What the machine decides changes last digits and no protocol: a result may come from another machine. */
 function withoutMachine(config: Config): unknown {
-  const { backend: _backend, threads: _threads, precision: _precision, loader: _loader, ...settings } = config;
+  const {
+    backend: _backend,
+    threads: _threads,
+    precision: _precision,
+    loader: _loader,
+    ...settings
+  } = config;
   // The weights that a recipe starts from count by their content.
   const { init: _init, ...rest } = settings;
   return rest;

@@ -23,7 +23,11 @@ const saidSchema = z.looseObject({
 });
 
 /** A set that weights have learnt from, and its terms, null where nobody has said so. */
-const termsSchema = z.object({ name: z.string(), licence: z.string().nullable(), citation: z.string().nullable() });
+const termsSchema = z.object({
+  name: z.string(),
+  licence: z.string().nullable(),
+  citation: z.string().nullable(),
+});
 export type SetTerms = Readonly<z.infer<typeof termsSchema>>;
 const learntSchema = z.object({ learntFrom: z.array(termsSchema).nullable() });
 

@@ -168,7 +168,10 @@ const EPSILON = 1e-5;
 
 /** The largest border error of a filter, in standard deviations of what it answers. */
 export function borderError(border: Float64Array, variance: ArrayLike<number>): number {
-  return border.reduce((most, value, f) => Math.max(most, value / Math.sqrt((variance[f] ?? 1) + EPSILON)), 0);
+  return border.reduce(
+    (most, value, f) => Math.max(most, value / Math.sqrt((variance[f] ?? 1) + EPSILON)),
+    0,
+  );
 }
 
 /** Refuses a network that the weights do not fit. Error: `WEIGHTS_MISMATCH`. */
@@ -203,8 +206,7 @@ export function describeStart({ record, weights, under, ...start }: StartingWeig
     told.push(
       `Other networks in the file: ${some(start.otherPrefixes.map((one) => JSON.stringify(one)))}. uscl import --prefix takes one of them.`,
     );
-  if (!start.normaliseKnown)
-    told.push('The file does not say how images were normalised for these weights.');
+  if (!start.normaliseKnown) told.push('The file does not say how images were normalised for these weights.');
   if (sets === null)
     told.push(`It is not known what ${basename(given)} was trained on, so leaks cannot be looked for.`);
   return told;

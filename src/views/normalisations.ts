@@ -19,7 +19,7 @@ export const NORMALISATION_FORMS = `${Object.keys(NORMALISATIONS).join(', ')}, o
  */
 export function normalisationOf(text: string, where: string): Normalise {
   if (Object.hasOwn(NORMALISATIONS, text))
-    return structuredClone(NORMALISATIONS[text as keyof typeof NORMALISATIONS]) as unknown as Normalise;
+    return structuredClone(NORMALISATIONS[text as keyof typeof NORMALISATIONS]);
   const numbers = text.split(',').map((part) => (part.trim() === '' ? NaN : Number(part)));
   const half = numbers.length / 2;
   const sound =

@@ -67,7 +67,10 @@ export async function importWeights(
       : { ...found.view, normalise: normalisationOf(normalise, '--normalise') };
   const config = configOfWeights(found.weights, path);
   const { channels } = config.view;
-  if (channels === 1 && [view.normalise?.mean, view.normalise?.std].some((value) => typeof value === 'object'))
+  if (
+    channels === 1 &&
+    [view.normalise?.mean, view.normalise?.std].some((value) => typeof value === 'object')
+  )
     throw usageError(
       'CONFIG_INVALID',
       `The normalisation "${normalise ?? 'in the file'}" is of three channels, and the weights of ${path} are for grey images.`,
