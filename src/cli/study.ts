@@ -14,6 +14,7 @@ interface Options {
   readonly out?: string;
   readonly work: string;
   readonly only: readonly string[];
+  readonly weights: readonly string[];
   readonly retry?: boolean;
   readonly mixedCommits?: boolean;
   readonly reportOnly?: boolean;
@@ -37,6 +38,12 @@ export function studyCommand(): Command {
       'folder for results, table and page (default: beside the file, by the name of the study)',
     )
     .option('--only <recipe>', 'do only the jobs of this recipe; repeatable', collect, [])
+    .option(
+      '--weights <name=file>',
+      'weights for a recipe that takes them from a file; repeatable',
+      collect,
+      [],
+    )
     .option('--retry', 'do failed jobs once more')
     .option(
       '--mixed-commits',
