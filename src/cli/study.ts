@@ -65,13 +65,14 @@ Examples:
   uscl study studies/screen.yaml --data datasets --work work
   uscl study studies/confirm.yaml --data datasets --work work --only random --only uscl-paper
   uscl study studies/screen.yaml --data datasets --work work --report-only
+  uscl study mine.yaml --data datasets --work work --weights imagenet=resnet18.pth
   nice uscl study studies/screen.yaml --data datasets --work work --threads 1`,
     );
   return withAction(withMethodFile(command), async (output, signal, path: string, options: Options) => {
     await useMethods(options.method);
-    const { data, work, only, retry, mixedCommits, reportOnly, threads } = options;
+    const { data, work, only, weights, retry, mixedCommits, reportOnly, threads } = options;
     const settings: StudyOptions = {
-      ...{ data, work, signal },
+      ...{ data, work, weights, signal },
       out: options.out ?? join(dirname(path), path.replace(/^.*\//, '').replace(/\.[^.]*$/, '')),
       ...(only.length === 0 ? {} : { only }),
       ...defined({ retry, mixedCommits, reportOnly, threads }),

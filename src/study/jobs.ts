@@ -61,8 +61,8 @@ async function pretrainJob(
   const run = join(work, runFolder(job));
   const file = shop.weights.get(job.variant.recipe.name);
   const start = [
-    ...(file?.path == null ? [] : [`init=${JSON.stringify(file.path)}`]),
-    ...(file?.normalise == null ? [] : normaliseSettings(file.normalise)),
+    ...(typeof file?.path === 'string' ? [`init=${JSON.stringify(file.path)}`] : []),
+    ...(file === undefined || file.normalise === null ? [] : normaliseSettings(file.normalise)),
   ];
   let clips = 0;
   const summary = await pretrain({

@@ -230,7 +230,7 @@ function recordedOf(
 function notGiven({ name, variant }: Job, weights: AllWeights, results: Results): string | null {
   const { recipe } = variant;
   const own = weights.get(recipe.name);
-  if (own === undefined || own.path !== null || results.has(name)) return null;
+  if (own?.path !== null || results.has(name)) return null;
   return `its weights are not given (${recipe.weights ?? ''} is not there; --weights ${recipe.name}=FILE gives them)`;
 }
 
