@@ -58,6 +58,7 @@ export {
   readBackbone,
   type WhichCheckpoint,
 } from '../trainer/backbone.ts';
+export type { StartingWeights } from '../trainer/starting-weights.ts';
 export { type Model, type ModelOptions, openModel } from '../trainer/classifier.ts';
 
 // Weights from other tools and for them; features for others.

@@ -22,14 +22,19 @@ const saidSchema = z.looseObject({
   view: z.object({ normalise: viewShape.normalise.unwrap(), size: viewShape.size.unwrap() }).partial(),
 });
 
-/** A set that weights have learnt from, and its terms, null where nobody has said so. */
 const termsSchema = z.object({
   name: z.string(),
   licence: z.string().nullable(),
   citation: z.string().nullable(),
 });
-export type SetTerms = Readonly<z.infer<typeof termsSchema>>;
 const learntSchema = z.object({ learntFrom: z.array(termsSchema).nullable() });
+
+/** A set that weights have learnt from, and its terms, null where nobody has said so. */
+export interface SetTerms {
+  readonly name: string;
+  readonly licence: string | null;
+  readonly citation: string | null;
+}
 
 /** How the images of weights are made, as far as that is known. */
 export interface WeightsView {

@@ -4,9 +4,6 @@ import { imageLength, ofChannel, type ViewConfig } from './config.ts';
 import { toPlanes, writeTable } from './planes.ts';
 import { createAxis, resamplePlane, setAxis } from './resample.ts';
 
-/** What a whole view needs to know. */
-type WholeViewConfig = Pick<ViewConfig, 'size' | 'channels' | 'normalise'>;
-
 /** Writes the whole view of a frame; see `fillWholeView`. */
 export type WholeViewer = (
   frame: Uint8Array,
@@ -22,7 +19,7 @@ export type WholeViewer = (
 export function fillWholeView(
   frame: Uint8Array,
   clip: Pick<ClipRecord, 'width' | 'height'>,
-  view: WholeViewConfig,
+  view: Pick<ViewConfig, 'size' | 'channels' | 'normalise'>,
   target: Float32Array,
   offset: number,
 ): void {
@@ -30,7 +27,7 @@ export function fillWholeView(
 }
 
 /** The same for many frames: weights of the resampling, tables and buffers live on from frame to frame. */
-export function wholeViewer(view: WholeViewConfig): WholeViewer {
+export function wholeViewer(view: Pick<ViewConfig, 'size' | 'channels' | 'normalise'>): WholeViewer {
   const { size } = view;
   const [x, y] = [createAxis(size), createAxis(size)];
   let [axesWidth, axesHeight] = [0, 0];

@@ -10,6 +10,7 @@ import { z } from 'zod';
 import { writeSafetensors } from '../../src/formats/safetensors.ts';
 import { OpenRun } from '../../src/pretrain/open-run.ts';
 import { readInit } from '../../src/pretrain/start.ts';
+import { writeReport } from '../../src/report/report.ts';
 import { CHECKPOINTS, namedTensors, readCheckpoint } from '../../src/runs/checkpoint.ts';
 import { overlapWith, trainedOn } from '../../src/runs/provenance.ts';
 import { openDataset } from '../../src/dataset/reader.ts';
@@ -305,6 +306,13 @@ describe('where weights came from', () => {
     expect(theirs).toEqual({ ...{ name: 'torchvision.pth', hash: '', by: 'unknown', clips: [] }, terms });
     const { learntFrom } = await exportWeights(run, at('onward.safetensors'));
     expect(learntFrom![1]).toEqual({ name: 'torchvision.pth', ...terms });
+    await writeReport([run], at('page.html'));
+    const page = readFileSync(at('page.html'), 'utf8')
+      .replaceAll(/<[^>]+>/g, '')
+      .replaceAll(/\s+/g, ' ');
+    expect(page).toContain('torchvision.pth: for research.');
+    expect(page).toContain('pretrained from weights of stated.safetensors');
+    expect(page).not.toContain('pretrained from random weights');
     // Through a file again: both sets’ terms are said.
     const next = fresh();
     await tinyRun(at('data'), next, [...set, initOf(at('onward.safetensors'))]);
