@@ -1,13 +1,9 @@
 /** `uscl import FILE --out WEIGHTS`. */
 import { Command } from 'commander';
-import {
-  importWeights,
-  type ImportOptions,
-  type ImportSummary,
-  NORMALISATIONS,
-} from '../weights/import-weights.ts';
+import { importWeights, type ImportOptions, type ImportSummary } from '../weights/import-weights.ts';
 import { table } from './columns.ts';
-import { choice, withAction } from './command.ts';
+import { withAction } from './command.ts';
+import { NORMALISATION_FORMS } from '../views/normalisations.ts';
 import { listed } from './output.ts';
 
 interface Options extends ImportOptions {
@@ -28,13 +24,12 @@ export function importCommand(): Command {
       '--prefix <text>',
       'what stands before the names of the network to take, where the file holds several',
     )
-    .addOption(
-      choice(
-        '--normalise <name>',
-        'how images were normalised for these weights (three channels)',
-        Object.keys(NORMALISATIONS),
-      ),
+    .option(
+      '--normalise <name|numbers>',
+      `how images were normalised for these weights: ${NORMALISATION_FORMS}`,
     )
+    .option('--licence <text>', 'terms that the weights are under; kept with all that is trained from them')
+    .option('--citation <text>', 'whom to cite for them')
     .option('--overwrite', 'replace the file in --out')
     .addHelpText(
       'after',

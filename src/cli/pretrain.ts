@@ -6,7 +6,13 @@ import { pretrain } from '../pretrain/pretrain.ts';
 import { Stopped, withAction } from './command.ts';
 import { duration, type Progress } from './output.ts';
 import { allMethods } from '../methods/registry.ts';
+import type { GivenLayers } from '../runs/config-layers.ts';
 import { layersOf, methodNamedOrIn, type TrainingOptions, withTraining } from './training.ts';
+
+interface Options extends TrainingOptions {
+  readonly method?: string;
+  readonly init?: string;
+}
 
 export function pretrainCommand(): Command {
   const command = new Command('pretrain')
@@ -19,6 +25,10 @@ export function pretrainCommand(): Command {
       `${allMethods()
         .map(({ name }) => name)
         .join(', ')} (uscl methods says more), or a file that defines one: its code is run`,
+    )
+    .option(
+      '--init <run|file>',
+      'weights that the backbone starts from: a run, a checkpoint, or a file of another tool (docs/weights.md)',
     );
   withTraining(
     command,
@@ -34,31 +44,35 @@ Examples:
   uscl pretrain lung --out runs/unlabelled --set method.supervisedWeight=0
   uscl pretrain lung --out runs/mine --method ./my-method.js
   uscl pretrain lung --out runs/scored --set evaluation.dataset=pocus
+  uscl pretrain lung --out runs/from-imagenet --init resnet18.pth --normalise imagenet
 
 Ctrl-C finishes the step, saves a checkpoint and exits with 130; --resume goes on to the same bits.`,
   );
-  return withAction(
-    command,
-    async (output, signal, dataset: string, options: TrainingOptions & { readonly method?: string }) => {
-      const { out, resume = false, overwrite = false } = options;
-      const method = options.method === undefined ? {} : { method: await methodNamedOrIn(options.method) };
-      const summary = await output.during('pretrain', 'steps', (_, progress) =>
-        pretrain({
-          ...{ dataset, out, resume, overwrite, signal, config: layersOf(options) },
-          ...method,
-          onEvent: (event) => {
-            showEvent(event, progress);
-          },
-        }),
+  return withAction(command, async (output, signal, dataset: string, options: Options) => {
+    const { out, resume = false, overwrite = false } = options;
+    const method = options.method === undefined ? {} : { method: await methodNamedOrIn(options.method) };
+    const summary = await output.during('pretrain', 'steps', (_, progress) =>
+      pretrain({
+        ...{ dataset, out, resume, overwrite, signal, config: withInit(layersOf(options), options) },
+        ...method,
+        onEvent: (event) => {
+          showEvent(event, progress);
+        },
+      }),
+    );
+    output.result(summary);
+    if (!summary.complete)
+      throw new Stopped(
+        `Stopped at step ${summary.step} of ${summary.steps}; the checkpoint is saved. Go on with --resume${options.method === undefined ? '' : ` --method ${options.method}`}.`,
       );
-      output.result(summary);
-      if (!summary.complete)
-        throw new Stopped(
-          `Stopped at step ${summary.step} of ${summary.steps}; the checkpoint is saved. Go on with --resume${options.method === undefined ? '' : ` --method ${options.method}`}.`,
-        );
-      output.print(describeSummary(summary));
-    },
-  );
+    output.print(describeSummary(summary));
+  });
+}
+
+/** `--init` as the configuration key that it is. */
+function withInit(layers: GivenLayers, { init }: Options): GivenLayers {
+  if (init === undefined) return layers;
+  return { ...layers, set: [...(layers.set ?? []), `init=${JSON.stringify(init)}`] };
 }
 
 /** Shows what happens during a run. */

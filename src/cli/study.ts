@@ -14,6 +14,7 @@ interface Options {
   readonly out?: string;
   readonly work: string;
   readonly only: readonly string[];
+  readonly weights: readonly string[];
   readonly retry?: boolean;
   readonly mixedCommits?: boolean;
   readonly reportOnly?: boolean;
@@ -37,6 +38,12 @@ export function studyCommand(): Command {
       'folder for results, table and page (default: beside the file, by the name of the study)',
     )
     .option('--only <recipe>', 'do only the jobs of this recipe; repeatable', collect, [])
+    .option(
+      '--weights <name=file>',
+      'weights for a recipe that takes them from a file; repeatable',
+      collect,
+      [],
+    )
     .option('--retry', 'do failed jobs once more')
     .option(
       '--mixed-commits',
@@ -58,13 +65,14 @@ Examples:
   uscl study studies/screen.yaml --data datasets --work work
   uscl study studies/confirm.yaml --data datasets --work work --only random --only uscl-paper
   uscl study studies/screen.yaml --data datasets --work work --report-only
+  uscl study mine.yaml --data datasets --work work --weights imagenet=resnet18.pth
   nice uscl study studies/screen.yaml --data datasets --work work --threads 1`,
     );
   return withAction(withMethodFile(command), async (output, signal, path: string, options: Options) => {
     await useMethods(options.method);
-    const { data, work, only, retry, mixedCommits, reportOnly, threads } = options;
+    const { data, work, only, weights, retry, mixedCommits, reportOnly, threads } = options;
     const settings: StudyOptions = {
-      ...{ data, work, signal },
+      ...{ data, work, weights, signal },
       out: options.out ?? join(dirname(path), path.replace(/^.*\//, '').replace(/\.[^.]*$/, '')),
       ...(only.length === 0 ? {} : { only }),
       ...defined({ retry, mixedCommits, reportOnly, threads }),

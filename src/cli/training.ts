@@ -4,6 +4,7 @@ import type { Method } from '../methods/method.ts';
 import { findMethod, methodNamed } from '../methods/registry.ts';
 import { loadMethod } from '../runs/method-file.ts';
 import { type GivenLayers, readConfigFile } from '../runs/config-layers.ts';
+import { NORMALISATION_FORMS, normalisationOf, normaliseSettings } from '../views/normalisations.ts';
 import { collect } from './command.ts';
 
 /** What `withTraining` reads. */
@@ -12,17 +13,22 @@ export interface TrainingOptions {
   readonly preset?: string;
   readonly config?: string;
   readonly set: readonly string[];
+  readonly normalise?: string;
   readonly resume?: boolean;
   readonly overwrite?: boolean;
   readonly json?: boolean;
 }
 
-/** `--preset`, `--config`, `--set`, `--resume` and `--overwrite`. */
+/** `--preset`, `--config`, `--set`, `--normalise`, `--resume` and `--overwrite`. */
 export function withTraining(command: Command, presets: string, guide: string): Command {
   return command
     .option('--preset <name>', `starting configuration: ${presets}`)
     .option('--config <file>', `YAML file with configuration keys (${guide})`)
     .option('--set <key=value>', 'set one configuration key; repeatable, wins over --config', collect, [])
+    .option(
+      '--normalise <name|numbers>',
+      `how images are normalised, where the weights do not say it: ${NORMALISATION_FORMS}`,
+    )
     .option('--resume', 'continue the run in --out at its exact step (start it where there is none)')
     .option('--overwrite', 'replace the run in --out');
 }
@@ -32,11 +38,13 @@ export function layersOf({
   preset,
   config,
   set,
-}: Pick<TrainingOptions, 'preset' | 'config' | 'set'>): GivenLayers {
+  normalise,
+}: Pick<TrainingOptions, 'preset' | 'config' | 'set' | 'normalise'>): GivenLayers {
+  const own = normalise === undefined ? [] : normaliseSettings(normalisationOf(normalise, '--normalise'));
   return {
     ...(preset === undefined ? {} : { preset }),
     ...(config === undefined ? {} : { file: readConfigFile(config) }),
-    set,
+    set: [...set, ...own],
   };
 }
 

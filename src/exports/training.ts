@@ -58,6 +58,7 @@ export {
   readBackbone,
   type WhichCheckpoint,
 } from '../trainer/backbone.ts';
+export type { StartingWeights } from '../trainer/starting-weights.ts';
 export { type Model, type ModelOptions, openModel } from '../trainer/classifier.ts';
 
 // Weights from other tools and for them; features for others.
@@ -68,12 +69,11 @@ export {
   type ExportOptions,
   type ExportSummary,
   exportWeights,
-  type SetTerms,
 } from '../weights/export-weights.ts';
 export { exportPage, type PageOptions, type PageSummary } from '../weights/web/export-page.ts';
 export { ONNX_PARTS, type OnnxPartName } from '../weights/onnx/export-onnx.ts';
 export { type ImportOptions, type ImportSummary, importWeights } from '../weights/import-weights.ts';
-export type { WeightsView } from '../trainer/foreign-weights.ts';
+export type { ForeignWeights, SetTerms, WeightsView } from '../trainer/foreign-weights.ts';
 
 export { TABLE_FORMATS, type TableFormat } from '../embed/tables.ts';
 

@@ -19,6 +19,7 @@ import {
   type Overlap,
   overlapWith,
   provenanceOf,
+  UNKNOWN,
   type Source,
 } from '../runs/provenance.ts';
 import {
@@ -46,6 +47,7 @@ import { foldRunClips, type FoldPlan, foldsRecord, planFolds } from './fold-plan
 import { LabelLearner } from './label-learner.ts';
 import { requireSameRun, resultConfig } from './resume.ts';
 import { type PlannedFoldRun, Runner } from './runner.ts';
+import { askedView } from '../trainer/starting-weights.ts';
 import { readSource, requireFit } from './source.ts';
 import { MethodLearner, unlabelledMethod } from './method-learner.ts';
 
@@ -74,7 +76,11 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneSummar
   const start = checkRun(run, options);
   if (start === 'resumed' && taskOf(run) !== 'finetune') throw wrongKind(run, 'pretraining', 'fine-tuning');
   const saved = start === 'resumed' ? readConfigAs(run, finetuneSchema) : undefined;
-  const source = await readSource(options.source, dataset.manifest.channels);
+  const source = await readSource(
+    options.source,
+    dataset.manifest.channels,
+    askedView(options.config ?? {}, saved === undefined ? null : { run, channels: saved.view.channels }),
+  );
   const wanted = resolveFinetune({ ...options.config, under: source.under, base: saved });
   requireFit(source, wanted);
   const plan = planFolds(dataset, wanted);
@@ -113,7 +119,7 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneSummar
       used(clip) || shown.has(clip) ? 'training' : 'unused';
     const provenance = provenanceOf(dataset, roleOf, used, FINETUNING);
     writeRunFile(run, RUN_FILES.dataset, provenance);
-    writeRunFile(run, FINETUNE_FILES.source, record);
+    writeRunFile(run, RUN_FILES.source, record);
     writeRunFile(run, FINETUNE_FILES.folds, folds);
     writeRunFile(run, RUN_FILES.environment, describeEnvironment(backend.describe()));
   }
@@ -217,7 +223,11 @@ export function remarks(
     found.push(
       'The legacy protocol chooses the epoch on the test clips and parts clips of a group: its figures are optimistic.',
     );
-  if (source.kind === 'weights' && source.trainedOn === null)
+  if (
+    source.kind === 'weights' &&
+    (source.trainedOn?.some(({ by }) => by === UNKNOWN) ?? true) &&
+    overlap === null
+  )
     found.push(`It is not known what ${source.given} was trained on, so leaks cannot be looked for.`);
   if (overlap !== null && overlap.seen > 0)
     found.push(

@@ -8,22 +8,24 @@ import type { Backend, Parameters, Plan } from '../engine/core/backend.ts';
 import { INPUT, type Network, parameterSpecs } from '../engine/core/network.ts';
 import type { Losses, Method } from '../methods/method.ts';
 import { methodNamed } from '../methods/registry.ts';
+import { backboneOf } from '../models/backbone.ts';
 import { OUTPUTS } from '../models/heads.ts';
 import type { TrainingState } from '../runs/checkpoint.ts';
 import { type Config, dataSchema } from '../runs/config.ts';
 import type { Split } from '../runs/training-clips.ts';
 import { classifierNetwork } from '../trainer/classifier.ts';
+import { backboneAlone } from '../trainer/starting-weights.ts';
 import type { TrainingLength } from '../trainer/loop.ts';
 import { BatchSchedule, openFeed } from '../trainer/methods/batch-schedule.ts';
 import { methodError } from '../trainer/methods/method-faults.ts';
-import { MethodNetwork, type StepBatch } from '../trainer/methods/method-network.ts';
+import { MethodNetwork, type Networked, type StepBatch } from '../trainer/methods/method-network.ts';
 import { type MethodConfig, type OpenedMethod, openMethod } from '../trainer/methods/open-method.ts';
 import { imageLength, viewSchema } from '../views/config.ts';
 import { type FinetuneConfig, viewOf } from './config.ts';
 import type { FoldPlan, FoldRunClips } from './fold-plan.ts';
 import { FrozenPart } from './frozen-part.ts';
 import type { FoldRun, Learner, Lessons } from './learner.ts';
-import { type FinetuneSource, startFrom } from './source.ts';
+import type { FinetuneSource } from './source.ts';
 import { trainedLayers } from './tuned-network.ts';
 
 /** A fold run with its method open on its clips. */
@@ -86,9 +88,7 @@ export class MethodLearner implements Learner {
     const { open } = opened.method;
     const network = new MethodNetwork({
       ...{ backend: this.#backend, config: opened.config, opened: opened.method },
-      start: (parameters) => {
-        startFrom(this.#source, parameters, foldRun.key.seed);
-      },
+      start: this.#startingWeights,
       layers: trainedLayers(open.online.network, this.#config),
     });
     this.#started = { ...opened, network };
@@ -123,6 +123,15 @@ export class MethodLearner implements Learner {
   [Symbol.dispose](): void {
     this.#started?.network[Symbol.dispose]();
     this.#started = null;
+  }
+
+  /** Of the backbone; null for random ones. */
+  get #startingWeights(): NonNullable<Networked['start']> | null {
+    const { record, weights } = this.#source;
+    const { path } = record;
+    if (weights === null || path === null) return null;
+    const backbone = backboneOf({ ...this.#config, view: viewOf(this.#config) });
+    return backboneAlone({ record: { ...record, path }, weights, ignored: [] }, backbone);
   }
 
   get #open(): Opened & { readonly network: MethodNetwork } {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { requireSameKeys, resumeChanged } from '../runs/resume.ts';
 import { requireSameText } from '../runs/method-text.ts';
-import { FINETUNE_FILES, readRunFile, RUN_FILES } from '../runs/run-folder.ts';
+import { readRunFile, RUN_FILES } from '../runs/run-folder.ts';
 import type { FinetuneConfig } from './config.ts';
 import type { Source } from '../runs/provenance.ts';
 import { withoutUnused } from '../views/augment-levels.ts';
@@ -52,9 +52,9 @@ export function requireSameRun(
       what: `The run cannot be continued: ${file}`,
       remedy: 'Restore that file from a backup, or start a new run.',
     });
-  const before = read(FINETUNE_FILES.source, z.object({ sha256: z.string().nullable() }));
+  const before = read(RUN_FILES.source, z.object({ sha256: z.string().nullable() }));
   if (before.sha256 !== source.sha256)
-    throw resumeChanged(FINETUNE_FILES.source, 'The weights are not those the run was started with.');
+    throw resumeChanged(RUN_FILES.source, 'The weights are not those the run was started with.');
   if (read(RUN_FILES.dataset, z.object({ hash: z.string() })).hash !== dataset)
     throw resumeChanged(RUN_FILES.dataset, 'The dataset is not the one the run was started with.');
 }

@@ -9,6 +9,7 @@ import { type Dataset, openDataset } from '../dataset/reader.ts';
 import type { Backend } from '../engine/core/backend.ts';
 import { openBackend } from '../engine/open.ts';
 import type { Method } from '../methods/method.ts';
+import { backboneOf } from '../models/backbone.ts';
 import { installMethod } from '../methods/registry.ts';
 import { type Config, type ConfigSources, resolveConfig, settled } from '../runs/config.ts';
 import { describeEnvironment } from '../runs/environment.ts';
@@ -29,12 +30,14 @@ import {
   writeRunFile,
 } from '../runs/run-folder.ts';
 import { type Split, splitClips } from '../runs/training-clips.ts';
+import { backboneAlone, requireFit, type StartingWeights } from '../trainer/starting-weights.ts';
 import { BatchSchedule, type Feed, openFeed } from '../trainer/methods/batch-schedule.ts';
 import type { PretrainEvent } from './events.ts';
 import { MethodNetwork } from '../trainer/methods/method-network.ts';
 import { type OpenedMethod, openMethod } from '../trainer/methods/open-method.ts';
 import { requireSameConfig, restoreRun, resultConfig } from './resume.ts';
 import { Scorer } from './scorer.ts';
+import { layerOf } from './start.ts';
 
 /** What `pretrain` is told. */
 export interface PretrainOptions extends RunOptions<PretrainEvent> {
@@ -57,6 +60,8 @@ export class OpenRun implements AsyncDisposable {
   readonly config: Config;
   readonly backend: Backend;
   readonly opened: OpenedMethod;
+  /** Weights that the network starts from; null for random ones, and where a checkpoint holds them. */
+  readonly start: StartingWeights | null;
   readonly batchSchedule: BatchSchedule;
   readonly network: MethodNetwork;
   readonly scorer: Scorer;
@@ -69,17 +74,19 @@ export class OpenRun implements AsyncDisposable {
   readonly #open: Resources;
 
   /**
-   * Errors: those of `openDataset`, `resolveConfig`, `openBackend` and `openMethod`; `RUN_EXISTS`, `RUN_BUSY`,
-   * `OUTPUT_NOT_OURS`, `RESUME_CHANGED`, `CHECKPOINT_DAMAGED`.
+   * Opens a run that starts from `init` (`readInit`). Errors: those of `openDataset`, `resolveConfig`, `openBackend` and
+   * `openMethod`; `RUN_EXISTS`, `RUN_BUSY`, `OUTPUT_NOT_OURS`, `RESUME_CHANGED`, `CHECKPOINT_DAMAGED`, `WEIGHTS_MISMATCH`,
+   * `WEIGHTS_INCOMPLETE`.
    */
-  constructor(options: PretrainOptions) {
+  constructor(options: PretrainOptions, init: StartingWeights | null = null) {
     this.folder = options.out;
     this.tell = options.onEvent ?? (() => undefined);
     using opening = new Resources();
     this.dataset = opening.use(openDataset(options.dataset));
     const start = checkRun(options.out, options);
     const saved = start === 'resumed' ? readRunConfig(this.folder) : null;
-    const wanted = this.#wanted(options, saved);
+    const wanted = this.#wanted(options, saved, init);
+    this.start = init === null ? null : fitted(init, wanted);
     this.backend = opening.use(this.#openBackend(wanted));
     this.config = settled(wanted, this.backend);
     this.opened = openMethod(this, this.#split());
@@ -107,8 +114,9 @@ export class OpenRun implements AsyncDisposable {
   }
 
   /** What is asked for, over what a resumed run was started with. */
-  #wanted({ config, method }: PretrainOptions, saved: Config | null): Config {
-    const under = saved === null ? { channels: this.dataset.manifest.channels } : { base: saved };
+  #wanted({ config, method }: PretrainOptions, saved: Config | null, init: StartingWeights | null): Config {
+    const { channels } = this.dataset.manifest;
+    const under = saved === null ? { channels, ...(init === null ? {} : layerOf(init)) } : { base: saved };
     const name = typeof method === 'object' ? installMethod(method).name : method;
     const wanted = resolveConfig({ ...config, ...under, ...(name === undefined ? {} : { method: name }) });
     if (saved !== null) requireSameText(saved.method, 'method');
@@ -138,6 +146,7 @@ export class OpenRun implements AsyncDisposable {
     clearRun(this.folder);
     const { split, heldOutLabels, method } = this.opened;
     recordProvenance(this.folder, this.dataset, split, heldOutLabels, method.name);
+    if (this.start !== null) writeRunFile(this.folder, RUN_FILES.source, this.start.record);
     const environment = describeEnvironment(this.backend.describe());
     writeRunFile(this.folder, RUN_FILES.environment, environment);
     return { step: 0, unscored: null };
@@ -156,4 +165,10 @@ export class OpenRun implements AsyncDisposable {
     this.scorer.best = restored?.best ?? null;
     return { step, unscored: restored?.unscored === undefined ? null : restored.epoch };
   }
+}
+
+/** The backbone's weights, for a configuration that fits them. Errors: `WEIGHTS_MISMATCH`, `WEIGHTS_INCOMPLETE`. */
+function fitted(init: StartingWeights, config: Config): StartingWeights {
+  requireFit(init.record.given, init.under, config);
+  return backboneAlone(init, backboneOf(config));
 }

@@ -7,14 +7,17 @@ import { CHECKPOINTS } from '../runs/checkpoint.ts';
 import { writeCurves } from '../runs/curves.ts';
 import { RUN_FILES, writeRunFile } from '../runs/run-folder.ts';
 import { train } from '../trainer/loop.ts';
+import { describeStart } from '../trainer/starting-weights.ts';
 import type { PretrainEvent, RunSummary } from './events.ts';
 import { OpenRun, type PretrainOptions } from './open-run.ts';
 import { Pretraining } from './pretraining.ts';
+import { readInit } from './start.ts';
 
-/** Pretrains a backbone. Errors: those of `OpenRun` and `train`. */
+/** Pretrains a backbone. Errors: those of `readInit`, `OpenRun` and `train`. */
 export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
   const started = performance.now();
-  await using run = new OpenRun(options);
+  const init = await readInit(options.out, options.config ?? {}, options.resume === true);
+  await using run = new OpenRun(options, init);
   for (const text of remarks(run)) run.note(text);
   run.tell(startOf(run));
   const training = new Pretraining(run);
@@ -52,8 +55,8 @@ function startOf({ from, batchSchedule, opened, backend, config }: OpenRun): Pre
 }
 
 /** Remarks on settings that a person may not have meant. */
-function remarks({ config, batchSchedule, opened }: OpenRun): string[] {
-  const found: string[] = [];
+function remarks({ config, batchSchedule, opened, start }: OpenRun): string[] {
+  const found = start === null ? [] : [...describeStart(start)];
   const { schedule } = config;
   const length = schedule.unit === 'epoch' ? batchSchedule.epochs : batchSchedule.steps;
   if (schedule.warmup === 'linear' && schedule.warmupLength >= length)

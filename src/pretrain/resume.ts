@@ -33,6 +33,13 @@ export function restoreRun(
   return checkpoint;
 }
 
+/** Whether the run has saved a checkpoint. */
+export function hasCheckpoint(run: string): boolean {
+  return [CHECKPOINTS.last, CHECKPOINTS.previous].some((name) =>
+    existsSync(join(run, RUN_FILES.checkpoints, name)),
+  );
+}
+
 function latestCheckpoint(
   run: string,
   note: (text: string) => void,
@@ -40,7 +47,7 @@ function latestCheckpoint(
   const folder = join(run, RUN_FILES.checkpoints);
   const last = join(folder, CHECKPOINTS.last);
   const previous = join(folder, CHECKPOINTS.previous);
-  if (!existsSync(last) && !existsSync(previous)) return null;
+  if (!hasCheckpoint(run)) return null;
   try {
     return { checkpoint: readCheckpoint(last), path: last };
   } catch (thrown) {
@@ -50,13 +57,21 @@ function latestCheckpoint(
   }
 }
 
-/** Keys that never change the weights of a run. */
-const FREE = ['loader', 'checkpoint', 'evaluation.every'];
+/** Keys that never change the weights of a run: of `init` it is the content that counts (`start.ts`). */
+const FREE = ['loader', 'checkpoint', 'evaluation.every', 'init'];
 /** Keys that may change as long as the learning rates of the steps already made stay what they were. */
 const LENGTH = ['training.epochs', 'training.steps'];
 
-/** The part of a configuration that decides the weights; what a checkpoint's hash is taken of. */
-export function resultConfig({ loader: _loader, checkpoint: _checkpoint, ...rest }: Config): unknown {
+/**
+ * The part of a configuration that decides the weights; what a checkpoint's hash is taken of. The weights that a run starts
+ * from stand in its `source.json`.
+ */
+export function resultConfig({
+  loader: _loader,
+  checkpoint: _checkpoint,
+  init: _init,
+  ...rest
+}: Config): unknown {
   return rest;
 }
 

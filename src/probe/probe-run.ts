@@ -1,6 +1,6 @@
 /**
  * Probes a backbone: kNN and a linear probe on its frozen features. Backbones of the same shape with random weights
- * are probed on the same folds. For a pretraining run the first of them is the very network it started from.
+ * are probed on the same folds. For a pretraining run from random weights the first of them is the very network it started from.
  */
 import { availableParallelism } from 'node:os';
 import { defined } from '../base/collect.ts';
@@ -30,6 +30,7 @@ import {
   type WhichCheckpoint,
 } from '../trainer/backbone.ts';
 import type { Config } from '../runs/config.ts';
+import type { ViewConfig } from '../views/config.ts';
 import { datasetHash, readRunFile, RUN_FILES } from '../runs/run-folder.ts';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -128,10 +129,16 @@ export type ProbeLabels = 'classes' | 'sources';
 export async function probeAlone(
   source: string | Config,
   folder: string,
-  options: Omit<ProbeRunOptions, 'split' | 'randomInits'> & { readonly labels?: ProbeLabels } = {},
+  options: Omit<ProbeRunOptions, 'split' | 'randomInits'> & {
+    readonly labels?: ProbeLabels;
+    /** Of weights from a file: the side of images, and how they are normalised (null: as the file says). */
+    readonly view?: { readonly size: number; readonly normalise: ViewConfig['normalise'] | null };
+  } = {},
 ): Promise<ProbeResult> {
   const weights =
-    typeof source === 'string' ? await readBackbone(source, options.checkpoint ?? 'best') : null;
+    typeof source === 'string'
+      ? seenAs(await readBackbone(source, options.checkpoint ?? 'best'), options.view)
+      : null;
   using dataset = openDataset(folder);
   const { labels = 'classes' } = options;
   const folding = foldingOf(dataset, undefined);
@@ -157,6 +164,20 @@ export async function probeAlone(
   return await probeOne(told, embeddings!, folding, productsOn(backend), options, (done, total) => {
     tell(options, FEATURES + (1 - FEATURES) * (done / total), 'folds');
   });
+}
+
+/** Weights with another view of images. */
+function seenAs(
+  source: BackboneSource,
+  view: { readonly size: number; readonly normalise: ViewConfig['normalise'] | null } | undefined,
+): BackboneSource {
+  if (view === undefined) return source;
+  const { config } = source;
+  const { size, normalise } = view;
+  return {
+    ...source,
+    config: { ...config, view: { ...config.view, size, normalise: normalise ?? config.view.normalise } },
+  };
 }
 
 /** All clips, labelled with their source. Error: `PROBE_SOURCES`. */

@@ -103,7 +103,7 @@ function protocol(subject: FinetuneSubject): Html {
 }
 
 /** Where the weights came from, in words. */
-export function startOf({ source }: FinetuneSubject): string {
+export function startOf({ source }: Pick<FinetuneSubject, 'source'>): string {
   if (source === null) return 'not recorded';
   if (source.kind === 'random') return 'random weights';
   const file = basename(source.given);

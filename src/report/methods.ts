@@ -14,7 +14,8 @@ import { seedsDiffer, trainedBefore } from './facts.ts';
 import { count, counted, listed, plain, roundPercent, score } from './numbers.ts';
 import { isScored, type ScoredSubject, type Subject } from './subject.ts';
 import type { FinetuneSubject, PretrainSubject } from './subject.ts';
-import { layersOf } from './data.ts';
+import { layersOf, startOf } from './data.ts';
+import type { Source } from '../runs/provenance.ts';
 import { Citations } from './references.ts';
 import type { Reference } from '../methods/method.ts';
 import { chanceOf, inWords, leading } from './scores.ts';
@@ -84,6 +85,10 @@ function model({ config, source }: FinetuneSubject, citations: Citations): Part 
   if (source.trainedOn === null)
     return `${base}. Its initial weights were brought from outside (${file}${source.sha256 === null ? '' : `, SHA-256 ${source.sha256.slice(0, 16)}…`}); what they were trained on is not known to this program, so an overlap with the tested clips cannot be excluded.`;
   return `${base}. Its initial weights came from ${file}: ${trainedBefore(source.trainedOn, (reference) => citations.cite(reference))}.`;
+}
+
+function digestOf({ sha256 }: Source): string {
+  return sha256 === null ? '' : ` (SHA-256 ${sha256.slice(0, 16)}…)`;
 }
 
 function training({ config }: FinetuneSubject, citations: Citations): string {
@@ -272,7 +277,7 @@ function software({ environment }: Subject): string {
 }
 
 function pretrainMethods(subject: PretrainSubject, citations: Citations): readonly Part[] {
-  const { config, data, log, complete } = subject;
+  const { config, data, log, complete, source } = subject;
   const { optimizer, batch, view } = config;
   const cite = (reference: Reference): string => citations.cite(reference);
   const last = log.filter((entry) => entry.kind === 'step').at(-1);
@@ -284,7 +289,7 @@ function pretrainMethods(subject: PretrainSubject, citations: Citations): readon
       ? '; no step has been logged'
       : `, for ${counted(last.step, 'step')}${complete ? '' : ', at which the run stands: it has not come to its end'}`;
   return [
-    `A ${network(config)} ${citations.cite('resnet')} was pretrained from random weights ${methodOf(config).describe(methodOptions(config), { labelsRead: read, view, cite })} Views were ${view.size} × ${view.size} pixels.`,
+    `A ${network(config)} ${citations.cite('resnet')} was pretrained from ${source === null ? 'random weights' : `${startOf(subject)}${digestOf(source)},`} ${methodOf(config).describe(methodOptions(config), { labelsRead: read, view, cite })} Views were ${view.size} × ${view.size} pixels.`,
     `Training used ${data === null ? 'clips that were not recorded' : `${counted(training.length, 'clip')} of ${data.name}${read ? ` (labels of ${count(labelled)} were read)` : ''}`}, in batches of at most ${count(batch.size)} clips, by ${optimizerOf(optimizer)} with a peak learning rate of ${plain(optimizer.learningRate)} and weight decay of ${plain(optimizer.weightDecay)}${length}. ${checkpointChoice(subject)}`,
     'Limits. Low loss and good rank do not say that the features carry anything clinical; that is for probes and fine-tuning on labels to show, against random weights on the same folds. The model is for research only and no medical device.',
     software(subject),

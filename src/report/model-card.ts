@@ -63,7 +63,7 @@ function termsOf(subject: Subject): Part {
   const terms = [...own, ...learntBefore(subject)].map(({ name: set, by, terms: stated }) => ({
     set,
     said:
-      by === UNKNOWN
+      by === UNKNOWN && stated === null
         ? 'what they learnt from is not known'
         : stated === null
           ? 'not recorded'
@@ -79,12 +79,11 @@ function termsOf(subject: Subject): Part {
   )}`;
 }
 
-/** What the weights that a fine-tuning began with had learnt from. */
+/** What the weights that a training began with had learnt from. */
 function learntBefore(
   subject: PretrainSubject | FinetuneSubject,
 ): readonly Pick<Provenance, 'name' | 'by' | 'terms'>[] {
-  if (subject.kind === 'pretraining' || subject.source === null || subject.source.kind === 'random')
-    return [];
+  if (subject.source === null || subject.source.kind === 'random') return [];
   const { given, trainedOn } = subject.source;
   return trainedOn ?? [{ name: basename(given), by: UNKNOWN, terms: null }];
 }
@@ -94,7 +93,7 @@ function describeModel(subject: Subject): Part {
   const { backbone, width } = subject.config.model;
   const shape = `${backbone}, width ${width}, ${subject.config.view.size} px, ${subject.config.view.channels === 1 ? 'one channel' : 'three channels'}`;
   return subject.kind === 'pretraining'
-    ? `Backbone: ${shape}`
+    ? html`Backbone: ${shape}${subject.source !== null && html`; start: ${startOf(subject)}`}`
     : html`${shape}; start: ${startOf(subject)}; trained: ${layersOf(subject.config.layers)}`;
 }
 

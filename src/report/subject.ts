@@ -79,6 +79,8 @@ export interface PretrainSubject extends Common {
   readonly kind: 'pretraining';
   readonly config: Config;
   readonly log: readonly LogEntry[];
+  /** The weights that it started from; null for random ones. */
+  readonly source: Source | null;
   /** What `uscl probe` found, a dataset each. */
   readonly probes: readonly RunProbe[];
   /** Whether it came to its end. */
@@ -135,6 +137,7 @@ export function readSubject(folder: string): Subject {
       ...common,
       kind: 'pretraining',
       config: readRunConfig(folder),
+      source: readOptional(join(folder, RUN_FILES.source), sourceSchema),
       log: readLog(folder),
       probes: readProbes(folder),
       complete: existsSync(join(folder, RUN_FILES.metrics)),
@@ -146,7 +149,7 @@ export function readSubject(folder: string): Subject {
     kind: 'finetuning',
     config,
     log: readEpochLog(folder),
-    source: readOptional(join(folder, FINETUNE_FILES.source), sourceSchema),
+    source: readOptional(join(folder, RUN_FILES.source), sourceSchema),
     audit: readOptional(join(folder, FINETUNE_FILES.folds), foldsRecordSchema),
   };
 }

@@ -51,14 +51,7 @@ export function resolveLayers<Config>(
   under: { readonly tree: Tree; readonly complete: boolean },
   given: GivenLayers,
 ): Config {
-  const { preset: inFile, ...file } = given.file === undefined ? {} : parseConfigFile(given.file);
-  const overrides = given.overrides === undefined ? {} : asTree(given.overrides, 'configuration');
-  const settings = (given.set ?? []).map(parseSetting);
-  const layers: readonly Layer[] = [
-    ...(given.file === undefined ? [] : [{ tree: file, where: given.file.path }]),
-    ...(given.overrides === undefined ? [] : [{ tree: overrides, where: 'configuration' }]),
-    ...settings,
-  ];
+  const { inFile, layers } = layersIn(given);
   const kind = kindOf(layers.map(({ tree }) => tree).reduce(merged, under.tree));
   const named = given.preset ?? inFile ?? (under.complete ? undefined : 'default');
   const preset = named === undefined ? {} : presetIn(kind.presets, named, 'preset');
@@ -83,6 +76,26 @@ export function resolveLayers<Config>(
     check(where);
   }
   return check('configuration');
+}
+
+/** What all layers together ask for, unchecked and without presets. Errors: `CONFIG_INVALID`, `CONFIG_FILE`. */
+export function askedOf(given: GivenLayers): Tree {
+  return layersIn(given)
+    .layers.map(({ tree }) => tree)
+    .reduce(merged, {});
+}
+
+/** The layers over the presets, and the preset that the file names. */
+function layersIn(given: GivenLayers): { readonly inFile: unknown; readonly layers: readonly Layer[] } {
+  const { preset: inFile, ...file } = given.file === undefined ? {} : parseConfigFile(given.file);
+  const overrides = given.overrides === undefined ? {} : asTree(given.overrides, 'configuration');
+  const settings = (given.set ?? []).map(parseSetting);
+  const layers: readonly Layer[] = [
+    ...(given.file === undefined ? [] : [{ tree: file, where: given.file.path }]),
+    ...(given.overrides === undefined ? [] : [{ tree: overrides, where: 'configuration' }]),
+    ...settings,
+  ];
+  return { inFile, layers };
 }
 
 /** What one source gives, and what to call it in messages. */

@@ -151,6 +151,8 @@ export const machine = {
 const shared = {
   /** Of everything random. */
   seed: z.int().min(0).max(0xffff_ffff).default(0),
+  /** What the backbone starts from: a run folder, a checkpoint or a file of weights. null: random weights. */
+  init: z.string().min(1).nullable().default(null),
   ...machine,
   data: dataSchema.prefault({}),
   view: viewSchema.prefault({}),
@@ -235,6 +237,8 @@ export interface ConfigSources extends GivenLayers {
   readonly method?: string;
   /** Channels of the dataset: what `view.channels` is unless a source says otherwise. */
   readonly channels?: 1 | 3;
+  /** What the weights bring that the run starts from: network and view, under all other sources, in place of `channels`. */
+  readonly under?: Tree;
   /** A saved run's configuration; the other sources are laid over it. */
   readonly base?: Config;
 }
@@ -244,8 +248,8 @@ export interface ConfigSources extends GivenLayers {
  * `RESUME_CHANGED` where `base` is of another method.
  */
 export function resolveConfig(sources: ConfigSources = {}): Config {
-  const { base, channels = 1, method: chosen, ...given } = sources;
-  const tree = base ?? { view: { channels } };
+  const { base, channels = 1, under = { view: { channels } }, method: chosen, ...given } = sources;
+  const tree = base ?? under;
   const kindOf = (asked: Tree): ConfigKind<Config> => {
     const named = chosen ?? valueAt(asked, ['method', 'name']) ?? DEFAULT_METHOD;
     const name = typeof named === 'string' ? named : JSON.stringify(named);

@@ -13,15 +13,7 @@ import { leaksBetween } from '../curation/splits.ts';
 import { DEFAULT_METHOD } from '../methods/registry.ts';
 import type { ClipRecord } from '../dataset/types.ts';
 import { resumeChanged } from './resume.ts';
-import {
-  datasetHash,
-  FINETUNE_FILES,
-  isRun,
-  readRunFile,
-  RUN_FILES,
-  taskOf,
-  writeRunFile,
-} from './run-folder.ts';
+import { datasetHash, isRun, readRunFile, RUN_FILES, taskOf, writeRunFile } from './run-folder.ts';
 import { clipsInTraining, type Split } from './training-clips.ts';
 
 export const provenanceSchema = z.object({
@@ -127,30 +119,33 @@ export interface OverlapFound extends Overlap {
 }
 
 /**
- * What the weights of `source` (a run folder or a checkpoint in one) were trained on: the dataset of the run and, of a
- * fine-tuning run, that of the trainings before it. Null for weights whose run is not there. Errors: `RUN_DAMAGED`.
+ * What the weights of `source` (a run folder or a checkpoint in one) were trained on: the dataset of the run and, where it
+ * began with weights, that of the trainings before it. Null for weights whose run is not there. Errors: `RUN_DAMAGED`.
  */
 export function trainedOn(source: string): readonly Provenance[] | null {
   const run = isRun(source) ? source : join(dirname(source), '..');
   const path = join(run, RUN_FILES.dataset);
   if (!isRun(run) || !existsSync(path)) return null;
-  const before = join(run, FINETUNE_FILES.source);
+  const before = join(run, RUN_FILES.source);
   const own = readRunFile(path, provenanceSchema, SAID);
   // Earlier versions knew these two ways only.
   const named = { ...own, by: own.by ?? (taskOf(run) === 'finetune' ? FINETUNING : DEFAULT_METHOD) };
   if (!existsSync(before)) return [named];
   const { kind, given, trainedOn: sets } = readRunFile(before, SOURCE, SAID);
   if (sets !== null) return [named, ...sets];
-  return kind === 'random'
-    ? [named]
-    : [named, { name: basename(given), hash: '', by: UNKNOWN, terms: null, clips: [] }];
+  return kind === 'random' ? [named] : [named, fromOutside(basename(given), null)];
+}
+
+/** What weights from outside were trained on: no clip of it is known, its terms perhaps. */
+export function fromOutside(name: string, terms: Provenance['terms']): Provenance {
+  return { name, hash: '', by: UNKNOWN, terms, clips: [] };
 }
 
 /** `by` of a fine-tuning, and of what nobody knows. */
 export const FINETUNING = 'finetuning';
 export const UNKNOWN = 'unknown';
 
-/** `source.json` of a fine-tuning run: where its weights came from. */
+/** `source.json` of a run: where the weights came from that it began with. */
 export const sourceSchema = z.object({
   kind: z.enum(['random', 'weights']),
   /** The source as given: `random`, a run folder or a file. */
@@ -161,6 +156,13 @@ export const sourceSchema = z.object({
   epoch: z.int().nullable(),
   /** The data that the weights were trained on, where it is known. */
   trainedOn: z.array(provenanceSchema).nullable(),
+  /** Of weights for three channels that were folded into one: how the images of the three were normalised. */
+  folded: z
+    .object({
+      mean: z.union([z.number(), z.array(z.number())]),
+      std: z.union([z.number(), z.array(z.number())]),
+    })
+    .optional(),
 });
 export type Source = Readonly<z.infer<typeof sourceSchema>>;
 const SOURCE = sourceSchema.pick({ kind: true, given: true, trainedOn: true });

@@ -19,6 +19,8 @@ export const RUN_FILES = {
   config: 'config.json',
   environment: 'environment.json',
   dataset: 'dataset.json',
+  /** Where the weights came from that the run began with. */
+  source: 'source.json',
   log: 'log.jsonl',
   metrics: 'metrics.json',
   curves: 'curves.svg',
@@ -30,7 +32,6 @@ export const RUN_FILES = {
 
 /** Further files of a fine-tuning run; `finetune/fold-runs.ts` says what each is. */
 export const FINETUNE_FILES = {
-  source: 'source.json',
   folds: 'folds.json',
   /** The results of fold runs. The folder keeps the name of the first version, so that earlier runs are read. */
   foldRuns: 'cells',

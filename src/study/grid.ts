@@ -8,14 +8,14 @@ import { type FinetuneConfig, resolveFinetune } from '../finetune/config.ts';
 import { resultConfig } from '../finetune/resume.ts';
 import { type Config, resolveConfig } from '../runs/config.ts';
 import { hashOf } from '../runs/run-folder.ts';
-import type { FinetuneProtocol, Recipe, Study } from './study-file.ts';
+import { type FinetuneProtocol, isFromFile, type Recipe, type Study } from './study-file.ts';
 
 /** A recipe on one set: a row of the table. */
 export interface Variant {
   /** The recipe's; with the set where the recipe learns from several. */
   readonly name: string;
   readonly recipe: Recipe;
-  /** The set that is learnt from; null for random weights. */
+  /** The set that is learnt from; null for weights that are judged as they are. */
   readonly set: string | null;
 }
 
@@ -41,12 +41,14 @@ export type JobOf<Kind extends Job['kind']> = Extract<Job, { readonly kind: Kind
 export interface DataHashes {
   readonly sets: ReadonlyMap<string, string>;
   readonly targets: ReadonlyMap<string, string>;
+  /** SHA-256 of weights from files, by the names of their recipes. */
+  readonly weights?: ReadonlyMap<string, string>;
 }
 
 /** Rows of the table, in the order of the file. */
 export function variantsOf({ recipes, pretraining }: Study): readonly Variant[] {
   return recipes.flatMap((recipe): readonly Variant[] => {
-    if (recipe.weights !== undefined) return [{ name: recipe.name, recipe, set: null }];
+    if (recipe.method === undefined) return [{ name: recipe.name, recipe, set: null }];
     const sets = recipe.on ?? pretraining.on;
     return sets.map((set) => ({
       name: sets.length === 1 ? recipe.name : `${recipe.name}@${set}`,
@@ -122,13 +124,19 @@ function jobsOfRun(
   study: Study,
   variant: Variant,
   seed: number,
-  { sets, targets }: DataHashes,
+  { sets, targets, weights: files }: DataHashes,
   tuned: readonly unknown[],
 ): readonly Job[] {
   const { protocols, shortcutMeter, pretraining } = study;
   const config = withoutMachine(pretrainConfig(study, variant, seed));
   const { set } = variant;
-  const weights = hashOf(set === null ? ['random', config] : [config, sets.get(set)]);
+  const { recipe } = variant;
+  // Keys of recipes without a file are what they were before there were such recipes.
+  const file = isFromFile(recipe) ? [{ file: files?.get(recipe.name), normalise: recipe.normalise }] : [];
+  const weights = hashOf([
+    ...file,
+    ...(set === null ? [...(file.length > 0 ? [] : ['random']), config] : [config, sets.get(set)]),
+  ]);
   const of = (kind: string, rest: readonly string[], about: unknown): Of => ({
     name: [variant.name, `s${seed}`, kind, ...rest].join('.'),
     key: hashOf([weights, kind, about]),
@@ -157,11 +165,19 @@ function jobsOfRun(
 
 /** What the machine decides changes last digits and no protocol: a result may come from another machine. */
 function withoutMachine(config: Config): unknown {
-  const { backend: _backend, threads: _threads, precision: _precision, loader: _loader, ...rest } = config;
+  const {
+    backend: _backend,
+    threads: _threads,
+    precision: _precision,
+    loader: _loader,
+    ...settings
+  } = config;
+  // The weights that a recipe starts from count by their content.
+  const { init: _init, ...rest } = settings;
   return rest;
 }
 
-/** The pretraining that a job needs; null for random weights. */
+/** The pretraining that a job needs; null for weights that are judged as they are. */
 export function pretrainingOf(job: Job, jobs: readonly Job[]): Job | null {
   if (job.variant.set === null) return null;
   return (

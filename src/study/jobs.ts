@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { pretrain } from '../pretrain/pretrain.ts';
 import { packageVersion, revision } from '../runs/environment.ts';
 import { type LogEntry, measured, readLog } from '../runs/log.ts';
+import { normaliseSettings } from '../views/normalisations.ts';
 import { type Job, type JobOf, pretrainConfig, runFolder } from './grid.ts';
 import type { Made, PretrainingRecord, ResultRecord } from './results.ts';
 import { finetuneJob, probeJob } from './score-jobs.ts';
@@ -58,6 +59,11 @@ async function pretrainJob(
   const { study, data, work, signal } = shop;
   const { method, preset, set } = job.variant.recipe;
   const run = join(work, runFolder(job));
+  const file = shop.weights.get(job.variant.recipe.name);
+  const start = [
+    ...(typeof file?.path === 'string' ? [`init=${JSON.stringify(file.path)}`] : []),
+    ...(file === undefined || file.normalise === null ? [] : normaliseSettings(file.normalise)),
+  ];
   let clips = 0;
   const summary = await pretrain({
     dataset: data.sets.get(job.set)!.folder,
@@ -67,7 +73,7 @@ async function pretrainJob(
     config: {
       ...(method === undefined ? {} : { method }),
       ...(preset === undefined ? {} : { preset }),
-      set: [...study.pretraining.set, ...set, `seed=${job.seed}`, ...machineOf(shop)],
+      set: [...study.pretraining.set, ...set, ...start, `seed=${job.seed}`, ...machineOf(shop)],
     },
     onEvent: (event) => {
       if (event.kind === 'start') {

@@ -10,6 +10,8 @@ import { counted, interval, listed, pValue, roundPercent, score, signed } from '
 import { sectionsPage } from '../report/page.ts';
 import { packageVersion } from '../runs/environment.ts';
 import type { OpenData, StudyData } from './data.ts';
+import type { WeightsRecord } from './results.ts';
+import { isFromFile, type Recipe } from './study-file.ts';
 import type { Compared, Reading, Row, Summary } from './summary.ts';
 import { cellIn, endpointName, readingName } from './table.ts';
 
@@ -234,19 +236,51 @@ function recipesSection({ rows, study }: Summary): Part {
       label: 'Recipes',
       words: [1, 2, 3, 4],
       head: ['Recipe', 'What it is', 'Method', 'Learns from', 'Own settings'],
-      rows: rows.map(({ variant: { name: own, recipe, set } }) => [
+      rows: rows.map(({ variant: { name: own, recipe, set }, weights }) => [
         name(own),
         recipe.about,
-        recipe.weights === undefined
-          ? `${recipe.method ?? ''}${recipe.preset === undefined ? '' : `, preset ${recipe.preset}`}`
-          : 'random weights',
+        methodOf(recipe, weights),
         set ?? '–',
         html`<code>${recipe.set.join(' ')}</code>`,
       ]),
     })}`;
 }
 
-function dataSection({ study }: Summary, { sets, targets }: OpenData): Part {
+/** How a recipe comes to its weights. */
+function methodOf(recipe: Recipe, weights: WeightsRecord | null): string {
+  const { method, preset, normalise } = recipe;
+  const start = !isFromFile(recipe)
+    ? 'random weights'
+    : weights === null
+      ? 'weights from a file that is not given'
+      : `weights of ${weights.file}, SHA-256 ${weights.sha256.slice(0, 16)}…${normalise === undefined ? '' : `, normalised: ${normalise}`}`;
+  if (method === undefined) return start;
+  const own = `${method}${preset === undefined ? '' : `, preset ${preset}`}`;
+  return isFromFile(recipe) ? `${own}, from ${start}` : own;
+}
+
+/** Terms of weights that came from files. */
+function givenTerms({ rows }: Summary): Part {
+  const given = rows.flatMap(({ variant, weights }) => (weights === null ? [] : [{ variant, weights }]));
+  return (
+    given.length > 0 &&
+    table({
+      label: 'Weights from files',
+      words: [1, 2],
+      head: ['Recipe', 'File', 'Learnt from'],
+      rows: given.map(({ variant, weights }) => [
+        name(variant.name),
+        weights.file,
+        weights.learntFrom === null
+          ? 'not known to this program: clips of a target may be among it'
+          : listed(weights.learntFrom),
+      ]),
+    })
+  );
+}
+
+function dataSection(summary: Summary, { sets, targets }: OpenData): Part {
+  const { study } = summary;
   const row =
     (use: string) =>
     ([of, data]: readonly [string, StudyData]): readonly Part[] => [
@@ -269,7 +303,7 @@ function dataSection({ study }: Summary, { sets, targets }: OpenData): Part {
       head: ['Set', 'Use', 'Clips', 'Groups', 'Merged from', 'Licence'],
       rows: [...[...sets].map(row('learnt from')), ...[...targets].map(row('judged on'))],
     })}
-    ${citations([...sets.values(), ...targets.values()])}`;
+    ${givenTerms(summary)} ${citations([...sets.values(), ...targets.values()])}`;
 }
 
 function citations(all: readonly StudyData[]): Part {

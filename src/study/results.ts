@@ -24,7 +24,16 @@ const madeSchema = z.strictObject({
   seconds: z.number(),
   processorSeconds: z.number(),
 });
+export type WeightsRecord = Readonly<z.infer<typeof weightsSchema>>;
 export type Made = Readonly<z.infer<typeof madeSchema>>;
+
+const weightsSchema = z.strictObject({
+  /** Name of the file or run. */
+  file: z.string(),
+  sha256: z.string(),
+  /** Sets and their licences; null where nothing says so. */
+  learntFrom: z.array(z.string()).nullable(),
+});
 
 const head = {
   version: z.literal(1),
@@ -35,6 +44,8 @@ const head = {
   key: z.string(),
   /** Digest of the registered plan; null without one. */
   plan: z.string().nullable(),
+  /** Of a recipe that takes weights from a file. */
+  weights: weightsSchema.optional(),
   made: madeSchema,
 };
 

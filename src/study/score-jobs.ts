@@ -15,15 +15,17 @@ import { RANDOM } from '../finetune/source.ts';
 import { probeAlone, type ProbeLabels } from '../probe/probe-run.ts';
 import { CHECKPOINTS } from '../runs/checkpoint.ts';
 import { hashOf, RUN_FILES } from '../runs/run-folder.ts';
+import { normaliseSettings } from '../views/normalisations.ts';
 import type { StudyData } from './data.ts';
 import { finetuneSettings, type Job, type JobOf, pretrainConfig, runFolder } from './grid.ts';
 import { balancedAccuracy, tallyOf } from './nested.ts';
 import { type Predicted, type ScoreRecord, signsOf, type TargetRecord } from './results.ts';
 import { headOf, Interrupted, type Library, machineOf, type Unmade, type Workshop } from './workshop.ts';
 
-/** The weights that a job judges: those after the last step, which no score has chosen; or none. */
-function weightsOf(job: Job, { work }: Workshop): string | null {
-  if (job.variant.set === null) return null;
+/** The weights that a job judges: those after the last step, which no score has chosen, or of a file; null for random ones. */
+function weightsOf(job: Job, { work, weights }: Workshop): string | null {
+  const { recipe, set } = job.variant;
+  if (set === null) return weights.get(recipe.name)?.path ?? null;
   return join(work, runFolder(job), RUN_FILES.checkpoints, CHECKPOINTS.last);
 }
 
@@ -37,18 +39,18 @@ export async function probeJob(
   const { folder } = (isMeter ? data.sets.get(job.set) : data.targets.get(job.target))!;
   const settings = isMeter ? METER : study.protocols.probe!;
   const labels: ProbeLabels = isMeter ? 'sources' : 'classes';
-  const result = await probeAlone(
-    weightsOf(job, shop) ?? pretrainConfig(study, job.variant, job.seed),
-    folder,
-    {
-      ...settings,
-      ...{ labels, checkpoint: 'last' },
-      ...(signal === undefined ? {} : { signal }),
-      onProgress: (done, total, note = '') => {
-        shop.onProgress(done / total, note);
-      },
+  const config = pretrainConfig(study, job.variant, job.seed);
+  const file = job.variant.set === null ? shop.weights.get(job.variant.recipe.name) : undefined;
+  const result = await probeAlone(weightsOf(job, shop) ?? config, folder, {
+    ...settings,
+    // Weights from a file are judged at the size of all others.
+    ...(file === undefined ? {} : { view: { size: config.view.size, normalise: file.normalise } }),
+    ...{ labels, checkpoint: 'last' },
+    ...(signal === undefined ? {} : { signal }),
+    onProgress: (done, total, note = '') => {
+      shop.onProgress(done / total, note);
     },
-  );
+  });
   const target = isMeter ? job.set : job.target;
   const record = isMeter
     ? targetOf(`sources-of-${target}`, result.classes, result.clips)
@@ -129,10 +131,15 @@ export async function finetuneJob(
   const target = data.targets.get(job.target)!;
   const runs: { readonly name: string; readonly records: readonly FoldRunRecord[] }[] = [];
   const config = pretrainConfig(study, job.variant, job.seed);
+  const size = `view.size=${config.view.size}`;
+  const file = shop.weights.get(job.variant.recipe.name);
+  const normalise = file?.normalise ?? null;
   const under =
-    job.variant.set === null
-      ? [`model=${JSON.stringify(shapeOf(config.model))}`, `view.size=${config.view.size}`]
-      : [];
+    job.variant.set !== null
+      ? []
+      : file === undefined
+        ? [`model=${JSON.stringify(shapeOf(config.model))}`, size]
+        : [size, ...(normalise === null ? [] : normaliseSettings(normalise))];
   for (const [i, candidate] of candidates.entries()) {
     const run = join(work, 'finetune', job.name, candidate.name);
     const summary = await finetune({

@@ -16,13 +16,20 @@ const name = z
   .regex(/^[a-z0-9][a-z0-9._-]*$/i, 'letters, digits, dots, dashes and underscores only');
 const settings = z.array(z.string().min(1)).default([]);
 const rate = z.number().gt(0).lte(1);
+/** Weights as they are initialised. */
+export const RANDOM = 'random';
 
 const recipeSchema = z.strictObject({
   name,
   /** What the report says of it. */
   about: z.string().default(''),
-  /** `random`: weights as they are initialised; the control. */
-  weights: z.literal('random').optional(),
+  /**
+   * `random`: weights as they are initialised; the control. Else a file of weights or a run, beside this file or where `--weights`
+   * says: judged as they are, or with a method what its pretraining starts from.
+   */
+  weights: z.string().min(1).optional(),
+  /** Of weights from a file: how images are normalised, where the file does not say it (`uscl import --normalise`). */
+  normalise: z.string().min(1).optional(),
   /** A method of pretraining (`uscl methods`). */
   method: z.string().min(1).optional(),
   preset: z.string().min(1).optional(),
@@ -122,6 +129,11 @@ export interface Study extends Readonly<Omit<z.infer<typeof studySchema>, 'seeds
   readonly plan: { readonly path: string; readonly sha256: string } | null;
 }
 
+/** Whether a recipe takes weights from a file. */
+export function isFromFile({ weights }: Recipe): boolean {
+  return weights !== undefined && weights !== RANDOM;
+}
+
 /** What an earlier study left that this one builds on. */
 export type FindBest = (folder: string, count: number) => readonly Recipe[];
 
@@ -186,12 +198,8 @@ function requireNames(study: Study): void {
   requireDistinct(path, 'seeds', study.seeds.map(String));
   for (const one of controls) requireKnown(path, 'controls', one, names);
   for (const one of endpoint.targets) requireKnown(path, 'endpoint.targets', one, targetNames);
-  for (const [i, { weights, method, preset, on }] of recipes.entries()) {
-    if ((weights === undefined) === (method === undefined))
-      throw studyError(path, `recipes.${i}`, `"${names[i]!}" needs either method or weights: random`);
-    if (weights !== undefined && (preset ?? on) !== undefined)
-      throw studyError(path, `recipes.${i}`, `"${names[i]!}" has random weights and learns from nothing`);
-  }
+  for (const [i, recipe] of recipes.entries()) requireRecipe(path, `recipes.${i}`, recipe);
+  requireNoInit(path, 'pretraining.set', study.pretraining.set);
   for (const [i, { groups }] of targets.entries())
     if (groups !== undefined && groups.part >= groups.of)
       throw studyError(path, `targets.${i}.groups.part`, `parts are numbered 0 to ${groups.of - 1}`);
@@ -208,6 +216,33 @@ function requireNames(study: Study): void {
     );
   } else if (protocols.probe === undefined)
     throw studyError(path, 'endpoint.reader', `${endpoint.reader} needs the protocol probe`);
+}
+
+/** A recipe has a method, weights, or both, and nothing that neither of them reads. */
+function requireRecipe(path: string, at: string, recipe: Recipe): void {
+  const { name: own, weights, method, preset, on, normalise, set } = recipe;
+  if (weights === undefined && method === undefined)
+    throw studyError(path, at, `"${own}" needs either method or weights: random, or weights: FILE`);
+  if (weights === RANDOM && method !== undefined)
+    throw studyError(
+      path,
+      at,
+      `"${own}" has a method, which starts from random weights by itself: leave weights out`,
+    );
+  if (method === undefined && (preset ?? on) !== undefined)
+    throw studyError(
+      path,
+      at,
+      `"${own}" has ${weights === RANDOM ? 'random ' : ''}weights and learns from nothing`,
+    );
+  if (normalise !== undefined && !isFromFile(recipe))
+    throw studyError(path, `${at}.normalise`, `"${own}" has no weights from a file`);
+  requireNoInit(path, `${at}.set`, set);
+}
+
+function requireNoInit(path: string, at: string, set: readonly string[]): void {
+  if (set.some((one) => one.startsWith('init=')))
+    throw studyError(path, at, 'what a recipe starts from is said by weights: FILE');
 }
 
 function requireDistinct(path: string, key: string, names: readonly string[]): void {

@@ -13,10 +13,11 @@ import { revision } from '../runs/environment.ts';
 import { Claims } from './claims.ts';
 import { StudyClock } from './clock.ts';
 import { openData } from './data.ts';
-import { type Job, jobsOf, pretrainConfig, pretrainingOf } from './grid.ts';
+import { type AllWeights, findWeights } from './given-weights.ts';
+import { type DataHashes, type Job, jobsOf, pretrainConfig, pretrainingOf } from './grid.ts';
 import { doJob, madeSince } from './jobs.ts';
 import { studyPage } from './report.ts';
-import { type ResultRecord, Results } from './results.ts';
+import { type ResultRecord, Results, type WeightsRecord } from './results.ts';
 import { readStudy, type Study } from './study-file.ts';
 import { bestOf, RANKING_FILE, rankingOf, summarise, type Summary } from './summary.ts';
 import { studyTable } from './table.ts';
@@ -32,6 +33,8 @@ export interface StudyOptions {
   readonly work: string;
   /** Do only jobs of these recipes. */
   readonly only?: readonly string[];
+  /** Files of weights for recipes that take some: `NAME=FILE`. */
+  readonly weights?: readonly string[];
   /** Do failed jobs once more. */
   readonly retry?: boolean;
   /** Go on with results that another commit of the program made. */
@@ -90,15 +93,22 @@ export async function runStudy(path: string, options: StudyOptions): Promise<Stu
   const opened = await openData(study, { data, work, claims, ...(signal === undefined ? {} : { signal }) });
   const hashesOf = (all: typeof opened.sets): ReadonlyMap<string, string> =>
     new Map([...all].map(([name, { hash }]) => [name, hash]));
-  const all = jobsOf(study, { sets: hashesOf(opened.sets), targets: hashesOf(opened.targets) });
+  const hashes = { sets: hashesOf(opened.sets), targets: hashesOf(opened.targets) };
+  const results = new Results(out);
+  const weights = await findWeights(study, options.weights ?? [], (recipe) =>
+    recordedOf(recipe, study, hashes, results),
+  );
+  const digests = new Map(
+    [...weights].flatMap(([name, { record }]) => (record === null ? [] : [[name, record.sha256] as const])),
+  );
+  const all = jobsOf(study, { ...hashes, weights: digests });
   const refusals = new Map(
     all.flatMap((job) => {
-      const reason = refusalOf(job, study, opened);
+      const reason = notGiven(job, weights, results) ?? refusalOf(job, study, opened);
       return reason === null ? [] : [[job.name, reason] as const];
     }),
   );
   const jobs = all.filter(({ name }) => !refusals.has(name));
-  const results = new Results(out);
   requireSame(study, jobs, results, options);
   const done = jobs.filter(({ name }) => results.has(name));
   const failed = jobs.filter(({ name }) => results.hasFailed(name));
@@ -113,7 +123,7 @@ export async function runStudy(path: string, options: StudyOptions): Promise<Stu
 
   // The number of threads is that of the process: it is chosen before the first job.
   using _backend = openBackend({ threads: options.threads ?? null });
-  const shop = { study, data: opened, results, work, threads: options.threads ?? null, signal };
+  const shop = { study, data: opened, results, weights, work, threads: options.threads ?? null, signal };
   const wanted = jobs.filter(({ variant }) => options.only?.includes(variant.recipe.name) ?? true);
   const clock = new StudyClock(wanted, results);
   const isStopped = (): boolean => signal?.aborted === true;
@@ -199,6 +209,29 @@ function requireRecipes({ recipes, path }: Study, only: readonly string[]): void
     'Give one of those names with --only.',
     { where: '--only' },
   );
+}
+
+/** What earlier results say of the weights of a recipe; null where there are none. */
+function recordedOf(
+  recipe: string,
+  study: Study,
+  hashes: DataHashes,
+  results: Results,
+): WeightsRecord | null {
+  const own = jobsOf(study, hashes).filter(({ variant }) => variant.recipe.name === recipe);
+  for (const { name } of own) {
+    const { weights } = results.read(name) ?? results.readFailure(name) ?? {};
+    if (weights !== undefined) return weights;
+  }
+  return null;
+}
+
+/** Why a job cannot be done: the weights of its recipe are not there. Null where it can, and where it is done. */
+function notGiven({ name, variant }: Job, weights: AllWeights, results: Results): string | null {
+  const { recipe } = variant;
+  const own = weights.get(recipe.name);
+  if (own?.path !== null || results.has(name)) return null;
+  return `its weights are not given (${recipe.weights ?? ''} is not there; --weights ${recipe.name}=FILE gives them)`;
 }
 
 /** Why a job would be no test; null where it is one. */

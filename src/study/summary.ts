@@ -28,6 +28,7 @@ import type {
   Results,
   ScoreRecord,
   TargetRecord,
+  WeightsRecord,
 } from './results.ts';
 import {
   type Endpoint,
@@ -88,6 +89,8 @@ export interface Row {
   /** Balanced accuracy of telling the source, a mean over seeds. */
   readonly shortcut: number | null;
   readonly runs: readonly PretrainingRecord[];
+  /** Of a recipe that takes weights from a file; null before there is a result of it. */
+  readonly weights: WeightsRecord | null;
 }
 
 export interface Summary {
@@ -180,11 +183,14 @@ export function summarise(
       cells: readings.flatMap((reading) => cellOf(reading, own, targets, drawing) ?? []),
       runs: runs.filter((record) => record.variant === variant.name),
       meter: own.filter(({ kind }) => kind === 'sources'),
+      weights:
+        records.find((record) => record.variant === variant.name && record.weights !== undefined)?.weights ??
+        null,
     };
   });
   const compared = comparedWith(study, bare, drawing);
-  const rows = bare.map(({ variant, isControl, cells, tallies, runs: own, meter }): Row => ({
-    ...{ variant, isControl, cells, runs: own },
+  const rows = bare.map(({ variant, isControl, cells, tallies, runs: own, meter, weights }): Row => ({
+    ...{ variant, isControl, cells, runs: own, weights },
     endpoint: endpointOf(tallies),
     compared: compared.get(variant.name) ?? [],
     cost: costOf(own),

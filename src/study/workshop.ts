@@ -1,5 +1,6 @@
 /** What the jobs of a study are done with, and what every record of one says. */
 import type { OpenData } from './data.ts';
+import type { AllWeights } from './given-weights.ts';
 import type { Job } from './grid.ts';
 import type { PretrainingRecord, Results } from './results.ts';
 import type { Study } from './study-file.ts';
@@ -8,6 +9,8 @@ export interface Workshop {
   readonly study: Study;
   readonly data: OpenData;
   readonly results: Results;
+  /** Of recipes that take weights from a file. */
+  readonly weights: AllWeights;
   /** Folder for runs. */
   readonly work: string;
   /** Of the kernels; null: all processors. */
@@ -28,11 +31,16 @@ export interface Library {
 /** A record before it is said when and by what it was made. */
 export type Unmade<Made> = Made extends unknown ? Omit<Made, 'made'> : never;
 
-type Head = Pick<PretrainingRecord, 'version' | 'job' | 'variant' | 'seed' | 'key' | 'plan'>;
+type Head = Pick<PretrainingRecord, 'version' | 'job' | 'variant' | 'seed' | 'key' | 'plan' | 'weights'>;
 
 /** What every record of a job begins with. */
-export function headOf({ name, variant, seed, key }: Job, { study }: Pick<Workshop, 'study'>): Head {
-  return { version: 1, job: name, variant: variant.name, seed, key, plan: study.plan?.sha256 ?? null };
+export function headOf({ name, variant, seed, key }: Job, shop: Pick<Workshop, 'study' | 'weights'>): Head {
+  const plan = shop.study.plan?.sha256 ?? null;
+  const weights = shop.weights.get(variant.recipe.name)?.record ?? null;
+  return {
+    ...{ version: 1, job: name, variant: variant.name, seed, key, plan },
+    ...(weights === null ? {} : { weights }),
+  };
 }
 
 /** Settings that say nothing of the result. */

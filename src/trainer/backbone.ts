@@ -30,7 +30,7 @@ import {
 } from '../runs/checkpoint.ts';
 import { type Config, resolveConfig } from '../runs/config.ts';
 import { backboneOf } from '../models/backbone.ts';
-import { isForeign, readForeign, type WeightsView } from './foreign-weights.ts';
+import { type ForeignWeights, isForeign, readForeign, type WeightsView } from './foreign-weights.ts';
 import { isRun, readRunConfig, RUN_FILES, taskOf } from '../runs/run-folder.ts';
 
 /** The weights of a run to open: the best by its score, or the latest. */
@@ -45,6 +45,8 @@ export interface BackboneSource {
   /** Null for a file that this program did not write. */
   readonly checkpoint: Checkpoint | null;
   readonly weights: Weights;
+  /** What was found in a file that is no checkpoint; null for one. */
+  readonly foreign: ForeignWeights | null;
 }
 
 /**
@@ -60,7 +62,7 @@ export async function readBackbone(source: string, which: WhichCheckpoint = 'bes
   const config = readRunConfig(source);
   const path = which === 'best' && existsSync(best) ? best : join(folder, CHECKPOINTS.last);
   const checkpoint = readCheckpoint(path);
-  return { path, config, checkpoint, weights: checkpoint.tensors };
+  return { path, config, checkpoint, weights: checkpoint.tensors, foreign: null };
 }
 
 async function readWeightsFile(path: string): Promise<BackboneSource> {
@@ -78,10 +80,11 @@ async function readWeightsFile(path: string): Promise<BackboneSource> {
       isRun(run) && taskOf(run) === 'pretrain'
         ? readRunConfig(run)
         : resolveConfig({ overrides: { model: { backbone, width }, view } });
-    return { path, config, checkpoint, weights: checkpoint.tensors };
+    return { path, config, checkpoint, weights: checkpoint.tensors, foreign: null };
   }
-  const { weights, view } = await readForeign(path);
-  return { path, config: configOfWeights(weights, path, view), checkpoint: null, weights };
+  const foreign = await readForeign(path);
+  const { weights, view } = foreign;
+  return { path, config: configOfWeights(weights, path, view), checkpoint: null, weights, foreign };
 }
 
 /** The ResNet with these tensors, and the view that is known of it; torchvision's channel statistics are not assumed. */

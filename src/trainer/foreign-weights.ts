@@ -22,6 +22,20 @@ const saidSchema = z.looseObject({
   view: z.object({ normalise: viewShape.normalise.unwrap(), size: viewShape.size.unwrap() }).partial(),
 });
 
+const termsSchema = z.object({
+  name: z.string(),
+  licence: z.string().nullable(),
+  citation: z.string().nullable(),
+});
+const learntSchema = z.object({ learntFrom: z.array(termsSchema).nullable() });
+
+/** A set that weights have learnt from, and its terms, null where nobody has said so. */
+export interface SetTerms {
+  readonly name: string;
+  readonly licence: string | null;
+  readonly citation: string | null;
+}
+
 /** How the images of weights are made, as far as that is known. */
 export interface WeightsView {
   readonly normalise?: ViewConfig['normalise'] | undefined;
@@ -49,6 +63,8 @@ export interface ForeignWeights {
   /** Names of tensors that are none of the network. */
   readonly ignored: readonly string[];
   readonly view: WeightsView;
+  /** What the file says of what its weights have learnt from; null where it says nothing. */
+  readonly learntFrom: readonly SetTerms[] | null;
 }
 
 /**
@@ -73,7 +89,7 @@ export async function readForeign(path: string, prefix?: string): Promise<Foreig
     if (data !== null) weights.set(ours, { shape: tensor.shape, data });
   }
   return {
-    ...{ weights, prefix: chosen.prefix, view: viewIn(metadata) },
+    ...{ weights, prefix: chosen.prefix, view: viewIn(metadata), learntFrom: learntIn(metadata) },
     otherPrefixes: networks.filter((one) => one !== chosen).map((one) => one.prefix),
     ignored: [...[...tensors.keys()].filter((name) => !chosen.names.has(name)), ...unread],
   };
@@ -82,6 +98,12 @@ export async function readForeign(path: string, prefix?: string): Promise<Foreig
 function viewIn({ uscl }: Readonly<Record<string, string>>): WeightsView {
   if (uscl === undefined) return {};
   return jsonText.pipe(saidSchema).safeParse(uscl).data?.view ?? {};
+}
+
+/** In a safetensors file with the rest that it says, in an ONNX model beside it. */
+function learntIn({ uscl, learntFrom }: Readonly<Record<string, string>>): readonly SetTerms[] | null {
+  const own = jsonText.pipe(learntSchema).safeParse(uscl ?? '').data?.learntFrom;
+  return own ?? jsonText.pipe(learntSchema.shape.learntFrom).safeParse(learntFrom ?? '').data ?? null;
 }
 
 /** Whether a file begins as one of a tool whose files are no safetensors: PyTorch or ONNX. Error: `FILE_UNREADABLE`. */

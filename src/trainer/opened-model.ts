@@ -5,7 +5,7 @@ import type { Precision } from '../engine/core/backend.ts';
 import { openBackend } from '../engine/open.ts';
 import type { Size } from '../video/geometry.ts';
 import { imageLength } from '../views/config.ts';
-import { fillWholeView } from '../views/whole.ts';
+import { type WholeViewer, wholeViewer } from '../views/whole.ts';
 import { type Model, openModel } from './classifier.ts';
 import { fileHash } from '../runs/run-folder.ts';
 
@@ -61,10 +61,12 @@ export class OpenedModel implements Disposable {
  */
 export class FrameBatcher {
   readonly #model: Model;
+  readonly #fill: WholeViewer;
   readonly #waiting: ((probabilities: number[]) => void)[] = [];
 
   constructor(model: Model) {
     this.#model = model;
+    this.#fill = wholeViewer(model.view);
   }
 
   /**
@@ -73,7 +75,7 @@ export class FrameBatcher {
    */
   add(frame: Uint8Array, size: Size, receive: (probabilities: number[]) => void): boolean {
     const { input, view, batch } = this.#model;
-    fillWholeView(frame, size, view, input, this.#waiting.length * imageLength(view));
+    this.#fill(frame, size, input, this.#waiting.length * imageLength(view));
     this.#waiting.push(receive);
     if (this.#waiting.length < batch) return false;
     this.flush();

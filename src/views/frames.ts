@@ -6,7 +6,7 @@ import type { ClipRecord } from '../dataset/types.ts';
 import { imageLength, type FrameViewConfig, type ImageConfig } from './config.ts';
 import { drawAugmentation } from './draw.ts';
 import { clipAt, imageMaker, requireTarget, type FrameSource } from './image.ts';
-import { fillWholeView } from './whole.ts';
+import { wholeViewer } from './whole.ts';
 
 /** One frame of one clip. */
 export interface FrameRow {
@@ -29,13 +29,20 @@ export function frameRenderer(
   const length = imageLength(view);
   const { augment } = view;
   const augmenting = augment === null ? null : augmentingOf(dataset, { ...view, augment });
+  const whole = wholeViewer(view);
+  let frame = new Uint8Array(0);
   return (rows, seed, epoch, target) => {
     requireTarget(target, rows.length * length, `${rows.length} frames`);
     for (const [i, row] of rows.entries()) {
       const clip = clipAt(dataset, row.clip);
-      if (augmenting === null)
-        fillWholeView(dataset.readFrame(clip, row.frame), clip, view, target, i * length);
-      else augmenting(clip, row.frame, seed, epoch, target, i * length);
+      if (augmenting !== null) {
+        augmenting(clip, row.frame, seed, epoch, target, i * length);
+        continue;
+      }
+      // Enough for any frame of the clip, in grey or colour.
+      const most = 3 * clip.width * clip.height;
+      if (frame.length < most) frame = new Uint8Array(most);
+      whole(dataset.readFrame(clip, row.frame, frame), clip, target, i * length);
     }
   };
 }

@@ -13,9 +13,9 @@ import { OUTPUTS } from '../models/heads.ts';
 import type { Weights } from '../runs/checkpoint.ts';
 import { trainedOn } from '../runs/provenance.ts';
 import { readBackbone, type WhichCheckpoint } from '../trainer/backbone.ts';
-import { weightsMetadata } from '../trainer/foreign-weights.ts';
+import { type SetTerms, weightsMetadata } from '../trainer/foreign-weights.ts';
 import { type OnnxPartName, writeOnnx } from './onnx/export-onnx.ts';
-import { tensorsOf } from './tensors.ts';
+import { tensorsOf } from '../trainer/network-tensors.ts';
 
 /** Forms of weights that other tools read. */
 export const EXPORT_FORMATS = ['safetensors', 'torch', 'onnx'] as const;
@@ -52,13 +52,6 @@ export interface ExportSummary {
   readonly learntFrom: readonly SetTerms[] | null;
 }
 
-/** A set and what its terms are, null where nobody has said so. */
-export interface SetTerms {
-  readonly name: string;
-  readonly licence: string | null;
-  readonly citation: string | null;
-}
-
 /**
  * Exports the weights of a run, of a checkpoint, or of a file. Errors: those of `readBackbone`; `WEIGHTS_INCOMPLETE`, `OUTPUT_EXISTS`, `DISK_FULL`,
  * `WRITE_FAILED`.
@@ -69,7 +62,7 @@ export async function exportWeights(
   { format = 'safetensors', checkpoint = 'best', overwrite = false, ...onnx }: ExportOptions = {},
 ): Promise<ExportSummary> {
   requireFree(out, overwrite);
-  const { path, config, weights, checkpoint: read } = await readBackbone(source, checkpoint);
+  const { path, config, weights, checkpoint: read, foreign } = await readBackbone(source, checkpoint);
   const { backbone, width } = config.model;
   const own = tensorsOf(backboneOf(config), weights, (complaint) =>
     dataError(
@@ -81,7 +74,7 @@ export async function exportWeights(
   );
   const classes = read?.classifier?.classes ?? null;
   const tensors = [...own, ...(classes === null ? [] : classifierOf(weights)), ...countsOf(weights)];
-  const learntFrom = termsOf(path);
+  const learntFrom = foreign === null ? termsOf(path) : foreign.learntFrom;
   const { size, channels, normalise } = config.view;
   const more = { channels, classes, learntFrom, use: RESEARCH_USE, from: basename(source) };
   const part = format === 'onnx' ? (onnx.part ?? (classes === null ? 'backbone' : 'classifier')) : null;

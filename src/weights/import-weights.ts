@@ -9,21 +9,22 @@ import { writeSafetensors } from '../formats/safetensors.ts';
 import { backboneOf } from '../models/backbone.ts';
 import { fileHash } from '../runs/run-folder.ts';
 import { configOfWeights } from '../trainer/backbone.ts';
+import { normalisationOf } from '../views/normalisations.ts';
 import { readForeign, weightsMetadata, type WeightsView } from '../trainer/foreign-weights.ts';
-import { tensorsOf } from './tensors.ts';
-
-/** Normalisations by name. Source: torchvision's documentation of its weights. */
-export const NORMALISATIONS = {
-  /** Of torchvision's weights that were trained on ImageNet, and of most others. */
-  imagenet: { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] },
-} as const satisfies Readonly<Record<string, WeightsView['normalise']>>;
+import { tensorsOf } from '../trainer/network-tensors.ts';
 
 /** What `importWeights` is told. */
 export interface ImportOptions {
   /** What stands before the names of the network to take, where the file holds several. Default: the likeliest one. */
   readonly prefix?: string;
-  /** How images were normalised for these weights. Default: as the file says; else as this program does. */
-  readonly normalise?: keyof typeof NORMALISATIONS;
+  /**
+   * How images were normalised for these weights: `imagenet`, `0.5,0.25` (mean, deviation), or three means and three deviations.
+   * Default: as the file says; else as this program does.
+   */
+  readonly normalise?: string;
+  /** Terms that the weights are under, of their data or of who gave them. Default: as the file says. */
+  readonly licence?: string;
+  readonly citation?: string;
   readonly overwrite?: boolean;
 }
 
@@ -56,20 +57,23 @@ const COUNT = '.num_batches_tracked';
 export async function importWeights(
   path: string,
   out: string,
-  { prefix, normalise, overwrite = false }: ImportOptions = {},
+  { prefix, normalise, licence, citation, overwrite = false }: ImportOptions = {},
 ): Promise<ImportSummary> {
   requireFree(out, overwrite);
   const found = await readForeign(path, prefix);
   const view: WeightsView =
     normalise === undefined
       ? found.view
-      : { ...found.view, normalise: structuredClone(NORMALISATIONS[normalise]) };
+      : { ...found.view, normalise: normalisationOf(normalise, '--normalise') };
   const config = configOfWeights(found.weights, path);
   const { channels } = config.view;
-  if (normalise !== undefined && channels === 1)
+  if (
+    channels === 1 &&
+    [view.normalise?.mean, view.normalise?.std].some((value) => typeof value === 'object')
+  )
     throw usageError(
       'CONFIG_INVALID',
-      `The normalisation "${normalise}" is of three channels, and the weights of ${path} are for grey images.`,
+      `The normalisation "${normalise ?? 'in the file'}" is of three channels, and the weights of ${path} are for grey images.`,
       'Leave --normalise out; set view.normalise where the weights are used, if their images were made otherwise.',
       { where: '--normalise' },
     );
@@ -85,7 +89,12 @@ export async function importWeights(
     ),
   );
   const from = { file: basename(path), sha256: fileHash(path), prefix: found.prefix };
-  writeSafetensors(out, tensors, weightsMetadata(view, { from }));
+  const learntFrom =
+    licence === undefined && citation === undefined
+      ? found.learntFrom
+      : [{ name: from.file, licence: licence ?? null, citation: citation ?? null }];
+  const terms = learntFrom === null ? {} : { learntFrom };
+  writeSafetensors(out, tensors, weightsMetadata(view, { from, ...terms }));
   return {
     ...{ out, backbone, width, channels },
     normalise: view.normalise ?? null,

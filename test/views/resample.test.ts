@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createAxis, resamplePlane, setAxis } from '../../src/views/resample.ts';
 import { viewOf } from './helpers.ts';
-import { fillWholeView } from '../../src/views/whole.ts';
+import { fillWholeView, wholeViewer } from '../../src/views/whole.ts';
 import { picture, REFERENCE } from './reference.ts';
 
 function resample(
@@ -76,6 +76,29 @@ describe('the whole view', () => {
       const intensity = target[i]! + 0.1;
       expect(target[256 + i]! * 2 + 0.2).toBeCloseTo(intensity, 5);
       expect(target[512 + i]! * 4 + 0.3).toBeCloseTo(intensity, 5);
+    }
+  });
+
+  it('is the same for frames of many sizes in turn as for each alone', () => {
+    const fill = wholeViewer(viewOf({ channels: 3 }));
+    const shapes = [
+      [40, 30, 1],
+      [23, 19, 3],
+      [9, 60, 1],
+      [40, 30, 3],
+      [16, 16, 1],
+      [40, 31, 1],
+      [8, 8, 3],
+    ] as const;
+    for (const [width, height, stored] of shapes) {
+      const frame = Uint8Array.from(
+        { length: width * height * stored },
+        (_, i) => (i * 37 + width * height) % 256,
+      );
+      const [one, alone] = [new Float32Array(773), new Float32Array(773)];
+      fill(frame, { width, height }, one, 5);
+      fillWholeView(frame, { width, height }, viewOf({ channels: 3 }), alone, 5);
+      expect(one).toEqual(alone);
     }
   });
 

@@ -9,13 +9,14 @@ import type { ClipRecord } from '../../dataset/types.ts';
 import type { Losses, Method, MethodBatch, NetworkUse, OpenMethod, ViewRows } from '../../methods/method.ts';
 import { OUTPUTS } from '../../models/heads.ts';
 import { initialise } from '../../models/initialise.ts';
-import { namedTensors, type TrainingState } from '../../runs/checkpoint.ts';
+import { namedTensors, restoreWeights, type TrainingState } from '../../runs/checkpoint.ts';
 import type { Config } from '../../runs/config.ts';
+import type { StartingWeights } from '../starting-weights.ts';
 import { allLayers, type TrainedLayers, TrainedNetwork } from '../trained-network.ts';
 import { timesShown, viewCount, viewSizes } from '../../views/clip-views.ts';
 import type { ViewConfig } from '../../views/config.ts';
 import type { ClipPart } from '../../views/work.ts';
-import { checkedLosses, guarded, requireFilled, requireFinite } from './method-faults.ts';
+import { checkedLosses, guarded, methodError, requireFilled, requireFinite } from './method-faults.ts';
 import type { OpenedMethod } from './open-method.ts';
 import { type Pass, returnRows, rowsOf, total, totalRows } from './passes.ts';
 
@@ -76,8 +77,8 @@ export interface Networked {
     readonly model: Pick<Config['model'], 'normPerView'>;
   };
   readonly opened: Pick<OpenedMethod, 'method' | 'open'>;
-  /** Sets the weights that a network starts from. Default: random ones of the seed. */
-  readonly start?: (parameters: Parameters) => void;
+  /** Weights of the backbone to start from. Default: random ones. */
+  readonly start?: Pick<StartingWeights, 'weights' | 'record'> | null;
   /** What trains. Default: everything. */
   readonly layers?: TrainedLayers;
 }
@@ -94,8 +95,8 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
   /** Of the batch that was seen last. */
   #progress = 0;
 
-  /** Initialised from the seed of a settled configuration. */
-  constructor({ backend, config, opened: { method, open }, start, layers }: Networked) {
+  /** Initialised from the seed of a settled configuration, the backbone from `start` where it is given. Error: `METHOD_INVALID`. */
+  constructor({ backend, config, opened: { method, open }, start = null, layers }: Networked) {
     super(backend, open.online.network, config);
     this.method = method;
     this.open = open;
@@ -105,14 +106,11 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
     this.#layers = layers ?? allLayers(names, config.optimizer);
     this.#target = open.target === undefined ? null : backend.createParameters(open.target.network);
     // Starts are addressed by seed and name: the target starts as the online network does.
-    for (const parameters of [this.parameters, this.#target])
-      if (parameters !== null)
-        (
-          start ??
-          ((all) => {
-            initialise(all, config.seed);
-          })
-        )(parameters);
+    for (const parameters of [this.parameters, this.#target]) {
+      if (parameters === null) continue;
+      initialise(parameters, config.seed);
+      if (start !== null) startFrom(start, parameters, method);
+    }
     this.begin(this.#layers.groups);
   }
 
@@ -337,6 +335,24 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
       guarded(this.method, 'losses', () => this.open.losses(batch)),
     );
   }
+}
+
+/** Writes weights of the backbone over random ones. Error: `METHOD_INVALID` for a network that is not made of the backbone. */
+function startFrom(
+  { weights, record }: NonNullable<Networked['start']>,
+  parameters: Parameters,
+  method: Method,
+): void {
+  const own = new Set(namedTensors(parameters).map(({ name }) => name));
+  const lacking = [...weights.keys()].find((name) => !own.has(name));
+  if (lacking !== undefined)
+    throw methodError(
+      'METHOD_INVALID',
+      method,
+      `is to start from ${record.given}, and its network has no ${lacking}: it is not made of the trunk that open is given`,
+      'Build the network on given.trunk, or leave init out.',
+    );
+  restoreWeights(weights, parameters, record.path, (name) => weights.has(name));
 }
 
 /** What a network is used for: a step, its target, a look before it. */
