@@ -3,7 +3,18 @@
  * written whole, after the records of what the run began with. A folder is a run exactly when it has one.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { dataError, messageOf, usageError, UsclError } from '../base/errors.ts';
@@ -231,8 +242,20 @@ export function hashOf(value: unknown): string {
 
 /** SHA-256 of a file, hex. */
 export function fileHash(path: string): string {
-  return createHash('sha256').update(readFileSync(path)).digest('hex');
+  const hash = createHash('sha256');
+  const piece = Buffer.allocUnsafeSlow(HASHED_BYTES);
+  const file = openSync(path, 'r');
+  try {
+    for (let count = readSync(file, piece); count > 0; count = readSync(file, piece))
+      hash.update(piece.subarray(0, count));
+  } finally {
+    closeSync(file);
+  }
+  return hash.digest('hex');
 }
+
+/** Bytes that are hashed at once: a whole file in memory would cost as much time again, for its pages. */
+const HASHED_BYTES = 2 ** 20;
 
 /** Identity of a dataset's content: classes, channels and every clip's record (source digests included). */
 export function datasetHash(dataset: Dataset): string {

@@ -93,7 +93,7 @@ export async function exportWeights(
       path,
       metadata: { ...more, uscl: weightsMetadata({ normalise, size }, {})['uscl'] },
     });
-  } else if (format === 'torch') await writeTorch(out, tensors);
+  } else if (format === 'torch') writeTorch(out, tensors);
   else writeSafetensors(out, tensors, weightsMetadata({ normalise, size }, more));
   return {
     ...{ out, format, part, backbone, width, channels, size, normalise, classes },

@@ -2,10 +2,12 @@
  * PyTorch checkpoints: those in `fixtures/torch`, which PyTorch wrote, hold numbers that are formulas of their place. Hostile
  * ones end in an error of this program, call nothing and take little memory.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { fromBufferPromise } from 'yauzl';
 import { ZipFile } from 'yazl';
 import { z } from 'zod';
 import { UsclError } from '../../src/base/errors.ts';
@@ -13,8 +15,9 @@ import { randomAt, type Random } from '../../src/base/random.ts';
 import { floatsOf } from '../../src/formats/floats.ts';
 import type { Tensor } from '../../src/formats/safetensors.ts';
 import { readTorch, torchTensors } from '../../src/formats/torch/read.ts';
+import { storedZip } from '../../src/formats/torch/stored-zip.ts';
 import { writeTorch } from '../../src/formats/torch/write.ts';
-import { failureOf } from '../failures.ts';
+import { failure, failureOf } from '../failures.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'uscl-torch-'));
 afterAll(() => {
@@ -114,7 +117,7 @@ test('half precision is read to its last bit: every finite value, the smallest o
 test('what is written is read again, bit by bit', async () => {
   const path = join(scratch, 'written.pth');
   const data = Float32Array.of(1, NaN, -0, 1e-45, 3.4e38, -2);
-  await writeTorch(path, [
+  writeTorch(path, [
     { name: 'a.weight', shape: [2, 3], data },
     { name: 'é', shape: [], data: BigInt64Array.of(2n ** 62n) },
     { name: 'none', shape: [0, 2], data: new Float32Array(0) },
@@ -126,9 +129,63 @@ test('what is written is read again, bit by bit', async () => {
     Buffer.from(data.buffer),
   );
   expect(tensors.get('é')!.data[0]).toBe(2n ** 62n);
-  await writeTorch(join(scratch, 'again.pth'), [{ name: 'a.weight', shape: [2, 3], data }]);
-  await writeTorch(join(scratch, 'once-more.pth'), [{ name: 'a.weight', shape: [2, 3], data }]);
+  writeTorch(join(scratch, 'again.pth'), [{ name: 'a.weight', shape: [2, 3], data }]);
+  writeTorch(join(scratch, 'once-more.pth'), [{ name: 'a.weight', shape: [2, 3], data }]);
   expect(readFileSync(join(scratch, 'again.pth'))).toEqual(readFileSync(join(scratch, 'once-more.pth')));
+});
+
+test('what is written is an archive that other programs read, its numbers where memory wants them', async () => {
+  const names = ['x/data.pkl', 'x/é', 'x/none', 'x/last'];
+  const contents = ['a', 'bc'.repeat(100), '', 'end'].map((text) => Buffer.from(text));
+  const pieces = storedZip(names.map((name, i) => ({ name, bytes: contents[i]! })));
+  const bytes = Buffer.concat(pieces);
+  expect(pieces).toEqual(expect.arrayContaining(contents));
+  const archive = await fromBufferPromise(bytes, { lazyEntries: true, strictFileNames: true });
+  const found: [string, Buffer][] = [];
+  for await (const entry of archive.eachEntry()) {
+    const { fileDataStart } = await archive.readLocalFileHeaderPromise(entry, { minimal: true });
+    expect(fileDataStart % 64, entry.fileName).toBe(0);
+    expect(entry.crc32).toBe(crc32(contents[found.length]!));
+    expect(entry.uncompressedSize).toBe(entry.compressedSize);
+    expect(entry.getLastModDate({ timezone: 'UTC' })).toEqual(new Date(Date.UTC(1980, 0, 1)));
+    // Bit 11 of the flags: the name is UTF-8.
+    expect(entry.generalPurposeBitFlag).toBe(0x800);
+    const stream = await archive.openReadStreamPromise(entry);
+    const parts: Buffer[] = [];
+    for await (const part of stream) parts.push(part as Buffer);
+    found.push([entry.fileName, Buffer.concat(parts)]);
+  }
+  expect(found).toEqual(names.map((name, i) => [name, contents[i]]));
+  // What stands twice says the same: the header before an entry and its line in the directory.
+  for (let at = bytes.indexOf('PK\x01\x02'); at >= 0; at = bytes.indexOf('PK\x01\x02', at + 4)) {
+    const local = bytes.readUInt32LE(at + 42);
+    expect(bytes.readUInt32LE(local)).toBe(0x04034b50);
+    expect(bytes.subarray(local + 4, local + 28)).toEqual(bytes.subarray(at + 6, at + 30));
+  }
+});
+
+test('what would not be read again is not written', () => {
+  const many = Array.from({ length: 2 ** 16 }, (_, i) => ({
+    name: String(i),
+    shape: [0],
+    data: new Float32Array(0),
+  }));
+  const error = failure(() => {
+    writeTorch(join(scratch, 'many.pth'), many);
+  });
+  expect(error).toMatchObject({
+    code: 'TORCH_TOO_LARGE',
+    message: expect.stringContaining('65536 tensors') as string,
+  });
+  // Counted, not stored: all of them are the same memory.
+  const data = new Float32Array(2 ** 27);
+  const large = ['a', 'b', 'c', 'd'].map((name) => ({ name, shape: [2 ** 27], data }));
+  expect(
+    failure(() => {
+      writeTorch(join(scratch, 'large.pth'), large);
+    }).code,
+  ).toBe('TORCH_TOO_LARGE');
+  expect(existsSync(join(scratch, 'large.pth'))).toBe(false);
 });
 
 /** A checkpoint with this pickle and these storages. */
