@@ -24,14 +24,15 @@ export function exportCommand(): Command {
     .description(
       'Writes the backbone of a run, and the classifier of a fine-tuned one as fc, with torchvision\u2019s names: as safetensors, ' +
         'or as a PyTorch checkpoint that torch.load(weights_only=True) and load_state_dict(strict=True) take. Or a whole model as ONNX, which takes ' +
-        'frames of 8 bits and any size, cropped to the field, and answers with probabilities, features or embeddings.',
+        'frames of 8 bits and any size, cropped to the field, and answers with probabilities, features or embeddings. Or a folder ' +
+        'as the Hugging Face hub and timm take it (hf): weights, configuration and a model card that names the terms of their data.',
     )
     .argument('<run>', 'run folder, checkpoint, or file of weights')
-    .requiredOption('--out <file>', 'file to write')
+    .requiredOption('--out <file>', 'file to write; of hf a folder')
     .addOption(
       choice(
         '--format <name>',
-        'form of the file (default: torch for .pth and .pt, onnx for .onnx, else safetensors)',
+        'form (default: torch for .pth and .pt, onnx for .onnx, else safetensors; hf is a folder)',
         EXPORT_FORMATS,
       ),
     )
@@ -44,7 +45,7 @@ export function exportCommand(): Command {
       ),
     )
     .option('--fold', 'of an ONNX model: batch norms folded into convolutions; it cannot be read back')
-    .option('--overwrite', 'replace the file in --out')
+    .option('--overwrite', 'replace the file or the model in --out')
     .addHelpText(
       'after',
       `
@@ -53,6 +54,8 @@ Examples:
   uscl export runs/tuned --out tuned.pth
   uscl export runs/tuned --out tuned.onnx
   uscl export runs/first --out features.onnx --part backbone
+  uscl export runs/tuned --format hf --out tuned-hf
+In Python, a folder: timm.create_model("local-dir:tuned-hf", pretrained=True), with timm 1.0.16 or newer.
 In Python: model = torchvision.models.resnet18(); model.fc = torch.nn.Identity() where there is no classifier; for grey
 images model.conv1 = torch.nn.Conv2d(1, 64, 7, 2, 3, bias=False); model.load_state_dict(torch.load("backbone.pth", weights_only=True))`,
     );

@@ -25,6 +25,7 @@ import { DEFAULT_METHOD, findMethod } from '../methods/registry.ts';
 import { chosenMethod, type Config, configSchema } from './config.ts';
 import type { Tree } from './config-errors.ts';
 import { CONFIG_VERSION, upgraded } from './earlier-keys.ts';
+import { publishedWeights } from './published-folder.ts';
 
 export const RUN_FILES = {
   config: 'config.json',
@@ -58,9 +59,9 @@ export function taskOf(folder: string): Task {
   return task === 'finetune' ? 'finetune' : 'pretrain';
 }
 
-/** Whether `folder` holds a run. */
+/** Whether `folder` holds a run. A published model has a file of that name too, and is none. */
 export function isRun(folder: string): boolean {
-  return existsSync(join(folder, RUN_FILES.config));
+  return existsSync(join(folder, RUN_FILES.config)) && publishedWeights(folder) === null;
 }
 
 /** Options of every training. */

@@ -12,6 +12,7 @@ import { looksLikeOnnx, readOnnx } from '../formats/onnx/read.ts';
 import { looksLikeTorch, readTorch } from '../formats/torch/read.ts';
 import { networksIn } from '../models/weight-names.ts';
 import { jsonText, type Weights } from '../runs/checkpoint.ts';
+import { publishedView } from '../runs/published-folder.ts';
 import { frameViewSchema, type ViewConfig } from '../views/config.ts';
 
 const viewShape = frameViewSchema.unwrap().shape;
@@ -52,8 +53,8 @@ export interface ForeignWeights {
 }
 
 /**
- * Reads the network of a file, that with the given prefix where there are several. Errors: those of `readSafetensors` and
- * `readTorch`; `WEIGHTS_UNKNOWN` where there is no such network.
+ * Reads the network of a file, that with the given prefix where there are several. How its images are made is said by itself, or by
+ * the folder in which it was published. Errors: those of `readSafetensors` and `readTorch`; `PUBLISHED_CONFIG`; `WEIGHTS_UNKNOWN` where there is no such network.
  */
 export async function readForeign(path: string, prefix?: string): Promise<ForeignWeights> {
   const { tensors, unread, metadata } = await readAny(path);
@@ -73,7 +74,7 @@ export async function readForeign(path: string, prefix?: string): Promise<Foreig
     if (data !== null) weights.set(ours, { shape: tensor.shape, data });
   }
   return {
-    ...{ weights, prefix: chosen.prefix, view: viewIn(metadata) },
+    ...{ weights, prefix: chosen.prefix, view: { ...publishedView(path), ...viewIn(metadata) } },
     otherPrefixes: networks.filter((one) => one !== chosen).map((one) => one.prefix),
     ignored: [...[...tensors.keys()].filter((name) => !chosen.names.has(name)), ...unread],
   };

@@ -1,6 +1,6 @@
 /**
  * Weights of a run as other tools read them, with torchvision's names: a safetensors file, or a PyTorch checkpoint that
- * `load_state_dict(strict=True)` takes, where a classifier is `fc`; or a whole ONNX model that takes frames.
+ * `load_state_dict(strict=True)` takes, where a classifier is `fc`; a whole ONNX model that takes frames; or a folder for timm.
  */
 import { basename } from 'node:path';
 import { dataError } from '../base/errors.ts';
@@ -10,15 +10,22 @@ import { type NamedTensor, writeSafetensors } from '../formats/safetensors.ts';
 import { writeTorch } from '../formats/torch/write.ts';
 import { backboneOf } from '../models/backbone.ts';
 import { OUTPUTS } from '../models/heads.ts';
-import type { Weights } from '../runs/checkpoint.ts';
-import { trainedOn } from '../runs/provenance.ts';
+import { inferShapes } from '../engine/core/network.ts';
+import type { Checkpoint, Weights } from '../runs/checkpoint.ts';
+import type { Config } from '../runs/config.ts';
+import { packageVersion } from '../runs/environment.ts';
+import { runOf, trainedOn } from '../runs/provenance.ts';
 import { readBackbone, type WhichCheckpoint } from '../trainer/backbone.ts';
 import { weightsMetadata } from '../trainer/foreign-weights.ts';
+import type { CardFacts } from './hub/card.ts';
+import { scoresOf } from './hub/scores.ts';
+import { setsOf } from './hub/terms.ts';
+import { requireFreeFolder, requireTimmWidth, writeFolder } from './hub/write-folder.ts';
 import { type OnnxPartName, writeOnnx } from './onnx/export-onnx.ts';
 import { tensorsOf } from './tensors.ts';
 
 /** Forms of weights that other tools read. */
-export const EXPORT_FORMATS = ['safetensors', 'torch', 'onnx'] as const;
+export const EXPORT_FORMATS = ['safetensors', 'torch', 'onnx', 'hf'] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
 /** What `exportWeights` is told. */
@@ -60,17 +67,19 @@ export interface SetTerms {
 }
 
 /**
- * Exports the weights of a run, of a checkpoint, or of a file. Errors: those of `readBackbone`; `WEIGHTS_INCOMPLETE`, `OUTPUT_EXISTS`, `DISK_FULL`,
- * `WRITE_FAILED`.
+ * Exports the weights of a run, of a checkpoint, or of a file, to a file or (`hf`) a folder. Errors: those of `readBackbone`;
+ * `WEIGHTS_INCOMPLETE`, `OUTPUT_EXISTS`, `OUTPUT_NOT_OURS`, `EXPORT_WIDTH`, `DISK_FULL`, `WRITE_FAILED`.
  */
 export async function exportWeights(
   source: string,
   out: string,
   { format = 'safetensors', checkpoint = 'best', overwrite = false, ...onnx }: ExportOptions = {},
 ): Promise<ExportSummary> {
-  requireFree(out, overwrite);
+  if (format === 'hf') requireFreeFolder(out, overwrite);
+  else requireFree(out, overwrite);
   const { path, config, weights, checkpoint: read } = await readBackbone(source, checkpoint);
   const { backbone, width } = config.model;
+  if (format === 'hf') requireTimmWidth(path, backbone, width);
   const own = tensorsOf(backboneOf(config), weights, (complaint) =>
     dataError(
       'WEIGHTS_INCOMPLETE',
@@ -94,10 +103,33 @@ export async function exportWeights(
       metadata: { ...more, uscl: weightsMetadata({ normalise, size }, {})['uscl'] },
     });
   } else if (format === 'torch') writeTorch(out, tensors);
-  else writeSafetensors(out, tensors, weightsMetadata({ normalise, size }, more));
+  else {
+    const metadata = weightsMetadata({ normalise, size }, more);
+    if (format === 'hf') writeFolder(out, tensors, metadata, cardFacts(path, config, classes, read));
+    else writeSafetensors(out, tensors, metadata);
+  }
   return {
     ...{ out, format, part, backbone, width, channels, size, normalise, classes },
     ...{ tensors: tensors.length, learntFrom },
+  };
+}
+
+/** What is told of the weights at `path` beside them. Errors: `RUN_DAMAGED`. */
+function cardFacts(
+  path: string,
+  config: Config,
+  classes: readonly string[] | null,
+  read: Checkpoint | null,
+): CardFacts {
+  const run = runOf(path);
+  const network = backboneOf(config);
+  return {
+    ...{ backbone: config.model.backbone, view: config.view, classes, version: packageVersion() },
+    features: inferShapes(network).get(OUTPUTS.features)![0],
+    checkpoint: read === null ? null : { step: read.step, epoch: read.epoch },
+    // What lies in the folder of a run need not be of it.
+    sets: read === null ? null : (trainedOn(path)?.flatMap(setsOf) ?? null),
+    scores: read === null || run === null ? [] : scoresOf(run, read.step),
   };
 }
 
