@@ -1,6 +1,7 @@
 /**
  * Weights beside the tools that write and read them: ResNets of torchvision, saved as six tools save them, go in, and their
- * features are PyTorch's; what goes out loads in torchvision (`strict=True`) and in timm. Then what reading and writing cost
+ * features are PyTorch's; what goes out loads in torchvision (`strict=True`) and in timm,
+ * folders for timm (`published.ts`) too. Then what reading and writing cost
  * beside a copy of the file, in time and memory. timm is compared with where the Python has it.
  *
  *     npm run bench:weights -- [--python PYTHON] [--rounds 7] [--out bench/results/weights.json]
@@ -8,7 +9,7 @@
  * The copy is one that a program makes: it reads the file and writes it as whole and as durably as everything is written here
  * (`writeFileAtomic`: fsync, rename, fsync of the folder), in the same place. Beside it stand what the kernel takes for a copy without
  * showing it to any program, and what SHA-256 of the file takes, which an import writes down. Memory is the peak of a fresh process
- * (resident set) that does nothing else, less what it held before.
+ * (resident set) that does nothing else, less what it held before; Linux tells it, and elsewhere it is not measured.
  */
 import { execFileSync } from 'node:child_process';
 import {
@@ -34,6 +35,7 @@ import { embedderOf, loadBackbone, readBackbone } from '../src/trainer/backbone.
 import { exportWeights } from '../src/weights/export-weights.ts';
 import { importWeights } from '../src/weights/import-weights.ts';
 import { countOf, median } from './contestants.ts';
+import { writePublished } from './published.ts';
 import { newestPyTorch } from './pytorch.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -155,9 +157,11 @@ const memorySchema = z.object({ before: z.int(), peak: z.int() });
 
 if (flags.alone !== undefined) {
   const before = process.memoryUsage.rss();
+  // Linux forgets the peak of what came before, as the loading of modules.
+  writeFileSync('/proc/self/clear_refs', '5');
   await CONTESTANTS[flags.alone]!(flags.source, flags.out);
-  // Kilobytes, of the whole life of the process.
-  console.log(JSON.stringify({ before, peak: process.resourceUsage().maxRSS * 1024 }));
+  const [, kilobytes] = /VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))!;
+  console.log(JSON.stringify({ before, peak: Number(kilobytes) * 1024 }));
   rmSync(folder, { recursive: true, force: true });
   process.exit();
 }
@@ -180,11 +184,14 @@ try {
       format: 'onnx',
       fold,
     });
+  for (const depth of [18, 34, 50])
+    await exportWeights(at(`resnet${depth}.pth`), at(`exported-resnet${depth}`), { format: 'hf' });
+  await writePublished(folder);
   const written = peer('read');
 
   const source = at('resnet50.pth');
   const times = await timesOf(source);
-  const memory = memoryOf(source);
+  const memory = process.platform === 'linux' ? memoryOf(source) : null;
   const megabytes = statSync(source).size / 1e6;
   const result = { ...about, processor: cpus()[0]?.model, read, written, megabytes, ...times, memory };
   writeFileSync(flags.out, `${JSON.stringify(result, null, 1)}\n`);
