@@ -34,16 +34,16 @@ function cardOf(folder: string): { readonly head: unknown; readonly text: string
 }
 
 describe.each([
-  ['grey', 1],
-  ['colour', 3],
-] as const)('a classifier of %s images', (_, channels) => {
+  ['grey', 1, 33, 2],
+  ['colour', 3, 16, 1],
+] as const)('a classifier of %s images', (_, channels, size, pool) => {
   const out = at(`hf-${channels}`);
   let model = '';
   beforeAll(async () => {
     mkdirSync(at(`model-${channels}`));
     model = writeModel(at(`model-${channels}`), {
       width: 64,
-      view: { channels, size: 48 },
+      view: { channels, size },
       classes: ['a', 'b|c'],
     });
     expect(await exportWeights(model, out, { format: 'hf' })).toMatchObject({
@@ -61,10 +61,15 @@ describe.each([
       ...(channels === 1 ? { model_args: { in_chans: 1 } } : {}),
       pretrained_cfg: {
         ...{ tag: 'uscl', custom_load: false, fixed_input_size: false },
-        ...{ input_size: [channels, 48, 48], interpolation: 'bilinear', crop_pct: 1, crop_mode: 'squash' },
+        ...{
+          input_size: [channels, size, size],
+          interpolation: 'bilinear',
+          crop_pct: 1,
+          crop_mode: 'squash',
+        },
         mean: Array<number>(channels).fill(0.5),
         std: Array<number>(channels).fill(0.25),
-        ...{ num_classes: 2, pool_size: [2, 2], first_conv: 'conv1', classifier: 'fc' },
+        ...{ num_classes: 2, pool_size: [pool, pool], first_conv: 'conv1', classifier: 'fc' },
       },
     });
   });
@@ -90,7 +95,7 @@ describe.each([
   test('is read as weights: probed, fine-tuned and imported from the folder', async () => {
     const read = await readBackbone(out);
     expect(read.path).toBe(join(out, 'model.safetensors'));
-    expect(read.config.view).toMatchObject({ channels, size: 48, normalise: { mean: 0.5, std: 0.25 } });
+    expect(read.config.view).toMatchObject({ channels, size, normalise: { mean: 0.5, std: 0.25 } });
     const [found, own] = [read.weights, readCheckpoint(model).tensors].map(
       (all) => all.get('layer4.1.conv2.weight')!.data,
     );
@@ -102,7 +107,7 @@ describe.each([
       channels,
       ignored: ['fc.weight', 'fc.bias'],
     });
-    expect((await readBackbone(at(`imported-${channels}.safetensors`))).config.view.size).toBe(48);
+    expect((await readBackbone(at(`imported-${channels}.safetensors`))).config.view.size).toBe(size);
   });
 
   test('has a card that the hub reads, and says what is not known', () => {
@@ -117,7 +122,7 @@ describe.each([
     expect(text).toContain('It is not known what these weights have learnt from.');
     expect(text).toContain('None are known of these weights.');
     expect(text).toContain(`.convert("${channels === 1 ? 'L' : 'RGB'}")`);
-    expect(text).toContain('stretched to 48 × 48 pixels');
+    expect(text).toContain(`stretched to ${size} × ${size} pixels`);
   });
 });
 
