@@ -11,9 +11,8 @@ export interface StoredEntry {
   readonly bytes: Uint8Array;
 }
 
-/** What the format holds without its extension for large archives; `storedZip` is not for more. */
+/** What the format counts without its extension for large archives; `storedZip` is not for more, nor for 4 GiB and more. */
 export const MOST_ZIP_ENTRIES = 2 ** 16 - 1;
-export const MOST_ZIP_BYTES = 2 ** 32 - 1;
 
 const ALIGNMENT = 64;
 /** Number of PyTorch's field of padding, "FB", and its own length with that of what follows. */
