@@ -121,6 +121,8 @@ describe.each([
     expect(text).toContain(String.raw`2 classes, in this order: a, b\|c.`);
     expect(text).toContain('It is not known what these weights have learnt from.');
     expect(text).toContain('None are known of these weights.');
+    expect(text).toContain('It answers any picture, ultrasound or not, with some class.');
+    expect(text).toContain('probabilities = model(images).softmax(-1)');
     expect(text).toContain(`.convert("${channels === 1 ? 'L' : 'RGB'}")`);
     expect(text).toContain(`stretched to ${size} × ${size} pixels`);
   });
@@ -171,6 +173,9 @@ describe('a run of a merged pool', () => {
     expect(text).toContain('- One, 2020');
     expect(text).toContain('MICCAI 2021');
     expect(text).toContain('512 features, and no classes');
+    expect(text).not.toContain('with some class');
+    expect(text).toContain('features = model(images)');
+    expect(text).toMatch(/Step \d+ of its run, epoch 0\./);
     expect(json(at('hf-run', 'config.json'))).toMatchObject({
       num_classes: 0,
       pretrained_cfg: { num_classes: 0 },
