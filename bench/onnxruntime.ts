@@ -91,7 +91,7 @@ async function compared(depth: 18 | 50, batch: number): Promise<Record<string, u
     about: '',
     metadata: {},
   });
-  const session = await InferenceSession.create(bytes, {
+  const session = await InferenceSession.create(Buffer.concat(bytes), {
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     executionMode: 'sequential',

@@ -124,6 +124,47 @@ def difference(ours: torch.Tensor, theirs: torch.Tensor) -> float:
     return float((ours - theirs).abs().max() / theirs.abs().max())
 
 
+def read_published(folder: Path) -> list:
+    """What timm makes of folders for it, beside what was written next to them: every tensor, an image, features, probabilities."""
+    from PIL import Image
+    from safetensors.torch import load_file
+
+    answers = []
+    for path in sorted(folder.glob("hf-?")):
+        channels = int(path.name[-1])
+        model = timm.create_model(f"local-dir:{path}", pretrained=True).eval()
+        said = load_file(path / "model.safetensors")
+        own = model.state_dict()
+        frame = Image.frombytes("L" if channels == 1 else "RGB", (640, 480), path.with_suffix(".u8").read_bytes())
+        config = timm.data.resolve_model_data_config(model)
+        transform = timm.data.create_transform(**config, is_training=False)
+        wanted = {
+            what: torch.frombuffer(bytearray(path.with_suffix(f".{what}.f32").read_bytes()), dtype=torch.float32)
+            for what in ("image", "features", "probabilities")
+        }
+        image = wanted["image"].reshape(1, *config["input_size"])
+        # In levels of 8 bits.
+        levels = float((transform(frame)[None] - image).abs().max() * 255 * max(config["std"]))
+        with torch.no_grad():
+            found = model.forward_head(model.forward_features(image), pre_logits=True)
+            probabilities = model(image).softmax(-1)
+        other = timm.create_model(f"local-dir:{path}", pretrained=True, num_classes=5)
+        answers.append(
+            {
+                "folder": path.name,
+                "channels": model.conv1.weight.shape[1],
+                "classes": model.pretrained_cfg["label_names"],
+                "bits": said.keys() == own.keys() and all(torch.equal(said[name], own[name]) for name in own),
+                "image, levels of 255": levels,
+                "features": difference(wanted["features"], found[0]),
+                "probabilities": float((wanted["probabilities"] - probabilities[0]).abs().max()),
+                "with another classifier": list(other.fc.weight.shape) == [5, 512]
+                and torch.equal(other.layer4[1].conv2.weight, model.layer4[1].conv2.weight),
+            }
+        )
+    return answers
+
+
 def read(folder: Path) -> None:
     images = torch.frombuffer(bytearray((folder / "images.f32").read_bytes()), dtype=torch.float32).reshape(IMAGES, 3, SIZE, SIZE)
     answers = []
@@ -143,8 +184,11 @@ def read(folder: Path) -> None:
                 loaded = timm.create_model(f"resnet{depth}", num_classes=0, checkpoint_path=str(path.with_suffix(f".{form}")))
                 with torch.no_grad():
                     answer[f"timm, {form}"] = difference(loaded.eval()(images), expected)
+            loaded = timm.create_model(f"local-dir:{path.with_suffix('')}", pretrained=True)
+            with torch.no_grad():
+                answer["timm, folder"] = difference(loaded.eval()(images), expected)
         answers.append(answer)
-    print(json.dumps({"weights": answers, "onnx": check_onnx(folder)}))
+    print(json.dumps({"weights": answers, "onnx": check_onnx(folder), "published": read_published(folder) if timm else None}))
 
 
 if __name__ == "__main__":

@@ -27,15 +27,16 @@ export function exportCommand(): Command {
     .description(
       'Writes the backbone of a run, and the classifier of a fine-tuned one as fc, with torchvision\u2019s names: as safetensors, ' +
         'or as a PyTorch checkpoint that torch.load(weights_only=True) and load_state_dict(strict=True) take. Or a whole model as ONNX, which takes ' +
-        'frames of 8 bits and any size, cropped to the field, and answers with probabilities, features or embeddings. Or a page that classifies ' +
-        'clips in a browser with nothing but its folder.',
+        'frames of 8 bits and any size, cropped to the field, and answers with probabilities, features or embeddings. Or a folder ' +
+        'as the Hugging Face hub and timm take it (hf): weights, configuration and a model card that names the terms of their data. Or a page that classifies ' +
+        'clips in a browser with nothing but its folder (web).',
     )
     .argument('<run>', 'run folder, checkpoint, or file of weights')
-    .requiredOption('--out <path>', 'file to write; of the format web, a folder')
+    .requiredOption('--out <path>', 'file to write; of hf and web a folder')
     .addOption(
       choice(
         '--format <name>',
-        'form of the file (default: torch for .pth and .pt, onnx for .onnx, else safetensors)',
+        'form (default: torch for .pth and .pt, onnx for .onnx, else safetensors; hf and web are folders)',
         [...EXPORT_FORMATS, 'web'],
       ),
     )
@@ -57,7 +58,9 @@ Examples:
   uscl export runs/tuned --out tuned.pth
   uscl export runs/tuned --out tuned.onnx
   uscl export runs/first --out features.onnx --part backbone
+  uscl export runs/tuned --format hf --out tuned-hf
   uscl export runs/tuned --format web --out page
+In Python, a folder: timm.create_model("local-dir:tuned-hf", pretrained=True), with timm 1.0.16 or newer.
 In Python: model = torchvision.models.resnet18(); model.fc = torch.nn.Identity() where there is no classifier; for grey
 images model.conv1 = torch.nn.Conv2d(1, 64, 7, 2, 3, bias=False); model.load_state_dict(torch.load("backbone.pth", weights_only=True))`,
     );

@@ -18,7 +18,7 @@ export function importCommand(): Command {
         'the names of torchvision, timm, Lightly, solo-learn or the published code of USCL, and writes it with torchvision\u2019s names. ' +
         'Says what was taken and what was not. `uscl probe` and `uscl finetune` take such files directly too.',
     )
-    .argument('<file>', 'PyTorch checkpoint or safetensors file')
+    .argument('<file>', 'PyTorch checkpoint or safetensors file, or a folder with one as timm publishes it')
     .requiredOption('--out <file>', 'safetensors file to write')
     .option(
       '--prefix <text>',

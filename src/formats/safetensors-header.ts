@@ -33,6 +33,13 @@ export const LENGTH_BYTES = 8;
 export const HEADER_LIMIT = 100_000_000;
 export const METADATA_KEY = '__metadata__';
 
+/**
+ * Most tensors, entries of metadata and sides of a tensor. A header of a few bytes for each would else become many times as much memory;
+ * the largest models have some thousands of tensors a file, and PyTorch and NumPy know 64 sides.
+ */
+export const MOST_TENSORS = 50_000;
+export const MOST_SIDES = 64;
+
 /** A tensor's type, shape and place in the file. */
 export interface TensorEntry {
   readonly name: string;
@@ -77,7 +84,8 @@ export function parseHeader(bytes: Uint8Array, source: string): SafetensorsHeade
   if (!stands('{')) throw invalid('the header does not begin with "{"', 0);
   object((key, place) => {
     if (key === METADATA_KEY) metadata = stringMap();
-    else tensors.push(tensor(key, place));
+    else if (tensors.length < MOST_TENSORS) tensors.push(tensor(key, place));
+    else throw invalid(`it has more than ${MOST_TENSORS} tensors`, place);
   });
   skipSpaces();
   if (at !== bytes.length) throw invalid('there is more after the header\'s closing "}"');
@@ -136,7 +144,9 @@ export function parseHeader(bytes: Uint8Array, source: string): SafetensorsHeade
 
   function stringMap(): Readonly<Record<string, string>> {
     const entries: [string, string][] = [];
-    object((key) => {
+    object((key, place) => {
+      if (entries.length === MOST_TENSORS)
+        throw invalid(`it has more than ${MOST_TENSORS} entries of metadata`, place);
       entries.push([key, string()]);
     });
     return Object.fromEntries(entries);
@@ -144,7 +154,10 @@ export function parseHeader(bytes: Uint8Array, source: string): SafetensorsHeade
 
   function integers(): readonly number[] {
     const values: number[] = [];
-    list('[', ']', () => values.push(integer()));
+    list('[', ']', () => {
+      if (values.length === MOST_SIDES) throw invalid(`a list has more than ${MOST_SIDES} numbers`);
+      values.push(integer());
+    });
     return values;
   }
 
@@ -190,14 +203,19 @@ export function parseHeader(bytes: Uint8Array, source: string): SafetensorsHeade
   function string(): string {
     expect('"');
     const first = at - 1;
+    let asItIs = true;
     while (!stands('"')) {
       if (at >= bytes.length) throw invalid('a string does not end', first);
+      asItIs &&= bytes[at]! >= 0x20 && !stands('\\');
       at += stands('\\') ? 2 : 1;
     }
     at++;
     try {
-      // Decodes escapes and refuses bare control characters; a string literal cannot become anything but a string.
-      const value: unknown = JSON.parse(utf8.decode(bytes.subarray(first, at)));
+      // Decodes escapes and refuses bare control characters; a string literal cannot become anything but a string. Most
+      // have neither, and a long one is then in memory once.
+      const value: unknown = asItIs
+        ? utf8.decode(bytes.subarray(first + 1, at - 1))
+        : JSON.parse(utf8.decode(bytes.subarray(first, at)));
       if (typeof value === 'string' && !hasLoneSurrogate(value)) return value;
     } catch {
       // Falls through to the complaint below.

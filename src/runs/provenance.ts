@@ -118,14 +118,21 @@ export interface OverlapFound extends Overlap {
   readonly labelled: readonly string[];
 }
 
+/** The run that `source` is, or whose checkpoint it is; null where it is neither. */
+export function runOf(source: string): string | null {
+  const run = isRun(source) ? source : join(dirname(source), '..');
+  return isRun(run) ? run : null;
+}
+
 /**
  * What the weights of `source` (a run folder or a checkpoint in one) were trained on: the dataset of the run and, where it
  * began with weights, that of the trainings before it. Null for weights whose run is not there. Errors: `RUN_DAMAGED`.
  */
 export function trainedOn(source: string): readonly Provenance[] | null {
-  const run = isRun(source) ? source : join(dirname(source), '..');
+  const run = runOf(source);
+  if (run === null) return null;
   const path = join(run, RUN_FILES.dataset);
-  if (!isRun(run) || !existsSync(path)) return null;
+  if (!existsSync(path)) return null;
   const before = join(run, RUN_FILES.source);
   const own = readRunFile(path, provenanceSchema, SAID);
   // Earlier versions knew these two ways only.

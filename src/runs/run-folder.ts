@@ -3,7 +3,18 @@
  * written whole, after the records of what the run began with. A folder is a run exactly when it has one.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { dataError, messageOf, usageError, UsclError } from '../base/errors.ts';
@@ -14,6 +25,7 @@ import { DEFAULT_METHOD, findMethod } from '../methods/registry.ts';
 import { chosenMethod, type Config, configSchema } from './config.ts';
 import type { Tree } from './config-errors.ts';
 import { CONFIG_VERSION, upgraded } from './earlier-keys.ts';
+import { publishedWeights } from './published-folder.ts';
 
 export const RUN_FILES = {
   config: 'config.json',
@@ -48,9 +60,9 @@ export function taskOf(folder: string): Task {
   return task === 'finetune' ? 'finetune' : 'pretrain';
 }
 
-/** Whether `folder` holds a run. */
+/** Whether `folder` holds a run. A published model has a file of that name too, and is none. */
 export function isRun(folder: string): boolean {
-  return existsSync(join(folder, RUN_FILES.config));
+  return existsSync(join(folder, RUN_FILES.config)) && publishedWeights(folder) === null;
 }
 
 /** Options of every training. */
@@ -232,8 +244,20 @@ export function hashOf(value: unknown): string {
 
 /** SHA-256 of a file, hex. */
 export function fileHash(path: string): string {
-  return createHash('sha256').update(readFileSync(path)).digest('hex');
+  const hash = createHash('sha256');
+  const piece = Buffer.allocUnsafeSlow(HASHED_BYTES);
+  const file = openSync(path, 'r');
+  try {
+    for (let count = readSync(file, piece); count > 0; count = readSync(file, piece))
+      hash.update(piece.subarray(0, count));
+  } finally {
+    closeSync(file);
+  }
+  return hash.digest('hex');
 }
+
+/** Bytes that are hashed at once: a whole file in memory would cost as much time again, for its pages. */
+const HASHED_BYTES = 2 ** 20;
 
 /** Identity of a dataset's content: classes, channels and every clip's record (source digests included). */
 export function datasetHash(dataset: Dataset): string {

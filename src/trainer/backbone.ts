@@ -31,6 +31,7 @@ import {
 import { type Config, resolveConfig } from '../runs/config.ts';
 import { backboneOf } from '../models/backbone.ts';
 import { type ForeignWeights, isForeign, readForeign, type WeightsView } from './foreign-weights.ts';
+import { publishedWeights } from '../runs/published-folder.ts';
 import { isRun, readRunConfig, RUN_FILES, taskOf } from '../runs/run-folder.ts';
 
 /** The weights of a run to open: the best by its score, or the latest. */
@@ -51,11 +52,13 @@ export interface BackboneSource {
 
 /**
  * Reads the weights of `source`: a run folder (its `best`, or `last` where nothing was scored; of a fine-tuning run its
- * final model), a checkpoint in one, or a safetensors file or PyTorch checkpoint of a ResNet. Errors: `RUN_MISSING`,
- * `RUN_DAMAGED`, those of `readCheckpoint` and `readForeign`.
+ * final model), a checkpoint in one, a safetensors file or PyTorch checkpoint of a ResNet, or a folder with one as timm publishes
+ * it. Errors: `RUN_MISSING`, `RUN_DAMAGED`, those of `readCheckpoint` and `readForeign`.
  */
 export async function readBackbone(source: string, which: WhichCheckpoint = 'best'): Promise<BackboneSource> {
   if (statSync(source, { throwIfNoEntry: false })?.isFile() === true) return await readWeightsFile(source);
+  const published = publishedWeights(source);
+  if (published !== null) return await readWeightsFile(published);
   const folder = join(source, RUN_FILES.checkpoints);
   const best = join(folder, CHECKPOINTS.best);
   if (taskOf(source) === 'finetune') return await readWeightsFile(best);

@@ -2,16 +2,17 @@
  * Weights of a ResNet that another tool wrote: a safetensors file, or a PyTorch checkpoint (`.pth`). Names are matched with
  * torchvision's (`models/weight-names.ts`), numbers become f32, and what is not of the network is listed.
  */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, statSync } from 'node:fs';
 import { z } from 'zod';
 import { dataError, messageOf } from '../base/errors.ts';
 import { readAll } from '../base/files.ts';
 import { floatsOf } from '../formats/floats.ts';
 import { readSafetensors, type Tensor } from '../formats/safetensors.ts';
-import { looksLikeOnnx, readOnnx } from '../formats/onnx/read.ts';
+import { looksLikeOnnx, ONNX_START, readOnnx } from '../formats/onnx/read.ts';
 import { looksLikeTorch, readTorch } from '../formats/torch/read.ts';
 import { networksIn } from '../models/weight-names.ts';
 import { jsonText, type Weights } from '../runs/checkpoint.ts';
+import { publishedView } from '../runs/published-folder.ts';
 import { frameViewSchema, type ViewConfig } from '../views/config.ts';
 
 const viewShape = frameViewSchema.unwrap().shape;
@@ -68,8 +69,8 @@ export interface ForeignWeights {
 }
 
 /**
- * Reads the network of a file, that with the given prefix where there are several. Errors: those of `readSafetensors` and
- * `readTorch`; `WEIGHTS_UNKNOWN` where there is no such network.
+ * Reads the network of a file, that with the given prefix where there are several. How its images are made is said by itself, or by
+ * the folder in which it was published. Errors: those of `readSafetensors` and `readTorch`; `PUBLISHED_CONFIG`; `WEIGHTS_UNKNOWN` where there is no such network.
  */
 export async function readForeign(path: string, prefix?: string): Promise<ForeignWeights> {
   const { tensors, unread, metadata } = await readAny(path);
@@ -83,13 +84,18 @@ export async function readForeign(path: string, prefix?: string): Promise<Foreig
       [...tensors.keys()],
     );
   const weights = new Map<string, Weights extends ReadonlyMap<string, infer Value> ? Value : never>();
+  // Tensors may show the same numbers; in f32 each has its own.
+  let left = statSync(path).size;
   for (const [theirs, ours] of chosen.names) {
     const tensor = tensors.get(theirs)!;
+    left -= tensor.data.byteLength;
+    if (left < 0) throw overlapping(path);
     const data = floatsOf(tensor);
     if (data !== null) weights.set(ours, { shape: tensor.shape, data });
   }
   return {
-    ...{ weights, prefix: chosen.prefix, view: viewIn(metadata), learntFrom: learntIn(metadata) },
+    ...{ weights, prefix: chosen.prefix, learntFrom: learntIn(metadata) },
+    view: { ...publishedView(path), ...viewIn(metadata) },
     otherPrefixes: networks.filter((one) => one !== chosen).map((one) => one.prefix),
     ignored: [...[...tensors.keys()].filter((name) => !chosen.names.has(name)), ...unread],
   };
@@ -124,7 +130,7 @@ async function readAny(path: string): Promise<{
 }
 
 function startOf(path: string): Buffer {
-  const start = Buffer.alloc(4);
+  const start = Buffer.alloc(ONNX_START);
   try {
     const file = openSync(path, 'r');
     try {
@@ -140,6 +146,15 @@ function startOf(path: string): Buffer {
       { where: path, cause: thrown },
     );
   }
+}
+
+function overlapping(path: string): Error {
+  return dataError(
+    'WEIGHTS_UNKNOWN',
+    `There is no ResNet in ${path}: tensors with its names show more numbers than the file holds.`,
+    'Save the weights of the network again, each tensor with its own numbers.',
+    { where: path },
+  );
 }
 
 function unknown(

@@ -1,6 +1,6 @@
 /**
  * Weights of a run as other tools read them, with torchvision's names: a safetensors file, or a PyTorch checkpoint that
- * `load_state_dict(strict=True)` takes, where a classifier is `fc`; or a whole ONNX model that takes frames.
+ * `load_state_dict(strict=True)` takes, where a classifier is `fc`; a whole ONNX model that takes frames; or a folder for timm.
  */
 import { basename } from 'node:path';
 import { dataError } from '../base/errors.ts';
@@ -10,15 +10,21 @@ import { type NamedTensor, writeSafetensors } from '../formats/safetensors.ts';
 import { writeTorch } from '../formats/torch/write.ts';
 import { backboneOf } from '../models/backbone.ts';
 import { OUTPUTS } from '../models/heads.ts';
-import type { Weights } from '../runs/checkpoint.ts';
-import { trainedOn } from '../runs/provenance.ts';
-import { readBackbone, type WhichCheckpoint } from '../trainer/backbone.ts';
+import { inferShapes } from '../engine/core/network.ts';
+import type { Checkpoint, Weights } from '../runs/checkpoint.ts';
+import { packageVersion } from '../runs/environment.ts';
+import { runOf, trainedOn, UNKNOWN } from '../runs/provenance.ts';
+import { type BackboneSource, readBackbone, type WhichCheckpoint } from '../trainer/backbone.ts';
 import { type SetTerms, weightsMetadata } from '../trainer/foreign-weights.ts';
+import type { CardFacts } from './hub/card.ts';
+import { scoresOf } from './hub/scores.ts';
+import { setsOf } from './hub/terms.ts';
+import { requireFreeFolder, requireTimmWidth, writeFolder } from './hub/write-folder.ts';
 import { type OnnxPartName, writeOnnx } from './onnx/export-onnx.ts';
 import { tensorsOf } from '../trainer/network-tensors.ts';
 
 /** Forms of weights that other tools read. */
-export const EXPORT_FORMATS = ['safetensors', 'torch', 'onnx'] as const;
+export const EXPORT_FORMATS = ['safetensors', 'torch', 'onnx', 'hf'] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
 /** What `exportWeights` is told. */
@@ -53,17 +59,19 @@ export interface ExportSummary {
 }
 
 /**
- * Exports the weights of a run, of a checkpoint, or of a file. Errors: those of `readBackbone`; `WEIGHTS_INCOMPLETE`, `OUTPUT_EXISTS`, `DISK_FULL`,
- * `WRITE_FAILED`.
+ * Exports the weights of a run, of a checkpoint, or of a file, to a file or (`hf`) a folder. Errors: those of `readBackbone`;
+ * `WEIGHTS_INCOMPLETE`, `OUTPUT_EXISTS`, `OUTPUT_NOT_OURS`, `EXPORT_WIDTH`, `DISK_FULL`, `WRITE_FAILED`.
  */
 export async function exportWeights(
   source: string,
   out: string,
   { format = 'safetensors', checkpoint = 'best', overwrite = false, ...onnx }: ExportOptions = {},
 ): Promise<ExportSummary> {
-  requireFree(out, overwrite);
+  if (format === 'hf') requireFreeFolder(out, overwrite);
+  else requireFree(out, overwrite);
   const { path, config, weights, checkpoint: read, foreign } = await readBackbone(source, checkpoint);
   const { backbone, width } = config.model;
+  if (format === 'hf') requireTimmWidth(path, backbone, width);
   const own = tensorsOf(backboneOf(config), weights, (complaint) =>
     dataError(
       'WEIGHTS_INCOMPLETE',
@@ -86,11 +94,37 @@ export async function exportWeights(
       path,
       metadata: { ...more, uscl: weightsMetadata({ normalise, size }, {})['uscl'] },
     });
-  } else if (format === 'torch') await writeTorch(out, tensors);
-  else writeSafetensors(out, tensors, weightsMetadata({ normalise, size }, more));
+  } else if (format === 'torch') writeTorch(out, tensors);
+  else {
+    const metadata = weightsMetadata({ normalise, size }, more);
+    if (format === 'hf')
+      writeFolder(out, tensors, metadata, cardFacts({ path, config, foreign }, classes, read));
+    else writeSafetensors(out, tensors, metadata);
+  }
   return {
     ...{ out, format, part, backbone, width, channels, size, normalise, classes },
     ...{ tensors: tensors.length, learntFrom },
+  };
+}
+
+/** What is told of the weights at `path` beside them. Errors: `RUN_DAMAGED`. */
+function cardFacts(
+  { path, config, foreign }: Pick<BackboneSource, 'path' | 'config' | 'foreign'>,
+  classes: readonly string[] | null,
+  read: Checkpoint | null,
+): CardFacts {
+  const run = runOf(path);
+  const network = backboneOf(config);
+  return {
+    ...{ backbone: config.model.backbone, view: config.view, classes, version: packageVersion() },
+    features: inferShapes(network).get(OUTPUTS.features)![0],
+    checkpoint: read === null ? null : { step: read.step, epoch: read.epoch },
+    // What lies in the folder of a run need not be of it.
+    sets:
+      read === null
+        ? (foreign?.learntFrom?.map((set) => ({ ...set, by: UNKNOWN, clips: null })) ?? null)
+        : (trainedOn(path)?.flatMap(setsOf) ?? null),
+    scores: read === null || run === null ? [] : scoresOf(run, read.step),
   };
 }
 

@@ -7,6 +7,7 @@ import { dataError, usageError } from '../base/errors.ts';
 import { requireFree } from '../base/files.ts';
 import { writeSafetensors } from '../formats/safetensors.ts';
 import { backboneOf } from '../models/backbone.ts';
+import { publishedWeights } from '../runs/published-folder.ts';
 import { fileHash } from '../runs/run-folder.ts';
 import { configOfWeights } from '../trainer/backbone.ts';
 import { normalisationOf } from '../views/normalisations.ts';
@@ -50,16 +51,17 @@ export interface ImportSummary {
 const COUNT = '.num_batches_tracked';
 
 /**
- * Imports the weights at `path`. Errors: those of `readForeign`; `WEIGHTS_INCOMPLETE` where tensors of the network lack or
+ * Imports the weights at `source`, a file or a folder as timm publishes one. Errors: those of `readForeign`; `WEIGHTS_INCOMPLETE` where tensors of the network lack or
  * have other shapes; `OUTPUT_EXISTS`, `CONFIG_INVALID` for a normalisation of three channels of weights for one; `DISK_FULL`,
  * `WRITE_FAILED`.
  */
 export async function importWeights(
-  path: string,
+  source: string,
   out: string,
   { prefix, normalise, licence, citation, overwrite = false }: ImportOptions = {},
 ): Promise<ImportSummary> {
   requireFree(out, overwrite);
+  const path = publishedWeights(source) ?? source;
   const found = await readForeign(path, prefix);
   const view: WeightsView =
     normalise === undefined

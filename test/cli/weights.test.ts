@@ -1,5 +1,5 @@
 /** `uscl export` and `uscl embed` as they are typed: the end of a file's name says its form, and options arrive. */
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -11,7 +11,7 @@ import { scratchFolder, tinyDataset } from '../pretrain/support.ts';
 import { compileProgram, uscl } from './run.ts';
 
 const scratch = scratchFolder();
-const at = (name: string): string => join(scratch, name);
+const at = (...parts: string[]): string => join(scratch, ...parts);
 let model = '';
 
 beforeAll(async () => {
@@ -36,6 +36,20 @@ test('the end of a name says what is exported', async () => {
     part: 'classifier',
   });
   expect(looksLikeOnnx(readFileSync(at('a.onnx')))).toBe(true);
+});
+
+test('a folder for timm is written, told of and imported', async () => {
+  mkdirSync(at('wide'));
+  const wide = writeModel(at('wide'), { view: { size: 16 }, width: 64 });
+  expect(await told('export', wide, '--format', 'hf', '--out', 'hf')).toMatchObject({
+    format: 'hf',
+    out: 'hf',
+  });
+  expect(readFileSync(at('hf', 'README.md'), 'utf8')).toContain('local-dir:FOLDER');
+  expect(await told('import', 'hf', '--out', 'back.safetensors')).toMatchObject({ used: 100, width: 64 });
+  const again = await uscl(['export', wide, '--format', 'hf', '--out', 'hf'], {}, scratch);
+  expect(again.code).toBe(2);
+  expect(again.stderr).toContain('There is already a model in hf');
 });
 
 test('part and folding arrive', async () => {

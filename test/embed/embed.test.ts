@@ -226,7 +226,7 @@ test('weights of another tool: nobody knows what they have seen', async () => {
     shape,
     data: Float32Array.from(data),
   }));
-  await writeTorch(at('theirs.pth'), named);
+  writeTorch(at('theirs.pth'), named);
   const summary = await embedFile(at('theirs.pth'), at('clips'), at('theirs.csv'), {
     ...reference,
     framesPerClip: 1,

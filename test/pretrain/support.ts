@@ -19,6 +19,12 @@ export function scratchFolder(): string {
 }
 
 export interface TinyDataset {
+  /** What the manifest says; nothing but a name by default. */
+  readonly name?: string;
+  readonly licence?: string | null;
+  readonly citation?: string | null;
+  /** Another one shows other stripes. Default 0. */
+  readonly seed?: number;
   readonly clips?: number;
   readonly frames?: number;
   readonly size?: number;
@@ -37,10 +43,11 @@ export interface TinyDataset {
 export async function tinyDataset(folder: string, options: TinyDataset = {}): Promise<string> {
   const { clips = 10, frames = 4, size = 16, groupSize = 2, labelled = true, copies = [] } = options;
   const { labelOf = (clip: number) => (clip % 2 === 0 ? 'a' : 'b'), fps = () => 5 } = options;
+  const { name = 'stripes', licence = null, citation = null, seed = 0 } = options;
   using writer = createDataset(folder, {
-    name: 'stripes',
-    licence: null,
-    citation: null,
+    name,
+    licence,
+    citation,
     homepage: null,
     classes: ['a', 'b'],
     channels: 1,
@@ -52,7 +59,7 @@ export async function tinyDataset(folder: string, options: TinyDataset = {}): Pr
       Uint8Array.from({ length: size * size }, (_, i) => {
         const shown = copies.find(([, copy]) => copy === clip)?.[0] ?? clip;
         const place = shown % 2 === 0 ? i % size : Math.floor(i / size);
-        return Math.round(128 + 90 * Math.sin(place / (1 + (shown % 5)) + 0.7 * frame + shown));
+        return Math.round(128 + 90 * Math.sin(place / (1 + (shown % 5)) + 0.7 * frame + shown + seed));
       });
     await writer.addClip(
       {

@@ -125,7 +125,7 @@ test('pixels are those of a whole view, bit by bit', async () => {
     outputs: [{ name: 'images', type: 'float', shape: ['n', 1, 48, 48] }],
   } as const;
   const model = { opset: 13, producer: { name: 'uscl', version: '0' }, about: '', metadata: {}, graph };
-  writeFileSync(at('view.onnx'), encodeOnnx(model));
+  writeFileSync(at('view.onnx'), Buffer.concat(encodeOnnx(model)));
   for (const [width, height] of SIZES) {
     const frame = frameOf(width, height, 1, 5);
     const wanted = new Float32Array(48 * 48);
@@ -246,7 +246,7 @@ test('a model that contradicts itself is refused, and tensors of other types are
   const write = (initializers: readonly Initializer[]): void => {
     const graph = { name: 'g', nodes: [], initializers, inputs: [], outputs: [] };
     const model = { opset: 13, producer: { name: 'x', version: '0' }, about: '', metadata: {}, graph };
-    writeFileSync(at('odd.onnx'), encodeOnnx(model));
+    writeFileSync(at('odd.onnx'), Buffer.concat(encodeOnnx(model)));
   };
   write([tensor, { name: 'n', type: 'int64', shape: [1], data: BigInt64Array.of(3n) }]);
   const { tensors, unread } = readOnnx(at('odd.onnx'));

@@ -48,7 +48,7 @@ describe('import', () => {
       { name: 'module.fc.weight', shape: [5, 16], data: new Float32Array(80) },
       { name: 'module.bn1.num_batches_tracked', shape: [], data: BigInt64Array.of(7n) },
     ];
-    await writeTorch(at('theirs.pth'), [...theirs, ...extra]);
+    writeTorch(at('theirs.pth'), [...theirs, ...extra]);
     const summary = await importWeights(at('theirs.pth'), at('ours.safetensors'), { normalise: 'imagenet' });
     expect(summary).toEqual({
       ...{ out: at('ours.safetensors'), backbone: 'resnet18', width: 2, channels: 3 },
@@ -69,7 +69,7 @@ describe('import', () => {
 
   test('is not needed where weights are read: a checkpoint is a source as it is', async () => {
     const own = network(1, 2);
-    await writeTorch(at('plain.pth'), own);
+    writeTorch(at('plain.pth'), own);
     const { config, weights } = await readBackbone(at('plain.pth'));
     expect(config.view.channels).toBe(1);
     expect(
@@ -79,7 +79,7 @@ describe('import', () => {
 
   test('takes the network that is asked for, of several', async () => {
     const [query, key] = [network(1, 3, (name) => `q.${name}`), network(1, 4, (name) => `encoder_k.${name}`)];
-    await writeTorch(at('two.pth'), [...key, ...query]);
+    writeTorch(at('two.pth'), [...key, ...query]);
     const first = await importWeights(at('two.pth'), at('two.safetensors'));
     expect(first).toMatchObject({ prefix: 'q.', otherPrefixes: ['encoder_k.'] });
     expect(first.ignored).toHaveLength(key.length);
@@ -124,7 +124,7 @@ describe('import', () => {
     ],
   ])('refuses a file that %s', async (name, change, options, code, complaint) => {
     const path = at(`${name}.pth`);
-    await writeTorch(path, change(network(1, 5)));
+    writeTorch(path, change(network(1, 5)));
     const error = await failureOf(importWeights(path, at('refused'), options));
     expect(error.code).toBe(code);
     expect(error.message).toContain(complaint);
@@ -132,7 +132,7 @@ describe('import', () => {
   });
 
   test('never replaces a file unasked', async () => {
-    await writeTorch(at('keep.pth'), network(1, 6));
+    writeTorch(at('keep.pth'), network(1, 6));
     const before = readFileSync(at('keep.pth'));
     expect(await failureOf(importWeights(at('keep.pth'), at('keep.pth')))).toMatchObject({
       code: 'OUTPUT_EXISTS',
@@ -221,7 +221,7 @@ describe('export', () => {
   });
 
   test('is refused where weights lack, or a file would be replaced', async () => {
-    await writeTorch(at('half.pth'), network(1, 8).slice(0, -1));
+    writeTorch(at('half.pth'), network(1, 8).slice(0, -1));
     expect(await failureOf(exportWeights(at('half.pth'), at('nothing')))).toMatchObject({
       code: 'WEIGHTS_INCOMPLETE',
     });

@@ -7,6 +7,7 @@ import protobuf from 'protobufjs/minimal.js';
 import { dataError, messageOf, type UsclError } from '../../base/errors.ts';
 import { readBounded } from '../../base/read-bounded.ts';
 import type { Tensor } from '../safetensors.ts';
+import { MOST_SIDES, MOST_TENSORS } from '../safetensors-header.ts';
 import { ELEMENTS } from './model.ts';
 
 /** A protobuf message has less. */
@@ -22,8 +23,14 @@ export interface ReadOnnx {
 
 /** Whether bytes begin as an ONNX model of a program that names itself does: the version of the format, then a name. */
 export function looksLikeOnnx(start: Uint8Array): boolean {
-  return start[0] === 0x08 && start[1]! > 0 && start[1]! < 0x40 && start[2] === 0x12;
+  if (start[0] !== 0x08 || !(start[1]! > 0 && start[1]! < 0x40) || start[2] !== 0x12) return false;
+  // A safetensors file begins with the length of its header in eight bytes, which may be these; then comes a brace. A header has
+  // less than 2^32 bytes, so the last four are zero, and nowhere in the head of a model do four zeros stand.
+  return !(start[8] === 0x7b && start.subarray(4, 8).every((byte) => byte === 0));
 }
+
+/** Bytes that `looksLikeOnnx` wants to see. */
+export const ONNX_START = 9;
 
 /** Reads the model at `path`. Errors: `FILE_UNREADABLE`, `ONNX_INVALID`. */
 export function readOnnx(path: string): ReadOnnx {
@@ -58,10 +65,13 @@ function modelIn(bytes: Uint8Array): ReadOnnx {
   const tensors = new Map<string, Tensor>();
   const unread: string[] = [];
   const metadata: Record<string, string> = {};
+  let entries = 0;
   eachField(bytes, (field, reader) => {
     if (field === 7)
       eachField(reader.bytes(), (inner, part) => {
         if (inner !== 5) return false;
+        if (tensors.size + unread.length >= MOST_TENSORS)
+          throw new Error(`it has more than ${MOST_TENSORS} tensors`);
         const { name, tensor } = tensorIn(part.bytes());
         if (tensors.has(name)) throw new Error(`two tensors are called "${name}"`);
         if (tensor === null) unread.push(name);
@@ -69,6 +79,8 @@ function modelIn(bytes: Uint8Array): ReadOnnx {
         return true;
       });
     else if (field === 14) {
+      entries += 1;
+      if (entries > MOST_TENSORS) throw new Error(`it has more than ${MOST_TENSORS} entries of metadata`);
       const [key = '', value = ''] = textsIn(reader.bytes());
       metadata[key] = value;
     } else return false;
@@ -85,6 +97,7 @@ function tensorIn(bytes: Uint8Array): { readonly name: string; readonly tensor: 
     const value = Number(reader.uint64());
     if (!Number.isSafeInteger(value) || value > MAX_BYTES)
       throw new Error('a dimension of a tensor is out of range');
+    if (shape.length === MOST_SIDES) throw new Error(`a tensor has more than ${MOST_SIDES} sides`);
     shape.push(value);
   };
   eachField(bytes, (field, reader, kind) => {

@@ -20,6 +20,7 @@ export async function readArchive(bytes: Buffer, refuse: Refuse): Promise<Readon
     const archive = await fromBufferPromise(bytes, { lazyEntries: true });
     if (archive.entryCount > MOST_ENTRIES)
       throw refuse.invalid(null, `it claims ${archive.entryCount} entries, more than ${MOST_ENTRIES}`);
+    let left = bytes.length;
     for await (const entry of archive.eachEntry()) {
       const { fileName, compressionMethod, compressedSize, generalPurposeBitFlag } = entry;
       if (compressionMethod !== STORED || (generalPurposeBitFlag & 1) !== 0)
@@ -28,6 +29,10 @@ export async function readArchive(bytes: Buffer, refuse: Refuse): Promise<Readon
       const data = bytes.subarray(fileDataStart, fileDataStart + compressedSize);
       if (data.length !== compressedSize)
         throw refuse.invalid(fileDataStart, `its entry ${JSON.stringify(fileName)} ends after the file`);
+      // Entries of the same bytes would be summed again and again: a small file could take hours.
+      left -= compressedSize;
+      if (left < 0)
+        throw refuse.invalid(fileDataStart, 'its entries overlap: they have more bytes than the file');
       if (crc32(data) !== entry.crc32)
         throw refuse.invalid(
           fileDataStart,

@@ -10,13 +10,10 @@ import { ARRAYS } from '../safetensors-header.ts';
 import { readArchive } from './archive.ts';
 import { PickledReference, type PickleValue } from './pickle-values.ts';
 import { readPickle } from './pickle.ts';
-import { type Refuse, refusing } from './refuse.ts';
+import { LARGEST, type Refuse, refusing } from './refuse.ts';
 import { type StorageUse, storageOf, tensorsOf, type TorchTensors } from './tensors.ts';
 
 export type { TorchTensors } from './tensors.ts';
-
-/** Largest file: what one buffer of Node.js 20 holds. */
-const LARGEST = 2 ** 31 - 1;
 
 /** First bytes of a zip archive, and of a pickle of protocol 2. */
 const ZIP = Buffer.from('PK\x03\x04', 'latin1');

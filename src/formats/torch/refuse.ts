@@ -1,5 +1,8 @@
-/** The errors of a PyTorch checkpoint that cannot be read. */
+/** The errors of a PyTorch checkpoint that cannot be read, and how large one may be. */
 import { dataError, type UsclError } from '../../base/errors.ts';
+
+/** Largest file in bytes: what one buffer of Node.js 20 holds. */
+export const LARGEST = 2 ** 31 - 1;
 
 /** Makes an error from a clause, as in `it ends within a value`. */
 export interface Refuse {

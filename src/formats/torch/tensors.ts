@@ -42,6 +42,8 @@ const NAMELESS = new Set(['_parameters', '_buffers', '_modules']);
 /** Dictionaries within dictionaries, and sides of a tensor. */
 const DEEPEST = 64;
 const MOST_SIDES = 16;
+/** Most tensors, dictionaries and lists that are looked at: each may be named as often as the pickle is long, in two bytes each. */
+const MOST_NAMED = 60_000;
 
 /** Finds all tensors. `read` gives the elements of a storage; `refuse` makes the errors. */
 export function tensorsOf(
@@ -54,6 +56,7 @@ export function tensorsOf(
   const unread: string[] = [];
   const seen = new Set<PickleValue>();
   let left = budget;
+  let named = 0;
   const todo: { readonly path: readonly string[]; readonly value: PickleValue }[] = [
     { path: [], value: root },
   ];
@@ -75,24 +78,32 @@ export function tensorsOf(
     if (inner.length === 0 || seen.has(value)) continue;
     seen.add(value);
     if (path.length >= DEEPEST) throw refuse.invalid(null, `it nests more than ${DEEPEST} dictionaries`);
+    named += inner.length;
+    if (named > MOST_NAMED)
+      throw refuse.invalid(null, `it names more than ${MOST_NAMED} tensors, dictionaries and lists`);
     for (const [key, part] of inner.reverse())
       todo.push({ path: NAMELESS.has(key) ? path : [...path, key], value: part });
   }
   return { tensors, unread };
 }
 
-/** Named parts of a value: of a dictionary, of a list, of an object with a state. */
+/** Named parts of a value that may hold tensors: of a dictionary, of a list, of an object with a state. */
 function partsOf(value: PickleValue): [string, PickleValue][] {
-  if (value instanceof Map) return entries(value);
-  if (Array.isArray(value)) return (value as PickleValue[]).map((part, i) => [String(i), part]);
-  if (!(value instanceof PickledCall)) return [];
-  return [...entries(value.items), ...(value.state instanceof Map ? entries(value.state) : [])];
-}
-
-function entries(map: ReadonlyMap<PickleValue, PickleValue>): [string, PickleValue][] {
-  return [...map].flatMap(([key, part]) =>
-    typeof key === 'string' || typeof key === 'number' ? [[String(key), part]] : [],
-  );
+  const parts: [string, PickleValue][] = [];
+  const add = (key: PickleValue, part: PickleValue): void => {
+    if (typeof part !== 'object' || part === null || part instanceof Uint8Array) return;
+    if (typeof key === 'string' || typeof key === 'number') parts.push([String(key), part]);
+  };
+  const addAll = (map: ReadonlyMap<PickleValue, PickleValue>): void => {
+    for (const [key, part] of map) add(key, part);
+  };
+  if (value instanceof Map) addAll(value);
+  else if (Array.isArray(value)) for (const [i, part] of (value as PickleValue[]).entries()) add(i, part);
+  else if (value instanceof PickledCall) {
+    addAll(value.items);
+    if (value.state instanceof Map) addAll(value.state);
+  }
+  return parts;
 }
 
 /** The arguments of the tensor that a call would make: a storage, an offset, sizes and strides; null for any other call. */

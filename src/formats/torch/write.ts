@@ -2,28 +2,39 @@
  * Writes tensors as PyTorch does (`torch.save` of a state dict, the zip format), so that `torch.load(path, weights_only=True)`
  * and `load_state_dict` take them. The pickle names nothing but what rebuilds a tensor.
  */
-import { ZipFile } from 'yazl';
-import { AtomicFile } from '../../base/files.ts';
+import { UsclError } from '../../base/errors.ts';
+import { writeFileAtomic } from '../../base/files.ts';
 import type { NamedTensor } from '../safetensors.ts';
+import { LARGEST } from './refuse.ts';
+import { MOST_ZIP_ENTRIES, type StoredEntry, storedZip } from './stored-zip.ts';
 
-/** Entries carry the time of PyTorch's own: the same tensors are the same bytes. */
-const ENTRY = { compress: false, mtime: new Date(1980, 0, 1), forceDosTimestamp: true } as const;
+/**
+ * Writes f32 and i64 tensors, atomically and durably. Errors: `TORCH_TOO_LARGE` for a file that would not be read again;
+ * `DISK_FULL`, `WRITE_FAILED`.
+ */
+export function writeTorch(path: string, tensors: readonly NamedTensor[]): void {
+  const entries: StoredEntry[] = [
+    { name: 'weights/data.pkl', bytes: stateDict(tensors) },
+    { name: 'weights/byteorder', bytes: Buffer.from('little') },
+    ...tensors.map(({ data }, i) => ({
+      name: `weights/data/${i}`,
+      bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+    })),
+    { name: 'weights/version', bytes: Buffer.from('3\n') },
+  ];
+  const length = entries.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
+  if (length > LARGEST || entries.length > MOST_ZIP_ENTRIES) throw tooLarge(path, tensors.length, length);
+  writeFileAtomic(path, storedZip(entries));
+}
 
-/** Writes f32 and i64 tensors, atomically and durably. Errors: `DISK_FULL`, `WRITE_FAILED`. */
-export async function writeTorch(path: string, tensors: readonly NamedTensor[]): Promise<void> {
-  const archive = new ZipFile();
-  const add = (name: string, bytes: Buffer): void => {
-    archive.addBuffer(bytes, `weights/${name}`, ENTRY);
-  };
-  add('data.pkl', stateDict(tensors));
-  add('byteorder', Buffer.from('little'));
-  for (const [i, { data }] of tensors.entries())
-    add(`data/${i}`, Buffer.from(data.buffer, data.byteOffset, data.byteLength));
-  add('version', Buffer.from('3\n'));
-  archive.end();
-  using file = new AtomicFile(path);
-  for await (const chunk of archive.outputStream) file.write(chunk);
-  file.commit();
+function tooLarge(path: string, tensors: number, length: number): UsclError {
+  return new UsclError({
+    kind: 'resource',
+    code: 'TORCH_TOO_LARGE',
+    message: `${path} cannot be written: ${tensors} tensors of ${length} bytes are more than such a file holds here.`,
+    where: path,
+    remedy: 'Export safetensors, which has no such bound.',
+  });
 }
 
 /** An ordered dictionary of tensors as a pickle of protocol 2; see `pickle.ts` for the opcodes. */

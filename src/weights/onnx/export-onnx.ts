@@ -12,7 +12,7 @@ import { type HeadLayer, OUTPUTS, withHead, withHeads } from '../../models/heads
 import type { Weights } from '../../runs/checkpoint.ts';
 import { packageVersion } from '../../runs/environment.ts';
 import type { ViewConfig } from '../../views/config.ts';
-import { networkPart } from './graph.ts';
+import { networkPart, type TensorOf } from './graph.ts';
 import { preprocessingPart } from './preprocessing.ts';
 
 /** What a model answers: probabilities of classes, features of the backbone, or the embedding of a pretraining. */
@@ -42,10 +42,7 @@ export interface OnnxExport {
 export function writeOnnx(out: string, given: OnnxExport): void {
   const { weights, view, classes, part, fold, metadata } = given;
   const { network, output } = networkOf(given);
-  const tensorOf = (name: string) => {
-    const { shape, data } = weights.get(name)!;
-    return { shape, data: Float32Array.from(data) };
-  };
+  const tensorOf: TensorOf = (name) => weights.get(name)!;
   const before = preprocessingPart(view, 'frames', 'images');
   const layers = networkPart({ ...network, outputs: [output] }, tensorOf, 'images', fold);
   const { name, nodes, length } = answerOf(part, output, network, classes);
@@ -54,7 +51,8 @@ export function writeOnnx(out: string, given: OnnxExport): void {
     about: `Frames cropped to the field of the ultrasound, 8 bits, any size; ${view.channels === 1 ? 'one channel' : 'one channel or three'}.`,
   };
   const answer: ValueInfo = { name, type: 'float', shape: ['batch', length] };
-  writeFileAtomic(out, [
+  writeFileAtomic(
+    out,
     encodeOnnx({
       graph: {
         name: 'uscl',
@@ -73,7 +71,7 @@ export function writeOnnx(out: string, given: OnnxExport): void {
         ]),
       ),
     }),
-  ]);
+  );
 }
 
 /** The network that has the part, and the value that the part ends in. */
