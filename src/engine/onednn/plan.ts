@@ -11,7 +11,7 @@ import { checkPlanOptions } from '../core/plan-options.ts';
 import { recordBackward } from './backward.ts';
 import { DataType, Prop } from './native/constants.ts';
 import type { Context } from './native/context.ts';
-import { Scope } from './native/memory.ts';
+import { Scope } from './native/scope.ts';
 import { recordForward } from './forward.ts';
 import { elementAddress, recordCopy, type Compilation } from './layers/common.ts';
 import type { NativeParameters } from './native/parameters.ts';
@@ -71,12 +71,7 @@ function build(
   };
   const dense = (shape: ValueShape): Tensor =>
     recorder.own(
-      context.descriptor(
-        scope,
-        [options.batch, ...shape],
-        DataType.f32,
-        shape.length === 3 ? 'abcd' : 'ab',
-      ),
+      context.descriptor(scope, [options.batch, ...shape], DataType.f32, shape.length === 3 ? 'abcd' : 'ab'),
     );
 
   const input = dense(network.input);

@@ -6,7 +6,8 @@ import type { AdamStep, Ranges, SgdStep } from '../core/backend.ts';
 import { adamUpdate, sgdUpdate } from '../reference/updates.ts';
 import { DataType, given, type Algorithm, type Argument } from './native/constants.ts';
 import type { Context, Descriptor, PostOperation, Primitive } from './native/context.ts';
-import { addressOfView, byteView, floatView, offsetAddress, Scope, type Address } from './native/memory.ts';
+import { addressOfView, byteView, floatView, offsetAddress, type Address } from './native/memory.ts';
+import { Scope } from './native/scope.ts';
 import { check } from './native/status.ts';
 
 /** Elements a kernel call works on: five vectors of it fit the last-level cache several times over. */
@@ -108,7 +109,12 @@ export class VectorUpdates implements Disposable {
     chain.push({
       primitive: (length) =>
         this.#binary('divide', length, 'binaryDiv', false, [negate, { kind: 'sum', scale: 1 }]),
-      args: given<Operand>({ source: 'first', source1: 'scratch', destination: 'values', postOperand: 'scalar' }),
+      args: given<Operand>({
+        source: 'first',
+        source1: 'scratch',
+        destination: 'values',
+        postOperand: 'scalar',
+      }),
       scalar: -size,
     });
     return chain;

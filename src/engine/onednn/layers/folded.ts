@@ -69,8 +69,7 @@ export function recordFoldedConv(
       ],
       { postOperations },
     ] as const;
-  const make: MakeKernel = (from, to) =>
-    recorder.primitive(...described('convolutionDirect', from, to));
+  const make: MakeKernel = (from, to) => recorder.primitive(...described('convolutionDirect', from, to));
   const direct = (): Chosen => {
     const chosen = chooseMaps(c, source, chooses, outputDimensions, make);
     const maps = addend === undefined ? chosen : { ...chosen, destination: addend.tensor.descriptor };

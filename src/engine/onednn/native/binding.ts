@@ -6,10 +6,13 @@
  */
 import type { LibraryHandle } from 'koffi';
 import type { Algorithm, DataType, Numbers, Tag } from './constants.ts';
-import type { Address, Scope } from './memory.ts';
+import type { Address } from './memory.ts';
+import type { Scope } from './scope.ts';
 
 /** One line a function: C name, result, parameters. P = uintptr_t. */
-export type Signatures = Readonly<Record<string, readonly [name: string, result: string, parameters: string]>>;
+export type Signatures = Readonly<
+  Record<string, readonly [name: string, result: string, parameters: string]>
+>;
 
 const COMMON = {
   engineCreate: ['dnnl_engine_create', 'int', 'P, int, size_t'],

@@ -5,7 +5,8 @@
 import type { LibraryHandle } from 'koffi';
 import { declare, declareCommon, type Binding, type NormFlags, type Target } from './binding.ts';
 import { numbersOf } from './constants.ts';
-import { allocateBlock, byteView, type Address, type Scope } from './memory.ts';
+import { allocateBlock, byteView, type Address } from './memory.ts';
+import type { Scope } from './scope.ts';
 import { check } from './status.ts';
 
 const SIGNATURES = {
@@ -63,8 +64,7 @@ export function bind2(native: LibraryHandle): Binding {
     check(describe(operation), `${target.call} (descriptor)`);
     return own.primitiveDescCreate(target.slot, operation, target.attributes, target.engine, target.hint);
   };
-  const filled = (scope: Scope): Address =>
-    scope.block(LAYOUT_BYTES).address;
+  const filled = (scope: Scope): Address => scope.block(LAYOUT_BYTES).address;
   return {
     numbers: NUMBERS,
     functions: declareCommon(native),
@@ -90,7 +90,8 @@ export function bind2(native: LibraryHandle): Binding {
       binary: (target, algorithm, ...layouts) =>
         made(target, (at) => own.binary(at, algorithms[algorithm], ...layouts)),
       linearForward: (target, ...args) => made(target, (at) => own.linearForward(at, ...args)),
-      linearBackwardData: (target, ...layouts) => made(target, (at) => own.linearBackwardData(at, ...layouts)),
+      linearBackwardData: (target, ...layouts) =>
+        made(target, (at) => own.linearBackwardData(at, ...layouts)),
       linearBackwardWeights: (target, ...layouts) =>
         made(target, (at) => own.linearBackwardWeights(at, ...layouts)),
     },

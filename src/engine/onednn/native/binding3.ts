@@ -5,7 +5,9 @@
 import type { LibraryHandle } from 'koffi';
 import { declare, declareCommon, type Binding, type NormFlags } from './binding.ts';
 import { numbersOf } from './constants.ts';
-import { allocateZeros, Scope, slotIn, type Address } from './memory.ts';
+import { isAvxAlone, thisProcessor } from './instructions.ts';
+import { allocateZeros, type Address } from './memory.ts';
+import { Scope, slotIn } from './scope.ts';
 import { check } from './status.ts';
 
 // The place of the descriptor comes first, then the engine; the hint of a backward primitive and the attributes come last.
@@ -39,8 +41,16 @@ const SIGNATURES = {
     'int',
     'P, P, int, P, P, P, float, uint, P, P',
   ],
-  poolForward: ['dnnl_pooling_forward_primitive_desc_create', 'int', 'P, P, int, int, P, P, P, P, P, P, P, P'],
-  poolBackward: ['dnnl_pooling_backward_primitive_desc_create', 'int', 'P, P, int, P, P, P, P, P, P, P, P, P'],
+  poolForward: [
+    'dnnl_pooling_forward_primitive_desc_create',
+    'int',
+    'P, P, int, int, P, P, P, P, P, P, P, P',
+  ],
+  poolBackward: [
+    'dnnl_pooling_backward_primitive_desc_create',
+    'int',
+    'P, P, int, P, P, P, P, P, P, P, P, P',
+  ],
   eltwiseForward: [
     'dnnl_eltwise_forward_primitive_desc_create',
     'int',
@@ -53,12 +63,17 @@ const SIGNATURES = {
   ],
   binary: ['dnnl_binary_primitive_desc_create', 'int', 'P, P, int, P, P, P, P'],
   linearForward: ['dnnl_inner_product_forward_primitive_desc_create', 'int', 'P, P, int, P, P, P, P, P'],
-  linearBackwardData: ['dnnl_inner_product_backward_data_primitive_desc_create', 'int', 'P, P, P, P, P, P, P'],
+  linearBackwardData: [
+    'dnnl_inner_product_backward_data_primitive_desc_create',
+    'int',
+    'P, P, P, P, P, P, P',
+  ],
   linearBackwardWeights: [
     'dnnl_inner_product_backward_weights_primitive_desc_create',
     'int',
     'P, P, P, P, P, P, P, P',
   ],
+  setMaxIsa: ['dnnl_set_max_cpu_isa', 'int', 'int'],
   postOpsAppendSum: ['dnnl_post_ops_append_sum', 'int', 'P, float, int, int'],
   postOpsAppendEltwise: ['dnnl_post_ops_append_eltwise', 'int', 'P, int, float, float'],
 } as const;
@@ -92,11 +107,17 @@ const NUMBERS = numbersOf({
   },
 });
 
+/** Of x86-64. */
+const SSE41 = 0x1;
+
 /** `dnnl_data_type_undef`: the destination's own type. */
 const OWN_TYPE = 0;
 
 export function bind3(native: LibraryHandle): Binding {
   const own = declare(native, SIGNATURES);
+  // Norms and sums have kernels for AVX2 and for SSE4.1. With AVX alone they run in plain loops, and a step takes half again
+  // as long as with SSE4.1. The library takes a limit before it is first asked what it uses, and some builds take none.
+  if (isAvxAlone(thisProcessor())) own.setMaxIsa(SSE41);
   const { algorithms, tags } = NUMBERS;
   // For the life of the process, as the library.
   const slot = slotIn(new Scope());
@@ -115,45 +136,54 @@ export function bind3(native: LibraryHandle): Binding {
     make: {
       convForward: (t, propagation, algorithm, source, weights, bias, destination, stride, before, after) =>
         own.convForward(
-          ...[t.slot, t.engine, propagation, algorithms[algorithm], source, weights, bias, destination] as const,
-          ...[stride, dense, before, after, t.attributes] as const,
+          ...([
+            t.slot,
+            t.engine,
+            propagation,
+            algorithms[algorithm],
+            source,
+            weights,
+            bias,
+            destination,
+          ] as const),
+          ...([stride, dense, before, after, t.attributes] as const),
         ),
       convBackwardData: (t, algorithm, gradient, weights, incoming, stride, before, after) =>
         own.convBackwardData(
-          ...[t.slot, t.engine, algorithms[algorithm], gradient, weights, incoming] as const,
-          ...[stride, dense, before, after, t.hint, t.attributes] as const,
+          ...([t.slot, t.engine, algorithms[algorithm], gradient, weights, incoming] as const),
+          ...([stride, dense, before, after, t.hint, t.attributes] as const),
         ),
       convBackwardWeights: (t, algorithm, source, gradient, bias, incoming, stride, before, after) =>
         own.convBackwardWeights(
-          ...[t.slot, t.engine, algorithms[algorithm], source, gradient, bias, incoming] as const,
-          ...[stride, dense, before, after, t.hint, t.attributes] as const,
+          ...([t.slot, t.engine, algorithms[algorithm], source, gradient, bias, incoming] as const),
+          ...([stride, dense, before, after, t.hint, t.attributes] as const),
         ),
       normForward: (t, propagation, map, epsilon, flags) =>
         own.normForward(t.slot, t.engine, propagation, map, map, epsilon, flagsOf(flags), t.attributes),
       normBackward: (t, propagation, gradient, map, epsilon, flags) =>
         own.normBackward(
-          ...[t.slot, t.engine, propagation, gradient, gradient, map] as const,
-          ...[epsilon, flagsOf(flags), t.hint, t.attributes] as const,
+          ...([t.slot, t.engine, propagation, gradient, gradient, map] as const),
+          ...([epsilon, flagsOf(flags), t.hint, t.attributes] as const),
         ),
       poolForward: (t, propagation, algorithm, source, destination, stride, kernel, before, after) =>
         own.poolForward(
-          ...[t.slot, t.engine, propagation, algorithms[algorithm], source, destination] as const,
-          ...[stride, kernel, dense, before, after, t.attributes] as const,
+          ...([t.slot, t.engine, propagation, algorithms[algorithm], source, destination] as const),
+          ...([stride, kernel, dense, before, after, t.attributes] as const),
         ),
       poolBackward: (t, algorithm, gradient, incoming, stride, kernel, before, after) =>
         own.poolBackward(
-          ...[t.slot, t.engine, algorithms[algorithm], gradient, incoming] as const,
-          ...[stride, kernel, dense, before, after, t.hint, t.attributes] as const,
+          ...([t.slot, t.engine, algorithms[algorithm], gradient, incoming] as const),
+          ...([stride, kernel, dense, before, after, t.hint, t.attributes] as const),
         ),
       eltwiseForward: (t, propagation, algorithm, map, alpha, beta) =>
         own.eltwiseForward(
-          ...[t.slot, t.engine, propagation, algorithms[algorithm]] as const,
-          ...[map, map, alpha, beta, t.attributes] as const,
+          ...([t.slot, t.engine, propagation, algorithms[algorithm]] as const),
+          ...([map, map, alpha, beta, t.attributes] as const),
         ),
       eltwiseBackward: (t, algorithm, gradient, map, alpha, beta) =>
         own.eltwiseBackward(
-          ...[t.slot, t.engine, algorithms[algorithm], gradient, gradient, map] as const,
-          ...[alpha, beta, t.hint, t.attributes] as const,
+          ...([t.slot, t.engine, algorithms[algorithm], gradient, gradient, map] as const),
+          ...([alpha, beta, t.hint, t.attributes] as const),
         ),
       binary: (t, algorithm, ...layouts) =>
         own.binary(t.slot, t.engine, algorithms[algorithm], ...layouts, t.attributes),

@@ -6,7 +6,8 @@ import koffi from 'koffi';
 import type { Binding, Functions, Operations } from './binding.ts';
 import { Query, type Algorithm, type DataType, type Tag } from './constants.ts';
 import type { Library } from './library.ts';
-import { NULL, Scope, slotIn, type Address, type Block, type Slot } from './memory.ts';
+import { NULL, type Address, type Block } from './memory.ts';
+import { Scope, slotIn, type Slot } from './scope.ts';
 import { check, failure, UNIMPLEMENTED } from './status.ts';
 
 /** Shape, type and layout of a tensor. */
@@ -86,7 +87,13 @@ export class Context implements Disposable {
 
   /** The layout of the first `dimensions` of a tensor, e.g. of a part of the batch. */
   part(scope: Scope, whole: Descriptor, dimensions: readonly number[]): Descriptor {
-    const [sizes, start] = [this.#dimensions(0, dimensions), this.#dimensions(1, dimensions.map(() => 0))];
+    const [sizes, start] = [
+      this.#dimensions(0, dimensions),
+      this.#dimensions(
+        1,
+        dimensions.map(() => 0),
+      ),
+    ];
     const address = this.binding.part(scope, whole.address, sizes, start);
     return { address, dimensions, type: whole.type, bytes: this.functions.memoryDescGetSize(address) };
   }

@@ -24,17 +24,27 @@ const ARM: Readonly<Record<number, string>> = {
   0x27: 'sve_512',
 };
 
-/** What a precision hangs on: the kind of processor, the library's number, and what the system says of it. */
-export interface Instructions {
+/** What the system says of the processor. */
+export interface Processor {
   /** As `process.arch`. */
   readonly architecture: string;
-  readonly isa: number;
-  /** The words of Linux for what the processor has; empty elsewhere. */
+  /** The words of Linux for what it has; empty elsewhere. */
   readonly flags: readonly string[];
+  /** The most that oneDNN may use, by the user's word. */
+  readonly limit: string | undefined;
 }
 
-export function instructionsOf(isa: number): Instructions {
-  return { architecture: process.arch, isa, flags: process.platform === 'linux' ? flagsIn(cpuInfo()) : [] };
+/** A processor, and the library's number of the instructions that it uses of it. */
+export interface Instructions extends Processor {
+  readonly isa: number;
+}
+
+export function thisProcessor(): Processor {
+  return {
+    architecture: process.arch,
+    flags: process.platform === 'linux' ? flagsIn(cpuInfo()) : [],
+    limit: process.env['ONEDNN_MAX_CPU_ISA'] ?? process.env['DNNL_MAX_CPU_ISA'],
+  };
 }
 
 /** The words of the first processor in the text of /proc/cpuinfo: `flags` on x86-64, `Features` on arm64. */
@@ -44,9 +54,18 @@ export function flagsIn(text: string): readonly string[] {
 }
 
 /** The name of a set; `x86` are those of the library's major. */
-export function nameOfIsa({ architecture, isa }: Instructions, x86: Readonly<Record<number, string>>): string {
+export function nameOfIsa(
+  { architecture, isa }: Instructions,
+  x86: Readonly<Record<number, string>>,
+): string {
   const names = architecture === 'arm64' ? ARM : x86;
   return names[isa] ?? `unknown (0x${isa.toString(16)})`;
+}
+
+/** Whether the best that oneDNN may use is AVX, without AVX2: processors of 2011 to 2013. */
+export function isAvxAlone({ architecture, flags, limit }: Processor): boolean {
+  if (architecture !== 'x64' || !flags.includes('avx')) return false;
+  return limit === undefined ? !flags.includes('avx2') : limit.toUpperCase() === 'AVX';
 }
 
 const AVX512_BF16 = 0xe7;

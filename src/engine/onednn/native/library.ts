@@ -9,7 +9,7 @@ import { UsclError } from '../../../base/errors.ts';
 import type { Binding } from './binding.ts';
 import { bind2 } from './binding2.ts';
 import { bind3 } from './binding3.ts';
-import { instructionsOf, nameOfIsa, type Instructions } from './instructions.ts';
+import { nameOfIsa, thisProcessor, type Instructions } from './instructions.ts';
 import { keep, lookAt } from './loader.ts';
 import {
   allowedProcessors,
@@ -68,7 +68,7 @@ export function loadLibrary(threads?: number): Library {
   const native = koffi.load(taken.path);
   const processors = allowed === null ? freeProcessors() : boundProcessors(native, allowed, count);
   const binding = BINDINGS[taken.version[0] as Major](native);
-  const instructions = instructionsOf(binding.functions.effectiveIsa());
+  const instructions = { ...thisProcessor(), isa: binding.functions.effectiveIsa() };
   loaded = {
     binding,
     path: taken.path,
@@ -92,4 +92,3 @@ function setOpenMp(threads: number): void {
   process.env['OMP_WAIT_POLICY'] ??= 'passive';
   process.env['GOMP_SPINCOUNT'] ??= '1000';
 }
-

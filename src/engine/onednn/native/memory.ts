@@ -5,7 +5,6 @@
  */
 import koffi, { type LibraryHandle } from 'koffi';
 import { UsclError } from '../../../base/errors.ts';
-import { Resources } from '../../../base/resources.ts';
 
 /** A native address. Branded, so that no other number is taken for one. */
 export type Address = number & { readonly __address: unique symbol };
@@ -148,30 +147,6 @@ function outOfMemory(bytes: number): UsclError {
     message: `The system refused ${(bytes / 2 ** 20).toFixed(0)} MiB of memory.`,
     remedy: 'Use a smaller batch (batch.size), a smaller image size (view.size) or precision bf16.',
   });
-}
-
-/** Native handles and memory that are released together, last first. */
-export class Scope extends Resources {
-  block(bytes: number): Block {
-    return this.use(allocateBlock(bytes));
-  }
-
-  zeros(bytes: number): Block {
-    return this.use(allocateZeros(bytes));
-  }
-}
-
-/** A place that C functions write a handle to. */
-export interface Slot {
-  readonly address: Address;
-  /** What was written last. */
-  read(): Address;
-}
-
-export function slotIn(scope: Scope): Slot {
-  const { address } = scope.block(64);
-  const view = new BigUint64Array(koffi.view(address, 8));
-  return { address, read: () => Number(view[0]) as Address };
 }
 
 const addresses = new WeakMap<ArrayBufferLike, Address>();

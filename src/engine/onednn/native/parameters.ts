@@ -1,7 +1,8 @@
 /** Parameters in native memory: the kernels and the host read and write the same bytes. */
 import type { Parameters } from '../../core/backend.ts';
 import { parameterSpecs, statisticSpecs, type Network } from '../../core/network.ts';
-import { floatView, Scope, type Address } from './memory.ts';
+import { floatView, type Address } from './memory.ts';
+import { Scope } from './scope.ts';
 
 export interface NativeParameters extends Parameters {
   readonly valuesAddress: Address;

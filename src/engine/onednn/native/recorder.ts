@@ -7,7 +7,8 @@ import type { Operations } from './binding.ts';
 import { DataType, given, Query, type Operands } from './constants.ts';
 import type { Context, Descriptor, Primitive, PrimitiveOptions } from './context.ts';
 import type { Library } from './library.ts';
-import { byteView, floatView, offsetAddress, Scope, type Address } from './memory.ts';
+import { byteView, floatView, offsetAddress, type Address } from './memory.ts';
+import { Scope } from './scope.ts';
 import { place } from './placement.ts';
 import { check } from './status.ts';
 
@@ -194,9 +195,10 @@ export class Recorder {
   /** Each operand under its number; where the library takes the rows of one apart, each row under its own. */
   #numbered(operands: Operands<Tensor>): readonly Bound[] {
     return given(operands).flatMap(([name, tensor]) =>
-      this.#context.binding.numbers.arguments[name].map(
-        ([number, row]): Bound => [number, row === undefined ? tensor : this.#row(tensor, row)],
-      ),
+      this.#context.binding.numbers.arguments[name].map(([number, row]): Bound => [
+        number,
+        row === undefined ? tensor : this.#row(tensor, row),
+      ]),
     );
   }
 

@@ -70,31 +70,31 @@ export const INSTALL =
   'Install oneDNN (Debian 12, Ubuntu 22.04: "apt-get install libdnnl2"; Debian 13, Ubuntu 24.04: "apt-get install libdnnl3"; ' +
   'macOS: "brew install onednn"; without rights, on x86-64 Linux: "npm run onednn" in the clone) and run "npx uscl doctor".';
 
-/** All places in order: the variable alone where it is set; else by major the cache, conda, the system, Homebrew. */
+/** All places in order: the variable alone where it is set; else those of each major, the faster one first. */
 export function candidatesOf(machine: Machine): readonly Candidate[] {
-  const { platform, environment } = machine;
-  const asked = environment[VARIABLE];
+  const asked = machine.environment[VARIABLE];
   if (asked !== undefined && asked !== '') return [{ file: asked, from: VARIABLE }];
-  const isMac = platform === 'darwin';
-  const nameOf = (major: number): string => (isMac ? `libdnnl.${major}.dylib` : `libdnnl.so.${major}`);
-  const conda = environment['CONDA_PREFIX'];
-  const known = MAJORS.flatMap((major): readonly Candidate[] => {
-    const name = nameOf(major);
-    return [
-      ...(major === 3 ? [{ file: join(cacheFolder(machine), name), from: 'npm run onednn' }] : []),
-      ...(conda === undefined || conda === '' ? [] : [{ file: join(conda, 'lib', name), from: 'conda' }]),
-      { file: name, from: 'system' },
-      ...(isMac
-        ? ['/opt/homebrew/lib', '/usr/local/lib'].map((folder) => ({
-            file: join(folder, name),
-            from: 'Homebrew',
-          }))
-        : []),
-    ];
-  });
   // No binding exists for these: where nothing else is there, they are named.
-  const others = [4, 1].map((major) => ({ file: nameOf(major), from: 'system' }));
-  return [...known, ...others];
+  const others = [4, 1].map((major) => ({ file: nameOf(machine, major), from: 'system' }));
+  return [...MAJORS.flatMap((major) => placesOf(machine, major)), ...others];
+}
+
+/** Where a major may be: the cache, conda, the system, Homebrew. */
+export function placesOf(machine: Machine, major: Major): readonly Candidate[] {
+  const { platform, environment } = machine;
+  const name = nameOf(machine, major);
+  const conda = environment['CONDA_PREFIX'];
+  const folders = platform === 'darwin' ? ['/opt/homebrew/lib', '/usr/local/lib'] : [];
+  return [
+    ...(major === 3 ? [{ file: join(cacheFolder(machine), name), from: 'npm run onednn' }] : []),
+    ...(conda === undefined || conda === '' ? [] : [{ file: join(conda, 'lib', name), from: 'conda' }]),
+    { file: name, from: 'system' },
+    ...folders.map((folder) => ({ file: join(folder, name), from: 'Homebrew' })),
+  ];
+}
+
+function nameOf({ platform }: Machine, major: number): string {
+  return platform === 'darwin' ? `libdnnl.${major}.dylib` : `libdnnl.so.${major}`;
 }
 
 export function isSupported([major, minor]: Version): boolean {
