@@ -65,7 +65,8 @@ export function nameOfIsa(
 /** Whether the best that oneDNN may use is AVX, without AVX2: processors of 2011 to 2013. */
 export function isAvxAlone({ architecture, flags, limit }: Processor): boolean {
   if (architecture !== 'x64' || !flags.includes('avx')) return false;
-  return limit === undefined ? !flags.includes('avx2') : limit.toUpperCase() === 'AVX';
+  const most = limit?.toUpperCase();
+  return most === 'AVX' || (!flags.includes('avx2') && most !== 'SSE41');
 }
 
 const AVX512_BF16 = 0xe7;

@@ -25,8 +25,12 @@ export type Version = readonly [major: number, minor: number, patch: number];
 /** A candidate and what came of it. */
 export interface Searched extends Candidate {
   readonly state: 'taken' | 'absent' | 'foreign' | 'unsupported' | 'not tried';
-  /** Its version, or why it was not taken; null where there is nothing to say. */
-  readonly detail: string | null;
+  /** Of oneDNN; null where it is not, or nobody looked. */
+  readonly version: string | null;
+  /** Where the loader found it. */
+  readonly path: string | null;
+  /** Why it cannot be oneDNN; null where it can. */
+  readonly reason: string | null;
 }
 
 /** The library that was taken. */
@@ -46,8 +50,8 @@ export function thisMachine(): Machine {
   return { platform: process.platform, environment: process.env, home: homedir() };
 }
 
-/** The faster major first: see docs/engine.md, "Two majors". */
-export const MAJORS = [3, 2] as const;
+/** In the order of the search: docs/engine.md, "Two majors", has the reason. */
+export const MAJORS = [2, 3] as const;
 export type Major = (typeof MAJORS)[number];
 
 /** The Python package that carries a library of 3.x for Linux on x86-64, and the SHA-256 of its wheel. */
@@ -70,7 +74,7 @@ export const INSTALL =
   'Install oneDNN (Debian 12, Ubuntu 22.04: "apt-get install libdnnl2"; Debian 13, Ubuntu 24.04: "apt-get install libdnnl3"; ' +
   'macOS: "brew install onednn"; without rights, on x86-64 Linux: "npm run onednn" in the clone) and run "npx uscl doctor".';
 
-/** All places in order: the variable alone where it is set; else those of each major, the faster one first. */
+/** All places in order: the variable alone where it is set; else those of each major in turn. */
 export function candidatesOf(machine: Machine): readonly Candidate[] {
   const asked = machine.environment[VARIABLE];
   if (asked !== undefined && asked !== '') return [{ file: asked, from: VARIABLE }];
@@ -109,19 +113,20 @@ export function search(
   const searched: Searched[] = [];
   let taken: Taken | undefined;
   for (const candidate of candidates) {
+    const nothing = { ...candidate, version: null, path: null, reason: null };
     if (taken !== undefined) {
-      searched.push({ ...candidate, state: 'not tried', detail: null });
+      searched.push({ ...nothing, state: 'not tried' });
       continue;
     }
     const found = look(candidate.file);
     if (found.kind !== 'library') {
-      searched.push({ ...candidate, state: found.kind, detail: found.reason });
+      searched.push({ ...nothing, state: found.kind, reason: found.reason });
       continue;
     }
-    const detail = `oneDNN ${found.version.join('.')}, ${found.path}`;
-    const state = isSupported(found.version) ? 'taken' : 'unsupported';
-    if (state === 'taken') taken = { path: found.path, version: found.version };
-    searched.push({ ...candidate, state, detail });
+    const { path, version } = found;
+    if (isSupported(version)) taken = { path, version };
+    const state = taken === undefined ? 'unsupported' : 'taken';
+    searched.push({ ...nothing, state, path, version: version.join('.') });
   }
   return { searched, taken };
 }
@@ -139,28 +144,24 @@ export function failureOf(searched: readonly Searched[]): UsclError {
       where,
       remedy: INSTALL,
     });
-  const detail = unfit.detail ?? '';
+  const { file, version, reason } = unfit;
   return new UsclError({
     kind: 'resource',
     code: 'ONEDNN_VERSION',
     message:
-      unfit.state === 'foreign'
-        ? `${unfit.file} is not oneDNN: ${detail}`
-        : `${unfit.file} is ${detail.split(',')[0]!}; this release drives 2.6 and later 2.x, and 3.x.`,
-    where: unfit.file,
+      version === null
+        ? `${file} is not oneDNN: ${reason ?? 'it has no version'}.`
+        : `${file} is oneDNN ${version}; this release drives 2.6 and later 2.x, and 3.x.`,
+    where: file,
     remedy: INSTALL,
   });
 }
 
 /** A library that is there and cannot be loaded has a reason of its own, like another library that it needs. */
 function brokenOf(searched: readonly Searched[]): string {
-  const reasons = searched.flatMap(({ detail }) => (detail === null || isAbsence(detail) ? [] : [detail]));
+  const reasons = searched.flatMap(({ reason }) => (reason === null || reason === NOT_THERE ? [] : [reason]));
   return reasons.length === 0 ? '' : ` ${reasons.join('; ')}.`;
 }
 
 /** What is said of a file that does not exist. */
 export const NOT_THERE = 'not there';
-
-function isAbsence(detail: string): boolean {
-  return detail === NOT_THERE;
-}
