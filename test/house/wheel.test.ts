@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, expect, test } from 'vitest';
 import { ZipFile } from 'yazl';
+import { WHEEL } from '../../src/engine/onednn/native/search.ts';
 import { unpackWheel } from '../../scripts/wheel.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -70,6 +71,11 @@ test('an entry that is not there, and nothing is unpacked', async () => {
     'The wheel has no entry own.data/lib/libdnnl.so.3.',
   );
   expect(existsSync(folder)).toBe(false);
+});
+
+test('setting up looks for the same version', () => {
+  const script = readFileSync(join(ROOT, 'scripts', 'setup.sh'), 'utf8');
+  expect(script).toContain(`/uscl/${WHEEL.name}-${WHEEL.version}/libdnnl.so.3`);
 });
 
 test.runIf(process.platform === 'linux' && process.arch === 'x64')(
