@@ -49,7 +49,7 @@ export function thisProcessor(): Processor {
 
 /** The words of the first processor in the text of /proc/cpuinfo: `flags` on x86-64, `Features` on arm64. */
 export function flagsIn(text: string): readonly string[] {
-  const line = /^(?:flags|Features)\s*:\s*(.*)$/m.exec(text)?.[1] ?? '';
+  const line = /^(?:flags|Features)[ \t]*:(.*)$/m.exec(text)?.[1] ?? '';
   return line.split(/\s+/).filter((word) => word !== '');
 }
 
