@@ -11,7 +11,7 @@ import {
   type Version,
 } from '../../src/engine/onednn/native/search.ts';
 
-const linux: Machine = { platform: 'linux', environment: {}, home: '/home/one' };
+const linux: Machine = { platform: 'linux', environment: {}, home: '/people/one' };
 const CACHED = 'uscl/onednn-cpu-gomp-2023.2.0/libdnnl.so.3';
 
 /** A loader that knows these files alone. */
@@ -30,7 +30,7 @@ describe('the places', () => {
   test('are those of 2.x, of 3.x, and names of majors that are not driven, to name them', () => {
     expect(candidatesOf(linux)).toEqual([
       { file: 'libdnnl.so.2', from: 'system' },
-      { file: `/home/one/.cache/${CACHED}`, from: 'npm run onednn' },
+      { file: `/people/one/.cache/${CACHED}`, from: 'npm run onednn' },
       { file: 'libdnnl.so.3', from: 'system' },
       { file: 'libdnnl.so.4', from: 'system' },
       { file: 'libdnnl.so.1', from: 'system' },
