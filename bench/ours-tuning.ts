@@ -1,8 +1,8 @@
 /**
- * Our folded inference and fine-tuning steps (all layers, or the last block on top of a folded frozen part) behind the
+ * Our folded inference (as predictions make it, or the features of a probe) and fine-tuning steps (all layers, or the last block on top of a folded frozen part) behind the
  * protocol of `peers/protocol.py`, on a batch of noise that stays in memory. The steps are the product's own.
  *
- *     tsx bench/ours-tuning.ts inference|last-block|all images [key=value ...]
+ *     tsx bench/ours-tuning.ts inference|features|last-block|all images [key=value ...]
  */
 import { randomAt } from '../src/base/random.ts';
 import type { Parameters } from '../src/engine/core/backend.ts';
@@ -13,7 +13,7 @@ import { TunedNetwork } from '../src/finetune/tuned-network.ts';
 import { initialise } from '../src/models/initialise.ts';
 import { softTargets } from '../src/objectives/targets.ts';
 import { resolveConfig, settled } from '../src/runs/config.ts';
-import { loadNetwork } from '../src/trainer/backbone.ts';
+import { loadNetwork, randomBackbone } from '../src/trainer/backbone.ts';
 import { classifierNetwork } from '../src/trainer/classifier.ts';
 import { answerSteps, say } from './answers.ts';
 
@@ -48,6 +48,18 @@ function workOf(asked: string): { readonly step: () => unknown; readonly owner: 
     };
     const options = { batch: images, precision: precision === 'bf16' ? 'bf16' : 'f32' } as const;
     const loaded = loadNetwork(backend, classifierNetwork(model, view, CLASSES), fill, options);
+    loaded.plan.input.set(noise(loaded.plan.input.length));
+    return {
+      step: () => {
+        loaded.plan.forward();
+      },
+      owner: loaded,
+    };
+  }
+  if (asked === 'features') {
+    const loaded = randomBackbone(backend, config, seed);
+    if (loaded.plan.batch !== images)
+      throw new RangeError(`features are made ${loaded.plan.batch} at a time, not ${images}`);
     loaded.plan.input.set(noise(loaded.plan.input.length));
     return {
       step: () => {

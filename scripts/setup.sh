@@ -69,12 +69,16 @@ if [ ! -e node_modules/.bin/uscl ]; then
 fi
 
 # --- System parts ---------------------------------------------------------------------------------------------------
+# As src/engine/onednn/native/search.ts looks for it.
+cached_onednn="${XDG_CACHE_HOME:-${HOME:-}/.cache}/uscl/onednn-cpu-gomp-2023.2.0/libdnnl.so.3"
 have_onednn() {
   if [ -n "${USCL_DNNL:-}" ]; then return 0; fi
-  for folder in /usr/lib/*-linux-gnu /usr/lib64 /usr/lib /usr/local/lib /usr/local/lib64; do
-    [ -e "$folder/libdnnl.so.2" ] && return 0
+  for folder in ${CONDA_PREFIX:+"$CONDA_PREFIX/lib"} /usr/lib/*-linux-gnu /usr/lib64 /usr/lib /usr/local/lib /usr/local/lib64 /opt/homebrew/lib; do
+    for name in libdnnl.so.2 libdnnl.so.3 libdnnl.2.dylib libdnnl.3.dylib; do
+      [ -e "$folder/$name" ] && return 0
+    done
   done
-  return 1
+  [ -e "$cached_onednn" ]
 }
 have_chromium() {
   [ "$tests" = no ] || command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 ||
@@ -83,13 +87,17 @@ have_chromium() {
 have_ffmpeg() { command -v ffmpeg >/dev/null 2>&1 && command -v ffprobe >/dev/null 2>&1; }
 
 missing=''
-have_onednn || missing='libdnnl2'
+have_onednn || missing='onednn'
 have_ffmpeg || missing="${missing:+$missing }ffmpeg"
 have_chromium || missing="${missing:+$missing }chromium"
 [ -n "$missing" ] || finish
 
 apt_system() {
   [ -r /etc/os-release ] && command -v apt-get >/dev/null 2>&1 && grep -Eq '^ID(_LIKE)?=.*(debian|ubuntu)' /etc/os-release
+}
+# Debian 12 and Ubuntu 22.04 have 2.x, later ones 3.x.
+onednn_package() {
+  if offered libdnnl2; then echo libdnnl2; elif offered libdnnl3; then echo libdnnl3; fi
 }
 offered() { LC_ALL=C apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'; }
 
@@ -108,7 +116,15 @@ if apt_system; then
     say "installing $missing through apt (once)"
     updated=no
     for package in $missing; do
-      if [ "$updated" = no ] && ! offered "$package"; then
+      if [ "$package" = onednn ]; then
+        package=$(onednn_package)
+        if [ -z "$package" ]; then
+          $root apt-get update -qq >"$log" 2>&1
+          updated=yes
+          package=$(onednn_package)
+        fi
+        [ -n "$package" ] || continue
+      elif [ "$updated" = no ] && ! offered "$package"; then
         $root apt-get update -qq >"$log" 2>&1
         updated=yes
       fi
@@ -125,12 +141,19 @@ if apt_system; then
 fi
 
 if ! have_onednn; then
-  if apt_system && offered libdnnl2; then
-    say 'oneDNN is missing: training will run on the slow reference backend. To install it, type:'
-    say '    sudo apt-get update && sudo apt-get install -y libdnnl2'
+  package=''
+  if apt_system; then package=$(onednn_package); fi
+  say 'oneDNN is missing: training will run on the slow reference backend. To install it, type:'
+  if [ -n "$package" ]; then
+    say "    sudo apt-get update && sudo apt-get install -y $package"
+  elif [ "$(uname -s)" = Darwin ]; then
+    say '    brew install onednn'
   else
-    say 'oneDNN 2.x is missing: training will run on the slow reference backend. Install the package libdnnl2'
-    say '(Debian 12, Ubuntu 22.04), or set USCL_DNNL to the path of a libdnnl.so.2. See: npx uscl doctor'
+    say '    the package of oneDNN 2.6 or later of your system (libdnnl2, libdnnl3, onednn)'
+  fi
+  if [ "$(uname -s)" = Linux ]; then
+    say 'Without the right to install, on x86-64, a library from the Python package index goes into your cache folder:'
+    say '    npm run onednn'
   fi
 fi
 if ! have_chromium; then

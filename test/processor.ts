@@ -1,6 +1,7 @@
 /**
- * Where the processor has no bf16 (oneDNN 2 needs AVX-512 for it), a test that compiles a plan in bf16 on oneDNN is skipped
- * and listed as such. On such a processor nothing is shown of bf16 but by the plain backend.
+ * Where there is no bf16 (oneDNN needs AVX-512 for it on x86-64), because the processor lacks it or oneDNN may not use it, a
+ * test that compiles a plan in bf16 on oneDNN is skipped and listed as such. Then nothing is shown of bf16 but by the plain
+ * backend.
  */
 import { cpus } from 'node:os';
 import { readFileSync } from 'node:fs';
@@ -10,7 +11,11 @@ import type * as Choice from '../src/engine/onednn/precision.ts';
 /** Linux says what a processor has; elsewhere the library is asked by the tests themselves. */
 const flags = process.platform === 'linux' ? readFileSync('/proc/cpuinfo', 'utf8') : '';
 
-if (flags !== '' && !/\bavx512bw\b/.test(flags)) {
+/** Instructions that oneDNN is limited to, where they are fewer. */
+const limit = process.env['ONEDNN_MAX_CPU_ISA'];
+const isLimited = limit !== undefined && /^(SSE41|AVX|AVX2)$/i.test(limit);
+
+if (isLimited || (flags !== '' && !/\bavx512bw\b/.test(flags))) {
   let running: TestContext | undefined;
   beforeEach((context) => {
     running = context;
@@ -18,7 +23,8 @@ if (flags !== '' && !/\bavx512bw\b/.test(flags)) {
   vi.doMock('../src/engine/onednn/precision.ts', async (original) => {
     const real = await original<typeof Choice>();
     const requirePrecision: typeof real.requirePrecision = (context, precision) => {
-      if (precision === 'bf16') running?.skip(`${cpus()[0]?.model ?? 'this processor'} has no bf16`);
+      if (precision === 'bf16')
+        running?.skip(`${isLimited ? limit : (cpus()[0]?.model ?? 'this processor')} has no bf16`);
       real.requirePrecision(context, precision);
     };
     return { ...real, requirePrecision };

@@ -1,5 +1,6 @@
 /** `uscl doctor`. */
 import { Command } from 'commander';
+import type { SearchedLibrary } from '../engine/open.ts';
 import { type Diagnosis, examine } from './findings.ts';
 import { withAction } from './command.ts';
 
@@ -19,10 +20,26 @@ export function doctorCommand(): Command {
   });
 }
 
-function describe({ version, findings }: Diagnosis): string {
+const INDENT = ' '.repeat(22);
+
+function describe({ version, findings, libraries }: Diagnosis): string {
   const lines = findings.flatMap(({ part, state, found, mend }) => [
     `${MARKS[state]}  ${part.padEnd(16)}${found}`,
-    ...(mend === null ? [] : [`${' '.repeat(22)}→ ${mend}`]),
+    ...(part === 'oneDNN' ? libraries.map(placeOf) : []),
+    ...(mend === null ? [] : [`${INDENT}→ ${mend}`]),
   ]);
   return [`uscl ${version}`, ...lines].join('\n');
+}
+
+/** A place of the search, in its order. */
+function placeOf({ file, from, state, version, reason }: SearchedLibrary, index: number): string {
+  const said = {
+    taken: 'taken',
+    absent: reason,
+    foreign: reason,
+    unsupported: 'not supported',
+    'not tried': state,
+  };
+  const what = version === null ? '' : `oneDNN ${version}, `;
+  return `${INDENT}${index + 1}. ${file} (${from}): ${what}${said[state] ?? state}`;
 }

@@ -7,7 +7,7 @@ import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import sharp from 'sharp';
 import { messageOf, UsclError } from '../base/errors.ts';
 import type { BackendDescription } from '../engine/core/backend.ts';
-import { openBackend } from '../engine/open.ts';
+import { librariesLookedFor, openBackend, type SearchedLibrary } from '../engine/open.ts';
 import { findVideoTools } from '../video/ffmpeg.ts';
 import { packageVersion } from '../runs/environment.ts';
 
@@ -27,6 +27,8 @@ export interface Diagnosis {
   readonly findings: readonly Finding[];
   /** What training would run on. */
   readonly backend: BackendDescription;
+  /** Where oneDNN was looked for, in order. */
+  readonly libraries: readonly SearchedLibrary[];
 }
 
 /** Free bytes below which a run may end early: a ResNet-50 run keeps about 1 GB of checkpoints. */
@@ -45,7 +47,12 @@ export async function examine(folder = '.'): Promise<Diagnosis> {
     good('sharp', `${sharp.versions.sharp}, libvips ${sharp.versions.vips}`),
     disk(folder),
   ];
-  return { version: packageVersion(), findings, backend: backend.description };
+  return {
+    version: packageVersion(),
+    findings,
+    backend: backend.description,
+    libraries: librariesLookedFor(),
+  };
 }
 
 function good(part: string, found: string): Finding {
@@ -87,9 +94,13 @@ function describeBackend(): { readonly finding: Finding; readonly description: B
   try {
     using fast = openBackend({ kind: 'onednn' });
     const description = fast.describe();
-    const where = process.env['USCL_DNNL'] ?? 'system libraries';
+    const taken = librariesLookedFor().find(({ state }) => state === 'taken');
+    const [major = ''] = taken?.version?.split('.') ?? [];
     return {
-      finding: good('oneDNN', `${description.library} (${where}), ${description.threads} OpenMP threads`),
+      finding: good(
+        'oneDNN',
+        `${description.library} (interface ${major}.x), ${taken?.path ?? ''}, ${description.threads} OpenMP threads`,
+      ),
       description,
     };
   } catch (thrown) {

@@ -2,6 +2,8 @@
 import { UsclError } from '../base/errors.ts';
 import type { Backend } from './core/backend.ts';
 import { openOneDnn } from './onednn/backend.ts';
+import { searchedLibraries } from './onednn/native/library.ts';
+import type { Searched } from './onednn/native/search.ts';
 import { openReference } from './reference/backend.ts';
 
 /** Which backend is opened, and with how many threads. */
@@ -30,4 +32,12 @@ export function openBackend(options: OpenOptions = {}): Backend {
     );
     return openReference(profile);
   }
+}
+
+/** A file that was looked at for native kernels, and what came of it. */
+export type SearchedLibrary = Searched;
+
+/** Where native kernels were looked for when a backend was opened first, in order; empty before that. */
+export function librariesLookedFor(): readonly SearchedLibrary[] {
+  return searchedLibraries();
 }

@@ -26,6 +26,16 @@ try {
   console.log('NAME', backend.describe().name);
 } catch (error) { console.log('CODE', error.code, error.message, error.remedy); }`;
 
+/** What `uscl doctor` says. */
+function doctor(environment: Readonly<Record<string, string>>): string {
+  const args = ['--import', 'tsx', join('src', 'cli', 'main.ts'), 'doctor'];
+  return spawnSync(process.execPath, args, {
+    cwd: root,
+    env: { ...process.env, ...environment },
+    encoding: 'utf8',
+  }).stdout;
+}
+
 describe('the native library', () => {
   it('that is absent is a loud fallback to the reference under auto', () => {
     const { stdout } = run(OPEN, { USCL_DNNL: 'nowhere/libdnnl.so.2' });
@@ -45,20 +55,41 @@ describe('the native library', () => {
     expect(stdout).toMatch(/CODE ONEDNN_VERSION libm\.so\.6 is not oneDNN/);
   });
 
-  it.skipIf(spawnSync('cc', ['--version']).status !== 0)(
-    'of another version is named with its version (needs cc)',
-    () => {
-      // A library that only answers dnnl_version, as a 3.x would.
-      const source = 'static int v[6] = {3, 4, 1}; int *dnnl_version(void) { return v; }';
-      const file = join(tmpdir(), `uscl-version-${process.pid}.so`);
+  it.skipIf(spawnSync('cc', ['--version']).status !== 0).each(['1.8.0', '2.5.4', '4.0.1'])(
+    'of version %s is named with its version (needs cc)',
+    (version) => {
+      // A library that only answers dnnl_version.
+      const source = `static int v[6] = {${version.split('.').join()}}; int *dnnl_version(void) { return v; }`;
+      const file = join(tmpdir(), `uscl-version-${process.pid}-${version}.so`);
       expect(
         spawnSync('cc', ['-shared', '-fPIC', '-x', 'c', '-', '-o', file], { input: source }).status,
       ).toBe(0);
       const { stdout } = run(OPEN.replace("process.argv[1] ?? 'auto'", "'onednn'"), { USCL_DNNL: file });
+      const told = doctor({ USCL_DNNL: file });
       rmSync(file);
-      expect(stdout).toMatch(/CODE ONEDNN_VERSION .* is oneDNN 3\.4\.1; this release drives 2\.6/);
+      expect(stdout).toMatch(
+        /CODE ONEDNN_VERSION .* is oneDNN .*; this release drives 2\.6 and later 2\.x, and 3\.x/,
+      );
+      expect(stdout).toContain(`is oneDNN ${version};`);
+      expect(told).toContain(`1. ${file} (USCL_DNNL): oneDNN ${version}, not supported`);
+      expect(told).toMatch(/^MISS {2}oneDNN/m);
     },
   );
+
+  it('that is taken is told by doctor, with the places before and after it', () => {
+    const stdout = doctor({});
+    const [, version = '', major = '', path = ''] =
+      /^ok {4}oneDNN +oneDNN ((\d)\.\d+\.\d+) \(interface \d\.x\), (\S+), \d+ OpenMP threads$/m.exec(
+        stdout,
+      ) ?? [];
+    expect(['2', '3']).toContain(major);
+    expect(path).toContain('dnnl');
+    expect(stdout).toContain(`: oneDNN ${version}, taken`);
+    const places = stdout.split('\n').filter((line) => /^ +\d+\. /.test(line));
+    const taken = places.findIndex((line) => line.endsWith('taken'));
+    for (const line of places.slice(0, taken)) expect(line).toMatch(/: not there$/);
+    for (const line of places.slice(taken + 1)) expect(line).toMatch(/: not tried$/);
+  });
 
   it('lets the process end cleanly with its threads started', () => {
     const program = `import { openBackend } from './src/engine/open.ts';

@@ -16,6 +16,8 @@ it.each([
 it('is told the same every time, and bf16 only where the processor has it', () => {
   using backend = openBackend({ kind: 'onednn' });
   const { precisions, instructionSet } = backend.describe();
-  expect([...precisions].sort()).toEqual(/bf16|amx/.test(instructionSet) ? ['bf16', 'f32'] : ['f32']);
+  expect([...precisions].sort()).toEqual(
+    /bf16|fp16|amx|avx10/.test(instructionSet) ? ['bf16', 'f32'] : ['f32'],
+  );
   expect(backend.describe().precisions).toEqual(precisions);
 });

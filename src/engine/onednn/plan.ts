@@ -9,8 +9,9 @@ import { inferShapes, INPUT, type Network, type ValueShape } from '../core/netwo
 import { bindParameters } from '../core/parameters.ts';
 import { checkPlanOptions } from '../core/plan-options.ts';
 import { recordBackward } from './backward.ts';
-import { DataType, Prop, Tag } from './native/constants.ts';
-import { Scope, type Context } from './native/context.ts';
+import { DataType, Prop } from './native/constants.ts';
+import type { Context } from './native/context.ts';
+import { Scope } from './native/scope.ts';
 import { recordForward } from './forward.ts';
 import { elementAddress, recordCopy, type Compilation } from './layers/common.ts';
 import type { NativeParameters } from './native/parameters.ts';
@@ -70,12 +71,7 @@ function build(
   };
   const dense = (shape: ValueShape): Tensor =>
     recorder.own(
-      context.descriptor(
-        scope,
-        [options.batch, ...shape],
-        DataType.f32,
-        shape.length === 3 ? Tag.abcd : Tag.ab,
-      ),
+      context.descriptor(scope, [options.batch, ...shape], DataType.f32, shape.length === 3 ? 'abcd' : 'ab'),
     );
 
   const input = dense(network.input);

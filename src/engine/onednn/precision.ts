@@ -7,6 +7,7 @@ import { Resources } from '../../base/resources.ts';
 import type { Precision } from '../core/backend.ts';
 import { INPUT, type Network } from '../core/network.ts';
 import type { Context } from './native/context.ts';
+import { multipliesBf16 } from './native/instructions.ts';
 import { createNativeParameters } from './native/parameters.ts';
 import { compileOneDnn } from './plan.ts';
 
@@ -25,34 +26,53 @@ const TRIAL: Network = {
   })),
   outputs: ['second'],
 };
+const TRAINING = { batch: IMAGES, mode: 'train' } as const;
 const ROUNDS = 4;
 /** bf16 keeps 8 bits of a number: it has to be worth that. */
 const WORTH = 0.9;
 
 let measured: readonly Precision[] | undefined;
+let hasBf16: boolean | undefined;
 
 /**
  * Precisions that run at hardware speed here, the faster one first; measured once a process (about 0.05 s). Only f32
- * below avx512_core_bf16, where oneDNN emulates bf16.
+ * where the processor does not multiply bf16 numbers itself or the library has no kernels that do.
  */
 export function fastPrecisions(context: Context): readonly Precision[] {
-  const { instructionSet } = context.library;
-  if (!/bf16|amx/.test(instructionSet)) return ['f32'];
+  if (!multipliesBf16(context.library.instructions) || !computesBf16(context)) return ['f32'];
   measured ??= inOrder(secondsOf(context, 'bf16', 'f32'));
   return measured;
 }
 
-/** Throws `PRECISION` for bf16 where oneDNN does not even emulate it: below AVX-512. */
-export function requirePrecision({ library }: Context, precision: Precision): void {
-  if (precision !== 'bf16' || /avx512_core|amx/.test(library.instructionSet)) return;
+/** Throws `PRECISION` for bf16 where oneDNN does not even emulate it, as on x86-64 below AVX-512. */
+export function requirePrecision(context: Context, precision: Precision): void {
+  if (precision !== 'bf16' || computesBf16(context)) return;
+  const { version, instructionSet, instructions } = context.library;
+  const isX86 = instructions.architecture === 'x64';
   throw new UsclError({
     kind: 'resource',
     code: 'PRECISION',
-    message: `This processor computes in f32 only: oneDNN ${library.version} needs AVX-512 for bf16, and finds ${library.instructionSet}.`,
+    message:
+      `This processor computes in f32 only: oneDNN ${version} ` +
+      (isX86 ? 'needs AVX-512 for bf16, and finds' : 'has no kernels that train in bf16 with') +
+      ` ${instructionSet}.`,
     where: 'precision bf16',
-    remedy:
-      'Choose precision=f32 (a run: --set precision=f32; other commands: --precision f32) or a processor with AVX-512.',
+    remedy: `Choose precision=f32 (a run: --set precision=f32; other commands: --precision f32)${isX86 ? ' or a processor with AVX-512' : ''}.`,
   });
+}
+
+/** Whether the library has a kernel for each convolution of a training step in bf16; it is asked for them. */
+function computesBf16(context: Context): boolean {
+  if (hasBf16 !== undefined) return hasBf16;
+  using parameters = createNativeParameters(TRIAL);
+  try {
+    using _plan = compileOneDnn(context, TRIAL, parameters, { ...TRAINING, precision: 'bf16' }, false);
+    hasBf16 = true;
+  } catch (thrown) {
+    if (!(thrown instanceof UsclError) || thrown.code !== 'ONEDNN_FAILED') throw thrown;
+    hasBf16 = false;
+  }
+  return hasBf16;
 }
 
 /** The order of both precisions where bf16 takes `ratio` times as long as f32. */
@@ -65,7 +85,7 @@ function secondsOf(context: Context, one: Precision, other: Precision): number {
   using parameters = createNativeParameters(TRIAL);
   using open = new Resources();
   const plans = [one, other].map((precision) =>
-    open.use(compileOneDnn(context, TRIAL, parameters, { batch: IMAGES, mode: 'train', precision }, false)),
+    open.use(compileOneDnn(context, TRIAL, parameters, { ...TRAINING, precision }, false)),
   );
   const best = plans.map(() => Infinity);
   for (let round = 0; round <= ROUNDS; round++)

@@ -5,17 +5,12 @@
 import type { AdamStep, Ranges, SgdStep } from '../core/backend.ts';
 import { sharedStretches } from '../core/parameters.ts';
 import { adamUpdate, followUpdate, sgdUpdate } from '../reference/updates.ts';
-import { Algorithm, DataType, numbered, Tag } from './native/constants.ts';
-import {
-  Scope,
-  type Context,
-  type Descriptor,
-  type PostOperation,
-  type Primitive,
-} from './native/context.ts';
-import { check } from './native/library.ts';
+import { DataType, given, type Algorithm, type Argument } from './native/constants.ts';
+import type { Context, Descriptor, PostOperation, Primitive } from './native/context.ts';
 import { addressOfView, byteView, floatView, offsetAddress, type Address } from './native/memory.ts';
 import type { NativeParameters } from './native/parameters.ts';
+import { Scope } from './native/scope.ts';
+import { check } from './native/status.ts';
 
 /** Elements a kernel call works on: five vectors of it fit the last-level cache several times over. */
 const CHUNK = 1 << 18;
@@ -27,7 +22,7 @@ type Operand = 'values' | 'gradients' | 'first' | 'second' | 'scratch' | 'scalar
 /** One elementwise kernel of the chain: which vectors it reads and writes. */
 interface Link {
   readonly primitive: (length: number) => Primitive;
-  readonly args: readonly (readonly [arg: number, operand: Operand])[];
+  readonly args: readonly (readonly [argument: Argument, operand: Operand])[];
   /** Value of the `scalar` operand in this step. */
   readonly scalar: number;
 }
@@ -47,7 +42,7 @@ export class VectorUpdates implements Disposable {
   constructor(context: Context) {
     this.#context = context;
     this.#scratch = this.#scope.block(4 * CHUNK).address;
-    this.#scalarDescriptor = context.descriptor(this.#scope, [1], DataType.f32, Tag.a);
+    this.#scalarDescriptor = context.descriptor(this.#scope, [1], DataType.f32, 'a');
     const scalars = this.#scope.block(64).address;
     this.#scalars = { address: scalars, data: floatView(scalars, 16) };
     const args = this.#scope.block(256);
@@ -108,21 +103,21 @@ export class VectorUpdates implements Disposable {
     // v ← β₂v + (1 − β₂)g²
     const square: PostOperation = {
       kind: 'eltwise',
-      algorithm: Algorithm.eltwiseLinear,
+      algorithm: 'eltwiseLinear',
       alpha: 1 - beta2,
       beta: 0,
     };
     chain.push({
       primitive: (length) =>
-        this.#binary('square', length, Algorithm.binaryMul, false, [square, { kind: 'sum', scale: beta2 }]),
-      args: numbered({ source: 'gradients', source1: 'gradients', destination: 'second' }),
+        this.#binary('square', length, 'binaryMul', false, [square, { kind: 'sum', scale: beta2 }]),
+      args: given<Operand>({ source: 'gradients', source1: 'gradients', destination: 'second' }),
       scalar: 0,
     });
     // scratch ← √(v / (1 − β₂ᵗ)) + ε
     chain.push(
       this.#scaled('second', 1 / (1 - beta2 ** step.step), 'scratch', [
-        { kind: 'eltwise', algorithm: Algorithm.eltwiseSqrt, alpha: 0, beta: 0 },
-        { kind: 'eltwise', algorithm: Algorithm.eltwiseLinear, alpha: 1, beta: step.epsilon },
+        { kind: 'eltwise', algorithm: 'eltwiseSqrt', alpha: 0, beta: 0 },
+        { kind: 'eltwise', algorithm: 'eltwiseLinear', alpha: 1, beta: step.epsilon },
       ]),
     );
     if (step.decay === 'decoupled' && weightDecay !== 0)
@@ -130,13 +125,18 @@ export class VectorUpdates implements Disposable {
     // θ ← θ − size · m / scratch
     const negate: PostOperation = {
       kind: 'binary',
-      algorithm: Algorithm.binaryMul,
+      algorithm: 'binaryMul',
       operand: this.#scalarDescriptor,
     };
     chain.push({
       primitive: (length) =>
-        this.#binary('divide', length, Algorithm.binaryDiv, false, [negate, { kind: 'sum', scale: 1 }]),
-      args: numbered({ source: 'first', source1: 'scratch', destination: 'values', postOperand: 'scalar' }),
+        this.#binary('divide', length, 'binaryDiv', false, [negate, { kind: 'sum', scale: 1 }]),
+      args: given<Operand>({
+        source: 'first',
+        source1: 'scratch',
+        destination: 'values',
+        postOperand: 'scalar',
+      }),
       scalar: -size,
     });
     return chain;
@@ -168,8 +168,8 @@ export class VectorUpdates implements Disposable {
   /** target ← scalar · source (+ post-operations). */
   #scaled(source: Operand, scalar: number, target: Operand, postOperations: readonly PostOperation[]): Link {
     return {
-      primitive: (length) => this.#binary('scale', length, Algorithm.binaryMul, true, postOperations),
-      args: numbered({ source, source1: 'scalar', destination: target }),
+      primitive: (length) => this.#binary('scale', length, 'binaryMul', true, postOperations),
+      args: given<Operand>({ source, source1: 'scalar', destination: target }),
       scalar,
     };
   }
@@ -177,7 +177,7 @@ export class VectorUpdates implements Disposable {
   #binary(
     name: string,
     length: number,
-    algorithm: number,
+    algorithm: Algorithm,
     broadcast: boolean,
     postOperations: readonly PostOperation[],
   ): Primitive {
@@ -233,13 +233,13 @@ export class VectorUpdates implements Disposable {
     index: number,
     where: (operand: Exclude<Operand, 'scalar'>) => Address,
   ): void {
-    const { functions, stream } = this.#context;
-    link.args.forEach(([arg, operand], position) => {
+    const { binding, functions, stream } = this.#context;
+    link.args.forEach(([argument, operand], position) => {
       const scalar = operand === 'scalar';
       const memory = this.#memory(operand, scalar ? 1 : length);
       const address = scalar ? offsetAddress(this.#scalars.address, 4 * index) : where(operand);
       functions.memorySetData(memory, address);
-      this.#argsView.setInt32(16 * position, arg, true);
+      this.#argsView.setInt32(16 * position, binding.numbers.arguments[argument][0]![0], true);
       this.#argsView.setBigUint64(16 * position + 8, BigInt(memory), true);
     });
     check(
@@ -267,7 +267,7 @@ export class VectorUpdates implements Disposable {
   #vector(length: number): Descriptor {
     let descriptor = this.#vectorDescriptors.get(length);
     if (descriptor === undefined) {
-      descriptor = this.#context.descriptor(this.#scope, [length], DataType.f32, Tag.a);
+      descriptor = this.#context.descriptor(this.#scope, [length], DataType.f32, 'a');
       this.#vectorDescriptors.set(length, descriptor);
     }
     return descriptor;

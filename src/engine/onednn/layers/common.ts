@@ -4,7 +4,7 @@
  * weights are reordered, once per step.
  */
 import type { Node } from '../../core/network.ts';
-import { DataType, Tag } from '../native/constants.ts';
+import { DataType, type Tag } from '../native/constants.ts';
 import type { Descriptor, Primitive } from '../native/context.ts';
 import { offsetAddress, type Address } from '../native/memory.ts';
 import type { BoundParameters } from '../../core/parameters.ts';
@@ -53,17 +53,20 @@ export interface Recorded {
   ) => readonly (Tensor | undefined)[];
 }
 
+/** By the number of dimensions; nothing here has three. */
+const PLAIN: Readonly<Record<number, Tag>> = { 1: 'a', 2: 'ab', 4: 'abcd' };
+
 export function plain(
   c: Compilation,
   dimensions: readonly number[],
   type: DataType = DataType.f32,
 ): Descriptor {
-  const tag = [Tag.a, Tag.ab, 0, Tag.abcd][dimensions.length - 1]!;
+  const tag = PLAIN[dimensions.length]!;
   return c.recorder.context.descriptor(c.recorder.scope, dimensions, type, tag);
 }
 
 export function free(c: Compilation, dimensions: readonly number[], type: DataType): Descriptor {
-  return c.recorder.context.descriptor(c.recorder.scope, dimensions, type, Tag.any);
+  return c.recorder.context.descriptor(c.recorder.scope, dimensions, type, 'any');
 }
 
 /** `tensor` in another layout or type: itself when nothing changes. */

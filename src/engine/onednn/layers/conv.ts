@@ -1,5 +1,5 @@
 /** Convolution: forward, and backward for data and weights. */
-import { Algorithm, DataType, Query } from '../native/constants.ts';
+import { DataType, Query } from '../native/constants.ts';
 import { NULL } from '../native/memory.ts';
 import type { Tensor } from '../native/recorder.ts';
 import { fitted, free, layoutOf, plain, recordCopy, reordered } from './common.ts';
@@ -25,7 +25,7 @@ export function recordConv(
   const weightDimensions = [node.filters, channels, node.kernel, node.kernel];
   const outputDimensions = [c.batch, ...outputShape];
   const anyWeight = free(c, weightDimensions, dataType);
-  const direct = Algorithm.convolutionDirect;
+  const direct = 'convolutionDirect';
   const windows = () => context.pairs(stride, padding, padding);
   const makeForward: MakeKernel = (from, to) =>
     recorder.primitive(`${name} forward`, 'convForward', [

@@ -3,7 +3,7 @@
  * while the plan is compiled; an execution only convolves.
  */
 import { foldedWeights, type FoldedConv } from '../../core/fold.ts';
-import { Algorithm, DataType, Prop, Query } from '../native/constants.ts';
+import { DataType, Prop, Query, type Algorithm } from '../native/constants.ts';
 import { RELU, type Descriptor, type PostOperation, type Primitive } from '../native/context.ts';
 import { viewOf, type Tensor } from '../native/recorder.ts';
 import {
@@ -54,7 +54,7 @@ export function recordFoldedConv(
   const biasLayout = plain(c, [conv.filters]);
   const sum: PostOperation = { kind: 'sum', scale: 1 };
   const postOperations = [...(addend === undefined ? [] : [sum]), ...(node.relu ? [RELU] : [])];
-  const described = (algorithm: number, from: Descriptor, to: Descriptor) =>
+  const described = (algorithm: Algorithm, from: Descriptor, to: Descriptor) =>
     [
       `${name} forward`,
       'convForward',
@@ -69,8 +69,7 @@ export function recordFoldedConv(
       ],
       { postOperations },
     ] as const;
-  const make: MakeKernel = (from, to) =>
-    recorder.primitive(...described(Algorithm.convolutionDirect, from, to));
+  const make: MakeKernel = (from, to) => recorder.primitive(...described('convolutionDirect', from, to));
   const direct = (): Chosen => {
     const chosen = chooseMaps(c, source, chooses, outputDimensions, make);
     const maps = addend === undefined ? chosen : { ...chosen, destination: addend.tensor.descriptor };
@@ -81,7 +80,7 @@ export function recordFoldedConv(
     if (chooses || !isWorthWinograd(c, conv, outputShape)) return undefined;
     const { dimensions } = source.descriptor;
     const [from, to] = [free(c, dimensions, dataType), free(c, outputDimensions, dataType)];
-    const forward = recorder.primitiveIfAny(...described(Algorithm.convolutionWinograd, from, to));
+    const forward = recorder.primitiveIfAny(...described('convolutionWinograd', from, to));
     if (forward === undefined) return undefined;
     const maps = {
       source: layoutOf(forward, Query.source, dimensions, dataType),

@@ -4,7 +4,7 @@
  * last block unwritten, up to 3.0), so no map is ever laid out that way: where the library's choice would pad, a map
  * is channels-last, which has nothing to pad, and so is every map after it.
  */
-import { DataType, Query, Tag } from '../native/constants.ts';
+import { DataType, Query } from '../native/constants.ts';
 import type { Descriptor, Primitive } from '../native/context.ts';
 import type { Tensor } from '../native/recorder.ts';
 import { free, layoutOf, type Compilation } from './common.ts';
@@ -66,5 +66,5 @@ function isPlainLoops({ implementation }: Primitive): boolean {
 }
 
 function channelsLast(c: Compilation, dimensions: readonly number[]): Descriptor {
-  return c.recorder.context.descriptor(c.recorder.scope, dimensions, c.dataType, Tag.acdb);
+  return c.recorder.context.descriptor(c.recorder.scope, dimensions, c.dataType, 'acdb');
 }

@@ -1,5 +1,5 @@
 /** Batch norm of maps and vectors, in training (a part of the batch at a time) and with running statistics. */
-import { DataType, NormFlag, Prop, Query, Tag } from '../native/constants.ts';
+import { DataType, Prop, Query } from '../native/constants.ts';
 import type { Descriptor } from '../native/context.ts';
 import { viewOf, type Tensor } from '../native/recorder.ts';
 import { plain, type Compilation, type NodeOf, type Recorded } from './common.ts';
@@ -11,10 +11,7 @@ export function recordBatchNorm(c: Compilation, node: NodeOf<'batchNorm'>, sourc
   const frozen = c.frozenNorm(node.name);
   const groups = frozen ? 1 : c.normGroups;
   const part = groupDescriptor(c, whole, groups);
-  const flags =
-    NormFlag.useScaleShift |
-    (node.relu ? NormFlag.fuseRelu : 0) |
-    (frozen ? NormFlag.useGlobalStatistics : 0);
+  const flags = { frozen, relu: node.relu };
   // A frozen norm that no gradient passes leaves nothing behind.
   const kept = c.training && (!frozen || c.needsGradient(node.name));
   const forward = recorder.primitive(`${node.name} forward`, 'normForward', [
@@ -23,7 +20,7 @@ export function recordBatchNorm(c: Compilation, node: NodeOf<'batchNorm'>, sourc
     node.epsilon,
     flags,
   ]);
-  // Weight and bias of a batch norm lie back to back in the flat parameters: oneDNN's [2, C] tensor as it is.
+  // Weight and bias of a batch norm lie back to back in the flat parameters: a [2, C] tensor as it is.
   const scaleShift = recorder.fixed(plain(c, [2, channels]), c.valueAddress(`${node.name}.weight`));
   const output = recorder.planned(source.descriptor);
   const runningMean = recorder.fixed(plain(c, [channels]), c.statisticAddress(`${node.name}.running_mean`));
@@ -73,7 +70,7 @@ export function recordBatchNorm(c: Compilation, node: NodeOf<'batchNorm'>, sourc
           mean,
           variance,
           destinationGradient: slice(gradient),
-          scaleShift,
+          scaleShiftAgain: scaleShift,
           sourceGradient: slice(sourceGradient),
           scaleShiftGradient,
           workspace,
@@ -137,7 +134,7 @@ function recordNormGradient(
 function asMap(c: Compilation, source: Descriptor): Descriptor {
   const { dimensions, type } = source;
   if (dimensions.length !== 2) return source;
-  return c.recorder.context.descriptor(c.recorder.scope, [...dimensions, 1, 1], type, Tag.acdb);
+  return c.recorder.context.descriptor(c.recorder.scope, [...dimensions, 1, 1], type, 'acdb');
 }
 
 /** The layout of one of `groups` equal consecutive parts of the batch. */

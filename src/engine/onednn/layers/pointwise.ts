@@ -1,5 +1,5 @@
 /** Elementwise layers: the end of a residual block, ReLU, and the sum of two gradients of one value. */
-import { Algorithm, Prop } from '../native/constants.ts';
+import { Prop } from '../native/constants.ts';
 import { RELU } from '../native/context.ts';
 import type { Tensor } from '../native/recorder.ts';
 import type { Compilation, Incoming, NodeOf, Recorded } from './common.ts';
@@ -16,7 +16,7 @@ export function recordAddRelu(
   const forward = recorder.primitive(
     `${node.name} forward`,
     'binary',
-    [Algorithm.binaryAdd, data.address, b.descriptor.address, data.address],
+    ['binaryAdd', data.address, b.descriptor.address, data.address],
     { postOperations: [RELU] },
   );
   const output = mayOverwriteA ? a : recorder.planned(data);
@@ -34,7 +34,7 @@ export function recordAddRelu(
 export function recordRelu(c: Compilation, { name }: NodeOf<'relu'>, source: Tensor): Recorded {
   const { recorder } = c;
   const { address } = source.descriptor;
-  const args = [c.forward, Algorithm.eltwiseRelu, address, 0, 0] as const;
+  const args = [c.forward, 'eltwiseRelu', address, 0, 0] as const;
   const forward = recorder.primitive(`${name} forward`, 'eltwiseForward', args);
   const output = recorder.planned(source.descriptor);
   recorder.kernel(name, 'forward', forward, { source, destination: output });
@@ -49,7 +49,7 @@ function recordReluBackward(
   { gradient, mayOverwrite }: Incoming,
 ): Tensor {
   const data = output.descriptor.address;
-  const algorithm = Algorithm.eltwiseReluFromDestination;
+  const algorithm = 'eltwiseReluFromDestination';
   const forward = [Prop.forwardTraining, algorithm, data, 0, 0] as const;
   const hint = recorder.primitive(`${node} hint`, 'eltwiseForward', forward);
   const backward = [algorithm, data, data, 0, 0] as const;
@@ -67,7 +67,7 @@ function recordReluBackward(
 export function recordSum({ recorder }: Compilation, node: string, a: Incoming, b: Tensor): Tensor {
   const target = a.mayOverwrite ? a.gradient : recorder.planned(a.gradient.descriptor);
   const data = a.gradient.descriptor.address;
-  const args = [Algorithm.binaryAdd, data, b.descriptor.address, data] as const;
+  const args = ['binaryAdd', data, b.descriptor.address, data] as const;
   const primitive = recorder.primitive(`${node} gradient sum`, 'binary', args);
   recorder.kernel(node, 'gradient sum', primitive, { source: a.gradient, source1: b, destination: target });
   return target;

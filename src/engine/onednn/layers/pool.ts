@@ -1,5 +1,5 @@
 /** Max pooling and the global mean. */
-import { Algorithm, DataType, Query } from '../native/constants.ts';
+import { DataType, Query } from '../native/constants.ts';
 import type { Tensor } from '../native/recorder.ts';
 import { plain, free, reordered, layoutOf, type Compilation, type NodeOf, type Recorded } from './common.ts';
 
@@ -17,7 +17,7 @@ export function recordMaxPool(
   const windows = () => recorder.context.pairs(stride, kernel, padding, padding);
   const forward = recorder.primitive(`${name} forward`, 'poolForward', [
     c.forward,
-    Algorithm.poolingMax,
+    'poolingMax',
     address,
     wanted.address,
     ...windows(),
@@ -33,7 +33,7 @@ export function recordMaxPool(
       const primitive = recorder.primitive(
         `${name} backward`,
         'poolBackward',
-        [Algorithm.poolingMax, address, output.descriptor.address, ...windows()],
+        ['poolingMax', address, output.descriptor.address, ...windows()],
         { hint: forward },
       );
       const sourceGradient = recorder.planned(source.descriptor);
@@ -59,7 +59,7 @@ export function recordAveragePool(
   const pooledMap = plain(c, [batch, channels, 1, 1]);
   const pooling = () =>
     [
-      Algorithm.poolingAverage,
+      'poolingAverage',
       map.descriptor.address,
       pooledMap.address,
       ...recorder.context.pairs(1, [height, width], 0, 0),

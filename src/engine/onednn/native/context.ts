@@ -3,21 +3,12 @@
  * handles made here belong to a `Scope` and are released with it, in reverse order.
  */
 import koffi from 'koffi';
-import { Resources } from '../../../base/resources.ts';
-import { Algorithm, MEMORY_DESC_BYTES, OPERATION_DESC_BYTES, Query, type DataType } from './constants.ts';
-import { check, failure, UNIMPLEMENTED, type Library, type Functions } from './library.ts';
-import { allocateBlock, allocateZeros, byteView, NULL, type Address, type Block } from './memory.ts';
-
-/** Native handles and memory that are released together, last first. */
-export class Scope extends Resources {
-  block(bytes: number): Block {
-    return this.use(allocateBlock(bytes));
-  }
-
-  zeros(bytes: number): Block {
-    return this.use(allocateZeros(bytes));
-  }
-}
+import type { Binding, Functions, Operations } from './binding.ts';
+import { Query, type Algorithm, type DataType, type Tag } from './constants.ts';
+import type { Library } from './library.ts';
+import { NULL, type Address, type Block } from './memory.ts';
+import { Scope, slotIn, type Slot } from './scope.ts';
+import { check, failure, UNIMPLEMENTED } from './status.ts';
 
 /** Shape, type and layout of a tensor. */
 export interface Descriptor {
@@ -37,17 +28,17 @@ export interface Primitive {
   readonly implementation: string;
   /** A layout the primitive chose, or undefined when it has no such tensor. */
   layout(what: number, dimensions: readonly number[], type: DataType): Descriptor | undefined;
-  /** Whether the primitive was made for this layout of an execution argument. */
+  /** Whether the primitive was made for this layout of the execution argument of this number. */
   takes(arg: number, layout: Descriptor): boolean;
   readonly scratchpadBytes: number;
 }
 
-export const RELU = { kind: 'eltwise', algorithm: Algorithm.eltwiseRelu, alpha: 0, beta: 0 } as const;
+export const RELU = { kind: 'eltwise', algorithm: 'eltwiseRelu', alpha: 0, beta: 0 } as const;
 
 export type PostOperation =
-  | { readonly kind: 'eltwise'; readonly algorithm: number; readonly alpha: number; readonly beta: number }
+  | { readonly kind: 'eltwise'; readonly algorithm: Algorithm; readonly alpha: number; readonly beta: number }
   | { readonly kind: 'sum'; readonly scale: number }
-  | { readonly kind: 'binary'; readonly algorithm: number; readonly operand: Descriptor };
+  | { readonly kind: 'binary'; readonly algorithm: Algorithm; readonly operand: Descriptor };
 
 /** What is computed on the result, and the forward primitive of a backward one. */
 export interface PrimitiveOptions {
@@ -55,73 +46,55 @@ export interface PrimitiveOptions {
   readonly postOperations?: readonly PostOperation[];
 }
 
-/** The arguments of a function behind the place that it describes an operation in. */
-export type Described<Describe> = Describe extends (at: Address, ...args: infer Args) => number
-  ? Readonly<Args>
-  : never;
-
 export class Context implements Disposable {
   readonly library: Library;
   readonly engine: Address;
   readonly stream: Address;
   readonly #scope = new Scope();
-  /** Scratch for out-pointers and operation descriptors. */
-  readonly #slot: Block;
-  readonly #slotView: BigUint64Array;
-  readonly #operation: Block;
+  readonly #slot: Slot;
   readonly #numbers: Block;
 
   constructor(library: Library) {
     this.library = library;
-    this.#slot = this.#scope.block(64);
-    this.#slotView = new BigUint64Array(koffi.view(this.#slot.address, 64));
-    this.#operation = this.#scope.block(OPERATION_DESC_BYTES);
+    this.#slot = slotIn(this.#scope);
     this.#numbers = this.#scope.block(1024);
-    const { functions } = library;
+    const { functions } = this;
     this.engine = this.created('dnnl_engine_create', (slot) => functions.engineCreate(slot, 1, 0));
     this.#scope.defer(() => functions.engineDestroy(this.engine));
     this.stream = this.created('dnnl_stream_create', (slot) => functions.streamCreate(slot, this.engine, 1));
     this.#scope.defer(() => functions.streamDestroy(this.stream));
   }
 
+  get binding(): Binding {
+    return this.library.binding;
+  }
+
   get functions(): Functions {
-    return this.library.functions;
+    return this.library.binding.functions;
   }
 
   /** Runs a C constructor that writes a handle to its first argument. */
   created(call: string, construct: (slot: Address) => number): Address {
     check(construct(this.#slot.address), call);
-    return Number(this.#slotView[0]) as Address;
+    return this.#slot.read();
   }
 
-  descriptor(scope: Scope, dimensions: readonly number[], type: DataType, tag: number): Descriptor {
-    const address = scope.block(MEMORY_DESC_BYTES).address;
-    check(
-      this.functions.memoryDescInitByTag(
-        address,
-        dimensions.length,
-        this.#dimensions(0, dimensions),
-        type,
-        tag,
-      ),
-      `dnnl_memory_desc_init_by_tag [${dimensions.join(', ')}] tag ${tag}`,
-    );
+  descriptor(scope: Scope, dimensions: readonly number[], type: DataType, tag: Tag): Descriptor {
+    const sizes = this.#dimensions(0, dimensions);
+    const address = this.binding.layout(scope, dimensions.length, sizes, type, tag);
     return { address, dimensions, type, bytes: this.functions.memoryDescGetSize(address) };
   }
 
   /** The layout of the first `dimensions` of a tensor, e.g. of a part of the batch. */
   part(scope: Scope, whole: Descriptor, dimensions: readonly number[]): Descriptor {
-    const address = scope.block(MEMORY_DESC_BYTES).address;
-    const zeros = dimensions.map(() => 0);
-    check(
-      this.functions.memoryDescInitSubmemory(
-        address,
-        whole.address,
-        this.#dimensions(0, dimensions),
-        this.#dimensions(1, zeros),
+    const [sizes, start] = [
+      this.#dimensions(0, dimensions),
+      this.#dimensions(
+        1,
+        dimensions.map(() => 0),
       ),
-      `dnnl_memory_desc_init_submemory [${dimensions.join(', ')}]`,
-    );
+    ];
+    const address = this.binding.part(scope, whole.address, sizes, start);
     return { address, dimensions, type: whole.type, bytes: this.functions.memoryDescGetSize(address) };
   }
 
@@ -138,31 +111,29 @@ export class Context implements Disposable {
     return this.functions.memoryDescEqual(a.address, b.address) === 1;
   }
 
-  /** Creates a primitive for the operation that a function of the library describes by these arguments. */
-  primitive<Operation extends keyof Functions>(
+  /** Creates a primitive for the operation that these arguments describe. */
+  primitive<Operation extends keyof Operations>(
     scope: Scope,
     call: string,
     operation: Operation,
-    args: Described<Functions[Operation]>,
+    args: Operations[Operation],
     options?: PrimitiveOptions,
   ): Primitive {
     return required(this.primitiveIfAny(scope, call, operation, args, options), call);
   }
 
   /** As `primitive`; undefined where the library has no kernel for these shapes and layouts. */
-  primitiveIfAny<Operation extends keyof Functions>(
+  primitiveIfAny<Operation extends keyof Operations>(
     scope: Scope,
     call: string,
     operation: Operation,
-    args: Described<Functions[Operation]>,
+    args: Operations[Operation],
     { hint, postOperations = [] }: PrimitiveOptions = {},
   ): Primitive | undefined {
-    const { address } = this.#operation;
-    byteView(address, OPERATION_DESC_BYTES).fill(0);
-    const describe = this.functions[operation] as (at: Address, ...args: readonly unknown[]) => number;
-    check(describe(address, ...args), `${call} (descriptor)`);
-    return this.#finish(scope, call, postOperations, (slot, attr) =>
-      this.functions.primitiveDescCreate(slot, address, attr, this.engine, hint?.desc ?? NULL),
+    const { engine } = this;
+    const make = this.binding.make[operation];
+    return this.#finish(scope, call, postOperations, (slot, attributes) =>
+      make({ call, slot, engine, attributes, hint: hint?.desc ?? NULL }, ...args),
     );
   }
 
@@ -189,7 +160,7 @@ export class Context implements Disposable {
     functions.attrDestroy(attr);
     if (status === UNIMPLEMENTED) return undefined;
     check(status, call);
-    const desc = Number(this.#slotView[0]) as Address;
+    const desc = this.#slot.read();
     scope.defer(() => functions.primitiveDescDestroy(desc));
     const handle = this.created(call, (slot) => functions.primitiveCreate(slot, desc));
     scope.defer(() => functions.primitiveDestroy(handle));
@@ -203,9 +174,7 @@ export class Context implements Disposable {
         if (found === NULL) return undefined;
         const bytes = functions.memoryDescGetSize(found);
         if (bytes === 0) return undefined;
-        const address = scope.block(MEMORY_DESC_BYTES).address;
-        byteView(address, MEMORY_DESC_BYTES).set(byteView(found, MEMORY_DESC_BYTES));
-        return { address, dimensions, type, bytes };
+        return { address: this.binding.kept(scope, found), dimensions, type, bytes };
       },
       takes: (arg, layout) => {
         const made = functions.primitiveDescQueryMemory(desc, Query.argument, arg);
@@ -230,19 +199,16 @@ export class Context implements Disposable {
   }
 
   #append(list: Address, operation: PostOperation): number {
+    const { binding } = this;
     switch (operation.kind) {
       case 'eltwise':
-        return this.functions.postOpsAppendEltwise(
-          list,
-          1,
-          operation.algorithm,
-          operation.alpha,
-          operation.beta,
-        );
+        return binding.appendEltwise(list, operation.algorithm, operation.alpha, operation.beta);
       case 'sum':
-        return this.functions.postOpsAppendSum(list, operation.scale);
-      case 'binary':
-        return this.functions.postOpsAppendBinary(list, operation.algorithm, operation.operand.address);
+        return binding.appendSum(list, operation.scale);
+      case 'binary': {
+        const algorithm = binding.numbers.algorithms[operation.algorithm];
+        return binding.functions.postOpsAppendBinary(list, algorithm, operation.operand.address);
+      }
     }
   }
 
@@ -251,7 +217,7 @@ export class Context implements Disposable {
       this.functions.primitiveDescQuery(desc, Query.implementation, 0, this.#slot.address),
       'query implementation',
     );
-    return koffi.decode(Number(this.#slotView[0]), 'char', -1) as string;
+    return koffi.decode(this.#slot.read(), 'char', -1) as string;
   }
 
   #dimensions(index: number, values: readonly number[]): Address {

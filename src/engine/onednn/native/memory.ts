@@ -25,6 +25,12 @@ interface LibC {
   readonly munmap: (address: Address, bytes: number) => number;
   readonly madvise: (address: Address, bytes: number, advice: number) => number;
   readonly dlopen: (path: string, flags: number) => Address;
+  readonly dlclose: (library: Address) => number;
+  readonly dlsym: (library: Address, name: string) => Address;
+  /** What the last call of these failed of. */
+  readonly dlerror: () => string | null;
+  /** Writes the name of the file that an address belongs to first. */
+  readonly dladdr: (address: Address, found: Address) => number;
   /** Of the calling thread. */
   readonly signalMask: (how: number, set: Address, before: Address) => number;
   /** Linux; of a thread, 0 for the calling one. */
@@ -49,6 +55,10 @@ export function systemLibrary(): LibC {
       munmap: self.func('int munmap(uintptr_t address, size_t bytes)') as LibC['munmap'],
       madvise: self.func('int madvise(uintptr_t address, size_t bytes, int advice)') as LibC['madvise'],
       dlopen: self.func('uintptr_t dlopen(const char *path, int flags)') as LibC['dlopen'],
+      dlclose: self.func('int dlclose(uintptr_t library)') as LibC['dlclose'],
+      dlsym: self.func('uintptr_t dlsym(uintptr_t library, const char *name)') as LibC['dlsym'],
+      dlerror: self.func('const char *dlerror()') as LibC['dlerror'],
+      dladdr: self.func('int dladdr(uintptr_t address, uintptr_t found)') as LibC['dladdr'],
       signalMask: self.func(
         'int pthread_sigmask(int how, uintptr_t set, uintptr_t before)',
       ) as LibC['signalMask'],

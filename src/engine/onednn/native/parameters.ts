@@ -1,8 +1,8 @@
 /** Parameters in native memory: the kernels and the host read and write the same bytes. */
 import type { Parameters } from '../../core/backend.ts';
 import { parameterSpecs, statisticSpecs, type Network } from '../../core/network.ts';
-import { Scope } from './context.ts';
 import { floatView, type Address } from './memory.ts';
+import { Scope } from './scope.ts';
 
 /** All but what updates them. */
 export interface NativeParameters extends Omit<Parameters, 'follow'> {

@@ -3,12 +3,14 @@
  * everything to fixed addresses. What comes out only executes: no descriptor, argument list or buffer is made later.
  */
 import type { KernelTime } from '../../core/backend.ts';
-import { Arg, DataType, numbered, Query, type Operands } from './constants.ts';
-import { Scope, type Context, type Described, type Descriptor } from './context.ts';
-import type { Primitive, PrimitiveOptions } from './context.ts';
-import { check, type Functions, type Library } from './library.ts';
+import type { Operations } from './binding.ts';
+import { DataType, given, Query, type Operands } from './constants.ts';
+import type { Context, Descriptor, Primitive, PrimitiveOptions } from './context.ts';
+import type { Library } from './library.ts';
 import { byteView, floatView, offsetAddress, type Address } from './memory.ts';
+import { Scope } from './scope.ts';
 import { place } from './placement.ts';
+import { check } from './status.ts';
 
 /** Bytes that tensors live in: planned (address unknown until `finish`) or fixed. */
 export interface Storage {
@@ -27,7 +29,8 @@ export interface Tensor {
 
 const ARGUMENT_BYTES = 16;
 
-type Argument = readonly [arg: number, tensor: Tensor];
+/** What a primitive takes under a number. */
+type Bound = readonly [arg: number, tensor: Tensor];
 
 type Command =
   | {
@@ -35,7 +38,7 @@ type Command =
       readonly node: string;
       readonly name: string;
       readonly primitive: Primitive;
-      readonly args: readonly Argument[];
+      readonly args: readonly Bound[];
     }
   | { readonly kind: 'host'; readonly node: string; readonly name: string; readonly run: () => void };
 
@@ -102,7 +105,7 @@ export class Recorder {
     const args = scratch.block(ARGUMENT_BYTES * 3).address;
     const layout = reorder.layout(Query.scratchpad, [], DataType.f32);
     const scratchpad = layout && this.fixed(layout, scratch.block(layout.bytes).address);
-    const all = numbered({ source: this.fixed(from, source), destination: target, scratchpad });
+    const all = this.#numbered({ source: this.fixed(from, source), destination: target, scratchpad });
     this.#writeArguments(args, all, scratch);
     check(functions.primitiveExecute(reorder.handle, stream, all.length, args), 'preparing weights');
     check(functions.streamWait(stream), 'dnnl_stream_wait');
@@ -110,20 +113,20 @@ export class Recorder {
   }
 
   /** Creates a primitive that lives as long as the plan. */
-  primitive<Operation extends keyof Functions>(
+  primitive<Operation extends keyof Operations>(
     call: string,
     operation: Operation,
-    args: Described<Functions[Operation]>,
+    args: Operations[Operation],
     options?: PrimitiveOptions,
   ): Primitive {
     return this.#context.primitive(this.#scope, call, operation, args, options);
   }
 
   /** As `primitive`; undefined where the library has no kernel for these shapes and layouts. */
-  primitiveIfAny<Operation extends keyof Functions>(
+  primitiveIfAny<Operation extends keyof Operations>(
     call: string,
     operation: Operation,
-    args: Described<Functions[Operation]>,
+    args: Operations[Operation],
     options?: PrimitiveOptions,
   ): Primitive | undefined {
     return this.#context.primitiveIfAny(this.#scope, call, operation, args, options);
@@ -131,11 +134,9 @@ export class Recorder {
 
   kernel(node: string, name: string, primitive: Primitive, operands: Operands<Tensor>): void {
     const position = this.#commands.length;
-    const all: Argument[] = [...numbered(operands)];
-    if (primitive.scratchpadBytes > 0) {
-      const scratchpad = primitive.layout(Query.scratchpad, [], DataType.f32);
-      if (scratchpad !== undefined) all.push([Arg.scratchpad, this.planned(scratchpad)]);
-    }
+    const layout =
+      primitive.scratchpadBytes > 0 ? primitive.layout(Query.scratchpad, [], DataType.f32) : undefined;
+    const all = this.#numbered({ ...operands, scratchpad: layout && this.planned(layout) });
     for (const [arg, { descriptor, storage }] of all) {
       // A kernel cannot tell: it would read and write beyond the buffer.
       if (!primitive.takes(arg, descriptor))
@@ -191,8 +192,25 @@ export class Recorder {
     };
   }
 
+  /** Each operand under its number; where the library takes the rows of one apart, each row under its own. */
+  #numbered(operands: Operands<Tensor>): readonly Bound[] {
+    return given(operands).flatMap(([name, tensor]) =>
+      this.#context.binding.numbers.arguments[name].map(([number, row]): Bound => [
+        number,
+        row === undefined ? tensor : this.#row(tensor, row),
+      ]),
+    );
+  }
+
+  /** A row of a plain f32 tensor of two dimensions. */
+  #row({ descriptor, storage, offset }: Tensor, row: number): Tensor {
+    const [, length = 0] = descriptor.dimensions;
+    const layout = this.#context.descriptor(this.#scope, [length], DataType.f32, 'a');
+    return { descriptor: layout, storage, offset: offset + 4 * length * row };
+  }
+
   /** The C array of {argument number, memory handle} that `execute` takes. */
-  #writeArguments(at: Address, args: readonly Argument[], scope: Scope): void {
+  #writeArguments(at: Address, args: readonly Bound[], scope: Scope): void {
     const view = new DataView(byteView(at, ARGUMENT_BYTES * args.length).buffer);
     args.forEach(([arg, tensor], index) => {
       view.setInt32(ARGUMENT_BYTES * index, arg, true);
