@@ -81,22 +81,23 @@ export function pretrainConfig(study: Study, { recipe }: Variant, seed: number):
   );
 }
 
-/** Settings of one fine-tuning of the study: one seed, the candidate's own settings last. */
+/** Settings of one fine-tuning of a recipe's weights: one seed, the candidate's own settings last. */
 export function finetuneSettings(
   protocol: FinetuneProtocol,
+  { finetune }: Recipe,
   candidate: FinetuneProtocol['candidates'][number],
   seed: number,
 ): readonly string[] {
   const own = [`labelRates=${JSON.stringify(protocol.labelRates)}`, 'seeds=1', 'finalModel=false'];
-  return [...protocol.set, ...candidate.set, ...own, `seed=${seed}`];
+  return [...protocol.set, ...finetune, ...candidate.set, ...own, `seed=${seed}`];
 }
 
-function finetuneConfigs(study: Study, seed: number): readonly FinetuneConfig[] {
+function finetuneConfigs(study: Study, recipe: Recipe, seed: number): readonly FinetuneConfig[] {
   const { finetune } = study.protocols;
   if (finetune === undefined) return [];
   return finetune.candidates.map((candidate) =>
-    placed(study, `protocols.finetune, candidate ${candidate.name}`, () =>
-      resolveFinetune({ set: finetuneSettings(finetune, candidate, seed) }),
+    placed(study, `protocols.finetune, recipe ${recipe.name}, candidate ${candidate.name}`, () =>
+      resolveFinetune({ set: finetuneSettings(finetune, recipe, candidate, seed) }),
     ),
   );
 }
@@ -114,10 +115,9 @@ function placed<Result>({ path }: Study, place: string, resolve: () => Result): 
 /** All jobs in order. Errors: those of `pretrainConfig` and `resolveFinetune`. */
 export function jobsOf(study: Study, hashes: DataHashes): readonly Job[] {
   const variants = variantsOf(study);
-  return study.seeds.flatMap((seed) => {
-    const tuned = finetuneConfigs(study, seed).map(resultConfig);
-    return variants.flatMap((variant) => jobsOfRun(study, variant, seed, hashes, tuned));
-  });
+  return study.seeds.flatMap((seed) =>
+    variants.flatMap((variant) => jobsOfRun(study, variant, seed, hashes)),
+  );
 }
 
 function jobsOfRun(
@@ -125,7 +125,6 @@ function jobsOfRun(
   variant: Variant,
   seed: number,
   { sets, targets, weights: files }: DataHashes,
-  tuned: readonly unknown[],
 ): readonly Job[] {
   const { protocols, shortcutMeter, pretraining } = study;
   const config = withoutMachine(pretrainConfig(study, variant, seed));
@@ -144,6 +143,7 @@ function jobsOfRun(
     seed,
   });
   const measured = set ?? pretraining.on[0]!;
+  const tuned = finetuneConfigs(study, recipe, seed).map(resultConfig);
   return [
     ...(set === null ? [] : [{ kind: 'pretrain' as const, set, ...of('pretrain', [], null) }]),
     ...study.targets.flatMap(({ name: target }) => {

@@ -146,7 +146,11 @@ export async function finetuneJob(
       ...{ source: weightsOf(job, shop) ?? RANDOM, dataset: target.folder, out: run, resume: true },
       ...(signal === undefined ? {} : { signal }),
       config: {
-        set: [...under, ...finetuneSettings(protocol, candidate, job.seed), ...machineOf(shop)],
+        set: [
+          ...under,
+          ...finetuneSettings(protocol, job.variant.recipe, candidate, job.seed),
+          ...machineOf(shop),
+        ],
       },
       onEvent: (event) => {
         if (event.kind === 'start') library.name = `${event.backend}, ${event.precision}`;

@@ -37,6 +37,8 @@ const recipeSchema = z.strictObject({
   on: z.array(name).min(1).optional(),
   /** Configuration keys, as `--set` takes them; over those of `pretraining`. */
   set: settings,
+  /** Configuration keys of fine-tuning these weights; over those of the protocol, under those of a candidate. */
+  finetune: settings,
 });
 
 const targetSchema = z.strictObject({

@@ -47,6 +47,21 @@ describe('the key of a job', () => {
     expect(changed(other.keys)).toEqual(all.filter((name) => name.startsWith('simclr.')));
   });
 
+  test('changes with how its weights are fine-tuned, and then for fine-tuning alone', () => {
+    const other = keysOf((study) => {
+      (study['recipes'] as Tree[])[1]!['finetune'] = ['layers=all', 'unlabelled.name=fixmatch'];
+    });
+    const { name } = (smallStudy()['recipes'] as Tree[])[1] as { name: string };
+    expect(changed(other.keys)).toEqual(
+      all.filter((job) => job.startsWith(`${name}.`) && job.includes('.finetune.')),
+    );
+    const broken = () =>
+      keysOf((study) => {
+        (study['recipes'] as Tree[])[1]!['finetune'] = ['unlabelled.name=fixmash'];
+      });
+    expect(broken).toThrow('fixmash');
+  });
+
   test('does not change with what another machine decides, or with a default that is said', () => {
     const other = keysOf((study) => {
       set(study, 1, [

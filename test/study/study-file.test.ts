@@ -108,9 +108,9 @@ describe('a study file', () => {
     const found = readStudy(path, (from, count) => {
       expect([from, count]).toEqual([join(folder, 'screen'), 2]);
       return [
-        { name: 'moco', about: '', method: 'moco', set: [] },
+        { name: 'moco', about: '', method: 'moco', set: [], finetune: [] },
         // One that is named here already stays as it is here.
-        { name: 'uscl', about: '', method: 'uscl', preset: 'reference', set: [] },
+        { name: 'uscl', about: '', method: 'uscl', preset: 'reference', set: [], finetune: [] },
       ];
     });
     expect(found.recipes.map(({ name }) => name)).toEqual(['random', 'uscl', 'simclr', 'moco']);
@@ -149,7 +149,9 @@ test('studies of the project are sound, and name a plan that is there', () => {
   const of = new Map(
     files.map((name) => [
       name,
-      readStudy(join(folder, name), () => [{ name: 'best', about: '', method: 'simclr', set: [] }]),
+      readStudy(join(folder, name), () => [
+        { name: 'best', about: '', method: 'simclr', set: [], finetune: [] },
+      ]),
     ]),
   );
   for (const study of of.values()) {
