@@ -36,6 +36,7 @@ export type {
 } from '../engine/core/backend.ts';
 export { openBackend, type OpenOptions } from '../engine/open.ts';
 export type { Diagnosis, Finding } from '../cli/findings.ts';
+export type { Searched } from '../engine/onednn/native/search.ts';
 
 // Optimizers.
 export {

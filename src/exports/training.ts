@@ -35,7 +35,12 @@ export {
   type StepBatch,
 } from '../trainer/methods/method-network.ts';
 export { checkGradients, type GradientCheck } from '../pretrain/gradient-check.ts';
-export { type ClipFacts, type OpenedMethod, openMethod } from '../trainer/methods/open-method.ts';
+export {
+  type ClipFacts,
+  type MethodConfig,
+  type OpenedMethod,
+  openMethod,
+} from '../trainer/methods/open-method.ts';
 export { type Split, splitClips } from '../runs/training-clips.ts';
 
 // The step, the loop, the learning rate.
@@ -44,6 +49,7 @@ export {
   parameterGroups,
   type StepResult,
   type StepSeconds,
+  type TrainedLayers,
   TrainedNetwork,
 } from '../trainer/trained-network.ts';
 

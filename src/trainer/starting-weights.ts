@@ -23,7 +23,7 @@ export interface StartingWeights {
   /** By torchvision's names; of a run those of its heads too. */
   readonly weights: Weights;
   /** A partial configuration: the network that the weights are of, and the view that they were made with. */
-  readonly under: Tree;
+  readonly under: Readonly<Record<string, unknown>>;
   /** Names in the file that were passed over. */
   readonly ignored: readonly string[];
   /** Prefixes of other networks in the file. */

@@ -217,11 +217,17 @@ describe('a run of a merged pool', () => {
       config,
     });
     expect(tuned.complete).toBe(true);
-    expect(json(at('tuned-again', 'source.json'))).toMatchObject({ given: at('hf-run'), trainedOn: null });
-    // Of what those weights had learnt from nothing is known any more, and the card says so.
+    // The folder says what its weights had learnt from and under which terms, though of no clip and no method.
+    const terms = { licence: 'one: for research; CLUST: ask; two: not stated', citation: 'one: One, 2020' };
+    expect(json(at('tuned-again', 'source.json'))).toMatchObject({
+      given: at('hf-run'),
+      trainedOn: [{ name: 'pool <b>|x', by: 'unknown', clips: [], terms }],
+    });
     await exportWeights(at('tuned-again'), at('hf-again'), { format: 'hf' });
-    expect(cardOf(at('hf-again')).text).toContain(
-      '| hf-run | not known | not known | not stated: ask its publisher |',
+    const again = cardOf(at('hf-again')).text;
+    expect(again).toContain('| three | fine-tuning, with labels | 10 | CC BY-NC 4.0 |');
+    expect(again).toMatch(
+      /\| pool .* \| not known \| not known \| one: for research; CLUST: ask; two: not stated \|/,
     );
   }, 120_000);
 });

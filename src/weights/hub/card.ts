@@ -52,7 +52,7 @@ function section(title: string, paragraphs: readonly string[]): string[] {
   return [`## ${title}\n`, ...paragraphs.map((text) => `${text}\n`)];
 }
 
-/** What the hub reads: https://huggingface.co/docs/hub/model-cards. */
+/** What the hub reads, as its documentation of model cards has it. */
 function head({ classes, sets }: CardFacts): string {
   const licence = sets === null ? null : hubLicence(sets);
   const task = classes === null ? 'image-feature-extraction' : 'image-classification';
