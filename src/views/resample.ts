@@ -91,7 +91,7 @@ export function resamplePlane(
   const first = sourceOffset + y.from * width;
   if (x.taps === 2) acrossTwo(source, first, width, rows, x, middle);
   else if (x.taps === 3) acrossThree(source, first, width, rows, x, middle);
-  else acrossRest(source, first, width, 0, rows, x, middle);
+  else acrossAny(source, first, width, rows, x, middle);
   const size = x.start.length;
   if (y.taps === 2) downTwo(middle, size, y, target, targetOffset);
   else if (y.taps === 3) downThree(middle, size, y, target, targetOffset);
@@ -177,6 +177,51 @@ function acrossThree(
   acrossRest(source, first, width, row, rows, axis, middle);
 }
 
+function acrossAny(
+  source: Uint8Array,
+  first: number,
+  width: number,
+  rows: number,
+  axis: Axis,
+  middle: Uint8Array,
+): void {
+  const { start, weights, taps } = axis;
+  const size = start.length;
+  let row = 0;
+  for (; row + 4 <= rows; row += 4) {
+    const base = (first + row * width) | 0;
+    const out = (row * size) | 0;
+    for (let x = 0; x < size; x++) {
+      let p = (base + start[x]!) | 0;
+      let w = (x * taps) | 0;
+      let a = HALF;
+      let b = HALF;
+      let c = HALF;
+      let d = HALF;
+      for (let k = 0; k < taps; k++) {
+        const weight = weights[w++]!;
+        let q = p++;
+        a = (a + Math.imul(source[q]!, weight)) | 0;
+        q = (q + width) | 0;
+        b = (b + Math.imul(source[q]!, weight)) | 0;
+        q = (q + width) | 0;
+        c = (c + Math.imul(source[q]!, weight)) | 0;
+        q = (q + width) | 0;
+        d = (d + Math.imul(source[q]!, weight)) | 0;
+      }
+      let o = (out + x) | 0;
+      middle[o] = a >> WEIGHT_BITS;
+      o = (o + size) | 0;
+      middle[o] = b >> WEIGHT_BITS;
+      o = (o + size) | 0;
+      middle[o] = c >> WEIGHT_BITS;
+      o = (o + size) | 0;
+      middle[o] = d >> WEIGHT_BITS;
+    }
+  }
+  acrossRest(source, first, width, row, rows, axis, middle);
+}
+
 /** Rows [row, rows), any number of taps. */
 function acrossRest(
   source: Uint8Array,
@@ -239,12 +284,35 @@ function downThree(middle: Uint8Array, size: number, axis: Axis, target: Uint8Ar
 function downAny(middle: Uint8Array, size: number, axis: Axis, target: Uint8Array, offset: number): void {
   const { start, weights, from, taps } = axis;
   for (let y = 0; y < start.length; y++) {
-    const top = (start[y]! - from) * size;
-    const w = y * taps;
-    for (let x = 0; x < size; x++) {
+    const top = ((start[y]! - from) * size) | 0;
+    const first = (y * taps) | 0;
+    const out = (offset + y * size) | 0;
+    let x = 0;
+    // Four columns a turn, so that a weight is read once for four pixels.
+    for (; x + 4 <= size; x += 4) {
+      let a = HALF;
+      let b = HALF;
+      let c = HALF;
+      let d = HALF;
+      let p = (top + x) | 0;
+      for (let k = 0; k < taps; k++) {
+        const weight = weights[first + k]!;
+        a = (a + Math.imul(middle[p]!, weight)) | 0;
+        b = (b + Math.imul(middle[p + 1]!, weight)) | 0;
+        c = (c + Math.imul(middle[p + 2]!, weight)) | 0;
+        d = (d + Math.imul(middle[p + 3]!, weight)) | 0;
+        p = (p + size) | 0;
+      }
+      target[out + x] = a >> WEIGHT_BITS;
+      target[out + x + 1] = b >> WEIGHT_BITS;
+      target[out + x + 2] = c >> WEIGHT_BITS;
+      target[out + x + 3] = d >> WEIGHT_BITS;
+    }
+    for (; x < size; x++) {
       let sum = HALF;
-      for (let k = 0, p = top + x; k < taps; k++, p += size) sum += Math.imul(middle[p]!, weights[w + k]!);
-      target[offset + y * size + x] = sum >> WEIGHT_BITS;
+      for (let k = 0, p = top + x; k < taps; k++, p += size)
+        sum += Math.imul(middle[p]!, weights[first + k]!);
+      target[out + x] = sum >> WEIGHT_BITS;
     }
   }
 }
