@@ -6,6 +6,8 @@ import { searchedLibraries } from './onednn/native/library.ts';
 import type { Searched } from './onednn/native/search.ts';
 import { openReference } from './reference/backend.ts';
 
+export type { Searched as SearchedLibrary } from './onednn/native/search.ts';
+
 /** Which backend is opened, and with how many threads. */
 export interface OpenOptions {
   /** `auto` takes oneDNN when its library is found and the reference otherwise. Default `auto`. */
@@ -34,10 +36,7 @@ export function openBackend(options: OpenOptions = {}): Backend {
   }
 }
 
-/** A file that was looked at for native kernels, and what came of it. */
-export type SearchedLibrary = Searched;
-
 /** Where native kernels were looked for when a backend was opened first, in order; empty before that. */
-export function librariesLookedFor(): readonly SearchedLibrary[] {
+export function librariesLookedFor(): readonly Searched[] {
   return searchedLibraries();
 }

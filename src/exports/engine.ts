@@ -34,9 +34,8 @@ export type {
   SgdStep,
   Vector,
 } from '../engine/core/backend.ts';
-export { openBackend, type OpenOptions } from '../engine/open.ts';
+export { openBackend, type OpenOptions, type SearchedLibrary } from '../engine/open.ts';
 export type { Diagnosis, Finding } from '../cli/findings.ts';
-export type { Searched } from '../engine/onednn/native/search.ts';
 
 // Optimizers.
 export {
