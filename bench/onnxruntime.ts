@@ -19,7 +19,7 @@ import { encodeOnnx } from '../src/formats/onnx/write.ts';
 import { OUTPUTS } from '../src/models/heads.ts';
 import { initialise } from '../src/models/initialise.ts';
 import { resnet } from '../src/models/resnet.ts';
-import { namedTensors } from '../src/runs/checkpoint.ts';
+import { namedTensors } from '../src/runs/named-tensors.ts';
 import { networkPart } from '../src/weights/onnx/graph.ts';
 import { countOf, median, overRounds } from './contestants.ts';
 

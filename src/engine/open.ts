@@ -1,6 +1,6 @@
 /** Choosing a backend: oneDNN where it is found, the slow reference where it is not, never silently. */
 import { UsclError } from '../base/errors.ts';
-import type { Backend } from './core/backend.ts';
+import type { Backend, BackendKind } from './core/backend.ts';
 import { openOneDnn } from './onednn/backend.ts';
 import { searchedLibraries } from './onednn/native/library.ts';
 import type { Searched } from './onednn/native/search.ts';
@@ -11,7 +11,7 @@ export type { Searched as SearchedLibrary } from './onednn/native/search.ts';
 /** Which backend is opened, and with how many threads. */
 export interface OpenOptions {
   /** `auto` takes oneDNN when its library is found and the reference otherwise. Default `auto`. */
-  readonly kind?: 'auto' | 'onednn' | 'reference' | undefined;
+  readonly kind?: 'auto' | BackendKind | undefined;
   /** Threads of the native kernels; default: the processors this process may use. */
   readonly threads?: number | null | undefined;
   /** Collect times per kernel (`Plan.profile`). */

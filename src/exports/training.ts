@@ -91,14 +91,11 @@ export {
   type Best,
   type Checkpoint,
   type CheckpointState,
-  type NamedArray,
-  namedTensors,
   readCheckpoint,
-  restoreWeights,
   saveCheckpoint,
   type TrainingState,
-  type Weights,
 } from '../runs/checkpoint.ts';
+export { type NamedArray, namedTensors, restoreWeights, type Weights } from '../runs/named-tensors.ts';
 export type { FoldRunKey } from '../finetune/fold-runs.ts';
 export { type EpochEntry, readEpochLog } from '../finetune/epoch-log.ts';
 export type { Chooser } from '../pretrain/scorer.ts';

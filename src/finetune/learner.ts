@@ -62,11 +62,11 @@ export interface Snapshot {
 
 /** A copy of what predicts now. */
 export function snapshotOf({ values, statistics }: Parameters): Snapshot {
-  return { values: values.slice(), statistics: statistics.slice() };
+  return { values: values.read(), statistics: statistics.read() };
 }
 
 /** Puts a copy back. */
 export function restoreSnapshot(parameters: Parameters, { values, statistics }: Snapshot): void {
-  parameters.values.set(values);
-  parameters.statistics.set(statistics);
+  parameters.values.write(values);
+  parameters.statistics.write(statistics);
 }

@@ -6,7 +6,7 @@
 import type { Parameters } from '../engine/core/backend.ts';
 import { OUTPUTS } from '../models/heads.ts';
 import { initialise } from '../models/initialise.ts';
-import { restoreWeights, type Weights } from '../runs/checkpoint.ts';
+import { restoreWeights, type Weights } from '../runs/named-tensors.ts';
 import type { Tree } from '../runs/config-errors.ts';
 import type { Source } from '../runs/provenance.ts';
 import { type AskedView, readStart, requireFit as requireWeightsFit } from '../trainer/starting-weights.ts';

@@ -5,14 +5,14 @@
 import { existsSync, rmSync } from 'node:fs';
 import { z } from 'zod';
 import { guardWrites } from '../base/files.ts';
+import { jsonText, numberText, readTensors, writeTensors } from '../runs/checkpoint.ts';
 import {
-  jsonText,
   type NamedArray,
-  namedTensors,
-  numberText,
-  readTensors,
-  writeTensors,
-} from '../runs/checkpoint.ts';
+  type NamedVector,
+  namedVectors,
+  restoreVectors,
+  tensorsIn,
+} from '../runs/named-tensors.ts';
 import {
   FOLD_RUN_FILES,
   type FoldRunKey,
@@ -75,9 +75,9 @@ const BEST = { values: 'best.values', statistics: 'best.statistics' } as const;
 
 type SavedFoldRun = Pick<OpenRun, 'run' | 'configHash' | 'learner'> & { readonly key: FoldRunKey };
 
-/** What a started fold run changes from step to step, by name; views of the live arrays. */
-function liveTensors({ weights, training: { optimizer, others } }: Learner): readonly NamedArray[] {
-  return [...namedTensors(weights, optimizer), ...others];
+/** What a started fold run changes from step to step. */
+function changing({ weights, training: { optimizer, others } }: Learner): readonly NamedVector[] {
+  return [...namedVectors(weights, optimizer), ...others];
 }
 
 /** Writes the state of the fold run, whole or not at all. Errors: `DISK_FULL`, `WRITE_FAILED`. */
@@ -88,7 +88,7 @@ export function savePartial(
   const { best } = progress;
   const flat = (name: string, data: Float32Array): NamedArray => ({ name, shape: [data.length], data });
   const tensors = [
-    ...liveTensors(learner),
+    ...tensorsIn(changing(learner)),
     ...(best === null
       ? []
       : [flat(BEST.values, best.weights.values), flat(BEST.statistics, best.weights.statistics)]),
@@ -123,9 +123,10 @@ export function restorePartial(
   }
   const { metadata, tensors } = found;
   if (metadata.cell !== foldRunName(key) || metadata.configHash !== configHash) return null;
-  const live = liveTensors(learner);
-  if (live.some(({ name, data }) => tensors.get(name)?.data.length !== data.length)) return null;
-  for (const { name, data } of live) data.set(tensors.get(name)!.data);
+  const vectors = changing(learner);
+  const places = vectors.flatMap((vector) => vector.tensors);
+  if (places.some(({ name, length }) => tensors.get(name)?.data.length !== length)) return null;
+  restoreVectors(tensors, vectors, path);
   learner.training.optimizer.steps = metadata.optimizerSteps;
   const [values, statistics] = [tensors.get(BEST.values), tensors.get(BEST.statistics)];
   const best =

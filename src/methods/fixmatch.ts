@@ -138,7 +138,7 @@ function averaged(network: Network, momentum: number): Pick<OpenMethod, 'target'
     afterUpdate(online, average) {
       if (average === null) return;
       followParameters(average, online, momentum);
-      average.statistics.set(online.statistics);
+      average.statistics.copyFrom(online.statistics);
     },
   };
 }

@@ -126,7 +126,7 @@ export const mixmatch = defineMethod<Options>({
       afterUpdate(online, average) {
         if (average === null) return;
         followParameters(average, online, given.momentum);
-        average.statistics.set(online.statistics);
+        average.statistics.copyFrom(online.statistics);
       },
     };
   },

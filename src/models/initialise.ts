@@ -20,12 +20,14 @@ export function initialise(
   seed: number,
 ): void {
   const shapes = new Map(parameters.specs.map((spec) => [spec.name, spec.shape]));
-  for (const spec of parameters.specs) {
-    const target = parameters.values.subarray(spec.offset, spec.offset + spec.length);
-    initialiseOne(spec, target, seed, shapes);
-  }
-  for (const spec of parameters.statisticSpecs)
-    parameters.statistics.fill(spec.initial, spec.offset, spec.offset + spec.length);
+  const values = new Float32Array(parameters.values.length);
+  for (const spec of parameters.specs)
+    initialiseOne(spec, values.subarray(spec.offset, spec.offset + spec.length), seed, shapes);
+  parameters.values.write(values);
+  const statistics = new Float32Array(parameters.statistics.length);
+  for (const { initial, offset, length } of parameters.statisticSpecs)
+    statistics.fill(initial, offset, offset + length);
+  parameters.statistics.write(statistics);
 }
 
 function initialiseOne(

@@ -64,7 +64,7 @@ export class Pretraining implements Training {
 
   failed({ where = '', remedy }: UsclError, { step, epoch }: RunTime): { where: string; remedy: string } {
     // A finite gradient can still have thrown the weights out of range; then the checkpoint before is the last good one.
-    const sound = this.#open.network.parameters.values.every((value) => Number.isFinite(value));
+    const sound = this.#open.network.parameters.values.read().every((value) => Number.isFinite(value));
     if (sound) this.save(step, epoch);
     return {
       where: `step ${step + 1}, epoch ${epoch}, ${where}`,

@@ -1,7 +1,6 @@
 /**
  * Checkpoints, each one safetensors file. Weights and running statistics have torchvision's names, so that any
- * reader of the format can take the backbone out. Optimizer state is beside them as
- * `optimizer.<vector>.<parameter>`. Everything else is metadata. The file carries the SHA-256 of its tensors: a
+ * reader of the format can take the backbone out. Optimizer state is beside them. Everything else is metadata. The file carries the SHA-256 of its tensors: a
  * damaged file is refused, never half-read.
  */
 import { createHash } from 'node:crypto';
@@ -15,6 +14,15 @@ import type { Optimizer } from '../engine/core/optimizer.ts';
 import { readSafetensors, writeSafetensors } from '../formats/safetensors.ts';
 import { frameViewSchema } from '../views/config.ts';
 import { ingestedSchema } from './ingested.ts';
+import {
+  mismatch,
+  type NamedArray,
+  type NamedVector,
+  namedVectors,
+  restoreVectors,
+  tensorsIn,
+  type Weights,
+} from './named-tensors.ts';
 
 const FORMAT = 'uscl-checkpoint';
 
@@ -89,13 +97,6 @@ export interface Checkpoint extends CheckpointState {
   readonly tensors: Weights;
 }
 
-/** A float32 tensor by name, row-major. */
-export interface NamedArray {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly data: Float32Array;
-}
-
 /** Files of a run's `checkpoints` folder. */
 export const CHECKPOINTS = {
   last: 'last.safetensors',
@@ -108,8 +109,8 @@ export const CHECKPOINTS = {
 /** The state that training needs beyond the weights. */
 export interface TrainingState {
   readonly optimizer: Optimizer;
-  /** Other vectors that change from step to step, by name; views of the live arrays. */
-  readonly others: readonly NamedArray[];
+  /** Other vectors that change from step to step. */
+  readonly others: readonly NamedVector[];
 }
 
 /**
@@ -122,7 +123,7 @@ export function saveCheckpoint(
   parameters: Parameters,
   training: TrainingState | null,
 ): void {
-  writeTensors(path, allTensors(parameters, training), {
+  writeTensors(path, tensorsIn(allVectors(parameters, training)), {
     format: FORMAT,
     version: '1',
     contents: training === null ? 'weights' : 'full',
@@ -214,22 +215,6 @@ export function readTensors<Metadata extends { readonly sha256: string }>(
   return { metadata: metadata.data, tensors };
 }
 
-/** Tensors by name. */
-export type Weights = ReadonlyMap<string, Pick<NamedArray, 'shape' | 'data'>>;
-
-/**
- * Copies weights and running statistics into `parameters`; what `parameters` does not have is passed over. Errors:
- * `CHECKPOINT_MISMATCH` naming the tensor that is missing or of another shape. Only what is `wanted` (default: all).
- */
-export function restoreWeights(
-  weights: Weights,
-  parameters: Parameters,
-  path: string,
-  wanted: (name: string) => boolean = () => true,
-): void {
-  for (const tensor of namedTensors(parameters)) if (wanted(tensor.name)) copy(weights, tensor, path);
-}
-
 /** Copies weights, statistics and training state. Errors: as `restoreWeights`, and for weights only. */
 export function restoreAll(
   checkpoint: Checkpoint,
@@ -243,36 +228,12 @@ export function restoreAll(
       'optimizer',
       'is missing: this checkpoint holds weights only, so it cannot be resumed',
     );
-  for (const tensor of allTensors(parameters, training)) copy(checkpoint.tensors, tensor, path);
+  restoreVectors(checkpoint.tensors, allVectors(parameters, training), path);
   training.optimizer.steps = checkpoint.optimizerSteps;
 }
 
-function allTensors(parameters: Parameters, training: TrainingState | null): NamedArray[] {
-  return [...namedTensors(parameters, training?.optimizer ?? null), ...(training?.others ?? [])];
-}
-
-/** Weights and running statistics by name, with optimizer state where one is given; views of the live arrays. */
-export function namedTensors(parameters: Parameters, optimizer: Optimizer | null = null): NamedArray[] {
-  const { specs, statisticSpecs, values, statistics } = parameters;
-  const parts = (whole: Float32Array, prefix = ''): NamedArray[] =>
-    specs.map(({ name, shape, offset, length }) => {
-      return { name: prefix + name, shape, data: whole.subarray(offset, offset + length) };
-    });
-  const running = statisticSpecs.map(({ name, offset, length }) => {
-    return { name, shape: [length], data: statistics.subarray(offset, offset + length) };
-  });
-  const state = [...(optimizer?.state ?? [])].flatMap(([vector, data]) =>
-    parts(data, `optimizer.${vector}.`),
-  );
-  return [...parts(values), ...running, ...state];
-}
-
-function copy(weights: Weights, { name, shape, data }: NamedArray, path: string): void {
-  const tensor = weights.get(name);
-  if (tensor === undefined) throw mismatch(path, name, 'is missing');
-  if (tensor.shape.join() !== shape.join())
-    throw mismatch(path, name, `has the shape [${tensor.shape.join(', ')}], not [${shape.join(', ')}]`);
-  data.set(tensor.data);
+function allVectors(parameters: Parameters, training: TrainingState | null): NamedVector[] {
+  return [...namedVectors(parameters, training?.optimizer ?? null), ...(training?.others ?? [])];
 }
 
 /** Over names and bytes in the order of names, so it does not depend on how a writer lays tensors out. */
@@ -291,14 +252,5 @@ function damaged(path: string, reason: string, cause?: unknown): UsclError {
     `The checkpoint ${path} is damaged: ${reason}.`,
     'Use an earlier checkpoint of the run (previous, best or a kept epoch), or a backup.',
     { where: path, cause },
-  );
-}
-
-function mismatch(path: string, name: string, reason: string): UsclError {
-  return dataError(
-    'CHECKPOINT_MISMATCH',
-    `The checkpoint does not fit this network: ${name} ${reason}.`,
-    'Use the configuration (backbone, heads, optimizer) that the checkpoint was made with.',
-    { where: path },
   );
 }

@@ -21,13 +21,8 @@ import { OUTPUTS } from '../models/heads.ts';
 import { initialise } from '../models/initialise.ts';
 import type { ViewConfig } from '../views/config.ts';
 import { FrameLoader } from '../views/loaders.ts';
-import {
-  type Checkpoint,
-  CHECKPOINTS,
-  readCheckpoint,
-  restoreWeights,
-  type Weights,
-} from '../runs/checkpoint.ts';
+import { type Checkpoint, CHECKPOINTS, readCheckpoint } from '../runs/checkpoint.ts';
+import { restoreWeights, type Weights } from '../runs/named-tensors.ts';
 import { type Config, resolveConfig } from '../runs/config.ts';
 import { backboneOf } from '../models/backbone.ts';
 import { type ForeignWeights, isForeign, readForeign, type WeightsView } from './foreign-weights.ts';

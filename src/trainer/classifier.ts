@@ -10,7 +10,8 @@ import type { Network } from '../engine/core/network.ts';
 import { OUTPUTS, withHeads } from '../models/heads.ts';
 import type { FrameViewConfig } from '../views/config.ts';
 import { loadNetwork } from './backbone.ts';
-import { type Checkpoint, CHECKPOINTS, readCheckpoint, restoreWeights } from '../runs/checkpoint.ts';
+import { type Checkpoint, CHECKPOINTS, readCheckpoint } from '../runs/checkpoint.ts';
+import { restoreWeights } from '../runs/named-tensors.ts';
 import { backboneOf } from '../models/backbone.ts';
 import { RUN_FILES } from '../runs/run-folder.ts';
 

@@ -11,7 +11,8 @@ import { readSafetensors, type Tensor } from '../formats/safetensors.ts';
 import { looksLikeOnnx, ONNX_START, readOnnx } from '../formats/onnx/read.ts';
 import { looksLikeTorch, readTorch } from '../formats/torch/read.ts';
 import { networksIn } from '../models/weight-names.ts';
-import { jsonText, type Weights } from '../runs/checkpoint.ts';
+import { jsonText } from '../runs/checkpoint.ts';
+import { type Weights } from '../runs/named-tensors.ts';
 import { publishedView } from '../runs/published-folder.ts';
 import { frameViewSchema, type ViewConfig } from '../views/config.ts';
 

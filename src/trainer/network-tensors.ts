@@ -1,7 +1,7 @@
 /** The tensors of a network in its own order, taken from weights by name. */
 import type { UsclError } from '../base/errors.ts';
 import { type Network, parameterSpecs, statisticSpecs } from '../engine/core/network.ts';
-import type { NamedArray, Weights } from '../runs/checkpoint.ts';
+import type { NamedArray, Weights } from '../runs/named-tensors.ts';
 
 /** Faults that are named. */
 const NAMED = 3;

@@ -7,7 +7,7 @@ import { basename, join } from 'node:path';
 import { dataError, usageError } from '../base/errors.ts';
 import type { Network } from '../engine/core/network.ts';
 import { greyStem, type Normalisation } from '../models/grey.ts';
-import type { Weights } from '../runs/checkpoint.ts';
+import type { Weights } from '../runs/named-tensors.ts';
 import { isTree, type Tree, valueAt } from '../runs/config-errors.ts';
 import { askedOf, type GivenLayers } from '../runs/config-layers.ts';
 import { fromOutside, type Provenance, type Source, sourceSchema, trainedOn } from '../runs/provenance.ts';

@@ -4,7 +4,15 @@
  */
 import { usageError, UsclError } from '../base/errors.ts';
 import { Resources } from '../base/resources.ts';
-import type { Backend, Parameters, Plan, PlanOptions, Precision, Ranges } from '../engine/core/backend.ts';
+import type {
+  Backend,
+  Parameters,
+  Plan,
+  PlanOptions,
+  Precision,
+  Ranges,
+  Vector,
+} from '../engine/core/backend.ts';
 import type { Network } from '../engine/core/network.ts';
 import { createOptimizer, type Optimizer, type ParameterGroup, rangesOf } from '../engine/core/optimizer.ts';
 import type { Config } from '../runs/config.ts';
@@ -61,7 +69,7 @@ export abstract class TrainedNetwork<
   }
 
   /** What changes in a step before its update. */
-  protected get changing(): readonly Float32Array[] {
+  protected get changing(): readonly Vector[] {
     return [this.parameters.statistics];
   }
 
@@ -90,7 +98,8 @@ export abstract class TrainedNetwork<
     const seconds: StepSeconds = { data: 0, forward: 0, loss: 0, backward: 0, optimizer: 0 };
     const lap = stopwatch(seconds);
     const { gradients } = this.parameters;
-    const before = this.changing.map((values) => values.slice());
+    using copies = new Resources();
+    const before = this.changing.map((vector) => copies.use(vector.clone()));
     const losses: Losses[] = [];
     const clipIds: string[] = [];
     try {
@@ -116,7 +125,7 @@ export abstract class TrainedNetwork<
       lap('optimizer');
       return { losses, gradientNorm, seconds };
     } catch (thrown) {
-      for (const [i, values] of this.changing.entries()) values.set(before[i]!);
+      for (const [i, vector] of this.changing.entries()) vector.copyFrom(before[i]!);
       throw thrown;
     }
   }

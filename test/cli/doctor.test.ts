@@ -1,5 +1,6 @@
 /** What a machine is found to be: by `uscl doctor`, and in the record of a run. */
 import { describe, expect, test } from 'vitest';
+import type { BackendDescription } from '../../src/engine/core/backend.ts';
 import { examine } from '../../src/cli/findings.ts';
 import { describeEnvironment, packageVersion } from '../../src/runs/environment.ts';
 
@@ -28,9 +29,9 @@ describe('what a machine is found to be', () => {
   });
 
   test('and what a run was computed on', () => {
-    const backend = {
+    const backend: BackendDescription = {
       ...{ name: 'reference', library: 'TypeScript', instructionSet: 'none', threads: 1 },
-      precisions: ['f32' as const],
+      precisions: ['f32'],
     };
     const found = describeEnvironment(backend);
     expect(found).toMatchObject({ uscl: packageVersion(), node: process.version, backend });

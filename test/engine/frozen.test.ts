@@ -3,7 +3,15 @@ import type { Backend, Parameters, PlanOptions, Precision } from '../../src/engi
 import { cutNetwork } from '../../src/engine/core/cut.ts';
 import { INPUT, type Network } from '../../src/engine/core/network.ts';
 import { openBackend } from '../../src/engine/open.ts';
-import { everyNode, execute, fillNormal, fillParameters, relativeError } from './helpers.ts';
+import {
+  everyNode,
+  execute,
+  fillNormal,
+  fillParameters,
+  fillStatistics,
+  openReLUs,
+  relativeError,
+} from './helpers.ts';
 
 type Kind = 'reference' | 'onednn';
 const KINDS: readonly Kind[] = ['reference', 'onednn'];
@@ -15,11 +23,7 @@ const open = (kind: Kind): Backend => openBackend(kind === 'onednn' ? { kind, th
 function trained(backend: Backend, of: Network = network): Parameters {
   const parameters = backend.createParameters(of);
   fillParameters(parameters, 3);
-  for (const { name, offset, length, initial } of parameters.statisticSpecs) {
-    const target = parameters.statistics.subarray(offset, offset + length);
-    fillNormal(target, 5, name, 0.3);
-    if (initial === 1) target.forEach((value, i) => (target[i] = 0.6 + Math.abs(value)));
-  }
+  fillStatistics(parameters);
   return parameters;
 }
 
@@ -29,7 +33,7 @@ function run(
 ) {
   using backend = open(kind);
   using parameters = trained(backend);
-  const before = parameters.statistics.slice();
+  const before = parameters.statistics.read();
   using plan = backend.compile(network, parameters, {
     batch: 4,
     mode: 'train',
@@ -38,7 +42,7 @@ function run(
   });
   // The second pass would show what the first has left behind.
   execute(plan, network, parameters, 2);
-  parameters.statistics.set(before);
+  parameters.statistics.write(before);
   const result = execute(plan, network, parameters, 2);
   const taps = options.taps ?? [];
   return {
@@ -127,8 +131,7 @@ describe('frozen norms', () => {
   it('agree with finite differences: parameters, the image and a map in the middle', () => {
     using backend = open('reference');
     using parameters = trained(backend);
-    for (const { role, offset, length } of parameters.specs)
-      if (role === 'normShift') for (let i = offset; i < offset + length; i++) parameters.values[i]! += 1.5;
+    openReLUs(parameters);
     const options = { batch: 2, mode: 'train', precision: 'f32', frozenNorms: () => true } as const;
     using whole = backend.compile(network, parameters, { ...options, taps: [INPUT, 'pool'] });
     using above = backend.compile(cutNetwork(network, 'pool').above, parameters, options);
@@ -164,12 +167,12 @@ describe('frozen norms', () => {
     };
     check(INPUT, whole, whole.input, whole.valueGradient(INPUT).slice());
     check('pool', above, above.input, whole.valueGradient('pool').slice());
-    const gradients = parameters.gradients.slice();
+    const gradients = parameters.gradients.read();
     for (const { name, offset, length } of parameters.specs)
       check(
         name,
         whole,
-        parameters.values.subarray(offset, offset + length),
+        parameters.values.read(new Float32Array(length), offset),
         gradients.subarray(offset, offset + length),
       );
   });
@@ -206,7 +209,7 @@ describe('tapped values', () => {
   it.each(KINDS)('get a gradient where no parameter trains and every norm is frozen (%s)', (kind) => {
     using backend = open(kind);
     using parameters = trained(backend);
-    parameters.gradients.fill(7);
+    parameters.gradients.write(new Float32Array(parameters.gradients.length).fill(7));
     const options = { batch: 2, mode: 'train', precision: 'f32', frozenNorms: () => true } as const;
     using watching = backend.compile(network, parameters, {
       ...options,
@@ -219,7 +222,7 @@ describe('tapped values', () => {
       fillNormal(plan.input, 3, 'image');
       plan.forward();
       plan.outputGradient('head')[2] = 1;
-      if (plan === training) expect(parameters.gradients.every((value) => value === 7)).toBe(true);
+      if (plan === training) expect(parameters.gradients.read().every((value) => value === 7)).toBe(true);
       plan.backward();
     }
     const gradient = watching.valueGradient('sum');

@@ -1,6 +1,6 @@
 /** Small networks and comparisons that the engine's tests share. */
 import { randomAt } from '../../src/base/random.ts';
-import type { Backend, Parameters, Plan, PlanOptions } from '../../src/engine/core/backend.ts';
+import type { Backend, Parameters, Plan, PlanOptions, Vector } from '../../src/engine/core/backend.ts';
 import { INPUT, type Network, type Node } from '../../src/engine/core/network.ts';
 import { openBackend } from '../../src/engine/open.ts';
 
@@ -126,30 +126,62 @@ export interface Execution {
   readonly statistics: Float32Array;
 }
 
+/** Changes what a vector holds: `change` works on a copy, which is written back. */
+export function edit(vector: Vector, change: (data: Float32Array) => void): void {
+  const data = vector.read();
+  change(data);
+  vector.write(data);
+}
+
+/** Changes the part of a flat vector that a parameter or statistic has. */
+export function editPart(
+  parameters: Parameters,
+  vector: Vector,
+  name: string,
+  change: (data: Float32Array) => void,
+): void {
+  edit(vector, (data) => {
+    change(part(parameters, data, name));
+  });
+}
+
 /** Parameters that depend on the network and seed only; batch norms away from their trivial start. */
 export function fillParameters(parameters: Parameters, seed: number): void {
-  for (const { name, role, shape, offset, length } of parameters.specs) {
-    const target = parameters.values.subarray(offset, offset + length);
-    const fanIn = length / (shape[0] ?? 1);
-    fillNormal(
-      target,
-      seed,
-      name,
-      role.startsWith('norm') || role === 'linearBias' ? 0.2 : Math.sqrt(2 / fanIn),
-    );
-    if (role === 'normScale') for (let i = 0; i < length; i++) target[i]! += 1;
-  }
-  for (const { offset, length, initial } of parameters.statisticSpecs)
-    parameters.statistics.fill(initial, offset, offset + length);
+  edit(parameters.values, (values) => {
+    for (const { name, role, shape, length } of parameters.specs) {
+      const target = part(parameters, values, name);
+      const fanIn = length / (shape[0] ?? 1);
+      fillNormal(
+        target,
+        seed,
+        name,
+        role.startsWith('norm') || role === 'linearBias' ? 0.2 : Math.sqrt(2 / fanIn),
+      );
+      if (role === 'normScale') for (let i = 0; i < length; i++) target[i]! += 1;
+    }
+  });
+  edit(parameters.statistics, (statistics) => {
+    for (const { offset, length, initial } of parameters.statisticSpecs)
+      statistics.fill(initial, offset, offset + length);
+  });
 }
 
 /** Running statistics away from their start, as after training. */
 export function fillStatistics(parameters: Parameters): void {
-  for (const { name, offset, length, initial } of parameters.statisticSpecs) {
-    const target = parameters.statistics.subarray(offset, offset + length);
-    fillNormal(target, 5, name, 0.3);
-    if (initial === 1) target.forEach((value, i) => (target[i] = 0.6 + Math.abs(value)));
-  }
+  for (const { name, initial } of parameters.statisticSpecs)
+    editPart(parameters, parameters.statistics, name, (target) => {
+      fillNormal(target, 5, name, 0.3);
+      if (initial === 1) target.forEach((value, i) => (target[i] = 0.6 + Math.abs(value)));
+    });
+}
+
+/** Shifts of norms well above zero keep most ReLUs open, so that a small step rarely crosses a kink. */
+export function openReLUs(parameters: Parameters): void {
+  for (const { name, role } of parameters.specs)
+    if (role === 'normShift')
+      editPart(parameters, parameters.values, name, (shifts) => {
+        for (let i = 0; i < shifts.length; i++) shifts[i]! += 1.5;
+      });
 }
 
 /** Parameters of a network, and running statistics as after training. */
@@ -160,12 +192,18 @@ export function drawnParameters(backend: Backend, network: Network): Parameters 
   return parameters;
 }
 
-/** A parameter's or a statistic's part of the flat vector that holds it. */
-export function part(parameters: Parameters, data: Float32Array, name: string): Float32Array {
+/** A parameter's or a statistic's part of the flat vector that holds it: a view of an array, a copy of a vector. */
+export function part(
+  parameters: Pick<Parameters, 'specs' | 'statisticSpecs'>,
+  data: Float32Array | Vector,
+  name: string,
+): Float32Array {
   const { offset, length } = [...parameters.specs, ...parameters.statisticSpecs].find(
     (spec) => spec.name === name,
   )!;
-  return data.subarray(offset, offset + length);
+  return data instanceof Float32Array
+    ? data.subarray(offset, offset + length)
+    : data.read(new Float32Array(length), offset);
 }
 
 /** One forward and backward pass on inputs and output gradients that depend on the seed only. */
@@ -178,12 +216,9 @@ export function execute(plan: Plan, network: Network, parameters: Parameters, se
   return {
     outputs,
     gradients: new Map(
-      parameters.specs.map(({ name, offset, length }) => [
-        name,
-        parameters.gradients.slice(offset, offset + length),
-      ]),
+      parameters.specs.map(({ name }) => [name, part(parameters, parameters.gradients, name)]),
     ),
-    statistics: parameters.statistics.slice(),
+    statistics: parameters.statistics.read(),
   };
 }
 

@@ -76,7 +76,7 @@ export function layerErrors(
     using own = oracle.createParameters(alone);
     for (const { name, offset, length } of own.specs) {
       const from = parameters.specs.find((spec) => spec.name === name)!.offset;
-      own.values.set(parameters.values.subarray(from, from + length), offset);
+      own.values.write(parameters.values.read(new Float32Array(length), from), offset);
     }
     using exact = oracle.compile(alone, own, {
       batch: options.batch,
@@ -97,8 +97,8 @@ export function layerErrors(
       note(
         'parameters',
         name,
-        own.gradients.subarray(offset, offset + length),
-        parameters.gradients.subarray(from, from + length),
+        own.gradients.read(new Float32Array(length), offset),
+        parameters.gradients.read(new Float32Array(length), from),
       );
     }
   }

@@ -36,7 +36,7 @@ describe.each([
       frozenNorms: () => frozen,
       taps,
     });
-    const statistics = parameters.statistics.slice();
+    const statistics = parameters.statistics.read();
     fillNormal(plan.input, 7, 'images');
     plan.forward();
     fillNormal(plan.outputGradient('features'), 7, 'gradient');
@@ -50,7 +50,7 @@ describe.each([
     };
     let checked = 0;
     const check = (name: string, exact: Float32Array): void => {
-      expect(relativeError(exact, slice(parameters.gradients, name)), name).toBeLessThan(LIMIT);
+      expect(relativeError(exact, slice(parameters.gradients.read(), name)), name).toBeLessThan(LIMIT);
       checked++;
     };
     const readers = new Map<string, number>();
@@ -73,7 +73,7 @@ describe.each([
         const exact = new Float32Array(spec(`${node.name}.weight`).length);
         kernels.convBackwardWeight(node, source, gradient, exact);
         check(`${node.name}.weight`, exact);
-        const weight = slice(parameters.values, `${node.name}.weight`);
+        const weight = slice(parameters.values.read(), `${node.name}.weight`);
         kernels.convBackwardData(node, gradient, weight, passed);
         checkPassed(node.input, passed.data);
         continue;
@@ -86,7 +86,13 @@ describe.each([
           }
         : kernels.normMoments(source, groups);
       const { epsilon, relu } = node;
-      const norm = { groups, moments, scale: slice(parameters.values, `${node.name}.weight`), epsilon, relu };
+      const norm = {
+        groups,
+        moments,
+        scale: slice(parameters.values.read(), `${node.name}.weight`),
+        epsilon,
+        relu,
+      };
       const [scale, shift] = [new Float32Array(source.channels), new Float32Array(source.channels)];
       kernels.normBackward(norm, !frozen, source, maps(node.name, plan.value(node.name)), gradient, {
         source: passed.data,

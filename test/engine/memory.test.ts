@@ -76,7 +76,7 @@ describe.each(NETWORKS)('a plan of %s', (_, network) => {
       if (mode !== 'train') return outputs;
       for (const name of network.outputs) fillNormal(plan.outputGradient(name), 3, name);
       plan.backward();
-      return [...outputs, parameters.gradients.slice(), parameters.statistics.slice()];
+      return [...outputs, parameters.gradients.read(), parameters.statistics.read()];
     };
     fillParameters(parameters, 1);
     using shared = compile();

@@ -32,12 +32,12 @@ describe.each([
     fillParameters(parameters, 2);
     using plan = backend.compile(network, parameters, { batch: 4, mode: 'train', precision: 'f32' });
     execute(plan, network, parameters, 4);
-    const gradient = parameters.gradients.slice();
+    const gradient = parameters.gradients.read();
     const length = norm(gradient);
     const coefficients = network.outputs.map((name) => [name, plan.outputGradient(name).slice()] as const);
-    const start = parameters.values.slice();
+    const start = parameters.values.read();
     const lossAt = (step: number): number => {
-      start.forEach((value, i) => (parameters.values[i] = value + (step * gradient[i]!) / length));
+      parameters.values.write(start.map((value, i) => value + (step * gradient[i]!) / length));
       plan.forward();
       let loss = 0;
       for (const [name, c] of coefficients) plan.output(name).forEach((value, i) => (loss += value * c[i]!));

@@ -114,7 +114,7 @@ describe('a plan', () => {
         ).toBeLessThan(1e-5);
       }
       half.backward();
-      parameters.gradients.forEach((g, i) => (summed[i]! += g));
+      parameters.gradients.read().forEach((g, i) => (summed[i]! += g));
     });
     for (const { name, offset, length } of parameters.specs)
       expect(
@@ -129,13 +129,13 @@ describe('a plan', () => {
     fillParameters(parameters, 1);
     using plan = backend.compile(network, parameters, { batch: 4, mode: 'train', precision: 'f32' });
     execute(plan, network, parameters, 2);
-    const once = parameters.gradients.slice();
+    const once = parameters.gradients.read();
     expect(() => {
       plan.backward();
     }).toThrow(/forward pass of its own/);
     plan.forward();
     plan.backward({ accumulate: true });
-    parameters.gradients.forEach((g, i) => {
+    parameters.gradients.read().forEach((g, i) => {
       expect(g).toBe(Math.fround(2 * once[i]!));
     });
   });
@@ -144,7 +144,7 @@ describe('a plan', () => {
     using backend = openBackend(kind === 'onednn' ? { kind, threads: 2 } : { kind });
     using parameters = backend.createParameters(network);
     fillParameters(parameters, 1);
-    parameters.gradients.fill(7);
+    parameters.gradients.write(new Float32Array(parameters.gradients.length).fill(7));
     using plan = backend.compile(network, parameters, {
       batch: 4,
       mode: 'train',
@@ -166,7 +166,7 @@ describe('a plan', () => {
     fillParameters(parameters, 1);
     using train = backend.compile(network, parameters, { batch: 8, mode: 'train', precision: 'f32' });
     execute(train, network, parameters, 2);
-    const before = parameters.statistics.slice();
+    const before = parameters.statistics.read();
     using eight = backend.compile(network, parameters, { batch: 8, mode: 'infer', precision: 'f32' });
     using one = backend.compile(network, parameters, { batch: 1, mode: 'infer', precision: 'f32' });
     fillNormal(eight.input, 9, 'images');
@@ -178,8 +178,8 @@ describe('a plan', () => {
     expect(parameters.statistics).toEqual(before);
     using oracle = openBackend({ kind: 'reference' });
     using same = oracle.createParameters(network);
-    same.values.set(parameters.values);
-    same.statistics.set(parameters.statistics);
+    same.values.copyFrom(parameters.values);
+    same.statistics.copyFrom(parameters.statistics);
     using slow = oracle.compile(network, same, { batch: 8, mode: 'infer', precision: 'f32' });
     slow.input.set(eight.input);
     slow.forward();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { openBackend } from '../../src/engine/open.ts';
-import { everyNode, fillNormal, fillParameters } from './helpers.ts';
+import { everyNode, fillNormal, fillParameters, openReLUs } from './helpers.ts';
 
 /** Σ output·coefficient of a smooth network: the derivative is well defined almost everywhere. */
 describe('the reference backend', () => {
@@ -9,9 +9,7 @@ describe('the reference backend', () => {
     using backend = openBackend({ kind: 'reference' });
     using parameters = backend.createParameters(network);
     fillParameters(parameters, 3);
-    // Shifts well above zero keep most ReLUs open, so that a small step rarely crosses a kink.
-    for (const { role, offset, length } of parameters.specs)
-      if (role === 'normShift') for (let i = offset; i < offset + length; i++) parameters.values[i]! += 1.5;
+    openReLUs(parameters);
     using plan = backend.compile(network, parameters, {
       batch: 4,
       mode: 'train',
@@ -30,21 +28,21 @@ describe('the reference backend', () => {
     loss();
     for (const [name, c] of coefficients) plan.outputGradient(name).set(c);
     plan.backward();
-    const analytic = parameters.gradients.slice();
+    const analytic = parameters.gradients.read();
     for (const { name, offset, length } of parameters.specs) {
       // A direction through the whole tensor: one number that every entry takes part in.
       const direction = new Float32Array(length);
       fillNormal(direction, 5, name);
       const norm = Math.hypot(...direction);
       const step = 2e-3;
-      const before = parameters.values.slice(offset, offset + length);
+      const before = parameters.values.read(new Float32Array(length), offset);
       const at = (sign: number): number => {
-        for (let i = 0; i < length; i++)
-          parameters.values[offset + i] = before[i]! + (sign * step * direction[i]!) / norm;
+        const moved = before.map((value, i) => value + (sign * step * direction[i]!) / norm);
+        parameters.values.write(moved, offset);
         return loss();
       };
       const numeric = (at(1) - at(-1)) / (2 * step);
-      parameters.values.set(before, offset);
+      parameters.values.write(before, offset);
       let expected = 0;
       let size = 0;
       for (let i = 0; i < length; i++) {

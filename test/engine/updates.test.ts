@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Backend, Ranges, Vector } from '../../src/engine/core/backend.ts';
 import { openBackend } from '../../src/engine/open.ts';
-import { fillNormal, relativeError } from './helpers.ts';
+import { edit, fillNormal, relativeError } from './helpers.ts';
 
 const LENGTH = 600_001; // more than two chunks of the fast backend, and a remainder
 const RANGES: Ranges = [
@@ -20,7 +20,9 @@ interface Vectors {
 function vectors(backend: Backend): Vectors {
   const make = (purpose: string): Vector => {
     const vector = backend.allocate(LENGTH);
-    fillNormal(vector.data, 1, purpose);
+    edit(vector, (data) => {
+      fillNormal(data, 1, purpose);
+    });
     return vector;
   };
   return {
@@ -38,7 +40,9 @@ function both(
     const backend = openBackend(kind === 'onednn' ? { kind, threads: 2 } : { kind });
     const mine = vectors(backend);
     for (let step = 1; step <= 3; step++) {
-      fillNormal(mine.gradients.data, step, 'gradients');
+      edit(mine.gradients, (data) => {
+        fillNormal(data, step, 'gradients');
+      });
       update(backend, mine, step);
     }
     return mine;
@@ -48,9 +52,9 @@ function both(
 
 function expectEqual([truth, found]: readonly [Vectors, Vectors]): void {
   for (const key of ['values', 'first', 'second'] as const)
-    expect(relativeError(truth[key].data, found[key].data), key).toBeLessThan(1e-6);
+    expect(relativeError(truth[key].read(), found[key].read()), key).toBeLessThan(1e-6);
   // Outside the ranges nothing moves.
-  expect(found.values.data.subarray(9000, 20_000)).toEqual(truth.values.data.subarray(9000, 20_000));
+  expect(found.values.read().subarray(9000, 20_000)).toEqual(truth.values.read().subarray(9000, 20_000));
 }
 
 describe('optimizer updates on oneDNN equal the loops of the reference', () => {
@@ -63,8 +67,8 @@ describe('optimizer updates on oneDNN equal the loops of the reference', () => {
     expectEqual(
       both((backend, { values, gradients, first, second }, step) => {
         backend.adam({
-          values: values.data,
-          gradients: gradients.data,
+          values,
+          gradients,
           first,
           second,
           ranges: RANGES,
@@ -89,8 +93,8 @@ describe('optimizer updates on oneDNN equal the loops of the reference', () => {
     expectEqual(
       both((backend, { values, gradients, first }, step) => {
         backend.sgd({
-          values: values.data,
-          gradients: gradients.data,
+          values,
+          gradients,
           momentumBuffer: first,
           ranges: RANGES,
           learningRate: 0.1,
@@ -107,9 +111,9 @@ describe('optimizer updates on oneDNN equal the loops of the reference', () => {
   it('sums squares over the ranges alone', () => {
     using backend = openBackend({ kind: 'onednn', threads: 2 });
     const vector = backend.allocate(10);
-    vector.data.set([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    vector.write(Float32Array.from([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]));
     expect(
-      backend.sumOfSquares(vector.data, [
+      backend.sumOfSquares(vector, [
         [1, 3],
         [9, 10],
       ]),

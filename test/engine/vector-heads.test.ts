@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { INPUT } from '../../src/engine/core/network.ts';
+import type { Vector } from '../../src/engine/core/backend.ts';
 import { drawnParameters, fillNormal, norm, part, relativeError } from './helpers.ts';
 import { BATCHES, headNetwork, KINDS, open, passedThrough, PRECISIONS, WIDTHS } from './vectors.ts';
 
@@ -121,8 +122,8 @@ describe.each(KINDS)('a head with norms equals finite differences in f64 (%s)', 
       for (const batch of [1, 2, 7]) {
         const network = headNetwork(width, 1e-5);
         using parameters = drawnParameters(backend, network);
-        const before = parameters.statistics.slice();
-        const exact = (data: Float32Array) => (name: string) =>
+        const before = parameters.statistics.read();
+        const exact = (data: Vector) => (name: string) =>
           [name, Float64Array.from(part(parameters, data, name))] as const;
         using plan = backend.compile(network, parameters, { batch, precision, fold, mode: 'infer' });
         fillNormal(plan.input, width, 'vectors');

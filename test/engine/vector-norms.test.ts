@@ -87,7 +87,7 @@ describe.each(KINDS)('a norm of vectors equals its definition (%s)', (kind) => {
       outputs: ['n'],
     };
     using parameters = drawnParameters(backend, network);
-    const before = parameters.statistics.slice();
+    const before = parameters.statistics.read();
     const passed = { batch, precision, normGroups, frozenNorms: () => frozen };
     using plan = passedThrough(backend, network, parameters, passed, { seed: width, spread: 1.5 });
 
@@ -134,7 +134,7 @@ describe.each(KINDS)('a norm of vectors equals its definition (%s)', (kind) => {
         relativeError(scales, part(parameters, parameters.gradients, 'n.weight')),
         relativeError(shifts, part(parameters, parameters.gradients, 'n.bias')),
       ),
-      statistics: relativeError(statistics, parameters.statistics),
+      statistics: relativeError(statistics, parameters.statistics.read()),
     };
     const label = `width ${width}, ${JSON.stringify(options)}${relu ? ', ReLU' : ''}`;
     expect(errors.output, label).toBeLessThan(2e-6);
@@ -166,7 +166,7 @@ describe.each(KINDS)('networks with norms of vectors (%s)', (kind) => {
           const { above, below } = cutNetwork(network, at);
           using backend = open(kind);
           using parameters = drawnParameters(backend, network);
-          const start = parameters.statistics.slice();
+          const start = parameters.statistics.read();
           const options = { batch: 6, precision, normGroups: 2 } as const;
           using infer = backend.compile(network, parameters, { ...options, mode: 'infer', taps: [at] });
           using lower = backend.compile(below, parameters, { ...options, mode: 'infer', fold: true });
@@ -185,8 +185,8 @@ describe.each(KINDS)('networks with norms of vectors (%s)', (kind) => {
           for (const name of network.outputs) fillNormal(whole.outputGradient(name), 3, name);
           if (!above.outputs.includes('head')) whole.outputGradient('head').fill(0);
           whole.backward();
-          const [gradients, statistics] = [parameters.gradients.slice(), parameters.statistics.slice()];
-          parameters.statistics.set(start);
+          const [gradients, statistics] = [parameters.gradients.read(), parameters.statistics.read()];
+          parameters.statistics.write(start);
           upper.input.set(whole.value(at));
           upper.forward();
           for (const name of above.outputs) {

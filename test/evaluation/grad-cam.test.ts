@@ -38,9 +38,9 @@ const NETWORK = withHeads(resnet(18, { channels: 1, size: SIZE, width: 16 }), {
 function goldenParameters(backend: Backend, network: Network): Parameters {
   const parameters = backend.createParameters(network);
   for (const { name, shape, offset, length } of parameters.specs)
-    parameters.values.set(valueOf(name, shape, length), offset);
+    parameters.values.write(valueOf(name, shape, length), offset);
   for (const { name, length, offset } of parameters.statisticSpecs)
-    parameters.statistics.set(valueOf(name, [length], length), offset);
+    parameters.statistics.write(valueOf(name, [length], length), offset);
   return parameters;
 }
 
@@ -93,7 +93,7 @@ describe.each(backends)('Grad-CAM on %s', (kind) => {
   it('changes no weight and no running statistic, and one image has no say in the map of another', () => {
     using backend = open(kind);
     using parameters = goldenParameters(backend, NETWORK);
-    const before = [parameters.values.slice(), parameters.statistics.slice()];
+    const before = [parameters.values.read(), parameters.statistics.read()];
     using plan = new CamPlan(backend, NETWORK, parameters, { layer: 'layer3', batch: BATCH });
     plan.input.set(images);
     const [first] = plan.explain(BATCH, () => [1, 0, 0]);

@@ -68,7 +68,7 @@ export function writeModel(folder: string, spec: ModelSpec = {}): string {
 function spread(parameters: Parameters, logits: Float32Array, classes: number, deviation: number): void {
   const part = (name: string): Float32Array => {
     const { offset, length } = parameters.specs.find((spec) => spec.name === name)!;
-    return parameters.values.subarray(offset, offset + length);
+    return parameters.values.read(new Float32Array(length), offset);
   };
   const [weight, bias] = [part('classifier.weight'), part('classifier.bias')];
   const features = weight.length / classes;

@@ -37,7 +37,7 @@ describe('a step', () => {
     const { input } = tunedNetwork.training(4);
     const random = randomAt(5, 'images');
     for (let i = 0; i < input.length; i++) input[i] = random.normal();
-    const before = tunedNetwork.parameters.values.slice();
+    const before = tunedNetwork.parameters.values.read();
     const targets = softTargets(Int32Array.of(0, 1, 1, 0), 2);
     const batch = { clipIds: ['a', 'b', 'c', 'd'], targets, weights: null };
     const { gradientNorm } = await tunedNetwork.step(
@@ -50,8 +50,8 @@ describe('a step', () => {
     const gradient = new Float64Array(values.length);
     for (const { name, offset, length } of specs)
       if (tunedNetwork.layers.trainable(name))
-        gradient.set(gradients.subarray(offset, offset + length), offset);
-    return { before, after: values.slice(), gradient, gradientNorm };
+        gradient.set(gradients.read(new Float32Array(length), offset), offset);
+    return { before, after: values.read(), gradient, gradientNorm };
   }
 
   test.each(['layers=all', 'layers=last-block', 'layers=head'])(

@@ -7,7 +7,7 @@ import type { Backend } from '../../src/engine/core/backend.ts';
 import { OUTPUTS } from '../../src/models/heads.ts';
 import { softCrossEntropy } from '../../src/objectives/soft-cross-entropy.ts';
 import { softTargets } from '../../src/objectives/targets.ts';
-import { namedTensors } from '../../src/runs/checkpoint.ts';
+import { namedTensors } from '../../src/runs/named-tensors.ts';
 import { type FinetuneConfig, resolveFinetune } from '../../src/finetune/config.ts';
 import { snapshotOf } from '../../src/finetune/learner.ts';
 import { trainedLayers, TunedNetwork } from '../../src/finetune/tuned-network.ts';
@@ -58,7 +58,7 @@ async function stepped(config: FinetuneConfig, backend: Backend) {
   return {
     ...{ cut: tunedNetwork.cut, size: tunedNetwork.size, before, after: copies(), result },
     logits: scoring.output(OUTPUTS.logits).slice(),
-    gradients: tunedNetwork.parameters.gradients.slice(),
+    gradients: tunedNetwork.parameters.gradients.read(),
   };
 }
 
@@ -123,9 +123,11 @@ test.each([
   );
   plan.backward();
   expect(step.result.losses[0]!.loss).toBeCloseTo(loss, 4);
-  const largest = tunedNetwork.parameters.gradients.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+  const largest = tunedNetwork.parameters.gradients
+    .read()
+    .reduce((most, x) => Math.max(most, Math.abs(x)), 0);
   expect(largest).toBeGreaterThan(0.01);
-  tunedNetwork.parameters.gradients.forEach((x, i) => {
+  tunedNetwork.parameters.gradients.read().forEach((x, i) => {
     expect(Math.abs(x - step.gradients[i]!)).toBeLessThan(2e-3 * largest);
   });
 });
@@ -135,16 +137,16 @@ test('folds begin alike: a start forgets all that was trained, and new weights a
   const config = configOf(['layers=last-block']);
   using tunedNetwork = new TunedNetwork(backend, config, randomSource(1), CLASSES);
   expect(tunedNetwork.start(1).belowChanged).toBe(true);
-  const values = tunedNetwork.parameters.values.slice();
+  const values = tunedNetwork.parameters.values.read();
   tunedNetwork.training(BATCH).input.fill(0.5);
   await tunedNetwork.step(nextBatch, 1, 1e-2, null);
   expect(tunedNetwork.parameters.values).not.toEqual(values);
   expect(tunedNetwork.start(1).belowChanged).toBe(false);
   expect(tunedNetwork.parameters.values).toEqual(values);
   expect(tunedNetwork.optimizer.steps).toBe(0);
-  expect([...tunedNetwork.optimizer.state.values()].every((vector) => vector.every((x) => x === 0))).toBe(
-    true,
-  );
+  expect(
+    [...tunedNetwork.optimizer.state.values()].every((vector) => vector.read().every((x) => x === 0)),
+  ).toBe(true);
   expect(tunedNetwork.start(2).belowChanged).toBe(true);
 });
 

@@ -46,7 +46,7 @@ function parametersOf({ golden, about, network }: Case, backend: Backend): Param
   const parameters = backend.createParameters(network);
   fillParameters(parameters, about.salt, about.depth);
   for (const { name, offset } of parameters.statisticSpecs)
-    parameters.statistics.set(numbersOf(golden, `statistic/${name}`), offset);
+    parameters.statistics.write(numbersOf(golden, `statistic/${name}`), offset);
   return parameters;
 }
 
@@ -102,7 +102,7 @@ export function frozenErrors(backend: Backend, precision: Precision): readonly F
   };
   const gradientOf = (name: string): Float32Array => {
     const spec = parameters.specs.find((candidate) => candidate.name === name)!;
-    return parameters.gradients.subarray(spec.offset, spec.offset + spec.length);
+    return parameters.gradients.read(new Float32Array(spec.length), spec.offset);
   };
   return [
     ...parameters.specs.map(({ name }) => errorOf('gradient', name, gradientOf(name))),

@@ -103,10 +103,10 @@ export function compareWithGolden(
   return {
     outputs,
     gradients: parameters.specs.map((spec) =>
-      errorOf('gradient', spec.name, parameters.gradients, spec.offset, spec.length),
+      errorOf('gradient', spec.name, parameters.gradients.read(), spec.offset, spec.length),
     ),
     statistics: parameters.statisticSpecs.map((spec) =>
-      errorOf('statistic', spec.name, parameters.statistics, spec.offset, spec.length),
+      errorOf('statistic', spec.name, parameters.statistics.read(), spec.offset, spec.length),
     ),
   };
 }
@@ -134,9 +134,9 @@ function deviation(about: About, name: string, precision: Precision): number {
 export function fillParameters(parameters: Parameters, salt: string, depth: 18 | 50): void {
   const lastNorm = depth === 50 ? '.bn3.' : '.bn2.';
   for (const { name, shape, offset, length } of parameters.specs)
-    parameters.values.set(weight(`${salt}/${name}`, name, shape, length, lastNorm), offset);
+    parameters.values.write(weight(`${salt}/${name}`, name, shape, length, lastNorm), offset);
   for (const { offset, length, initial } of parameters.statisticSpecs)
-    parameters.statistics.fill(initial, offset, offset + length);
+    parameters.statistics.write(new Float32Array(length).fill(initial), offset);
 }
 
 function weight(

@@ -72,13 +72,14 @@ describe('BYOL', () => {
     using target = backend.createParameters(open.target!.network);
     initialise(online, 1);
     initialise(target, 2);
-    const before = target.values.slice();
+    const before = target.values.read();
     open.afterUpdate!(online, target, progress);
+    const [after, towards] = [target.values.read(), online.values.read()];
     for (const { name, offset, length } of target.specs) {
       const own = online.specs.find((spec) => spec.name === name)!;
       for (let i = 0; i < length; i++)
-        expect(target.values[offset + i]).toBeCloseTo(
-          kept * before[offset + i]! + (1 - kept) * online.values[own.offset + i]!,
+        expect(after[offset + i]).toBeCloseTo(
+          kept * before[offset + i]! + (1 - kept) * towards[own.offset + i]!,
           6,
         );
     }

@@ -11,7 +11,7 @@ import type { ParameterSpec } from '../../src/engine/core/network.ts';
 import { openBackend } from '../../src/engine/open.ts';
 import { methodNamed } from '../../src/methods/registry.ts';
 import { MethodNetwork, type StepBatch } from '../../src/trainer/methods/method-network.ts';
-import { namedTensors } from '../../src/runs/checkpoint.ts';
+import { namedVectors } from '../../src/runs/named-tensors.ts';
 import { methodOptions, resolveConfig } from '../../src/runs/config.ts';
 import { values } from '../golden/hashed.ts';
 import { GIVEN, labelledRows, SMALL_TRUNK } from './support.ts';
@@ -100,17 +100,20 @@ describe.each(['reference', 'onednn'] as const)('on %s', (kind) => {
       const { specs, statisticSpecs, gradients, statistics, values: parameters } = network.parameters;
       const prefix = `methods/${name}/${expected.seed}/`;
       // A target is saved beside the network that trains, or in its place where its weights are left.
-      const followers =
-        network.left === network.parameters
-          ? network.state.others.filter(({ name: one }) => one.startsWith('target.'))
-          : namedTensors(network.left);
-      const target = Object.fromEntries(
-        followers.map(({ name: one, data }) => [one.replace('target.', ''), data]),
+      const isLeft = network.left !== network.parameters;
+      const others = isLeft ? namedVectors(network.left) : network.state.others;
+      const followers = others.flatMap(({ vector, tensors }) =>
+        tensors
+          .filter((tensor) => isLeft || tensor.name.startsWith('target.'))
+          .map(({ name: one, offset, length }) => {
+            return { name: one.replace('target.', ''), vector, offset, length };
+          }),
       );
       for (const spec of specs) {
         const start = startOf(prefix, spec);
-        parameters.set(start, spec.offset);
-        target[spec.name]?.set(start);
+        parameters.write(start, spec.offset);
+        const follower = followers.find((one) => one.name === spec.name);
+        follower?.vector.write(start, follower.offset);
       }
 
       for (const [number, step] of expected.steps.entries()) {
@@ -129,10 +132,16 @@ describe.each(['reference', 'onednn'] as const)('on %s', (kind) => {
             TOLERANCE.losses * Math.max(Math.abs(value), 1),
           );
         }
-        expectClose(byName(specs, gradients), step.gradients, TOLERANCE.gradients, ownTolerance(name));
-        expectClose(byName(statisticSpecs, statistics), step.statistics, TOLERANCE.statistics);
+        expectClose(byName(specs, gradients.read()), step.gradients, TOLERANCE.gradients, ownTolerance(name));
+        expectClose(byName(statisticSpecs, statistics.read()), step.statistics, TOLERANCE.statistics);
       }
-      expectClose(byName(specs, parameters), expected.parameters, TOLERANCE.parameters);
+      expectClose(byName(specs, parameters.read()), expected.parameters, TOLERANCE.parameters);
+      const target = Object.fromEntries(
+        followers.map(({ name: one, vector, offset, length }) => [
+          one,
+          vector.read(new Float32Array(length), offset),
+        ]),
+      );
       expectClose(target, expected.target, TOLERANCE.parameters);
     },
   );

@@ -60,9 +60,10 @@ describe('Mean Teacher', () => {
     using teacher = backend.createParameters(open.target!.network);
     initialise(online, 1);
     initialise(teacher, 2);
-    const expected = teacher.values.map((value, i) => 0.75 * value + 0.25 * online.values[i]!);
+    const from = online.values.read();
+    const expected = teacher.values.read().map((value, i) => 0.75 * value + 0.25 * from[i]!);
     open.afterUpdate!(online, teacher, 0.5);
-    teacher.values.forEach((value, i) => {
+    teacher.values.read().forEach((value, i) => {
       expect(value).toBeCloseTo(expected[i]!, 6);
     });
   });

@@ -169,13 +169,14 @@ describe('MixMatch', () => {
     using average = backend.createParameters(open.target!.network);
     initialise(online, 1);
     initialise(average, 2);
-    online.statistics.forEach((_, i) => (online.statistics[i] = i));
-    const expected = average.values.map((value, i) => 0.75 * value + 0.25 * online.values[i]!);
+    online.statistics.write(Float32Array.from({ length: online.statistics.length }, (_, i) => i));
+    const from = online.values.read();
+    const expected = average.values.read().map((value, i) => 0.75 * value + 0.25 * from[i]!);
     open.afterUpdate!(online, average, 0.5);
-    average.values.forEach((value, i) => {
+    average.values.read().forEach((value, i) => {
       expect(value).toBeCloseTo(expected[i]!, 6);
     });
-    expect([...average.statistics]).toEqual([...online.statistics]);
+    expect(average.statistics.read()).toEqual(online.statistics.read());
     expect(open.leaves).toBe('target');
   });
 

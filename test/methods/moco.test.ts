@@ -8,7 +8,7 @@ import type { OpenMethod } from '../../src/methods/method.ts';
 import { moco } from '../../src/methods/moco.ts';
 import { infoNce } from '../../src/objectives/info-nce.ts';
 import { MethodNetwork } from '../../src/trainer/methods/method-network.ts';
-import type { NamedArray } from '../../src/runs/checkpoint.ts';
+import { type NamedArray, tensorsIn } from '../../src/runs/named-tensors.ts';
 import { resolveConfig } from '../../src/runs/config.ts';
 import { batchOf, GIVEN, rowsOf, SMALL_TRUNK } from './support.ts';
 
@@ -69,14 +69,12 @@ test.each(['reference', 'onednn'] as const)('three steps on %s are those of PyTo
   const { name: _name, ...options } = config.method;
   const open = moco.open(options, { ...GIVEN, trunk: SMALL_TRUNK });
   using network = new MethodNetwork({ backend, config, opened: { method: moco, open } });
-  const own = network.parameters.specs.map(({ name, offset, length }) => ({
-    name,
-    data: network.parameters.values.subarray(offset, offset + length),
-    gradient: network.parameters.gradients.subarray(offset, offset + length),
-  }));
+  const { specs, values, gradients: slopes } = network.parameters;
   const { others } = network.state;
-  const target = others.filter(({ name }) => name.startsWith('target.'));
-  for (const { name, data } of [...own, ...target]) data.set(start.parameters[goldenName(name)]!);
+  const target = others.find(({ tensors }) => tensors[0]!.name.startsWith('target.'))!;
+  for (const { vector, tensors } of [{ vector: values, tensors: specs }, target])
+    for (const { name, offset } of tensors)
+      vector.write(Float32Array.from(start.parameters[goldenName(name)]!), offset);
   open.state!['queue']!.set(start.queue);
   open.state!['queueClips']!.set(start.queueClips);
 
@@ -92,14 +90,15 @@ test.each(['reference', 'onednn'] as const)('three steps on %s are those of PyTo
     const result = await network.step(() => Promise.resolve(batch), 1, settings.learningRate, null);
     expect(result.losses[0]).toMatchObject({ pairAccuracy: accuracy });
     expectClose([result.losses[0]!.loss], [loss], 'loss');
-    for (const { name, data, gradient } of own) {
-      expectClose(gradient, gradients[goldenName(name)]!, `gradient of ${name}`);
+    for (const { name, data } of tensorsIn([{ vector: slopes, tensors: specs }]))
+      expectClose(data, gradients[goldenName(name)]!, `gradient of ${name}`);
+    for (const { name, data } of tensorsIn([{ vector: values, tensors: specs }]))
       expectClose(data, after.query[goldenName(name)]!, name);
-    }
-    for (const { name, data } of target) expectClose(data, after.key[goldenName(name)]!, name);
-    expectClose(stateOf(others, 'queue'), after.queue, 'queue');
-    expect([...stateOf(others, 'queueClips')]).toEqual(after.queueClips);
-    expect([...stateOf(others, 'queueNext')]).toEqual([after.slot]);
+    for (const { name, data } of tensorsIn([target])) expectClose(data, after.key[goldenName(name)]!, name);
+    const kept = tensorsIn(others);
+    expectClose(stateOf(kept, 'queue'), after.queue, 'queue');
+    expect([...stateOf(kept, 'queueClips')]).toEqual(after.queueClips);
+    expect([...stateOf(kept, 'queueNext')]).toEqual([after.slot]);
   }
 });
 

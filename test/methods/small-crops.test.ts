@@ -170,15 +170,15 @@ describe('a network that sees images of two sizes', () => {
       const made = batch();
       const step = (rate: number) => network.step(() => Promise.resolve(made), 1, rate, null);
       const { values, statistics, gradients, specs } = network.parameters;
-      const [start, running] = [values.slice(), statistics.slice()];
+      const [start, running] = [values.read(), statistics.read()];
       const lossAt = async (place: number, by: number): Promise<number> => {
-        values.set(start);
-        statistics.set(running);
-        values[place]! += by;
+        values.write(start);
+        statistics.write(running);
+        values.write(Float32Array.of(start[place]! + by), place);
         return (await step(0)).losses[0]!.loss;
       };
       await step(0);
-      const gradient = gradients.slice();
+      const gradient = gradients.read();
       for (const name of [
         'conv1.weight',
         'layer2.0.conv1.weight',

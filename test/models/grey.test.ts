@@ -9,7 +9,7 @@ import type { Network, ValueShape } from '../../src/engine/core/network.ts';
 import { inferShapes, INPUT, parameterSpecs, statisticSpecs } from '../../src/engine/core/network.ts';
 import { greyStem, type Normalisation } from '../../src/models/grey.ts';
 import { FEATURES, resnet, type ResNetDepth } from '../../src/models/resnet.ts';
-import { restoreWeights, type Weights } from '../../src/runs/checkpoint.ts';
+import { restoreWeights, type Weights } from '../../src/runs/named-tensors.ts';
 import { borderError } from '../../src/trainer/starting-weights.ts';
 
 const SIZE = 33;

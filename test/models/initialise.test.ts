@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { HostVector } from '../../src/engine/core/host-vector.ts';
 import { parameterSpecs, statisticSpecs, type Network } from '../../src/engine/core/network.ts';
 import { withHeads } from '../../src/models/heads.ts';
 import { initialise } from '../../src/models/initialise.ts';
@@ -14,8 +15,8 @@ function allocate(network: Network): Initialisable {
   return {
     specs,
     statisticSpecs: statistics,
-    values: new Float32Array(end(specs.at(-1))).fill(NaN),
-    statistics: new Float32Array(end(statistics.at(-1))).fill(NaN),
+    values: new HostVector(new Float32Array(end(specs.at(-1))).fill(NaN)),
+    statistics: new HostVector(new Float32Array(end(statistics.at(-1))).fill(NaN)),
   };
 }
 
@@ -27,7 +28,7 @@ function initialised(network: Network, seed: number): Initialisable {
 
 function valuesOf(parameters: Initialisable, name: string): Float32Array {
   const spec = parameters.specs.find((candidate) => candidate.name === name)!;
-  return parameters.values.subarray(spec.offset, spec.offset + spec.length);
+  return parameters.values.read(new Float32Array(spec.length), spec.offset);
 }
 
 /** `toEqual` on millions of numbers takes minutes. */
@@ -83,16 +84,18 @@ describe('initialise', () => {
       if (spec.role === 'normShift') expect(values.every((value) => value === 0)).toBe(true);
     }
     for (const spec of parameters.statisticSpecs) {
-      const values = parameters.statistics.subarray(spec.offset, spec.offset + spec.length);
+      const values = parameters.statistics.read(new Float32Array(spec.length), spec.offset);
       expect(values.every((value) => value === (spec.name.endsWith('running_var') ? 1 : 0))).toBe(true);
     }
-    expect(parameters.values.every(Number.isFinite)).toBe(true);
-    expect(parameters.statistics.every(Number.isFinite)).toBe(true);
+    expect(parameters.values.read().every(Number.isFinite)).toBe(true);
+    expect(parameters.statistics.read().every(Number.isFinite)).toBe(true);
   });
 
   it('is a function of seed and name: the same trunk with other heads starts the same', () => {
     const bare = initialised(trunk, 7);
-    expect(sameBits(parameters.values.subarray(0, bare.values.length), bare.values)).toBe(true);
+    expect(sameBits(parameters.values.read(new Float32Array(bare.values.length)), bare.values.read())).toBe(
+      true,
+    );
     const other = initialised(trunk, 8);
     expect(sameBits(valuesOf(other, 'conv1.weight'), valuesOf(bare, 'conv1.weight'))).toBe(false);
     const [first, second] = ['layer1.0.conv1.weight', 'layer1.0.conv2.weight'];

@@ -11,7 +11,8 @@ import { writeSafetensors } from '../../src/formats/safetensors.ts';
 import { OpenRun } from '../../src/pretrain/open-run.ts';
 import { readInit } from '../../src/pretrain/start.ts';
 import { writeReport } from '../../src/report/report.ts';
-import { CHECKPOINTS, namedTensors, readCheckpoint } from '../../src/runs/checkpoint.ts';
+import { CHECKPOINTS, readCheckpoint } from '../../src/runs/checkpoint.ts';
+import { namedTensors, tensorsIn } from '../../src/runs/named-tensors.ts';
 import { overlapWith, trainedOn } from '../../src/runs/provenance.ts';
 import { openDataset } from '../../src/dataset/reader.ts';
 import { readRunConfig, RUN_FILES } from '../../src/runs/run-folder.ts';
@@ -61,7 +62,7 @@ async function startOf(settings: readonly string[]): Promise<{
     new Map(all.map(({ name, data }) => [name, data.slice()]));
   return {
     tensors: copied(namedTensors(open.network.left)),
-    others: copied([...open.network.state.others]),
+    others: copied(tensorsIn(open.network.state.others)),
     run,
     config: open.config,
   };
@@ -105,7 +106,7 @@ describe('a pretraining from given weights', () => {
     const options = { dataset: at('data'), out: run, config };
     await using open = new OpenRun(options, await readInit(run, config, false));
     const { weights } = await readBackbone(at('weights.pth'));
-    const target = new Map(open.network.state.others.map(({ name, data }) => [name, data]));
+    const target = new Map(tensorsIn(open.network.state.others).map(({ name, data }) => [name, data]));
     for (const [name, { data }] of weights) expect(target.get(`target.${name}`), name).toEqual(data);
   });
 

@@ -16,7 +16,8 @@ import {
   randomBackbone,
   readBackbone,
 } from '../../src/trainer/backbone.ts';
-import { readCheckpoint, restoreAll, restoreWeights } from '../../src/runs/checkpoint.ts';
+import { readCheckpoint, restoreAll } from '../../src/runs/checkpoint.ts';
+import { restoreWeights } from '../../src/runs/named-tensors.ts';
 import { backboneOf } from '../../src/models/backbone.ts';
 import { fillWholeView } from '../../src/views/whole.ts';
 import { writeModel } from '../finetune/finetuned.ts';
@@ -149,7 +150,7 @@ describe('a backbone', () => {
       using backbone = loadBackbone(backend, read);
       expect(backbone.parameters.specs.some(({ name }) => name.startsWith('projection'))).toBe(false);
       const spec = backbone.parameters.specs.find(({ name }) => name === 'layer3.0.conv2.weight')!;
-      const values = backbone.parameters.values.subarray(spec.offset, spec.offset + spec.length);
+      const values = backbone.parameters.values.read(new Float32Array(spec.length), spec.offset);
       expect([...values]).toEqual([...new Map(weights).get(spec.name)!.data]);
     }
     await Promise.resolve();
@@ -162,8 +163,8 @@ describe('a backbone', () => {
     expect(a.plan.batch).toBe(32);
     using b = randomBackbone(backend, config, config.seed);
     using c = randomBackbone(backend, config, config.seed + 1);
-    expect([...a.parameters.values]).toEqual([...b.parameters.values]);
-    expect([...a.parameters.values]).not.toEqual([...c.parameters.values]);
+    expect([...a.parameters.values.read()]).toEqual([...b.parameters.values.read()]);
+    expect([...a.parameters.values.read()]).not.toEqual([...c.parameters.values.read()]);
   });
 
   test('has the features of its network run image by image, beside another one too', async () => {

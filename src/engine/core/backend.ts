@@ -2,34 +2,54 @@
  * The interface every backend stands behind. Above it a backend's name is a setting that is passed on to
  * `openBackend`, recorded with a run, or looked for by `doctor`: nothing is computed in another way because of it.
  *
- * Ordering promise: calls take effect in the order they are made and are complete when they return. All host-visible
- * arrays (`Parameters`, plan inputs and outputs) may be read and written between calls, never during one. One
- * thread owns a backend.
+ * Memory: parameters, gradients, statistics and optimizer state are vectors in the backend's own memory, which may be a
+ * device's. The host has copies of them, made by `read` and `write`. A plan's inputs, outputs and their gradients are arrays
+ * of the host.
+ *
+ * Ordering promise: calls take effect in the order they are made. What the host reads is complete when the call returns;
+ * other work may still go on, until `Backend.synchronize`. One thread owns a backend.
  */
 import type { Network, ParameterSpec, StatisticSpec } from './network.ts';
 
 /** What a plan computes in. Its input, outputs and gradients, and parameters, are f32 in both. */
 export type Precision = 'f32' | 'bf16';
 
-/** Weights of one network: f32 masters, gradients and running statistics, flat, host-visible. */
+/** A vector of f32 in the memory of a backend. Owns that memory: dispose of it. */
+export interface Vector extends Disposable {
+  readonly length: number;
+  /**
+   * Copies numbers from `start` on (default 0) into `target`, which it fills and returns. Default: a new array of all of them.
+   * Error: `RangeError` for a place outside of the vector.
+   */
+  read(target?: Float32Array, start?: number): Float32Array;
+  /** Copies `source` into the vector, from `start` on (default 0). Error: as `read`. */
+  write(source: Float32Array, start?: number): void;
+  /** Copies a vector as long as this one, without the host where both lie in one memory. Error: as `read`. */
+  copyFrom(source: Vector): void;
+  /** A vector of its own with the same numbers, in the same memory. */
+  clone(): Vector;
+}
+
+/** Throws `RangeError` where `count` numbers from `start` on do not lie in the vector. */
+export function requireFit({ length }: Pick<Vector, 'length'>, count: number, start: number): void {
+  if (start < 0 || start + count > length)
+    throw new RangeError(`${count} numbers from ${start} on do not lie in a vector of ${length}.`);
+}
+
+/** Weights of one network: f32 masters, gradients and running statistics, each one flat vector. */
 export interface Parameters extends Disposable {
   readonly specs: readonly ParameterSpec[];
   readonly statisticSpecs: readonly StatisticSpec[];
   /** All trainable parameters, each at its spec's offset, row-major in its spec's shape. */
-  readonly values: Float32Array;
+  readonly values: Vector;
   /** Same layout as `values`; filled by `Plan.backward`. */
-  readonly gradients: Float32Array;
-  readonly statistics: Float32Array;
+  readonly gradients: Vector;
+  readonly statistics: Vector;
   /**
    * θ ← keep·θ + (1 − keep)·θ_source for every parameter, found by name in the source, which may hold more; statistics stay. Of
    * two sets of one backend. Error: `RangeError` for a parameter that the source lacks or has in another size.
    */
   follow(source: Parameters, keep: number): void;
-}
-
-/** A host-visible vector of f32 that kernels can work on (optimizer state). */
-export interface Vector extends Disposable {
-  readonly data: Float32Array;
 }
 
 /** Half-open element ranges [start, end) of a flat vector, ascending and disjoint. */
@@ -79,18 +99,18 @@ export interface PlanOptions {
 /** A network compiled for one batch size. Owns native memory: dispose of it. */
 export interface Plan extends Disposable {
   readonly batch: number;
-  /** [batch, ...shape of the network's input] f32, row-major: write the images here, then call `forward`. */
+  /** [batch, ...shape of the network's input] f32, row-major: write the images here before each `forward`, which may change them. */
   readonly input: Float32Array;
   forward(): void;
-  /** [batch, ...shape] f32, row-major, of a network output, valid until the next `forward`. */
+  /** [batch, ...shape] f32, row-major, of a network output; ask for it after each `forward`, it is valid until the next one. */
   output(name: string): Float32Array;
-  /** [batch, ...shape] f32 to be filled with ∂loss/∂output before `backward`. */
+  /** [batch, ...shape] f32, to be filled with ∂loss/∂output before each `backward`. */
   outputGradient(name: string): Float32Array;
-  /** [batch, ...shape] f32, row-major, of a tapped value, valid until the next `forward`. */
+  /** [batch, ...shape] f32, row-major, of a tapped value; as `output`. */
   value(tap: string): Float32Array;
   /**
-   * ∂loss/∂value of a tapped value, [batch, ...shape] f32, valid from `backward` to the next one; zero where no output
-   * with a gradient depends on the value. Train plans only.
+   * ∂loss/∂value of a tapped value, [batch, ...shape] f32; ask for it after each `backward`, it is valid until the next one.
+   * Zero where no output with a gradient depends on the value. Train plans only.
    */
   valueGradient(tap: string): Float32Array;
   /**
@@ -114,8 +134,8 @@ export interface KernelTime {
 
 /** One update by Adam or AdamW, in place, as PyTorch defines them. */
 export interface AdamStep {
-  readonly values: Float32Array;
-  readonly gradients: Float32Array;
+  readonly values: Vector;
+  readonly gradients: Vector;
   /** First and second moment, same layout as `values`. */
   readonly first: Vector;
   readonly second: Vector;
@@ -135,8 +155,8 @@ export interface AdamStep {
 
 /** One update by SGD, in place, as PyTorch defines it; the first `step` is 1. */
 export interface SgdStep {
-  readonly values: Float32Array;
-  readonly gradients: Float32Array;
+  readonly values: Vector;
+  readonly gradients: Vector;
   readonly momentumBuffer: Vector;
   readonly ranges: Ranges;
   readonly learningRate: number;
@@ -147,9 +167,13 @@ export interface SgdStep {
   readonly gradientScale: number;
 }
 
+/** The backends there are, by the names that settings have for them. */
+export const BACKENDS = ['onednn', 'reference'] as const;
+export type BackendKind = (typeof BACKENDS)[number];
+
 /** What a backend runs on. */
 export interface BackendDescription {
-  readonly name: string;
+  readonly name: BackendKind;
   /** Library and version, e.g. `oneDNN 2.6.3`. */
   readonly library: string;
   readonly instructionSet: string;
@@ -168,9 +192,12 @@ export interface Backend extends Disposable {
   createParameters(network: Network): Parameters;
   /** `network` may be a part of the network `parameters` were made for: names are matched. */
   compile(network: Network, parameters: Parameters, options: PlanOptions): Plan;
+  /** Zeroed. */
   allocate(length: number): Vector;
   /** Σ x² over the ranges, accumulated so that the same data give the same bits. */
-  sumOfSquares(vector: Float32Array, ranges: Ranges): number;
+  sumOfSquares(vector: Vector, ranges: Ranges): number;
   adam(step: AdamStep): void;
   sgd(step: SgdStep): void;
+  /** Returns when everything that was asked for is done; what is timed without it may not be. */
+  synchronize(): void;
 }

@@ -1,6 +1,6 @@
 /**
  * SGD with momentum, Adam and AdamW (PyTorch's definitions) over groups of parameters, as state plus an `update`
- * that runs on the backend. The state is plain vectors that a checkpoint can hold.
+ * that runs on the backend. The state is vectors that a checkpoint can hold.
  */
 import { Resources } from '../../base/resources.ts';
 import type { Backend, Parameters, Ranges, Vector } from './backend.ts';
@@ -28,7 +28,7 @@ export interface Optimizer extends Disposable {
   /** Updates done so far. */
   steps: number;
   /** Moment vectors in the layout of `Parameters.values`, for checkpoints. */
-  readonly state: ReadonlyMap<string, Float32Array>;
+  readonly state: ReadonlyMap<string, Vector>;
   /** One update from `Parameters.gradients`, each first multiplied by `gradientScale` (default 1). */
   update(learningRate: number, gradientScale?: number): void;
 }
@@ -46,7 +46,7 @@ export function createOptimizer(
   const allocate = (): Vector => opening.use(backend.allocate(length));
   const { values, gradients } = parameters;
   const finish = (
-    state: ReadonlyMap<string, Float32Array>,
+    state: ReadonlyMap<string, Vector>,
     apply: (optimizer: Optimizer, rate: number, scale: number) => void,
   ): Optimizer => {
     const vectors = opening.move();
@@ -65,7 +65,7 @@ export function createOptimizer(
   };
   if (config.kind === 'sgd') {
     const momentumBuffer = allocate();
-    return finish(new Map([['momentum', momentumBuffer.data]]), (optimizer, rate, gradientScale) => {
+    return finish(new Map([['momentum', momentumBuffer]]), (optimizer, rate, gradientScale) => {
       for (const { ranges, weightDecay, learningRateFactor } of resolved)
         backend.sgd({
           values,
@@ -84,8 +84,8 @@ export function createOptimizer(
   const first = allocate();
   const second = allocate();
   const state = new Map([
-    ['first', first.data],
-    ['second', second.data],
+    ['first', first],
+    ['second', second],
   ]);
   return finish(state, (optimizer, rate, gradientScale) => {
     for (const { ranges, weightDecay, learningRateFactor } of resolved)

@@ -3,15 +3,22 @@ import { UsclError } from '../../base/errors.ts';
 import type { Parameters } from './backend.ts';
 import { parameterSpecs, statisticSpecs, type Network } from './network.ts';
 
+/** The flat vectors of a set of parameters as arrays of the host: their memory itself, or copies. */
+export interface ParameterArrays extends Pick<Parameters, 'specs' | 'statisticSpecs'> {
+  readonly values: Float32Array;
+  readonly gradients: Float32Array;
+  readonly statistics: Float32Array;
+}
+
+/** Parts of the flat vectors by name: views. */
 export interface BoundParameters {
-  /** View on the f32 master. */
   value(name: string): Float32Array;
   gradient(name: string): Float32Array;
   statistic(name: string): Float32Array;
 }
 
 /** Throws `PARAMETERS_MISMATCH` when the set lacks a parameter of the network or holds it in another shape. */
-export function bindParameters(network: Network, parameters: Omit<Parameters, 'follow'>): BoundParameters {
+export function bindParameters(network: Network, parameters: ParameterArrays): BoundParameters {
   const specs = new Map(parameters.specs.map((spec) => [spec.name, spec]));
   const statistics = new Map(parameters.statisticSpecs.map((spec) => [spec.name, spec]));
   for (const { name, shape } of parameterSpecs(network)) {

@@ -1,5 +1,6 @@
 /** The oneDNN backend: vendor kernels on the processor's cores, f32 and (where the hardware has it) bf16. */
 import type { AdamStep, Backend, Parameters, PlanOptions, SgdStep, Vector } from '../core/backend.ts';
+import { hostData, HostVector } from '../core/host-vector.ts';
 import type { Network } from '../core/network.ts';
 import { sumOfSquares } from '../reference/updates.ts';
 import { Context } from './native/context.ts';
@@ -31,7 +32,11 @@ export function openOneDnn(threads: number | undefined, profile: boolean): Backe
     createParameters(network: Network): Parameters {
       const native = createNativeParameters(network);
       const parameters: Parameters = {
-        ...native,
+        specs: native.specs,
+        statisticSpecs: native.statisticSpecs,
+        values: new HostVector(native.values),
+        gradients: new HostVector(native.gradients),
+        statistics: new HostVector(native.statistics),
         follow: (source, keep) => {
           updates.follow(native, nativeOf(source), keep);
         },
@@ -49,20 +54,19 @@ export function openOneDnn(threads: number | undefined, profile: boolean): Backe
     },
     allocate(length: number): Vector {
       const block = allocateZeros(4 * Math.max(1, length));
-      return {
-        data: floatView(block.address, length),
-        [Symbol.dispose]: () => {
-          block[Symbol.dispose]();
-        },
-      };
+      return new HostVector(floatView(block.address, length), () => {
+        block[Symbol.dispose]();
+      });
     },
-    sumOfSquares,
+    sumOfSquares: (vector, ranges) => sumOfSquares(hostData(vector), ranges),
     adam: (step: AdamStep) => {
       updates.adam(step);
     },
     sgd: (step: SgdStep) => {
       updates.sgd(step);
     },
+    // Calls return when their kernels have.
+    synchronize: () => undefined,
     [Symbol.dispose]: () => {
       using _context = context;
       updates[Symbol.dispose]();

@@ -2,7 +2,8 @@
  * Optimizer updates and moving averages as chains of elementwise oneDNN kernels over chunks that stay in cache from one kernel to the
  * next, so that every vector crosses the memory bus once. The arithmetic is that of `reference/updates.ts`.
  */
-import type { AdamStep, Ranges, SgdStep } from '../core/backend.ts';
+import type { AdamStep, Ranges, SgdStep, Vector } from '../core/backend.ts';
+import { hostData } from '../core/host-vector.ts';
 import { sharedStretches } from '../core/parameters.ts';
 import { adamUpdate, followUpdate, sgdUpdate } from '../reference/updates.ts';
 import { DataType, given, type Algorithm, type Argument } from './native/constants.ts';
@@ -52,19 +53,19 @@ export class VectorUpdates implements Disposable {
 
   adam(step: AdamStep): void {
     const small = this.#chunked(step.ranges, this.#adamChain(step), {
-      values: addressOfView(step.values),
-      gradients: addressOfView(step.gradients),
-      first: addressOfView(step.first.data),
-      second: addressOfView(step.second.data),
+      values: addressOf(step.values),
+      gradients: addressOf(step.gradients),
+      first: addressOf(step.first),
+      second: addressOf(step.second),
     });
     adamUpdate(step, small);
   }
 
   sgd(step: SgdStep): void {
     const small = this.#chunked(step.ranges, this.#sgdChain(step), {
-      values: addressOfView(step.values),
-      gradients: addressOfView(step.gradients),
-      first: addressOfView(step.momentumBuffer.data),
+      values: addressOf(step.values),
+      gradients: addressOf(step.gradients),
+      first: addressOf(step.momentumBuffer),
       second: 0 as Address,
     });
     sgdUpdate(step, small);
@@ -278,4 +279,8 @@ export class VectorUpdates implements Disposable {
     if (primitive === undefined) this.#primitives.set(key, (primitive = make()));
     return primitive;
   }
+}
+
+function addressOf(vector: Vector): Address {
+  return addressOfView(hostData(vector));
 }

@@ -3,6 +3,7 @@
  * fallback where no oneDNN is found; a hundred times slower, and its users are told so.
  */
 import type { AdamStep, Backend, Parameters, PlanOptions, SgdStep, Vector } from '../core/backend.ts';
+import { hostArrays, hostData, HostVector } from '../core/host-vector.ts';
 import { sharedStretches } from '../core/parameters.ts';
 import { parameterSpecs, statisticSpecs, type Network } from '../core/network.ts';
 import { compileReference } from './plan.ts';
@@ -26,25 +27,28 @@ export function openReference(profile: boolean): Backend {
       return {
         specs,
         statisticSpecs: statistics,
-        values,
-        gradients: new Float32Array(length),
-        statistics: new Float32Array(statistics.reduce((sum, spec) => sum + spec.length, 0)),
+        values: new HostVector(values),
+        gradients: new HostVector(new Float32Array(length)),
+        statistics: new HostVector(
+          new Float32Array(statistics.reduce((sum, spec) => sum + spec.length, 0)),
+        ),
         follow: (source, keep) => {
-          followUpdate(values, source.values, keep, sharedStretches({ specs }, source));
+          followUpdate(values, hostData(source.values), keep, sharedStretches({ specs }, source));
         },
         [Symbol.dispose]: dispose,
       };
     },
     compile: (network: Network, parameters: Parameters, options: PlanOptions) =>
-      compileReference(network, parameters, options, profile),
-    allocate: (length: number): Vector => ({ data: new Float32Array(length), [Symbol.dispose]: dispose }),
-    sumOfSquares,
+      compileReference(network, hostArrays(parameters), options, profile),
+    allocate: (length: number): Vector => new HostVector(new Float32Array(length)),
+    sumOfSquares: (vector, ranges) => sumOfSquares(hostData(vector), ranges),
     adam: (step: AdamStep) => {
       adamUpdate(step);
     },
     sgd: (step: SgdStep) => {
       sgdUpdate(step);
     },
+    synchronize: () => undefined,
     [Symbol.dispose]: dispose,
   };
 }

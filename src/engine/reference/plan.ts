@@ -3,19 +3,19 @@
  * `bf16` every stored activation is rounded to bf16 while sums stay exact, which is what the hardware's bf16 kernels
  * approximate.
  */
-import type { KernelTime, Parameters, Plan, PlanOptions } from '../core/backend.ts';
+import type { KernelTime, Plan, PlanOptions } from '../core/backend.ts';
 import { roundToBfloat16 } from '../core/bfloat16.ts';
 import { foldNetwork, type FoldedNode } from '../core/fold.ts';
 import { gradientNeeds, type GradientNeeds } from '../core/gradients.ts';
 import { inferShapes, INPUT, inputsOf, type Network, type Node } from '../core/network.ts';
-import { bindParameters, type BoundParameters } from '../core/parameters.ts';
+import { bindParameters, type BoundParameters, type ParameterArrays } from '../core/parameters.ts';
 import { checkPlanOptions } from '../core/plan-options.ts';
 import type { Maps } from './kernels.ts';
 import { Layers } from './layers.ts';
 
 export function compileReference(
   network: Network,
-  parameters: Parameters,
+  parameters: ParameterArrays,
   options: PlanOptions,
   profile: boolean,
 ): Plan {
@@ -40,7 +40,7 @@ class ReferencePlan implements Plan {
   readonly #times = new Map<string, { calls: number; seconds: number }>();
   readonly #profile: boolean;
 
-  constructor(network: Network, parameters: Parameters, options: PlanOptions, profile: boolean) {
+  constructor(network: Network, parameters: ParameterArrays, options: PlanOptions, profile: boolean) {
     this.batch = options.batch;
     this.#nodes = network.nodes;
     this.#options = options;

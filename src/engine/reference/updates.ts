@@ -3,6 +3,7 @@
  * backend for ranges too short to be worth a kernel call.
  */
 import type { AdamStep, Ranges, SgdStep } from '../core/backend.ts';
+import { hostData } from '../core/host-vector.ts';
 import type { Stretch } from '../core/parameters.ts';
 
 /**
@@ -10,9 +11,9 @@ import type { Stretch } from '../core/parameters.ts';
  * (Kingma & Ba 2015; decoupled decay: Loshchilov & Hutter 2019).
  */
 export function adamUpdate(step: AdamStep, ranges: Ranges = step.ranges): void {
-  const { values, gradients, beta1, beta2, epsilon, learningRate, gradientScale } = step;
-  const first = step.first.data;
-  const second = step.second.data;
+  const { beta1, beta2, epsilon, learningRate, gradientScale } = step;
+  const [values, gradients] = [hostData(step.values), hostData(step.gradients)];
+  const [first, second] = [hostData(step.first), hostData(step.second)];
   const size = learningRate / (1 - beta1 ** step.step);
   const correction = Math.sqrt(1 - beta2 ** step.step);
   const coupled = step.decay === 'coupled' ? step.weightDecay : 0;
@@ -43,8 +44,9 @@ export function followUpdate(
 
 /** b ← μb + g (b = g at the first step), θ ← θ − lr·b, or θ − lr·(g + μb) with Nesterov. */
 export function sgdUpdate(step: SgdStep, ranges: Ranges = step.ranges): void {
-  const { values, gradients, learningRate, momentum, gradientScale, weightDecay } = step;
-  const buffer = step.momentumBuffer.data;
+  const { learningRate, momentum, gradientScale, weightDecay } = step;
+  const [values, gradients] = [hostData(step.values), hostData(step.gradients)];
+  const buffer = hostData(step.momentumBuffer);
   const decay = step.step === 1 ? 0 : momentum;
   for (const [start, end] of ranges)
     for (let i = start; i < end; i++) {

@@ -30,7 +30,7 @@ export function productsOn(backend: Backend): Products {
     };
     using parameters = backend.createParameters(network);
     const { offset } = parameters.specs.find(({ role }) => role === 'linearWeight')!;
-    parameters.values.set(b, offset);
+    parameters.values.write(b, offset);
     using plan = backend.compile(network, parameters, { batch: BLOCK, mode: 'infer', precision: 'f32' });
     for (let from = 0; from < rows; from += BLOCK) {
       const to = Math.min(rows, from + BLOCK);

@@ -4,12 +4,14 @@
  * names that method.
  */
 import { groupBy } from '../../base/collect.ts';
-import type { Backend, Parameters, Plan } from '../../engine/core/backend.ts';
+import type { Backend, Parameters, Plan, Vector } from '../../engine/core/backend.ts';
+import { HostVector } from '../../engine/core/host-vector.ts';
 import type { ClipRecord } from '../../dataset/types.ts';
 import type { Losses, Method, MethodBatch, NetworkUse, OpenMethod, ViewRows } from '../../methods/method.ts';
 import { OUTPUTS } from '../../models/heads.ts';
 import { initialise } from '../../models/initialise.ts';
-import { namedTensors, restoreWeights, type TrainingState } from '../../runs/checkpoint.ts';
+import { type TrainingState } from '../../runs/checkpoint.ts';
+import { type NamedVector, namedVectors, restoreWeights } from '../../runs/named-tensors.ts';
 import type { Config } from '../../runs/config.ts';
 import type { StartingWeights } from '../starting-weights.ts';
 import { allLayers, type TrainedLayers, TrainedNetwork } from '../trained-network.ts';
@@ -121,15 +123,18 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
 
   /** The training state beside the weights that are left, in a checkpoint that can be resumed. */
   get state(): TrainingState {
-    const kept = Object.entries(this.open.state ?? {}).map(([name, data]) => {
-      return { name: `method.${name}`, shape: [data.length], data };
+    const kept = Object.entries(this.open.state ?? {}).map(([name, data]): NamedVector => {
+      const { length } = data;
+      const tensors = [{ name: `method.${name}`, shape: [length], offset: 0, length }];
+      return { vector: new HostVector(data), tensors };
     });
     const [prefix, other] =
       this.left === this.parameters
         ? (['target', this.#target] as const)
         : (['online', this.parameters] as const);
-    const tensors = other === null ? [] : namedTensors(other);
-    const others = tensors.map((tensor) => ({ ...tensor, name: `${prefix}.${tensor.name}` }));
+    const others = (other === null ? [] : namedVectors(other)).map(({ vector, tensors }): NamedVector => {
+      return { vector, tensors: tensors.map((place) => ({ ...place, name: `${prefix}.${place.name}` })) };
+    });
     return { optimizer: this.optimizer, others: [...others, ...kept] };
   }
 
@@ -218,10 +223,11 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
     guarded(this.method, 'afterUpdate', () => afterUpdate?.(this.parameters, this.#target, this.#progress));
   }
 
-  protected override get changing(): readonly Float32Array[] {
+  protected override get changing(): readonly Vector[] {
     // Weights that follow change after the update alone.
     const target = this.#target === null ? [] : [this.#target.statistics];
-    return [...super.changing, ...target, ...Object.values(this.open.state ?? {})];
+    const kept = Object.values(this.open.state ?? {}).map((data) => new HostVector(data));
+    return [...super.changing, ...target, ...kept];
   }
 
   override [Symbol.dispose](): void {
@@ -236,9 +242,9 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
     const passes = this.#training('look', look, views);
     this.#fill(passes, views, images);
     const { statistics } = this.parameters;
-    const before = statistics.slice();
+    using before = statistics.clone();
     for (const { plan } of passes) plan.forward();
-    statistics.set(before);
+    statistics.copyFrom(before);
     const output = byName('look', look, (name) => rowsOf(passes, look, views, (plan) => plan.output(name)));
     guarded(this.method, 'look.change', () => {
       look.change({ views, number, output, images });
@@ -343,7 +349,7 @@ function startFrom(
   parameters: Parameters,
   method: Method,
 ): void {
-  const own = new Set(namedTensors(parameters).map(({ name }) => name));
+  const own = new Set([...parameters.specs, ...parameters.statisticSpecs].map(({ name }) => name));
   const lacking = [...weights.keys()].find((name) => !own.has(name));
   if (lacking !== undefined)
     throw methodError(

@@ -9,7 +9,7 @@ import { inferShapes, type Network } from '../../engine/core/network.ts';
 import type { OnnxNode, ValueInfo } from '../../formats/onnx/model.ts';
 import { encodeOnnx } from '../../formats/onnx/write.ts';
 import { type HeadLayer, OUTPUTS, withHead, withHeads } from '../../models/heads.ts';
-import type { Weights } from '../../runs/checkpoint.ts';
+import type { Weights } from '../../runs/named-tensors.ts';
 import { packageVersion } from '../../runs/environment.ts';
 import type { ViewConfig } from '../../views/config.ts';
 import { networkPart, type TensorOf } from './graph.ts';

@@ -1,11 +1,10 @@
 /** Parameters in native memory: the kernels and the host read and write the same bytes. */
-import type { Parameters } from '../../core/backend.ts';
+import type { ParameterArrays } from '../../core/parameters.ts';
 import { parameterSpecs, statisticSpecs, type Network } from '../../core/network.ts';
 import { floatView, type Address } from './memory.ts';
 import { Scope } from './scope.ts';
 
-/** All but what updates them. */
-export interface NativeParameters extends Omit<Parameters, 'follow'> {
+export interface NativeParameters extends ParameterArrays, Disposable {
   readonly valuesAddress: Address;
   readonly gradientsAddress: Address;
   readonly statisticsAddress: Address;
