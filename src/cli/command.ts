@@ -4,6 +4,7 @@
  */
 import { type Command, CommanderError, Option } from 'commander';
 import { messageOf, usageError, UsclError } from '../base/errors.ts';
+import { BACKEND_CHOICES } from '../engine/core/backend.ts';
 import { Output } from './output.ts';
 
 /** Exit codes of signals, by the shell's convention of 128 + number. */
@@ -162,7 +163,7 @@ export function withDraws(command: Command): Command {
 }
 
 export function backendOption(): Option {
-  return choice('--backend <name>', 'what computes', ['auto', 'onednn', 'reference']).default('auto');
+  return choice('--backend <name>', 'what computes', BACKEND_CHOICES).default('auto');
 }
 
 /** `--backend`, `--threads` and `--precision`, as commands that put a model to use have them. */

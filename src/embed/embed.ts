@@ -9,6 +9,7 @@ import { requireFree } from '../base/files.ts';
 import { RESEARCH_USE } from '../base/research-use.ts';
 import { sourcesOf } from '../curation/sources.ts';
 import { type Dataset, openDataset } from '../dataset/reader.ts';
+import type { BackendChoice } from '../engine/core/backend.ts';
 import { openBackend } from '../engine/open.ts';
 import { type ClipEmbeddings, clipMeans } from '../evaluation/features/embeddings.ts';
 import { overlapWith } from '../runs/provenance.ts';
@@ -25,7 +26,7 @@ export interface EmbedFileOptions {
   readonly framesPerClip?: number;
   /** Of a run. Default `best`. */
   readonly checkpoint?: WhichCheckpoint;
-  readonly backend?: 'auto' | 'onednn' | 'reference';
+  readonly backend?: BackendChoice;
   readonly overwrite?: boolean;
   readonly onProgress?: (done: number, total: number, note?: string) => void;
   readonly onNote?: (text: string) => void;

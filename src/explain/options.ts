@@ -1,6 +1,6 @@
 /** What an explanation is asked for, what it works with, and which class of each clip is explained. */
 import { usageError } from '../base/errors.ts';
-import type { Backend, Precision } from '../engine/core/backend.ts';
+import type { Backend, BackendChoice, Precision } from '../engine/core/backend.ts';
 import { largestAt } from '../evaluation/features/matrix.ts';
 import type { WhichCheckpoint } from '../trainer/backbone.ts';
 import type { PooledClip } from './clip-pool.ts';
@@ -60,7 +60,7 @@ export interface ExplainOptions {
   /** How files are read; of no effect on datasets. */
   readonly files?: FileOptions;
   readonly overwrite?: boolean;
-  readonly backend?: 'auto' | 'onednn' | 'reference';
+  readonly backend?: BackendChoice;
   readonly threads?: number;
   /** Default f32. */
   readonly precision?: Precision;

@@ -24,7 +24,9 @@ export {
 export type {
   AdamStep,
   Backend,
+  BackendChoice,
   BackendDescription,
+  BackendKind,
   KernelTime,
   Parameters,
   Plan,

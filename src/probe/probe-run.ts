@@ -10,7 +10,7 @@ import { leakFreeUnits } from '../curation/duplicates.ts';
 import { openDataset, type Dataset } from '../dataset/reader.ts';
 import type { LabelledClip } from '../dataset/types.ts';
 import { partOfClips, readSplit } from '../curation/splits.ts';
-import type { Backend } from '../engine/core/backend.ts';
+import type { Backend, BackendChoice } from '../engine/core/backend.ts';
 import { openBackend } from '../engine/open.ts';
 import type { ClipEmbeddings } from '../evaluation/features/embeddings.ts';
 import { type Products, productsOn } from '../evaluation/features/products.ts';
@@ -56,7 +56,7 @@ export interface ProbeRunOptions {
   readonly k?: number;
   /** Random backbones to compare with. Default 3. */
   readonly randomInits?: number;
-  readonly backend?: 'auto' | 'onednn' | 'reference';
+  readonly backend?: BackendChoice;
   readonly onProgress?: (done: number, total: number, note?: string) => void;
   readonly onNote?: (text: string) => void;
   readonly signal?: AbortSignal;

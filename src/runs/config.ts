@@ -5,7 +5,7 @@
  * preset, YAML file, overrides of a program, `key=value` settings.
  */
 import { z } from 'zod';
-import type { Backend } from '../engine/core/backend.ts';
+import { type Backend, BACKEND_CHOICES } from '../engine/core/backend.ts';
 import type { Method } from '../methods/method.ts';
 import { DEFAULT_METHOD, methodNamed } from '../methods/registry.ts';
 import { AUGMENT_PRESETS, type AugmentChoice } from '../views/augment-presets.ts';
@@ -143,7 +143,7 @@ export const machine = {
   /** Of activations; master weights are always f32. auto: what a short timing at the start finds faster. */
   precision: z.enum(['auto', 'f32', 'bf16']).default('auto'),
   /** auto: oneDNN where it is found. */
-  backend: z.enum(['auto', 'onednn', 'reference']).default('auto'),
+  backend: z.enum(BACKEND_CHOICES).default('auto'),
   /** Of the kernels. null: as many as there are processors. */
   threads: count.nullable().default(null),
 };
@@ -278,7 +278,7 @@ export function settled<Given extends Pick<Config, 'backend' | 'threads' | 'prec
   const { name, threads, precisions } = backend.describe();
   return {
     ...config,
-    backend: name === 'reference' ? 'reference' : 'onednn',
+    backend: name,
     threads,
     precision: config.precision === 'auto' ? (precisions[0] ?? 'f32') : config.precision,
   };

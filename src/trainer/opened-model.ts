@@ -1,7 +1,7 @@
 /** A fine-tuned model with its backend, opened and closed together. It takes frames and returns probabilities. */
 import { usageError, type UsclError } from '../base/errors.ts';
 import { Resources } from '../base/resources.ts';
-import type { Precision } from '../engine/core/backend.ts';
+import type { BackendChoice, Precision } from '../engine/core/backend.ts';
 import { openBackend } from '../engine/open.ts';
 import type { Size } from '../video/geometry.ts';
 import { imageLength } from '../views/config.ts';
@@ -14,7 +14,7 @@ export const ABSTAIN_BELOW = 0.6;
 
 /** What a model runs on. */
 export interface ModelUse {
-  readonly backend?: 'auto' | 'onednn' | 'reference';
+  readonly backend?: BackendChoice;
   readonly threads?: number;
   /** Default: the fastest of the backend. */
   readonly precision?: Precision;

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Plan } from '../../src/engine/core/backend.ts';
-import type * as Memory from '../../src/engine/onednn/native/memory.ts';
+import type * as Memory from '../../src/engine/native/memory.ts';
 import type * as Placement from '../../src/engine/onednn/native/placement.ts';
 import { openBackend } from '../../src/engine/open.ts';
 import { fillNormal, fillParameters, oddNetwork, vectorNorms } from './helpers.ts';
@@ -12,7 +12,7 @@ import { fillNormal, fillParameters, oddNetwork, vectorNorms } from './helpers.t
  */
 const seen = vi.hoisted(() => ({ blocks: [] as { address: number; bytes: number }[], apart: false }));
 
-vi.mock('../../src/engine/onednn/native/memory.ts', async (load) => {
+vi.mock('../../src/engine/native/memory.ts', async (load) => {
   const memory = await load<typeof Memory>();
   return {
     ...memory,
@@ -38,7 +38,7 @@ afterEach(() => {
 
 /** Fills all memory that the plan calls its own for activations; 255 in every byte is NaN in f32 and bf16. */
 async function fillArena(plan: Plan, byte: number): Promise<void> {
-  const { byteView } = await import('../../src/engine/onednn/native/memory.ts');
+  const { byteView } = await import('../../src/engine/native/memory.ts');
   const arena = seen.blocks.findLast(({ bytes }) => bytes === plan.bytes)!;
   byteView(arena.address as Parameters<typeof byteView>[0], arena.bytes).fill(byte);
 }

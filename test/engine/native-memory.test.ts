@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { allocateBlock, allocateZeros, byteView, floatView } from '../../src/engine/onednn/native/memory.ts';
+import { allocateBlock, allocateZeros, byteView, floatView } from '../../src/engine/native/memory.ts';
 
 const HUGE_PAGE = 2 * 1024 * 1024;
 

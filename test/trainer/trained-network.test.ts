@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Backend, Plan } from '../../src/engine/core/backend.ts';
 import { openBackend } from '../../src/engine/open.ts';
-import type * as Memory from '../../src/engine/onednn/native/memory.ts';
+import type * as Memory from '../../src/engine/native/memory.ts';
 import { resolveFinetune } from '../../src/finetune/config.ts';
 import { randomSource } from '../../src/finetune/source.ts';
 import { TunedNetwork } from '../../src/finetune/tuned-network.ts';
@@ -17,7 +17,7 @@ import { TINY_ONEDNN } from '../pretrain/support.ts';
 
 /** Bytes of native memory that are held, by their block. */
 const held = vi.hoisted(() => new Map<object, number>());
-vi.mock('../../src/engine/onednn/native/memory.ts', async (load) => {
+vi.mock('../../src/engine/native/memory.ts', async (load) => {
   const memory = await load<typeof Memory>();
   const counted = (allocate: typeof memory.allocateBlock) => (bytes: number) => {
     const block = allocate(bytes);

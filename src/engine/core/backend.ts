@@ -99,7 +99,7 @@ export interface PlanOptions {
 /** A network compiled for one batch size. Owns native memory: dispose of it. */
 export interface Plan extends Disposable {
   readonly batch: number;
-  /** [batch, ...shape of the network's input] f32, row-major: write the images here before each `forward`, which may change them. */
+  /** [batch, ...shape of the network's input] f32, row-major: write the images here, then call `forward`. */
   readonly input: Float32Array;
   forward(): void;
   /** [batch, ...shape] f32, row-major, of a network output; ask for it after each `forward`, it is valid until the next one. */
@@ -170,6 +170,10 @@ export interface SgdStep {
 /** The backends there are, by the names that settings have for them. */
 export const BACKENDS = ['onednn', 'reference'] as const;
 export type BackendKind = (typeof BACKENDS)[number];
+
+/** What a setting may say: a backend, or that the machine decides. */
+export const BACKEND_CHOICES = ['auto', ...BACKENDS] as const;
+export type BackendChoice = (typeof BACKEND_CHOICES)[number];
 
 /** What a backend runs on. */
 export interface BackendDescription {

@@ -5,7 +5,7 @@ import type { Network } from '../core/network.ts';
 import { sumOfSquares } from '../reference/updates.ts';
 import { Context } from './native/context.ts';
 import { loadLibrary } from './native/library.ts';
-import { allocateZeros, floatView } from './native/memory.ts';
+import { allocateZeros, floatView } from '../native/memory.ts';
 import { createNativeParameters, type NativeParameters } from './native/parameters.ts';
 import { compileOneDnn } from './plan.ts';
 import { fastPrecisions, requirePrecision } from './precision.ts';

@@ -11,7 +11,7 @@ import { checkPlanOptions } from '../core/plan-options.ts';
 import { recordBackward } from './backward.ts';
 import { DataType, Prop } from './native/constants.ts';
 import type { Context } from './native/context.ts';
-import { Scope } from './native/scope.ts';
+import { Scope } from '../native/scope.ts';
 import { recordForward } from './forward.ts';
 import { elementAddress, recordCopy, type Compilation } from './layers/common.ts';
 import type { NativeParameters } from './native/parameters.ts';

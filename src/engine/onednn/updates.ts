@@ -8,9 +8,9 @@ import { sharedStretches } from '../core/parameters.ts';
 import { adamUpdate, followUpdate, sgdUpdate } from '../reference/updates.ts';
 import { DataType, given, type Algorithm, type Argument } from './native/constants.ts';
 import type { Context, Descriptor, PostOperation, Primitive } from './native/context.ts';
-import { addressOfView, byteView, floatView, offsetAddress, type Address } from './native/memory.ts';
+import { addressOfView, byteView, floatView, offsetAddress, type Address } from '../native/memory.ts';
 import type { NativeParameters } from './native/parameters.ts';
-import { Scope } from './native/scope.ts';
+import { Scope } from '../native/scope.ts';
 import { check } from './native/status.ts';
 
 /** Elements a kernel call works on: five vectors of it fit the last-level cache several times over. */

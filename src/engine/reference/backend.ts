@@ -29,9 +29,7 @@ export function openReference(profile: boolean): Backend {
         statisticSpecs: statistics,
         values: new HostVector(values),
         gradients: new HostVector(new Float32Array(length)),
-        statistics: new HostVector(
-          new Float32Array(statistics.reduce((sum, spec) => sum + spec.length, 0)),
-        ),
+        statistics: new HostVector(new Float32Array(statistics.reduce((sum, spec) => sum + spec.length, 0))),
         follow: (source, keep) => {
           followUpdate(values, hostData(source.values), keep, sharedStretches({ specs }, source));
         },

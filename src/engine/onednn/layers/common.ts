@@ -6,7 +6,7 @@
 import type { Node } from '../../core/network.ts';
 import { DataType, type Tag } from '../native/constants.ts';
 import type { Descriptor, Primitive } from '../native/context.ts';
-import { offsetAddress, type Address } from '../native/memory.ts';
+import { offsetAddress, type Address } from '../../native/memory.ts';
 import type { BoundParameters } from '../../core/parameters.ts';
 import type { Recorder, Tensor } from '../native/recorder.ts';
 

@@ -1,6 +1,6 @@
 /** Convolution: forward, and backward for data and weights. */
 import { DataType, Query } from '../native/constants.ts';
-import { NULL } from '../native/memory.ts';
+import { NULL } from '../../native/memory.ts';
 import type { Tensor } from '../native/recorder.ts';
 import { fitted, free, layoutOf, plain, recordCopy, reordered } from './common.ts';
 import type { Compilation, NodeOf, Recorded } from './common.ts';

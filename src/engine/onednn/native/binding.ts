@@ -6,8 +6,8 @@
  */
 import type { LibraryHandle } from 'koffi';
 import type { Algorithm, DataType, Numbers, Tag } from './constants.ts';
-import type { Address } from './memory.ts';
-import type { Scope } from './scope.ts';
+import type { Address } from '../../native/memory.ts';
+import type { Scope } from '../../native/scope.ts';
 
 /** One line a function: C name, result, parameters. P = uintptr_t. */
 export type Signatures = Readonly<

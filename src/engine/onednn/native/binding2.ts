@@ -5,8 +5,8 @@
 import type { LibraryHandle } from 'koffi';
 import { declare, declareCommon, type Binding, type NormFlags, type Target } from './binding.ts';
 import { numbersOf } from './constants.ts';
-import { allocateBlock, byteView, type Address } from './memory.ts';
-import type { Scope } from './scope.ts';
+import { allocateBlock, byteView, type Address } from '../../native/memory.ts';
+import type { Scope } from '../../native/scope.ts';
 import { check } from './status.ts';
 
 const SIGNATURES = {

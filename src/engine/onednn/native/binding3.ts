@@ -6,8 +6,8 @@ import type { LibraryHandle } from 'koffi';
 import { declare, declareCommon, type Binding, type NormFlags } from './binding.ts';
 import { numbersOf } from './constants.ts';
 import { isAvxAlone, thisProcessor } from './instructions.ts';
-import { allocateZeros, type Address } from './memory.ts';
-import { Scope, slotIn } from './scope.ts';
+import { allocateZeros, type Address } from '../../native/memory.ts';
+import { Scope, slotIn } from '../../native/scope.ts';
 import { check } from './status.ts';
 
 // The place of the descriptor comes first, then the engine; the hint of a backward primitive and the attributes come last.

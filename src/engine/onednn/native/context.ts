@@ -6,8 +6,8 @@ import koffi from 'koffi';
 import type { Binding, Functions, Operations } from './binding.ts';
 import { Query, type Algorithm, type DataType, type Tag } from './constants.ts';
 import type { Library } from './library.ts';
-import { NULL, type Address, type Block } from './memory.ts';
-import { Scope, slotIn, type Slot } from './scope.ts';
+import { NULL, type Address, type Block } from '../../native/memory.ts';
+import { Scope, slotIn, type Slot } from '../../native/scope.ts';
 import { check, failure, UNIMPLEMENTED } from './status.ts';
 
 /** Shape, type and layout of a tensor. */

@@ -1,8 +1,8 @@
 /** Looking into a file by the system's loader, and keeping the one that is taken. */
 import koffi from 'koffi';
 import { messageOf } from '../../../base/errors.ts';
-import { NULL, systemLibrary, type Address } from './memory.ts';
-import { Scope } from './scope.ts';
+import { NULL, systemLibrary, type Address } from '../../native/memory.ts';
+import { Scope } from '../../native/scope.ts';
 import { NOT_THERE, type Look } from './search.ts';
 
 const RTLD_NOW = 2;

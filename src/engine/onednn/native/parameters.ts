@@ -1,8 +1,8 @@
 /** Parameters in native memory: the kernels and the host read and write the same bytes. */
 import type { ParameterArrays } from '../../core/parameters.ts';
 import { parameterSpecs, statisticSpecs, type Network } from '../../core/network.ts';
-import { floatView, type Address } from './memory.ts';
-import { Scope } from './scope.ts';
+import { floatView, type Address } from '../../native/memory.ts';
+import { Scope } from '../../native/scope.ts';
 
 export interface NativeParameters extends ParameterArrays, Disposable {
   readonly valuesAddress: Address;

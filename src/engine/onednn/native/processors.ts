@@ -8,7 +8,7 @@
  */
 import { availableParallelism } from 'node:os';
 import type { LibraryHandle } from 'koffi';
-import { allocateBlock, byteView, systemLibrary, type Block } from './memory.ts';
+import { allocateBlock, byteView, systemLibrary, type Block } from '../../native/memory.ts';
 
 /** Holds the calling thread on its processor while work runs. */
 export interface Processors {

@@ -7,8 +7,8 @@ import type { Operations } from './binding.ts';
 import { DataType, given, Query, type Operands } from './constants.ts';
 import type { Context, Descriptor, Primitive, PrimitiveOptions } from './context.ts';
 import type { Library } from './library.ts';
-import { byteView, floatView, offsetAddress, type Address } from './memory.ts';
-import { Scope } from './scope.ts';
+import { byteView, floatView, offsetAddress, type Address } from '../../native/memory.ts';
+import { Scope } from '../../native/scope.ts';
 import { place } from './placement.ts';
 import { check } from './status.ts';
 

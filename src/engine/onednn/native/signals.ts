@@ -6,7 +6,7 @@
  *
  * Faults of the program itself are not held, so that a crash is still reported.
  */
-import { allocateBlock, byteView, NULL, systemLibrary } from './memory.ts';
+import { allocateBlock, byteView, NULL, systemLibrary } from '../../native/memory.ts';
 
 /** Keeps signals from the calling thread while work runs. */
 export interface Signals {

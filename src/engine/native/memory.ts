@@ -4,7 +4,7 @@
  * after that is a defect, so owners keep their views private or live as long as their users.
  */
 import koffi, { type LibraryHandle } from 'koffi';
-import { UsclError } from '../../../base/errors.ts';
+import { UsclError } from '../../base/errors.ts';
 
 /** A native address. Branded, so that no other number is taken for one. */
 export type Address = number & { readonly __address: unique symbol };

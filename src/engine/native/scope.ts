@@ -1,6 +1,6 @@
 /** What is made in native memory for a time: blocks and handles with one owner, and the places C functions write to. */
 import koffi from 'koffi';
-import { Resources } from '../../../base/resources.ts';
+import { Resources } from '../../base/resources.ts';
 import { allocateBlock, allocateZeros, type Address, type Block } from './memory.ts';
 
 /** Native handles and memory that are released together, last first. */

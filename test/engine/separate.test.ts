@@ -1,0 +1,109 @@
+/** Memory of its own: numbers as without it, copies where a device needs them and nowhere else, NaN where an array is out of date. */
+import { describe, expect, test } from 'vitest';
+import { openOneDnn } from '../../src/engine/onednn/backend.ts';
+import { openReference } from '../../src/engine/reference/backend.ts';
+import { separateMemory } from '../../src/engine/separate/backend.ts';
+import { HostVector } from '../../src/engine/core/host-vector.ts';
+import { INPUT } from '../../src/engine/core/network.ts';
+import { createOptimizer } from '../../src/engine/core/optimizer.ts';
+import { everyNode, execute, fillNormal, fillParameters } from './helpers.ts';
+
+const network = everyNode(2, 32);
+const OPTIONS = { batch: 4, mode: 'train', precision: 'f32', taps: [INPUT, 'sum'] } as const;
+const KINDS = [
+  ['reference', () => openReference(false)],
+  ['onednn', () => openOneDnn(1, false)],
+] as const;
+
+describe.each(KINDS)('on %s', (_, open) => {
+  test('outputs, gradients, statistics and updates have the bits of the backend inside', () => {
+    const [shared, separate] = [open(), separateMemory(open())].map((backend) => {
+      using own = backend;
+      using parameters = own.createParameters(network);
+      fillParameters(parameters, 1);
+      using average = own.createParameters(network);
+      using plan = own.compile(network, parameters, OPTIONS);
+      using optimizer = createOptimizer(
+        ...([own, parameters, { kind: 'adam', beta1: 0.9, beta2: 0.99, epsilon: 1e-8 }] as const),
+        [{ parameters: parameters.specs.map(({ name }) => name), learningRateFactor: 1, weightDecay: 0.1 }],
+      );
+      const passed = execute(plan, network, parameters, 1);
+      const norm = own.sumOfSquares(parameters.gradients, [[0, parameters.gradients.length]]);
+      const tapped = [plan.value('sum').slice(), plan.valueGradient(INPUT).slice()];
+      optimizer.update(0.1);
+      average.follow(parameters, 0.5);
+      return { passed, norm, tapped, values: parameters.values.read(), average: average.values.read() };
+    });
+    expect(separate).toEqual(shared);
+    expect(separate!.norm).toBeGreaterThan(0);
+  });
+
+  test('what a pass has made out of date is NaN until it is asked for again', () => {
+    using backend = separateMemory(open());
+    using parameters = backend.createParameters(network);
+    fillParameters(parameters, 1);
+    using plan = backend.compile(network, parameters, OPTIONS);
+    fillNormal(plan.input, 1, 'input');
+    plan.forward();
+    const held = plan.output('head');
+    expect(held.every(Number.isFinite)).toBe(true);
+    plan.forward();
+    expect(held.every(Number.isNaN)).toBe(true);
+    expect(plan.output('head')).toBe(held);
+    expect(held.every(Number.isFinite)).toBe(true);
+    const gradient = plan.outputGradient('head').fill(1);
+    plan.outputGradient('pooled').fill(0);
+    plan.backward();
+    expect(gradient.every(Number.isNaN)).toBe(true);
+  });
+
+  test('a step copies its input, the outputs it reads and their gradients, each once', () => {
+    using backend = separateMemory(open());
+    using parameters = backend.createParameters(network);
+    using plan = backend.compile(network, parameters, OPTIONS);
+    plan.forward();
+    for (const name of network.outputs) plan.outputGradient(name).set(plan.output(name));
+    expect(plan.output('head')).toHaveLength(4 * 5);
+    plan.backward();
+    const copies = new Map([
+      ['write input', 1],
+      ['read output pooled', 1],
+      ['read output head', 1],
+      ['write gradient of output pooled', 1],
+      ['write gradient of output head', 1],
+    ]);
+    expect(backend.transfers).toEqual(copies);
+    const told = plan.profile().flatMap(({ kernel, calls }) => (copies.has(kernel) ? [calls] : []));
+    expect(told).toEqual([1, 1, 1, 1, 1]);
+  });
+});
+
+test('vectors are copied without the host where both lie in one memory', () => {
+  using backend = separateMemory(openReference(false));
+  using a = backend.allocate(3);
+  a.write(Float32Array.of(1, 2, 3));
+  using b = a.clone();
+  using c = backend.allocate(3);
+  c.copyFrom(b);
+  expect(backend.transfers).toEqual(new Map([['write a vector', 1]]));
+  c.copyFrom(new HostVector(Float32Array.of(4, 5, 6)));
+  expect([...c.read(), ...b.read(new Float32Array(2), 1)]).toEqual([4, 5, 6, 2, 3]);
+  expect(backend.transfers.get('write a vector')).toBe(2);
+});
+
+test('vectors and parameters of another backend are refused', () => {
+  using backend = separateMemory(openReference(false));
+  using other = openReference(false);
+  using foreign = other.createParameters(network);
+  expect(() => backend.compile(network, foreign, OPTIONS)).toThrow('another backend');
+  expect(() => backend.sumOfSquares(foreign.values, [])).toThrow('another backend');
+});
+
+test.each([
+  ['read', 3, 1],
+  ['read', 1, -1],
+  ['write', 4, 0],
+] as const)('a place outside of a vector is refused (%s %d numbers from %d)', (what, count, start) => {
+  using vector = new HostVector(new Float32Array(3));
+  expect(() => vector[what](new Float32Array(count), start)).toThrow(RangeError);
+});
