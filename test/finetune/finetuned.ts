@@ -28,8 +28,9 @@ export function writeModel(folder: string, spec: ModelSpec = {}): string {
   const { classes = ['a', 'b', 'c'], width = 4, seed = 3, backbone = 'resnet18' } = spec;
   const view = frameViewSchema.parse({ size: 32, channels: 1, ...spec.view });
   using backend = openBackend({ kind: 'reference' });
-  // Running statistics become those of one batch, so that they differ from channel to channel and folding them shows.
-  const network = classifierNetwork({ backbone, width, normMomentum: 1 }, view, classes.length);
+  // Running statistics move halfway to those of one batch: they differ from channel to channel, so folding them shows, and no channel
+  // that hardly varies is blown up with its rounding.
+  const network = classifierNetwork({ backbone, width, normMomentum: 0.5 }, view, classes.length);
   using parameters = backend.createParameters(network);
   initialise(parameters, seed);
   {
@@ -66,11 +67,12 @@ export function writeModel(folder: string, spec: ModelSpec = {}): string {
 
 /** Scales and shifts the classifier so that its scores of these images lie about 0 with this deviation. */
 function spread(parameters: Parameters, logits: Float32Array, classes: number, deviation: number): void {
-  const part = (name: string): Float32Array => {
-    const { offset, length } = parameters.specs.find((spec) => spec.name === name)!;
-    return parameters.values.read(new Float32Array(length), offset);
-  };
-  const [weight, bias] = [part('classifier.weight'), part('classifier.bias')];
+  const { specs, values } = parameters;
+  const place = (name: string): number => specs.find((spec) => spec.name === name)!.offset;
+  const all = values.read();
+  const length = specs.find(({ name }) => name === 'classifier.weight')!.length;
+  const weight = all.subarray(place('classifier.weight')).subarray(0, length);
+  const bias = all.subarray(place('classifier.bias')).subarray(0, classes);
   const features = weight.length / classes;
   const images = logits.length / classes;
   for (let c = 0; c < classes; c++) {
@@ -81,4 +83,5 @@ function spread(parameters: Parameters, logits: Float32Array, classes: number, d
     for (let f = 0; f < features; f++) weight[c * features + f]! *= factor;
     bias[c] = (bias[c]! - mean) * factor;
   }
+  values.write(all);
 }
