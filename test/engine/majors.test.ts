@@ -11,7 +11,7 @@ import { placesOf, search, thisMachine } from '../../src/engine/onednn/native/se
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 const SWEEP = `import { openBackend } from './src/engine/open.ts';
-import { fillNormal, oddNetwork, relativeError, vectorNorms } from './test/engine/helpers.ts';
+import { edit, fillNormal, oddNetwork, relativeError, vectorNorms } from './test/engine/helpers.ts';
 import { layerErrors } from './test/engine/layers.ts';
 const backend = openBackend({ kind: 'onednn', threads: 2 });
 const reference = openBackend({ kind: 'reference' });
@@ -24,19 +24,19 @@ for (const width of [1, 8, 12, 16, 33])
 const LENGTH = 300_000;
 const weightsAfter = (one, update) => {
   const [values, gradients, first, second] = ['values', 'gradients', 'first', 'second'].map(() => one.allocate(LENGTH));
-  fillNormal(values.data, 1, 'values');
+  edit(values, (data) => fillNormal(data, 1, 'values'));
   for (let step = 1; step <= 2; step++) {
-    fillNormal(gradients.data, step, 'gradients');
+    edit(gradients, (data) => fillNormal(data, step, 'gradients'));
     update(one, { values, gradients, first, second }, step);
   }
-  return values.data;
+  return values.read();
 };
 const common = { ranges: [[0, LENGTH]], gradientScale: 0.5, learningRate: 0.01, weightDecay: 0.1 };
 const updates = [
   (one, { values, gradients, first, second }, step) =>
-    one.adam({ ...common, values: values.data, gradients: gradients.data, first, second, step, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, decay: 'decoupled' }),
+    one.adam({ ...common, values, gradients, first, second, step, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, decay: 'decoupled' }),
   (one, { values, gradients, first }, step) =>
-    one.sgd({ ...common, values: values.data, gradients: gradients.data, momentumBuffer: first, step, momentum: 0.9, nesterov: true }),
+    one.sgd({ ...common, values, gradients, momentumBuffer: first, step, momentum: 0.9, nesterov: true }),
 ].map((update) => relativeError(weightsAfter(reference, update), weightsAfter(backend, update)));
 console.log(JSON.stringify({ library, layers, updates }));`;
 

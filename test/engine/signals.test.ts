@@ -18,7 +18,7 @@ const PRODUCTS = `import { openBackend } from './src/engine/open.ts';
 const backend = openBackend({ kind: 'onednn', threads: 2 });
 const network = { input: [512], nodes: [{ kind: 'linear', name: 'fc', input: 'input', features: 2963 }], outputs: ['fc'] };
 const parameters = backend.createParameters(network);
-parameters.values.fill(0.5);
+parameters.values.write(new Float32Array(parameters.values.length).fill(0.5));
 const plan = backend.compile(network, parameters, { batch: 64, mode: 'infer', precision: 'f32' });
 plan.input.fill(0.25);
 const wrong = (times) => {

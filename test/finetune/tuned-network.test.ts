@@ -140,9 +140,9 @@ test('folds begin alike: a start forgets all that was trained, and new weights a
   const values = tunedNetwork.parameters.values.read();
   tunedNetwork.training(BATCH).input.fill(0.5);
   await tunedNetwork.step(nextBatch, 1, 1e-2, null);
-  expect(tunedNetwork.parameters.values).not.toEqual(values);
+  expect(tunedNetwork.parameters.values.read()).not.toEqual(values);
   expect(tunedNetwork.start(1).belowChanged).toBe(false);
-  expect(tunedNetwork.parameters.values).toEqual(values);
+  expect(tunedNetwork.parameters.values.read()).toEqual(values);
   expect(tunedNetwork.optimizer.steps).toBe(0);
   expect(
     [...tunedNetwork.optimizer.state.values()].every((vector) => vector.read().every((x) => x === 0)),

@@ -104,7 +104,7 @@ export interface Plan extends Disposable {
   forward(): void;
   /** [batch, ...shape] f32, row-major, of a network output; ask for it after each `forward`, it is valid until the next one. */
   output(name: string): Float32Array;
-  /** [batch, ...shape] f32, to be filled with ∂loss/∂output before each `backward`. */
+  /** [batch, ...shape] f32 to be filled with ∂loss/∂output before `backward`. */
   outputGradient(name: string): Float32Array;
   /** [batch, ...shape] f32, row-major, of a tapped value; as `output`. */
   value(tap: string): Float32Array;

@@ -217,7 +217,6 @@ class SeparatePlan implements Plan {
       this.#note(`write gradient of output ${name}`);
     }
     this.#inner.backward(options);
-    for (const gradient of this.#outputGradients.values()) gradient.fill(NaN);
     for (const shown of this.#valueGradients.values()) shown.expire();
   }
 
