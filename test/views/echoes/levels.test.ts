@@ -4,6 +4,7 @@ import {
   depthCurve,
   gainTable,
   gammaTable,
+  levelsTable,
   throughTable,
 } from '../../../src/views/echoes/levels.ts';
 import type { Affine } from '../../../src/views/field/affine.ts';
@@ -53,13 +54,44 @@ describe('gamma', () => {
   });
 });
 
-it('a table changes every plane: all of it, or what the mask has', () => {
-  const table = Uint8Array.from({ length: 256 }, (_, level) => 255 - level);
-  const pixels = Uint8Array.of(1, 2, 3, 4, 5, 6);
-  throughTable(pixels, table, Uint8Array.of(1, 0, 1));
-  expect([...pixels]).toEqual([254, 2, 252, 251, 5, 249]);
-  throughTable(pixels, table, null);
-  expect([...pixels]).toEqual([1, 253, 3, 4, 250, 6]);
+describe('gain and grey map as one table', () => {
+  const gain = { decibels: 3, factor: 0.9 };
+
+  it('are first the one, where the mask is set, then the other everywhere', () => {
+    const [gained, mapped] = [gainTable(gain), gammaTable(0.6)];
+    const table = levelsTable(gain, 0.6);
+    expect([...table.subarray(0, 256)]).toEqual([...mapped]);
+    expect([...table.subarray(256)]).toEqual(LEVELS.map((level) => mapped[gained[level]!]!));
+  });
+
+  it('alone are each its own', () => {
+    expect([...levelsTable(gain, null)]).toEqual([...LEVELS, ...gainTable(gain)]);
+    expect([...levelsTable(null, 1.3)]).toEqual([...gammaTable(1.3), ...gammaTable(1.3)]);
+    expect([...levelsTable(null, null)]).toEqual([...LEVELS, ...LEVELS]);
+  });
+
+  it.each([
+    [1, 0],
+    [7, 0],
+    [64, 0],
+    [67, 1],
+    [66, 2],
+    [64, 4],
+  ])(
+    'change every pixel of every plane by its own place in the mask: %i pixels, %i bytes on',
+    (area, from) => {
+      const table = Uint8Array.from({ length: 512 }, (_, i) => (i * 37 + (i >> 8) * 11) % 256);
+      const bytes = Uint8Array.from({ length: from + 3 * area }, (_, i) => (i * 71 + 13) % 256);
+      const pixels = bytes.subarray(from);
+      const mask = Uint8Array.from({ length: area }, (_, i) => ((i * i) % 3) & 1);
+      const expected = Array.from(pixels, (level, i) => table[256 * mask[i % area]! + level]!);
+      throughTable(pixels, table, mask);
+      expect([...pixels]).toEqual(expected);
+      expect([...bytes.subarray(0, from)]).toEqual(
+        [13, 84].slice(0, from).concat(from > 2 ? [155, 226] : []),
+      );
+    },
+  );
 });
 
 describe('the curve of gain along depth', () => {
