@@ -8,6 +8,7 @@ import {
   throughTable,
 } from '../../../src/views/echoes/levels.ts';
 import type { Affine } from '../../../src/views/field/affine.ts';
+import { rangeAt } from '../../../src/views/field/beams.ts';
 
 const held = (level: number): number => Math.min(255, Math.max(0, level));
 const LEVELS = Array.from({ length: 256 }, (_, level) => level);
@@ -161,6 +162,27 @@ describe('gain along depth', () => {
       return (Math.hypot(x - 20, y + 10) - 30) / 40;
     });
   });
+
+  it.each([0, 1 / 50])(
+    'is the curve at the range that the beams have, to the bit: curvature %f',
+    (curvature) => {
+      const beams = { x: 20.3, y: 40.7, curvature, depth: 37, left: -20, right: 20 };
+      const turned: Affine = [1.7, 0.4, 3, -0.3, 1.9, 6];
+      for (const view of [turned, placement]) {
+        const pixels = Uint8Array.from({ length: 3 * SIZE * SIZE }, (_, i) => (i * 89) % 256);
+        const before = pixels.slice();
+        addAlongDepth(pixels, SIZE, curve, { beams, placement: view }, whole);
+        for (let i = 0; i < pixels.length; i++) {
+          const at = i % (SIZE * SIZE);
+          const [u, v] = [(at % SIZE) + 0.5, Math.floor(at / SIZE) + 0.5];
+          const [a, b, c, d, e, f] = view;
+          const depth = 0.5 + rangeAt(beams, a * u + b * v + c, d * u + e * v + f) / beams.depth;
+          const shift = curve[Math.trunc(1024 * Math.min(1, Math.max(0, depth)) + 0.5)]!;
+          expect(pixels[i]).toBe(Math.trunc(held(before[i]! + shift + 0.5)));
+        }
+      }
+    },
+  );
 
   it('keeps within black and white', () => {
     const pixels = Uint8Array.of(250, 4);
