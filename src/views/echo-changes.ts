@@ -6,14 +6,7 @@
 import type { Random } from '../base/random.ts';
 import type { ImageConfig } from './config.ts';
 import { type Clahe, equalise } from './echoes/clahe.ts';
-import {
-  addAlongDepth,
-  depthCurve,
-  type Gain,
-  gainTable,
-  gammaTable,
-  throughTable,
-} from './echoes/levels.ts';
+import { addAlongDepth, depthCurve, type Gain, levelsTable, throughTable } from './echoes/levels.ts';
 import { multiply, type Speckle, speckleMaker } from './echoes/speckle.ts';
 import { type Affine, inverseOf } from './field/affine.ts';
 import { blankOutside, narrow } from './field/edge.ts';
@@ -104,8 +97,7 @@ export function echoChanger(size: number): EchoChanger {
       fillFactors(speckle, factors);
       multiply(pixels, factors);
     }
-    if (gain !== null) throughTable(pixels, gainTable(gain), mask);
-    if (gamma !== null) throughTable(pixels, gammaTable(gamma), null);
+    if (gain !== null || gamma !== null) throughTable(pixels, levelsTable(gain, gamma), mask);
     if (clahe !== null) equalise(pixels, size, clahe, mask);
     if (margin === null || !field.known) return;
     narrow(outlines, size, margin, mask);

@@ -155,6 +155,6 @@ export function imageMaker(dataset: FrameSource, view: ImageConfig) {
 
 function toFloat(image: Image): void {
   if (image.float) return;
-  for (let i = 0; i < image.pixels.length; i++) image.planes[i] = image.table[image.pixels[i]!]!;
+  writeTable(image.pixels, image.table, image.planes, 0);
   image.float = true;
 }

@@ -78,7 +78,8 @@ function unbendNodes(bend: Bend, [a, b, c, d, e, f]: Affine, side: number, nodes
     for (let column = 0; column < side; column++, n += 2) {
       const [u, v] = [column * STEP, row * STEP];
       unbentPoint(bend, a * u + b * v + c, d * u + e * v + f, at);
-      nodes.set(at, n);
+      nodes[n] = at[0]!;
+      nodes[n + 1] = at[1]!;
     }
 }
 
@@ -86,10 +87,12 @@ function unbendNodes(bend: Bend, [a, b, c, d, e, f]: Affine, side: number, nodes
 function boundsOfNodes(nodes: Float64Array, { width, height }: Extent, size: number): Rectangle | null {
   let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
   for (let n = 0; n < nodes.length; n += 2) {
-    left = Math.min(left, nodes[n]!);
-    right = Math.max(right, nodes[n]!);
-    top = Math.min(top, nodes[n + 1]!);
-    bottom = Math.max(bottom, nodes[n + 1]!);
+    const x = nodes[n]!;
+    const y = nodes[n + 1]!;
+    if (x < left) left = x;
+    if (x > right) right = x;
+    if (y < top) top = y;
+    if (y > bottom) bottom = y;
   }
   const across = 1 + (right - left) / size;
   const down = 1 + (bottom - top) / size;

@@ -21,10 +21,11 @@ export function warpPlane(
   const [a, b, c, d, e, f] = warp;
   const centre = (size - 1) / 2;
   for (let y = 0; y < size; y++) {
+    const out = (offset + y * size) | 0;
     for (let x = 0; x < size; x++) {
       const u = a * (x - centre) + b * (y - centre) + c + centre;
       const v = d * (x - centre) + e * (y - centre) + f + centre;
-      target[offset + y * size + x] = sample(source, offset, size, u, v);
+      target[out + x] = sample(source, offset, size, u, v);
     }
   }
 }
@@ -43,37 +44,59 @@ export function sampleNodes(
   step: number,
 ): void {
   const side = Math.ceil(size / step) + 1;
-  for (let y = 0; y < size; y++) {
-    const row = Math.floor(y / step);
-    const down = (y + 0.5) / step - row;
-    for (let x = 0; x < size; x++) {
-      const column = Math.floor(x / step);
-      const across = (x + 0.5) / step - column;
-      const above = 2 * (row * side + column);
-      const below = above + 2 * side;
-      const u = between(nodes, above, across) * (1 - down) + between(nodes, below, across) * down;
-      const v = between(nodes, above + 1, across) * (1 - down) + between(nodes, below + 1, across) * down;
-      target[offset + y * size + x] = sample(source, offset, size, u, v);
+  // Places in the rows of nodes above and below, for each column of pixels: they serve `step` rows of pixels.
+  let [aboveU, aboveV, belowU, belowV] = [0, 1, 2, 3].map(() => new Float64Array(size)) as [
+    Float64Array,
+    Float64Array,
+    Float64Array,
+    Float64Array,
+  ];
+  fillPlaces(nodes, 0, step, belowU, belowV);
+  for (let row = 0, y = 0; y < size; row++) {
+    [aboveU, aboveV, belowU, belowV] = [belowU, belowV, aboveU, aboveV];
+    fillPlaces(nodes, 2 * (row + 1) * side, step, belowU, belowV);
+    for (const end = Math.min(size, (row + 1) * step); y < end; y++) {
+      const down = (y + 0.5) / step - row;
+      const out = (offset + y * size) | 0;
+      for (let x = 0; x < size; x++) {
+        const u = aboveU[x]! * (1 - down) + belowU[x]! * down;
+        const v = aboveV[x]! * (1 - down) + belowV[x]! * down;
+        target[out + x] = sample(source, offset, size, u, v);
+      }
     }
   }
 }
 
-function between(nodes: Float64Array, at: number, share: number): number {
-  return nodes[at]! * (1 - share) + nodes[at + 2]! * share;
+/** Places between the nodes of a row, which begins at `from`, for each column of pixels. */
+function fillPlaces(nodes: Float64Array, from: number, step: number, u: Float64Array, v: Float64Array): void {
+  for (let x = 0; x < u.length; x++) {
+    const column = Math.floor(x / step);
+    const across = (x + 0.5) / step - column;
+    const at = from + 2 * column;
+    u[x] = nodes[at]! * (1 - across) + nodes[at + 2]! * across;
+    v[x] = nodes[at + 1]! * (1 - across) + nodes[at + 3]! * across;
+  }
 }
 
 /** The plane at (u, v), from the four pixels around; rounded. */
 function sample(source: Uint8Array, offset: number, size: number, u: number, v: number): number {
-  const left = Math.floor(u);
-  const top = Math.floor(v);
-  const right = u - left;
-  const down = v - top;
-  if (left >= 0 && top >= 0 && left + 1 < size && top + 1 < size) {
-    const at = offset + top * size + left;
+  // Within the picture no place is negative, so whole numbers are cut off quickly.
+  if (u >= 0 && v >= 0 && u < size - 1 && v < size - 1) {
+    const left = u | 0;
+    const top = v | 0;
+    const right = u - left;
+    const down = v - top;
+    const at = (offset + top * size + left) | 0;
     const above = (1 - right) * source[at]! + right * source[at + 1]!;
     const below = (1 - right) * source[at + size]! + right * source[at + size + 1]!;
-    return Math.floor((1 - down) * above + down * below + 0.5);
+    return ((1 - down) * above + down * below + 0.5) | 0;
   }
+  const left = Math.floor(u);
+  const top = Math.floor(v);
+  // Every pixel around lies outside.
+  if (left < -1 || top < -1 || left >= size || top >= size) return 0;
+  const right = u - left;
+  const down = v - top;
   const value =
     (1 - down) *
       ((1 - right) * pixel(source, offset, size, left, top) +
@@ -97,17 +120,34 @@ export function blurPlanes(planes: Float32Array, size: number, sigma: number, ke
   for (let i = 0; i < kernel; i++) weights[i]! /= total;
   const area = size * size;
   const length = inFours(size);
-  const places = Int32Array.from({ length: length + 2 * radius }, (_, i) => mirrored(i - radius, size));
-  const widened = new Float32Array(size * places.length);
+  const before = Int32Array.from({ length: radius }, (_, i) => mirrored(i - radius, size));
+  const after = Int32Array.from({ length: length - size + radius }, (_, i) => mirrored(size + i, size));
+  const widened = new Float32Array(size * (length + 2 * radius));
   const turned = new Float32Array(length * size);
   for (let offset = 0; offset < planes.length; offset += area) {
-    const plane = planes.subarray(offset, offset + area);
-    for (const source of [plane, turned]) {
-      for (let y = 0, at = 0; y < size; y++)
-        for (const place of places) widened[at++] = source[y * size + place]!;
-      filterTurned(widened, size, length, weights, turned);
-    }
-    plane.set(turned.subarray(0, area));
+    widen(planes, offset, size, before, after, widened);
+    filterTurned(widened, size, length, weights, turned);
+    widen(turned, 0, size, before, after, widened);
+    filterTurned(widened, size, length, weights, turned);
+    for (let i = 0; i < area; i++) planes[offset + i] = turned[i]!;
+  }
+}
+
+/** The rows of a plane with a margin of pixels of the row on either side: those at `before` and `after`. */
+function widen(
+  source: Float32Array,
+  offset: number,
+  size: number,
+  before: Int32Array,
+  after: Int32Array,
+  widened: Float32Array,
+): void {
+  const [left, right] = [before.length, after.length];
+  for (let y = 0, to = 0; y < size; y++, to += left + size + right) {
+    const from = offset + y * size;
+    for (let i = 0; i < left; i++) widened[to + i] = source[from + before[i]!]!;
+    widened.set(source.subarray(from, from + size), to + left);
+    for (let i = 0; i < right; i++) widened[to + left + size + i] = source[from + after[i]!]!;
   }
 }
 
@@ -147,14 +187,25 @@ export function sharpenPlanes(
       const above = offset + Math.max(0, y - 1) * size;
       const here = offset + y * size;
       const below = offset + Math.min(size - 1, y + 1) * size;
+      // The columns left of the pixel, through it and right of it move on from pixel to pixel.
+      let [aboveHere, hereHere, belowHere] = [planes[above]!, planes[here]!, planes[below]!];
+      let [aboveLeft, hereLeft, belowLeft] = [aboveHere, hereHere, belowHere];
       for (let x = 0; x < size; x++) {
-        const l = Math.max(0, x - 1);
-        const r = Math.min(size - 1, x + 1);
+        const r = x + 1 < size ? x + 1 : x;
+        const aboveRight = planes[above + r]!;
+        const hereRight = planes[here + r]!;
+        const belowRight = planes[below + r]!;
         const value =
-          corner * (planes[above + l]! + planes[above + r]! + planes[below + l]! + planes[below + r]!) +
-          edge * (planes[above + x]! + planes[below + x]! + planes[here + l]! + planes[here + r]!) +
-          centre * planes[here + x]!;
+          corner * (aboveLeft + aboveRight + belowLeft + belowRight) +
+          edge * (aboveHere + belowHere + hereLeft + hereRight) +
+          centre * hereHere;
         scratch[y * size + x] = value < 0 ? 0 : value > 1 ? 1 : value;
+        aboveLeft = aboveHere;
+        hereLeft = hereHere;
+        belowLeft = belowHere;
+        aboveHere = aboveRight;
+        hereHere = hereRight;
+        belowHere = belowRight;
       }
     }
     planes.set(scratch.subarray(0, area), offset);
@@ -183,6 +234,11 @@ export function paintOutside(
   for (const window of windows)
     for (let y = window.top; y < window.bottom; y++)
       kept.fill(1, y * size + window.left, y * size + window.right);
-  for (let offset = 0; offset < planes.length; offset += area)
-    for (let i = 0; i < area; i++) if (kept[i] === 0) planes[offset + i] = noise.uniform();
+  let painted = 0;
+  for (let i = 0; i < area; i++) painted += 1 - kept[i]!;
+  const words = new Uint32Array(painted);
+  for (let offset = 0; offset < planes.length; offset += area) {
+    noise.fillWords(words);
+    for (let i = 0, n = 0; i < area; i++) if (kept[i] === 0) planes[offset + i] = words[n++]! / 0x1_0000_0000;
+  }
 }

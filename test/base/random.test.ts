@@ -25,6 +25,17 @@ test.each([
   expect(times(4, () => random.uniform() * 2 ** 32)).toEqual(words);
 });
 
+test('words in bulk are those of single draws, and the stream goes on behind them', () => {
+  for (const count of [0, 1, 5, 1000]) {
+    const [bulk, single] = [randomAt(7, 'words', count), randomAt(7, 'words', count)];
+    expect(bulk.uniform()).toBe(single.uniform());
+    const words = new Uint32Array(count);
+    bulk.fillWords(words);
+    expect([...words]).toEqual(times(count, () => single.uniform() * 2 ** 32));
+    expect(times(5, () => bulk.uniform())).toEqual(times(5, () => single.uniform()));
+  }
+});
+
 describe('the distributions', () => {
   test('uniform and between', () => {
     expect(randomAt(3, 'uniform').uniform()).toBe(0.5292745134793222);

@@ -2,13 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
 import { type EchoChanges, echoChanger } from '../../src/views/echo-changes.ts';
 import { equalise } from '../../src/views/echoes/clahe.ts';
-import {
-  addAlongDepth,
-  depthCurve,
-  gainTable,
-  gammaTable,
-  throughTable,
-} from '../../src/views/echoes/levels.ts';
+import { addAlongDepth, depthCurve, levelsTable, throughTable } from '../../src/views/echoes/levels.ts';
 import { multiply, speckleMaker } from '../../src/views/echoes/speckle.ts';
 import type { Affine } from '../../src/views/field/affine.ts';
 import { blankOutside, narrow } from '../../src/views/field/edge.ts';
@@ -76,13 +70,13 @@ const STEPS: readonly (readonly [name: string, step: (pixels: Uint8Array) => voi
   [
     'gain',
     (pixels) => {
-      throughTable(pixels, gainTable(ON.gain()), inside);
+      throughTable(pixels, levelsTable(ON.gain(), null), inside);
     },
   ],
   [
     'gamma',
     (pixels) => {
-      throughTable(pixels, gammaTable(ON.gamma()), null);
+      throughTable(pixels, levelsTable(null, ON.gamma()), inside);
     },
   ],
   [
@@ -149,7 +143,7 @@ describe('changes of echoes', () => {
     const bare = fieldOf(clipOf('clip', { frames: 1, width: 80, height: 80 }));
     expect(changed({ margin: 8 }, bare)).toEqual(picture());
     const expected = picture();
-    throughTable(expected, gainTable(ON.gain()), null);
+    throughTable(expected, levelsTable(ON.gain(), null), new Uint8Array(AREA).fill(1));
     expect(changed({ gain: ON.gain() }, bare)).toEqual(expected);
   });
 

@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
 import { inverseAffine } from '../../src/views/field/affine.ts';
-import { blurPlanes, cutHoles, paintOutside, sharpenPlanes, warpPlane } from '../../src/views/spatial.ts';
+import {
+  blurPlanes,
+  cutHoles,
+  paintOutside,
+  sampleNodes,
+  sharpenPlanes,
+  warpPlane,
+} from '../../src/views/spatial.ts';
 import { picture } from './reference.ts';
 
 const SIZE = 17;
@@ -12,6 +19,8 @@ function warp(source: Uint8Array, map: ReturnType<typeof inverseAffine>): Uint8A
   warpPlane(source, target, 0, SIZE, map);
   return target;
 }
+
+type Affine6 = [number, number, number, number, number, number];
 
 function planesOf(channels: number): Float32Array {
   return Float32Array.from(
@@ -54,7 +63,109 @@ describe('warp', () => {
   });
 });
 
+/** A plane at a place, from the four pixels around, each 0 where it lies outside; rounded. */
+function slowSample(source: Uint8Array, size: number, u: number, v: number): number {
+  const [left, top] = [Math.floor(u), Math.floor(v)];
+  const [right, down] = [u - left, v - top];
+  const at = (x: number, y: number): number =>
+    x < 0 || y < 0 || x >= size || y >= size ? 0 : source[y * size + x]!;
+  const above = (1 - right) * at(left, top) + right * at(left + 1, top);
+  const below = (1 - right) * at(left, top + 1) + right * at(left + 1, top + 1);
+  return Math.floor((1 - down) * above + down * below + 0.5);
+}
+
+describe('samples at places', () => {
+  it.each([5, 8, 17, 18])('of a warp are those of the four pixels around, to the bit: %i pixels', (size) => {
+    const [source, target] = [picture(size, size), new Uint8Array(size * size)];
+    for (let seed = 0; seed < 20; seed++) {
+      const random = randomAt(seed, 'warp');
+      // Some reach far beyond every border.
+      const [a, b, c, d, e, f] = Array.from({ length: 6 }, () => random.between(-2, 2)) as Affine6;
+      warpPlane(source, target, 0, size, [a, b, size * c, d, e, size * f]);
+      const centre = (size - 1) / 2;
+      for (let y = 0; y < size; y++)
+        for (let x = 0; x < size; x++) {
+          const u = a * (x - centre) + b * (y - centre) + size * c + centre;
+          const v = d * (x - centre) + e * (y - centre) + size * f + centre;
+          expect(target[y * size + x]).toBe(slowSample(source, size, u, v));
+        }
+    }
+  });
+
+  it.each([
+    [5, 4],
+    [8, 4],
+    [17, 4],
+    [18, 3],
+  ])('between nodes are at places between those, to the bit: %i pixels, a node every %i', (size, step) => {
+    const side = Math.ceil(size / step) + 1;
+    for (let seed = 0; seed < 20; seed++) {
+      const random = randomAt(seed, 'nodes');
+      const nodes = Float64Array.from({ length: 2 * side * side }, () =>
+        random.between(-0.3 * size, 1.3 * size),
+      );
+      // Places on the last row and column, and at 0, are no special case.
+      nodes.set([0, 0, size - 1, size - 1, 0, size - 1]);
+      const two = new Uint8Array(2 * size * size);
+      two.set(picture(size, size), size * size);
+      const target = new Uint8Array(two.length);
+      sampleNodes(two, target, size * size, size, nodes, step);
+      const place = (x: number, y: number, axis: 0 | 1): number => {
+        const [column, row] = [Math.floor(x / step), Math.floor(y / step)];
+        const [across, down] = [(x + 0.5) / step - column, (y + 0.5) / step - row];
+        const node = (i: number, j: number): number => nodes[2 * (j * side + i) + axis]!;
+        const above = node(column, row) * (1 - across) + node(column + 1, row) * across;
+        const below = node(column, row + 1) * (1 - across) + node(column + 1, row + 1) * across;
+        return above * (1 - down) + below * down;
+      };
+      expect(new Set(target.subarray(0, size * size))).toEqual(new Set([0]));
+      for (let y = 0; y < size; y++)
+        for (let x = 0; x < size; x++)
+          expect(target[size * size + y * size + x]).toBe(
+            slowSample(picture(size, size), size, place(x, y, 0), place(x, y, 1)),
+          );
+    }
+  });
+});
+
 describe('blur', () => {
+  it.each([
+    [5, 3],
+    [16, 5],
+    [17, 7],
+    [18, 21],
+    [7, 31],
+  ])(
+    'is rows, then columns, summed from the first tap to the last, to the bit: %i pixels, %i taps',
+    (size, kernel) => {
+      const planes = Float32Array.from(
+        [...picture(size, size), ...picture(size, size, 1)],
+        (byte) => byte / 255,
+      );
+      const radius = (kernel - 1) / 2;
+      const raw = Array.from({ length: kernel }, (_, i) => Math.exp(-((i - radius) ** 2) / (2 * 1.7 * 1.7)));
+      const total = raw.reduce((a, b) => a + b, 0);
+      const mirror = (i: number): number => {
+        const within = Math.abs(i) % (2 * (size - 1));
+        return Math.min(within, 2 * (size - 1) - within);
+      };
+      const pass = (of: (x: number, y: number) => number): number[] =>
+        Array.from({ length: size * size }, (_, i) => {
+          let sum = 0;
+          for (let k = 0; k < kernel; k++)
+            sum += (raw[k]! / total) * of(mirror((i % size) + k - radius), Math.floor(i / size));
+          return Math.fround(sum);
+        });
+      const expected = [0, 1].flatMap((channel) => {
+        const across = pass((x, y) => planes[channel * size * size + y * size + x]!);
+        const turned = pass((y, x) => across[y * size + x]!);
+        return turned.map((_, i) => turned[(i % size) * size + Math.floor(i / size)]!);
+      });
+      blurPlanes(planes, size, 1.7, kernel);
+      expect([...planes]).toEqual(expected);
+    },
+  );
+
   it('is the convolution with a Gaussian, borders mirrored', () => {
     const planes = planesOf(2);
     const blurred = planes.slice();
@@ -113,6 +224,24 @@ describe('sharpening', () => {
     expect(sharpened(5)).toBeGreaterThan(sharpened(4));
   });
 
+  it('is what nine pixels give, edges repeated, to the bit', () => {
+    const planes = planesOf(2);
+    const sharp = planes.slice();
+    sharpenPlanes(sharp, SIZE, 1, new Float32Array(AREA));
+    const held = (i: number): number => Math.min(SIZE - 1, Math.max(0, i));
+    for (const [i, value] of sharp.entries()) {
+      const [x, y] = [i % SIZE, Math.floor((i % AREA) / SIZE)];
+      const p = (dx: number, dy: number): number =>
+        planes[i - (i % AREA) + held(y + dy) * SIZE + held(x + dx)]!;
+      const sum =
+        1 * (p(-1, -1) + p(1, -1) + p(-1, 1) + p(1, 1)) +
+        -2 * (p(0, -1) + p(0, 1) + p(-1, 0) + p(1, 0)) +
+        5 * p(0, 0);
+      // The kernel of degree 1 has the sum 1.
+      expect(value).toBe(Math.fround(Math.min(1, Math.max(0, sum))));
+    }
+  });
+
   it('with degree 3 adds the Laplacian, clamped', () => {
     const planes = planesOf(1);
     const sharp = planes.slice();
@@ -152,6 +281,8 @@ describe('erasing', () => {
       if (inside(i)) expect(value).toBe(planes[i]!);
       else noise.push(value);
     }
+    const stream = randomAt(1, 'noise');
+    expect(noise).toEqual(noise.map(() => Math.fround(stream.uniform())));
     const mean = noise.reduce((a, b) => a + b) / noise.length;
     expect(mean).toBeCloseTo(0.5, 1);
     expect(noise.reduce((sum, value) => sum + (value - mean) ** 2, 0) / noise.length).toBeCloseTo(1 / 12, 1);

@@ -30,14 +30,16 @@ export function equalise(pixels: Uint8Array, size: number, { tiles, limit }: Cla
   }
   const { first, second, share } = neighbours(size, tiles);
   for (let y = 0; y < size; y++) {
-    const [upper, lower] = [first[y]! * tiles * LEVELS, second[y]! * tiles * LEVELS];
+    const upper = (first[y]! * tiles) | 0;
+    const lower = (second[y]! * tiles) | 0;
     const down = share[y]!;
     for (let x = 0; x < size; x++) {
-      const i = y * size + x;
+      const i = (y * size + x) | 0;
       if (mask[i] === 0) continue;
-      const [left, right] = [first[x]! * LEVELS, second[x]! * LEVELS];
+      const left = first[x]!;
+      const right = second[x]!;
       const across = share[x]!;
-      for (let p = i; p < pixels.length; p += area) {
+      for (let p = i; p < pixels.length; p = (p + area) | 0) {
         const level = pixels[p]!;
         const above = maps[upper + left + level]! * (1 - across) + maps[upper + right + level]! * across;
         const below = maps[lower + left + level]! * (1 - across) + maps[lower + right + level]! * across;
@@ -59,23 +61,28 @@ function lumaOf(planes: Uint8Array, area: number): Uint8Array {
 function countsOf(counted: Uint8Array, size: number, tiles: number, mask: Uint8Array): Uint32Array {
   const counts = new Uint32Array(tiles * tiles * LEVELS);
   const tileOf = Int32Array.from({ length: size }, (_, i) => Math.floor(((i + 0.5) * tiles) / size));
-  for (let y = 0; y < size; y++)
+  for (let y = 0; y < size; y++) {
+    const row = tileOf[y]! * tiles;
     for (let x = 0; x < size; x++) {
-      const i = y * size + x;
-      if (mask[i] === 1) counts[(tileOf[y]! * tiles + tileOf[x]!) * LEVELS + counted[i]!]! += 1;
+      const i = (y * size + x) | 0;
+      if (mask[i] === 1) counts[(row + tileOf[x]!) * LEVELS + counted[i]!]! += 1;
     }
+  }
   return counts;
 }
 
-/** Tiles before and after the centre of each pixel along a side, and how far it is from the first to the second. */
+/**
+ * Where the maps of the tiles before and after the centre of each pixel along a side begin, in a row of maps; and how far it is
+ * from the first to the second.
+ */
 function neighbours(size: number, tiles: number) {
   const [first, second] = [new Int32Array(size), new Int32Array(size)];
   const share = new Float64Array(size);
   for (let i = 0; i < size; i++) {
     const place = ((i + 0.5) * tiles) / size - 0.5;
     const before = Math.floor(place);
-    first[i] = Math.max(0, before);
-    second[i] = Math.min(tiles - 1, before + 1);
+    first[i] = LEVELS * Math.max(0, before);
+    second[i] = LEVELS * Math.min(tiles - 1, before + 1);
     share[i] = place - before;
   }
   return { first, second, share };
@@ -86,7 +93,8 @@ function neighbours(size: number, tiles: number) {
  * histogram, so an even histogram gives the identity. A tile without a counted pixel changes nothing.
  */
 function writeMap(counts: Uint32Array, limit: number, map: Float32Array): void {
-  const total = counts.reduce((sum, count) => sum + count, 0);
+  let total = 0;
+  for (let level = 0; level < LEVELS; level++) total += counts[level]!;
   if (total === 0) {
     for (let level = 0; level < LEVELS; level++) map[level] = level;
     return;
@@ -95,9 +103,10 @@ function writeMap(counts: Uint32Array, limit: number, map: Float32Array): void {
   const raised = raiseOf(counts, total, ceiling);
   let below = 0;
   for (let level = 0; level < LEVELS; level++) {
-    const count = Math.min(ceiling, counts[level]! + raised);
+    const full = counts[level]! + raised;
+    const count = full < ceiling ? full : ceiling;
     const middle = (LEVELS * (below + count / 2)) / total - 0.5;
-    map[level] = Math.min(LEVELS - 1, Math.max(0, middle));
+    map[level] = middle < 0 ? 0 : middle > LEVELS - 1 ? LEVELS - 1 : middle;
     below += count;
   }
 }
@@ -111,9 +120,12 @@ function raiseOf(counts: Uint32Array, total: number, ceiling: number): number {
   for (;;) {
     let held = 0;
     let room = 0;
-    for (const count of counts) {
-      held += Math.min(ceiling, count + raised);
-      if (count + raised < ceiling) room++;
+    for (let level = 0; level < LEVELS; level++) {
+      const full = counts[level]! + raised;
+      if (full < ceiling) {
+        held += full;
+        room++;
+      } else held += ceiling;
     }
     const left = total - held;
     if (room === 0 || left < 1e-6 * total) return raised;

@@ -3,7 +3,7 @@
  * decibels, so a gain is an addition there: the 256 levels are taken as 60 dB. Every operation rounds to whole levels
  * and is the same for all channels.
  */
-import { type Beams, rangeAt } from '../field/beams.ts';
+import type { Beams } from '../field/beams.ts';
 import type { Affine } from '../field/affine.ts';
 
 /** Decibels from black to white. Machines are set to 40 to 80. */
@@ -28,19 +28,54 @@ export function gammaTable(exponent: number): Uint8Array {
 }
 
 function tableOf(change: (level: number) => number): Uint8Array {
-  return Uint8Array.from({ length: 256 }, (_, level) =>
-    Math.round(Math.min(255, Math.max(0, change(level)))),
-  );
+  const table = new Uint8Array(256);
+  for (let level = 0; level < 256; level++)
+    table[level] = Math.round(Math.min(255, Math.max(0, change(level))));
+  return table;
 }
 
-/** Takes every plane of `pixels` through the table: where the mask, one plane long, is set; everywhere without one. */
-export function throughTable(pixels: Uint8Array, table: Uint8Array, mask: Uint8Array | null): void {
-  if (mask === null) {
-    for (let i = 0; i < pixels.length; i++) pixels[i] = table[pixels[i]!]!;
-    return;
+/**
+ * Gain where the mask is set, then the grey map everywhere, as one table: a level that the mask leaves out is looked up in the
+ * first 256 places, another in the last. null: off.
+ */
+export function levelsTable(gain: Gain | null, gamma: number | null): Uint8Array {
+  const [gained, mapped] = [
+    gain === null ? null : gainTable(gain),
+    gamma === null ? null : gammaTable(gamma),
+  ];
+  const table = new Uint8Array(512);
+  for (let level = 0; level < 256; level++) {
+    const raised = gained === null ? level : gained[level]!;
+    table[level] = mapped === null ? level : mapped[level]!;
+    table[256 + level] = mapped === null ? raised : mapped[raised]!;
   }
-  for (let offset = 0; offset < pixels.length; offset += mask.length)
-    for (let i = 0; i < mask.length; i++) if (mask[i] === 1) pixels[offset + i] = table[pixels[offset + i]!]!;
+  return table;
+}
+
+/** Takes every plane of `pixels` through a `levelsTable`; the mask of 0 and 1 is one plane long. */
+export function throughTable(pixels: Uint8Array, table: Uint8Array, mask: Uint8Array): void {
+  const area = mask.length;
+  for (let offset = 0; offset < pixels.length; offset += area) {
+    const plane = pixels.subarray(offset, offset + area);
+    const whole = plane.byteOffset % 4 === 0 && mask.byteOffset % 4 === 0 ? area >>> 2 : 0;
+    if (whole > 0) wordsThroughTable(plane, table, mask, whole);
+    for (let i = 4 * whole; i < area; i++) plane[i] = table[(mask[i]! << 8) | plane[i]!]!;
+  }
+}
+
+/** The same for the first 4 · `whole` pixels, four a turn as one word: lowest byte first. */
+function wordsThroughTable(plane: Uint8Array, table: Uint8Array, mask: Uint8Array, whole: number): void {
+  const words = new Int32Array(plane.buffer, plane.byteOffset, whole);
+  const masks = new Int32Array(mask.buffer, mask.byteOffset, whole);
+  for (let i = 0; i < whole; i++) {
+    const word = words[i]!;
+    const set = masks[i]!;
+    words[i] =
+      table[((set & 1) << 8) | (word & 255)]! |
+      (table[(set & 0x100) | ((word >>> 8) & 255)]! << 8) |
+      (table[((set >>> 8) & 0x100) | ((word >>> 16) & 255)]! << 16) |
+      (table[((set >>> 16) & 0x100) | (word >>> 24)]! << 24);
+  }
 }
 
 /** Depths that a curve is tabulated at, from the nearest echo to the farthest. */
@@ -81,18 +116,28 @@ export function addAlongDepth(
   mask: Uint8Array,
 ): void {
   const area = size * size;
-  for (let y = 0; y < size; y++)
+  const { x: middleX, y: middleY, curvature, depth: whole } = beams;
+  const isStraight = curvature === 0;
+  const radius = 1 / curvature;
+  for (let y = 0; y < size; y++) {
+    const v = y + 0.5;
     for (let x = 0; x < size; x++) {
-      const i = y * size + x;
+      const i = (y * size + x) | 0;
       if (mask[i] === 0) continue;
+      // The range as `rangeAt` has it, written out: this is once a pixel.
       const u = x + 0.5;
-      const v = y + 0.5;
-      const range = rangeAt(beams, a * u + b * v + c, d * u + e * v + f);
-      const depth = Math.min(1, Math.max(0, 0.5 + range / beams.depth));
-      const shift = curve[(DEPTHS * depth + 0.5) | 0]!;
-      for (let p = i; p < pixels.length; p += area) {
+      const down = d * u + e * v + f - middleY;
+      let range = down;
+      if (!isStraight) {
+        const across = a * u + b * v + c - middleX;
+        range = Math.sqrt(across * across + (down + radius) * (down + radius)) - radius;
+      }
+      const depth = 0.5 + range / whole;
+      const shift = curve[depth < 0 ? 0 : depth > 1 ? DEPTHS : (DEPTHS * depth + 0.5) | 0]!;
+      for (let p = i; p < pixels.length; p = (p + area) | 0) {
         const level = pixels[p]! + shift + 0.5;
         pixels[p] = level < 0 ? 0 : level > 255 ? 255 : level;
       }
     }
+  }
 }

@@ -27,10 +27,11 @@ export function speckleMaker(size: number): SpeckleMaker {
   const widest = length + 2 * radiusOf(LARGEST_GRAIN);
   const [real, imaginary] = [new Float32Array(widest * widest), new Float32Array(widest * widest)];
   const turned = new Float32Array(widest * length);
+  const words = new Uint32Array(WORDS);
   return ({ strength, grain, noise }, factors) => {
     const weights = kernelOf(grain);
     const side = length + weights.length - 1;
-    fillNoise(noise, real, imaginary, side * side);
+    fillNoise(noise, words, real, imaginary, side * side);
     for (const part of [real, imaginary]) {
       filterTurned(part, side, length, weights, turned);
       filterTurned(turned, length, length, weights, part);
@@ -64,6 +65,9 @@ function deviationOf(grain: number): number {
   return grain / Math.SQRT2;
 }
 
+/** Words of noise that are drawn at a time. */
+const WORDS = 1024;
+
 function radiusOf(grain: number): number {
   return Math.ceil(2.5 * deviationOf(grain));
 }
@@ -83,12 +87,22 @@ function kernelOf(grain: number): Float64Array {
  * White noise of variance 1: sums of two bytes, of which the filter makes sums of many, and those are normal. One draw
  * of 32 bits is a number of each part.
  */
-function fillNoise(noise: Random, real: Float32Array, imaginary: Float32Array, length: number): void {
+function fillNoise(
+  noise: Random,
+  words: Uint32Array,
+  real: Float32Array,
+  imaginary: Float32Array,
+  length: number,
+): void {
   // A byte has the variance (256² − 1) / 12.
   const scale = 1 / Math.sqrt((0x100 ** 2 - 1) / 6);
-  for (let i = 0; i < length; i++) {
-    const bits = noise.uniform() * 0x1_0000_0000;
-    real[i] = ((bits & 0xff) + ((bits >>> 8) & 0xff) - 0xff) * scale;
-    imaginary[i] = (((bits >>> 16) & 0xff) + (bits >>> 24) - 0xff) * scale;
+  for (let from = 0; from < length; from += words.length) {
+    noise.fillWords(words);
+    const count = Math.min(words.length, length - from);
+    for (let i = 0; i < count; i++) {
+      const bits = words[i]! | 0;
+      real[from + i] = ((bits & 0xff) + ((bits >>> 8) & 0xff) - 0xff) * scale;
+      imaginary[from + i] = (((bits >>> 16) & 0xff) + (bits >>> 24) - 0xff) * scale;
+    }
   }
 }

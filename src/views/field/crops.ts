@@ -2,7 +2,7 @@
  * Crops in an ultrasound field: how much of a crop lies in it, the place where most does, and the largest crop of which
  * enough does. All of it is found by search and exact areas, without chance.
  */
-import { areaInside, boundsOf, type Outline, type Rectangle } from './outline.ts';
+import { addAreasInside, areaInside, boundsOf, type Outline, type Rectangle } from './outline.ts';
 
 /** Width and height of a frame, or of a crop in it. */
 export interface Extent {
@@ -32,38 +32,70 @@ const HALVINGS = 5;
  */
 export function bestPlace(outlines: readonly Outline[], crop: Extent, frame: Extent): Placed {
   const [roomX, roomY] = [frame.width - crop.width, frame.height - crop.height];
-  const placed = (x: number, y: number): Placed => {
-    const left = Math.min(roomX, Math.max(0, x));
+  const [lefts, rights, areas] = [0, 1, 2].map(() => new Float64Array(PLACES)) as [
+    Float64Array,
+    Float64Array,
+    Float64Array,
+  ];
+  let best: Placed | null = null;
+  /** Looks at places in a row: `count` of them a step apart, `before` of them left of x. */
+  const look = (x: number, before: number, count: number, y: number): void => {
     const top = Math.min(roomY, Math.max(0, y));
-    const box = { left, top, right: left + crop.width, bottom: top + crop.height };
-    return { box, share: shareInside(outlines, box) };
+    const bottom = top + crop.height;
+    let places = 0;
+    for (let column = -before; column < count - before; column++) {
+      const left = Math.min(roomX, Math.max(0, x + column * stepX));
+      // Held at the frame's border it may be the place before once more.
+      if (places > 0 && left === lefts[places - 1]!) continue;
+      lefts[places] = left;
+      rights[places] = left + crop.width;
+      places++;
+    }
+    areas.fill(0);
+    for (const outline of outlines) addAreasInside(outline, top, bottom, lefts, rights, places, areas);
+    for (let n = 0; n < places; n++) {
+      const [left, right] = [lefts[n]!, rights[n]!];
+      const share = areas[n]! / ((right - left) * (bottom - top));
+      if (best === null || share > best.share) best = { box: { left, top, right, bottom }, share };
+    }
   };
   let [stepX, stepY] = [roomX / (PLACES - 1), roomY / (PLACES - 1)];
-  let best = placed(0, 0);
-  const look = (x: number, y: number): void => {
-    const one = placed(x, y);
-    if (one.share > best.share) best = one;
-  };
-  for (let row = 0; row < PLACES; row++)
-    for (let column = 0; column < PLACES; column++) look(column * stepX, row * stepY);
+  for (let row = 0; row < PLACES; row++) look(0, 0, PLACES, row * stepY);
   for (let k = 0; k < HALVINGS; k++) {
-    const { left, top } = best.box;
+    const { left, top } = best!.box;
     stepX /= 2;
     stepY /= 2;
-    for (let row = -1; row <= 1; row++)
-      for (let column = -1; column <= 1; column++) look(left + column * stepX, top + row * stepY);
+    for (let row = -1; row <= 1; row++) look(left, 1, 3, top + row * stepY);
   }
-  return best;
+  return best!;
 }
 
 /** Steps in which the largest crop is narrowed down: to 1/64 of its side. */
 const BISECTIONS = 6;
 
+/** What was found last in outlines, which nobody changes: those of a stored frame are asked for in every epoch. */
+const FOUND = new WeakMap<readonly Outline[], { readonly asked: string; readonly crop: Rectangle | null }>();
+
+/** `searchedCrop`, which is searched once where outlines and numbers are those of the last time. */
+export function largestCrop(
+  outlines: readonly Outline[],
+  ratio: number,
+  share: number,
+  frame: Extent,
+): Rectangle | null {
+  const asked = [ratio, share, frame.width, frame.height].join();
+  const found = FOUND.get(outlines);
+  if (found?.asked === asked) return found.crop;
+  const crop = searchedCrop(outlines, ratio, share, frame);
+  FOUND.set(outlines, { asked, crop });
+  return crop;
+}
+
 /**
  * The largest crop of `ratio` (width over height) in the frame of which at least `share` lies in the outlines, by
  * bisection. Null where none is found, however small.
  */
-export function largestCrop(
+function searchedCrop(
   outlines: readonly Outline[],
   ratio: number,
   share: number,

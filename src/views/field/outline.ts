@@ -83,27 +83,45 @@ export function boundsOf(outlines: readonly Outline[]): Rectangle {
   return { left, top, right, bottom };
 }
 
-/**
- * Area of the box that lies in the outline: exact, by Green's theorem. Along each side between the box's top and
- * bottom, x is held within the box's left and right, and its integral over y is summed.
- */
+/** Area of the box that lies in the outline: exact, by Green's theorem. */
 export function areaInside(outline: Outline, { left, top, right, bottom }: Rectangle): number {
-  let area = 0;
+  const area = new Float64Array(1);
+  addAreasInside(outline, top, bottom, Float64Array.of(left), Float64Array.of(right), 1, area);
+  return area[0]!;
+}
+
+/**
+ * Adds to the first `count` of `areas` how much of each of as many boxes lies in the outline. The boxes share top and bottom, and
+ * with them most of the work: along each side of the outline between the two, x is held within a box's left and right, and its
+ * integral over y is summed.
+ */
+export function addAreasInside(
+  outline: Outline,
+  top: number,
+  bottom: number,
+  lefts: Float64Array,
+  rights: Float64Array,
+  count: number,
+  areas: Float64Array,
+): void {
+  const sums = new Float64Array(count);
   let x0 = outline[outline.length - 2]!;
   let y0 = outline[outline.length - 1]!;
   for (let i = 0; i < outline.length; i += 2) {
     const x1 = outline[i]!;
     const y1 = outline[i + 1]!;
-    const from = Math.min(bottom, Math.max(top, y0));
-    const to = Math.min(bottom, Math.max(top, y1));
+    const from = y0 < top ? top : y0 > bottom ? bottom : y0;
+    const to = y1 < top ? top : y1 > bottom ? bottom : y1;
     if (from !== to) {
       const slope = (x1 - x0) / (y1 - y0);
-      area += (to - from) * heldMean(x0 + slope * (from - y0), x0 + slope * (to - y0), left, right);
+      const first = x0 + slope * (from - y0);
+      const last = x0 + slope * (to - y0);
+      for (let n = 0; n < count; n++) sums[n]! += (to - from) * heldMean(first, last, lefts[n]!, rights[n]!);
     }
     x0 = x1;
     y0 = y1;
   }
-  return Math.abs(area);
+  for (let n = 0; n < count; n++) areas[n]! += Math.abs(sums[n]!);
 }
 
 /** Mean of x, held within [left, right], over the way from x0 to x1. */

@@ -4,9 +4,11 @@ import {
   depthCurve,
   gainTable,
   gammaTable,
+  levelsTable,
   throughTable,
 } from '../../../src/views/echoes/levels.ts';
 import type { Affine } from '../../../src/views/field/affine.ts';
+import { rangeAt } from '../../../src/views/field/beams.ts';
 
 const held = (level: number): number => Math.min(255, Math.max(0, level));
 const LEVELS = Array.from({ length: 256 }, (_, level) => level);
@@ -53,13 +55,44 @@ describe('gamma', () => {
   });
 });
 
-it('a table changes every plane: all of it, or what the mask has', () => {
-  const table = Uint8Array.from({ length: 256 }, (_, level) => 255 - level);
-  const pixels = Uint8Array.of(1, 2, 3, 4, 5, 6);
-  throughTable(pixels, table, Uint8Array.of(1, 0, 1));
-  expect([...pixels]).toEqual([254, 2, 252, 251, 5, 249]);
-  throughTable(pixels, table, null);
-  expect([...pixels]).toEqual([1, 253, 3, 4, 250, 6]);
+describe('gain and grey map as one table', () => {
+  const gain = { decibels: 3, factor: 0.9 };
+
+  it('are first the one, where the mask is set, then the other everywhere', () => {
+    const [gained, mapped] = [gainTable(gain), gammaTable(0.6)];
+    const table = levelsTable(gain, 0.6);
+    expect([...table.subarray(0, 256)]).toEqual([...mapped]);
+    expect([...table.subarray(256)]).toEqual(LEVELS.map((level) => mapped[gained[level]!]!));
+  });
+
+  it('alone are each its own', () => {
+    expect([...levelsTable(gain, null)]).toEqual([...LEVELS, ...gainTable(gain)]);
+    expect([...levelsTable(null, 1.3)]).toEqual([...gammaTable(1.3), ...gammaTable(1.3)]);
+    expect([...levelsTable(null, null)]).toEqual([...LEVELS, ...LEVELS]);
+  });
+
+  it.each([
+    [1, 0],
+    [7, 0],
+    [64, 0],
+    [67, 1],
+    [66, 2],
+    [64, 4],
+  ])(
+    'change every pixel of every plane by its own place in the mask: %i pixels, %i bytes on',
+    (area, from) => {
+      const table = Uint8Array.from({ length: 512 }, (_, i) => (i * 37 + (i >> 8) * 11) % 256);
+      const bytes = Uint8Array.from({ length: from + 3 * area }, (_, i) => (i * 71 + 13) % 256);
+      const pixels = bytes.subarray(from);
+      const mask = Uint8Array.from({ length: area }, (_, i) => ((i * i) % 3) & 1);
+      const expected = Array.from(pixels, (level, i) => table[256 * mask[i % area]! + level]!);
+      throughTable(pixels, table, mask);
+      expect([...pixels]).toEqual(expected);
+      expect([...bytes.subarray(0, from)]).toEqual(
+        [13, 84].slice(0, from).concat(from > 2 ? [155, 226] : []),
+      );
+    },
+  );
 });
 
 describe('the curve of gain along depth', () => {
@@ -129,6 +162,27 @@ describe('gain along depth', () => {
       return (Math.hypot(x - 20, y + 10) - 30) / 40;
     });
   });
+
+  it.each([0, 1 / 50])(
+    'is the curve at the range that the beams have, to the bit: curvature %f',
+    (curvature) => {
+      const beams = { x: 20.3, y: 40.7, curvature, depth: 37, left: -20, right: 20 };
+      const turned: Affine = [1.7, 0.4, 3, -0.3, 1.9, 6];
+      for (const view of [turned, placement]) {
+        const pixels = Uint8Array.from({ length: 3 * SIZE * SIZE }, (_, i) => (i * 89) % 256);
+        const before = pixels.slice();
+        addAlongDepth(pixels, SIZE, curve, { beams, placement: view }, whole);
+        for (let i = 0; i < pixels.length; i++) {
+          const at = i % (SIZE * SIZE);
+          const [u, v] = [(at % SIZE) + 0.5, Math.floor(at / SIZE) + 0.5];
+          const [a, b, c, d, e, f] = view;
+          const depth = 0.5 + rangeAt(beams, a * u + b * v + c, d * u + e * v + f) / beams.depth;
+          const shift = curve[Math.trunc(1024 * Math.min(1, Math.max(0, depth)) + 0.5)]!;
+          expect(pixels[i]).toBe(Math.trunc(held(before[i]! + shift + 0.5)));
+        }
+      }
+    },
+  );
 
   it('keeps within black and white', () => {
     const pixels = Uint8Array.of(250, 4);

@@ -1,9 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { ClipRecord } from '../../../src/dataset/types.ts';
 import { drawAugmentation } from '../../../src/views/draw.ts';
-import { bestPlace, largestCrop, shareInside } from '../../../src/views/field/crops.ts';
+import {
+  bestPlace,
+  type Extent,
+  largestCrop,
+  type Placed,
+  shareInside,
+} from '../../../src/views/field/crops.ts';
 import { fieldOf } from '../../../src/views/field/field.ts';
-import type { Rectangle } from '../../../src/views/field/outline.ts';
+import type { Outline, Rectangle } from '../../../src/views/field/outline.ts';
 import { clipOf, viewOf, type ViewInput } from '../helpers.ts';
 import { clipWithField, type Fan, fanPoints, outlineOf, sampledShare } from './fans.ts';
 
@@ -149,7 +155,76 @@ describe('the best place of a crop', () => {
   });
 });
 
+/** `bestPlace` as its comment says, a place at a time. */
+function slowBestPlace(outlines: readonly Outline[], crop: Extent, frame: Extent): Placed {
+  const [roomX, roomY] = [frame.width - crop.width, frame.height - crop.height];
+  let best: Placed | null = null;
+  const look = (x: number, y: number): void => {
+    const [left, top] = [Math.min(roomX, Math.max(0, x)), Math.min(roomY, Math.max(0, y))];
+    const box = { left, top, right: left + crop.width, bottom: top + crop.height };
+    const share = shareInside(outlines, box);
+    if (best === null || share > best.share) best = { box, share };
+  };
+  for (let row = 0; row < 5; row++)
+    for (let column = 0; column < 5; column++) look((column * roomX) / 4, (row * roomY) / 4);
+  for (let halving = 1; halving <= 5; halving++) {
+    const { left, top } = best!.box;
+    for (let row = -1; row <= 1; row++)
+      for (let column = -1; column <= 1; column++)
+        look(left + (column * roomX) / 4 / 2 ** halving, top + (row * roomY) / 4 / 2 ** halving);
+  }
+  return best!;
+}
+
+it.each(SHAPES)('the best place is that of looking at one place after another, to the bit (%j)', (fan) => {
+  // The second part of the field lies where the first one ends.
+  const second = outlineOf(fanPoints({ ...fan, y: fan.y + 125 }));
+  for (const outlines of [[outlineOf(fanPoints(fan))], [outlineOf(fanPoints(fan)), second]])
+    for (const [width, height] of [
+      [160, 140],
+      [160, 33],
+      [41.3, 140],
+      [50, 50],
+      [97.1, 61.7],
+    ] as const)
+      expect(bestPlace(outlines, { width, height }, FRAME)).toEqual(
+        slowBestPlace(outlines, { width, height }, FRAME),
+      );
+});
+
 describe('the largest crop', () => {
+  it('is searched anew where anything that is asked for differs', () => {
+    const outlines = [outlineOf(fanPoints(CONVEX))];
+    const asked = [
+      [1, 0.9, FRAME],
+      [1.2, 0.9, FRAME],
+      [1, 0.8, FRAME],
+      [1, 0.9, { width: 120, height: 140 }],
+      [1, 0.9, { width: 160, height: 120 }],
+      [1, 0.9, FRAME],
+    ] as const;
+    const together = asked.map(([ratio, share, frame]) => largestCrop(outlines, ratio, share, frame));
+    const apart = asked.map(([ratio, share, frame]) =>
+      largestCrop([outlineOf(fanPoints(CONVEX))], ratio, share, frame),
+    );
+    expect(together).toEqual(apart);
+    expect(new Set(together.map((box) => JSON.stringify(box))).size).toBe(5);
+  });
+
+  it('is that of the field as the frame shows it, also where clips share the record of it', () => {
+    const clip = sectorClip(CONVEX);
+    const shapes: readonly ClipRecord[] = [
+      clip,
+      { ...clip, width: 80 },
+      { ...clip, height: 70 },
+      { ...clip, crop: { x: 10, y: 5, width: 140, height: 130 } },
+      { ...clip, crop: { x: 0, y: 5, width: 140, height: 130 } },
+      clip,
+    ];
+    for (const one of shapes) expect(fieldOf(one)).toEqual(fieldOf(structuredClone(one)));
+    expect(new Set(shapes.map((one) => JSON.stringify(fieldOf(one)))).size).toBe(5);
+  });
+
   it('is the frame of a field that fills it', () => {
     const whole = fieldOf(clipOf('a', { frames: 1, ...FRAME })).outlines;
     expect(largestCrop(whole, FRAME.width / FRAME.height, 1, FRAME)).toEqual({

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { randomAt } from '../../../src/base/random.ts';
 import { after, inverseAffine, inverseOf } from '../../../src/views/field/affine.ts';
 import {
+  addAreasInside,
   areaInside,
   boundsOf,
   distanceTo,
@@ -37,6 +38,22 @@ describe('the area of a box inside an outline', () => {
       const box = { left, top, right: left + random.between(5, 90), bottom: top + random.between(5, 90) };
       const share = areaInside(star(seed), box) / ((box.right - box.left) * (box.bottom - box.top));
       expect(Math.abs(share - sampledShare(star(seed), box))).toBeLessThan(0.006);
+    }
+  });
+
+  it('of boxes in a row is that of each alone, to the bit, added to what was there', () => {
+    for (let seed = 0; seed < 40; seed++) {
+      const random = randomAt(seed, 'row');
+      const [top, height] = [random.between(-20, 80), random.between(5, 90)];
+      const lefts = Float64Array.from({ length: 5 }, () => random.between(-20, 80));
+      const rights = lefts.map((left) => left + random.between(5, 90));
+      const areas = new Float64Array(5).fill(7);
+      addAreasInside(star(seed), top, top + height, lefts, rights, 4, areas);
+      for (let n = 0; n < 4; n++) {
+        const box = { left: lefts[n]!, top, right: rights[n]!, bottom: top + height };
+        expect(areas[n]).toBe(7 + areaInside(star(seed), box));
+      }
+      expect(areas[4]).toBe(7);
     }
   });
 
