@@ -15,14 +15,15 @@ export interface Ranks {
   sum(vector: Vector): void;
   /** The parts of all ranks, one after the other in the order of ranks. The parts are of one length. */
   gather(part: Float32Array): Float32Array;
-  /** Ends the whole job at once with this exit code, the other ranks too. Does not return. */
-  abort(code: number): never;
   /**
-   * What this rank does at its end: `together` waits for the others, which end too; otherwise they are ended with it (`abort`).
-   * The state at first is the second.
+   * What this rank does at its end: `together` waits for the others, which end too; otherwise they are ended with it. The second
+   * at first, and until `ends` says something else.
    */
-  ends(how: 'together' | 'alone'): void;
+  readonly ending: Ending;
+  ends(how: Ending): void;
 }
+
+export type Ending = 'together' | 'alone';
 
 /** A world of one process. */
 export const ALONE: Ranks = {
@@ -31,6 +32,6 @@ export const ALONE: Ranks = {
   library: 'one process',
   sum: () => undefined,
   gather: (part) => part.slice(),
-  abort: (code) => process.exit(code),
+  ending: 'together',
   ends: () => undefined,
 };

@@ -12,7 +12,7 @@ import {
   nativeAddress,
   offsetAddress,
 } from '../native/memory.ts';
-import type { Ranks } from './communicator.ts';
+import type { Ending, Ranks } from './communicator.ts';
 
 /** What moves numbers between the processes of a job. Errors of it end the job. */
 export interface Transport {
@@ -23,8 +23,8 @@ export interface Transport {
   sum(address: Address, count: number): void;
   /** Writes `count` f32 of every rank to `to`, in the order of ranks. */
   gather(from: Address, to: Address, count: number): void;
-  abort(code: number): never;
-  ends(how: 'together' | 'alone'): void;
+  /** What the process does when it ends. */
+  ends(how: Ending): void;
 }
 
 /** Numbers in one call: counts of a library are 32-bit, and buffers stay small. */
@@ -38,6 +38,7 @@ export class TransportRanks implements Ranks {
   readonly #transport: Transport;
   readonly #most: number;
   #buffer: Block | null = null;
+  #ending: Ending = 'alone';
 
   /** `most`: numbers in one call. */
   constructor(transport: Transport, most = MOST) {
@@ -83,11 +84,12 @@ export class TransportRanks implements Ranks {
     return all;
   }
 
-  abort(code: number): never {
-    return this.#transport.abort(code);
+  get ending(): Ending {
+    return this.#ending;
   }
 
-  ends(how: 'together' | 'alone'): void {
+  ends(how: Ending): void {
+    this.#ending = how;
     this.#transport.ends(how);
   }
 

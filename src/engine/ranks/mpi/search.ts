@@ -19,7 +19,10 @@ export interface Candidate {
 /** What a file turned out to be: a library of this interface, or why it is none. */
 export type Look = { readonly abi: Abi } | { readonly reason: string };
 
-export interface Found { readonly abi: Abi; readonly file: string }
+export interface Found {
+  readonly abi: Abi;
+  readonly file: string;
+}
 
 const ORDER: Readonly<Record<Launcher | 'none', readonly Abi[]>> = {
   hydra: ['standard', 'mpich'],

@@ -41,10 +41,6 @@ export function joinWorld(found: Found, seat: Seat): Transport {
       requirePlace(to, count);
       functions.allgather(from, count, float, to, count, float, world);
     },
-    abort(code) {
-      together = false;
-      process.exit(code);
-    },
     ends(how) {
       together = how === 'together';
     },
