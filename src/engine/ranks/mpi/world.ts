@@ -26,9 +26,14 @@ export function joinWorld(found: Found, seat: Seat): Transport {
   requireSeat(seat, { rank, size }, `${library} (${found.file})`, functions);
 
   let together = false;
+  let isCrash = false;
+  process.once('uncaughtExceptionMonitor', () => {
+    isCrash = true;
+  });
   process.once('exit', (code) => {
     if (together) functions.finalize();
-    else functions.abort(world, code === 0 ? 1 : code);
+    // Node.js says what went wrong after this; the launcher ends the others when it sees how this process ended.
+    else if (!isCrash) functions.abort(world, code === 0 ? 1 : code);
   });
   return {
     ...{ rank, size, library },
