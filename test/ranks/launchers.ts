@@ -17,7 +17,7 @@ const ENVIRONMENT = {
   OMPI_MCA_mpi_yield_when_idle: '1',
 };
 
-/** One launcher of each kind. */
+/** One launcher of each kind, MPICH's first. */
 export const launchers: readonly Launcher[] = find();
 
 function find(): readonly Launcher[] {
@@ -42,7 +42,8 @@ function find(): readonly Launcher[] {
     if (stdout.includes('Open MPI')) return [{ name: 'Open MPI', program, options: ['--oversubscribe'] }];
     return [];
   });
-  return [...new Map(found.map((launcher) => [launcher.name, launcher])).values()];
+  const kinds = new Map(found.map((launcher) => [launcher.name, launcher]));
+  return [...kinds.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** The arguments that start `count` processes of Node.js with these arguments. */
