@@ -9,7 +9,8 @@ import { awaitTurn, isElsewhere, meet, openTogether } from '../../src/engine/ran
 import { isCutOff, seatOf } from '../../src/engine/ranks/mpi/launcher.ts';
 import { abiOf, candidatesOf, search } from '../../src/engine/ranks/mpi/search.ts';
 import { otherWorld } from '../../src/engine/ranks/mpi/world.ts';
-import { type Transport, TransportRanks } from '../../src/engine/ranks/transport.ts';
+import type { Transport } from '../../src/engine/ranks/mpi/transport.ts';
+import { TransportRanks } from '../../src/engine/ranks/transport.ts';
 import { separateMemory } from '../../src/engine/separate/backend.ts';
 import { dataError } from '../../src/base/errors.ts';
 import { failureOf } from '../failures.ts';

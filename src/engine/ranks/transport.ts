@@ -13,19 +13,7 @@ import {
   offsetAddress,
 } from '../native/memory.ts';
 import type { Ending, Ranks } from './communicator.ts';
-
-/** What moves numbers between the processes of a job. Errors of it end the job. */
-export interface Transport {
-  readonly rank: number;
-  readonly size: number;
-  readonly library: string;
-  /** Sums `count` f32 at this address over all ranks, in place. */
-  sum(address: Address, count: number): void;
-  /** Writes `count` f32 of every rank to `to`, in the order of ranks. */
-  gather(from: Address, to: Address, count: number): void;
-  /** What the process does when it ends. */
-  ends(how: Ending): void;
-}
+import type { Transport } from './mpi/transport.ts';
 
 /** Numbers in one call: counts of a library are 32-bit, and buffers stay small. */
 export const MOST = 2 ** 22;

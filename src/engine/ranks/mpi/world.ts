@@ -6,7 +6,7 @@ import koffi from 'koffi';
 import { UsclError } from '../../../base/errors.ts';
 import { type Address, NULL } from '../../native/memory.ts';
 import { Scope } from '../../native/scope.ts';
-import type { Transport } from '../transport.ts';
+import type { Transport } from './transport.ts';
 import type { Seat } from './launcher.ts';
 import { type Functions, load, nameOf } from './library.ts';
 import type { Found } from './search.ts';
