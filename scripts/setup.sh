@@ -2,7 +2,8 @@
 # Makes a bare clone ready to run: npm packages, the compiled program, oneDNN and ffmpeg. Says nothing and does
 # nothing where everything is there; can be run any number of times. What it may not install itself it names,
 # with the command to type; what it did it says. It never stops for oneDNN or ffmpeg: without them the rest still works.
-# With --tests it sets up Chromium too, in which pages are tested; without it those tests are skipped, and say so.
+# With --tests it sets up Chromium too, in which pages are tested, and MPICH, which starts tests of several processes; without them those
+# tests are skipped, and say so.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -84,12 +85,14 @@ have_chromium() {
   [ "$tests" = no ] || command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 ||
     command -v google-chrome >/dev/null 2>&1
 }
+have_mpi() { [ "$tests" = no ] || command -v mpirun >/dev/null 2>&1; }
 have_ffmpeg() { command -v ffmpeg >/dev/null 2>&1 && command -v ffprobe >/dev/null 2>&1; }
 
 missing=''
 have_onednn || missing='onednn'
 have_ffmpeg || missing="${missing:+$missing }ffmpeg"
 have_chromium || missing="${missing:+$missing }chromium"
+have_mpi || missing="${missing:+$missing }mpich"
 [ -n "$missing" ] || finish
 
 apt_system() {
@@ -162,6 +165,14 @@ if ! have_chromium; then
     say '    sudo apt-get update && sudo apt-get install -y chromium'
   else
     say '    the package chromium of your system, or Google Chrome'
+  fi
+fi
+if ! have_mpi; then
+  say 'mpirun is missing: tests of several processes are skipped (everything else is tested). To install it, type:'
+  if apt_system; then
+    say '    sudo apt-get update && sudo apt-get install -y mpich'
+  else
+    say '    the package mpich of your system'
   fi
 fi
 if ! have_ffmpeg; then

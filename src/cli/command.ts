@@ -5,6 +5,8 @@
 import { type Command, CommanderError, Option } from 'commander';
 import { messageOf, usageError, UsclError } from '../base/errors.ts';
 import { BACKEND_CHOICES } from '../engine/core/backend.ts';
+import { isElsewhere } from '../engine/ranks/meeting.ts';
+import { launchedAs } from '../engine/ranks/open.ts';
 import { Output } from './output.ts';
 
 /** Exit codes of signals, by the shell's convention of 128 + number. */
@@ -18,19 +20,42 @@ export class Stopped extends Error {
   }
 }
 
-/** Gives a command `--json` and what it does with what it is given. It sets the exit code and never throws. */
+/**
+ * Gives a command `--json` and what it does with what it is given. It sets the exit code and never throws. Of several processes
+ * that mpirun or srun started only the first speaks, but for errors; a command that is not for several refuses.
+ */
 export function withAction(
   command: Command,
   body: (output: Output, signal: AbortSignal, ...given: never[]) => Promise<void> | void,
+  processes: 'one' | 'several' = 'one',
 ): Command {
   command.option('--json', 'print one JSON object on stdout, everything else on stderr');
   return command.action((...given: unknown[]) => {
-    const output = new Output(command.opts<{ json?: true }>().json === true);
-    return run(output, (signal) => body(output, signal, ...(given as never[])));
+    const rank = launchedAs()?.rank ?? 0;
+    const output = new Output(command.opts<{ json?: true }>().json === true, rank > 0);
+    return run(output, rank, (signal) => {
+      if (processes === 'one') requireOne(command.name());
+      return body(output, signal, ...(given as never[]));
+    });
   });
 }
 
-async function run(output: Output, body: (signal: AbortSignal) => Promise<void> | void): Promise<void> {
+/** Error: `RANKS_UNSUPPORTED` where a launcher started several processes. */
+function requireOne(command: string): void {
+  const seat = launchedAs();
+  if (seat === null) return;
+  throw usageError(
+    'RANKS_UNSUPPORTED',
+    `uscl ${command} is one process; a launcher (mpirun, srun) has started ${seat.size ?? 'several'}.`,
+    'Start it without the launcher: of all commands, pretrain alone works in several processes.',
+  );
+}
+
+async function run(
+  output: Output,
+  rank: number,
+  body: (signal: AbortSignal) => Promise<void> | void,
+): Promise<void> {
   const controller = new AbortController();
   let received: keyof typeof SIGNALS | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
@@ -45,19 +70,26 @@ async function run(output: Output, body: (signal: AbortSignal) => Promise<void> 
   try {
     await body(controller.signal);
   } catch (thrown) {
-    process.exitCode = report(thrown, output, received);
+    process.exitCode = report(thrown, output, rank, received);
   } finally {
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
   }
 }
 
-function report(raised: unknown, output: Output, signal: keyof typeof SIGNALS | undefined): number {
+function report(
+  raised: unknown,
+  output: Output,
+  rank: number,
+  signal: keyof typeof SIGNALS | undefined,
+): number {
   const thrown = firstOf(raised);
-  if (signal !== undefined && (thrown instanceof Stopped || isAbort(thrown))) {
+  // Another process may have heard the signal.
+  if (thrown instanceof Stopped || (signal !== undefined && isAbort(thrown))) {
     if (thrown instanceof Stopped) output.note(thrown.message);
-    return SIGNALS[signal];
+    return SIGNALS[signal ?? 'SIGINT'];
   }
+  if (rank > 0) return reportOf(rank, thrown);
   if (thrown instanceof UsclError) {
     output.note(`error: ${thrown.describe()}`);
     const { code, message, where = null, remedy, facts } = thrown;
@@ -69,6 +101,15 @@ function report(raised: unknown, output: Output, signal: keyof typeof SIGNALS | 
     error: { code: 'DEFECT', message: messageOf(thrown), where: null, remedy: 'Please report it.' },
   });
   return 1;
+}
+
+/** The error of a process that does not speak otherwise, unless it only follows another one's. */
+function reportOf(rank: number, thrown: unknown): number {
+  const known = thrown instanceof UsclError;
+  if (known && (isElsewhere(thrown) || thrown.code === 'RANKS_UNSUPPORTED')) return thrown.exitCode;
+  const text = known ? thrown.describe() : `This is a defect of uscl, please report it:\n${stackOf(thrown)}`;
+  new Output(false).note(`error (rank ${rank}): ${text}`);
+  return known ? thrown.exitCode : 1;
 }
 
 /** What went wrong first, where closing something failed on top of it. */

@@ -8,6 +8,7 @@ import sharp from 'sharp';
 import { messageOf, UsclError } from '../base/errors.ts';
 import type { BackendDescription } from '../engine/core/backend.ts';
 import { librariesLookedFor, openBackend, type SearchedLibrary } from '../engine/open.ts';
+import { findMpi } from '../engine/ranks/open.ts';
 import { findVideoTools } from '../video/ffmpeg.ts';
 import { packageVersion } from '../runs/environment.ts';
 
@@ -44,6 +45,7 @@ export async function examine(folder = '.'): Promise<Diagnosis> {
     memory(),
     backend.finding,
     await ffmpeg(),
+    mpi(),
     good('sharp', `${sharp.versions.sharp}, libvips ${sharp.versions.vips}`),
     disk(folder),
   ];
@@ -110,6 +112,13 @@ function describeBackend(): { readonly finding: Finding; readonly description: B
     const finding: Finding = { part: 'oneDNN', state: 'missing', found, mend: thrown.remedy };
     return { finding, description: slow.describe() };
   }
+}
+
+/** Nothing is amiss without it: one process needs none. */
+function mpi(): Finding {
+  const found = findMpi();
+  if (found === null) return good('MPI', 'none found; for several processes only: docs/ranks.md');
+  return good('MPI', `${found.version}, ${found.file}`);
 }
 
 async function ffmpeg(): Promise<Finding> {

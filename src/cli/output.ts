@@ -24,14 +24,17 @@ export interface Watch {
 
 export class Output {
   readonly json: boolean;
+  /** Of several processes that do the same, one speaks. */
+  readonly #isSilent: boolean;
 
-  constructor(json: boolean) {
+  constructor(json: boolean, isSilent = false) {
     this.json = json;
+    this.#isSilent = isSilent;
   }
 
   /** A result for people: stdout, or stderr beside a JSON object. */
   print(text: string): void {
-    write(this.json ? 2 : 1, `${visible(text)}\n`);
+    this.#write(this.json ? 2 : 1, `${visible(text)}\n`);
   }
 
   /** What came of a command: `value` for `--json`, `text` for people. */
@@ -42,17 +45,17 @@ export class Output {
 
   /** A remark for people: always stderr. */
   note(text: string): void {
-    write(2, `${visible(text)}\n`);
+    this.#write(2, `${visible(text)}\n`);
   }
 
   /** A table for programs, piece by piece: stdout, as it is. */
   table(text: string): void {
-    write(1, text);
+    this.#write(1, text);
   }
 
   /** The one object of `--json`; nothing without it. */
   result(value: unknown): void {
-    if (this.json) write(1, `${JSON.stringify(value)}\n`);
+    if (this.json) this.#write(1, `${JSON.stringify(value)}\n`);
   }
 
   /**
@@ -83,9 +86,16 @@ export class Output {
 
   /** Progress of something long, `unit` being what is counted. */
   progress(label: string, unit: string, knowsTime = false): Progress {
+    if (this.#isSilent) return NO_PROGRESS;
     return process.stderr.isTTY ? bar(label, unit, knowsTime) : lines(label, unit, knowsTime);
   }
+
+  #write(stream: 1 | 2, text: string): void {
+    if (!this.#isSilent) write(stream, text);
+  }
 }
+
+const NO_PROGRESS: Progress = { update: () => undefined, say: () => undefined, end: () => undefined };
 
 /** Whole or not at all, whatever the stream is connected to; a reader that has gone away ends the program quietly. */
 function write(stream: 1 | 2, text: string): void {

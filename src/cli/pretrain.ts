@@ -44,29 +44,34 @@ Examples:
   uscl pretrain lung --out runs/unlabelled --set method.supervisedWeight=0
   uscl pretrain lung --out runs/mine --method ./my-method.js
   uscl pretrain lung --out runs/scored --set evaluation.dataset=pocus
+  mpirun -n 4 uscl pretrain lung --out runs/lung          four processes, each a part of every batch
   uscl pretrain lung --out runs/from-imagenet --init resnet18.pth --normalise imagenet
 
 Ctrl-C finishes the step, saves a checkpoint and exits with 130; --resume goes on to the same bits.`,
   );
-  return withAction(command, async (output, signal, dataset: string, options: Options) => {
-    const { out, resume = false, overwrite = false } = options;
-    const method = options.method === undefined ? {} : { method: await methodNamedOrIn(options.method) };
-    const summary = await output.during('pretrain', 'steps', (_, progress) =>
-      pretrain({
-        ...{ dataset, out, resume, overwrite, signal, config: withInit(layersOf(options), options) },
-        ...method,
-        onEvent: (event) => {
-          showEvent(event, progress);
-        },
-      }),
-    );
-    output.result(summary);
-    if (!summary.complete)
-      throw new Stopped(
-        `Stopped at step ${summary.step} of ${summary.steps}; the checkpoint is saved. Go on with --resume${options.method === undefined ? '' : ` --method ${options.method}`}.`,
+  return withAction(
+    command,
+    async (output, signal, dataset: string, options: Options) => {
+      const { out, resume = false, overwrite = false } = options;
+      const method = options.method === undefined ? {} : { method: await methodNamedOrIn(options.method) };
+      const summary = await output.during('pretrain', 'steps', (_, progress) =>
+        pretrain({
+          ...{ dataset, out, resume, overwrite, signal, config: withInit(layersOf(options), options) },
+          ...method,
+          onEvent: (event) => {
+            showEvent(event, progress);
+          },
+        }),
       );
-    output.print(describeSummary(summary));
-  });
+      output.result(summary);
+      if (!summary.complete)
+        throw new Stopped(
+          `Stopped at step ${summary.step} of ${summary.steps}; the checkpoint is saved. Go on with --resume${options.method === undefined ? '' : ` --method ${options.method}`}.`,
+        );
+      output.print(describeSummary(summary));
+    },
+    'several',
+  );
 }
 
 /** `--init` as the configuration key that it is. */

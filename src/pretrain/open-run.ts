@@ -8,6 +8,8 @@ import { readSplit } from '../curation/splits.ts';
 import { type Dataset, openDataset } from '../dataset/reader.ts';
 import type { Backend } from '../engine/core/backend.ts';
 import { openBackend } from '../engine/open.ts';
+import { ALONE, type Ranks } from '../engine/ranks/communicator.ts';
+import { meet } from '../engine/ranks/meeting.ts';
 import type { Method } from '../methods/method.ts';
 import { backboneOf } from '../models/backbone.ts';
 import { installMethod } from '../methods/registry.ts';
@@ -35,6 +37,7 @@ import { BatchSchedule, type Feed, openFeed } from '../trainer/methods/batch-sch
 import type { PretrainEvent } from './events.ts';
 import { MethodNetwork } from '../trainer/methods/method-network.ts';
 import { type OpenedMethod, openMethod } from '../trainer/methods/open-method.ts';
+import { fairThreads, requireDivisible, requireSame, requireSameStart } from './ranks.ts';
 import { requireSameConfig, restoreRun, resultConfig } from './resume.ts';
 import { Scorer } from './scorer.ts';
 import { layerOf } from './start.ts';
@@ -68,40 +71,66 @@ export class OpenRun implements AsyncDisposable {
   /** Of what decides the weights: what a checkpoint is held to when the run goes on. */
   readonly hashes: { readonly configHash: string; readonly datasetHash: string };
   readonly from: RunStartPoint;
-  readonly log: EntryLog<LogEntry>;
+  readonly log: Pick<EntryLog<LogEntry>, 'append' | 'flush' | 'close'> & Disposable;
   readonly feed: Feed;
   readonly tell: (event: PretrainEvent) => void;
+  /** The processes that make this run together. */
+  readonly ranks: Ranks;
+  /** Whether this one writes the run: rank 0. */
+  readonly writes: boolean;
   readonly #open: Resources;
 
   /**
    * Opens a run that starts from `init` (`readInit`). Errors: those of `openDataset`, `resolveConfig`, `openBackend` and
    * `openMethod`; `RUN_EXISTS`, `RUN_BUSY`, `OUTPUT_NOT_OURS`, `RESUME_CHANGED`, `CHECKPOINT_DAMAGED`, `WEIGHTS_MISMATCH`,
-   * `WEIGHTS_INCOMPLETE`.
+   * `WEIGHTS_INCOMPLETE`. Of several ranks: `RANKS_BATCH`, `RANKS_DIFFER`; `RANKS_FAILED` where another one has failed.
    */
-  constructor(options: PretrainOptions, init: StartingWeights | null = null) {
+  constructor(options: PretrainOptions, init: StartingWeights | null = null, ranks: Ranks = ALONE) {
     this.folder = options.out;
-    this.tell = options.onEvent ?? (() => undefined);
+    this.ranks = ranks;
+    this.writes = ranks.rank === 0;
+    this.tell = (this.writes ? options.onEvent : undefined) ?? (() => undefined);
     using opening = new Resources();
     this.dataset = opening.use(openDataset(options.dataset));
     const start = checkRun(options.out, options);
     const saved = start === 'resumed' ? readRunConfig(this.folder) : null;
     const wanted = this.#wanted(options, saved, init);
     this.start = init === null ? null : fitted(init, wanted);
-    this.backend = opening.use(this.#openBackend(wanted));
-    this.config = settled(wanted, this.backend);
+    meet(ranks);
+    const threads = fairThreads(ranks, wanted.threads, saved);
+    this.backend = opening.use(this.#openBackend({ ...wanted, threads }));
+    this.config = {
+      ...settled(wanted, this.backend),
+      ...(ranks.size === 1 ? {} : { threads: wanted.threads }),
+    };
     this.opened = openMethod(this, this.#split());
     this.batchSchedule = new BatchSchedule(this);
+    requireDivisible(this);
     this.network = opening.use(new MethodNetwork(this));
     this.scorer = opening.use(new Scorer(this));
     this.hashes = this.#hashes();
+    meet(ranks);
+    requireSameStart(ranks, start, this.config, this.hashes.datasetHash);
     // From here on the run is this process's to write.
-    opening.use(new RunLock(this.folder));
+    if (this.writes) opening.use(new RunLock(this.folder));
     this.from = saved === null ? this.#begin() : this.#goOn(saved);
     // Last: a folder counts as a run once it has its configuration.
-    writeConfig(this);
-    this.log = opening.use(openLog(this));
+    if (this.writes) writeConfig(this);
+    this.log = this.writes ? opening.use(openLog(this)) : SILENT;
+    meet(ranks);
+    this.requireSameWeights();
     this.feed = openFeed(this);
     this.#open = opening.move();
+  }
+
+  /** All ranks hold the same weights; they ask together. Error: `RANKS_DIFFER`. */
+  requireSameWeights(): void {
+    const { values, statistics } = this.network.parameters;
+    for (const [what, vector] of [['weights', values] as const, ['running statistics', statistics] as const])
+      if (this.ranks.size > 1) {
+        const { buffer, byteOffset, byteLength } = vector.read();
+        requireSame(this.ranks, what, new Uint8Array(buffer, byteOffset, byteLength));
+      }
   }
 
   note(text: string): void {
@@ -123,7 +152,7 @@ export class OpenRun implements AsyncDisposable {
     return wanted;
   }
 
-  #openBackend({ backend: kind, threads }: Config): Backend {
+  #openBackend({ backend: kind, threads }: Pick<Config, 'backend' | 'threads'>): Backend {
     const onFallback = (text: string): void => {
       this.note(text);
     };
@@ -143,18 +172,20 @@ export class OpenRun implements AsyncDisposable {
 
   /** Clears the folder and writes down what the run begins with. */
   #begin(): RunStartPoint {
+    const beginning = { step: 0, unscored: null };
+    if (!this.writes) return beginning;
     clearRun(this.folder);
     const { split, heldOutLabels, method } = this.opened;
     recordProvenance(this.folder, this.dataset, split, heldOutLabels, method.name);
     if (this.start !== null) writeRunFile(this.folder, RUN_FILES.source, this.start.record);
-    const environment = describeEnvironment(this.backend.describe());
+    const environment = describeEnvironment(this.backend.describe(), this.ranks);
     writeRunFile(this.folder, RUN_FILES.environment, environment);
-    return { step: 0, unscored: null };
+    return beginning;
   }
 
   /** Loads the latest checkpoint, and refuses to go on with anything that would not have led to it. */
   #goOn(saved: Config): RunStartPoint {
-    sweepRun(this.folder);
+    if (this.writes) sweepRun(this.folder);
     const note = (text: string): void => {
       this.note(text);
     };
@@ -166,6 +197,14 @@ export class OpenRun implements AsyncDisposable {
     return { step, unscored: restored?.unscored === undefined ? null : restored.epoch };
   }
 }
+
+/** The log of a rank that writes none. */
+const SILENT: OpenRun['log'] = {
+  append: () => undefined,
+  flush: () => undefined,
+  close: () => undefined,
+  [Symbol.dispose]: () => undefined,
+};
 
 /** The backbone's weights, for a configuration that fits them. Errors: `WEIGHTS_MISMATCH`, `WEIGHTS_INCOMPLETE`. */
 function fitted(init: StartingWeights, config: Config): StartingWeights {

@@ -3,6 +3,9 @@
  * returns the summary.
  */
 import { join } from 'node:path';
+import type { Ranks } from '../engine/ranks/communicator.ts';
+import { awaitTurn, openTogether } from '../engine/ranks/meeting.ts';
+import { launchedAs, openRanks } from '../engine/ranks/open.ts';
 import { CHECKPOINTS } from '../runs/checkpoint.ts';
 import { writeCurves } from '../runs/curves.ts';
 import { RUN_FILES, writeRunFile } from '../runs/run-folder.ts';
@@ -13,11 +16,32 @@ import { OpenRun, type PretrainOptions } from './open-run.ts';
 import { Pretraining } from './pretraining.ts';
 import { readInit } from './start.ts';
 
-/** Pretrains a backbone. Errors: those of `readInit`, `OpenRun` and `train`. */
+/**
+ * Pretrains a backbone, as one of the ranks where a launcher (mpirun, srun) started several. Errors: those of `openRanks`,
+ * `readInit`, `OpenRun` and `train`.
+ */
 export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
+  let ranks: Pick<Ranks, 'rank' | 'ending'> = { rank: launchedAs()?.rank ?? 0, ending: 'alone' };
+  try {
+    const joined = openRanks();
+    ranks = joined;
+    // Whoever fails takes the others along, until all are done.
+    joined.ends('alone');
+    const summary = await pretrainAs(joined, options);
+    joined.ends('together');
+    return summary;
+  } catch (thrown) {
+    await awaitTurn(ranks, thrown);
+    throw thrown;
+  }
+}
+
+async function pretrainAs(ranks: Ranks, options: PretrainOptions): Promise<RunSummary> {
   const started = performance.now();
-  const init = await readInit(options.out, options.config ?? {}, options.resume === true);
-  await using run = new OpenRun(options, init);
+  await using run = await openTogether(ranks, async () => {
+    const init = await readInit(options.out, options.config ?? {}, options.resume === true);
+    return new OpenRun(options, init, ranks);
+  });
   for (const text of remarks(run)) run.note(text);
   run.tell(startOf(run));
   const training = new Pretraining(run);
@@ -29,8 +53,10 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
   const { steps, epochs } = batchSchedule;
   const [complete, loss] = [step === steps, training.loss];
   const best = scorer.best === null ? null : { ...scorer.best, by: scorer.by };
-  if (complete && loss !== null) writeRunFile(run.folder, RUN_FILES.metrics, { step, epochs, loss, best });
-  writeCurves(run.folder, run.opened.method.charts);
+  if (run.writes) {
+    if (complete && loss !== null) writeRunFile(run.folder, RUN_FILES.metrics, { step, epochs, loss, best });
+    writeCurves(run.folder, run.opened.method.charts);
+  }
   const at = (name: string): string => join(run.folder, RUN_FILES.checkpoints, name);
   return {
     ...{ run: run.folder, complete, step, steps, epochs, loss, best },

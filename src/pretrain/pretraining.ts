@@ -5,6 +5,7 @@ import { UsclError } from '../base/errors.ts';
 import { guardWrites } from '../base/files.ts';
 import { Pace } from '../base/pace.ts';
 import { CHECKPOINTS, type CheckpointState, saveCheckpoint, saveLast } from '../runs/checkpoint.ts';
+import { anyOf } from '../engine/ranks/agreement.ts';
 import type { Losses, Method } from '../methods/method.ts';
 import type { Config } from '../runs/config.ts';
 import type { BatchSchedule } from '../trainer/methods/batch-schedule.ts';
@@ -31,7 +32,7 @@ export class Pretraining implements Training {
     this.#open = open;
     this.#folder = join(open.folder, RUN_FILES.checkpoints);
     this.#pace = new Pace(open.batchSchedule.steps - open.from.step);
-    guardWrites(this.#folder, () => mkdirSync(this.#folder, { recursive: true }));
+    if (open.writes) guardWrites(this.#folder, () => mkdirSync(this.#folder, { recursive: true }));
   }
 
   async step({ step, epoch }: RunTime, learningRate: number): Promise<void> {
@@ -65,7 +66,7 @@ export class Pretraining implements Training {
   failed({ where = '', remedy }: UsclError, { step, epoch }: RunTime): { where: string; remedy: string } {
     // A finite gradient can still have thrown the weights out of range; then the checkpoint before is the last good one.
     const sound = this.#open.network.parameters.values.read().every((value) => Number.isFinite(value));
-    if (sound) this.save(step, epoch);
+    if (sound) this.#save(this.#state(step, epoch));
     return {
       where: `step ${step + 1}, epoch ${epoch}, ${where}`,
       remedy:
@@ -79,21 +80,23 @@ export class Pretraining implements Training {
   async endEpoch(epoch: number, step: number): Promise<'saved' | 'not saved'> {
     const { config, batchSchedule, log, tell } = this.#open;
     const final = step === batchSchedule.steps;
+    const { every, keep } = config.checkpoint;
+    const due = (epoch + 1) % every === 0 || final;
+    if (due) this.#open.requireSameWeights();
     for (const { entry, best } of await this.#scores(epoch, step, final)) {
       log.append(entry);
       tell({ kind: 'score', entry, best });
       if (best) this.#saveWeights(CHECKPOINTS.best, step, epoch);
     }
-    const { every, keep } = config.checkpoint;
     if (keep > 0 && (epoch + 1) % keep === 0) this.#saveWeights(CHECKPOINTS.kept(epoch + 1), step, epoch);
-    const due = (epoch + 1) % every === 0 || final;
-    if (due) this.save(step, epoch);
+    if (due) this.#save(this.#state(step, epoch));
     this.#pace.skip();
     return due ? 'saved' : 'not saved';
   }
 
-  /** Where an epoch cannot be scored, its steps are saved all the same; going on begins with its score. */
+  /** Rank 0 scores, while the others wait for it in their next step. Where an epoch cannot be scored, its steps are saved all the same; going on begins with its score. */
   async #scores(epoch: number, step: number, final: boolean): Promise<readonly EpochScore[]> {
+    if (!this.#open.writes) return [];
     try {
       return await this.#open.scorer.scoreEpoch(epoch, step, final);
     } catch (thrown) {
@@ -104,16 +107,22 @@ export class Pretraining implements Training {
     }
   }
 
+  stops(isSignalled: boolean): boolean {
+    return anyOf(this.#open.ranks, isSignalled);
+  }
+
   isSaveDue(): boolean {
     return false;
   }
 
   save(step: number, epoch: number): void {
+    this.#open.requireSameWeights();
     this.#save(this.#state(step, epoch));
   }
 
   /** Everything that resuming needs. The log goes first, so that it is never behind. */
   #save(state: CheckpointState): void {
+    if (!this.#open.writes) return;
     const { network, log, tell } = this.#open;
     log.flush();
     saveLast(this.#folder, state, network.left, network.state);
@@ -121,6 +130,7 @@ export class Pretraining implements Training {
   }
 
   #saveWeights(name: string, step: number, epoch: number): void {
+    if (!this.#open.writes) return;
     const { left } = this.#open.network;
     saveCheckpoint(join(this.#folder, name), this.#state(step, epoch), left, null);
   }

@@ -85,8 +85,10 @@ export function requireSameConfig(
   steps: number,
 ): void {
   const { config, batchSchedule } = run;
-  requireSameKeys(saved, config, [...FREE, ...LENGTH]);
-  const [length] = differences(saved, config, FREE);
+  // Several ranks have each their share of the processors, and the run has no number of its own.
+  const free = saved.threads === null ? [...FREE, 'threads'] : FREE;
+  requireSameKeys(saved, config, [...free, ...LENGTH]);
+  const [length] = differences(saved, config, free);
   if (length === undefined) return;
   const before = new BatchSchedule({ ...run, config: saved });
   const rate = (of: Config, schedule: BatchSchedule, step: number): number =>

@@ -144,7 +144,7 @@ export const machine = {
   precision: z.enum(['auto', 'f32', 'bf16']).default('auto'),
   /** auto: oneDNN where it is found. */
   backend: z.enum(BACKEND_CHOICES).default('auto'),
-  /** Of the kernels. null: as many as there are processors. */
+  /** Of the kernels. null: as many as there are processors; of several processes each its share. */
   threads: count.nullable().default(null),
 };
 

@@ -5,6 +5,7 @@ import { cpus, platform, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { BackendDescription } from '../engine/core/backend.ts';
+import { ALONE, type Ranks } from '../engine/ranks/communicator.ts';
 
 export interface Environment {
   readonly uscl: string;
@@ -17,12 +18,18 @@ export interface Environment {
   readonly backend: BackendDescription;
   /** Commit of the checkout the program runs from, with `+` where files differ from it; null outside of one. */
   readonly revision: string | null;
+  /** The processes that made the run together; missing where it was one. */
+  readonly ranks?: { readonly size: number; readonly library: string };
 }
 
 /** Where this program is installed. */
 export const PACKAGE_ROOT = join(import.meta.dirname, '..', '..');
 
-export function describeEnvironment(backend: BackendDescription): Environment {
+export function describeEnvironment(
+  backend: BackendDescription,
+  ranks: Pick<Ranks, 'size' | 'library'> = ALONE,
+): Environment {
+  const { size, library } = ranks;
   const processors = cpus();
   return {
     uscl: packageVersion(),
@@ -33,6 +40,7 @@ export function describeEnvironment(backend: BackendDescription): Environment {
     memory: totalmem(),
     backend,
     revision: revision(),
+    ...(size === 1 ? {} : { ranks: { size, library } }),
   };
 }
 

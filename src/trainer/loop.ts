@@ -30,6 +30,8 @@ export interface Training {
   failed(error: UsclError, now: RunTime): Pick<UsclError, 'remedy'> & { readonly where: string };
   /** Scores and saves what is due when `step` steps are done and the epoch with them. */
   endEpoch(epoch: number, step: number): Promise<'saved' | 'not saved' | 'enough'>;
+  /** Whether to stop after this step, where this process has heard a signal or has not: of several, all do the same. */
+  stops?(isSignalled: boolean): boolean;
   /** Whether the state should be saved now, within an epoch. */
   isSaveDue(): boolean;
   /** Saves the state after `step` steps, of which the last was of `epoch`. */
@@ -63,7 +65,8 @@ export async function train(
     const end = ends ? await training.endEpoch(now.epoch, step) : 'not saved';
     if (end === 'enough') break;
     await setImmediate();
-    const stopped = signal?.aborted === true && step < batchSchedule.steps;
+    const isSignalled = signal?.aborted === true;
+    const stopped = (training.stops?.(isSignalled) ?? isSignalled) && step < batchSchedule.steps;
     if (end !== 'saved' && (stopped || training.isSaveDue())) training.save(step, now.epoch);
     if (stopped) return { step, stopped };
   }

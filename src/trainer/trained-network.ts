@@ -63,6 +63,11 @@ export abstract class TrainedNetwork<
   /** The losses of these plans, which have run forward; writes every output gradient. */
   protected abstract lossesOf(plans: readonly Plan[], batch: Batch): Losses;
 
+  /** What follows the last backward pass of a step, before its gradient is looked at. */
+  protected summed(): void {
+    return;
+  }
+
   /** What follows an update of the parameters. */
   protected updated(): void {
     return;
@@ -117,6 +122,8 @@ export abstract class TrainedNetwork<
         lap('backward');
         losses.push(found);
       }
+      this.summed();
+      lap('backward');
       const gradientNorm = Math.sqrt(this.#backend.sumOfSquares(gradients, this.#ranges)) / count;
       if (!Number.isFinite(gradientNorm)) throw nonFinite('gradient norm', gradientNorm, clipIds);
       const clip = clipNorm === null || gradientNorm <= clipNorm ? 1 : clipNorm / gradientNorm;

@@ -55,11 +55,15 @@ interface Line {
 /** The commands of a paper's shell blocks: comments left out, continued lines joined. */
 function linesOf(paper: string): readonly Line[] {
   const text = readFileSync(join(ROOT, paper), 'utf8');
-  return [...text.matchAll(/^```(?:sh|bash|shell|console)\n([\s\S]*?)^```$/gm)]
-    .flatMap(([, code]) => code!.replaceAll(/\\\n\s*/g, ' ').split('\n'))
-    .map((line) => line.replace(/(^|\s)#.*$/, '').trim())
-    .filter((line) => line !== '')
-    .map((line) => ({ paper, text: line }));
+  return (
+    [...text.matchAll(/^```(?:sh|bash|shell|console)\n([\s\S]*?)^```$/gm)]
+      .flatMap(([, code]) => code!.replaceAll(/\\\n\s*/g, ' ').split('\n'))
+      .map((line) => line.replace(/(^|\s)#.*$/, '').trim())
+      // A launcher of several processes starts the same command.
+      .map((line) => line.replace(/^(mpirun|srun)( -\S+| \d+)* node_modules\/\.bin\/(?=uscl )/, ''))
+      .filter((line) => line !== '')
+      .map((line) => ({ paper, text: line }))
+  );
 }
 
 const lines = PAPERS.flatMap(linesOf);

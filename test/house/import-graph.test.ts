@@ -150,7 +150,7 @@ describe('what rooms must not touch', () => {
   ];
 
   test('only native parts of the engine load the foreign function interface', () => {
-    const native = /^engine\/(native|onednn)\//;
+    const native = /^engine\/(native|onednn|ranks\/mpi)\//;
     expect(importing(/^koffi$/).filter((file) => !native.test(file))).toEqual([]);
   });
 

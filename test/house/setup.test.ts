@@ -160,15 +160,20 @@ test.runIf(debian)(
   },
 );
 
-test.runIf(debian)('for tests it installs Chromium too, unless a browser is there', () => {
-  const root = { ...FFMPEG, id: 'echo 0', 'apt-get': LOG, 'apt-cache': OFFERED };
-  expect(setup(world(root)).calls).toBe('');
-  const { code, said, calls } = setup(world(root), '--tests');
-  expect(code).toBe(0);
-  expect(calls).toMatch(/^apt-get install -y .*chromium\n/);
-  expect(said).toContain('sudo apt-get install -y chromium');
-  expect(setup(world({ ...root, 'google-chrome': 'exit 0' }), '--tests').calls).toBe('');
-});
+test.runIf(debian)(
+  'for tests it installs Chromium and MPICH too, unless a browser and an mpirun are there',
+  () => {
+    const root = { ...FFMPEG, id: 'echo 0', 'apt-get': LOG, 'apt-cache': OFFERED };
+    expect(setup(world(root)).calls).toBe('');
+    const { code, said, calls } = setup(world(root), '--tests');
+    expect(code).toBe(0);
+    expect(calls).toMatch(/^apt-get install -y .*chromium\napt-get install -y .*mpich\n/);
+    expect(said).toContain('sudo apt-get install -y chromium');
+    expect(said).toContain('sudo apt-get update && sudo apt-get install -y mpich');
+    const both = { 'google-chrome': 'exit 0', mpirun: 'exit 0' };
+    expect(setup(world({ ...root, ...both }), '--tests').calls).toBe('');
+  },
+);
 
 test('an old Node is one clear line and exit code 5', () => {
   const node = 'case "$1" in --version) echo v18.20.0;; *) exit 1;; esac';

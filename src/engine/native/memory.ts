@@ -42,6 +42,7 @@ let libc: LibC | undefined;
 
 export function systemLibrary(): LibC {
   if (libc === undefined) {
+    enlargeStack();
     // The process itself: libc is always loaded, whatever its file is called.
     const self = koffi.load(null);
     libc = {
@@ -66,6 +67,15 @@ export function systemLibrary(): LibC {
     };
   }
   return libc;
+}
+
+/** Native functions run on a stack of their own. Libraries for many processes, and their parts, want more than 2 MiB of it. */
+function enlargeStack(): void {
+  try {
+    koffi.config({ sync_stack_size: 16 * 2 ** 20 });
+  } catch {
+    // Another part of the program has loaded a library before, and the size is what that part made it.
+  }
 }
 
 function affinityOf(self: LibraryHandle): Pick<LibC, 'schedSetAffinity' | 'schedGetAffinity'> {
@@ -153,9 +163,15 @@ const addresses = new WeakMap<ArrayBufferLike, Address>();
 
 /** The native address behind a view that `floatView` made (or a part of one). */
 export function addressOfView(view: Float32Array): Address {
+  const address = nativeAddress(view);
+  if (address === null) throw new TypeError('this vector was not allocated by the oneDNN backend');
+  return address;
+}
+
+/** As `addressOfView`; null for an array in other memory. */
+export function nativeAddress(view: Float32Array): Address | null {
   const base = addresses.get(view.buffer);
-  if (base === undefined) throw new TypeError('this vector was not allocated by the oneDNN backend');
-  return offsetAddress(base, view.byteOffset);
+  return base === undefined ? null : offsetAddress(base, view.byteOffset);
 }
 
 /** A view of native memory as f32. The memory must outlive it. */

@@ -8,6 +8,7 @@ import { groupBy } from '../../base/collect.ts';
 import { type Random, randomAt } from '../../base/random.ts';
 import type { Dataset } from '../../dataset/reader.ts';
 import type { ClipRecord } from '../../dataset/types.ts';
+import { ALONE } from '../../engine/ranks/communicator.ts';
 import type { OpenMethod } from '../../methods/method.ts';
 import type { Config } from '../../runs/config.ts';
 import { epochClips, type Split } from '../../runs/training-clips.ts';
@@ -18,6 +19,7 @@ import type { ClipPart } from '../../views/work.ts';
 import { type StepBatch, viewsOf } from './method-network.ts';
 import type { ClipFacts, OpenedMethod } from './open-method.ts';
 import { drawPartners } from './partners.ts';
+import { partsOfRank, type RankPlace } from './rank-rows.ts';
 
 /** What a batch schedule is made from. */
 export interface ScheduleOptions {
@@ -43,6 +45,8 @@ export class BatchSchedule implements TrainingLength {
   readonly stepsPerEpoch: number;
   /** Clips that fit no batch of an epoch; other ones in another epoch. */
   readonly leftOut: number;
+  /** Sizes of the batches of an epoch, each once, largest first. */
+  readonly sizes: readonly number[];
   readonly #batchesPerEpoch: number;
   readonly #accumulate: number;
   readonly #makeEpoch: (epoch: number) => readonly (readonly number[])[];
@@ -69,6 +73,7 @@ export class BatchSchedule implements TrainingLength {
       .map((stream, i) => repeatedPasses(split, stream, { seed, stream: i + 1, evenClasses }));
     // The number and sizes of batches are the same in every epoch.
     this.#batchesPerEpoch = this.#remembered.batches.length;
+    this.sizes = [...new Set(this.#remembered.batches.map(({ length }) => length))].sort((a, b) => b - a);
     this.leftOut = split.training.length - this.#remembered.batches.flat().length;
     this.#accumulate = training.accumulate;
     this.stepsPerEpoch = Math.ceil(this.#batchesPerEpoch / training.accumulate);
@@ -173,6 +178,8 @@ export interface FeedOptions extends ScheduleOptions {
   readonly config: ScheduleOptions['config'] & Pick<Config, 'view' | 'loader'>;
   readonly batchSchedule: BatchSchedule;
   readonly from: { readonly step: number };
+  /** The processes that train together: each makes the images of its own rows. Default: this one alone. */
+  readonly ranks?: RankPlace;
 }
 
 /** Batches of a run, in order. */
@@ -185,11 +192,19 @@ export interface Feed extends AsyncDisposable {
  * The batches of a run from a given step on, rendered by worker threads while the step before is computed. Labels are
  * those of the split and no others; `runs/training-clips.ts` decides which may be seen.
  */
-export function openFeed({ dataset, opened, config, batchSchedule, from }: FeedOptions): Feed {
+export function openFeed({ dataset, opened, config, batchSchedule, from, ranks = ALONE }: FeedOptions): Feed {
+  // Of the batches that are on their way: all clips, of which a rank makes the images of its own.
+  const whole = new Map<number, readonly ClipPart[]>();
+  const schedule = (batch: number): ClipRequest | null => {
+    const request = batchSchedule.batch(batch);
+    if (request === null) return null;
+    whole.set(batch, request.parts);
+    return { ...request, parts: partsOfRank(request.parts, ranks) };
+  };
   const loader = ClipLoader.open(dataset.folder, config.view, {
     seed: config.seed,
-    streams: opened.open.streams.map(({ views, count }) => ({ views, most: count })),
-    schedule: (number) => batchSchedule.batch(number),
+    streams: opened.open.streams.map(({ views, count }) => ({ views, most: Math.ceil(count / ranks.size) })),
+    schedule,
     firstStep: batchSchedule.firstBatch(from.step),
     workers: config.loader.workers,
     ahead: config.loader.ahead,
@@ -198,7 +213,9 @@ export function openFeed({ dataset, opened, config, batchSchedule, from }: FeedO
   let number = batchSchedule.firstBatch(from.step);
   return {
     async next() {
-      const { parts, images } = await loader.next();
+      const { images } = await loader.next();
+      const parts = whole.get(number)!;
+      whole.delete(number);
       const progress = batchSchedule.stepOf(number) / batchSchedule.steps;
       return {
         ...{ progress, number: number++ },

@@ -6,6 +6,7 @@
 import { groupBy } from '../../base/collect.ts';
 import type { Backend, Parameters, Plan, Vector } from '../../engine/core/backend.ts';
 import { HostVector } from '../../engine/core/host-vector.ts';
+import { ALONE, type Ranks } from '../../engine/ranks/communicator.ts';
 import type { ClipRecord } from '../../dataset/types.ts';
 import type { Losses, Method, MethodBatch, NetworkUse, OpenMethod, ViewRows } from '../../methods/method.ts';
 import { OUTPUTS } from '../../models/heads.ts';
@@ -21,6 +22,7 @@ import type { ClipPart } from '../../views/work.ts';
 import { checkedLosses, guarded, methodError, requireFilled, requireFinite } from './method-faults.ts';
 import type { OpenedMethod } from './open-method.ts';
 import { type Pass, returnRows, rowsOf, total, totalRows } from './passes.ts';
+import { ofAllRanks, ownOfAll, viewsOfRank } from './rank-rows.ts';
 
 /** A batch as the step needs it. */
 export interface StepBatch {
@@ -28,9 +30,9 @@ export interface StepBatch {
   readonly clipIds: readonly string[];
   /** Clips of the first stream. */
   readonly pairs: number;
-  /** In the order of the images. */
+  /** Of the whole batch. */
   readonly views: readonly ViewRows[];
-  /** [channels, size, size] each, normalised: view by view, each view's of its own size. */
+  /** [channels, size, size] each, normalised: view by view, each view's of its own size. Of several ranks each has its own rows. */
   readonly images: Float32Array;
   /** Of the batch in the run, from 0. */
   readonly number: number;
@@ -83,6 +85,10 @@ export interface Networked {
   readonly start?: Pick<StartingWeights, 'weights' | 'record'> | null;
   /** What trains. Default: everything. */
   readonly layers?: TrainedLayers;
+  /** The processes that train it together. Default: this one alone. */
+  readonly ranks?: Ranks;
+  /** Equal consecutive parts of each view that batch norm sees as batches of their own: what so many ranks do. Default: 1. */
+  readonly normParts?: number;
 }
 
 /** The networks of an opened method, in training. Owns native memory: dispose of it. */
@@ -94,12 +100,16 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
   readonly #sizes: readonly number[];
   readonly #layers: TrainedLayers;
   readonly #target: Parameters | null;
+  readonly #ranks: Ranks;
+  readonly #normParts: number;
   /** Of the batch that was seen last. */
   #progress = 0;
 
   /** Initialised from the seed of a settled configuration, the backbone from `start` where it is given. Error: `METHOD_INVALID`. */
-  constructor({ backend, config, opened: { method, open }, start = null, layers }: Networked) {
+  constructor({ backend, config, opened: { method, open }, start = null, layers, ...of }: Networked) {
     super(backend, open.online.network, config);
+    this.#ranks = of.ranks ?? ALONE;
+    this.#normParts = of.normParts ?? 1;
     this.method = method;
     this.open = open;
     this.#normPerView = config.model.normPerView;
@@ -187,23 +197,32 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
   }
 
   protected override load({ views, images, number }: StepBatch): readonly Plan[] {
-    this.#look(views, images, number);
-    const passes = this.#training('online', this.open.online, views);
-    this.#fill(passes, views, images);
+    const own = viewsOfRank(views, this.#ranks);
+    this.#look({ views, own, images, number });
+    const passes = this.#training('online', this.open.online, own);
+    this.#fill(passes, own, images);
     return passes.map(({ plan }) => plan);
   }
 
+  /** Every rank computes the loss of the whole batch, and keeps the gradients of its own rows. */
   protected override lossesOf(_: readonly Plan[], { views, images, progress }: StepBatch): Losses {
     const { online, target } = this.open;
-    const passes = this.#training('online', online, views);
+    const own = viewsOfRank(views, this.#ranks);
+    const passes = this.#training('online', online, own);
     this.#progress = progress;
+    const read = (name: string): Float32Array =>
+      rowsOf(passes, online, own, (plan) => plan.outputGradient(name));
     const filled = new Map<string, Float32Array>();
     const losses = this.#losses({
       ...{ views, training: true, progress },
-      output: byName('online', online, (name) => rowsOf(passes, online, views, (plan) => plan.output(name))),
-      target: target === undefined ? noTarget : this.#targetOf(target, views, images),
+      output: this.#ofAll('online', online, own, (name) =>
+        rowsOf(passes, online, own, (plan) => plan.output(name)),
+      ),
+      target: target === undefined ? noTarget : this.#targetOf(target, own, images),
       gradient: byName('online', online, (name) => {
-        const known = filled.get(name) ?? rowsOf(passes, online, views, (plan) => plan.outputGradient(name));
+        const { size } = this.#ranks;
+        const known =
+          filled.get(name) ?? (size === 1 ? read(name) : new Float32Array(size * read(name).length));
         filled.set(name, known);
         return known;
       }),
@@ -213,9 +232,22 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
       // A loss that is not finite is for the step to tell.
       if (Number.isFinite(losses.loss))
         requireFinite(this.method, name, gradient, gradient.length / totalRows(online, views));
-      returnRows(gradient, passes, online, views, (plan) => plan.outputGradient(name));
+      const mine = this.#ranks.size === 1 ? gradient : read(name);
+      ownOfAll(this.#ranks, gradient, mine, lengthsOf(online, own, mine));
+      returnRows(mine, passes, online, own, (plan) => plan.outputGradient(name));
     }
     return losses;
+  }
+
+  /** The loss is that of the whole batch: its gradient is the sum over ranks. Running statistics become their mean. */
+  protected override summed(): void {
+    const { size } = this.#ranks;
+    if (size === 1) return;
+    this.#ranks.sum(this.parameters.gradients);
+    for (const { statistics } of [this.parameters, ...(this.#target === null ? [] : [this.#target])]) {
+      this.#ranks.sum(statistics);
+      statistics.write(statistics.read().map((sum) => sum / size));
+    }
   }
 
   protected override updated(): void {
@@ -235,36 +267,59 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
     super[Symbol.dispose]();
   }
 
-  /** Lets a method that asks for it look at a batch and change its images. Running statistics stay what they were. */
-  #look(views: readonly ViewRows[], images: Float32Array, number: number): void {
+  /**
+   * Lets a method that asks for it look at a batch and change its images, which are those of all ranks. Running statistics stay
+   * what they were.
+   */
+  #look({ views, own, images, number }: Omit<StepBatch, 'clipIds' | 'pairs' | 'progress'> & OwnRows): void {
     const { look } = this.open;
     if (look === undefined) return;
-    const passes = this.#training('look', look, views);
-    this.#fill(passes, views, images);
+    const passes = this.#training('look', look, own);
+    this.#fill(passes, own, images);
     const { statistics } = this.parameters;
     using before = statistics.clone();
     for (const { plan } of passes) plan.forward();
     statistics.copyFrom(before);
-    const output = byName('look', look, (name) => rowsOf(passes, look, views, (plan) => plan.output(name)));
+    const output = this.#ofAll('look', look, own, (name) =>
+      rowsOf(passes, look, own, (plan) => plan.output(name)),
+    );
+    const areas = own.map(({ clips }, view) => clips.length * this.#sizes[view]! ** 2);
+    const lengths = areas.map((area) => (area / total(areas)) * images.length);
+    const all = ofAllRanks(this.#ranks, images, lengths);
     guarded(this.method, 'look.change', () => {
-      look.change({ views, number, output, images });
+      look.change({ views, number, output, images: all });
     });
+    ownOfAll(this.#ranks, all, images, lengths);
   }
 
   /**
    * The target network's outputs on a training batch: batch statistics, no gradient. It goes forward when the first of them is
    * asked for.
    */
-  #targetOf(use: NetworkUse, views: readonly ViewRows[], images: Float32Array): Outputs {
-    const passes = this.#training('target', use, views);
+  #targetOf(use: NetworkUse, own: readonly ViewRows[], images: Float32Array): Outputs {
+    const passes = this.#training('target', use, own);
     let seen = false;
-    return byName('target', use, (name) => {
+    return this.#ofAll('target', use, own, (name) => {
       if (!seen) {
-        this.#fill(passes, views, images);
+        this.#fill(passes, own, images);
         for (const { plan } of passes) plan.forward();
       }
       seen = true;
-      return rowsOf(passes, use, views, (plan) => plan.output(name));
+      return rowsOf(passes, use, own, (plan) => plan.output(name));
+    });
+  }
+
+  /** Outputs of all ranks, of which `read` gives a rank's own. Ranks ask for them in the same order. */
+  #ofAll(part: Part, use: NetworkUse, own: readonly ViewRows[], read: Outputs): Outputs {
+    if (this.#ranks.size === 1) return byName(part, use, read);
+    const gathered = new Map<string, Float32Array>();
+    return byName(part, use, (name) => {
+      const known = gathered.get(name);
+      if (known !== undefined) return known;
+      const mine = read(name);
+      const all = ofAllRanks(this.#ranks, mine, lengthsOf(use, own, mine));
+      gathered.set(name, all);
+      return all;
     });
   }
 
@@ -276,7 +331,7 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
         `${part} train ${size}`,
         network,
         {
-          ...{ batch: total(rows), mode: 'train', normGroups: even ? rows.length : 1 },
+          ...{ batch: total(rows), mode: 'train', normGroups: even ? rows.length * this.#normParts : 1 },
           trainable: part === 'online' ? this.#layers.trainable : () => false,
           frozenNorms: this.#layers.frozenNorm,
         },
@@ -341,6 +396,17 @@ export class MethodNetwork extends TrainedNetwork<StepBatch, Losses> {
       guarded(this.method, 'losses', () => this.open.losses(batch)),
     );
   }
+}
+
+/** A rank's rows of a batch. */
+interface OwnRows {
+  readonly own: readonly ViewRows[];
+}
+
+/** Numbers of each view that a network sees, in an array of all its rows. */
+function lengthsOf(use: NetworkUse, views: readonly ViewRows[], rows: Float32Array): readonly number[] {
+  const dim = rows.length / totalRows(use, views);
+  return use.views.map((view) => views[view]!.clips.length * dim);
 }
 
 /** Writes weights of the backbone over random ones. Error: `METHOD_INVALID` for a network that is not made of the backbone. */
