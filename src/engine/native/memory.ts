@@ -42,6 +42,8 @@ let libc: LibC | undefined;
 
 export function systemLibrary(): LibC {
   if (libc === undefined) {
+    // Kernels of PyTorch and their compilers need deep stacks. It can be asked for before the first call alone.
+    koffi.config({ sync_stack_size: 16 * 2 ** 20, async_stack_size: 8 * 2 ** 20 });
     // The process itself: libc is always loaded, whatever its file is called.
     const self = koffi.load(null);
     libc = {
