@@ -45,7 +45,8 @@ export function openBackend(options: OpenOptions = {}): Backend {
 
 function openShared(options: OpenOptions): Backend {
   const { kind = 'auto', device = 'auto', threads, profile = false } = options;
-  const torch = (on: DeviceKind): Backend => openTorch({ device: on, threads: threads ?? undefined, profile });
+  const torch = (on: DeviceKind): Backend =>
+    openTorch({ device: on, threads: threads ?? undefined, profile });
   if (kind === 'torch') return device === 'auto' ? openBestDevice(torch) : torch(device);
   if (device !== 'auto' && device !== 'cpu') {
     if (kind === 'auto') return torch(device);
@@ -101,7 +102,9 @@ function openProcessor(
     if (!isMissing(thrown, 'ONEDNN_')) throw thrown;
     try {
       const backend = torch('cpu');
-      onFallback?.(`${thrown.message} Running on PyTorch’s kernels instead: correct, but slower. ${thrown.remedy}`);
+      onFallback?.(
+        `${thrown.message} Running on PyTorch’s kernels instead: correct, but slower. ${thrown.remedy}`,
+      );
       return backend;
     } catch (second) {
       if (!isMissing(second, 'TORCH_')) throw second;

@@ -1,5 +1,13 @@
 /** The backend of PyTorch's kernels (ATen through libtorch's C interface): one way for its processors and GPUs. */
-import type { AdamStep, Backend, DeviceKind, Parameters, PlanOptions, SgdStep, Vector } from '../core/backend.ts';
+import type {
+  AdamStep,
+  Backend,
+  DeviceKind,
+  Parameters,
+  PlanOptions,
+  SgdStep,
+  Vector,
+} from '../core/backend.ts';
 import type { Network } from '../core/network.ts';
 import { openDevice } from './native/device.ts';
 import { loadTorch } from './native/library.ts';
@@ -37,7 +45,11 @@ export function openTorch({ device: name, threads, profile = false, staged = fal
       device: name,
       instructionSet: name === 'cpu' ? 'chosen by PyTorch' : name,
       threads: library.threads,
-      precisions: fastPrecisions(name, { createParameters, compile, synchronize: () => runtime.synchronize() }),
+      precisions: fastPrecisions(name, {
+        createParameters,
+        compile,
+        synchronize: () => runtime.synchronize(),
+      }),
     }),
     createParameters,
     compile,

@@ -261,7 +261,8 @@ export class TorchPlan implements Plan {
       this.#length(name) * (this.#shape(name).length === 4 && this.#mapType === 'bf16' ? 2 : 4);
     const made = [INPUT, ...this.#nodes.map(({ name }) => name)];
     const kept = made.filter((name) => !released.has(name)).reduce((sum, name) => sum + size(name), 0);
-    const host = 4 * (this.#length(INPUT) + [...this.#outputs].reduce((sum, name) => sum + this.#length(name), 0));
+    const host =
+      4 * (this.#length(INPUT) + [...this.#outputs].reduce((sum, name) => sum + this.#length(name), 0));
     return kept + host + this.#parameters.computeBytes(this.#mapType === 'bf16' ? 2 : 4);
   }
 

@@ -27,17 +27,17 @@ const COMMON = {
 
 /** Kernels of one device, by the end of their names; they borrow what they are given and make handles. */
 const KERNELS = {
-  convolution: ['convolution', 'int', 'P, P, P, P, int64_t, P, int64_t, P, int64_t, int, P, int64_t, int64_t, P'],
+  convolution: [
+    'convolution',
+    'int',
+    'P, P, P, P, int64_t, P, int64_t, P, int64_t, int, P, int64_t, int64_t, P',
+  ],
   convolutionBackward: [
     'convolution_backward',
     'int',
     'P, P, P, P, int64_t, P, int64_t, P, int64_t, P, int64_t, int, P, int64_t, int64_t, P, int64_t, P, P, P',
   ],
-  maxPool: [
-    'max_pool2d_with_indices',
-    'int',
-    'P, P, int64_t, P, int64_t, P, int64_t, P, int64_t, int, P, P',
-  ],
+  maxPool: ['max_pool2d_with_indices', 'int', 'P, P, int64_t, P, int64_t, P, int64_t, P, int64_t, int, P, P'],
   maxPoolBackward: [
     'max_pool2d_with_indices_backward',
     'int',
@@ -83,7 +83,10 @@ export interface Extras {
 
 export function bindExtras(native: LibraryHandle): Extras {
   return {
-    lastError: optional(native, 'const char *torch_exception_get_what_without_backtrace()') as Extras['lastError'],
+    lastError: optional(
+      native,
+      'const char *torch_exception_get_what_without_backtrace()',
+    ) as Extras['lastError'],
     newCell: optional(native, 'int torch_new_stable_ivalue(uintptr_t slot)') as Extras['newCell'],
     setThreads: optional(native, 'void _ZN2at15set_num_threadsEi(int count)') as Extras['setThreads'],
   };

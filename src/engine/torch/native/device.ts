@@ -8,7 +8,6 @@ import { wordsOf } from './failure.ts';
 import type { Library } from './library.ts';
 import { Interned, permanent } from './scratch.ts';
 
-
 /** The library that has a device's kernels. */
 export const LIBRARY_OF: Readonly<Record<DeviceKind, string>> = {
   cpu: 'torch_cpu',

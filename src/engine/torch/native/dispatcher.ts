@@ -105,4 +105,3 @@ export class Dispatcher {
     if (status !== 0) throw torchFailure(what, wordsOf(this.#library.extras));
   }
 }
-

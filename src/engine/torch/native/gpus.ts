@@ -29,6 +29,7 @@ export function likelyGpus(
 export function devicesOf(folder: string, machine = thisMachine()): readonly DeviceKind[] {
   return GPUS.filter(
     (device) =>
-      (device === 'mps') === (machine.platform === 'darwin') && hasLibrary(machine, folder, LIBRARY_OF[device]),
+      (device === 'mps') === (machine.platform === 'darwin') &&
+      hasLibrary(machine, folder, LIBRARY_OF[device]),
   );
 }

@@ -66,7 +66,8 @@ export function loadTorch(threads?: number): Library {
   const count = threads ?? availableParallelism();
   setOpenMp(count);
   const { folder } = taken;
-  if (process.platform === 'win32') for (const name of ['c10', 'torch_global_deps']) loadFrom(folder, name, true);
+  if (process.platform === 'win32')
+    for (const name of ['c10', 'torch_global_deps']) loadFrom(folder, name, true);
   const native = loadFrom(folder, 'torch_cpu', false);
   const version = versionOf(native, taken.version);
   if (!isSupported(version)) throw versionFailure(version, folder);

@@ -41,7 +41,13 @@ export const SCHEMAS = {
     name: 'aten::native_batch_norm',
     overload: '',
     takes: [
-      ...(['Tensor', 'Optional[Tensor]', 'Optional[Tensor]', 'Optional[Tensor]', 'Optional[Tensor]'] as const),
+      ...([
+        'Tensor',
+        'Optional[Tensor]',
+        'Optional[Tensor]',
+        'Optional[Tensor]',
+        'Optional[Tensor]',
+      ] as const),
       ...(['bool', 'float', 'float'] as const),
     ],
     gives: 3,

@@ -59,7 +59,9 @@ export interface CLibrary {
 export function cLibrary(): CLibrary {
   const library = koffi.load(process.platform === 'win32' ? 'ucrtbase.dll' : null);
   return {
-    copy: library.func('uintptr_t memcpy(uintptr_t target, uintptr_t source, size_t bytes)') as CLibrary['copy'],
+    copy: library.func(
+      'uintptr_t memcpy(uintptr_t target, uintptr_t source, size_t bytes)',
+    ) as CLibrary['copy'],
     allocate: library.func('uintptr_t malloc(size_t bytes)') as CLibrary['allocate'],
   };
 }

@@ -144,7 +144,8 @@ function versionIn({ platform, read }: Machine, folder: string): string | null {
 /** The error of a search that took nothing: `TORCH_VERSION` where there was an old one, else `TORCH_MISSING`. */
 export function failureOf(searched: readonly SearchedTorch[]): UsclError {
   const old = searched.find(({ state }) => state === 'unsupported');
-  if (old !== undefined) return versionFailure(old.version ?? 'of an unknown version', old.folder ?? old.place);
+  if (old !== undefined)
+    return versionFailure(old.version ?? 'of an unknown version', old.folder ?? old.place);
   return new UsclError({
     kind: 'resource',
     code: 'TORCH_MISSING',
