@@ -135,6 +135,28 @@ export function librariesLookedFor(): readonly Searched[] {
   return searchedLibraries();
 }
 
+/** What there is of PyTorch, without loading it. */
+export interface TorchFound {
+  readonly version: string | null;
+  /** Of its libraries. */
+  readonly folder: string | null;
+  /** GPUs that these libraries have kernels for. */
+  readonly kernels: readonly DeviceKind[];
+  /** GPUs that the system may have: drivers show them. */
+  readonly likely: readonly DeviceKind[];
+}
+
+/** Looks for PyTorch and for GPUs. */
+export function lookForTorch(): TorchFound {
+  const taken = findTorch();
+  return {
+    version: taken?.version ?? null,
+    folder: taken?.folder ?? null,
+    kernels: taken === undefined ? [] : devicesOf(taken.folder),
+    likely: likelyGpus(),
+  };
+}
+
 /** Where PyTorch was looked for when it was needed first, in order; empty before that. */
 export function torchLookedFor(): readonly SearchedTorch[] {
   return searchedTorch();

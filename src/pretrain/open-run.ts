@@ -123,11 +123,11 @@ export class OpenRun implements AsyncDisposable {
     return wanted;
   }
 
-  #openBackend({ backend: kind, threads }: Config): Backend {
+  #openBackend({ backend: kind, device, threads }: Config): Backend {
     const onFallback = (text: string): void => {
       this.note(text);
     };
-    return openBackend({ kind, threads, onFallback });
+    return openBackend({ kind, device, threads, onFallback });
   }
 
   #split(): Split {

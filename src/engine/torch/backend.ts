@@ -38,6 +38,9 @@ export function openTorch({ device: name, threads, profile = false, staged = fal
     new TorchPlan(runtime, network, parameters, options, profile);
   const createParameters = (network: Network): Parameters =>
     createTorchParameters(runtime, network, allocate);
+  const synchronize = (): void => {
+    runtime.synchronize();
+  };
   return {
     describe: () => ({
       name: 'torch',
@@ -45,11 +48,7 @@ export function openTorch({ device: name, threads, profile = false, staged = fal
       device: name,
       instructionSet: name === 'cpu' ? 'chosen by PyTorch' : name,
       threads: library.threads,
-      precisions: fastPrecisions(name, {
-        createParameters,
-        compile,
-        synchronize: () => runtime.synchronize(),
-      }),
+      precisions: fastPrecisions(name, { createParameters, compile, synchronize }),
     }),
     createParameters,
     compile,
@@ -61,9 +60,7 @@ export function openTorch({ device: name, threads, profile = false, staged = fal
     sgd: (step: SgdStep) => {
       torchSgd(runtime, step);
     },
-    synchronize: () => {
-      runtime.synchronize();
-    },
+    synchronize,
     [Symbol.dispose]: () => undefined,
   };
 }

@@ -6,7 +6,7 @@ import { parameterSpecs, statisticSpecs, type Network } from '../core/network.ts
 import { bindParameters } from '../core/parameters.ts';
 import type { Runtime } from './native/runtime.ts';
 import type { Tensor } from './native/tensor.ts';
-import { torchVector } from './vector.ts';
+import { torchVector, type TorchVector } from './vector.ts';
 
 export class PlanParameters implements Disposable {
   readonly #scope = new Resources();
@@ -23,18 +23,16 @@ export class PlanParameters implements Disposable {
     this.#runtime = runtime;
     const { specs, statisticSpecs: statistics } = parameters;
     const none = new Float32Array(0);
-    bindParameters(network, {
-      ...{ specs, statisticSpecs: statistics },
-      ...{ values: none, gradients: none, statistics: none },
-    });
+    const arrays = { values: none, gradients: none, statistics: none };
+    bindParameters(network, { specs, statisticSpecs: statistics, ...arrays });
     const [values, gradients, running] = [
       torchVector(parameters.values),
       torchVector(parameters.gradients),
       torchVector(parameters.statistics),
     ];
     const places = new Map([...specs, ...statistics].map(({ name, offset }) => [name, offset]));
-    const view = (vector: { readonly tensor: Tensor }, name: string, shape: readonly number[]): Tensor =>
-      this.#scope.use(runtime.view(vector.tensor, shape, places.get(name)!));
+    const view = ({ tensor }: TorchVector, name: string, shape: readonly number[]): Tensor =>
+      this.#scope.use(runtime.view(tensor, shape, places.get(name)!));
     let convElements = 0;
     for (const { name, shape, role, length } of parameterSpecs(network)) {
       this.#values.set(name, view(values, name, shape));

@@ -68,7 +68,7 @@ export function bindKernels(native: LibraryHandle, device: string): Kernels {
     key,
     [`aoti_torch_${device}_${name}`, result, parameters],
   ]);
-  return declare(native, Object.fromEntries(lines) as typeof KERNELS) as Kernels;
+  return declare(native, Object.fromEntries(lines) as typeof KERNELS);
 }
 
 /** What newer releases have beside, or what is no part of the stable interface: null where it is not there. */

@@ -4,7 +4,7 @@
  */
 import koffi, { type LibraryHandle } from 'koffi';
 import { availableParallelism } from 'node:os';
-import { posix, win32 } from 'node:path';
+import { join } from 'node:path';
 import { messageOf, UsclError } from '../../../base/errors.ts';
 import { NULL, systemLibrary } from '../../native/memory.ts';
 import { setOpenMp } from '../../native/openmp.ts';
@@ -103,7 +103,6 @@ function versionOf(native: LibraryHandle, told: string | null): string {
 const RTLD_KEPT = process.platform === 'darwin' ? 0x82 : 0x1002;
 
 function loadFrom(folder: string, library: string, isOptional: boolean): LibraryHandle {
-  const { join } = process.platform === 'win32' ? win32 : posix;
   const file = join(folder, fileNameOf(process.platform, library));
   try {
     if (process.platform !== 'win32') {

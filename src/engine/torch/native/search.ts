@@ -53,11 +53,11 @@ export function cacheFolder({
   home,
   platform,
 }: Pick<Machine, 'environment' | 'home' | 'platform'>): string {
-  const { join, isAbsolute } = pathsOf(platform);
+  const paths = pathsOf(platform);
   const base = environment['XDG_CACHE_HOME'];
   // The standard wants other than absolute paths ignored.
-  const root = base !== undefined && isAbsolute(base) ? base : join(home, '.cache');
-  return join(root, 'uscl', `torch-${WHEEL_VERSION}`, 'lib');
+  const root = base !== undefined && paths.isAbsolute(base) ? base : paths.join(home, '.cache');
+  return paths.join(root, 'uscl', `torch-${WHEEL_VERSION}`, 'lib');
 }
 
 /** All places in order: the variable alone where it is set; else active Pythons, then the cache. */
@@ -65,18 +65,18 @@ function placesOf(machine: Machine): readonly Place[] {
   const { platform, environment } = machine;
   const asked = environment[VARIABLE];
   if (asked !== undefined && asked !== '') return [{ place: asked, from: VARIABLE, folder: () => asked }];
-  const { join } = pathsOf(platform);
+  const paths = pathsOf(platform);
   const ofPython = (python: string, from: string): Place => ({
     place: python,
     from,
     folder: () => {
       const found = machine.packageOf(python);
-      return found === null ? null : join(found, 'lib');
+      return found === null ? null : paths.join(found, 'lib');
     },
   });
   const inside = (variable: string, ...parts: readonly string[]): readonly Place[] => {
     const root = environment[variable];
-    return root === undefined || root === '' ? [] : [ofPython(join(root, ...parts), variable)];
+    return root === undefined || root === '' ? [] : [ofPython(paths.join(root, ...parts), variable)];
   };
   const isWindows = platform === 'win32';
   const cache = cacheFolder(machine);
