@@ -4,7 +4,7 @@
  */
 import { type Command, CommanderError, Option } from 'commander';
 import { messageOf, usageError, UsclError } from '../base/errors.ts';
-import { BACKEND_CHOICES } from '../engine/core/backend.ts';
+import { BACKEND_CHOICES, DEVICE_CHOICES } from '../engine/core/backend.ts';
 import { isElsewhere } from '../engine/ranks/meeting.ts';
 import { launchedAs } from '../engine/ranks/open.ts';
 import { Output } from './output.ts';
@@ -203,17 +203,19 @@ export function withDraws(command: Command): Command {
     .addOption(whole('--seed <number>', 'of the draws', 0).default(0));
 }
 
-export function backendOption(): Option {
-  return choice('--backend <name>', 'what computes', BACKEND_CHOICES).default('auto');
+/** `--backend` and `--device`. */
+export function withBackend(command: Command): Command {
+  return command
+    .addOption(choice('--backend <name>', 'what computes', BACKEND_CHOICES).default('auto'))
+    .addOption(choice('--device <name>', 'of the backend torch', DEVICE_CHOICES).default('auto'));
 }
 
-/** `--backend`, `--threads` and `--precision`, as commands that put a model to use have them. */
+/** `--backend`, `--device`, `--threads` and `--precision`, as commands that put a model to use have them. */
 export function withMachine(
   command: Command,
   precision = 'of activations (default: the fastest here)',
 ): Command {
-  return command
-    .addOption(backendOption())
+  return withBackend(command)
     .addOption(whole('--threads <number>', 'threads of the kernels (default: all processors)', 1, 1024))
     .addOption(choice('--precision <which>', precision, ['f32', 'bf16']));
 }

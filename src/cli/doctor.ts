@@ -1,6 +1,6 @@
 /** `uscl doctor`. */
 import { Command } from 'commander';
-import type { SearchedLibrary } from '../engine/open.ts';
+import type { SearchedLibrary, SearchedTorch } from '../engine/open.ts';
 import { type Diagnosis, examine } from './findings.ts';
 import { withAction } from './command.ts';
 
@@ -22,10 +22,11 @@ export function doctorCommand(): Command {
 
 const INDENT = ' '.repeat(22);
 
-function describe({ version, findings, libraries }: Diagnosis): string {
+function describe({ version, findings, libraries, torch }: Diagnosis): string {
   const lines = findings.flatMap(({ part, state, found, mend }) => [
     `${MARKS[state]}  ${part.padEnd(16)}${found}`,
     ...(part === 'oneDNN' ? libraries.map(placeOf) : []),
+    ...(part === 'PyTorch' ? torch.map(torchPlaceOf) : []),
     ...(mend === null ? [] : [`${INDENT}→ ${mend}`]),
   ]);
   return [`uscl ${version}`, ...lines].join('\n');
@@ -42,4 +43,15 @@ function placeOf({ file, from, state, version, reason }: SearchedLibrary, index:
   };
   const what = version === null ? '' : `oneDNN ${version}, `;
   return `${INDENT}${index + 1}. ${file} (${from}): ${what}${said[state] ?? state}`;
+}
+
+function torchPlaceOf({ place, from, state, version }: SearchedTorch, index: number): string {
+  const said = {
+    taken: 'taken',
+    absent: 'none there',
+    unsupported: 'not supported',
+    'not tried': 'not tried',
+  };
+  const what = version === null ? '' : `PyTorch ${version}, `;
+  return `${INDENT}${index + 1}. ${place} (${from}): ${what}${said[state]}`;
 }

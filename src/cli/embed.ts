@@ -4,7 +4,7 @@ import { RESEARCH_USE } from '../base/research-use.ts';
 import { embedFile, type EmbedFileOptions, type EmbedSummary } from '../embed/embed.ts';
 import { TABLE_FORMATS } from '../embed/tables.ts';
 import { table } from './columns.ts';
-import { backendOption, choice, whole, withAction } from './command.ts';
+import { choice, whole, withAction, withBackend } from './command.ts';
 import { useMethods, withMethodFile } from './training.ts';
 
 interface Options extends Omit<EmbedFileOptions, 'framesPerClip'> {
@@ -32,7 +32,6 @@ export function embedCommand(): Command {
     )
     .addOption(whole('--frames <number>', 'frames embedded a clip', 1).default(8))
     .addOption(choice('--checkpoint <which>', 'of the run', ['best', 'last']).default('best'))
-    .addOption(backendOption())
     .option('--overwrite', 'replace the file in --out')
     .addHelpText(
       'after',
@@ -44,7 +43,7 @@ Examples:
 In Python: pandas.read_parquet("features.parquet"), numpy.load("features.npy"); in R: read.csv("features.csv")`,
     );
   return withAction(
-    withMethodFile(command),
+    withBackend(withMethodFile(command)),
     async (output, signal, run: string, dataset: string, options: Options) => {
       await useMethods(options.method);
       const { frames: framesPerClip, out, ...rest } = options;

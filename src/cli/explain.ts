@@ -99,7 +99,8 @@ the same weights and clips join the ones that are there.`,
 
 function optionsOf(source: string, data: readonly string[], options: Options): ExplainOptions {
   const { out, layer, pictures, clip, video, minDist, seed, count, overwrite = false } = options;
-  const { fps, crop, fields, allowUnmasked, keyFile, sameGroup, backend, threads, precision } = options;
+  const { fps, crop, fields, allowUnmasked, keyFile, sameGroup, backend, device, threads, precision } =
+    options;
   const cam = defined({ layer, target: options.class, pictures, video });
   const map = defined({ neighbours: options.mapNeighbours, minDist, seed });
   const nearest = defined({ count, sameGroup });
@@ -107,7 +108,7 @@ function optionsOf(source: string, data: readonly string[], options: Options): E
     said === true || Object.keys(settings).length > 0;
   return {
     ...{ source, data, overwrite, framesPerClip: options.frames, checkpoint: options.checkpoint },
-    ...defined({ out, backend, threads, precision }),
+    ...defined({ out, backend, device, threads, precision }),
     files: defined({ fps, crop, fields, allowUnmasked, keyFile }),
     ...(wants(options.cam === true || clip.length > 0, cam) ? { cam: { ...cam, clips: clip } } : {}),
     ...(wants(options.map, map) ? { map } : {}),

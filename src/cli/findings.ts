@@ -7,7 +7,14 @@ import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import sharp from 'sharp';
 import { messageOf, UsclError } from '../base/errors.ts';
 import type { BackendDescription } from '../engine/core/backend.ts';
-import { librariesLookedFor, openBackend, type SearchedLibrary } from '../engine/open.ts';
+import {
+  librariesLookedFor,
+  lookForTorch,
+  openBackend,
+  torchLookedFor,
+  type SearchedLibrary,
+  type SearchedTorch,
+} from '../engine/open.ts';
 import { findMpi } from '../engine/ranks/open.ts';
 import { findVideoTools } from '../video/ffmpeg.ts';
 import { packageVersion } from '../runs/environment.ts';
@@ -30,6 +37,8 @@ export interface Diagnosis {
   readonly backend: BackendDescription;
   /** Where oneDNN was looked for, in order. */
   readonly libraries: readonly SearchedLibrary[];
+  /** Where PyTorch was looked for, in order. */
+  readonly torch: readonly SearchedTorch[];
 }
 
 /** Free bytes below which a run may end early: a ResNet-50 run keeps about 1 GB of checkpoints. */
@@ -44,6 +53,7 @@ export async function examine(folder = '.'): Promise<Diagnosis> {
     processor(backend.description),
     memory(),
     backend.finding,
+    torch(),
     await ffmpeg(),
     mpi(),
     good('sharp', `${sharp.versions.sharp}, libvips ${sharp.versions.vips}`),
@@ -54,6 +64,7 @@ export async function examine(folder = '.'): Promise<Diagnosis> {
     findings,
     backend: backend.description,
     libraries: librariesLookedFor(),
+    torch: torchLookedFor(),
   };
 }
 
@@ -119,6 +130,21 @@ function mpi(): Finding {
   const found = findMpi();
   if (found === null) return good('MPI', 'none found; for several processes only: docs/ranks.md');
   return good('MPI', `${found.version}, ${found.file}`);
+}
+
+/** PyTorch is for GPUs; a machine without one does well without it. Looked for, not loaded. */
+function torch(): Finding {
+  const { version, folder, kernels, likely } = lookForTorch();
+  const shown = likely.length === 0 ? 'the system shows no GPU' : `a GPU may be there (${likely.join(', ')})`;
+  const get = 'pip install torch (2.10 or later) into the active environment; docs/torch.md';
+  if (folder === null)
+    return likely.length === 0
+      ? good('PyTorch', `not found, not needed: ${shown}`)
+      : poor('PyTorch', `not found, and ${shown}`, `To train on it: ${get}.`);
+  const has = kernels.length === 0 ? 'the processor alone' : `the processor, ${kernels.join(', ')}`;
+  const found = `${version ?? 'of unknown version'}, ${folder}; kernels for ${has}; ${shown}`;
+  if (likely.length === 0 || likely.some((device) => kernels.includes(device))) return good('PyTorch', found);
+  return poor('PyTorch', found, `Its build has no kernels for that GPU: ${get}.`);
 }
 
 async function ffmpeg(): Promise<Finding> {

@@ -115,8 +115,19 @@ async function predict(
   { onProgress, onNote }: Watch,
   signal: AbortSignal,
 ): Promise<number> {
-  const { backend, threads, precision, out, rows, overwrite = false, abstain, colour, ...rest } = options;
-  using predictor = new Predictor(run, { onNote, ...defined({ backend, threads, precision }) });
+  const {
+    backend,
+    device,
+    threads,
+    precision,
+    out,
+    rows,
+    overwrite = false,
+    abstain,
+    colour,
+    ...rest
+  } = options;
+  using predictor = new Predictor(run, { onNote, ...defined({ backend, device, threads, precision }) });
   const settings: PredictOptions = {
     ...{ ...rest, abstainBelow: abstain, channels: colour === true ? 3 : undefined },
     ...{ onProgress, signal },

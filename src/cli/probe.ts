@@ -4,7 +4,7 @@ import { UsclError } from '../base/errors.ts';
 import { keepProbe, probeRun, type ProbeRunOptions, type RunProbe } from '../probe/probe-run.ts';
 import { probeTable } from '../probe/probe-table.ts';
 import { isRun } from '../runs/run-folder.ts';
-import { backendOption, choice, whole, withAction } from './command.ts';
+import { choice, whole, withAction, withBackend } from './command.ts';
 import type { Output } from './output.ts';
 import { useMethods, withMethodFile } from './training.ts';
 
@@ -33,7 +33,6 @@ export function probeCommand(): Command {
       'use this split of the dataset (uscl split; a name, or the path of a file) and not --folds and --seeds',
     )
     .option('--allow-leaks', 'go on although the split or the labels of pretraining leak')
-    .addOption(backendOption())
     .addHelpText(
       'after',
       `
@@ -44,7 +43,7 @@ Examples:
   uscl probe imagenet-resnet18.safetensors pocus`,
     );
   return withAction(
-    withMethodFile(command),
+    withBackend(withMethodFile(command)),
     async (output, signal, run: string, dataset: string, options: Options) => {
       await useMethods(options.method);
       const { frames: framesPerClip, ...rest } = options;

@@ -9,7 +9,7 @@ import { requireFree } from '../base/files.ts';
 import { RESEARCH_USE } from '../base/research-use.ts';
 import { sourcesOf } from '../curation/sources.ts';
 import { type Dataset, openDataset } from '../dataset/reader.ts';
-import type { BackendChoice } from '../engine/core/backend.ts';
+import type { BackendChoice, DeviceChoice } from '../engine/core/backend.ts';
 import { openBackend } from '../engine/open.ts';
 import { type ClipEmbeddings, clipMeans } from '../evaluation/features/embeddings.ts';
 import { overlapWith } from '../runs/provenance.ts';
@@ -27,6 +27,8 @@ export interface EmbedFileOptions {
   /** Of a run. Default `best`. */
   readonly checkpoint?: WhichCheckpoint;
   readonly backend?: BackendChoice;
+  /** Of a backend that has several: `auto` takes a GPU where there is one. Default `auto`. */
+  readonly device?: DeviceChoice;
   readonly overwrite?: boolean;
   readonly onProgress?: (done: number, total: number, note?: string) => void;
   readonly onNote?: (text: string) => void;
@@ -70,7 +72,7 @@ export async function embedFile(
   for (const path of [out, ...(rowsFile === null ? [] : [rowsFile])]) requireFree(path, overwrite);
   const weights = await readBackbone(source, options.checkpoint ?? 'best');
   using dataset = openDataset(folder);
-  using backend = openBackend({ kind: options.backend, onFallback: options.onNote });
+  using backend = openBackend({ kind: options.backend, device: options.device, onFallback: options.onNote });
   using network = loadBackbone(backend, weights);
   const [embeddings] = await embedClips(dataset, [network.plan], weights.config.view, {
     ...{ framesPerClip, ...defined({ onProgress, signal }) },

@@ -54,7 +54,10 @@ export async function explain(given: ExplainOptions): Promise<Explained> {
   signal?.throwIfAborted();
   const framesPerClip = requireFrames(given.framesPerClip ?? 4);
   const folder = outFolder(given);
-  using backend = openBackend({ kind: given.backend, threads: given.threads, onFallback: onNote });
+  using backend = openBackend({
+    ...{ kind: given.backend, device: given.device, threads: given.threads },
+    onFallback: onNote,
+  });
   using subject = await openSubject(source, backend, given.checkpoint);
   if (given.cam !== undefined && subject.classes === null) throw noClasses(source);
   using opened = await openData(given.data, subject, folder, given);

@@ -1,6 +1,6 @@
 /** What an explanation is asked for, what it works with, and which class of each clip is explained. */
 import { usageError } from '../base/errors.ts';
-import type { Backend, BackendChoice, Precision } from '../engine/core/backend.ts';
+import type { Backend, BackendChoice, DeviceChoice, Precision } from '../engine/core/backend.ts';
 import { largestAt } from '../evaluation/features/matrix.ts';
 import type { WhichCheckpoint } from '../trainer/backbone.ts';
 import type { PooledClip } from './clip-pool.ts';
@@ -61,6 +61,8 @@ export interface ExplainOptions {
   readonly files?: FileOptions;
   readonly overwrite?: boolean;
   readonly backend?: BackendChoice;
+  /** Of a backend that has several: `auto` takes a GPU where there is one. Default `auto`. */
+  readonly device?: DeviceChoice;
   readonly threads?: number;
   /** Default f32. */
   readonly precision?: Precision;

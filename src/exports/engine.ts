@@ -27,6 +27,8 @@ export type {
   BackendChoice,
   BackendDescription,
   BackendKind,
+  DeviceChoice,
+  DeviceKind,
   KernelTime,
   Parameters,
   Plan,
@@ -36,7 +38,7 @@ export type {
   SgdStep,
   Vector,
 } from '../engine/core/backend.ts';
-export { openBackend, type OpenOptions, type SearchedLibrary } from '../engine/open.ts';
+export { openBackend, type OpenOptions, type SearchedLibrary, type SearchedTorch } from '../engine/open.ts';
 export type { Diagnosis, Finding } from '../cli/findings.ts';
 
 // Optimizers.

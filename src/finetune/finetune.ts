@@ -90,7 +90,10 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneSummar
       : overlapWith(options.source, dataset, (clip) => plan.foldings.some(({ fold }) => fold[clip]! >= 0));
   const leaks = [...plan.leaks, ...labelLeaks(overlap)];
   if (leaks.length > 0 && options.allowLeaks !== true) throw leakError(leaks, options.dataset);
-  using backend = openBackend({ kind: wanted.backend, threads: wanted.threads, onFallback: note });
+  using backend = openBackend({
+    ...{ kind: wanted.backend, device: wanted.device, threads: wanted.threads },
+    onFallback: note,
+  });
   const config = settled(wanted, backend);
   const { unlabelled: chosen } = config;
   using learner =

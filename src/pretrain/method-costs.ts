@@ -73,7 +73,9 @@ async function costOf(
     ...{ method: name, set, channels: manifest.channels },
     overrides: { data: { validation: { fraction: 0 } }, training: { steps: 1_000_000 } },
   });
-  const backend = open.use(openBackend({ kind: wanted.backend, threads: wanted.threads }));
+  const backend = open.use(
+    openBackend({ kind: wanted.backend, device: wanted.device, threads: wanted.threads }),
+  );
   const config = settled(wanted, backend);
   const split = splitClips(clips, manifest.classes, config.data, config.seed);
   const opened = openMethod({ config, dataset }, split);

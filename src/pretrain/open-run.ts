@@ -152,11 +152,11 @@ export class OpenRun implements AsyncDisposable {
     return wanted;
   }
 
-  #openBackend({ backend: kind, threads }: Pick<Config, 'backend' | 'threads'>): Backend {
+  #openBackend({ backend: kind, device, threads }: Pick<Config, 'backend' | 'device' | 'threads'>): Backend {
     const onFallback = (text: string): void => {
       this.note(text);
     };
-    return openBackend({ kind, threads, onFallback });
+    return openBackend({ kind, device, threads, onFallback });
   }
 
   #split(): Split {

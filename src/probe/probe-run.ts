@@ -10,7 +10,7 @@ import { leakFreeUnits } from '../curation/duplicates.ts';
 import { openDataset, type Dataset } from '../dataset/reader.ts';
 import type { LabelledClip } from '../dataset/types.ts';
 import { partOfClips, readSplit } from '../curation/splits.ts';
-import type { Backend, BackendChoice } from '../engine/core/backend.ts';
+import type { Backend, BackendChoice, DeviceChoice } from '../engine/core/backend.ts';
 import { openBackend } from '../engine/open.ts';
 import type { ClipEmbeddings } from '../evaluation/features/embeddings.ts';
 import { type Products, productsOn } from '../evaluation/features/products.ts';
@@ -57,6 +57,8 @@ export interface ProbeRunOptions {
   /** Random backbones to compare with. Default 3. */
   readonly randomInits?: number;
   readonly backend?: BackendChoice;
+  /** Of a backend that has several: `auto` takes a GPU where there is one. Default `auto`. */
+  readonly device?: DeviceChoice;
   readonly onProgress?: (done: number, total: number, note?: string) => void;
   readonly onNote?: (text: string) => void;
   readonly signal?: AbortSignal;
@@ -79,7 +81,7 @@ export async function probeRun(
   const overlap = overlapWith(source, dataset, (clip) => folding.tested(clip));
   const leaks = [...folding.leaks, ...labelLeaks(overlap)];
   if (leaks.length > 0 && options.allowLeaks !== true) throw leakError(leaks, folder);
-  using backend = openBackend({ kind: options.backend, onFallback: options.onNote });
+  using backend = openBackend({ kind: options.backend, device: options.device, onFallback: options.onNote });
   const { path, checkpoint, config } = weights;
   const seeds = Array.from({ length: options.randomInits ?? 3 }, (_, i) => config.seed + i);
   const embedded = await embedAll(dataset, backend, weights, seeds, options);
@@ -146,7 +148,7 @@ export async function probeAlone(
     const leaks = labelLeaks(overlapWith(source, dataset, (clip) => folding.tested(clip)));
     if (leaks.length > 0 && options.allowLeaks !== true) throw leakError(leaks, folder);
   }
-  using backend = openBackend({ kind: options.backend, onFallback: options.onNote });
+  using backend = openBackend({ kind: options.backend, device: options.device, onFallback: options.onNote });
   const config = weights === null ? (source as Config) : weights.config;
   using network =
     weights === null ? randomBackbone(backend, config, config.seed) : loadBackbone(backend, weights);

@@ -5,7 +5,7 @@
  * preset, YAML file, overrides of a program, `key=value` settings.
  */
 import { z } from 'zod';
-import { type Backend, BACKEND_CHOICES } from '../engine/core/backend.ts';
+import { type Backend, BACKEND_CHOICES, DEVICE_CHOICES } from '../engine/core/backend.ts';
 import type { Method } from '../methods/method.ts';
 import { DEFAULT_METHOD, methodNamed } from '../methods/registry.ts';
 import { AUGMENT_PRESETS, type AugmentChoice } from '../views/augment-presets.ts';
@@ -142,8 +142,10 @@ const checkpointSchema = z.strictObject({
 export const machine = {
   /** Of activations; master weights are always f32. auto: what a short timing at the start finds faster. */
   precision: z.enum(['auto', 'f32', 'bf16']).default('auto'),
-  /** auto: oneDNN where it is found. */
+  /** auto: PyTorch where it has a GPU, else oneDNN where it is found. */
   backend: z.enum(BACKEND_CHOICES).default('auto'),
+  /** Of PyTorch. auto: a GPU where there is one. */
+  device: z.enum(DEVICE_CHOICES).default('auto'),
   /** Of the kernels. null: as many as there are processors; of several processes each its share. */
   threads: count.nullable().default(null),
 };
@@ -268,17 +270,18 @@ export function resolveConfig(sources: ConfigSources = {}): Config {
 }
 
 /**
- * The configuration with the choices that it leaves to the machine made (backend, threads, precision): a saved run says
+ * The configuration with the choices that it leaves to the machine made (backend, device, threads, precision): a saved run says
  * what it ran with, not `auto`.
  */
-export function settled<Given extends Pick<Config, 'backend' | 'threads' | 'precision'>>(
+export function settled<Given extends Pick<Config, 'backend' | 'device' | 'threads' | 'precision'>>(
   config: Given,
   backend: Backend,
 ): Given {
-  const { name, threads, precisions } = backend.describe();
+  const { name, device, threads, precisions } = backend.describe();
   return {
     ...config,
     backend: name,
+    device,
     threads,
     precision: config.precision === 'auto' ? (precisions[0] ?? 'f32') : config.precision,
   };

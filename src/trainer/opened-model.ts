@@ -1,7 +1,7 @@
 /** A fine-tuned model with its backend, opened and closed together. It takes frames and returns probabilities. */
 import { usageError, type UsclError } from '../base/errors.ts';
 import { Resources } from '../base/resources.ts';
-import type { BackendChoice, Precision } from '../engine/core/backend.ts';
+import type { BackendChoice, DeviceChoice, Precision } from '../engine/core/backend.ts';
 import { openBackend } from '../engine/open.ts';
 import type { Size } from '../video/geometry.ts';
 import { imageLength } from '../views/config.ts';
@@ -15,6 +15,8 @@ export const ABSTAIN_BELOW = 0.6;
 /** What a model runs on. */
 export interface ModelUse {
   readonly backend?: BackendChoice;
+  /** Of a backend that has several: `auto` takes a GPU where there is one. Default `auto`. */
+  readonly device?: DeviceChoice;
   readonly threads?: number;
   /** Default: the fastest of the backend. */
   readonly precision?: Precision;
@@ -37,9 +39,9 @@ export class OpenedModel implements Disposable {
 
   /** Errors: those of `openBackend` and `openModel`. */
   constructor(source: string, batch: number, options: ModelUse) {
-    const { backend: kind, threads, precision, onNote: onFallback } = options;
+    const { backend: kind, device, threads, precision, onNote: onFallback } = options;
     using opening = new Resources();
-    const backend = opening.use(openBackend({ kind, threads, onFallback }));
+    const backend = opening.use(openBackend({ kind, device, threads, onFallback }));
     this.precision = precision ?? backend.describe().precisions[0] ?? 'f32';
     this.model = opening.use(openModel(source, backend, { batch, precision: this.precision }));
     this.#open = opening.move();

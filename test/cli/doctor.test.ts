@@ -30,7 +30,8 @@ describe('what a machine is found to be', () => {
 
   test('and what a run was computed on', () => {
     const backend: BackendDescription = {
-      ...{ name: 'reference', library: 'TypeScript', instructionSet: 'none', threads: 1 },
+      ...{ name: 'reference', library: 'TypeScript', device: 'cpu', threads: 1 },
+      instructionSet: 'none',
       precisions: ['f32'],
     };
     const found = describeEnvironment(backend);

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { cutNetwork, frozenPrefix } from '../../src/engine/core/cut.ts';
 import { INPUT, parameterSpecs } from '../../src/engine/core/network.ts';
-import { openBackend } from '../../src/engine/open.ts';
 import { withHeads } from '../../src/models/heads.ts';
 import { resnet } from '../../src/models/resnet.ts';
 import { everyNode, fillNormal, fillParameters, relativeError } from './helpers.ts';
+import { FAST, openKind } from './kinds.ts';
 
 const network = everyNode(3, 32);
 const tuned = withHeads(resnet(18, { channels: 1, size: 32, width: 4 }), {
@@ -41,51 +41,51 @@ describe('cutNetwork', () => {
   });
 
   // A residual block above reads the cut twice: by its convolution and by its sum.
+  const PLACES = [
+    ['f32', 'pool'],
+    ['f32', 'sum'],
+    ['bf16', 'stemNorm'],
+    ['bf16', 'pool'],
+    ['bf16', 'sum'],
+    ['bf16', 'sum2'],
+    ['bf16', 'pooled'],
+    ['bf16', INPUT],
+  ] as const;
   it.each([
-    ['reference', 'f32', 'sum'],
-    ['onednn', 'f32', 'pool'],
-    ['onednn', 'f32', 'sum'],
-    ['onednn', 'bf16', 'stemNorm'],
-    ['onednn', 'bf16', 'pool'],
-    ['onednn', 'bf16', 'sum'],
-    ['onednn', 'bf16', 'sum2'],
-    ['onednn', 'bf16', 'pooled'],
-    ['onednn', 'bf16', INPUT],
-  ] as const)(
-    'computes with both parts what the whole computes (%s, %s, cut at %s)',
-    (kind, precision, at) => {
-      using backend = openBackend(kind === 'onednn' ? { kind, threads: 1 } : { kind });
-      using parameters = backend.createParameters(network);
-      fillParameters(parameters, 1);
-      const { below, above } = cutNetwork(network, at);
-      const frozen = { batch: 4, precision, frozenNorms: () => true } as const;
-      const trainable = (name: string): boolean => name.startsWith('c') || name.startsWith('head');
-      using whole = backend.compile(network, parameters, { ...frozen, mode: 'train', trainable });
-      using lower = backend.compile(below, parameters, { batch: 4, precision, mode: 'infer' });
-      using upper = backend.compile(above, parameters, { ...frozen, mode: 'train', trainable });
-      fillNormal(whole.input, 2, 'images');
-      lower.input.set(whole.input);
-      whole.forward();
-      lower.forward();
-      upper.input.set(lower.output(at));
-      upper.forward();
-      for (const name of above.outputs)
-        expect(relativeError(whole.output(name), upper.output(name)), name).toBeLessThan(1e-6);
-      fillNormal(whole.outputGradient('head'), 3, 'head');
-      whole.backward();
-      const truth = parameters.gradients.read();
-      upper.outputGradient('head').set(whole.outputGradient('head'));
-      parameters.gradients.write(new Float32Array(parameters.gradients.length));
-      upper.backward();
-      const reached = parameterSpecs(above).filter(({ name }) => trainable(name));
-      expect(reached.length).toBeGreaterThan(0);
-      for (const { name } of reached) {
-        const { offset, length } = parameters.specs.find((spec) => spec.name === name)!;
-        const part = (data: Float32Array): Float32Array => data.subarray(offset, offset + length);
-        expect(relativeError(part(truth), part(parameters.gradients.read())), name).toBeLessThan(1e-6);
-      }
-    },
-  );
+    ['reference', 'f32', 'sum'] as const,
+    ...FAST.flatMap((kind) => PLACES.map((place) => [kind, ...place] as const)),
+  ])('computes with both parts what the whole computes (%s, %s, cut at %s)', (kind, precision, at) => {
+    using backend = openKind(kind);
+    using parameters = backend.createParameters(network);
+    fillParameters(parameters, 1);
+    const { below, above } = cutNetwork(network, at);
+    const frozen = { batch: 4, precision, frozenNorms: () => true } as const;
+    const trainable = (name: string): boolean => name.startsWith('c') || name.startsWith('head');
+    using whole = backend.compile(network, parameters, { ...frozen, mode: 'train', trainable });
+    using lower = backend.compile(below, parameters, { batch: 4, precision, mode: 'infer' });
+    using upper = backend.compile(above, parameters, { ...frozen, mode: 'train', trainable });
+    fillNormal(whole.input, 2, 'images');
+    lower.input.set(whole.input);
+    whole.forward();
+    lower.forward();
+    upper.input.set(lower.output(at));
+    upper.forward();
+    for (const name of above.outputs)
+      expect(relativeError(whole.output(name), upper.output(name)), name).toBeLessThan(1e-6);
+    fillNormal(whole.outputGradient('head'), 3, 'head');
+    whole.backward();
+    const truth = parameters.gradients.read();
+    upper.outputGradient('head').set(whole.outputGradient('head'));
+    parameters.gradients.write(new Float32Array(parameters.gradients.length));
+    upper.backward();
+    const reached = parameterSpecs(above).filter(({ name }) => trainable(name));
+    expect(reached.length).toBeGreaterThan(0);
+    for (const { name } of reached) {
+      const { offset, length } = parameters.specs.find((spec) => spec.name === name)!;
+      const part = (data: Float32Array): Float32Array => data.subarray(offset, offset + length);
+      expect(relativeError(part(truth), part(parameters.gradients.read())), name).toBeLessThan(1e-6);
+    }
+  });
 });
 
 describe('frozenPrefix', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Precision } from '../../src/engine/core/backend.ts';
+import type { BackendKind, Precision } from '../../src/engine/core/backend.ts';
 import { foldNetwork } from '../../src/engine/core/fold.ts';
 import { INPUT, type Network, type Node } from '../../src/engine/core/network.ts';
 import { openBackend } from '../../src/engine/open.ts';
@@ -13,6 +13,7 @@ import {
   relativeError,
   vectorNorms,
 } from './helpers.ts';
+import { FAST, KINDS, openKind } from './kinds.ts';
 
 const conv = (name: string, input: string, filters: number): Node => ({
   kind: 'conv',
@@ -83,6 +84,12 @@ const NETWORKS: readonly (readonly [string, Network])[] = [
   ['norms of 21 features', vectorNorms(21)],
 ];
 
+/**
+ * How far bf16 may be from the reference’s, which rounds what a folded convolution makes once. PyTorch rounds its bias, its
+ * product and the sum with the other side of a block, each for itself: over the sixteen blocks of a ResNet-50 that adds up to 1.9 %.
+ */
+const ROUNDING: Readonly<Record<BackendKind, number>> = { reference: 0, onednn: 6e-3, torch: 2.5e-2 };
+
 interface Options {
   readonly fold: boolean;
   readonly winograd?: boolean;
@@ -91,12 +98,12 @@ interface Options {
 }
 
 function infer(
-  kind: 'reference' | 'onednn',
+  kind: BackendKind,
   network: Network,
   options: Options,
 ): { readonly outputs: Map<string, Float32Array>; readonly taps: Map<string, Float32Array> } {
   const { taps = [], precision = 'f32' } = options;
-  using backend = openBackend(kind === 'onednn' ? { kind, threads: 1 } : { kind });
+  using backend = openKind(kind);
   using parameters = drawnParameters(backend, network);
   using plan = backend.compile(network, parameters, { batch: 3, mode: 'infer', ...options, precision });
   fillNormal(plan.input, 9, 'images');
@@ -111,7 +118,7 @@ function infer(
 describe.each(NETWORKS)('folded inference of %s', (_, network) => {
   it('equals batch norms with running statistics', () => {
     const truth = infer('reference', network, { fold: false });
-    for (const kind of ['reference', 'onednn'] as const) {
+    for (const kind of KINDS) {
       const found = infer(kind, network, { fold: true });
       for (const [name, value] of truth.outputs)
         expect(relativeError(value, found.outputs.get(name)!), `${kind} ${name}`).toBeLessThan(1e-5);
@@ -125,19 +132,24 @@ describe.each(NETWORKS)('folded inference of %s', (_, network) => {
       expect(relativeError(value, found.outputs.get(name)!), name).toBeLessThan(1e-5);
   });
 
-  it('in bf16 equals the reference’s rounding, and is no further from the truth than unfolded', () => {
-    const exact = infer('reference', network, { fold: false });
-    const rounded = infer('reference', network, { fold: true, precision: 'bf16' });
-    const found = infer('onednn', network, { fold: true, precision: 'bf16' });
-    const unfolded = infer('onednn', network, { fold: false, precision: 'bf16' });
-    for (const [name, value] of exact.outputs) {
-      const error = relativeError(value, found.outputs.get(name)!);
-      expect(relativeError(rounded.outputs.get(name)!, found.outputs.get(name)!), name).toBeLessThan(6e-3);
-      expect(error, name).toBeLessThan(
-        Math.max(5e-3, 1.5 * relativeError(value, unfolded.outputs.get(name)!)),
-      );
-    }
-  });
+  it.each(FAST)(
+    'in bf16 equals the reference’s rounding on %s, and is no further from the truth than unfolded',
+    (kind) => {
+      const exact = infer('reference', network, { fold: false });
+      const rounded = infer('reference', network, { fold: true, precision: 'bf16' });
+      const found = infer(kind, network, { fold: true, precision: 'bf16' });
+      const unfolded = infer(kind, network, { fold: false, precision: 'bf16' });
+      for (const [name, value] of exact.outputs) {
+        const error = relativeError(value, found.outputs.get(name)!);
+        expect(relativeError(rounded.outputs.get(name)!, found.outputs.get(name)!), name).toBeLessThan(
+          ROUNDING[kind],
+        );
+        expect(error, name).toBeLessThan(
+          Math.max(5e-3, 1.5 * relativeError(value, unfolded.outputs.get(name)!)),
+        );
+      }
+    },
+  );
 });
 
 describe('folding', () => {
@@ -168,7 +180,7 @@ describe('folding', () => {
     ]);
   });
 
-  it.each(['reference', 'onednn'] as const)('keeps every value that someone looks at (%s)', (kind) => {
+  it.each(KINDS)('keeps every value that someone looks at (%s)', (kind) => {
     const taps = ['stem', 'aNorm', 'bNorm', 'shortNorm', 'sum', 'c', 'sum2', INPUT];
     const truth = infer('reference', residual, { fold: false, taps });
     const found = infer(kind, residual, { fold: true, taps });
@@ -178,31 +190,28 @@ describe('folding', () => {
       expect(relativeError(value, found.outputs.get(name)!), name).toBeLessThan(1e-5);
   });
 
-  it.each(['reference', 'onednn'] as const)(
-    'prepares weights once: later changes do not reach it (%s)',
-    (kind) => {
-      const network = NETWORKS[4]![1];
-      using backend = openBackend(kind === 'onednn' ? { kind, threads: 1 } : { kind });
-      using parameters = backend.createParameters(network);
-      fillParameters(parameters, 1);
-      using plan = backend.compile(network, parameters, {
-        batch: 2,
-        mode: 'infer',
-        precision: 'f32',
-        fold: true,
-      });
-      fillNormal(plan.input, 9, 'images');
-      plan.forward();
-      const before = plan.output('head').slice();
-      for (const { role, offset, length } of parameters.specs)
-        if (!role.startsWith('linear')) parameters.values.write(new Float32Array(length), offset);
-      plan.forward();
-      expect(plan.output('head')).toEqual(before);
-    },
-  );
+  it.each(KINDS)('prepares weights once: later changes do not reach it (%s)', (kind) => {
+    const network = NETWORKS[4]![1];
+    using backend = openKind(kind);
+    using parameters = backend.createParameters(network);
+    fillParameters(parameters, 1);
+    using plan = backend.compile(network, parameters, {
+      batch: 2,
+      mode: 'infer',
+      precision: 'f32',
+      fold: true,
+    });
+    fillNormal(plan.input, 9, 'images');
+    plan.forward();
+    const before = plan.output('head').slice();
+    for (const { role, offset, length } of parameters.specs)
+      if (!role.startsWith('linear')) parameters.values.write(new Float32Array(length), offset);
+    plan.forward();
+    expect(plan.output('head')).toEqual(before);
+  });
 
-  it('answers for each image whatever the others in the batch are', () => {
-    using backend = openBackend({ kind: 'onednn', threads: 1 });
+  it.each(FAST)('answers for each image whatever the others in the batch are (%s)', (kind) => {
+    using backend = openKind(kind);
     using parameters = backend.createParameters(residual);
     fillParameters(parameters, 1);
     const options = { mode: 'infer', precision: 'bf16', fold: true } as const;
@@ -216,8 +225,8 @@ describe('folding', () => {
   });
 
   it('is refused in training', () => {
-    for (const kind of ['reference', 'onednn'] as const) {
-      using backend = openBackend(kind === 'onednn' ? { kind, threads: 1 } : { kind });
+    for (const kind of KINDS) {
+      using backend = openKind(kind);
       using parameters = backend.createParameters(residual);
       expect(() =>
         backend.compile(residual, parameters, { batch: 2, mode: 'train', precision: 'f32', fold: true }),
@@ -270,8 +279,8 @@ describe('Winograd’s filtering', () => {
   });
 
   it('is refused in plans that are not folded', () => {
-    for (const kind of ['reference', 'onednn'] as const) {
-      using backend = openBackend(kind === 'onednn' ? { kind, threads: 1 } : { kind });
+    for (const kind of KINDS) {
+      using backend = openKind(kind);
       const network = everyNode(1, 32);
       using parameters = backend.createParameters(network);
       const options = { batch: 2, mode: 'infer', precision: 'f32', winograd: true } as const;

@@ -1,8 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import type { Backend, Parameters, PlanOptions, Precision } from '../../src/engine/core/backend.ts';
+import type {
+  Backend,
+  BackendKind,
+  Parameters,
+  PlanOptions,
+  Precision,
+} from '../../src/engine/core/backend.ts';
 import { cutNetwork } from '../../src/engine/core/cut.ts';
 import { INPUT, type Network } from '../../src/engine/core/network.ts';
-import { openBackend } from '../../src/engine/open.ts';
 import {
   everyNode,
   execute,
@@ -12,12 +17,9 @@ import {
   openReLUs,
   relativeError,
 } from './helpers.ts';
-
-type Kind = 'reference' | 'onednn';
-const KINDS: readonly Kind[] = ['reference', 'onednn'];
+import { FAST, KINDS, openKind } from './kinds.ts';
 
 const network = everyNode(2, 32);
-const open = (kind: Kind): Backend => openBackend(kind === 'onednn' ? { kind, threads: 1 } : { kind });
 
 /** Parameters and running statistics as after some training. */
 function trained(backend: Backend, of: Network = network): Parameters {
@@ -28,10 +30,10 @@ function trained(backend: Backend, of: Network = network): Parameters {
 }
 
 function run(
-  kind: Kind,
+  kind: BackendKind,
   options: Omit<PlanOptions, 'mode' | 'batch' | 'precision'> & { readonly precision?: Precision },
 ) {
-  using backend = open(kind);
+  using backend = openKind(kind);
   using parameters = trained(backend);
   const before = parameters.statistics.read();
   using plan = backend.compile(network, parameters, {
@@ -70,7 +72,7 @@ describe('frozen norms', () => {
     const all = run(kind, { frozenNorms: () => true });
     expect(all.statistics).toEqual(all.before);
     const some = run(kind, { frozenNorms: someNorms, normGroups: 2 });
-    using backend = open('reference');
+    using backend = openKind('reference');
     using parameters = backend.createParameters(network);
     for (const { name, offset, length } of parameters.statisticSpecs) {
       const part = (data: Float32Array): number[] => [...data.subarray(offset, offset + length)];
@@ -81,7 +83,7 @@ describe('frozen norms', () => {
 
   it.each(KINDS)('compute what inference computes (%s)', (kind) => {
     const found = run(kind, { frozenNorms: () => true });
-    using backend = open(kind);
+    using backend = openKind(kind);
     using parameters = trained(backend);
     using plan = backend.compile(network, parameters, { batch: 4, mode: 'infer', precision: 'f32' });
     fillNormal(plan.input, 2, 'input');
@@ -90,24 +92,29 @@ describe('frozen norms', () => {
       expect(relativeError(plan.output(name), value), name).toBeLessThan(1e-6);
   });
 
-  it.each([
-    ['all', () => true, 1],
-    ['some', someNorms, 2],
-  ] as const)('%s: oneDNN equals the reference', (_, frozenNorms, normGroups) => {
-    const taps = [INPUT, 'stem', 'sum', 'pooled'];
-    const options = { frozenNorms, normGroups, taps };
-    const truth = run('reference', options);
-    const found = run('onednn', options);
-    compare(truth.outputs, found.outputs, 2e-5);
-    compare(truth.gradients, found.gradients, 2e-4);
-    compare(truth.values, found.values, 2e-5);
-    compare(truth.valueGradients, found.valueGradients, 2e-4);
-    expect(relativeError(truth.statistics, found.statistics)).toBeLessThan(1e-5);
-    const rounded = run('reference', { ...options, precision: 'bf16' });
-    const brain = run('onednn', { ...options, precision: 'bf16' });
-    compare(rounded.outputs, brain.outputs, 1e-2);
-    compare(rounded.gradients, brain.gradients, 5e-2);
-    compare(rounded.valueGradients, brain.valueGradients, 5e-2);
+  describe.each(FAST)('%s equals the reference', (kind) => {
+    const options = { normGroups: 1, taps: [INPUT, 'stem', 'sum', 'pooled'] };
+    const CASES = [
+      ['all', () => true, 1],
+      ['some', someNorms, 2],
+    ] as const;
+    it.each(CASES)('where %s are frozen, in f32', (_, frozenNorms, normGroups) => {
+      const truth = run('reference', { ...options, frozenNorms, normGroups });
+      const found = run(kind, { ...options, frozenNorms, normGroups });
+      compare(truth.outputs, found.outputs, 2e-5);
+      compare(truth.gradients, found.gradients, 2e-4);
+      compare(truth.values, found.values, 2e-5);
+      compare(truth.valueGradients, found.valueGradients, 2e-4);
+      expect(relativeError(truth.statistics, found.statistics)).toBeLessThan(1e-5);
+    });
+
+    it.each(CASES)('where %s are frozen, in bf16', (_, frozenNorms, normGroups) => {
+      const rounded = run('reference', { ...options, frozenNorms, normGroups, precision: 'bf16' });
+      const brain = run(kind, { ...options, frozenNorms, normGroups, precision: 'bf16' });
+      compare(rounded.outputs, brain.outputs, 1e-2);
+      compare(rounded.gradients, brain.gradients, 5e-2);
+      compare(rounded.valueGradients, brain.valueGradients, 5e-2);
+    });
   });
 
   it.each(KINDS)('give their scale and shift a gradient or none, as asked (%s)', (kind) => {
@@ -129,7 +136,7 @@ describe('frozen norms', () => {
   });
 
   it('agree with finite differences: parameters, the image and a map in the middle', () => {
-    using backend = open('reference');
+    using backend = openKind('reference');
     using parameters = trained(backend);
     openReLUs(parameters);
     const options = { batch: 2, mode: 'train', precision: 'f32', frozenNorms: () => true } as const;
@@ -148,13 +155,12 @@ describe('frozen norms', () => {
     for (const [name, c] of coefficients) whole.outputGradient(name).set(c);
     whole.backward();
     above.input.set(whole.value('pool'));
-    /** `at` is read once, and `write` puts numbers in its place. */
     const check = (
       label: string,
       plan: typeof whole,
       at: Float32Array,
       gradient: Float32Array,
-      write: (values: Float32Array) => void,
+      write: () => void = () => undefined,
     ): void => {
       // A direction through the whole tensor: one number that every entry takes part in.
       const direction = new Float32Array(at.length);
@@ -163,55 +169,46 @@ describe('frozen norms', () => {
       const step = 2e-3;
       const before = at.slice();
       const shifted = (sign: number): number => {
-        write(before.map((value, i) => value + (sign * step * direction[i]!) / norm));
+        at.forEach((_, i) => (at[i] = before[i]! + (sign * step * direction[i]!) / norm));
+        write();
         return lossOf(plan);
       };
       const numeric = (shifted(1) - shifted(-1)) / (2 * step);
-      write(before);
+      at.set(before);
+      write();
       let expected = 0;
       gradient.forEach((value, i) => (expected += (value * direction[i]!) / norm));
       expect(Math.abs(numeric - expected), label).toBeLessThan(0.03 * Math.hypot(...gradient) + 1e-2);
     };
-    for (const [label, plan] of [
-      [INPUT, whole],
-      ['pool', above],
-    ] as const)
-      check(label, plan, plan.input, whole.valueGradient(label).slice(), (values) => {
-        plan.input.set(values);
-      });
+    check(INPUT, whole, whole.input, whole.valueGradient(INPUT).slice());
+    check('pool', above, above.input, whole.valueGradient('pool').slice());
     const gradients = parameters.gradients.read();
-    for (const { name, offset, length } of parameters.specs)
-      check(
-        name,
-        whole,
-        parameters.values.read(new Float32Array(length), offset),
-        gradients.subarray(offset, offset + length),
-        (values) => {
-          parameters.values.write(values, offset);
-        },
-      );
+    for (const { name, offset, length } of parameters.specs) {
+      const at = parameters.values.read(new Float32Array(length), offset);
+      check(name, whole, at, gradients.subarray(offset, offset + length), () => {
+        parameters.values.write(at, offset);
+      });
+    }
   });
 });
 
 describe('tapped values', () => {
   const everything = [INPUT, ...network.nodes.map(({ name }) => name)];
 
-  it.each(['f32', 'bf16'] as const)(
-    'change no bit of outputs, gradients and statistics (%s)',
-    (precision) => {
-      for (const kind of KINDS) {
-        const plain = run(kind, { precision, normGroups: 2 });
-        const watched = run(kind, { precision, normGroups: 2, taps: everything });
-        expect(watched.outputs).toEqual(plain.outputs);
-        expect(watched.gradients).toEqual(plain.gradients);
-        expect(watched.statistics).toEqual(plain.statistics);
-      }
+  it.each(KINDS.flatMap((kind) => [[kind, 'f32'] as const, [kind, 'bf16'] as const]))(
+    'change no bit of outputs, gradients and statistics (%s, %s)',
+    (kind, precision) => {
+      const plain = run(kind, { precision, normGroups: 2 });
+      const watched = run(kind, { precision, normGroups: 2, taps: everything });
+      expect(watched.outputs).toEqual(plain.outputs);
+      expect(watched.gradients).toEqual(plain.gradients);
+      expect(watched.statistics).toEqual(plain.statistics);
     },
   );
 
-  it('are the same on both backends, overwritten buffers included', () => {
+  it.each(FAST)('are those of the reference on %s, overwritten buffers included', (kind) => {
     const truth = run('reference', { taps: everything });
-    const found = run('onednn', { taps: everything });
+    const found = run(kind, { taps: everything });
     compare(truth.values, found.values, 2e-5);
     compare(truth.valueGradients, found.valueGradients, 5e-4);
     for (const [name, gradient] of truth.valueGradients)
@@ -222,7 +219,7 @@ describe('tapped values', () => {
   });
 
   it.each(KINDS)('get a gradient where no parameter trains and every norm is frozen (%s)', (kind) => {
-    using backend = open(kind);
+    using backend = openKind(kind);
     using parameters = trained(backend);
     parameters.gradients.write(new Float32Array(parameters.gradients.length).fill(7));
     const options = { batch: 2, mode: 'train', precision: 'f32', frozenNorms: () => true } as const;
@@ -248,7 +245,7 @@ describe('tapped values', () => {
   });
 
   it.each(KINDS)('are only what was asked for, and must exist (%s)', (kind) => {
-    using backend = open(kind);
+    using backend = openKind(kind);
     using parameters = trained(backend);
     const options = { batch: 2, mode: 'train', precision: 'f32' } as const;
     expect(() => backend.compile(network, parameters, { ...options, taps: ['layer4'] })).toThrow(

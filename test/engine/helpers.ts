@@ -1,8 +1,15 @@
 /** Small networks and comparisons that the engine's tests share. */
 import { randomAt } from '../../src/base/random.ts';
-import type { Backend, Parameters, Plan, PlanOptions, Vector } from '../../src/engine/core/backend.ts';
+import type {
+  Backend,
+  BackendKind,
+  Parameters,
+  Plan,
+  PlanOptions,
+  Vector,
+} from '../../src/engine/core/backend.ts';
 import { INPUT, type Network, type Node } from '../../src/engine/core/network.ts';
-import { openBackend } from '../../src/engine/open.ts';
+import { openKind } from './kinds.ts';
 
 /** ‖a − b‖ / ‖a‖; the absolute norm of b where a is zero. */
 export function relativeError(truth: Float32Array, other: Float32Array): number {
@@ -224,12 +231,12 @@ export function execute(plan: Plan, network: Network, parameters: Parameters, se
 
 /** `execute` on a fresh backend of a kind. */
 export function runOn(
-  kind: 'onednn' | 'reference',
+  kind: BackendKind,
   network: Network,
   options: Omit<PlanOptions, 'mode'>,
   seed = 1,
 ): Execution {
-  using backend: Backend = openBackend(kind === 'onednn' ? { kind, threads: 2 } : { kind });
+  using backend: Backend = openKind(kind, 2);
   using parameters = backend.createParameters(network);
   fillParameters(parameters, seed);
   using plan = backend.compile(network, parameters, { ...options, mode: 'train' });

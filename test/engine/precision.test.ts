@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { openBackend } from '../../src/engine/open.ts';
-import { inOrder } from '../../src/engine/onednn/precision.ts';
+import { inOrder } from '../../src/engine/core/precision-trial.ts';
 
 it.each([
   [0.5, 'bf16'],

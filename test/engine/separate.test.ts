@@ -1,18 +1,21 @@
 /** Memory of its own: numbers as without it, copies where a device needs them and nowhere else, NaN where an array is out of date. */
 import { describe, expect, test } from 'vitest';
 import { openOneDnn } from '../../src/engine/onednn/backend.ts';
+import { openTorch } from '../../src/engine/torch/backend.ts';
 import { openReference } from '../../src/engine/reference/backend.ts';
 import { separateMemory } from '../../src/engine/separate/backend.ts';
 import { HostVector } from '../../src/engine/core/host-vector.ts';
 import { INPUT } from '../../src/engine/core/network.ts';
 import { createOptimizer } from '../../src/engine/core/optimizer.ts';
 import { everyNode, execute, fillNormal, fillParameters } from './helpers.ts';
+import { TORCH } from './kinds.ts';
 
 const network = everyNode(2, 32);
 const OPTIONS = { batch: 4, mode: 'train', precision: 'f32', taps: [INPUT, 'sum'] } as const;
 const KINDS = [
   ['reference', () => openReference(false)],
   ['onednn', () => openOneDnn(1, false)],
+  ...(TORCH === undefined ? [] : [['torch', () => openTorch({ device: 'cpu', threads: 1 })] as const]),
 ] as const;
 
 describe.each(KINDS)('on %s', (_, open) => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { Backend, Ranges, Vector } from '../../src/engine/core/backend.ts';
-import { openBackend } from '../../src/engine/open.ts';
+import type { Backend, BackendKind, Ranges, Vector } from '../../src/engine/core/backend.ts';
 import { edit, fillNormal, relativeError } from './helpers.ts';
+import { FAST, openKind } from './kinds.ts';
 
 const LENGTH = 600_001; // more than two chunks of the fast backend, and a remainder
 const RANGES: Ranges = [
@@ -34,10 +34,11 @@ function vectors(backend: Backend): Vectors {
 }
 
 function both(
+  kind: BackendKind,
   update: (backend: Backend, vectors: Vectors, step: number) => void,
 ): readonly [Vectors, Vectors] {
-  const results = (['reference', 'onednn'] as const).map((kind) => {
-    const backend = openBackend(kind === 'onednn' ? { kind, threads: 2 } : { kind });
+  const results = (['reference', kind] as const).map((one) => {
+    const backend = openKind(one, 2);
     const mine = vectors(backend);
     for (let step = 1; step <= 3; step++) {
       edit(mine.gradients, (data) => {
@@ -57,7 +58,7 @@ function expectEqual([truth, found]: readonly [Vectors, Vectors]): void {
   expect(found.values.read().subarray(9000, 20_000)).toEqual(truth.values.read().subarray(9000, 20_000));
 }
 
-describe('optimizer updates on oneDNN equal the loops of the reference', () => {
+describe.each(FAST)('optimizer updates on %s equal the loops of the reference', (kind) => {
   it.each([
     ['coupled', 0.01, 1],
     ['coupled', 0, 0.5],
@@ -65,7 +66,7 @@ describe('optimizer updates on oneDNN equal the loops of the reference', () => {
     ['decoupled', 0, 0.25],
   ] as const)('Adam, %s decay %f, gradients scaled by %f', (decay, weightDecay, gradientScale) => {
     expectEqual(
-      both((backend, { values, gradients, first, second }, step) => {
+      both(kind, (backend, { values, gradients, first, second }, step) => {
         backend.adam({
           values,
           gradients,
@@ -91,7 +92,7 @@ describe('optimizer updates on oneDNN equal the loops of the reference', () => {
     [true, 0, 0.5],
   ])('SGD, Nesterov %s, decay %f, gradients scaled by %f', (nesterov, weightDecay, gradientScale) => {
     expectEqual(
-      both((backend, { values, gradients, first }, step) => {
+      both(kind, (backend, { values, gradients, first }, step) => {
         backend.sgd({
           values,
           gradients,
@@ -109,7 +110,7 @@ describe('optimizer updates on oneDNN equal the loops of the reference', () => {
   });
 
   it('sums squares over the ranges alone', () => {
-    using backend = openBackend({ kind: 'onednn', threads: 2 });
+    using backend = openKind(kind, 2);
     const vector = backend.allocate(10);
     vector.write(Float32Array.from([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]));
     expect(

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { INPUT } from '../../src/engine/core/network.ts';
 import type { Vector } from '../../src/engine/core/backend.ts';
 import { drawnParameters, fillNormal, norm, part, relativeError } from './helpers.ts';
-import { BATCHES, headNetwork, KINDS, open, passedThrough, PRECISIONS, WIDTHS } from './vectors.ts';
+import { BATCHES, headNetwork, passedThrough, PRECISIONS, WIDTHS } from './vectors.ts';
+import { KINDS, openKind } from './kinds.ts';
 
 /*
  * A head as self-supervised methods have them (linear, norm with ReLU, linear, norm) beside the same head written out
@@ -49,7 +50,7 @@ describe.each(KINDS)('a head with norms equals finite differences in f64 (%s)', 
     ['of the batch', false],
     ['frozen', true],
   ])('%s: every parameter and the input', (_, frozen) => {
-    using backend = open(kind);
+    using backend = openKind(kind);
     for (const width of WIDTHS)
       for (const { batch, normGroups } of BATCHES)
         for (const precision of PRECISIONS) {
@@ -117,7 +118,7 @@ describe.each(KINDS)('a head with norms equals finite differences in f64 (%s)', 
     ['bf16', false],
     ['bf16', true],
   ] as const)('infers with running statistics (%s, folded %s)', (precision, fold) => {
-    using backend = open(kind);
+    using backend = openKind(kind);
     for (const width of WIDTHS)
       for (const batch of [1, 2, 7]) {
         const network = headNetwork(width, 1e-5);

@@ -3,17 +3,8 @@ import type { Backend, PlanOptions } from '../../src/engine/core/backend.ts';
 import { cutNetwork } from '../../src/engine/core/cut.ts';
 import { INPUT, type Network } from '../../src/engine/core/network.ts';
 import { drawnParameters, fillNormal, part, relativeError, vectorNorms } from './helpers.ts';
-import {
-  BATCHES,
-  headNetwork,
-  KINDS,
-  MOMENTUM,
-  normNode,
-  open,
-  passedThrough,
-  PRECISIONS,
-  WIDTHS,
-} from './vectors.ts';
+import { BATCHES, headNetwork, MOMENTUM, normNode, passedThrough, PRECISIONS, WIDTHS } from './vectors.ts';
+import { KINDS, openKind } from './kinds.ts';
 
 /*
  * A norm of vectors beside its definition: the norm and its Jacobian written out in f64. Vectors are f32 in both
@@ -148,7 +139,7 @@ describe.each(KINDS)('a norm of vectors equals its definition (%s)', (kind) => {
     ['of the batch', false],
     ['frozen', true],
   ])('%s: output, gradients and running statistics', (_, frozen) => {
-    using backend = open(kind);
+    using backend = openKind(kind);
     for (const width of WIDTHS)
       for (const batches of BATCHES)
         for (const precision of PRECISIONS)
@@ -164,7 +155,7 @@ describe.each(KINDS)('networks with norms of vectors (%s)', (kind) => {
         for (const precision of PRECISIONS) {
           const network = vectorNorms(width);
           const { above, below } = cutNetwork(network, at);
-          using backend = open(kind);
+          using backend = openKind(kind);
           using parameters = drawnParameters(backend, network);
           const start = parameters.statistics.read();
           const options = { batch: 6, precision, normGroups: 2 } as const;
@@ -212,7 +203,7 @@ describe.each(KINDS)('networks with norms of vectors (%s)', (kind) => {
   );
 
   it('are refused with a single sample in a part of the batch, unless frozen', () => {
-    using backend = open(kind);
+    using backend = openKind(kind);
     const network = headNetwork(3, 1e-5);
     using parameters = backend.createParameters(network);
     const train = { mode: 'train', precision: 'f32' } as const;

@@ -1,10 +1,8 @@
 /** What the tests of batch norms of vectors share: batches, a norm, a head with norms. */
 import type { Backend, Parameters, Plan, PlanOptions, Precision } from '../../src/engine/core/backend.ts';
 import { INPUT, type Network, type Node } from '../../src/engine/core/network.ts';
-import { openBackend } from '../../src/engine/open.ts';
 import { fillNormal } from './helpers.ts';
 
-export const KINDS = ['reference', 'onednn'] as const;
 export const PRECISIONS: readonly Precision[] = ['f32', 'bf16'];
 export const WIDTHS = Array.from({ length: 40 }, (_, index) => index + 1);
 export const MOMENTUM = 0.3;
@@ -19,10 +17,6 @@ export const BATCHES = [
   { batch: 6, normGroups: 2 },
   { batch: 4, normGroups: 2 },
 ] as const;
-
-export function open(kind: (typeof KINDS)[number]): Backend {
-  return openBackend(kind === 'onednn' ? { kind, threads: 1 } : { kind });
-}
 
 export function normNode(name: string, input: string, relu: boolean, epsilon: number): Node {
   return { kind: 'batchNorm', name, input, relu, epsilon, momentum: MOMENTUM };

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { openBackend } from '../../src/engine/open.ts';
 import { cutNetwork } from '../../src/engine/core/cut.ts';
 import { INPUT, type Network } from '../../src/engine/core/network.ts';
 import { everyNode, oddNetwork, vectorNorms } from './helpers.ts';
 import { layerErrors } from './layers.ts';
+import { FAST, openKind } from './kinds.ts';
 
 /*
  * oneDNN works on 16 channels at a time (8 with AVX2) and pads what does not fill them. These tests hold every width
@@ -11,12 +11,12 @@ import { layerErrors } from './layers.ts';
  */
 const WIDTHS = Array.from({ length: 40 }, (_, index) => index + 1);
 
-describe('every layer at every width from 1 to 40', () => {
+describe.each(FAST)('%s: every layer at every width from 1 to 40', (kind) => {
   it.each([
     ['f32', 1e-5, 2e-4],
     ['bf16', 1e-2, 1e-2],
   ] as const)('makes of what it is given what exact arithmetic makes (%s)', (precision, value, gradient) => {
-    using backend = openBackend({ kind: 'onednn', threads: 2 });
+    using backend = openKind(kind, 2);
     for (const width of WIDTHS)
       for (const normGroups of width % 4 === 0 ? [1, 2] : [1]) {
         const errors = layerErrors(backend, oddNetwork(width), { batch: 2, precision, normGroups });
@@ -29,14 +29,14 @@ describe('every layer at every width from 1 to 40', () => {
   });
 });
 
-describe('norms of vectors at every width from 1 to 40', () => {
+describe.each(FAST)('%s: norms of vectors at every width from 1 to 40', (kind) => {
   it.each([
     ['f32', 1e-5, 2e-4],
     ['bf16', 1e-2, 1e-2],
   ] as const)(
     'make of what they are given what exact arithmetic makes (%s)',
     (precision, value, gradient) => {
-      using backend = openBackend({ kind: 'onednn', threads: 2 });
+      using backend = openKind(kind, 2);
       for (const width of WIDTHS)
         for (const [batch, normGroups] of [
           [7, 1],
@@ -52,9 +52,9 @@ describe('norms of vectors at every width from 1 to 40', () => {
   );
 });
 
-describe('layers whose maps come in layouts of their own', () => {
+describe.each(FAST)('%s: layers whose maps come in layouts of their own', (kind) => {
   const check = (network: Network, label: string): void => {
-    using backend = openBackend({ kind: 'onednn', threads: 2 });
+    using backend = openKind(kind, 2);
     for (const precision of ['f32', 'bf16'] as const) {
       const errors = layerErrors(backend, network, { batch: 2, precision });
       const [value, gradient] = precision === 'f32' ? [1e-5, 2e-4] : [1e-2, 1e-2];

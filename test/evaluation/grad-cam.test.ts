@@ -2,8 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import type { Backend, Parameters } from '../../src/engine/core/backend.ts';
-import { openBackend } from '../../src/engine/open.ts';
+import type { Backend, BackendKind, Parameters } from '../../src/engine/core/backend.ts';
 import type { Network } from '../../src/engine/core/network.ts';
 import {
   camLayer,
@@ -16,6 +15,7 @@ import { withHeads } from '../../src/models/heads.ts';
 import { resnet } from '../../src/models/resnet.ts';
 import { relativeError, values } from '../golden/hashed.ts';
 import { codeOf } from './support.ts';
+import { KINDS, openKind } from '../engine/kinds.ts';
 
 const golden = z
   .object({
@@ -61,19 +61,13 @@ function softmax(logits: readonly number[]): number[] {
   return raised.map((value) => value / sum);
 }
 
-const backends = ['reference', 'onednn'] as const;
-const open = (kind: (typeof backends)[number]): Backend =>
-  openBackend(kind === 'onednn' ? { kind, threads: 1 } : { kind });
-
 /** The plain kernels take their time: three layers of different kinds will do for them. */
-const LAYERS = {
-  reference: ['layer4.1', 'layer2.0.downsample.1', 'maxpool'],
-  onednn: Object.keys(golden.maps),
-} as const;
+const layersOf = (kind: BackendKind): readonly string[] =>
+  kind === 'reference' ? ['layer4.1', 'layer2.0.downsample.1', 'maxpool'] : Object.keys(golden.maps);
 
-describe.each(backends)('Grad-CAM on %s', (kind) => {
-  it.each(LAYERS[kind])('equals PyTorch at %s', (layer) => {
-    using backend = open(kind);
+describe.each(KINDS)('Grad-CAM on %s', (kind) => {
+  it.each(layersOf(kind))('equals PyTorch at %s', (layer) => {
+    using backend = openKind(kind);
     using parameters = goldenParameters(backend, NETWORK);
     using plan = new CamPlan(backend, NETWORK, parameters, { layer, batch: BATCH });
     plan.input.set(images);
@@ -91,7 +85,7 @@ describe.each(backends)('Grad-CAM on %s', (kind) => {
   });
 
   it('changes no weight and no running statistic, and one image has no say in the map of another', () => {
-    using backend = open(kind);
+    using backend = openKind(kind);
     using parameters = goldenParameters(backend, NETWORK);
     const before = [parameters.values.read(), parameters.statistics.read()];
     using plan = new CamPlan(backend, NETWORK, parameters, { layer: 'layer3', batch: BATCH });
@@ -100,12 +94,12 @@ describe.each(backends)('Grad-CAM on %s', (kind) => {
     plan.input.set(values('other', 2 * SIZE * SIZE, 3, 2), SIZE * SIZE);
     const [again] = plan.explain(BATCH, () => [1, 2, 2]);
     expect(relativeError(first!.heat, again!.heat)).toBeLessThan(1e-5);
-    expect([parameters.values, parameters.statistics]).toEqual(before);
+    expect([parameters.values.read(), parameters.statistics.read()]).toEqual(before);
   });
 });
 
 it('scores that are not finite are an error, not a map', () => {
-  using backend = open('reference');
+  using backend = openKind('reference');
   using parameters = goldenParameters(backend, NETWORK);
   using plan = new CamPlan(backend, NETWORK, parameters, { layer: 'layer4', batch: 1 });
   plan.input.fill(Infinity);
@@ -113,7 +107,7 @@ it('scores that are not finite are an error, not a map', () => {
 });
 
 it('no image needs no map; more than a batch, or less than none, is an error of the caller', () => {
-  using backend = open('reference');
+  using backend = openKind('reference');
   using parameters = goldenParameters(backend, NETWORK);
   using plan = new CamPlan(backend, NETWORK, parameters, { layer: 'layer4', batch: 1 });
   plan.input.set(images.subarray(0, SIZE * SIZE));
@@ -132,7 +126,7 @@ describe('the layer that is looked at', () => {
     expect(codeOf(() => camLayer(NETWORK, 'layer5'))).toBe('CAM_LAYER');
     expect(codeOf(() => camLayer(NETWORK, 'features'))).toBe('CAM_LAYER');
     expect(codeOf(() => camLayer(NETWORK, 'input'))).toBe('CAM_LAYER');
-    using backend = open('reference');
+    using backend = openKind('reference');
     const trunk = resnet(18, { channels: 1, size: 16, width: 2 });
     using parameters = backend.createParameters(trunk);
     expect(codeOf(() => new CamPlan(backend, trunk, parameters))).toBe('CAM_NO_SCORES');

@@ -8,6 +8,7 @@ import { type Products, productsOn, roundingOf } from '../../src/evaluation/feat
 import { knnProbabilities } from '../../src/evaluation/probes/knn.ts';
 import { knnScore } from '../../src/evaluation/probes/knn-score.ts';
 import { codeOf, golden, makeData } from './support.ts';
+import { KINDS, openKind } from '../engine/kinds.ts';
 
 const cases = golden(
   'knn',
@@ -119,8 +120,8 @@ describe('knnProbabilities', () => {
     },
   );
 
-  it.each(['onednn', 'reference'] as const)('has products of rows of length 1 to the bound (%s)', (kind) => {
-    using backend = openBackend({ kind });
+  it.each(KINDS)('has products of rows of length 1 to the bound (%s)', (kind) => {
+    using backend = openKind(kind);
     for (const [rows, others, dim] of [
       [1, 1, 1],
       [65, 3, 7],

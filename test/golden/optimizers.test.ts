@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Backend } from '../../src/engine/core/backend.ts';
 import { INPUT, type Network } from '../../src/engine/core/network.ts';
-import { openBackend } from '../../src/engine/open.ts';
 import { createOptimizer, type OptimizerConfig } from '../../src/engine/core/optimizer.ts';
 import { relativeError } from './hashed.ts';
 import { optimizerGradient, optimizerStart } from './optimizers.ts';
 import { readOptimizerGolden } from './tables.ts';
+import { KINDS, openKind } from '../engine/kinds.ts';
 
 const { length, cases } = readOptimizerGolden();
 /** Copies of the golden vector side by side: long enough for the fast kernels, which leave short vectors to a loop. */
@@ -27,10 +27,10 @@ function configOf(golden: (typeof cases)[string]): OptimizerConfig {
   return { kind, beta1, beta2, epsilon };
 }
 
-describe.each(['reference', 'onednn'] as const)('ten optimizer steps on %s against torch.optim', (kind) => {
+describe.each(KINDS)('ten optimizer steps on %s against torch.optim', (kind) => {
   let backend: Backend;
   beforeAll(() => {
-    backend = openBackend({ kind, threads: 1 });
+    backend = openKind(kind);
   });
   afterAll(() => {
     backend[Symbol.dispose]();

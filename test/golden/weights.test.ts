@@ -8,13 +8,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { openBackend } from '../../src/engine/open.ts';
 import { finetune } from '../../src/finetune/finetune.ts';
 import { readTorch } from '../../src/formats/torch/read.ts';
 import { embedderOf, loadBackbone, readBackbone } from '../../src/trainer/backbone.ts';
 import { exportWeights } from '../../src/weights/export-weights.ts';
 import { tinyDataset } from '../pretrain/support.ts';
 import { relativeError, values } from './hashed.ts';
+import { KINDS, openKind } from '../engine/kinds.ts';
 
 const golden = z
   .object({
@@ -40,10 +40,10 @@ const { size, batch, salt } = golden;
 const images = values(`${salt}/images`, batch * 3 * size * size, 0, 1);
 
 describe.each(golden.checkpoints)('$name', ({ name, depth }) => {
-  test.each(['onednn', 'reference'] as const)('has PyTorch’s features on %s', async (kind) => {
+  test.each(KINDS)('has PyTorch’s features on %s', async (kind) => {
     const source = await readBackbone(at(name));
     expect(source.config.model).toMatchObject({ backbone: `resnet${depth}`, width: 2 });
-    using backend = openBackend({ kind });
+    using backend = openKind(kind);
     const config = { ...source.config, view: { ...source.config.view, size } };
     using network = loadBackbone(backend, { ...source, config });
     const embedder = embedderOf(network.plan);

@@ -150,14 +150,14 @@ describe('what rooms must not touch', () => {
   ];
 
   test('only native parts of the engine load the foreign function interface', () => {
-    const native = /^engine\/(native|onednn|ranks\/mpi)\//;
+    const native = /^engine\/(native|onednn|torch\/native|ranks\/mpi)\//;
     expect(importing(/^koffi$/).filter((file) => !native.test(file))).toEqual([]);
   });
 
   test('no backend is named outside of the engine', () => {
     const outside = edges.filter(
       ({ file, target }) =>
-        roomOf(file) !== 'engine' && /^engine\/(native|onednn|reference|separate)\//.test(target),
+        roomOf(file) !== 'engine' && /^engine\/(native|onednn|torch|reference|separate)\//.test(target),
     );
     expect(outside).toEqual([]);
   });

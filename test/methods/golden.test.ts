@@ -8,13 +8,13 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { ParameterSpec } from '../../src/engine/core/network.ts';
-import { openBackend } from '../../src/engine/open.ts';
 import { methodNamed } from '../../src/methods/registry.ts';
 import { MethodNetwork, type StepBatch } from '../../src/trainer/methods/method-network.ts';
 import { namedVectors } from '../../src/runs/named-tensors.ts';
 import { methodOptions, resolveConfig } from '../../src/runs/config.ts';
 import { values } from '../golden/hashed.ts';
 import { GIVEN, labelledRows, SMALL_TRUNK } from './support.ts';
+import { KINDS, openKind } from '../engine/kinds.ts';
 
 const numbers = z.array(z.number());
 const tensors = z.record(z.string(), numbers);
@@ -75,7 +75,7 @@ const HEADS: Readonly<Record<string, readonly string[]>> = {
   'patient-positives': ['method.projection={hidden: 8, dim: 4}'],
 };
 
-describe.each(['reference', 'onednn'] as const)('on %s', (kind) => {
+describe.each(KINDS)('on %s', (kind) => {
   test.each(Object.entries(golden.cases))(
     'three steps of %s are those of PyTorch',
     async (name, expected) => {
@@ -95,7 +95,7 @@ describe.each(['reference', 'onednn'] as const)('on %s', (kind) => {
         view: { ...GIVEN.view, spg: { ...GIVEN.view.spg, windowSeconds } },
         ...(sources === undefined ? {} : { sources }),
       });
-      using backend = openBackend({ kind, threads: 1 });
+      using backend = openKind(kind);
       using network = new MethodNetwork({ backend, config, opened: { method, open } });
       const { specs, statisticSpecs, gradients, statistics, values: parameters } = network.parameters;
       const prefix = `methods/${name}/${expected.seed}/`;

@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { openBackend } from '../../src/engine/open.ts';
 import type { OpenMethod } from '../../src/methods/method.ts';
 import { moco } from '../../src/methods/moco.ts';
 import { infoNce } from '../../src/objectives/info-nce.ts';
@@ -11,6 +10,7 @@ import { MethodNetwork } from '../../src/trainer/methods/method-network.ts';
 import { type NamedArray, tensorsIn } from '../../src/runs/named-tensors.ts';
 import { resolveConfig } from '../../src/runs/config.ts';
 import { batchOf, GIVEN, rowsOf, SMALL_TRUNK } from './support.ts';
+import { KINDS, openKind } from '../engine/kinds.ts';
 
 const numbers = z.array(z.number());
 const parameters = z.record(z.string(), numbers);
@@ -56,7 +56,7 @@ function expectClose(found: ArrayLike<number>, expected: readonly number[], what
   });
 }
 
-test.each(['reference', 'onednn'] as const)('three steps on %s are those of PyTorch', async (kind) => {
+test.each(KINDS)('three steps on %s are those of PyTorch', async (kind) => {
   const { settings, start, steps } = golden;
   const config = resolveConfig({
     set: [
@@ -65,7 +65,7 @@ test.each(['reference', 'onednn'] as const)('three steps on %s are those of PyTo
       `optimizer={kind: sgd, momentum: ${settings.momentum}, weightDecay: ${settings.weightDecay}}`,
     ],
   });
-  using backend = openBackend({ kind, threads: 1 });
+  using backend = openKind(kind);
   const { name: _name, ...options } = config.method;
   const open = moco.open(options, { ...GIVEN, trunk: SMALL_TRUNK });
   using network = new MethodNetwork({ backend, config, opened: { method: moco, open } });

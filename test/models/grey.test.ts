@@ -4,13 +4,13 @@
  */
 import { describe, expect, test } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
-import { openBackend } from '../../src/engine/open.ts';
 import type { Network, ValueShape } from '../../src/engine/core/network.ts';
 import { inferShapes, INPUT, parameterSpecs, statisticSpecs } from '../../src/engine/core/network.ts';
 import { greyStem, type Normalisation } from '../../src/models/grey.ts';
 import { FEATURES, resnet, type ResNetDepth } from '../../src/models/resnet.ts';
 import { restoreWeights, type Weights } from '../../src/runs/named-tensors.ts';
 import { borderError } from '../../src/trainer/starting-weights.ts';
+import { KINDS, openKind } from '../engine/kinds.ts';
 
 const SIZE = 33;
 const WIDTH = 4;
@@ -151,10 +151,10 @@ describe.each([18, 50] as const)('a ResNet-%i', (depth) => {
     expect(relative(three.get(FEATURES)!, one.get(FEATURES)!)).toBeLessThan(1e-10);
   });
 
-  test.each(['reference', 'onednn'] as const)('with one mean answers the same in f32 on %s', (kind) => {
+  test.each(KINDS)('with one mean answers the same in f32 on %s', (kind) => {
     const { colour, single, weights, stem, folded } = bothOf(depth, ONE_MEAN);
     const expected = forward(colour, weights, planes(3, ONE_MEAN)).get(FEATURES)!;
-    using backend = openBackend({ kind });
+    using backend = openKind(kind);
     const featuresOf = (network: Network, own: Tensors, image: Float64Array): Float32Array => {
       using parameters = backend.createParameters(network);
       const f32: Weights = new Map(

@@ -4,6 +4,7 @@ import type { Parameters } from '../../src/engine/core/backend.ts';
 import { INPUT, type Network } from '../../src/engine/core/network.ts';
 import { openBackend } from '../../src/engine/open.ts';
 import { followParameters } from '../../src/models/moving-average.ts';
+import { KINDS, openKind } from '../engine/kinds.ts';
 
 /** Linear layers in this order, each on a vector: name and features. */
 function network(inputs: number, layers: readonly (readonly [name: string, features: number])[]): Network {
@@ -34,12 +35,12 @@ const LAYERS = [
   ['d', 5],
 ] as const;
 
-describe.each(['reference', 'onednn'] as const)('on %s', (kind) => {
+describe.each(KINDS)('on %s', (kind) => {
   test.each([
     ['of the same layout', LAYERS],
     ['of more layers in another order', [LAYERS[2], ['e', 30], LAYERS[3], LAYERS[0], LAYERS[1]] as const],
   ])('each parameter moves towards the one of its name in a set %s, and nothing else does', (_, layers) => {
-    using backend = openBackend({ kind, threads: 1 });
+    using backend = openKind(kind);
     using target = filled(backend.createParameters(network(WIDE, LAYERS)), 1);
     using online = filled(backend.createParameters(network(WIDE, layers)), 2);
     const source = byName(online);
@@ -66,7 +67,7 @@ describe.each(['reference', 'onednn'] as const)('on %s', (kind) => {
     ['is missing', [['z', 2]] as const],
     ['has another size', [['a', 3]] as const],
   ])('a parameter that %s is an error that names it', (_, layers) => {
-    using backend = openBackend({ kind, threads: 1 });
+    using backend = openKind(kind);
     using target = backend.createParameters(network(4, [['a', 2]]));
     using online = backend.createParameters(network(4, layers));
     expect(() => {

@@ -168,8 +168,16 @@ export interface SgdStep {
 }
 
 /** The backends there are, by the names that settings have for them. */
-export const BACKENDS = ['onednn', 'reference'] as const;
+export const BACKENDS = ['onednn', 'torch', 'reference'] as const;
 export type BackendKind = (typeof BACKENDS)[number];
+
+/** What a backend computes on, by the names that settings have for it. Only `torch` has others than the processor. */
+export const DEVICES = ['cpu', 'cuda', 'mps', 'xpu'] as const;
+export type DeviceKind = (typeof DEVICES)[number];
+
+/** What a setting may say: a device, or the best one that the machine has. */
+export const DEVICE_CHOICES = ['auto', ...DEVICES] as const;
+export type DeviceChoice = (typeof DEVICE_CHOICES)[number];
 
 /** What a setting may say: a backend, or that the machine decides. */
 export const BACKEND_CHOICES = ['auto', ...BACKENDS] as const;
@@ -180,6 +188,7 @@ export interface BackendDescription {
   readonly name: BackendKind;
   /** Library and version, e.g. `oneDNN 2.6.3`. */
   readonly library: string;
+  readonly device: DeviceKind;
   readonly instructionSet: string;
   readonly threads: number;
   /** Precisions that run at hardware speed here, best first. */

@@ -72,7 +72,7 @@ export function systemLibrary(): LibC {
 /** Native functions run on a stack of their own. Libraries for many processes, and their parts, want more than 2 MiB of it. */
 function enlargeStack(): void {
   try {
-    koffi.config({ sync_stack_size: 16 * 2 ** 20 });
+    koffi.config({ sync_stack_size: 16 * 2 ** 20, async_stack_size: 8 * 2 ** 20 });
   } catch {
     // Another part of the program has loaded a library before, and the size is what that part made it.
   }

@@ -25,6 +25,7 @@ export function openOneDnn(threads: number | undefined, profile: boolean): Backe
     describe: () => ({
       name: 'onednn',
       library: `oneDNN ${library.version}`,
+      device: 'cpu',
       instructionSet: library.instructionSet,
       threads: library.threads,
       precisions: fastPrecisions(context),

@@ -3,33 +3,12 @@
  * instructions run convolutions faster in f32 (Intel without AMX by half), others take half the time in bf16.
  */
 import { UsclError } from '../../base/errors.ts';
-import { Resources } from '../../base/resources.ts';
 import type { Precision } from '../core/backend.ts';
-import { INPUT, type Network } from '../core/network.ts';
+import { inOrder, timeRatio, TRIAL, TRIAL_OPTIONS } from '../core/precision-trial.ts';
 import type { Context } from './native/context.ts';
 import { multipliesBf16 } from './native/instructions.ts';
 import { createNativeParameters } from './native/parameters.ts';
 import { compileOneDnn } from './plan.ts';
-
-/** Bigger than a core's nearest caches, small enough to take a few milliseconds. */
-const IMAGES = 2;
-const TRIAL: Network = {
-  input: [64, 28, 28],
-  nodes: ['first', 'second'].map((name, i) => ({
-    kind: 'conv',
-    name,
-    input: i === 0 ? INPUT : 'first',
-    filters: 64,
-    kernel: 3,
-    stride: 1,
-    padding: 1,
-  })),
-  outputs: ['second'],
-};
-const TRAINING = { batch: IMAGES, mode: 'train' } as const;
-const ROUNDS = 4;
-/** bf16 keeps 8 bits of a number: it has to be worth that. */
-const WORTH = 0.9;
 
 let measured: readonly Precision[] | undefined;
 let hasBf16: boolean | undefined;
@@ -40,8 +19,13 @@ let hasBf16: boolean | undefined;
  */
 export function fastPrecisions(context: Context): readonly Precision[] {
   if (!multipliesBf16(context.library.instructions) || !computesBf16(context)) return ['f32'];
-  measured ??= inOrder(secondsOf(context, 'bf16', 'f32'));
-  return measured;
+  if (measured !== undefined) return measured;
+  using parameters = createNativeParameters(TRIAL);
+  const ratio = timeRatio(
+    (precision) => compileOneDnn(context, TRIAL, parameters, { ...TRIAL_OPTIONS, precision }, false),
+    () => undefined,
+  );
+  return (measured = inOrder(ratio));
 }
 
 /** Throws `PRECISION` for bf16 where oneDNN does not even emulate it, as on x86-64 below AVX-512. */
@@ -66,35 +50,11 @@ function computesBf16(context: Context): boolean {
   if (hasBf16 !== undefined) return hasBf16;
   using parameters = createNativeParameters(TRIAL);
   try {
-    using _plan = compileOneDnn(context, TRIAL, parameters, { ...TRAINING, precision: 'bf16' }, false);
+    using _plan = compileOneDnn(context, TRIAL, parameters, { ...TRIAL_OPTIONS, precision: 'bf16' }, false);
     hasBf16 = true;
   } catch (thrown) {
     if (!(thrown instanceof UsclError) || thrown.code !== 'ONEDNN_FAILED') throw thrown;
     hasBf16 = false;
   }
   return hasBf16;
-}
-
-/** The order of both precisions where bf16 takes `ratio` times as long as f32. */
-export function inOrder(ratio: number): readonly Precision[] {
-  return ratio < WORTH ? ['bf16', 'f32'] : ['f32', 'bf16'];
-}
-
-/** Time of forward and backward passes in one precision / in the other: the best of turns taken alternately. */
-function secondsOf(context: Context, one: Precision, other: Precision): number {
-  using parameters = createNativeParameters(TRIAL);
-  using open = new Resources();
-  const plans = [one, other].map((precision) =>
-    open.use(compileOneDnn(context, TRIAL, parameters, { ...TRAINING, precision }, false)),
-  );
-  const best = plans.map(() => Infinity);
-  for (let round = 0; round <= ROUNDS; round++)
-    plans.forEach((plan, i) => {
-      const start = performance.now();
-      plan.forward();
-      plan.backward();
-      // The first round touches memory.
-      if (round > 0) best[i] = Math.min(best[i]!, performance.now() - start);
-    });
-  return best[0]! / best[1]!;
 }

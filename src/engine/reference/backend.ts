@@ -15,6 +15,7 @@ export function openReference(profile: boolean): Backend {
     describe: () => ({
       name: 'reference',
       library: 'plain TypeScript',
+      device: 'cpu',
       instructionSet: 'none',
       threads: 1,
       precisions: ['f32'],

@@ -6,13 +6,9 @@
  */
 import type { LibraryHandle } from 'koffi';
 import type { Algorithm, DataType, Numbers, Tag } from './constants.ts';
+import { declare, type Declared, type Signatures } from '../../native/declare.ts';
 import type { Address } from '../../native/memory.ts';
 import type { Scope } from '../../native/scope.ts';
-
-/** One line a function: C name, result, parameters. P = uintptr_t. */
-export type Signatures = Readonly<
-  Record<string, readonly [name: string, result: string, parameters: string]>
->;
 
 const COMMON = {
   engineCreate: ['dnnl_engine_create', 'int', 'P, int, size_t'],
@@ -43,30 +39,8 @@ const COMMON = {
   effectiveIsa: ['dnnl_get_effective_cpu_isa', 'int', ''],
 } as const satisfies Signatures;
 
-/** The types of C as numbers: what is a handle, a pointer or an out-pointer is an address. */
-type Native<Type extends string> = Type extends 'P' ? Address : number;
-type NativeList<Types extends string> = Types extends ''
-  ? []
-  : Types extends `${infer First}, ${infer Rest}`
-    ? [Native<First>, ...NativeList<Rest>]
-    : [Native<Types>];
-
-/** Functions as they are declared. */
-export type Declared<Lines extends Signatures> = {
-  readonly [Name in keyof Lines]: (...args: NativeList<Lines[Name][2]>) => Native<Lines[Name][1]>;
-};
-
 /** The functions of dnnl.h that the engine calls and that all majors declare alike. */
 export type Functions = Declared<typeof COMMON>;
-
-export function declare<Lines extends Signatures>(native: LibraryHandle, lines: Lines): Declared<Lines> {
-  const types = (text: string): string => text.replaceAll('P', 'uintptr_t');
-  const entries = Object.entries(lines).map(([key, [name, result, parameters]]) => [
-    key,
-    native.func(`${types(result)} ${name}(${types(parameters)})`),
-  ]);
-  return Object.fromEntries(entries) as Declared<Lines>;
-}
 
 export function declareCommon(native: LibraryHandle): Functions {
   return declare(native, COMMON);

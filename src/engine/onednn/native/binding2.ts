@@ -3,7 +3,8 @@
  * the descriptor of a primitive is made. Numbers are those of dnnl_types.h of 2.6; 2.7 has the same.
  */
 import type { LibraryHandle } from 'koffi';
-import { declare, declareCommon, type Binding, type NormFlags, type Target } from './binding.ts';
+import { declare } from '../../native/declare.ts';
+import { declareCommon, type Binding, type NormFlags, type Target } from './binding.ts';
 import { numbersOf } from './constants.ts';
 import { allocateBlock, byteView, type Address } from '../../native/memory.ts';
 import type { Scope } from '../../native/scope.ts';

@@ -3,7 +3,8 @@
  * those of dnnl_types.h of 3.0; all up to 3.13 have the same.
  */
 import type { LibraryHandle } from 'koffi';
-import { declare, declareCommon, type Binding, type NormFlags } from './binding.ts';
+import { declare } from '../../native/declare.ts';
+import { declareCommon, type Binding, type NormFlags } from './binding.ts';
 import { numbersOf } from './constants.ts';
 import { isAvxAlone, thisProcessor } from './instructions.ts';
 import { allocateZeros, type Address } from '../../native/memory.ts';

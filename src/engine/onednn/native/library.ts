@@ -6,6 +6,7 @@
 import koffi, { type LibraryHandle } from 'koffi';
 import { availableParallelism } from 'node:os';
 import { UsclError } from '../../../base/errors.ts';
+import { setOpenMp } from '../../native/openmp.ts';
 import type { Binding } from './binding.ts';
 import { bind2 } from './binding2.ts';
 import { bind3 } from './binding3.ts';
@@ -82,13 +83,4 @@ export function loadLibrary(threads?: number): Library {
   // Plans own their primitives; a cache beside them would only keep dead ones alive.
   check(binding.functions.setPrimitiveCacheCapacity(0), 'dnnl_set_primitive_cache_capacity');
   return loaded;
-}
-
-/** OpenMP reads these once, when its library loads: later is too late. What the user set is kept. */
-function setOpenMp(threads: number): void {
-  process.env['OMP_NUM_THREADS'] = String(threads);
-  // Idle threads must sleep soon. One that spins uses up its share of a processor while it does nothing, and then waits
-  // behind every other busy program: See docs/engine.md, "Other busy processes".
-  process.env['OMP_WAIT_POLICY'] ??= 'passive';
-  process.env['GOMP_SPINCOUNT'] ??= '1000';
 }

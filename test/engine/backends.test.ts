@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { INPUT, type Network, type Node } from '../../src/engine/core/network.ts';
-import { openBackend } from '../../src/engine/open.ts';
 import type { Precision } from '../../src/engine/core/backend.ts';
 import {
   everyNode,
@@ -12,6 +11,7 @@ import {
   runOn,
   vectorNorms,
 } from './helpers.ts';
+import { FAST, openKind } from './kinds.ts';
 
 const conv = (kernel: number, stride: number, filters: number): Node => ({
   kind: 'conv',
@@ -55,41 +55,44 @@ const LAYERS: readonly (readonly [string, Network])[] = [
   ['batch norms of 13 features', vectorNorms(13)],
 ];
 
-describe.each(LAYERS)('%s', (_, network) => {
-  it.each([1, 2])('equals the reference in f32 (%i norm groups)', (normGroups) => {
-    const options = { batch: 6, precision: 'f32' as Precision, normGroups };
-    const truth = runOn('reference', network, options);
-    const found = runOn('onednn', network, options);
-    for (const [name, value] of truth.outputs)
-      expect(relativeError(value, found.outputs.get(name)!)).toBeLessThan(2e-5);
-    // A pre-activation within rounding of zero may fall on the other side; small maps keep that rare.
-    for (const [name, value] of truth.gradients)
-      expect(relativeError(value, found.gradients.get(name)!), name).toBeLessThan(2e-4);
-    expect(relativeError(truth.statistics, found.statistics)).toBeLessThan(1e-5);
-  });
+describe.each(FAST.flatMap((kind) => LAYERS.map(([name, network]) => [kind, name, network] as const)))(
+  '%s: %s',
+  (kind, _, network) => {
+    it.each([1, 2])('equals the reference in f32 (%i norm groups)', (normGroups) => {
+      const options = { batch: 6, precision: 'f32' as Precision, normGroups };
+      const truth = runOn('reference', network, options);
+      const found = runOn(kind, network, options);
+      for (const [name, value] of truth.outputs)
+        expect(relativeError(value, found.outputs.get(name)!)).toBeLessThan(2e-5);
+      // A pre-activation within rounding of zero may fall on the other side; small maps keep that rare.
+      for (const [name, value] of truth.gradients)
+        expect(relativeError(value, found.gradients.get(name)!), name).toBeLessThan(2e-4);
+      expect(relativeError(truth.statistics, found.statistics)).toBeLessThan(1e-5);
+    });
 
-  it('equals the reference’s rounding in bf16', () => {
-    const options = { batch: 6, precision: 'bf16' as Precision, normGroups: 2 };
-    const truth = runOn('reference', network, options);
-    const found = runOn('onednn', network, options);
-    for (const [name, value] of truth.outputs)
-      expect(relativeError(value, found.outputs.get(name)!)).toBeLessThan(1e-2);
-    for (const [name, value] of truth.gradients)
-      expect(relativeError(value, found.gradients.get(name)!), name).toBeLessThan(5e-2);
-  });
-});
+    it('equals the reference’s rounding in bf16', () => {
+      const options = { batch: 6, precision: 'bf16' as Precision, normGroups: 2 };
+      const truth = runOn('reference', network, options);
+      const found = runOn(kind, network, options);
+      for (const [name, value] of truth.outputs)
+        expect(relativeError(value, found.outputs.get(name)!)).toBeLessThan(1e-2);
+      for (const [name, value] of truth.gradients)
+        expect(relativeError(value, found.gradients.get(name)!), name).toBeLessThan(5e-2);
+    });
+  },
+);
 
-describe('a plan', () => {
+describe.each(FAST)('a plan of %s', (fast) => {
   const network = everyNode(1, 64);
 
   it.each(['f32', 'bf16'] as const)('gives the same bits in every run (%s)', (precision) => {
     const options = { batch: 8, precision, normGroups: 2 };
-    const first = runOn('onednn', network, options);
-    for (let run = 0; run < 3; run++) expect(runOn('onednn', network, options)).toEqual(first);
+    const first = runOn(fast, network, options);
+    for (let run = 0; run < 3; run++) expect(runOn(fast, network, options)).toEqual(first);
   });
 
   it('treats two norm groups as two forward passes of half the batch', () => {
-    using backend = openBackend({ kind: 'onednn', threads: 2 });
+    using backend = openKind(fast, 2);
     using parameters = backend.createParameters(network);
     fillParameters(parameters, 1);
     using both = backend.compile(network, parameters, {
@@ -124,7 +127,7 @@ describe('a plan', () => {
   });
 
   it('adds to the gradients when told to', () => {
-    using backend = openBackend({ kind: 'onednn', threads: 2 });
+    using backend = openKind(fast, 2);
     using parameters = backend.createParameters(network);
     fillParameters(parameters, 1);
     using plan = backend.compile(network, parameters, { batch: 4, mode: 'train', precision: 'f32' });
@@ -140,8 +143,8 @@ describe('a plan', () => {
     });
   });
 
-  it.each(['reference', 'onednn'] as const)('leaves frozen parameters’ gradients alone (%s)', (kind) => {
-    using backend = openBackend(kind === 'onednn' ? { kind, threads: 2 } : { kind });
+  it.each(['reference', fast] as const)('leaves frozen parameters’ gradients alone (%s)', (kind) => {
+    using backend = openKind(kind, 2);
     using parameters = backend.createParameters(network);
     fillParameters(parameters, 1);
     parameters.gradients.write(new Float32Array(parameters.gradients.length).fill(7));
@@ -152,7 +155,7 @@ describe('a plan', () => {
       trainable: (name) => name.startsWith('c') || name === 'head.weight',
     });
     const { gradients } = execute(plan, network, parameters, 2);
-    const full = runOn('onednn', network, { batch: 4, precision: 'f32' }, 1);
+    const full = runOn(fast, network, { batch: 4, precision: 'f32' }, 1);
     expect(gradients.get('stem.weight')).toEqual(new Float32Array(16 * 49).fill(7));
     expect(gradients.get('hidden.weight')!.every((g) => g === 7)).toBe(true);
     expect(gradients.get('head.bias')!.every((g) => g === 7)).toBe(true);
@@ -161,7 +164,7 @@ describe('a plan', () => {
   });
 
   it('infers with the running statistics, image by image', () => {
-    using backend = openBackend({ kind: 'onednn', threads: 2 });
+    using backend = openKind(fast, 2);
     using parameters = backend.createParameters(network);
     fillParameters(parameters, 1);
     using train = backend.compile(network, parameters, { batch: 8, mode: 'train', precision: 'f32' });
@@ -176,7 +179,7 @@ describe('a plan', () => {
     one.forward();
     expect(relativeError(whole.subarray(15, 20), one.output('head'))).toBeLessThan(1e-5);
     expect(parameters.statistics.read()).toEqual(before);
-    using oracle = openBackend({ kind: 'reference' });
+    using oracle = openKind('reference');
     using same = oracle.createParameters(network);
     same.values.copyFrom(parameters.values);
     same.statistics.copyFrom(parameters.statistics);
@@ -188,7 +191,7 @@ describe('a plan', () => {
 
   it('serves a trunk from the parameters of the whole network', () => {
     const trunk: Network = { ...network, nodes: network.nodes.slice(0, 14), outputs: ['pooled'] };
-    using backend = openBackend({ kind: 'onednn', threads: 2 });
+    using backend = openKind(fast, 2);
     using parameters = backend.createParameters(network);
     fillParameters(parameters, 1);
     using a = backend.compile(network, parameters, { batch: 2, mode: 'infer', precision: 'f32' });
@@ -201,7 +204,7 @@ describe('a plan', () => {
   });
 
   it('refuses parameters of another architecture and a batch that norm groups do not divide', () => {
-    using backend = openBackend({ kind: 'onednn', threads: 2 });
+    using backend = openKind(fast, 2);
     using parameters = backend.createParameters(everyNode(3, 64));
     const options = { batch: 5, mode: 'train', precision: 'f32' } as const;
     expect(() => backend.compile(network, parameters, options)).toThrow(
@@ -212,7 +215,7 @@ describe('a plan', () => {
   });
 
   it('gives its memory back', () => {
-    using backend = openBackend({ kind: 'onednn', threads: 2 });
+    using backend = openKind(fast, 2);
     using parameters = backend.createParameters(network);
     const options = { batch: 32, mode: 'train', precision: 'f32' } as const;
     const once = (): void => {

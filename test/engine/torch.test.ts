@@ -1,0 +1,104 @@
+/** The seam to PyTorch: operators as it declares them, kernels of each device, a device that is not there. */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { openBackend } from '../../src/engine/open.ts';
+import { openTorch } from '../../src/engine/torch/backend.ts';
+import { bindKernels } from '../../src/engine/torch/native/binding.ts';
+import { loadTorch } from '../../src/engine/torch/native/library.ts';
+import { SCHEMAS } from '../../src/engine/torch/native/schemas.ts';
+import { fillNormal } from './helpers.ts';
+import { pythonOfTorch, TORCH } from './kinds.ts';
+
+const python = pythonOfTorch();
+const hasCuda = TORCH !== undefined && existsSync(join(TORCH, 'libtorch_cuda.so'));
+const hasDriver = existsSync('/dev/nvidia0');
+
+interface Told {
+  readonly cuda: boolean;
+  readonly operators: readonly {
+    readonly takes: readonly string[];
+    readonly gives: number;
+    readonly cpu: boolean;
+    readonly cuda: boolean;
+  }[];
+}
+
+describe.skipIf(python === undefined)('operators of the dispatcher', () => {
+  const lines = Object.values(SCHEMAS).map(({ name, overload }) => `${name} ${overload}`);
+  const script = join(import.meta.dirname, '..', 'golden', 'torch_schemas.py');
+  it('are declared as PyTorch declares them, and have kernels for processors and NVIDIA GPUs', () => {
+    const { stdout, stderr, status } = spawnSync(python!, [script], {
+      ...{ input: lines.join('\n'), encoding: 'utf8' },
+    });
+    expect(status, stderr).toBe(0);
+    const told = JSON.parse(stdout) as Told;
+    expect(told.operators).toHaveLength(lines.length);
+    Object.values(SCHEMAS).forEach(({ takes, gives }, i) => {
+      const theirs = told.operators[i]!;
+      expect(theirs, lines[i]).toMatchObject({ takes, gives, cpu: true });
+      if (told.cuda) expect(theirs.cuda, lines[i]).toBe(true);
+    });
+  });
+});
+
+describe.skipIf(TORCH === undefined)('the backend of PyTorch', () => {
+  it('says what it runs on', () => {
+    using backend = openBackend({ kind: 'torch', device: 'cpu', threads: 1 });
+    const { name, library, device, threads } = backend.describe();
+    expect({ name, device, threads }).toEqual({ name: 'torch', device: 'cpu', threads: 1 });
+    expect(library).toMatch(/^PyTorch 2\.\d+\.\d+\S* on cpu$/);
+  });
+
+  it('reads and writes parts of vectors through copies as it does in place', () => {
+    const [shared, copied] = [false, true].map((staged) => {
+      using backend = openTorch({ device: 'cpu', threads: 1, staged });
+      using vector = backend.allocate(100);
+      const numbers = new Float32Array(40);
+      fillNormal(numbers, 1, 'numbers');
+      vector.write(numbers, 7);
+      using other = vector.clone();
+      other.write(numbers.subarray(0, 3), 97);
+      expect(() => {
+        vector.write(numbers, 61);
+      }).toThrow(RangeError);
+      vector.copyFrom(other);
+      return [vector.read(), other.read(new Float32Array(5), 95)];
+    });
+    expect(copied).toEqual(shared);
+    expect(shared![1]!.slice(2)).toEqual(shared![0]!.slice(7, 10));
+  });
+
+  it('sums squares in f64', () => {
+    using backend = openTorch({ device: 'cpu', threads: 1 });
+    using vector = backend.allocate(4_000_000);
+    vector.write(new Float32Array(4_000_000).fill(1));
+    // One after the other in f32 they would stop at 2²⁴; in pairs they would lose the last digits.
+    vector.write(Float32Array.of(3, 0.5), 10);
+    expect(backend.sumOfSquares(vector, [[0, 4_000_000]])).toBe(4_000_000 - 2 + 9.25);
+    expect(backend.sumOfSquares(vector, [])).toBe(0);
+  });
+
+  it('is refused where a backend of the processor is asked for a GPU', () => {
+    for (const kind of ['onednn', 'reference'] as const)
+      expect(() => openBackend({ kind, device: 'cuda' })).toThrow(
+        expect.objectContaining({
+          code: 'BACKEND_DEVICE',
+          message: expect.stringContaining(kind) as unknown,
+        }),
+      );
+  });
+
+  it.skipIf(!hasCuda)('finds every kernel of NVIDIA GPUs that it calls', () => {
+    const library = loadTorch(1);
+    expect(Object.keys(bindKernels(library.load('torch_cuda'), 'cuda'))).toHaveLength(11);
+  });
+
+  it.skipIf(hasDriver)('names a GPU that is not there, with the way out', () => {
+    for (const device of ['cuda', 'xpu', 'mps'] as const)
+      expect(() => openBackend({ kind: 'torch', device, threads: 1 })).toThrow(
+        expect.objectContaining({ code: 'TORCH_DEVICE', where: `device ${device}` }),
+      );
+  });
+});
