@@ -3,10 +3,11 @@
  * licence are unpacked, and nothing else. A wheel is a zip archive; nothing in it is run.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createReadStream, createWriteStream, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import { fromBufferPromise } from 'yauzl';
+import { pipeline } from 'node:stream/promises';
+import { fromBufferPromise, openPromise } from 'yauzl';
 
 /** A wheel as it must be, and what is taken of it: names in the archive by names in the folder. */
 export interface Pinned {
@@ -36,6 +37,52 @@ export async function unpackWheel(wheel: Buffer, pinned: Pinned, folder: string)
   } finally {
     rmSync(draft, { recursive: true, force: true });
   }
+}
+
+/**
+ * Writes the pinned entries of several wheels into a folder, all of them or none. Wheels of a gigabyte are read from the disk, piece by
+ * piece; entries may lie in folders of the folder.
+ */
+export async function unpackLargeWheels(
+  wheels: readonly (Pinned & { readonly file: string })[],
+  folder: string,
+): Promise<void> {
+  for (const { file, sha256 } of wheels) {
+    const hash = createHash('sha256');
+    await pipeline(createReadStream(file), hash);
+    const found = hash.digest('hex');
+    if (found !== sha256)
+      throw new Error(
+        `${file} is not the wheel that was pinned: its SHA-256 is ${found}, not ${sha256}. Nothing was unpacked.`,
+      );
+  }
+  const draft = `${folder}.${randomUUID()}`;
+  mkdirSync(draft, { recursive: true, mode: 0o755 });
+  try {
+    for (const { file, entries } of wheels) await unpackInto(draft, file, entries);
+    rmSync(folder, { recursive: true, force: true });
+    renameSync(draft, folder);
+  } finally {
+    rmSync(draft, { recursive: true, force: true });
+  }
+}
+
+async function unpackInto(
+  folder: string,
+  file: string,
+  wanted: Readonly<Record<string, string>>,
+): Promise<void> {
+  const missing = new Map(Object.entries(wanted));
+  const archive = await openPromise(file, { lazyEntries: true });
+  for await (const entry of archive.eachEntry()) {
+    const name = missing.get(entry.fileName);
+    if (name === undefined) continue;
+    missing.delete(entry.fileName);
+    const target = join(folder, name);
+    mkdirSync(dirname(target), { recursive: true });
+    await pipeline(await archive.openReadStreamPromise(entry), createWriteStream(target, { flags: 'wx' }));
+  }
+  for (const inside of missing.keys()) throw new Error(`The wheel ${file} has no entry ${inside}.`);
 }
 
 async function entriesOf(

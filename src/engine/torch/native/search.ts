@@ -38,7 +38,7 @@ export interface TakenTorch {
 }
 
 export const VARIABLE = 'USCL_TORCH';
-/** The Python package that `npm run torch` unpacks libraries from. */
+/** The version of the Python package that `npm run torch` unpacks libraries from: the oldest that is driven. */
 export const WHEEL_VERSION = '2.10.0';
 
 export const INSTALL =
