@@ -31,8 +31,10 @@ export class PlanParameters implements Disposable {
       torchVector(parameters.statistics),
     ];
     const places = new Map([...specs, ...statistics].map(({ name, offset }) => [name, offset]));
-    const view = ({ tensor }: TorchVector, name: string, shape: readonly number[]): Tensor =>
-      this.#scope.use(runtime.view(tensor, shape, places.get(name)!));
+    const view = ({ tensor }: TorchVector, name: string, shape: readonly number[]): Tensor => {
+      const offset: number = places.get(name)!;
+      return this.#scope.use(runtime.view(tensor, shape, offset));
+    };
     let convElements = 0;
     for (const { name, shape, role, length } of parameterSpecs(network)) {
       this.#values.set(name, view(values, name, shape));
