@@ -55,9 +55,6 @@ const KERNELS = {
 export type Functions = Declared<typeof COMMON>;
 export type Kernels = Declared<typeof KERNELS>;
 
-/** The names that `KERNELS` have after `aoti_torch_<device>_`. */
-export const KERNEL_NAMES: readonly string[] = Object.values(KERNELS).map(([name]) => name);
-
 export function bindCommon(native: LibraryHandle): Functions {
   return declare(native, COMMON);
 }
