@@ -81,10 +81,12 @@ function writeCase(one: Case): void {
   };
   using backend = openTorch({ device: 'cpu', threads: THREADS });
   const { parameters, plan } = prepare(backend, one);
-  using _both = { [Symbol.dispose]: () => {
-    plan[Symbol.dispose]();
-    parameters[Symbol.dispose]();
-  } };
+  using _both = {
+    [Symbol.dispose]: () => {
+      plan[Symbol.dispose]();
+      parameters[Symbol.dispose]();
+    },
+  };
   write('values', parameters.values.read());
   write('statistics', parameters.statistics.read());
   write('input', plan.input);
