@@ -20,7 +20,9 @@ export {
   type ValueShape,
 } from '../engine/core/network.ts';
 
-// Backends: memory for parameters, plans that compute.
+// Backends: memory for parameters, plans that compute; processes that compute together.
+export { BACKEND_CHOICES, BACKENDS, DEVICE_CHOICES, DEVICES } from '../engine/core/backend.ts';
+export type { Ending, Ranks } from '../engine/ranks/communicator.ts';
 export type {
   AdamStep,
   Backend,

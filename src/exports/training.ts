@@ -95,7 +95,14 @@ export {
   saveCheckpoint,
   type TrainingState,
 } from '../runs/checkpoint.ts';
-export { type NamedArray, namedTensors, restoreWeights, type Weights } from '../runs/named-tensors.ts';
+export {
+  type NamedArray,
+  namedTensors,
+  type NamedVector,
+  restoreWeights,
+  type Weights,
+} from '../runs/named-tensors.ts';
+export type { RankPlace } from '../trainer/methods/rank-rows.ts';
 export type { FoldRunKey } from '../finetune/fold-runs.ts';
 export { type EpochEntry, readEpochLog } from '../finetune/epoch-log.ts';
 export type { Chooser } from '../pretrain/scorer.ts';

@@ -357,7 +357,9 @@ describe('the doctor', () => {
       'processor',
       'memory',
       'oneDNN',
+      'PyTorch',
       'ffmpeg, ffprobe',
+      'MPI',
       'sharp',
       'disk',
     ]);
