@@ -12,7 +12,7 @@ import { withoutUnused } from '../views/augment-levels.ts';
 const FREE: readonly string[] = ['loader', 'saveSeconds', 'cacheMegabytes', 'keepModels', 'finalModel'];
 
 /** The part of a configuration that decides the predictions of a fold. */
-export function resultConfig({ classMap, classes, unlabelled, ...rest }: FinetuneConfig): unknown {
+export function resultConfig({ classMap, classes, unlabelled, device, ...rest }: FinetuneConfig): unknown {
   const { augment } = rest.view;
   // What is hashed has the keys of the first form, in their order: folds of earlier runs stay what they were.
   const earlier = Object.entries(rest).flatMap(([key, value]): (readonly [string, unknown])[] => {
@@ -34,6 +34,7 @@ export function resultConfig({ classMap, classes, unlabelled, ...rest }: Finetun
     ...(Object.keys(classMap).length > 0 ? { classMap } : {}),
     ...(classes === null ? {} : { classes }),
     ...(unlabelled === null ? {} : { unlabelled }),
+    ...(rest.backend === 'torch' ? { device } : {}),
   };
 }
 

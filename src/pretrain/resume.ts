@@ -70,9 +70,11 @@ export function resultConfig({
   loader: _loader,
   checkpoint: _checkpoint,
   init: _init,
+  device,
   ...rest
 }: Config): unknown {
-  return rest;
+  // Other backends have one device, and runs of theirs that were started before there was another hash as they did.
+  return rest.backend === 'torch' ? { ...rest, device } : rest;
 }
 
 /**

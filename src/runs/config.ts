@@ -281,7 +281,8 @@ export function settled<Given extends Pick<Config, 'backend' | 'device' | 'threa
   return {
     ...config,
     backend: name,
-    device,
+    // A setting of PyTorch: runs on other backends keep what they were started with, those of earlier versions nothing.
+    device: name === 'torch' ? device : config.device,
     threads,
     precision: config.precision === 'auto' ? (precisions[0] ?? 'f32') : config.precision,
   };
