@@ -7,7 +7,8 @@ import { findTorch } from '../../src/engine/torch/native/library.ts';
 
 /** The folder of PyTorch's libraries, or undefined. */
 export const TORCH = findTorch()?.folder;
-if (TORCH === undefined)
+// Programs that tests start have nothing to tell of it.
+if (TORCH === undefined && '__vitest_worker__' in globalThis)
   process.stderr.write('PyTorch was not found: its backend is left out here (docs/torch.md, "Tests")\n');
 
 /** Those with kernels of a vendor. */
