@@ -2,8 +2,8 @@
  * The one door to foreign libraries: whatever the engine loads through koffi, it loads here, so that the stack which foreign functions
  * run on has its size before the first library comes. koffi gives the size once, and by itself 2 MiB.
  *
- * 8 MiB is what Linux gives the threads that such libraries are made on. Only pages that are touched cost memory, and neither a call nor a
- * step takes longer than with 2 MiB (docs/engine.md, "Foreign functions"). No function is called asynchronously: that stack stays as it is.
+ * 8 MiB is what Linux gives the threads that such libraries are made on. Only pages that are touched cost memory, and a call takes as
+ * long as with 2 MiB (docs/engine.md). No function is called asynchronously: that stack stays as it is.
  */
 import koffi, { type LibraryHandle } from 'koffi';
 import { UsclError } from '../../base/errors.ts';
