@@ -40,7 +40,7 @@ const wanted = resolveConfig({
   },
 });
 using dataset = openDataset(await simulated(wanted.batch.size));
-using backend = openBackend({ kind: wanted.backend, threads: wanted.threads });
+using backend = openBackend({ kind: wanted.backend, device: wanted.device, threads: wanted.threads });
 const config = settled(wanted, backend);
 const { classes } = dataset.manifest;
 const drawn = splitClips(dataset.clips, classes, config.data, config.seed);

@@ -115,14 +115,18 @@ export class LabelLearner implements Learner {
       epoch: Math.floor(step / stepsPerEpoch),
       index: step % stepsPerEpoch,
     });
-    const { input } = this.#network.training(size);
+    const network = this.#network;
     if (frozen.cut !== INPUT && (augment === null || variants !== null) && config.mixup === 0) {
       let step = firstStep;
       return {
         next() {
           const { epoch, index } = place(step++);
           const rows = batchSchedule.epoch(epoch)[index]!;
-          frozen.fill(rows, augment === null ? 'whole' : drawOf(config, seed, epoch).number, input);
+          frozen.fill(
+            rows,
+            augment === null ? 'whole' : drawOf(config, seed, epoch).number,
+            network.training(size).input,
+          );
           return Promise.resolve({ rows, mixing: null });
         },
         [Symbol.asyncDispose]: () => Promise.resolve(),
@@ -144,7 +148,7 @@ export class LabelLearner implements Learner {
     return {
       async next() {
         const { rows, images, mixing } = await loader.next();
-        input.set(frozen.pass(images, rows.length));
+        network.training(size).input.set(frozen.pass(images, rows.length));
         return { rows, mixing };
       },
       [Symbol.asyncDispose]: () => loader.close(),

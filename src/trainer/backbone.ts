@@ -156,9 +156,12 @@ export function embedderOf(plan: Plan): Embedder {
   return {
     batch: plan.batch,
     dim,
-    input: plan.input,
+    get input() {
+      return plan.input;
+    },
     embed(images, count) {
-      if (images !== plan.input) plan.input.set(images);
+      const { input } = plan;
+      if (images !== input) input.set(images);
       plan.forward();
       return plan.output(OUTPUTS.features).subarray(0, count * dim);
     },

@@ -80,7 +80,9 @@ export function openModel(source: string, backend: Backend, options: ModelOption
   const imageLength = plan.input.length / batch;
   return {
     ...{ path, checkpoint, classes, view, network, parameters, batch },
-    input: plan.input,
+    get input() {
+      return plan.input;
+    },
     predict(count, images) {
       if (count < 0 || count > batch || (images !== undefined && images.length < count * imageLength))
         throw new RangeError(`${count} images do not fit a batch of ${batch}, or are not all there.`);

@@ -63,6 +63,23 @@ describe.each(KINDS)('on %s', (_, open) => {
     expect(slope.every(Number.isNaN)).toBe(true);
   });
 
+  test('images that are written to an array from before the last pass are an error', () => {
+    using backend = separateMemory(open());
+    using parameters = backend.createParameters(network);
+    using plan = backend.compile(network, parameters, OPTIONS);
+    const held = plan.input;
+    fillNormal(held, 1, 'input');
+    plan.forward();
+    // The same images once more are not written.
+    plan.forward();
+    held[3]! += 1;
+    expect(() => {
+      plan.forward();
+    }).toThrow('asked for before the last pass');
+    expect(plan.input).toBe(held);
+    plan.forward();
+  });
+
   test('a step copies its input, the outputs it reads and their gradients, each once', () => {
     using backend = separateMemory(open());
     using parameters = backend.createParameters(network);
@@ -71,12 +88,13 @@ describe.each(KINDS)('on %s', (_, open) => {
     for (const name of network.outputs) plan.outputGradient(name).set(plan.output(name));
     expect(plan.output('head')).toHaveLength(4 * 5);
     plan.backward();
+    const [images, pooled, head] = [4 * 4 * 2 * 32 * 32, 4 * 4 * 32, 4 * 4 * 5];
     const copies = new Map([
-      ['write input', 1],
-      ['read output pooled', 1],
-      ['read output head', 1],
-      ['write gradient of output pooled', 1],
-      ['write gradient of output head', 1],
+      ['write input', { calls: 1, bytes: images }],
+      ['read output pooled', { calls: 1, bytes: pooled }],
+      ['read output head', { calls: 1, bytes: head }],
+      ['write gradient of output pooled', { calls: 1, bytes: pooled }],
+      ['write gradient of output head', { calls: 1, bytes: head }],
     ]);
     expect(backend.transfers).toEqual(copies);
     const told = plan.profile().flatMap(({ kernel, calls }) => (copies.has(kernel) ? [calls] : []));
@@ -91,10 +109,11 @@ test('vectors are copied without the host where both lie in one memory', () => {
   using b = a.clone();
   using c = backend.allocate(3);
   c.copyFrom(b);
-  expect(backend.transfers).toEqual(new Map([['write a vector', 1]]));
+  expect(backend.transfers).toEqual(new Map([['write a vector', { calls: 1, bytes: 12 }]]));
   c.copyFrom(new HostVector(Float32Array.of(4, 5, 6)));
   expect([...c.read(), ...b.read(new Float32Array(2), 1)]).toEqual([4, 5, 6, 2, 3]);
-  expect(backend.transfers.get('write a vector')).toBe(2);
+  expect(backend.transfers.get('write a vector')).toEqual({ calls: 2, bytes: 24 });
+  expect(backend.transfers.get('read a vector')).toEqual({ calls: 2, bytes: 4 * (3 + 2) });
 });
 
 test('vectors and parameters of another backend are refused', () => {

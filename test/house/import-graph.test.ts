@@ -154,6 +154,15 @@ describe('what rooms must not touch', () => {
     expect(importing(/^koffi$/).filter((file) => !native.test(file))).toEqual([]);
   });
 
+  test('libraries are loaded, and the stack of their functions is sized, at one door', () => {
+    const loading = files.filter((file) =>
+      /\bkoffi\s*\.\s*(load|config)\(|\{[^}]*\b(load|config)\b[^}]*\} = koffi\b/.test(
+        readFileSync(join(SOURCE, file), 'utf8'),
+      ),
+    );
+    expect(loading).toEqual(['engine/native/foreign.ts']);
+  });
+
   test('no backend is named outside of the engine', () => {
     const outside = edges.filter(
       ({ file, target }) =>

@@ -24,14 +24,20 @@ test('images go over, embeddings come back, their gradients go over: no paramete
     ...{ number: 0, progress: 0 },
   };
   await network.step(() => Promise.resolve(batch), 1, 0.1, 1);
-  const crossed = [...backend.transfers].filter(([what, times]) => times !== before.get(what));
+  const crossed = [...backend.transfers].flatMap(([what, { calls, bytes }]) => {
+    const then = before.get(what) ?? { calls: 0, bytes: 0 };
+    return calls === then.calls
+      ? []
+      : [[what, { calls: calls - then.calls, bytes: bytes - then.bytes }] as const];
+  });
   // Two networks see a view each: the one that trains and the one that follows it.
   expect(new Map(crossed)).toEqual(
     new Map([
-      ['write input', 2],
-      ['read output projection.0', 2],
-      ['write gradient of output features', 1],
-      ['write gradient of output projection.0', 1],
+      // Of four rows: images of 6 numbers, embeddings of 4, representations of 8, in f32.
+      ['write input', { calls: 2, bytes: 2 * 4 * 6 * 4 }],
+      ['read output projection.0', { calls: 2, bytes: 2 * 4 * 4 * 4 }],
+      ['write gradient of output features', { calls: 1, bytes: 4 * 8 * 4 }],
+      ['write gradient of output projection.0', { calls: 1, bytes: 4 * 4 * 4 }],
     ]),
   );
 });

@@ -99,7 +99,10 @@ export interface PlanOptions {
 /** A network compiled for one batch size. Owns native memory: dispose of it. */
 export interface Plan extends Disposable {
   readonly batch: number;
-  /** [batch, ...shape of the network's input] f32, row-major: write the images here, then call `forward`. */
+  /**
+   * [batch, ...shape of the network's input] f32, row-major: ask for it for each batch, write the images there, then call `forward`.
+   * It keeps what was written. Who holds it across a pass may write what a device has not read yet.
+   */
   readonly input: Float32Array;
   forward(): void;
   /** [batch, ...shape] f32, row-major, of a network output; ask for it after each `forward`, it is valid until the next one. */

@@ -5,6 +5,7 @@
  */
 import koffi, { type LibraryHandle } from 'koffi';
 import { UsclError } from '../../base/errors.ts';
+import { loadForeign } from './foreign.ts';
 
 /** A native address. Branded, so that no other number is taken for one. */
 export type Address = number & { readonly __address: unique symbol };
@@ -42,9 +43,8 @@ let libc: LibC | undefined;
 
 export function systemLibrary(): LibC {
   if (libc === undefined) {
-    enlargeStack();
     // The process itself: libc is always loaded, whatever its file is called.
-    const self = koffi.load(null);
+    const self = loadForeign(null);
     libc = {
       alignedAlloc: self.func(
         'uintptr_t aligned_alloc(size_t alignment, size_t bytes)',
@@ -67,15 +67,6 @@ export function systemLibrary(): LibC {
     };
   }
   return libc;
-}
-
-/** Native functions run on a stack of their own. Libraries for many processes, and their parts, want more than 2 MiB of it. */
-function enlargeStack(): void {
-  try {
-    koffi.config({ sync_stack_size: 16 * 2 ** 20, async_stack_size: 8 * 2 ** 20 });
-  } catch {
-    // Another part of the program has loaded a library before, and the size is what that part made it.
-  }
 }
 
 function affinityOf(self: LibraryHandle): Pick<LibC, 'schedSetAffinity' | 'schedGetAffinity'> {

@@ -15,6 +15,7 @@ import { Scope } from '../native/scope.ts';
 import { recordForward } from './forward.ts';
 import { elementAddress, recordCopy, type Compilation } from './layers/common.ts';
 import type { NativeParameters } from './native/parameters.ts';
+import { PlanGradients } from './plan-gradients.ts';
 import { Recorder, viewOf, type Executable, type Tensor } from './native/recorder.ts';
 
 export function compileOneDnn(
@@ -52,6 +53,7 @@ function build(
     training ? taps : [],
   );
   const recorder = new Recorder(context, scope);
+  const written = new Set<string>();
   const compilation: Compilation = {
     recorder,
     batch: options.batch,
@@ -61,7 +63,10 @@ function build(
     normGroups: options.normGroups ?? 1,
     dataType: options.precision === 'bf16' ? DataType.bf16 : DataType.f32,
     valueAddress: (name) => elementAddress(parameters.valuesAddress, parameters.offsetOf(name)),
-    gradientAddress: (name) => elementAddress(parameters.gradientsAddress, parameters.offsetOf(name)),
+    gradientAddress: (name) => {
+      written.add(name);
+      return elementAddress(parameters.gradientsAddress, parameters.offsetOf(name));
+    },
     statisticAddress: (name) =>
       elementAddress(parameters.statisticsAddress, parameters.statisticOffsetOf(name)),
     trainable: (name) => needs.parameters.has(name),
@@ -104,7 +109,8 @@ function build(
     });
   const end = recorder.position;
   const executable = recorder.finish(profile);
-  return new OneDnnPlan(scope, executable, forwardEnd, end, options.batch, parameters, viewOf(input), {
+  const gradients = new PlanGradients(parameters, written, needs.parameters);
+  return new OneDnnPlan(scope, executable, forwardEnd, end, options.batch, gradients, viewOf(input), {
     outputs: mapValues(outputs, viewOf),
     gradients: mapValues(outputGradients, viewOf),
     taps: mapValues(visibleTaps, viewOf),
@@ -132,9 +138,8 @@ class OneDnnPlan implements Plan {
   readonly #executable: Executable;
   readonly #forwardEnd: number;
   readonly #end: number;
-  readonly #parameters: NativeParameters;
+  readonly #gradients: PlanGradients;
   readonly #visible: VisibleValues;
-  #held: Float32Array | undefined;
   #activationsKept = false;
 
   constructor(
@@ -143,7 +148,7 @@ class OneDnnPlan implements Plan {
     forwardEnd: number,
     end: number,
     batch: number,
-    parameters: NativeParameters,
+    gradients: PlanGradients,
     input: Float32Array,
     visible: VisibleValues,
   ) {
@@ -152,7 +157,7 @@ class OneDnnPlan implements Plan {
     this.#forwardEnd = forwardEnd;
     this.#end = end;
     this.batch = batch;
-    this.#parameters = parameters;
+    this.#gradients = gradients;
     this.input = input;
     this.bytes = executable.bytes;
     this.#visible = visible;
@@ -184,12 +189,11 @@ class OneDnnPlan implements Plan {
     // Buffers of activations are reused on the way down: what a second pass would read is gone.
     if (!this.#activationsKept) throw new RangeError('backward needs a forward pass of its own');
     this.#activationsKept = false;
-    const { gradients } = this.#parameters;
-    if (options.accumulate === true) (this.#held ??= new Float32Array(gradients.length)).set(gradients);
-    this.#executable.run(this.#forwardEnd, this.#end);
-    if (options.accumulate !== true) return;
-    const held = this.#held!;
-    for (let i = 0; i < gradients.length; i++) gradients[i]! += held[i]!;
+    const pass = (): void => {
+      this.#executable.run(this.#forwardEnd, this.#end);
+    };
+    if (options.accumulate === true) this.#gradients.increasedBy(pass);
+    else this.#gradients.replacedBy(pass);
   }
 
   profile(): readonly KernelTime[] {

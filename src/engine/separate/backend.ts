@@ -1,7 +1,7 @@
 /**
  * Separate memory: any backend as if its memory were a device's. Arrays that a plan shows are the host's own; they are carried
  * over when a pass runs or when they are asked for, and what has gone out of date is NaN. Whoever holds an array across a pass,
- * or an update, sees it. All tests of the engine and of training run on it too.
+ * or an update, sees it; images that are written to an array from before the last pass are an error. All tests of the engine and of training run on it too.
  */
 import type {
   AdamStep,
@@ -15,8 +15,14 @@ import type {
 } from '../core/backend.ts';
 import type { Network } from '../core/network.ts';
 
-/** Copies between the host and the backend's memory, by what was carried: calls so far. */
-export type Transfers = ReadonlyMap<string, number>;
+/** Copies between the host and the backend's memory of one kind, so far. */
+export interface Transfer {
+  readonly calls: number;
+  readonly bytes: number;
+}
+
+/** Copies by what was carried. */
+export type Transfers = ReadonlyMap<string, Transfer>;
 
 /** A backend with memory of its own. */
 export interface SeparateBackend extends Backend {
@@ -26,8 +32,11 @@ export interface SeparateBackend extends Backend {
 
 /** Takes the backend over: it is disposed of with the one that is returned. */
 export function separateMemory(inner: Backend): SeparateBackend {
-  const transfers = new Map<string, number>();
-  const note: Note = (what) => transfers.set(what, (transfers.get(what) ?? 0) + 1);
+  const transfers = new Map<string, Transfer>();
+  const note: Note = (what, numbers) => {
+    const { calls, bytes } = transfers.get(what) ?? { calls: 0, bytes: 0 };
+    transfers.set(what, { calls: calls + 1, bytes: bytes + 4 * numbers });
+  };
   const vectorOf = (vector: Vector): Vector => new SeparateVector(vector, note);
   const owners = new WeakMap<Parameters, Parameters>();
   const innerOf = (parameters: Parameters): Parameters => {
@@ -83,7 +92,8 @@ export function separateMemory(inner: Backend): SeparateBackend {
   };
 }
 
-type Note = (what: string) => void;
+/** A copy of so many numbers. */
+type Note = (what: string, numbers: number) => void;
 
 class SeparateVector implements Vector {
   readonly inner: Vector;
@@ -99,12 +109,13 @@ class SeparateVector implements Vector {
   }
 
   read(target?: Float32Array, start?: number): Float32Array {
-    this.#note('read a vector');
-    return this.inner.read(target, start);
+    const read = this.inner.read(target, start);
+    this.#note('read a vector', read.length);
+    return read;
   }
 
   write(source: Float32Array, start?: number): void {
-    this.#note('write a vector');
+    this.#note('write a vector', source.length);
     this.inner.write(source, start);
   }
 
@@ -142,7 +153,7 @@ class Shown {
     const host = (this.#host ??= new Float32Array(inner().length));
     if (!this.#isCurrent) {
       host.set(inner());
-      note(this.name);
+      note(this.name, host.length);
     }
     this.#isCurrent = true;
     return host;
@@ -156,8 +167,11 @@ class Shown {
 
 class SeparatePlan implements Plan {
   readonly batch: number;
-  readonly input: Float32Array;
   readonly #inner: Plan;
+  readonly #input: Float32Array;
+  /** What the last pass had, and whether the input was asked for since. */
+  readonly #passed: Float32Array;
+  #isAsked = false;
   readonly #note: Note;
   readonly #copies = new Map<string, number>();
   /** Outputs and tapped values, out of date after each forward pass. */
@@ -168,11 +182,12 @@ class SeparatePlan implements Plan {
 
   constructor(inner: Plan, { outputs }: Network, { mode }: PlanOptions, note: Note) {
     this.batch = inner.batch;
-    this.input = new Float32Array(inner.input.length);
+    this.#input = new Float32Array(inner.input.length);
+    this.#passed = this.#input.slice();
     this.#inner = inner;
-    this.#note = (what) => {
+    this.#note = (what, numbers) => {
       this.#copies.set(what, (this.#copies.get(what) ?? 0) + 1);
-      note(what);
+      note(what, numbers);
     };
     this.#outputGradients = new Map(
       mode === 'train'
@@ -185,9 +200,18 @@ class SeparatePlan implements Plan {
     return this.#inner.bytes;
   }
 
+  get input(): Float32Array {
+    this.#isAsked = true;
+    return this.#input;
+  }
+
   forward(): void {
-    this.#inner.input.set(this.input);
-    this.#note('write input');
+    if (!this.#isAsked && !haveSameBytes(this.#input, this.#passed))
+      throw new TypeError('images were written to an input that was asked for before the last pass');
+    this.#isAsked = false;
+    this.#passed.set(this.#input);
+    this.#inner.input.set(this.#input);
+    this.#note('write input', this.#input.length);
     this.#inner.forward();
     for (const shown of this.#values.values()) shown.expire();
   }
@@ -214,7 +238,7 @@ class SeparatePlan implements Plan {
   backward(options?: { readonly accumulate?: boolean }): void {
     for (const [name, gradient] of this.#outputGradients) {
       this.#inner.outputGradient(name).set(gradient);
-      this.#note(`write gradient of output ${name}`);
+      this.#note(`write gradient of output ${name}`, gradient.length);
     }
     this.#inner.backward(options);
     for (const shown of this.#valueGradients.values()) shown.expire();
@@ -235,4 +259,10 @@ class SeparatePlan implements Plan {
     known.set(name, shown);
     return shown;
   }
+}
+
+function haveSameBytes(a: Float32Array, b: Float32Array): boolean {
+  const bytes = ({ buffer, byteOffset, byteLength }: Float32Array): Buffer =>
+    Buffer.from(buffer, byteOffset, byteLength);
+  return bytes(a).equals(bytes(b));
 }

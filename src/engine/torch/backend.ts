@@ -31,8 +31,8 @@ export function openTorch({ device: name, threads, profile = false, staged = fal
   const library = loadTorch(threads);
   const host = openDevice(library, 'cpu');
   const device = name === 'cpu' ? host : openDevice(library, name);
-  const runtime = new Runtime(library, device, host.type);
   const isShared = name === 'cpu' && !staged;
+  const runtime = new Runtime(library, device, host.type, isShared);
   const allocate = (length: number): TorchVector => new TorchVector(runtime, length, isShared);
   const compile = (network: Network, parameters: Parameters, options: PlanOptions): TorchPlan =>
     new TorchPlan(runtime, network, parameters, options, profile);

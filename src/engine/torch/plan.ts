@@ -1,7 +1,7 @@
 /**
  * A network executed node by node by PyTorch's kernels. Tensors are made as they are needed and given back as soon as nobody reads
- * them: PyTorch's allocators keep their memory for the next pass. The host waits where it reads an output, and nowhere else but
- * for its own uploads.
+ * them: PyTorch's allocators keep their memory for the next pass. The host waits where it reads an output, and nowhere else: images are
+ * uploaded while it queues the pass, and it waits for them only where it asks for `input` again before it has read anything.
  */
 import { Resources } from '../../base/resources.ts';
 import type { KernelTime, Parameters, Plan, PlanOptions } from '../core/backend.ts';
@@ -12,14 +12,13 @@ import { bindParameters, type BoundParameters } from '../core/parameters.ts';
 import { checkPlanOptions } from '../core/plan-options.ts';
 import { lastReads, layerOf } from './forward.ts';
 import { disposeAll, type Compilation, type Layer } from './layers/common.ts';
-import type { DataType, HostTensor, Runtime } from './native/runtime.ts';
+import type { DataType, HostTensor, Runtime, Upload } from './native/runtime.ts';
 import type { Tensor } from './native/tensor.ts';
 import { PlanParameters } from './plan-parameters.ts';
 import { Shown } from './shown.ts';
 
 export class TorchPlan implements Plan {
   readonly batch: number;
-  readonly input: Float32Array;
   readonly bytes: number;
   readonly #scope: Resources;
   readonly #runtime: Runtime;
@@ -32,6 +31,8 @@ export class TorchPlan implements Plan {
   readonly #parameters: PlanParameters;
   readonly #releases: ReadonlyMap<number, readonly string[]>;
   readonly #hostInput: HostTensor;
+  /** Of the last pass's images, which the device may still be reading. */
+  #upload: Upload | null = null;
   readonly #outputs: ReadonlySet<string>;
   readonly #taps: ReadonlySet<string>;
   readonly #outputGradients = new Map<string, HostTensor>();
@@ -84,7 +85,6 @@ export class TorchPlan implements Plan {
       (node) => this.#isTraining && this.#needs.values.has(node),
     );
     this.#hostInput = opening.use(runtime.host(this.#length(INPUT)));
-    this.input = this.#hostInput.data;
     if (this.#isTraining)
       for (const name of network.outputs)
         this.#outputGradients.set(name, opening.use(runtime.host(this.#length(name))));
@@ -96,6 +96,12 @@ export class TorchPlan implements Plan {
       this.#clear();
     });
     this.#scope = opening.move();
+  }
+
+  get input(): Float32Array {
+    if (this.#upload !== null) this.#runtime.waitFor(this.#upload);
+    this.#upload = null;
+    return this.#hostInput.data;
   }
 
   forward(): void {
@@ -214,19 +220,24 @@ export class TorchPlan implements Plan {
 
   /** The host's numbers as a value or a gradient has them on the device. */
   #uploaded(name: string, host: HostTensor): Tensor {
+    const runtime = this.#runtime;
     const shape = this.#shape(name);
-    using shaped = this.#runtime.view(host.tensor, shape);
-    const { device } = this.#runtime;
-    const result = this.#runtime.empty(shape, shape.length === 4 ? this.#mapType : 'f32');
-    if (device.name === 'cpu' || shape.length !== 4) {
-      this.#runtime.copy(shaped, result);
+    const isMap = shape.length === 4;
+    const result = runtime.empty(shape, isMap ? this.#mapType : 'f32');
+    if (runtime.isShared) {
+      using shaped = runtime.view(host.tensor, shape);
+      runtime.copy(shaped, result);
       return result;
     }
-    // Across first as it is, which is fastest; the device converts it.
-    using crossed = this.#runtime.empty([host.data.length], 'f32');
-    this.#runtime.copy(host.tensor, crossed);
-    using there = this.#runtime.view(crossed, shape);
-    this.#runtime.copy(there, result);
+    // Across as it is, which is fastest; the device makes the layout and type of a map.
+    using crossed = isMap
+      ? runtime.empty([host.data.length], 'f32')
+      : runtime.view(result, [host.data.length]);
+    if (name === INPUT) this.#upload = runtime.upload(host, crossed);
+    else runtime.copy(host.tensor, crossed);
+    if (!isMap) return result;
+    using there = runtime.view(crossed, shape);
+    runtime.copy(there, result);
     return result;
   }
 

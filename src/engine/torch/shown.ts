@@ -28,7 +28,7 @@ export class Shown implements Disposable {
     if (value === undefined) host.data.fill(0);
     else {
       using target = this.#runtime.view(host.tensor, shape);
-      this.#runtime.copy(value, target);
+      this.#runtime.download(value, target);
     }
     this.#current.add(name);
     return host.data;

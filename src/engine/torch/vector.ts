@@ -28,7 +28,7 @@ export class TorchVector implements Vector {
     }
     using part = this.part(start, target.length);
     using host = this.#runtime.host(target.length);
-    this.#runtime.copy(part, host.tensor);
+    this.#runtime.download(part, host.tensor);
     target.set(host.data);
     return target;
   }

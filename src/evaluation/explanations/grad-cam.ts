@@ -41,8 +41,6 @@ export class CamPlan implements Disposable {
   readonly cells: Grid;
   readonly classes: number;
   readonly batch: number;
-  /** `[batch, channels, size, size]`: images are written here. */
-  readonly input: Float32Array;
   readonly #shape: MapShape;
   readonly #outputs: readonly string[];
   readonly #plan: Plan;
@@ -70,8 +68,12 @@ export class CamPlan implements Disposable {
       frozenNorms: () => true,
       taps: [layer],
     });
-    this.input = this.#plan.input;
     this.classes = this.#plan.output(OUTPUTS.logits).length / batch;
+  }
+
+  /** `[batch, channels, size, size]`: ask for it for each batch, and write the images there. */
+  get input(): Float32Array {
+    return this.#plan.input;
   }
 
   /**

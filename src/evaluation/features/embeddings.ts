@@ -130,9 +130,9 @@ export async function embedDataset(
 ): Promise<ClipEmbeddings> {
   const { framesPerClip = 8, fillView } = options;
   const rows = frameRows(dataset.clips, framesPerClip);
-  const { input, batch } = embedder;
-  const imageSize = input.length / batch;
+  const imageSize = embedder.input.length / embedder.batch;
   const images = (from: number, count: number): Float32Array => {
+    const { input } = embedder;
     for (let i = 0; i < count; i++) {
       const clip = dataset.clips[rows.clip[from + i]!]!;
       fillView(dataset.readFrame(clip, rows.frame[from + i]!), clip, input, i * imageSize);

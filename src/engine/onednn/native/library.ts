@@ -3,10 +3,9 @@
  * found. The library is kept in memory to the end: koffi unloads libraries at exit while OpenMP threads still run in
  * them, which ends the process with a segmentation fault.
  */
-import koffi, { type LibraryHandle } from 'koffi';
-import { availableParallelism } from 'node:os';
-import { UsclError } from '../../../base/errors.ts';
-import { setOpenMp } from '../../native/openmp.ts';
+import type { LibraryHandle } from 'koffi';
+import { loadForeign } from '../../native/foreign.ts';
+import { fixThreads, prepareThreads } from '../../native/openmp.ts';
 import type { Binding } from './binding.ts';
 import { bind2 } from './binding2.ts';
 import { bind3 } from './binding3.ts';
@@ -46,27 +45,17 @@ export function searchedLibraries(): readonly Searched[] {
   return looked;
 }
 
-/** Loads oneDNN once per process. Throws `ONEDNN_MISSING` or `ONEDNN_VERSION`. */
+/** Loads oneDNN once per process. Throws `ONEDNN_MISSING`, `ONEDNN_VERSION` or `THREADS_FIXED`. */
 export function loadLibrary(threads?: number): Library {
-  if (loaded !== undefined) {
-    if (threads !== undefined && threads !== loaded.threads)
-      throw new UsclError({
-        kind: 'usage',
-        code: 'THREADS_FIXED',
-        message: `oneDNN already runs with ${loaded.threads} threads in this process; it cannot change to ${threads}.`,
-        remedy: 'Choose the number of threads before the first backend is opened.',
-      });
-    return loaded;
-  }
-  const count = threads ?? availableParallelism();
-  setOpenMp(count);
+  const count = prepareThreads(threads);
+  if (loaded !== undefined) return loaded;
   const asked = askForProcessors(count);
   const allowed = asked ? allowedProcessors() : null;
   const { searched, taken } = search(candidatesOf(thisMachine()), lookAt);
   looked = searched;
   if (taken === undefined) throw failureOf(searched);
   keep(taken.path);
-  const native = koffi.load(taken.path);
+  const native = loadForeign(taken.path);
   const processors = allowed === null ? freeProcessors() : boundProcessors(native, allowed, count);
   const binding = BINDINGS[taken.version[0] as Major](native);
   const instructions = { ...thisProcessor(), isa: binding.functions.effectiveIsa() };
@@ -80,6 +69,7 @@ export function loadLibrary(threads?: number): Library {
     processors,
     signals: heldSignals(),
   };
+  fixThreads('oneDNN', count);
   // Plans own their primitives; a cache beside them would only keep dead ones alive.
   check(binding.functions.setPrimitiveCacheCapacity(0), 'dnnl_set_primitive_cache_capacity');
   return loaded;

@@ -1,6 +1,7 @@
 /** Looking into a file by the system's loader, and keeping the one that is taken. */
 import koffi from 'koffi';
 import { messageOf } from '../../../base/errors.ts';
+import { loadForeign } from '../../native/foreign.ts';
 import { NULL, systemLibrary, type Address } from '../../native/memory.ts';
 import { Scope } from '../../native/scope.ts';
 import { NOT_THERE, type Look } from './search.ts';
@@ -17,7 +18,7 @@ export function lookAt(file: string): Look {
   try {
     const symbol = dlsym(library, 'dnnl_version');
     if (symbol === NULL) return { kind: 'foreign', reason: 'it has no function dnnl_version' };
-    const version = koffi.load(file).func('uintptr_t dnnl_version()') as () => Address;
+    const version = loadForeign(file).func('uintptr_t dnnl_version()') as () => Address;
     const [major = 0, minor = 0, patch = 0] = new Int32Array(koffi.view(version(), 12));
     return { kind: 'library', path: fileOf(symbol) ?? file, version: [major, minor, patch] };
   } catch (thrown) {

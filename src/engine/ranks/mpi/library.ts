@@ -1,5 +1,6 @@
 /** An MPI library in this process: looking into files, loading one, and its functions. */
 import koffi from 'koffi';
+import { loadForeign } from '../../native/foreign.ts';
 import { type Address, NULL, systemLibrary } from '../../native/memory.ts';
 import { Scope } from '../../native/scope.ts';
 import { type Constants, constantsOf } from './abi.ts';
@@ -58,7 +59,7 @@ export interface Functions {
 export function load({ abi, file }: Found): { readonly functions: Functions; readonly constants: Constants } {
   const { dlopen, dlsym } = systemLibrary();
   const handle = dlopen(file, RTLD_SHARED);
-  const native = koffi.load(file);
+  const native = loadForeign(file);
   const bind = (declaration: string): never => native.func(declaration) as never;
   const functions: Functions = {
     initThread: bind('int MPI_Init_thread(uintptr_t, uintptr_t, int, uintptr_t)'),

@@ -2,12 +2,12 @@
  * Loading libtorch once per process: the search, OpenMP's environment before it, the binding, derivatives off (backward operators
  * are called as such). The libraries are kept in memory to the end, as oneDNN is: threads of theirs run until then.
  */
-import koffi, { type LibraryHandle } from 'koffi';
-import { availableParallelism } from 'node:os';
+import type { LibraryHandle } from 'koffi';
 import { join } from 'node:path';
 import { messageOf, UsclError } from '../../../base/errors.ts';
+import { loadForeign } from '../../native/foreign.ts';
 import { NULL, systemLibrary } from '../../native/memory.ts';
-import { setOpenMp } from '../../native/openmp.ts';
+import { fixThreads, prepareThreads } from '../../native/openmp.ts';
 import { bindCommon, bindExtras, type Extras, type Functions } from './binding.ts';
 import { thisMachine } from './machine.ts';
 import {
@@ -49,22 +49,12 @@ export function findTorch(): ReturnType<typeof searchTorch>['taken'] {
   return taken;
 }
 
-/** Loads libtorch once per process. Throws `TORCH_MISSING` or `TORCH_VERSION`. */
+/** Loads libtorch once per process. Throws `TORCH_MISSING`, `TORCH_VERSION` or `THREADS_FIXED`. */
 export function loadTorch(threads?: number): Library {
-  if (loaded !== undefined) {
-    if (threads !== undefined && threads !== loaded.threads)
-      throw new UsclError({
-        kind: 'usage',
-        code: 'THREADS_FIXED',
-        message: `PyTorch already runs with ${loaded.threads} threads in this process; it cannot change to ${threads}.`,
-        remedy: 'Choose the number of threads before the first backend is opened.',
-      });
-    return loaded;
-  }
+  const count = prepareThreads(threads);
+  if (loaded !== undefined) return loaded;
   const taken = findTorch();
   if (taken === undefined) throw failureOf(looked);
-  const count = threads ?? availableParallelism();
-  setOpenMp(count);
   const { folder } = taken;
   if (process.platform === 'win32')
     for (const name of ['c10', 'torch_global_deps']) loadFrom(folder, name, true);
@@ -85,6 +75,7 @@ export function loadTorch(threads?: number): Library {
     has: (library) => hasLibrary(thisMachine(), folder, library),
     load: (library) => loadFrom(folder, library, false),
   };
+  fixThreads('PyTorch', count);
   return loaded;
 }
 
@@ -109,9 +100,9 @@ function loadFrom(folder: string, library: string, isOptional: boolean): Library
       const { dlopen, dlerror } = systemLibrary();
       if (dlopen(file, RTLD_KEPT) === NULL) throw new Error(dlerror() ?? 'no reason given');
     }
-    return koffi.load(file);
+    return loadForeign(file);
   } catch (thrown) {
-    if (isOptional) return koffi.load(null);
+    if (isOptional) return loadForeign(null);
     throw new UsclError({
       kind: 'resource',
       code: 'TORCH_MISSING',

@@ -1,6 +1,7 @@
 /**
  * What the engine asks of PyTorch on one device, in terms of tensors: memory, copies, kernels. Whoever calls owns the tensors
- * that come back. Feature maps are channels-last, all else is row-major. Work is queued in the order of the calls; a copy to the host waits.
+ * that come back. Feature maps are channels-last, all else is row-major. Work is queued in the order of the calls; a copy to the host waits,
+ * an upload does not where the device reads the host's memory by itself.
  */
 import koffi from 'koffi';
 import { floatView, NULL, type Address } from '../../native/memory.ts';
@@ -34,17 +35,27 @@ export interface Wanted {
   readonly weight: boolean;
 }
 
+/** An upload that was queued: its number. */
+export type Upload = number & { readonly __upload: unique symbol };
+
 const SLOTS = 4;
+/** Whether a copy may return before it has ended. */
+const [WAIT, GO_ON] = [0, 1];
 const ONES = [1, 1] as const;
 const ZEROS = [0, 0] as const;
 
 export class Runtime {
   readonly library: Library;
   readonly device: Device;
+  /** The device computes in the host's memory: what it makes may be looked at in place. */
+  readonly isShared: boolean;
   /** Calls of kernels and operators so far. */
   operations = 0;
   readonly #types: Readonly<Record<DataType, number>>;
   readonly #hostType: number;
+  /** Uploads that were queued, and how many of them are known to have arrived. */
+  #sent = 0;
+  #arrived = 0;
   readonly #interned = new Interned();
   readonly #dispatcher: Dispatcher;
   /** Where functions write handles. */
@@ -53,10 +64,12 @@ export class Runtime {
   /** An array of handles to lend. */
   #lent = permanent(8 * 64);
 
-  constructor(library: Library, device: Device, hostType: number) {
+  /** `isShared`: false for a processor that is to be treated as a device with memory of its own. */
+  constructor(library: Library, device: Device, hostType: number, isShared: boolean) {
     const { functions } = library;
     this.library = library;
     this.device = device;
+    this.isShared = isShared;
     this.#types = { f32: functions.float32(), f64: functions.float64(), bf16: functions.bfloat16() };
     this.#hostType = hostType;
     this.#dispatcher = new Dispatcher(library, this.#interned);
@@ -120,7 +133,29 @@ export class Runtime {
   /** Copies, converting type and layout; what crosses between device and host is complete on return. */
   copy(source: Tensor, target: Tensor): void {
     this.operations += 1;
-    this.#check(this.library.functions.copy(target.handle, source.handle, 0), 'a copy');
+    this.#check(this.library.functions.copy(target.handle, source.handle, WAIT), 'a copy');
+  }
+
+  /** Copies from the device to the host, and has waited for all that was queued before. */
+  download(source: Tensor, target: Tensor): void {
+    this.copy(source, target);
+    this.#arrived = this.#sent;
+  }
+
+  /**
+   * Queues a copy of the host's numbers to the device and returns at once where the device reads them by itself; PyTorch keeps pinned
+   * memory until such a copy has ended. What comes back is for `waitFor`: before that the numbers must stay as they are.
+   */
+  upload(source: HostTensor, target: Tensor): Upload {
+    this.operations += 1;
+    this.#check(this.library.functions.copy(target.handle, source.tensor.handle, GO_ON), 'an upload');
+    this.#sent += 1;
+    return this.#sent as Upload;
+  }
+
+  /** Returns when an upload has arrived. It has when anything was read from the device since: then nothing is asked. */
+  waitFor(upload: Upload): void {
+    if (upload > this.#arrived) this.synchronize();
   }
 
   zero(tensor: Tensor): void {
@@ -135,14 +170,14 @@ export class Runtime {
   number(tensor: Tensor): number {
     using one = this.view(tensor, [1]);
     using target = this.#empty([1], [1], 'f64', this.#hostType);
-    this.copy(one, target);
+    this.download(one, target);
     this.#check(this.library.functions.dataPointer(target.handle, this.#slots.address), 'an address');
     return new Float64Array(koffi.view(Number(this.#written[0]), 8))[0]!;
   }
 
   /** Waits for all that was asked for before. */
   synchronize(): void {
-    if (this.device.name === 'cpu') return;
+    if (this.isShared) return;
     using one = this.empty([1], 'f32');
     this.number(one);
   }

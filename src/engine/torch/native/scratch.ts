@@ -3,6 +3,7 @@
  * platform that the foreign function interface works on.
  */
 import koffi from 'koffi';
+import { loadForeign } from '../../native/foreign.ts';
 import type { Address } from '../../native/memory.ts';
 
 /** Bytes that are never given back: for a few places that are used again and again. */
@@ -57,7 +58,7 @@ export interface CLibrary {
 }
 
 export function cLibrary(): CLibrary {
-  const library = koffi.load(process.platform === 'win32' ? 'ucrtbase.dll' : null);
+  const library = loadForeign(process.platform === 'win32' ? 'ucrtbase.dll' : null);
   return {
     copy: library.func(
       'uintptr_t memcpy(uintptr_t target, uintptr_t source, size_t bytes)',
