@@ -8,7 +8,6 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
 import { openDataset } from '../../src/dataset/reader.ts';
 import type { Plan } from '../../src/engine/core/backend.ts';
-import { openBackend } from '../../src/engine/open.ts';
 import { readScalars } from '../events.ts';
 import { OUTPUTS } from '../../src/models/heads.ts';
 import { softTargets } from '../../src/objectives/targets.ts';
@@ -20,6 +19,7 @@ import { FrameSchedule } from '../../src/finetune/frame-schedule.ts';
 import { randomSource } from '../../src/finetune/source.ts';
 import { TunedNetwork } from '../../src/finetune/tuned-network.ts';
 import { fillWholeView } from '../../src/views/whole.ts';
+import { openTested } from '../backend.ts';
 import { scratchFolder, tinyDataset } from '../pretrain/support.ts';
 import { TUNE, tune } from './support.ts';
 
@@ -30,7 +30,7 @@ describe('a step', () => {
 
   /** Weights before and after a step at rate 0.1, and the gradient of what trains. */
   async function stepped(set: readonly string[]) {
-    using backend = openBackend({ kind: 'reference' });
+    using backend = openTested();
     const config = resolveFinetune({ set: [...TUNE, ...PLAIN, ...set] });
     using tunedNetwork = new TunedNetwork(backend, config, randomSource(1), 2);
     tunedNetwork.start(3);
@@ -107,7 +107,7 @@ describe('the log of an epoch', async () => {
   const log = readEpochLog(run);
 
   const dataset = openDataset(folder);
-  const backend = openBackend({ kind: 'reference' });
+  const backend = openTested();
   afterAll(() => {
     dataset[Symbol.dispose]();
     backend[Symbol.dispose]();

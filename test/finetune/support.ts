@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import type { FinetuneEvent, FinetuneSummary } from '../../src/finetune/events.ts';
 import { finetune, type FinetuneOptions } from '../../src/finetune/finetune.ts';
 import { readEpochLog } from '../../src/finetune/epoch-log.ts';
+import { PLAIN, settingsOf, VENDOR } from '../backend.ts';
 
 /** Two folds of the ten clips of `tinyDataset`, once, in two steps an epoch. */
 export const TUNE: readonly string[] = [
-  'backend=reference',
+  ...settingsOf(PLAIN),
   'precision=f32',
   'view.size=16',
   'model.width=2',
@@ -21,13 +22,15 @@ export const TUNE: readonly string[] = [
 ];
 
 /** The same on the vendor's kernels: one thread, so that neighbours who take a core cost nothing but time. */
-export const TUNE_ONEDNN: readonly string[] = [
+export const TUNE_VENDOR: readonly string[] = [
   ...TUNE,
-  'backend=onednn',
-  'threads=1',
+  ...settingsOf(VENDOR),
   'view.size=32',
   'model.width=16',
 ];
+
+/** On oneDNN, whatever backend is tested. */
+export const TUNE_ONEDNN: readonly string[] = [...TUNE_VENDOR, ...settingsOf('onednn')];
 
 export interface TunedRun {
   readonly summary: FinetuneSummary;

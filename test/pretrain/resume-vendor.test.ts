@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readLog } from '../../src/runs/log.ts';
-import { scratchFolder, TINY_ONEDNN, tinyDataset, tinyRun } from './support.ts';
+import { VENDOR } from '../backend.ts';
+import { scratchFolder, TINY_VENDOR, tinyDataset, tinyRun } from './support.ts';
 
 const scratch = scratchFolder();
 
@@ -11,11 +12,11 @@ const bytesOf = (run: string, checkpoint: string): Buffer =>
   readFileSync(join(run, 'checkpoints', `${checkpoint}.safetensors`));
 
 test.each(['f32', 'bf16'])(
-  'a run on oneDNN (%s), stopped twice and resumed, ends in the same bits',
+  `a run on ${VENDOR} (%s), stopped twice and resumed, ends in the same bits`,
   async (precision) => {
     const dataset = await tinyDataset(join(scratch, `dataset-${precision}`), { size: 32 });
     // Three pairs a batch: a short last batch has a plan of its own.
-    const set = [...TINY_ONEDNN, `precision=${precision}`, 'batch.size=3'];
+    const set = [...TINY_VENDOR, `precision=${precision}`, 'batch.size=3'];
     const whole = join(scratch, `whole-${precision}`);
     await tinyRun(dataset, whole, set);
     const parted = join(scratch, `parted-${precision}`);
