@@ -6,7 +6,7 @@
 import koffi, { type LibraryHandle } from 'koffi';
 import { availableParallelism } from 'node:os';
 import { UsclError } from '../../../base/errors.ts';
-import { setOpenMp } from '../../native/openmp.ts';
+import { loadedFiles, openMpFailure, setOpenMp } from '../../native/openmp.ts';
 import type { Binding } from './binding.ts';
 import { bind2 } from './binding2.ts';
 import { bind3 } from './binding3.ts';
@@ -46,7 +46,7 @@ export function searchedLibraries(): readonly Searched[] {
   return looked;
 }
 
-/** Loads oneDNN once per process. Throws `ONEDNN_MISSING` or `ONEDNN_VERSION`. */
+/** Loads oneDNN once per process. Throws `ONEDNN_MISSING`, `ONEDNN_VERSION` or `OPENMP_TWICE`. */
 export function loadLibrary(threads?: number): Library {
   if (loaded !== undefined) {
     if (threads !== undefined && threads !== loaded.threads)
@@ -59,13 +59,15 @@ export function loadLibrary(threads?: number): Library {
     return loaded;
   }
   const count = threads ?? availableParallelism();
-  setOpenMp(count);
+  const hasCompany = setOpenMp(count);
   const asked = askForProcessors(count);
   const allowed = asked ? allowedProcessors() : null;
   const { searched, taken } = search(candidatesOf(thisMachine()), lookAt);
   looked = searched;
   if (taken === undefined) throw failureOf(searched);
   keep(taken.path);
+  const failure = hasCompany ? openMpFailure(loadedFiles()) : null;
+  if (failure !== null) throw failure;
   const native = koffi.load(taken.path);
   const processors = allowed === null ? freeProcessors() : boundProcessors(native, allowed, count);
   const binding = BINDINGS[taken.version[0] as Major](native);
