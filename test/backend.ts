@@ -3,7 +3,7 @@
  * USCL_TEST_BACKEND names (`torch`, on the processor). What a test compares with, and what makes files for it, stays plain.
  */
 import { type Backend, type BackendKind, BACKENDS } from '../src/engine/core/backend.ts';
-import { openKind } from './engine/kinds.ts';
+import { FAST, openKind } from './engine/kinds.ts';
 
 const asked = process.env['USCL_TEST_BACKEND'] ?? '';
 const named = BACKENDS.find((kind) => kind === asked);
@@ -14,6 +14,8 @@ if (asked !== '' && named === undefined)
 export const PLAIN: BackendKind = named ?? 'reference';
 /** Of tests that need kernels of a vendor. */
 export const VENDOR: BackendKind = named ?? 'onednn';
+/** Of tests that run on the kernels of every vendor that is here. */
+export const VENDORS: readonly BackendKind[] = named === undefined ? FAST : [named];
 
 /**
  * A backend for a test, with one thread: PyTorch has one number of them in a process. One that is not on this machine is an error, also

@@ -1,6 +1,7 @@
 /** Fine-tuning runs of a second on the plain backend. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { BackendKind } from '../../src/engine/core/backend.ts';
 import type { FinetuneEvent, FinetuneSummary } from '../../src/finetune/events.ts';
 import { finetune, type FinetuneOptions } from '../../src/finetune/finetune.ts';
 import { readEpochLog } from '../../src/finetune/epoch-log.ts';
@@ -22,15 +23,14 @@ export const TUNE: readonly string[] = [
 ];
 
 /** The same on the vendor's kernels: one thread, so that neighbours who take a core cost nothing but time. */
-export const TUNE_VENDOR: readonly string[] = [
-  ...TUNE,
-  ...settingsOf(VENDOR),
-  'view.size=32',
-  'model.width=16',
-];
+export function tuneOn(vendor: BackendKind): readonly string[] {
+  return [...TUNE, ...settingsOf(vendor), 'view.size=32', 'model.width=16'];
+}
 
-/** On oneDNN, whatever backend is tested. */
-export const TUNE_ONEDNN: readonly string[] = [...TUNE_VENDOR, ...settingsOf('onednn')];
+/** On the backend that is tested. */
+export const TUNE_VENDOR = tuneOn(VENDOR);
+/** Whatever backend is tested. */
+export const TUNE_ONEDNN = tuneOn('onednn');
 
 export interface TunedRun {
   readonly summary: FinetuneSummary;

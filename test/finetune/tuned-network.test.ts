@@ -12,9 +12,9 @@ import { snapshotOf } from '../../src/finetune/learner.ts';
 import { trainedLayers, TunedNetwork } from '../../src/finetune/tuned-network.ts';
 import { classifierNetwork } from '../../src/trainer/classifier.ts';
 import { randomSource } from '../../src/finetune/source.ts';
-import { openTested, PLAIN, VENDOR } from '../backend.ts';
+import { openTested, PLAIN, VENDORS } from '../backend.ts';
 import { errorOf } from '../pretrain/support.ts';
-import { TUNE, TUNE_VENDOR } from './support.ts';
+import { TUNE, tuneOn } from './support.ts';
 
 const BATCH = 4;
 const CLASSES = 3;
@@ -91,45 +91,45 @@ test('nothing is cut where more numbers would pass through the host than it save
   expect(tunedNetwork.cut).toBe(INPUT);
 });
 
-test.each([
-  [PLAIN, TUNE],
-  [VENDOR, TUNE_VENDOR],
-] as const)('frozen layers computed apart give the step of the whole network (%s)', async (kind, base) => {
-  using backend = openTested(kind);
-  const config = configOf([...base, 'layers=last-block']);
-  const step = await stepped(config, backend);
-  const network = {
-    ...classifierNetwork(config.model, config.view, CLASSES),
-    outputs: [OUTPUTS.logits],
-  };
-  using tunedNetwork = new TunedNetwork(backend, config, randomSource(1), CLASSES);
-  tunedNetwork.start(3);
-  const { trainable, frozenNorm } = tunedNetwork.layers;
-  const mode = { batch: BATCH, mode: 'train', precision: 'f32' } as const;
-  using plan = backend.compile(network, tunedNetwork.parameters, {
-    ...mode,
-    trainable,
-    frozenNorms: frozenNorm,
-  });
-  plan.input.set(imagesOf(config));
-  plan.forward();
-  const gradient = plan.outputGradient(OUTPUTS.logits);
-  const { loss } = softCrossEntropy(
-    plan.output(OUTPUTS.logits),
-    softTargets(labels, CLASSES),
-    CLASSES,
-    null,
-    gradient,
-  );
-  plan.backward();
-  expect(step.result.losses[0]!.loss).toBeCloseTo(loss, 4);
-  const gradients = tunedNetwork.parameters.gradients.read();
-  const largest = gradients.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
-  expect(largest).toBeGreaterThan(0.01);
-  const apart = gradients.map((x, i) => Math.abs(x - step.gradients[i]!));
-  expect(apart.every(Number.isFinite)).toBe(true);
-  expect(apart.reduce((most, x) => Math.max(most, x), 0)).toBeLessThan(2e-3 * largest);
-});
+test.each([[PLAIN, TUNE], ...VENDORS.map((vendor) => [vendor, tuneOn(vendor)] as const)] as const)(
+  'frozen layers computed apart give the step of the whole network (%s)',
+  async (kind, base) => {
+    using backend = openTested(kind);
+    const config = configOf([...base, 'layers=last-block']);
+    const step = await stepped(config, backend);
+    const network = {
+      ...classifierNetwork(config.model, config.view, CLASSES),
+      outputs: [OUTPUTS.logits],
+    };
+    using tunedNetwork = new TunedNetwork(backend, config, randomSource(1), CLASSES);
+    tunedNetwork.start(3);
+    const { trainable, frozenNorm } = tunedNetwork.layers;
+    const mode = { batch: BATCH, mode: 'train', precision: 'f32' } as const;
+    using plan = backend.compile(network, tunedNetwork.parameters, {
+      ...mode,
+      trainable,
+      frozenNorms: frozenNorm,
+    });
+    plan.input.set(imagesOf(config));
+    plan.forward();
+    const gradient = plan.outputGradient(OUTPUTS.logits);
+    const { loss } = softCrossEntropy(
+      plan.output(OUTPUTS.logits),
+      softTargets(labels, CLASSES),
+      CLASSES,
+      null,
+      gradient,
+    );
+    plan.backward();
+    expect(step.result.losses[0]!.loss).toBeCloseTo(loss, 4);
+    const gradients = tunedNetwork.parameters.gradients.read();
+    const largest = gradients.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+    expect(largest).toBeGreaterThan(0.01);
+    const apart = gradients.map((x, i) => Math.abs(x - step.gradients[i]!));
+    expect(apart.every(Number.isFinite)).toBe(true);
+    expect(apart.reduce((most, x) => Math.max(most, x), 0)).toBeLessThan(2e-3 * largest);
+  },
+);
 
 test('folds begin alike: a start forgets all that was trained, and new weights are known as such', async () => {
   using backend = openTested();

@@ -12,9 +12,9 @@ import { MethodNetwork } from '../../src/trainer/methods/method-network.ts';
 import { resolveConfig } from '../../src/runs/config.ts';
 import { randomBackbone } from '../../src/trainer/backbone.ts';
 import { parameterGroups } from '../../src/trainer/trained-network.ts';
-import { openTested, VENDOR } from '../backend.ts';
-import { TUNE_VENDOR } from '../finetune/support.ts';
-import { TINY_VENDOR } from '../pretrain/support.ts';
+import { openTested, VENDORS } from '../backend.ts';
+import { tuneOn } from '../finetune/support.ts';
+import { tinyOn } from '../pretrain/support.ts';
 
 /** What is held of native memory: bytes by their block, and 1 for each handle of a tensor of PyTorch's, which keeps its own memory. */
 const held = vi.hoisted(() => new Map<object, number>());
@@ -60,13 +60,13 @@ afterEach(() => {
 
 const inUse = (): number => [...held.values()].reduce((sum, bytes) => sum + bytes, 0);
 
-describe('native memory', () => {
-  const open = () => openTested(VENDOR);
+describe.each(VENDORS)('native memory on %s', (vendor) => {
+  const open = () => openTested(vendor);
 
   test('of a network in training is given back, and that of its optimizer at each new start', () => {
     using backend = open();
     const before = inUse();
-    const config = resolveFinetune({ set: [...TUNE_VENDOR, 'layers=all'] });
+    const config = resolveFinetune({ set: [...tuneOn(vendor), 'layers=all'] });
     {
       using network = new TunedNetwork(backend, config, randomSource(1), 2);
       network.start(1);
@@ -81,13 +81,13 @@ describe('native memory', () => {
 
   const makers: Readonly<Record<string, (backend: Backend) => readonly [Disposable, Plan]>> = {
     'that is fine-tuned': (backend) => {
-      const config = resolveFinetune({ set: [...TUNE_VENDOR, 'layers=all'] });
+      const config = resolveFinetune({ set: [...tuneOn(vendor), 'layers=all'] });
       const network = new TunedNetwork(backend, config, randomSource(1), 2);
       network.start(1);
       return [network, network.training(2)];
     },
     'with a target network': (backend) => {
-      const config = resolveConfig({ set: [...TINY_VENDOR, 'method.name=moco'] });
+      const config = resolveConfig({ set: [...tinyOn(vendor), 'method.name=moco'] });
       const { view } = config;
       const given = { trunk: backboneOf(config), classes: 0, sources: [], view, batchSize: 4, seed: 0 };
       const opened = { method: moco, open: moco.open(config.method, given) };
@@ -119,8 +119,8 @@ describe('native memory', () => {
     using backend = open();
     const before = inUse();
     {
-      using backbone = randomBackbone(backend, resolveConfig({ set: TINY_VENDOR }), 1);
-      expect(inUse() - before).toBeGreaterThan(VENDOR === 'onednn' ? backbone.plan.bytes : 0);
+      using backbone = randomBackbone(backend, resolveConfig({ set: tinyOn(vendor) }), 1);
+      expect(inUse() - before).toBeGreaterThan(vendor === 'onednn' ? backbone.plan.bytes : 0);
     }
     expect(inUse()).toBe(before);
   });
