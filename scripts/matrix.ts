@@ -2,9 +2,10 @@
  * The package as others install it, on several versions of Node.js: packed, installed into an empty project, used by ten
  * lines of JavaScript, by TypeScript in its strictest form, and from the command line. All versions must give the same numbers.
  * With `--suite` all tests run on each of them too, which takes ten minutes a version. Then the engine's tests on each major
- * of oneDNN that is here, with all instructions and with fewer (`libraries.ts`), which takes a quarter of an hour.
+ * of oneDNN that is here, with all instructions and with fewer (`libraries.ts`), which takes a quarter of an hour. Then the tests of the
+ * engine and of training on two versions of PyTorch (`torch-trials.ts`), which takes half an hour.
  *
- *     npm run test:matrix -- [--part versions,libraries] [--node 20.20.2,22.23.5,24.22.3] [--suite]
+ *     npm run test:matrix -- [--part versions,libraries,torch] [--node 20.20.2,22.23.5,24.22.3] [--suite]
  *
  * Versions of Node.js come from the package registry, as the packages that carry Node.js for this platform.
  */
@@ -15,11 +16,14 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { tryLibraries } from './libraries.ts';
+import { tryTorch } from './torch-trials.ts';
+import type { Trial } from './trial.ts';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
+const PARTS = ['versions', 'libraries', 'torch'];
 const { values: flags } = parseArgs({
   options: {
-    part: { type: 'string', default: 'versions,libraries' },
+    part: { type: 'string', default: PARTS.join() },
     node: { type: 'string', default: '20.20.2,22.23.5,24.22.3' },
     suite: { type: 'boolean', default: false },
   },
@@ -61,17 +65,18 @@ function check(name: string, action: () => void): void {
   }
 }
 
+function tell({ name, state, detail }: Trial): void {
+  if (state === 'ok') passed++;
+  else if (state === 'absent') absent++;
+  else failed++;
+  console.log(`${state.padEnd(8)}${name}: ${detail}`);
+}
+
 const parts = flags.part.split(',');
-for (const part of parts)
-  if (part !== 'versions' && part !== 'libraries') throw new RangeError(`unknown part ${part}`);
+for (const part of parts) if (!PARTS.includes(part)) throw new RangeError(`unknown part ${part}`);
 if (parts.includes('versions')) checkVersions();
-if (parts.includes('libraries'))
-  tryLibraries(ROOT, ({ name, state, detail }) => {
-    if (state === 'ok') passed++;
-    else if (state === 'absent') absent++;
-    else failed++;
-    console.log(`${state.padEnd(8)}${name}: ${detail}`);
-  });
+if (parts.includes('libraries')) tryLibraries(ROOT, tell);
+if (parts.includes('torch')) await tryTorch(ROOT, tell);
 console.log(`\n${passed} passed, ${failed} failed${absent === 0 ? '' : `, ${absent} could not be had here`}`);
 process.exitCode = failed === 0 ? 0 : 1;
 

@@ -2,8 +2,8 @@
 # Makes a bare clone ready to run: npm packages, the compiled program, oneDNN and ffmpeg. Says nothing and does
 # nothing where everything is there; can be run any number of times. What it may not install itself it names,
 # with the command to type; what it did it says. It never stops for oneDNN or ffmpeg: without them the rest still works.
-# With --tests it sets up Chromium too, in which pages are tested, and MPICH, which starts tests of several processes; without them those
-# tests are skipped, and say so.
+# With --tests it sets up Chromium too, in which pages are tested, MPICH, which starts tests of several processes, and PyTorch's libraries
+# (0.9 GB, once); without them those tests are skipped, and say so.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -12,7 +12,11 @@ stop() { say "$*"; exit 5; }
 tests=no
 [ "${1:-}" != --tests ] || tests=yes
 did=no
-finish() { [ "$did" = no ] || say 'ready. What there is: npx uscl --help'; exit 0; }
+finish() {
+  end_of_torch
+  [ "$did" = no ] || say 'ready. What there is: npx uscl --help'
+  exit 0
+}
 
 # --- Node -------------------------------------------------------------------------------------------------------
 command -v node >/dev/null 2>&1 || stop "Node.js is missing. Install Node 20.19 or newer, then run this command again."
@@ -86,7 +90,33 @@ have_chromium() {
     command -v google-chrome >/dev/null 2>&1
 }
 have_mpi() { [ "$tests" = no ] || command -v mpirun >/dev/null 2>&1; }
+# As src/engine/torch/native/search.ts looks for it; the version of a package is read without importing it.
+cached_torch="${XDG_CACHE_HOME:-${HOME:-}/.cache}/uscl/torch-2.10.0/lib/libtorch_cpu.so"
+have_torch() {
+  [ "$tests" = no ] || [ -n "${USCL_TORCH:-}" ] || [ -e "$cached_torch" ] || python3 -I -c '
+from importlib.metadata import version
+major, minor = version("torch").split(".")[:2]
+raise SystemExit(not (major == "2" and int(minor) >= 10))' >/dev/null 2>&1
+}
 have_ffmpeg() { command -v ffmpeg >/dev/null 2>&1 && command -v ffprobe >/dev/null 2>&1; }
+
+# Downloading takes a minute: it goes on while the rest is installed. Nothing waits for it longer than five minutes.
+torch_job=''
+if ! have_torch; then
+  did=yes
+  say 'getting PyTorch’s libraries for tests (0.9 GB, once)'
+  torch_log=$(mktemp) || stop 'no temporary file can be written; free some space in the temporary folder.'
+  node --import tsx scripts/torch.ts --within 300 >"$torch_log" 2>&1 &
+  torch_job=$!
+fi
+end_of_torch() {
+  [ -n "$torch_job" ] || return 0
+  if ! wait "$torch_job"; then
+    say 'PyTorch’s libraries could not be had: tests on its kernels are skipped (everything else is tested). The reason:'
+    say "    $(tail -n 1 "$torch_log")"
+  fi
+  rm -f "$torch_log"
+}
 
 missing=''
 have_onednn || missing='onednn'

@@ -134,7 +134,7 @@ function mpi(): Finding {
 
 /** PyTorch is for GPUs; a machine without one does well without it. Looked for, not loaded. */
 function torch(): Finding {
-  const { version, folder, kernels, likely } = lookForTorch();
+  const { version, folder, kernels, likely, openMp } = lookForTorch();
   const shown = likely.length === 0 ? 'the system shows no GPU' : `a GPU may be there (${likely.join(', ')})`;
   const get = 'pip install torch (2.10 or later) into the active environment; docs/torch.md';
   if (folder === null)
@@ -142,9 +142,17 @@ function torch(): Finding {
       ? good('PyTorch', `not found, not needed: ${shown}`)
       : poor('PyTorch', `not found, and ${shown}`, `To train on it: ${get}.`);
   const has = kernels.length === 0 ? 'the processor alone' : `the processor, ${kernels.join(', ')}`;
-  const found = `${version ?? 'of unknown version'}, ${folder}; kernels for ${has}; ${shown}`;
+  const found = `${version ?? 'of unknown version'}, ${folder}; kernels for ${has}; ${shown}${beside(openMp)}`;
+  const failure = openMp?.failure ?? null;
+  if (failure !== null) return poor('PyTorch', `${found}. ${failure.message}`, failure.remedy);
   if (likely.length === 0 || likely.some((device) => kernels.includes(device))) return good('PyTorch', found);
   return poor('PyTorch', found, `Its build has no kernels for that GPU: ${get}.`);
+}
+
+/** Of two runtimes of OpenMP that live together: oneDNN has been opened, PyTorch has not. */
+function beside(openMp: ReturnType<typeof lookForTorch>['openMp']): string {
+  if (openMp === null || openMp.loaded.length === 0 || openMp.coming.length === 0) return '';
+  return `; its OpenMP would run beside oneDNN’s (${openMp.loaded.join(', ')}), each with threads of its own`;
 }
 
 async function ffmpeg(): Promise<Finding> {

@@ -9,6 +9,7 @@ import { separateMemory } from './separate/backend.ts';
 import { openTorch } from './torch/backend.ts';
 import { devicesOf, likelyGpus } from './torch/native/gpus.ts';
 import { findTorch, searchedTorch } from './torch/native/library.ts';
+import { openMpBeside, thisSystem, type OpenMpBeside } from './torch/native/loading.ts';
 import type { SearchedTorch } from './torch/native/search.ts';
 
 export type { Searched as SearchedLibrary } from './onednn/native/search.ts';
@@ -116,8 +117,10 @@ function openProcessor(
   }
 }
 
+/** Of a library that is not there, or that cannot run beside one that is. */
 function isMissing(thrown: unknown, prefix: string): thrown is UsclError {
-  return thrown instanceof UsclError && thrown.code.startsWith(prefix) && thrown.code !== 'TORCH_FAILED';
+  if (!(thrown instanceof UsclError)) return false;
+  return thrown.code === 'OPENMP_TWICE' || (thrown.code.startsWith(prefix) && thrown.code !== 'TORCH_FAILED');
 }
 
 function noSuchDevice(kind: BackendChoice, device: DeviceChoice): UsclError {
@@ -144,6 +147,8 @@ export interface TorchFound {
   readonly kernels: readonly DeviceKind[];
   /** GPUs that the system may have: drivers show them. */
   readonly likely: readonly DeviceKind[];
+  /** Its OpenMP beside what this process has loaded so far. */
+  readonly openMp: OpenMpBeside | null;
 }
 
 /** Looks for PyTorch and for GPUs. */
@@ -154,6 +159,7 @@ export function lookForTorch(): TorchFound {
     folder: taken?.folder ?? null,
     kernels: taken === undefined ? [] : devicesOf(taken.folder),
     likely: likelyGpus(),
+    openMp: taken === undefined ? null : openMpBeside(thisSystem(), taken.folder),
   };
 }
 

@@ -191,7 +191,7 @@ describe('bad input ends in one clear message and the right exit code', () => {
 });
 
 describe('the engine that is not there', () => {
-  const missing = { USCL_DNNL: '/no/such/libdnnl.so.2' };
+  const missing = { USCL_DNNL: '/no/such/libdnnl.so.2', USCL_TORCH: '/no/such' };
   const set = tiny.map((one) => (one === 'backend=reference' ? 'backend=auto' : one));
 
   test('auto falls back, loudly, and says how to mend it', async () => {

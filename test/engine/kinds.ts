@@ -23,8 +23,9 @@ export function openKind(kind: BackendKind, threads = 1): Backend {
 
 /** A Python that imports the PyTorch whose libraries are used here, or undefined. */
 export function pythonOfTorch(): string | undefined {
-  if (TORCH === undefined) return undefined;
-  // …/lib/python3.x/site-packages/torch/lib
+  // …/lib/python3.x/site-packages/torch/lib; libraries that lie elsewhere came without a Python.
+  if (TORCH === undefined || !/[\\/](site|dist)-packages[\\/]torch[\\/]lib[\\/]?$/.test(TORCH))
+    return undefined;
   const python = join(TORCH, '..', '..', '..', '..', '..', 'bin', 'python3');
   return existsSync(python) ? python : undefined;
 }

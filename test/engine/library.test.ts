@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { TORCH } from './kinds.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -38,9 +39,15 @@ function doctor(environment: Readonly<Record<string, string>>): string {
 
 describe('the native library', () => {
   it('that is absent is a loud fallback to the reference under auto', () => {
-    const { stdout } = run(OPEN, { USCL_DNNL: 'nowhere/libdnnl.so.2' });
+    const { stdout } = run(OPEN, { USCL_DNNL: 'nowhere/libdnnl.so.2', USCL_TORCH: 'nowhere' });
     expect(stdout).toMatch(/FALLBACK .*nowhere\/libdnnl\.so\.2.*hundred times slower.*libdnnl2/);
     expect(stdout).toContain('NAME reference');
+  });
+
+  it.skipIf(TORCH === undefined)('that is absent is a loud fallback to PyTorch where that is found', () => {
+    const { stdout } = run(OPEN, { USCL_DNNL: 'nowhere/libdnnl.so.2' });
+    expect(stdout).toMatch(/FALLBACK .*nowhere\/libdnnl\.so\.2.*PyTorch’s kernels.*libdnnl2/);
+    expect(stdout).toContain('NAME torch');
   });
 
   it('that is absent is an error with the way out when oneDNN was asked for', () => {

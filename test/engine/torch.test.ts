@@ -101,4 +101,29 @@ describe.skipIf(TORCH === undefined)('the backend of PyTorch', () => {
         expect.objectContaining({ code: 'TORCH_DEVICE', where: `device ${device}` }),
       );
   });
+
+  it.skipIf(hasCuda)('says of a PyTorch for processors that it is built without CUDA', () => {
+    expect(() => openBackend({ kind: 'torch', device: 'cuda', threads: 1 })).toThrow(
+      expect.objectContaining({
+        message: expect.stringMatching(
+          /^PyTorch cannot compute on cuda: .* is built without it\.$/,
+        ) as unknown,
+        remedy: expect.stringContaining('PyTorch with CUDA') as unknown,
+      }),
+    );
+  });
+
+  it('says that there is no memory for what no machine has, and goes on', () => {
+    using backend = openTorch({ device: 'cpu', threads: 1 });
+    // 256 TiB: twice the addresses of a process.
+    expect(() => backend.allocate(2 ** 46)).toThrow(
+      expect.objectContaining({
+        ...{ code: 'OUT_OF_MEMORY', kind: 'resource' },
+        message: expect.stringContaining(`${2 ** 46} numbers`) as unknown,
+        remedy: expect.stringContaining('batch.size') as unknown,
+      }),
+    );
+    using vector = backend.allocate(3);
+    expect([...vector.read()]).toEqual([0, 0, 0]);
+  });
 });

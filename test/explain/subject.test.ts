@@ -63,6 +63,7 @@ describe('a field that is not stored', () => {
 
 test('who predicts is told of a slow backend, in a sentence', () => {
   vi.stubEnv('USCL_DNNL', 'nowhere/libdnnl.so.2');
+  vi.stubEnv('USCL_TORCH', 'nowhere');
   const notes: string[] = [];
   using opened = new OpenedModel(writeModel(scratch), 1, {
     backend: 'auto',

@@ -2,7 +2,6 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openDataset } from '../../src/dataset/reader.ts';
-import { openBackend } from '../../src/engine/open.ts';
 import { readSafetensors } from '../../src/formats/safetensors.ts';
 import { evaluatePredictions } from '../../src/evaluation/scores/evaluate-predictions.ts';
 import { evaluationSchema } from '../../src/evaluation/scores/evaluation-result.ts';
@@ -13,8 +12,9 @@ import { finetuneTable } from '../../src/finetune/table.ts';
 import { foldsRecordSchema } from '../../src/finetune/fold-plan.ts';
 import { openModel } from '../../src/trainer/classifier.ts';
 import { fillWholeView } from '../../src/views/whole.ts';
+import { openTested } from '../backend.ts';
 import { errorOf, scratchFolder, tinyDataset } from '../pretrain/support.ts';
-import { timeless, tune, TUNE_ONEDNN, type TunedRun } from './support.ts';
+import { timeless, tune, TUNE_VENDOR, type TunedRun } from './support.ts';
 
 const scratch = scratchFolder();
 const dataset = join(scratch, 'dataset');
@@ -135,7 +135,7 @@ describe('a run', () => {
   });
 
   test('leaves a model that predicts on its own', () => {
-    using backend = openBackend({ kind: 'reference' });
+    using backend = openTested();
     using model = openModel(run, backend, { batch: 3, precision: 'f32' });
     using opened = openDataset(dataset);
     expect(model.classes).toEqual(['a', 'b']);
@@ -172,7 +172,7 @@ test('learns: clips whose classes differ plainly are told apart on groups never 
   const easy = join(scratch, 'easy');
   await tinyDataset(easy, { clips: 20, frames: 4, size: 32 });
   const { summary } = await tune('random', easy, fresh(), [
-    ...TUNE_ONEDNN,
+    ...TUNE_VENDOR,
     ...[
       'layers=all',
       'norms=frozen',
@@ -244,7 +244,7 @@ test('early stopping ends a fold that gets no better, and the chosen epoch stays
 test('mixup and label smoothing keep a network from being sure', async () => {
   const [plain, soft] = [fresh(), fresh()];
   const set = [
-    ...TUNE_ONEDNN,
+    ...TUNE_VENDOR,
     ...[
       'layers=all',
       'norms=frozen',

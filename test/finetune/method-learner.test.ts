@@ -9,7 +9,6 @@ import { createDataset } from '../../src/curation/create-dataset.ts';
 import { randomAt } from '../../src/base/random.ts';
 import { openDataset } from '../../src/dataset/reader.ts';
 import type { ClipRecord } from '../../src/dataset/types.ts';
-import { openBackend } from '../../src/engine/open.ts';
 import { readEpochLog } from '../../src/finetune/epoch-log.ts';
 import { resolveFinetune, viewOf } from '../../src/finetune/config.ts';
 import { foldRunClips, planFolds } from '../../src/finetune/fold-plan.ts';
@@ -24,6 +23,7 @@ import { resolveConfig } from '../../src/runs/config.ts';
 import { classifierNetwork, openModel } from '../../src/trainer/classifier.ts';
 import { BatchSchedule } from '../../src/trainer/methods/batch-schedule.ts';
 import { fillWholeView } from '../../src/views/whole.ts';
+import { openTested } from '../backend.ts';
 import { errorOf, scratchFolder } from '../pretrain/support.ts';
 import { TUNE, tune } from './support.ts';
 
@@ -127,7 +127,7 @@ describe.each([
         );
       expect(timeless(run)).toEqual(timeless(whole));
     }
-    using backend = openBackend({ kind: 'reference' });
+    using backend = openTested();
     using model = openModel(summary.model!, backend);
     expect(model.classes).toEqual(['a', 'b']);
     const log = readEpochLog(whole);
@@ -175,7 +175,7 @@ test('a step goes against the mean gradient of classes where no answer is sure',
   const key = { labelRate: 1, seed: 0, fold: 0 };
   const clips = foldRunClips(plan, opened, config, key);
   expect(clips).toMatchObject({ training: [0, 1, 3, 4, 6, 7, 10], unlabelled: [2, 5, 11] });
-  using backend = openBackend({ kind: 'reference' });
+  using backend = openTested();
   using learner = new MethodLearner(
     ...([backend, opened, config, randomSource(1), plan, config.unlabelled!] as const),
   );
@@ -234,7 +234,7 @@ test('weights that predict are a moving average of those that train where that i
   const found = resolveFinetune({ set: [...TUNE, ...FIXMATCH, 'unlabelled.movingAverage=0.75'] });
   const config = { ...found, precision: 'f32' as const };
   const plan = planFolds(opened, config);
-  using backend = openBackend({ kind: 'reference' });
+  using backend = openTested();
   using learner = new MethodLearner(
     ...([backend, opened, config, randomSource(1), plan, config.unlabelled!] as const),
   );

@@ -4,12 +4,12 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { FOLD_RUN_FILES, type FoldRunKey, readFoldRun } from '../../src/finetune/fold-runs.ts';
 import { readEpochLog } from '../../src/finetune/epoch-log.ts';
 import { errorOf, scratchFolder, tinyDataset, tinyRun } from '../pretrain/support.ts';
-import { timeless, tune, TUNE_ONEDNN } from './support.ts';
+import { timeless, tune, TUNE_VENDOR } from './support.ts';
 
 const scratch = scratchFolder();
 const dataset = join(scratch, 'dataset');
 const whole = join(scratch, 'whole');
-const SET = [...TUNE_ONEDNN, 'layers=last-block', 'seeds=2', 'view.variants=2', 'earlyStopping=null'];
+const SET = [...TUNE_VENDOR, 'layers=last-block', 'seeds=2', 'view.variants=2', 'earlyStopping=null'];
 let count = 0;
 const fresh = (): string => join(scratch, `run${++count}`);
 

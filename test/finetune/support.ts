@@ -1,13 +1,15 @@
 /** Fine-tuning runs of a second on the plain backend. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { BackendKind } from '../../src/engine/core/backend.ts';
 import type { FinetuneEvent, FinetuneSummary } from '../../src/finetune/events.ts';
 import { finetune, type FinetuneOptions } from '../../src/finetune/finetune.ts';
 import { readEpochLog } from '../../src/finetune/epoch-log.ts';
+import { PLAIN, settingsOf, VENDOR } from '../backend.ts';
 
 /** Two folds of the ten clips of `tinyDataset`, once, in two steps an epoch. */
 export const TUNE: readonly string[] = [
-  'backend=reference',
+  ...settingsOf(PLAIN),
   'precision=f32',
   'view.size=16',
   'model.width=2',
@@ -21,13 +23,14 @@ export const TUNE: readonly string[] = [
 ];
 
 /** The same on the vendor's kernels: one thread, so that neighbours who take a core cost nothing but time. */
-export const TUNE_ONEDNN: readonly string[] = [
-  ...TUNE,
-  'backend=onednn',
-  'threads=1',
-  'view.size=32',
-  'model.width=16',
-];
+export function tuneOn(vendor: BackendKind): readonly string[] {
+  return [...TUNE, ...settingsOf(vendor), 'view.size=32', 'model.width=16'];
+}
+
+/** On the backend that is tested. */
+export const TUNE_VENDOR = tuneOn(VENDOR);
+/** Whatever backend is tested. */
+export const TUNE_ONEDNN = tuneOn('onednn');
 
 export interface TunedRun {
   readonly summary: FinetuneSummary;

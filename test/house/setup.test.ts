@@ -175,6 +175,25 @@ test.runIf(debian)(
   },
 );
 
+test('for tests it gets PyTorch’s libraries where there are none, and goes on where they cannot be had', () => {
+  const all = { ...FFMPEG, id: USER, chromium: 'exit 0', mpirun: 'exit 0' };
+  const pip3 = `for word in "$@"; do case "$word" in --version|download|*==*) echo "$word" >>$WORLD/calls;; esac; done
+case "$1" in download) echo 'no network here' >&2; exit 1;; esac`;
+  expect(setup(world({ ...all, pip3 })).calls).toBe('');
+  const { code, said, calls } = setup(world({ ...all, pip3 }), '--tests');
+  expect(code).toBe(0);
+  if (process.platform === 'linux' && process.arch === 'x64') {
+    expect(calls.trim().split('\n')).toEqual([
+      ...['--version', 'download', 'torch==2.10.0'],
+      ...['nvidia-cuda-runtime-cu12==12.8.90', 'nvidia-cuda-cupti-cu12==12.8.90'],
+    ]);
+    expect(said).toMatch(/tests on its kernels are skipped .*\n.*no network here\n/);
+  } else expect(said).toContain('These wheels have no library for');
+  // What is there already is not asked for again: a Python’s package, the cache, a folder that the user names.
+  const python3 = 'exit 0';
+  expect(setup(world({ ...all, pip3, python3 }), '--tests')).toMatchObject({ calls: '', said: '' });
+});
+
 test('an old Node is one clear line and exit code 5', () => {
   const node = 'case "$1" in --version) echo v18.20.0;; *) exit 1;; esac';
   const { code, said } = setup(world({ ...FFMPEG, id: USER, node }));

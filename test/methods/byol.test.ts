@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { openBackend } from '../../src/engine/open.ts';
 import { byol } from '../../src/methods/byol.ts';
 import { OUTPUTS } from '../../src/models/heads.ts';
 import { initialise } from '../../src/models/initialise.ts';
+import { openTested } from '../backend.ts';
 import { batchOf, GIVEN, layersOf, rowsOf } from './support.ts';
 import { cosine, rowOf } from '../objectives/support.ts';
 
@@ -67,7 +67,7 @@ describe('BYOL', () => {
     [0.5, 0.875],
     [1, 1],
   ])('lets the target follow after an update: at %d of the run it keeps %d of itself', (progress, kept) => {
-    using backend = openBackend({ kind: 'reference' });
+    using backend = openTested();
     using online = backend.createParameters(open.online.network);
     using target = backend.createParameters(open.target!.network);
     initialise(online, 1);

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { openBackend } from '../../src/engine/open.ts';
 import { meanTeacher } from '../../src/methods/mean-teacher.ts';
 import { OUTPUTS } from '../../src/models/heads.ts';
 import { initialise } from '../../src/models/initialise.ts';
 import { consistencyLoss } from '../../src/objectives/consistency.ts';
 import { crossEntropy } from '../../src/objectives/cross-entropy.ts';
+import { openTested } from '../backend.ts';
 import { batchOf, GIVEN, labelledRows, layersOf, rowsOf } from './support.ts';
 
 const CLASSES = GIVEN.classes;
@@ -55,7 +55,7 @@ describe('Mean Teacher', () => {
   });
 
   test('lets the teacher follow after an update, its momentum’s share of itself', () => {
-    using backend = openBackend({ kind: 'reference' });
+    using backend = openTested();
     using online = backend.createParameters(open.online.network);
     using teacher = backend.createParameters(open.target!.network);
     initialise(online, 1);

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
-import { openBackend } from '../../src/engine/open.ts';
 import type { MethodBatch } from '../../src/methods/method.ts';
 import { mixmatch } from '../../src/methods/mixmatch.ts';
 import { OUTPUTS } from '../../src/models/heads.ts';
 import { initialise } from '../../src/models/initialise.ts';
 import { cropsAndFlips } from '../../src/views/augment-levels.ts';
 import { drawMixing } from '../../src/views/mixup.ts';
+import { openTested } from '../backend.ts';
 import { batchOf, GIVEN, labelledRows, layersOf, rowsOf } from './support.ts';
 
 const CLASSES = GIVEN.classes;
@@ -164,7 +164,7 @@ describe('MixMatch', () => {
   });
 
   test('lets a moving average follow, with the running statistics of the network, and leaves its weights', () => {
-    using backend = openBackend({ kind: 'reference' });
+    using backend = openTested();
     using online = backend.createParameters(open.online.network);
     using average = backend.createParameters(open.target!.network);
     initialise(online, 1);

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
-import { openBackend } from '../../src/engine/open.ts';
+import type { Backend } from '../../src/engine/core/backend.ts';
 import type { OpenMethod } from '../../src/methods/method.ts';
 import { methodNamed } from '../../src/methods/registry.ts';
 import { overPairs } from '../../src/methods/small-crops.ts';
@@ -14,6 +14,7 @@ import { checkGradients } from '../../src/pretrain/gradient-check.ts';
 import { resolveConfig } from '../../src/runs/config.ts';
 import { readLog } from '../../src/runs/log.ts';
 import { MethodNetwork, type StepBatch } from '../../src/trainer/methods/method-network.ts';
+import { openTested } from '../backend.ts';
 import { errorOf, scratchFolder, TINY, tinyDataset, tinyRun } from '../pretrain/support.ts';
 import { batchOf, GIVEN, rowsOf } from './support.ts';
 
@@ -110,7 +111,7 @@ describe.each(['simclr', 'vicreg'])('%s', (name) => {
 });
 
 /** A network in training that sees two large views and two small ones. */
-function sized(backend: ReturnType<typeof openBackend>, set: readonly string[] = []) {
+function sized(backend: Backend, set: readonly string[] = []) {
   const config = resolveConfig({
     method: 'simclr',
     set: [...TINY, 'view.size=32', `batch.size=${CLIPS}`, 'method.smallCrops={count: 2, size: 16}', ...set],
@@ -136,7 +137,7 @@ function batch(): StepBatch {
 
 describe('a network that sees images of two sizes', () => {
   test('answers each view as a network of its size does, in the order of the views', () => {
-    using backend = openBackend({ kind: 'reference' });
+    using backend = openTested();
     const { network } = sized(backend);
     using _network = network;
     const { views, images } = batch();
@@ -163,7 +164,7 @@ describe('a network that sees images of two sizes', () => {
   test.each([true, false])(
     'learns by the gradient of its loss (norms a view at a time: %s)',
     async (each) => {
-      using backend = openBackend({ kind: 'reference' });
+      using backend = openTested();
       const sgd = 'optimizer={kind: sgd, momentum: 0, weightDecay: 0}';
       const { network } = sized(backend, [sgd, `model.normPerView=${each}`]);
       using _network = network;

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
 import type { Parameters } from '../../src/engine/core/backend.ts';
 import { INPUT, type Network } from '../../src/engine/core/network.ts';
-import { openBackend } from '../../src/engine/open.ts';
 import { followParameters } from '../../src/models/moving-average.ts';
+import { openTested } from '../backend.ts';
 import { KINDS, openKind } from '../engine/kinds.ts';
 
 /** Linear layers in this order, each on a vector: name and features. */
@@ -77,7 +77,7 @@ describe.each(KINDS)('on %s', (kind) => {
 });
 
 test('after n steps m^n of the start is left', () => {
-  using backend = openBackend({ kind: 'reference' });
+  using backend = openTested();
   using target = backend.createParameters(network(1, [['a', 1]]));
   using online = backend.createParameters(network(1, [['a', 1]]));
   target.values.write(Float32Array.of(1, 0));

@@ -4,6 +4,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { mergeDatasets } from '../../src/curation/merge.ts';
 import { allMethods } from '../../src/methods/registry.ts';
 import { type MethodCost, methodCosts } from '../../src/pretrain/method-costs.ts';
+import { PLAIN, settingsOf } from '../backend.ts';
 import { scratchFolder, tinyDataset } from './support.ts';
 
 const scratch = scratchFolder();
@@ -19,8 +20,8 @@ beforeAll(async () => {
   costs = await methodCosts(allMethods(), {
     dataset,
     set: [
-      ...['backend=reference', 'precision=f32', 'view.size=16', 'model.width=2', `batch.size=${BATCH}`],
-      'loader.workers=0',
+      ...settingsOf(PLAIN),
+      ...['precision=f32', 'view.size=16', 'model.width=2', `batch.size=${BATCH}`, 'loader.workers=0'],
     ],
     turns: 1,
     onProgress: (done, total, note) => told.push([done, total, note]),

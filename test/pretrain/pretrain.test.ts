@@ -14,6 +14,7 @@ import { pretrain } from '../../src/pretrain/pretrain.ts';
 import { resolveConfig } from '../../src/runs/config.ts';
 import { readRunConfig } from '../../src/runs/run-folder.ts';
 import { splitClips } from '../../src/runs/training-clips.ts';
+import { PLAIN } from '../backend.ts';
 import { errorOf, scratchFolder, TINY, tinyDataset, tinyRun } from './support.ts';
 
 /** The contrastive loss turns NaN in its n-th call, as a broken kernel or an overflow would make it. */
@@ -97,7 +98,7 @@ describe('a run', () => {
 
   test('saves a configuration with nothing left open', () => {
     expect(readRunConfig(run)).toMatchObject({
-      backend: 'reference',
+      backend: PLAIN,
       precision: 'f32',
       training: { epochs: 3 },
     });

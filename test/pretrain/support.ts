@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import { UsclError } from '../../src/base/errors.ts';
 import { createDataset } from '../../src/curation/create-dataset.ts';
+import type { BackendKind } from '../../src/engine/core/backend.ts';
 import type { PretrainEvent, RunSummary } from '../../src/pretrain/events.ts';
 import type { PretrainOptions } from '../../src/pretrain/open-run.ts';
 import { pretrain } from '../../src/pretrain/pretrain.ts';
+import { PLAIN, settingsOf } from '../backend.ts';
 
 /** A folder that goes away after the test file. */
 export function scratchFolder(): string {
@@ -85,7 +87,7 @@ export async function tinyDataset(folder: string, options: TinyDataset = {}): Pr
 
 /** `--set` values of a run that takes no time: 8 training clips in two steps an epoch. */
 export const TINY: readonly string[] = [
-  'backend=reference',
+  ...settingsOf(PLAIN),
   'precision=f32',
   'view.size=16',
   'model.width=2',
@@ -100,13 +102,12 @@ export const TINY: readonly string[] = [
  * The same on the vendor's kernels: filters in sixteens, as their layouts have them. One thread, because two that wait
  * for each other in every kernel lose a time slice each time a neighbour takes a core.
  */
-export const TINY_ONEDNN: readonly string[] = [
-  ...TINY,
-  'backend=onednn',
-  'threads=1',
-  'view.size=32',
-  'model.width=16',
-];
+export function tinyOn(vendor: BackendKind): readonly string[] {
+  return [...TINY, ...settingsOf(vendor), 'view.size=32', 'model.width=16'];
+}
+
+/** Whatever backend is tested. */
+export const TINY_ONEDNN = tinyOn('onednn');
 
 /** Runs with the tiny configuration and further settings; collects what happened. */
 export async function tinyRun(

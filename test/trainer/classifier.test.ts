@@ -1,8 +1,8 @@
 /** A fine-tuned model asked for probabilities: of how many images, taken from where, refused when they are not all there. */
 import { afterAll, describe, expect, test } from 'vitest';
-import { openBackend } from '../../src/engine/open.ts';
 import { OUTPUTS } from '../../src/models/heads.ts';
 import { openModel } from '../../src/trainer/classifier.ts';
+import { openTested } from '../backend.ts';
 import { writeModel } from '../finetune/finetuned.ts';
 import { scratchFolder } from '../pretrain/support.ts';
 
@@ -10,7 +10,7 @@ const path = writeModel(scratchFolder(), { view: { size: 16, channels: 1 } });
 const LENGTH = 16 * 16;
 
 describe('probabilities', () => {
-  const backend = openBackend({ kind: 'reference' });
+  const backend = openTested();
   const model = openModel(path, backend, { batch: 3, precision: 'f32' });
   afterAll(() => {
     model[Symbol.dispose]();

@@ -152,7 +152,7 @@ export interface AdamStep {
   readonly decay: 'coupled' | 'decoupled';
   /** 1 for the first update. */
   readonly step: number;
-  /** Gradients are multiplied by this first (clipping, accumulation). */
+  /** Gradients are multiplied by this first (clipping, accumulation). Afterwards they may be as they were, or multiplied. */
   readonly gradientScale: number;
 }
 

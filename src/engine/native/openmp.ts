@@ -6,6 +6,12 @@ import { availableParallelism } from 'node:os';
 import { UsclError } from '../../base/errors.ts';
 
 let running: { readonly library: string; readonly threads: number } | undefined;
+let isPrepared = false;
+
+/** Whether a library was prepared before: it may have loaded an OpenMP of its own, even where it failed afterwards. */
+export function mayHaveOpenMp(): boolean {
+  return isPrepared;
+}
 
 /**
  * The number of threads that a library is to run with, which OpenMP is told: the one that was asked for, else that of a library
@@ -19,6 +25,7 @@ export function prepareThreads(asked: number | undefined): number {
       message: `${running.library} already runs with ${running.threads} threads in this process; it cannot change to ${asked}.`,
       remedy: 'Choose the number of threads before the first backend is opened.',
     });
+  isPrepared = true;
   const threads = asked ?? running?.threads ?? availableParallelism();
   process.env['OMP_NUM_THREADS'] = String(threads);
   // Idle threads must sleep soon. One that spins uses up its share of a processor while it does nothing, and then waits

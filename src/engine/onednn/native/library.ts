@@ -5,7 +5,8 @@
  */
 import type { LibraryHandle } from 'koffi';
 import { loadForeign } from '../../native/foreign.ts';
-import { fixThreads, prepareThreads } from '../../native/openmp.ts';
+import { loadedFiles, openMpFailure } from '../../native/openmp-runtimes.ts';
+import { fixThreads, mayHaveOpenMp, prepareThreads } from '../../native/openmp.ts';
 import type { Binding } from './binding.ts';
 import { bind2 } from './binding2.ts';
 import { bind3 } from './binding3.ts';
@@ -45,8 +46,9 @@ export function searchedLibraries(): readonly Searched[] {
   return looked;
 }
 
-/** Loads oneDNN once per process. Throws `ONEDNN_MISSING`, `ONEDNN_VERSION` or `THREADS_FIXED`. */
+/** Loads oneDNN once per process. Throws `ONEDNN_MISSING`, `ONEDNN_VERSION`, `THREADS_FIXED` or `OPENMP_TWICE`. */
 export function loadLibrary(threads?: number): Library {
+  const hasCompany = mayHaveOpenMp();
   const count = prepareThreads(threads);
   if (loaded !== undefined) return loaded;
   const asked = askForProcessors(count);
@@ -55,6 +57,8 @@ export function loadLibrary(threads?: number): Library {
   looked = searched;
   if (taken === undefined) throw failureOf(searched);
   keep(taken.path);
+  const failure = hasCompany ? openMpFailure(loadedFiles()) : null;
+  if (failure !== null) throw failure;
   const native = loadForeign(taken.path);
   const processors = allowed === null ? freeProcessors() : boundProcessors(native, allowed, count);
   const binding = BINDINGS[taken.version[0] as Major](native);

@@ -74,25 +74,38 @@ export interface Extras {
   readonly lastError: (() => string | null) | null;
   /** 2.13: a cell for an optional argument. */
   readonly newCell: ((slot: Address) => number) | null;
-  /** A function of ATen's C++, of this name in 2.10 to 2.15. */
+  /** A function of ATen's C++, of these names in 2.10 to 2.15. */
   readonly setThreads: ((count: number) => void) | null;
 }
 
-export function bindExtras(native: LibraryHandle): Extras {
+export function bindExtras(native: LibraryHandle, platform: NodeJS.Platform): Extras {
   return {
     lastError: optional(
       native,
-      'const char *torch_exception_get_what_without_backtrace()',
+      'torch_exception_get_what_without_backtrace',
+      'const char *',
+      [],
     ) as Extras['lastError'],
-    newCell: optional(native, 'int torch_new_stable_ivalue(uintptr_t slot)') as Extras['newCell'],
-    setThreads: optional(native, 'void _ZN2at15set_num_threadsEi(int count)') as Extras['setThreads'],
+    newCell: optional(native, 'torch_new_stable_ivalue', 'int', ['uintptr_t']) as Extras['newCell'],
+    setThreads: optional(
+      ...([native, SET_THREADS[platform === 'win32' ? 'msvc' : 'itanium'], 'void', ['int']] as const),
+    ) as Extras['setThreads'],
   };
 }
 
-function optional(native: LibraryHandle, declaration: string): unknown {
+/** `at::set_num_threads(int)` as compilers of C++ name it. */
+const SET_THREADS = { itanium: '_ZN2at15set_num_threadsEi', msvc: '?set_num_threads@at@@YAXH@Z' } as const;
+
+function optional(
+  native: LibraryHandle,
+  name: string,
+  result: string,
+  parameters: readonly string[],
+): ((...args: readonly never[]) => unknown) | null {
   try {
-    return native.func(declaration);
+    return native.func(name, result, [...parameters]);
   } catch {
+    // A library has no other reason than that it lacks the function.
     return null;
   }
 }

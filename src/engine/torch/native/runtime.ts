@@ -7,7 +7,7 @@ import koffi from 'koffi';
 import { floatView, NULL, type Address } from '../../native/memory.ts';
 import type { Device } from './device.ts';
 import { Dispatcher } from './dispatcher.ts';
-import { torchFailure, wordsOf } from './failure.ts';
+import { allocationFailure, torchFailure, wordsOf } from './failure.ts';
 import type { Library } from './library.ts';
 import type { Arguments, Operator } from './schemas.ts';
 import { Interned, permanent } from './scratch.ts';
@@ -91,9 +91,9 @@ export class Runtime {
     const isPinned = this.device.name === 'cuda' || this.device.name === 'xpu';
     const size = [Math.max(1, length)];
     const tensor = isPinned
-      ? this.#made('host memory', 1, (slots) =>
+      ? this.#allocated(`${length} numbers of pinned memory`, (slots) =>
           emptyPinned(1, ...this.#layout(size, [1]), this.#types.f32, this.#hostType, 0, slots),
-        )[0]!
+        )
       : this.#empty(size, [1], 'f32', this.#hostType);
     const data = this.hostData(tensor, length);
     data.fill(0);
@@ -322,9 +322,17 @@ export class Runtime {
 
   #empty(shape: readonly number[], strides: readonly number[], type: DataType, device: number): Tensor {
     const { emptyStrided } = this.library.functions;
-    return this.#made(`${shape.join(' × ')} numbers`, 1, (slots) =>
+    return this.#allocated(`${shape.join(' × ')} numbers`, (slots) =>
       emptyStrided(shape.length, ...this.#layout(shape, strides), this.#types[type], device, 0, slots),
-    )[0]!;
+    );
+  }
+
+  /** Memory that a call makes and does no more. */
+  #allocated(what: string, call: (slots: Address) => number): Tensor {
+    this.#written.fill(0n);
+    this.operations += 1;
+    if (call(this.#slots.address) !== 0) throw allocationFailure(what, wordsOf(this.library.extras));
+    return new Tensor(this.library, Number(this.#written[0]) as Address);
   }
 
   #made(what: string, count: number, call: (slots: Address) => number): readonly Tensor[] {

@@ -47,17 +47,16 @@ export const INSTALL =
 
 type Place = Pick<SearchedTorch, 'place' | 'from'> & { readonly folder: () => string | null };
 
-/** The folder that `npm run torch` unpacks libraries into. */
-export function cacheFolder({
-  environment,
-  home,
-  platform,
-}: Pick<Machine, 'environment' | 'home' | 'platform'>): string {
+/** The folder that `npm run torch` unpacks the libraries of a version into. */
+export function cacheFolder(
+  { environment, home, platform }: Pick<Machine, 'environment' | 'home' | 'platform'>,
+  version: string = WHEEL_VERSION,
+): string {
   const paths = pathsOf(platform);
   const base = environment['XDG_CACHE_HOME'];
   // The standard wants other than absolute paths ignored.
   const root = base !== undefined && paths.isAbsolute(base) ? base : paths.join(home, '.cache');
-  return paths.join(root, 'uscl', `torch-${WHEEL_VERSION}`, 'lib');
+  return paths.join(root, 'uscl', `torch-${version}`, 'lib');
 }
 
 /** All places in order: the variable alone where it is set; else active Pythons, then the cache. */
@@ -166,6 +165,7 @@ export function versionFailure(version: string, where: string): UsclError {
   });
 }
 
-function pathsOf(platform: NodeJS.Platform): typeof posix {
+/** How paths are written on a platform. */
+export function pathsOf(platform: NodeJS.Platform): typeof posix {
   return platform === 'win32' ? win32 : posix;
 }
