@@ -13,7 +13,8 @@ import { ntXent } from '../../src/objectives/nt-xent.ts';
 import { checkGradients } from '../../src/pretrain/gradient-check.ts';
 import { resolveConfig } from '../../src/runs/config.ts';
 import { readLog } from '../../src/runs/log.ts';
-import { MethodNetwork, type StepBatch } from '../../src/trainer/methods/method-network.ts';
+import { MethodNetwork } from '../../src/trainer/methods/method-network.ts';
+import type { StepBatch } from '../../src/trainer/methods/step-batch.ts';
 import { errorOf, scratchFolder, TINY, tinyDataset, tinyRun } from '../pretrain/support.ts';
 import { batchOf, GIVEN, rowsOf } from './support.ts';
 
