@@ -32,6 +32,7 @@ export type {
   DeviceChoice,
   DeviceKind,
   KernelTime,
+  NormRanks,
   Parameters,
   Plan,
   PlanOptions,

@@ -27,13 +27,9 @@ export {
   openFeed,
   type ScheduleOptions,
 } from '../trainer/methods/batch-schedule.ts';
-export {
-  type HeldOutOutputs,
-  MethodNetwork,
-  type Networked,
-  type Outputs,
-  type StepBatch,
-} from '../trainer/methods/method-network.ts';
+export { MethodNetwork, type Networked } from '../trainer/methods/method-network.ts';
+export type { HeldOutOutputs, Outputs } from '../trainer/methods/outputs.ts';
+export type { StepBatch } from '../trainer/methods/step-batch.ts';
 export { checkGradients, type GradientCheck } from '../pretrain/gradient-check.ts';
 export {
   type ClipFacts,

@@ -18,8 +18,9 @@ import { backboneAlone } from '../trainer/starting-weights.ts';
 import type { TrainingLength } from '../trainer/loop.ts';
 import { BatchSchedule, openFeed } from '../trainer/methods/batch-schedule.ts';
 import { methodError } from '../trainer/methods/method-faults.ts';
-import { MethodNetwork, type Networked, type StepBatch } from '../trainer/methods/method-network.ts';
+import { MethodNetwork, type Networked } from '../trainer/methods/method-network.ts';
 import { type MethodConfig, type OpenedMethod, openMethod } from '../trainer/methods/open-method.ts';
+import type { StepBatch } from '../trainer/methods/step-batch.ts';
 import { imageLength, viewSchema } from '../views/config.ts';
 import { type FinetuneConfig, viewOf } from './config.ts';
 import type { FoldPlan, FoldRunClips } from './fold-plan.ts';
@@ -171,7 +172,7 @@ function methodConfig(
     view: viewSchema.parse(viewOf(config)),
     batch: { size: config.batch.size, lastBatch: 'keep', distinctGroups: false, oneSource: false },
     // Labelled and other images of a batch share its statistics.
-    model: { ...config.model, normPerView: false },
+    model: { ...config.model, normPerView: false, norms: 'rank' },
     data: dataSchema.parse({}),
   };
 }

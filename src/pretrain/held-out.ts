@@ -14,15 +14,10 @@ import type { ValidationEntry } from '../runs/log.ts';
 import { wholeFrame } from '../views/augment-levels.ts';
 import { clipLength, clipRenderer, type ClipViews, viewCount } from '../views/clip-views.ts';
 import type { ViewConfig } from '../views/config.ts';
-import {
-  byName,
-  type HeldOutOutputs,
-  type MethodNetwork,
-  noTarget,
-  type Outputs,
-  viewsOf,
-} from '../trainer/methods/method-network.ts';
+import type { MethodNetwork } from '../trainer/methods/method-network.ts';
 import type { OpenedMethod } from '../trainer/methods/open-method.ts';
+import { byName, type HeldOutOutputs, noTarget, type Outputs } from '../trainer/methods/outputs.ts';
+import { viewsOf } from '../trainer/methods/step-batch.ts';
 
 /** A run whose held-out clips are scored. */
 export interface HeldOutRun {

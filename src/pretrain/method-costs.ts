@@ -16,8 +16,9 @@ import { type Config, resolveConfig, settled } from '../runs/config.ts';
 import { splitClips } from '../runs/training-clips.ts';
 import { viewSizes } from '../views/clip-views.ts';
 import { BatchSchedule, type FeedOptions, openFeed } from '../trainer/methods/batch-schedule.ts';
-import { MethodNetwork, type StepBatch } from '../trainer/methods/method-network.ts';
+import { MethodNetwork } from '../trainer/methods/method-network.ts';
 import { openMethod } from '../trainer/methods/open-method.ts';
+import type { StepBatch } from '../trainer/methods/step-batch.ts';
 
 /** A method's step; times are medians over the measured ones, in seconds. */
 export interface MethodCost {

@@ -9,7 +9,7 @@ import { resnet } from '../models/resnet.ts';
 import { viewCount, viewSizes } from '../views/clip-views.ts';
 import { viewSchema } from '../views/config.ts';
 import { checkedLosses, guarded, requireFilled } from '../trainer/methods/method-faults.ts';
-import { byName, noTarget, type Part } from '../trainer/methods/method-network.ts';
+import { byName, noTarget, type Part } from '../trainer/methods/outputs.ts';
 import { requireParts } from '../trainer/methods/method-parts.ts';
 
 /** Clips in a full batch. */

@@ -9,7 +9,7 @@ import { anyOf } from '../engine/ranks/agreement.ts';
 import type { Losses, Method } from '../methods/method.ts';
 import type { Config } from '../runs/config.ts';
 import type { BatchSchedule } from '../trainer/methods/batch-schedule.ts';
-import type { StepBatch } from '../trainer/methods/method-network.ts';
+import type { StepBatch } from '../trainer/methods/step-batch.ts';
 import type { OpenRun } from './open-run.ts';
 import type { StepEntry } from '../runs/log.ts';
 import type { RunTime, Training } from '../trainer/loop.ts';

@@ -73,8 +73,13 @@ export function resultConfig({
   device,
   ...rest
 }: Config): unknown {
-  // Other backends have one device, and runs of theirs that were started before there was another hash as they did.
-  return rest.backend === 'torch' ? { ...rest, device } : rest;
+  // What runs did that were started before there were devices and norms of several processes hashes as it did.
+  const { norms, ...model } = rest.model;
+  return {
+    ...rest,
+    model: norms === 'rank' ? model : rest.model,
+    ...(rest.backend === 'torch' ? { device } : {}),
+  };
 }
 
 /**

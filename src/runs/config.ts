@@ -73,6 +73,8 @@ export const modelSchema = z.strictObject({
   normMomentum: unit.gt(0).default(0.1),
   /** Batch norm sees each view as a batch of its own (one forward pass a view), or both together. */
   normPerView: z.boolean().default(true),
+  /** Of several processes: batch norm sees the rows of its own process, or of all of them. */
+  norms: z.enum(['rank', 'synchronised']).default('rank'),
 });
 
 export const optimizerSchema = z.strictObject({

@@ -98,11 +98,10 @@ describe.each(FAST.flatMap((kind) => NETWORKS.map((one) => [kind, ...one] as con
           relu,
         };
         const [scale, shift] = [new Float32Array(source.channels), new Float32Array(source.channels)];
-        kernels.normBackward(norm, !frozen, source, maps(node.name, plan.value(node.name)), gradient, {
-          source: passed.data,
-          weight: scale,
-          bias: shift,
-        });
+        const value = maps(node.name, plan.value(node.name));
+        const sums = kernels.normSums(norm, source, value, gradient);
+        kernels.normParameterGradients(sums, { source: passed.data, weight: scale, bias: shift });
+        kernels.normBackward(norm, frozen ? null : sums, source, value, gradient, passed.data);
         check(`${node.name}.weight`, scale);
         check(`${node.name}.bias`, shift);
         checkPassed(node.input, passed.data);

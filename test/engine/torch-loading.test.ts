@@ -249,7 +249,7 @@ describe('two runtimes of OpenMP', () => {
         return file;
       });
       writeFileSync(join(scratch, 'second', 'libtorch_cpu.so'), 'no library');
-      const program = `import koffi from 'koffi';
+      const program = `import { loadForeign } from './src/engine/native/foreign.ts';
 import { openBackend } from './src/engine/open.ts';
 import { prepareThreads } from './src/engine/native/openmp.ts';
 const say = (kind) => {
@@ -257,12 +257,12 @@ const say = (kind) => {
   catch (error) { console.log(kind, error.code, error.message); }
 };
 prepareThreads(1);
-koffi.load(${JSON.stringify(first)});
+loadForeign(${JSON.stringify(first)});
 say('torch');
 process.env.KMP_DUPLICATE_LIB_OK = 'TRUE';
 say('torch');
 delete process.env.KMP_DUPLICATE_LIB_OK;
-koffi.load(${JSON.stringify(second)});
+loadForeign(${JSON.stringify(second)});
 say('onednn');
 say('auto');`;
       const { stdout, stderr } = spawnSync(

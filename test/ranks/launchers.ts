@@ -39,7 +39,8 @@ function find(): readonly Launcher[] {
       env: { ...process.env, ...ENVIRONMENT },
     });
     if (stdout.includes('HYDRA')) return [{ name: 'MPICH', program, options: [] }];
-    if (stdout.includes('Open MPI')) return [{ name: 'Open MPI', program, options: ['--oversubscribe'] }];
+    // It calls itself so where the program is called mpirun, else by the name of its runtime.
+    if (/Open MPI|OpenRTE/.test(stdout)) return [{ name: 'Open MPI', program, options: ['--oversubscribe'] }];
     return [];
   });
   const kinds = new Map(found.map((launcher) => [launcher.name, launcher]));

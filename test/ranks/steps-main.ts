@@ -10,7 +10,8 @@ for (const settings of job.settings) {
   const computed = await compute(job, settings, ranks);
   const other = firstOther(ranks, JSON.stringify(computed));
   if (other !== null) throw new Error(`rank ${other} has computed something else`);
-  if (ranks.rank === 0) process.stdout.write(`${JSON.stringify({ size: ranks.size, ...computed })}\n`);
+  if (ranks.rank === 0)
+    process.stdout.write(`${JSON.stringify({ size: ranks.size, library: ranks.library, ...computed })}\n`);
 }
 barrier(ranks);
 ranks.ends('together');

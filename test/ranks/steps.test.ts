@@ -1,4 +1,7 @@
-/** Several processes compute what one does that normalises as many parts of each view on their own. */
+/**
+ * Several processes compute what one does that normalises as many parts of each view on their own; with norms over all of them, what
+ * one does by itself.
+ */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -10,9 +13,20 @@ import { compute, type Computed, type Job } from './steps.ts';
 const scratch = scratchFolder();
 const common = ['batch.size=8', 'batch.lastBatch=drop', 'optimizer.kind=sgd'];
 const tiny = [...TINY.filter((setting) => !setting.startsWith('batch.')), ...common];
+const synchronised = 'model.norms=synchronised';
 const SETTINGS: Readonly<Record<string, readonly string[]>> = {
   'USCL, two batches a step': [...tiny, 'training.accumulate=2'],
   'USCL on oneDNN': [...TINY_ONEDNN, ...common, 'batch.size=16', 'view.size=64'],
+  'norms of all: USCL, two batches a step': [...tiny, 'training.accumulate=2', synchronised],
+  'norms of all: MoCo, with a following network and a queue': [
+    ...tiny,
+    ...['method.name=moco', 'method.queue=24', 'model.normPerView=false', synchronised],
+  ],
+  'norms of all: SimCLR on oneDNN, small crops': [
+    ...[...TINY_ONEDNN.filter((setting) => !setting.startsWith('batch.')), ...common],
+    ...['method.name=simclr', 'view.size=32', 'view.spg={enabled: false}'],
+    ...['method.smallCrops={count: 2, size: 16}', synchronised],
+  ],
   'MoCo, with a following network and a queue': [...tiny, 'method.name=moco', 'method.queue=24'],
   'MixMatch, which looks at a batch and mixes its images': [
     ...tiny.filter((setting) => !setting.startsWith('method.projection')),
@@ -52,7 +66,7 @@ test('there is a launcher, or these tests are skipped', ({ skip }) => {
 describe.each(launchers)('$name', (launcher) => {
   const isFirst = launcher === launchers[0];
   // What an MPI library carries is the same whatever the method.
-  const settings = Object.entries(SETTINGS).slice(0, isFirst ? undefined : 2);
+  const settings = Object.entries(SETTINGS).slice(0, isFirst ? undefined : 3);
   const job: Job = { dataset, settings: settings.map(([, set]) => set), steps: 2 };
 
   test.each(isFirst ? [2, 4] : [2])(
@@ -69,11 +83,14 @@ describe.each(launchers)('$name', (launcher) => {
       for (const [i, [name, set]] of settings.entries()) {
         const found = JSON.parse(lines[i]!) as Computed & { readonly size: number };
         expect(found.size).toBe(size);
-        const wanted = await compute(job, set, ALONE, size);
+        const isShared = set.includes(synchronised);
+        const wanted = await compute(job, set, ALONE, isShared ? 1 : size);
         const compared = [
           ['losses', found.losses.flat(), wanted.losses.flat()],
           ['gradients', found.gradients, wanted.gradients],
           ['weights', found.values, wanted.values],
+          // Parts that one process normalises move its statistics one after the other; those of ranks are averaged.
+          ...(isShared ? [['running statistics', found.statistics, wanted.statistics] as const] : []),
           ...Object.entries(wanted.kept).map(([key, kept]) => [key, found.kept[key]!, kept] as const),
         ] as const;
         for (const [what, is, should] of compared)

@@ -21,6 +21,8 @@ export interface Computed {
   readonly gradients: readonly number[];
   readonly norms: readonly number[];
   readonly values: readonly number[];
+  /** Running means and variances. */
+  readonly statistics: readonly number[];
   /** What the method keeps between steps. */
   readonly kept: Readonly<Record<string, readonly number[]>>;
 }
@@ -51,5 +53,6 @@ export async function compute(
   }
   const kept = Object.entries(opened.open.state ?? {}).map(([name, data]) => [name, [...data]] as const);
   const values = [...network.parameters.values.read()];
-  return { losses, gradients, norms, values, kept: Object.fromEntries(kept) };
+  const statistics = [...network.parameters.statistics.read()];
+  return { losses, gradients, norms, values, statistics, kept: Object.fromEntries(kept) };
 }

@@ -55,6 +55,16 @@ export interface Parameters extends Disposable {
 /** Half-open element ranges [start, end) of a flat vector, ascending and disjoint. */
 export type Ranges = readonly (readonly [start: number, end: number])[];
 
+/**
+ * Processes that run a plan of the same network at once, each on as many images of one batch: `Ranks` of several. All of them call
+ * in the same order, which is that of the network's norms.
+ */
+export interface NormRanks {
+  readonly size: number;
+  /** The parts of all, one after the other in the order of ranks. The parts are of one length. */
+  gather(part: Float32Array): Float32Array;
+}
+
 /** How a network is compiled. */
 export interface PlanOptions {
   /** Images in one execution. */
@@ -71,6 +81,12 @@ export interface PlanOptions {
    * one execution behave as two forward passes. Default 1.
    */
   readonly normGroups?: number;
+  /**
+   * Train plans: batch norms normalise with the statistics of the batches of all these processes together, each part with the
+   * parts of the same number, and pass on the gradient of that. Gradients of parameters are those of this process's
+   * images alone. Default: of its own batch.
+   */
+  readonly normRanks?: NormRanks | undefined;
   /** Parameters for which this is false get no gradient, and nothing below the lowest trainable one is computed. */
   readonly trainable?: (parameter: string) => boolean;
   /**

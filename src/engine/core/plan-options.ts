@@ -10,7 +10,7 @@ export function checkPlanOptions(
   options: PlanOptions,
 ): void {
   const { batch, mode, normGroups = 1, taps = [], fold = false, winograd = false } = options;
-  const { frozenNorms = () => false } = options;
+  const { frozenNorms = () => false, normRanks } = options;
   if (batch % normGroups !== 0)
     throw new UsclError({
       kind: 'usage',
@@ -20,7 +20,7 @@ export function checkPlanOptions(
       remedy: 'Choose a batch that is a multiple of the number of parts.',
     });
   const alone =
-    mode === 'train' && batch === normGroups
+    mode === 'train' && batch === normGroups && normRanks === undefined
       ? nodes.find(
           ({ kind, name }) => kind === 'batchNorm' && shapes.get(name)?.length === 1 && !frozenNorms(name),
         )
@@ -32,7 +32,8 @@ export function checkPlanOptions(
       message:
         'A batch norm of vectors has a single one to normalise: whatever it is given, it would give its bias.',
       where: `node ${alone.name}`,
-      remedy: 'Train with two or more samples in each part of the batch, or freeze that norm.',
+      remedy:
+        'Train with two or more samples in each part of the batch, or freeze that norm; several processes may share their norms.',
     });
   const unknown = taps.find((name) => !shapes.has(name));
   if (unknown !== undefined)

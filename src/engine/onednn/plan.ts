@@ -61,6 +61,7 @@ function build(
     forward: training ? Prop.forwardTraining : Prop.forwardInference,
     winograd: options.winograd ?? false,
     normGroups: options.normGroups ?? 1,
+    normRanks: training ? options.normRanks : undefined,
     dataType: options.precision === 'bf16' ? DataType.bf16 : DataType.f32,
     valueAddress: (name) => elementAddress(parameters.valuesAddress, parameters.offsetOf(name)),
     gradientAddress: (name) => {

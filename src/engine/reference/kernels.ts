@@ -3,6 +3,7 @@
  * against finite differences and golden numbers. Written to be read; sums are kept in f64. Gradients of parameters are
  * added to what is there, all other results overwrite it.
  */
+import type { Moments } from '../core/shared-norms.ts';
 
 export interface Window {
   readonly kernel: number;
@@ -113,10 +114,7 @@ export function convBackwardWeight(
 }
 
 /** Mean and (biased) variance per group and channel, as one batch-norm execution leaves them. */
-export interface NormMoments {
-  readonly mean: Float32Array;
-  readonly variance: Float32Array;
-}
+export type NormMoments = Moments;
 
 /** What a batch norm does to each of `groups` consecutive parts of the batch. */
 export interface Norm {
@@ -182,44 +180,77 @@ export interface Outgoing {
   readonly bias: Float32Array;
 }
 
-/**
- * Gradient of `normForward`. `target` is its output (the ReLU's mask). With `batchStatistics` the moments depend on
- * the source and their gradient is part of the result; otherwise they are constants.
- */
-export function normBackward(
-  { groups, moments, scale, epsilon, relu }: Norm,
-  batchStatistics: boolean,
+/** Of each group and channel: Σ gᵢ and Σ gᵢ·x̂ᵢ of the gradients that pass the ReLU, x̂ = (x − mean) / √(variance + ε). */
+export interface NormSums {
+  readonly gradient: Float32Array | Float64Array;
+  readonly product: Float32Array | Float64Array;
+}
+
+/** The sums behind a norm's gradient. `target` is its output (the ReLU's mask). */
+export function normSums(
+  { groups, moments, epsilon, relu }: Norm,
   { data: source, batch, channels, height, width }: Maps,
   { data: target }: Maps,
   { data: targetGradient }: Maps,
-  outgoing: Outgoing,
+): NormSums {
+  const [gradient, product] = [new Float64Array(groups * channels), new Float64Array(groups * channels)];
+  const area = height * width;
+  const part = batch / groups;
+  for (let n = 0; n < batch; n++)
+    for (let c = 0; c < channels; c++) {
+      const m = Math.floor(n / part) * channels + c;
+      const mean = moments.mean[m]!;
+      const inverse = 1 / Math.sqrt(moments.variance[m]! + epsilon);
+      let [sum, dot] = [gradient[m]!, product[m]!];
+      for (let i = 0, at = (n * channels + c) * area; i < area; i++) {
+        if (relu && target[at + i]! <= 0) continue;
+        sum += targetGradient[at + i]!;
+        dot += targetGradient[at + i]! * (source[at + i]! - mean) * inverse;
+      }
+      gradient[m] = sum;
+      product[m] = dot;
+    }
+  return { gradient, product };
+}
+
+/** Adds the gradients of scale and shift: sums over all groups. */
+export function normParameterGradients({ gradient, product }: NormSums, outgoing: Outgoing): void {
+  const channels = outgoing.weight.length;
+  for (let m = 0; m < gradient.length; m++) {
+    outgoing.weight[m % channels]! += product[m]!;
+    outgoing.bias[m % channels]! += gradient[m]!;
+  }
+}
+
+/**
+ * Gradient of `normForward` for its source. `target` is its output (the ReLU's mask). With `sums` the moments depend on the source
+ * and their gradient is part of the result; with null they are constants.
+ */
+export function normBackward(
+  { groups, moments, scale, epsilon, relu }: Norm,
+  sums: NormSums | null,
+  { data: source, batch, channels, height, width }: Maps,
+  { data: target }: Maps,
+  { data: targetGradient }: Maps,
+  sourceGradient: Float32Array,
 ): void {
   const area = height * width;
   const part = batch / groups;
-  for (let g = 0; g < groups; g++)
+  for (let n = 0; n < batch; n++)
     for (let c = 0; c < channels; c++) {
-      const m = g * channels + c;
+      const m = Math.floor(n / part) * channels + c;
       const mean = moments.mean[m]!;
       const inverse = 1 / Math.sqrt(moments.variance[m]! + epsilon);
-      let sum = 0;
-      let dot = 0;
-      for (let n = g * part; n < (g + 1) * part; n++)
-        for (let i = 0, at = (n * channels + c) * area; i < area; i++) {
-          if (relu && target[at + i]! <= 0) continue;
-          sum += targetGradient[at + i]!;
-          dot += targetGradient[at + i]! * (source[at + i]! - mean) * inverse;
-        }
-      outgoing.weight[c]! += dot;
-      outgoing.bias[c]! += sum;
       const count = part * area;
-      for (let n = g * part; n < (g + 1) * part; n++)
-        for (let i = 0, at = (n * channels + c) * area; i < area; i++) {
-          const incoming = relu && target[at + i]! <= 0 ? 0 : targetGradient[at + i]!;
-          const centred = batchStatistics
-            ? incoming - sum / count - ((source[at + i]! - mean) * inverse * dot) / count
-            : incoming;
-          outgoing.source[at + i] = centred * scale[c]! * inverse;
-        }
+      const [sum, dot] = sums === null ? [0, 0] : [sums.gradient[m]!, sums.product[m]!];
+      for (let i = 0, at = (n * channels + c) * area; i < area; i++) {
+        const incoming = relu && target[at + i]! <= 0 ? 0 : targetGradient[at + i]!;
+        const centred =
+          sums === null
+            ? incoming
+            : incoming - sum / count - ((source[at + i]! - mean) * inverse * dot) / count;
+        sourceGradient[at + i] = centred * scale[c]! * inverse;
+      }
     }
 }
 

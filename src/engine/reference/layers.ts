@@ -8,6 +8,7 @@ import { foldedWeights, type FoldedConv, type FoldedNode, inputsOfFolded } from 
 import type { GradientNeeds } from '../core/gradients.ts';
 import { inputsOf, type Node } from '../core/network.ts';
 import type { BoundParameters } from '../core/parameters.ts';
+import { averages, shareMoments } from '../core/shared-norms.ts';
 import * as kernels from './kernels.ts';
 import type { Maps, Norm, NormMoments } from './kernels.ts';
 
@@ -105,8 +106,10 @@ export class Layers {
       }
       case 'batchNorm': {
         const norm = this.#norms.get(node.name)!;
-        const gradients = this.#gradientsOf(node.name, first);
-        kernels.normBackward(norm, this.#usesBatch(node), source, target, incoming, gradients);
+        const sums = kernels.normSums(norm, source, target, incoming);
+        kernels.normParameterGradients(sums, this.#gradientsOf(node.name, first));
+        const behind = this.#usesBatch(node) ? this.#sharedSums(sums) : null;
+        kernels.normBackward(norm, behind, source, target, incoming, first.data);
         return;
       }
       case 'addRelu':
@@ -154,9 +157,20 @@ export class Layers {
     if (!this.#usesBatch(node)) return { groups: 1, moments: running, ...rest };
     const groups = this.#options.normGroups ?? 1;
     const moments = kernels.normMoments(source, groups);
-    const count = (source.batch / groups) * source.height * source.width;
+    const { normRanks } = this.#options;
+    if (normRanks !== undefined) shareMoments(normRanks, [moments]);
+    const count = (source.batch / groups) * source.height * source.width * (normRanks?.size ?? 1);
     updateRunning(running, moments, groups, count, momentum);
     return { groups, moments, ...rest };
+  }
+
+  /** The sums behind a gradient as they are on average over the processes that share their norms. */
+  #sharedSums(sums: kernels.NormSums): kernels.NormSums {
+    const { normRanks } = this.#options;
+    if (normRanks === undefined) return sums;
+    const own = [sums.gradient, sums.product].map((array) => Float32Array.from(array));
+    const [gradient, product] = averages(normRanks, own);
+    return { gradient: gradient!, product: product! };
   }
 
   /** The compute copy of a convolution's weight. */

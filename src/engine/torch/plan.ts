@@ -66,6 +66,7 @@ export class TorchPlan implements Plan {
     this.#nodes = fold ? foldNetwork(network, taps) : network.nodes;
     const compilation: Compilation = {
       ...{ runtime, batch, mode, mapType: precision, normGroups: options.normGroups ?? 1 },
+      normRanks: this.#isTraining ? options.normRanks : undefined,
       shapeOf: (value) => [batch, ...this.#shapes.get(value)!],
       own: (tensor) => opening.use(tensor),
       parameter: (name) => this.#parameters.value(name),

@@ -16,10 +16,10 @@ import type { TrainingLength } from '../loop.ts';
 import { epochBatches } from '../../views/batches.ts';
 import { ClipLoader, type ClipRequest } from '../../views/loaders.ts';
 import type { ClipPart } from '../../views/work.ts';
-import { type StepBatch, viewsOf } from './method-network.ts';
 import type { ClipFacts, OpenedMethod } from './open-method.ts';
 import { drawPartners } from './partners.ts';
 import { partsOfRank, type RankPlace } from './rank-rows.ts';
+import { type StepBatch, viewsOf } from './step-batch.ts';
 
 /** What a batch schedule is made from. */
 export interface ScheduleOptions {

@@ -2,6 +2,7 @@
  * A network that sees images of several sizes runs once for each size. What its passes make of a batch is one array, in the
  * order of the views that the network sees, and gradients go back the same way.
  */
+import { groupBy } from '../../base/collect.ts';
 import type { Plan } from '../../engine/core/backend.ts';
 import type { NetworkUse, ViewRows } from '../../methods/method.ts';
 
@@ -9,6 +10,49 @@ import type { NetworkUse, ViewRows } from '../../methods/method.ts';
 export interface Pass {
   readonly plan: Plan;
   readonly views: readonly number[];
+}
+
+/** The views that a network sees by the size of their images, and the network for each. `sizes` are the sides of all views. */
+export function usesBySize(
+  { network, views }: NetworkUse,
+  sizes: readonly number[],
+): readonly (NetworkUse & { readonly size: number })[] {
+  return [...groupBy(views, (view) => sizes[view]!)].map(([size, own]) => {
+    const [channels, ...sides] = network.input;
+    // What takes vectors takes one length.
+    const input = sides.length === 0 ? network.input : ([channels, size, size] as const);
+    return { size, views: own, network: { ...network, input } };
+  });
+}
+
+/** Copies the images of the views that each pass sees into its plan's input. */
+export function fillPasses(
+  passes: readonly Pass[],
+  views: readonly ViewRows[],
+  sizes: readonly number[],
+  images: Float32Array,
+): void {
+  for (const { plan, views: seen } of passes) {
+    const length = plan.input.length / plan.batch;
+    let at = 0;
+    for (const view of seen) {
+      const from = numbersBefore(view, views, sizes, length);
+      const count = views[view]!.clips.length * length;
+      plan.input.set(images.subarray(from, from + count), at);
+      at += count;
+    }
+  }
+}
+
+/** Where the images of a view begin, whose own are `length` long: images of a size are as long as their area. */
+function numbersBefore(
+  view: number,
+  views: readonly ViewRows[],
+  sizes: readonly number[],
+  length: number,
+): number {
+  const areas = views.slice(0, view).map(({ clips }, i) => clips.length * sizes[i]! ** 2);
+  return (total(areas) / sizes[view]! ** 2) * length;
 }
 
 /**

@@ -3,6 +3,7 @@
  * Layouts of feature maps are chosen by the first convolution that makes them and kept by everyone after it; only
  * weights are reordered, once per step.
  */
+import type { NormRanks } from '../../core/backend.ts';
 import type { Node } from '../../core/network.ts';
 import { DataType, type Tag } from '../native/constants.ts';
 import type { Descriptor, Primitive } from '../native/context.ts';
@@ -22,6 +23,8 @@ export interface Compilation {
   /** Whether folded convolutions may go by Winograd's filtering. */
   readonly winograd: boolean;
   readonly normGroups: number;
+  /** The processes that share their batch norms' statistics, where there are several. */
+  readonly normRanks: NormRanks | undefined;
   /** Type of feature maps and convolution weights. */
   readonly dataType: DataType;
   /** Address of a parameter's master, gradient or of a statistic. */

@@ -1,8 +1,12 @@
-/** Batch norm of maps and vectors, in training (a part of the batch at a time) and with running statistics. */
+/**
+ * Batch norm of maps and vectors, in training (a part of the batch at a time) and with running statistics. Where several processes
+ * share their statistics, these are given to the kernels as the running ones are.
+ */
 import { DataType, Prop, Query } from '../native/constants.ts';
 import type { Descriptor } from '../native/context.ts';
 import { viewOf, type Tensor } from '../native/recorder.ts';
 import { plain, type Compilation, type NodeOf, type Recorded } from './common.ts';
+import { recordSharedGradient, recordSharedMoments } from './shared-norm.ts';
 
 export function recordBatchNorm(c: Compilation, node: NodeOf<'batchNorm'>, source: Tensor): Recorded {
   const { recorder } = c;
@@ -11,7 +15,9 @@ export function recordBatchNorm(c: Compilation, node: NodeOf<'batchNorm'>, sourc
   const frozen = c.frozenNorm(node.name);
   const groups = frozen ? 1 : c.normGroups;
   const part = groupDescriptor(c, whole, groups);
-  const flags = { frozen, relu: node.relu };
+  const ranks = frozen ? undefined : c.normRanks;
+  const flags = { frozen: frozen || ranks !== undefined, relu: node.relu };
+  const count = (c.batch / groups) * height * width;
   // A frozen norm that no gradient passes leaves nothing behind.
   const kept = c.training && (!frozen || c.needsGradient(node.name));
   const forward = recorder.primitive(`${node.name} forward`, 'normForward', [
@@ -39,6 +45,7 @@ export function recordBatchNorm(c: Compilation, node: NodeOf<'batchNorm'>, sourc
       offset: tensor.offset + group * part.bytes,
     }),
   }));
+  if (ranks !== undefined) recordSharedMoments(c, node, ranks, { part, parts, source, output, scaleShift });
   for (const { mean, variance, workspace, slice } of parts)
     recorder.kernel(node.name, 'forward', forward, {
       source: slice(source),
@@ -49,13 +56,11 @@ export function recordBatchNorm(c: Compilation, node: NodeOf<'batchNorm'>, sourc
       workspace,
     });
   if (!kept) return { output };
-  if (!frozen) {
-    const count = (c.batch / groups) * height * width;
-    recordRunningStatistics(c, node, parts, runningMean, runningVariance, count);
-  }
+  if (!frozen)
+    recordRunningStatistics(c, node, parts, runningMean, runningVariance, count * (ranks?.size ?? 1));
   return {
     output,
-    backward: ({ gradient, mayOverwrite }) => {
+    backward: ({ gradient, mayOverwrite }, [needed]) => {
       const primitive = recorder.primitive(
         `${node.name} backward`,
         'normBackward',
@@ -78,6 +83,11 @@ export function recordBatchNorm(c: Compilation, node: NodeOf<'batchNorm'>, sourc
         return viewOf(scaleShiftGradient);
       });
       recordNormGradient(c, node.name, channels, gradients);
+      if (ranks !== undefined && needed === true)
+        recordSharedGradient(c, node, ranks, {
+          ...{ part, parts, source, gradient: sourceGradient },
+          ...{ sums: gradients, count },
+        });
       return [sourceGradient];
     },
   };

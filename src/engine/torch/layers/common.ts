@@ -1,5 +1,5 @@
 /** What layers share: the plan that they are part of, and what each of them is to it. */
-import type { PlanOptions } from '../../core/backend.ts';
+import type { NormRanks, PlanOptions } from '../../core/backend.ts';
 import type { DataType, Runtime } from '../native/runtime.ts';
 import type { Tensor } from '../native/tensor.ts';
 
@@ -8,6 +8,8 @@ export interface Compilation {
   readonly runtime: Runtime;
   readonly batch: number;
   readonly normGroups: number;
+  /** The processes that share their batch norms' statistics, where there are several. */
+  readonly normRanks: NormRanks | undefined;
   /** How feature maps are stored. */
   readonly mapType: DataType;
   readonly mode: PlanOptions['mode'];

@@ -1,11 +1,12 @@
 /**
- * Batch norms of maps and vectors, with the batch's statistics, part by part, or with the running ones; with a ReLU where the node
- * has one. Running statistics move as PyTorch's do, part after part, with the unbiased variance.
+ * Batch norms of maps and vectors, with the batch's statistics, part by part, or with given ones: the running ones, or those of
+ * several processes; with a ReLU where the node has one. Running statistics move as PyTorch's do, part after part, with the unbiased variance.
  */
 import type { Node } from '../../core/network.ts';
 import type { Tensor } from '../native/tensor.ts';
 import { disposeAll, type Compilation, type Layer } from './common.ts';
 import { masked } from './pointwise.ts';
+import { SharedNorm } from './shared-norm.ts';
 
 type BatchNorm = Extract<Node, { readonly kind: 'batchNorm' }>;
 
@@ -19,23 +20,32 @@ export function normLayer(c: Compilation, node: BatchNorm): Layer {
   const { runtime } = c;
   const { name, epsilon, momentum, relu } = node;
   const parameters = { weight: `${name}.weight`, bias: `${name}.bias` };
-  const usesBatch = c.mode === 'train' && !c.frozenNorm(name);
-  const groups = usesBatch ? c.normGroups : 1;
+  const isFrozen = c.mode !== 'train' || c.frozenNorm(name);
+  const groups = isFrozen ? 1 : c.normGroups;
+  const [batch, channels, ...sides] = c.shapeOf(node.input) as readonly [number, number, ...number[]];
+  const count = sides.reduce((product, side) => product * side, batch / groups);
+  const shared =
+    isFrozen || c.normRanks === undefined
+      ? null
+      : new SharedNorm(runtime, c.normRanks, { channels, groups, epsilon, momentum });
+  const usesBatch = !isFrozen && shared === null;
   let saved: Saved[] = [];
 
   const release = (): void => {
     disposeAll(saved.flatMap(({ mean, scale }) => [mean, scale]));
     saved = [];
   };
-  const running = (): readonly [Tensor, Tensor] => [
+  const running = (): readonly [mean: Tensor, variance: Tensor] => [
     c.statistic(`${name}.running_mean`),
     c.statistic(`${name}.running_var`),
   ];
-  const normalise = (input: Tensor): Tensor => {
+  const given = (part: number): readonly [mean: Tensor, variance: Tensor] =>
+    shared?.moments(part) ?? running();
+  const normalise = (input: Tensor, part: number): Tensor => {
     const [output, mean, scale] = runtime.call(
       'norm',
       ...([input, c.parameter(parameters.weight), c.parameter(parameters.bias)] as const),
-      ...running(),
+      ...given(part),
       ...([usesBatch, momentum, epsilon] as const),
     );
     saved.push({ mean: mean!, scale: scale! });
@@ -43,15 +53,20 @@ export function normLayer(c: Compilation, node: BatchNorm): Layer {
   };
   const mask = (wantsInput: boolean): readonly boolean[] => [
     wantsInput,
-    c.trainable(parameters.weight),
-    c.trainable(parameters.bias),
+    shared !== null || c.trainable(parameters.weight),
+    shared !== null || c.trainable(parameters.bias),
   ];
 
   return {
     reads: { input: true, output: relu },
     forward: ([input]) => {
       release();
-      const output = inParts(c, groups, [input!], ([part]) => [normalise(part!)])[0]!;
+      if (shared !== null) {
+        const parts = partsOf(c, groups, input!);
+        shared.measure(parts, count, running());
+        disposeAll(parts);
+      }
+      const output = inParts(c, groups, [input!], ([part], index) => [normalise(part!, index)])[0]!;
       if (relu) runtime.change('reluInPlace', output);
       return output;
     },
@@ -59,27 +74,47 @@ export function normLayer(c: Compilation, node: BatchNorm): Layer {
       const { inputs, wanted } = incoming;
       using opened = relu ? masked(c, incoming) : runtime.share(incoming.gradient);
       const isWanted = mask(wanted[0] === true);
-      let index = 0;
-      const [ofInput, ofWeight, ofBias] = inParts(c, groups, [opened, inputs[0]!], ([gradient, input]) => {
-        const { mean, scale } = saved[index++]!;
-        return runtime.call(
-          'normBackward',
-          ...([gradient!, input!, c.parameter(parameters.weight)] as const),
-          ...running(),
-          ...([mean, scale, usesBatch, epsilon, isWanted] as const),
-        );
-      });
+      const [ofInput, ofWeight, ofBias] = inParts(
+        ...([c, groups, [opened, inputs[0]!]] as const),
+        ([gradient, input], index) => {
+          const { mean, scale } = saved[index]!;
+          const made = runtime.call(
+            'normBackward',
+            ...([gradient!, input!, c.parameter(parameters.weight)] as const),
+            ...given(index),
+            ...([mean, scale, usesBatch, epsilon, isWanted] as const),
+          );
+          shared?.keepSums(index, made[1]!, made[2]!);
+          return made;
+        },
+      );
       release();
       using weight = ofWeight!;
       using bias = ofBias!;
-      if (isWanted[1] === true) c.deliver(parameters.weight, weight);
-      if (isWanted[2] === true) c.deliver(parameters.bias, bias);
-      if (isWanted[0] === true) return [ofInput];
-      ofInput![Symbol.dispose]();
-      return [undefined];
+      if (c.trainable(parameters.weight)) c.deliver(parameters.weight, weight);
+      if (c.trainable(parameters.bias)) c.deliver(parameters.bias, bias);
+      if (isWanted[0] !== true) {
+        ofInput![Symbol.dispose]();
+        return [undefined];
+      }
+      if (shared === null) return [ofInput];
+      using constant = ofInput!;
+      shared.share(c.parameter(parameters.weight), count);
+      return inParts(c, groups, [constant, inputs[0]!], ([gradient, input], index) => [
+        shared.completed(index, gradient!, input!),
+      ]);
     },
-    [Symbol.dispose]: release,
+    [Symbol.dispose]: () => {
+      release();
+      shared?.[Symbol.dispose]();
+    },
   };
+}
+
+/** Equal consecutive parts of a batch, in the same memory. Whoever calls owns them. */
+function partsOf({ runtime, batch }: Compilation, groups: number, tensor: Tensor): readonly Tensor[] {
+  const size = batch / groups;
+  return Array.from({ length: groups }, (_, group) => runtime.narrow(tensor, group * size, size));
 }
 
 /**
@@ -87,17 +122,18 @@ export function normLayer(c: Compilation, node: BatchNorm): Layer {
  * are summed.
  */
 function inParts(
-  { runtime, batch }: Compilation,
+  c: Compilation,
   groups: number,
   tensors: readonly Tensor[],
-  work: (parts: readonly Tensor[]) => readonly Tensor[],
+  work: (parts: readonly Tensor[], index: number) => readonly Tensor[],
 ): readonly Tensor[] {
-  if (groups === 1) return work(tensors);
-  const size = batch / groups;
+  if (groups === 1) return work(tensors, 0);
+  const { runtime } = c;
+  const parts = tensors.map((tensor) => partsOf(c, groups, tensor));
   const results = Array.from({ length: groups }, (_, group) => {
-    const parts = tensors.map((tensor) => runtime.narrow(tensor, group * size, size));
-    const made = work(parts);
-    disposeAll(parts);
+    const own = parts.map((ofTensor) => ofTensor[group]!);
+    const made = work(own, group);
+    disposeAll(own);
     return made;
   });
   const [first] = results;

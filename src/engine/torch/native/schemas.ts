@@ -61,6 +61,12 @@ export const SCHEMAS = {
     ],
     gives: 3,
   },
+  normMoments: {
+    name: 'aten::batch_norm_update_stats',
+    overload: '',
+    takes: ['Tensor', 'Optional[Tensor]', 'Optional[Tensor]', 'float'],
+    gives: 2,
+  },
   mean: { name: 'aten::mean', overload: 'dim', takes: REDUCTION, gives: 1 },
   sum: { name: 'aten::sum', overload: 'dim_IntList', takes: REDUCTION, gives: 1 },
   reluInPlace: { name: 'aten::relu_', overload: '', takes: ['Tensor'], gives: 1 },
