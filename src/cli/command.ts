@@ -47,7 +47,7 @@ function requireOne(command: string): void {
   throw usageError(
     'RANKS_UNSUPPORTED',
     `uscl ${command} is one process; a launcher (mpirun, srun) has started ${seat.size ?? 'several'}.`,
-    'Start it without the launcher: of all commands, pretrain alone works in several processes.',
+    'Start it without the launcher: of all commands, pretrain, finetune and study work in several processes.',
   );
 }
 
@@ -103,10 +103,13 @@ function report(
   return 1;
 }
 
+/** Errors that all processes meet alike, and the first tells. */
+const ALIKE: readonly string[] = ['RANKS_UNSUPPORTED', 'STUDY_FAILED'];
+
 /** The error of a process that does not speak otherwise, unless it only follows another one's. */
 function reportOf(rank: number, thrown: unknown): number {
   const known = thrown instanceof UsclError;
-  if (known && (isElsewhere(thrown) || thrown.code === 'RANKS_UNSUPPORTED')) return thrown.exitCode;
+  if (known && (isElsewhere(thrown) || ALIKE.includes(thrown.code))) return thrown.exitCode;
   const text = known ? thrown.describe() : `This is a defect of uscl, please report it:\n${stackOf(thrown)}`;
   new Output(false).note(`error (rank ${rank}): ${text}`);
   return known ? thrown.exitCode : 1;

@@ -15,6 +15,7 @@ import {
   type SearchedLibrary,
   type SearchedTorch,
 } from '../engine/open.ts';
+import { findNccl } from '../engine/ranks/gpus.ts';
 import { findMpi } from '../engine/ranks/open.ts';
 import { findVideoTools } from '../video/ffmpeg.ts';
 import { packageVersion } from '../runs/environment.ts';
@@ -56,6 +57,7 @@ export async function examine(folder = '.'): Promise<Diagnosis> {
     torch(),
     await ffmpeg(),
     mpi(),
+    nccl(),
     good('sharp', `${sharp.versions.sharp}, libvips ${sharp.versions.vips}`),
     disk(folder),
   ];
@@ -130,6 +132,14 @@ function mpi(): Finding {
   const found = findMpi();
   if (found === null) return good('MPI', 'none found; for several processes only: docs/ranks.md');
   return good('MPI', `${found.version}, ${found.file}`);
+}
+
+/** For several processes with a GPU each. */
+function nccl(): Finding {
+  const found = findNccl(lookForTorch().folder);
+  if (found === null)
+    return good('NCCL', 'none found; for several processes with a GPU each only: docs/ranks.md');
+  return good('NCCL', `${found.version}, ${found.file}; no test of this release has run it on a GPU`);
 }
 
 /** PyTorch is for GPUs; a machine without one does well without it. Looked for, not loaded. */

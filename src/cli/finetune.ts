@@ -84,6 +84,7 @@ Examples:
   uscl finetune runs/lung pocus --out runs/curve --label-rate 0.1,0.25,0.5,1
   uscl finetune imagenet-resnet18.safetensors pocus --out runs/imagenet
   uscl finetune runs/lung pocus --out runs/published --preset reference --protocol legacy
+  mpirun -n 4 uscl finetune runs/lung pocus --out runs/pocus   four processes share the trainings
   uscl compare-runs runs/pocus runs/pocus-random            is the difference more than luck?
 
 classes.yaml:
@@ -120,6 +121,7 @@ Ctrl-C finishes the step, saves, and exits with 130; --resume goes on to the sam
         );
       output.print(describeSummary(summary));
     },
+    'several',
   );
 }
 

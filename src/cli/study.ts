@@ -66,41 +66,46 @@ Examples:
   uscl study studies/confirm.yaml --data datasets --work work --only random --only uscl-paper
   uscl study studies/screen.yaml --data datasets --work work --report-only
   uscl study mine.yaml --data datasets --work work --weights imagenet=resnet18.pth
+  mpirun -n 4 uscl study studies/screen.yaml --data datasets --work work   four processes share the jobs
   nice uscl study studies/screen.yaml --data datasets --work work --threads 1`,
     );
-  return withAction(withMethodFile(command), async (output, signal, path: string, options: Options) => {
-    await useMethods(options.method);
-    const { data, work, only, weights, retry, mixedCommits, reportOnly, threads } = options;
-    const settings: StudyOptions = {
-      ...{ data, work, weights, signal },
-      out: options.out ?? join(dirname(path), path.replace(/^.*\//, '').replace(/\.[^.]*$/, '')),
-      ...(only.length === 0 ? {} : { only }),
-      ...defined({ retry, mixedCommits, reportOnly, threads }),
-    };
-    const running = (_: unknown, progress: Progress): Promise<StudyOutcome> =>
-      runStudy(path, {
-        ...settings,
-        onEvent: (event) => {
-          showEvent(event, progress);
-        },
-      });
-    const outcome = await output.during('study', 'jobs', running, true);
-    const { failed } = outcome.summary.jobs;
-    const isWhole = failed.length === 0 && !signal.aborted;
-    if (isWhole) output.result(resultOf(outcome));
-    output.print(
-      `${studyTable(outcome.summary)}\ntable: ${outcome.files.table}\npage: ${outcome.files.page}`,
-    );
-    if (failed.length > 0 && !signal.aborted)
-      throw new UsclError({
-        ...{ kind: 'data', code: 'STUDY_FAILED', facts: { study: resultOf(outcome) } },
-        message: `${failed.length} of ${outcome.summary.jobs.total} jobs failed, first ${failed[0]!.job}: ${failed[0]!.error.message}`,
-        where: join(settings.out, 'failed'),
-        remedy: `${failed[0]!.error.remedy} Then say --retry. Everything else is done and kept.`,
-      });
-    if (signal.aborted)
-      throw new Stopped('Stopped; what was done is saved. The same command goes on from there.');
-  });
+  return withAction(
+    withMethodFile(command),
+    async (output, signal, path: string, options: Options) => {
+      await useMethods(options.method);
+      const { data, work, only, weights, retry, mixedCommits, reportOnly, threads } = options;
+      const settings: StudyOptions = {
+        ...{ data, work, weights, signal },
+        out: options.out ?? join(dirname(path), path.replace(/^.*\//, '').replace(/\.[^.]*$/, '')),
+        ...(only.length === 0 ? {} : { only }),
+        ...defined({ retry, mixedCommits, reportOnly, threads }),
+      };
+      const running = (_: unknown, progress: Progress): Promise<StudyOutcome> =>
+        runStudy(path, {
+          ...settings,
+          onEvent: (event) => {
+            showEvent(event, progress);
+          },
+        });
+      const outcome = await output.during('study', 'jobs', running, true);
+      const { failed } = outcome.summary.jobs;
+      const { stopped } = outcome;
+      const isWhole = failed.length === 0 && !stopped;
+      if (isWhole) output.result(resultOf(outcome));
+      output.print(
+        `${studyTable(outcome.summary)}\ntable: ${outcome.files.table}\npage: ${outcome.files.page}`,
+      );
+      if (failed.length > 0 && !stopped)
+        throw new UsclError({
+          ...{ kind: 'data', code: 'STUDY_FAILED', facts: { study: resultOf(outcome) } },
+          message: `${failed.length} of ${outcome.summary.jobs.total} jobs failed, first ${failed[0]!.job}: ${failed[0]!.error.message}`,
+          where: join(settings.out, 'failed'),
+          remedy: `${failed[0]!.error.remedy} Then say --retry. Everything else is done and kept.`,
+        });
+      if (stopped) throw new Stopped('Stopped; what was done is saved. The same command goes on from there.');
+    },
+    'several',
+  );
 }
 
 function resultOf({

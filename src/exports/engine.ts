@@ -29,6 +29,7 @@ export type {
   BackendChoice,
   BackendDescription,
   BackendKind,
+  CudaNumbers,
   DeviceChoice,
   DeviceKind,
   KernelTime,

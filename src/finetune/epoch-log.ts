@@ -1,7 +1,8 @@
 /**
  * The log of a fine-tuning run, with one entry for each epoch of each fold run. `log.jsonl` and TensorBoard events
- * hold the same numbers. A resumed run logs every epoch once. The log is also drawn as curves: the mean over folds
- * and seeds at each epoch, with single fold runs behind it.
+ * hold the same numbers. A resumed run logs every epoch once. Of several processes one writes the log; what it hears of the others
+ * comes between its own, and at the end all is put into the order of the fold runs. The log is also drawn as curves: the mean
+ * over folds and seeds at each epoch, with single fold runs behind it.
  */
 import { z } from 'zod';
 import { EntryLog, readEntries } from '../runs/log.ts';
@@ -14,7 +15,7 @@ import type { Chart } from '../methods/method.ts';
 import { type CurvePanel, drawPanels, panels } from '../runs/curves.ts';
 import { RUN_FILES } from '../runs/run-folder.ts';
 
-const entrySchema = z.object({
+export const entrySchema = z.object({
   kind: z.literal('epoch'),
   labelRate: z.number(),
   seed: z.int(),
@@ -70,13 +71,33 @@ export function belongsTo(entry: FoldRunKey, key: FoldRunKey): boolean {
 
 const EVENTS = ['trainLoss', 'trainAccuracy', 'innerLoss', 'innerBalancedAccuracy', 'learningRate'] as const;
 
-export class EpochLog extends EntryLog<EpochEntry> {
+/** What a fold run logs into. */
+export interface EpochSink {
+  /** Logs an epoch with these values, and returns its entry. */
+  add(values: EpochValues): EpochEntry;
+  /** Hands everything to the system, before a save. */
+  flush(): void;
+}
+export type EpochValues = Omit<EpochEntry, 'step' | 'kind' | 'time'>;
+
+/** An entry with these values, made now. */
+export function entryOf(step: number, values: EpochValues): EpochEntry {
+  return { kind: 'epoch', step, time: Date.now() / 1000, ...values };
+}
+
+export class EpochLog extends EntryLog<EpochEntry> implements EpochSink {
+  readonly #run: string;
   #step: number;
 
-  /** Goes on after the entries of earlier calls that `keep` says are still true. */
-  constructor(run: string, keep: (entry: EpochEntry) => boolean) {
-    const kept = readEpochLog(run)
-      .filter(keep)
+  /**
+   * Goes on after the entries of earlier calls that `keep` says are still true; `told` are those that processes had told and that
+   * may not have been logged.
+   */
+  constructor(run: string, keep: (entry: EpochEntry) => boolean, told: readonly EpochEntry[] = []) {
+    const all = [...readEpochLog(run), ...told].filter(keep);
+    const first = new Map([...all].reverse().map((entry) => [epochName(entry), entry]));
+    const kept = all
+      .filter((entry) => first.get(epochName(entry)) === entry)
       .map((entry, i) => ({ ...entry, step: i + 1 }));
     super(run, kept.length, kept, (entry) =>
       EVENTS.flatMap((name) => {
@@ -84,16 +105,35 @@ export class EpochLog extends EntryLog<EpochEntry> {
         return value === null ? [] : [[`${name}/${foldRunName(entry)}`, value] as const];
       }),
     );
+    this.#run = run;
     this.#step = kept.length;
   }
 
-  /** Appends an entry with these values, and returns it. */
-  add(values: Omit<EpochEntry, 'step' | 'kind' | 'time'>): EpochEntry {
+  add(values: EpochValues): EpochEntry {
+    return this.take(entryOf(1, values));
+  }
+
+  /** Appends an entry of another process as the next one, and returns it so. */
+  take(other: EpochEntry): EpochEntry {
     this.#step += 1;
-    const entry: EpochEntry = { kind: 'epoch', step: this.#step, time: Date.now() / 1000, ...values };
+    const entry = { ...other, step: this.#step };
     this.append(entry);
     return entry;
   }
+
+  /** Puts all entries into the order of these fold runs, where they are in another. */
+  sort(order: readonly FoldRunKey[]): void {
+    const place = new Map(order.map((key, i) => [foldRunName(key), i]));
+    const placeOf = (entry: EpochEntry): number => place.get(foldRunName(entry)) ?? order.length;
+    const found = readEpochLog(this.#run);
+    const sorted = [...found].sort((a, b) => placeOf(a) - placeOf(b) || a.epoch - b.epoch);
+    if (sorted.every((entry, i) => entry === found[i])) return;
+    this.replace(sorted.map((entry, i) => ({ ...entry, step: i + 1 })));
+  }
+}
+
+function epochName(entry: EpochEntry): string {
+  return `${foldRunName(entry)} ${entry.epoch}`;
 }
 
 /** Draws `curves.svg` from the run's log and returns its path. */

@@ -54,7 +54,7 @@ export interface FinetuneSummary {
   readonly complete: boolean;
   readonly foldRuns: number;
   readonly foldRunsDone: number;
-  /** Null until all folds are done. */
+  /** Null until all folds are done; of several processes the first one's alone is not. */
   readonly evaluation: Evaluation | null;
   /** The final model; null without one. */
   readonly model: string | null;

@@ -1,11 +1,14 @@
 /**
  * Fine-tuning takes weights, a labelled dataset and a configuration. It writes a run folder with cross-validated
  * predictions, their evaluation and a final model. Everything is opened and checked in order, so that an impossible run is
- * refused before anything is written. `runner.ts` then trains the fold runs.
+ * refused before anything is written. `runner.ts` then trains the fold runs. Several processes share them (`fold-crew.ts`);
+ * the first of them writes all else.
  */
 import { join } from 'node:path';
 import { type Dataset, openDataset } from '../dataset/reader.ts';
 import { openBackend } from '../engine/open.ts';
+import type { Ranks } from '../engine/ranks/communicator.ts';
+import { meet, openTogether } from '../engine/ranks/meeting.ts';
 import { evaluatePredictions } from '../evaluation/scores/evaluate-predictions.ts';
 import type { Evaluation } from '../evaluation/scores/evaluation-result.ts';
 import { type Predictions, writePredictions } from '../evaluation/scores/predictions.ts';
@@ -39,17 +42,23 @@ import {
   writeRunFile,
 } from '../runs/run-folder.ts';
 import { settled } from '../runs/config.ts';
-import { foldRunKeys, type FoldRunRecord, readFoldRun } from './fold-runs.ts';
+import { fairThreads, requireSame, requireSameStart } from '../runs/ranks/agreement.ts';
+import { clearCrew, prepareCrew, toldIn } from '../runs/ranks/crew.ts';
+import { asRank } from '../runs/ranks/job.ts';
+import { type FoldRunKey, foldRunKeys, type FoldRunRecord, readFoldRun } from './fold-runs.ts';
 import { type FinetuneConfig, finetuneSchema, resolveFinetune } from './config.ts';
 import { EpochLog, belongsTo, writeFinetuneCurves } from './epoch-log.ts';
 import type { FinetuneEvent, FinetuneSummary } from './events.ts';
+import { FoldCrew, toldEpochs } from './fold-crew.ts';
 import { foldRunClips, type FoldPlan, foldsRecord, planFolds } from './fold-plan.ts';
+import { JobProgress } from './job-progress.ts';
 import { LabelLearner } from './label-learner.ts';
 import { requireSameRun, resultConfig } from './resume.ts';
-import { type PlannedFoldRun, Runner } from './runner.ts';
+import { longestFirst, type PlannedFoldRun, Runner, stepsOf } from './runner.ts';
 import { askedView } from '../trainer/starting-weights.ts';
 import { readSource, requireFit } from './source.ts';
 import { MethodLearner, unlabelledMethod } from './method-learner.ts';
+import { renameEarlierPartial, savedEpochs } from './unfinished-fold-run.ts';
 
 /** What `finetune` is told. */
 export interface FinetuneOptions extends RunOptions<FinetuneEvent> {
@@ -61,14 +70,21 @@ export interface FinetuneOptions extends RunOptions<FinetuneEvent> {
 }
 
 /**
- * Fine-tunes and evaluates. Errors: those of `openDataset`, `readSource`, `resolveFinetune`, `openBackend`, `planFolds`;
+ * Fine-tunes and evaluates, as one of the ranks where a launcher (mpirun, srun) started several: they share the fold runs. Errors:
+ * those of `openDataset`, `readSource`, `resolveFinetune`, `openBackend`, `planFolds`, `openRanks`;
  * `WEIGHTS_MISMATCH`, `CHECKPOINT_MISMATCH`, `LEAK` (unless allowed), `RUN_EXISTS`, `RUN_BUSY`, `RUN_KIND`,
- * `OUTPUT_NOT_OURS`, `RESUME_CHANGED`, `FOLD_RUN_DAMAGED`, `NON_FINITE`, `DISK_FULL`, `WRITE_FAILED`.
+ * `OUTPUT_NOT_OURS`, `RESUME_CHANGED`, `FOLD_RUN_DAMAGED`, `NON_FINITE`, `DISK_FULL`, `WRITE_FAILED`; of several ranks
+ * `RANKS_DIFFER`, and `RANKS_FAILED` where another one has failed.
  */
-export async function finetune(options: FinetuneOptions): Promise<FinetuneSummary> {
+export function finetune(options: FinetuneOptions): Promise<FinetuneSummary> {
+  return asRank(options.ranks, (ranks) => openTogether(ranks, () => finetuneAs(ranks, options)));
+}
+
+async function finetuneAs(ranks: Ranks, options: FinetuneOptions): Promise<FinetuneSummary> {
   const started = performance.now();
   const { out: run, signal } = options;
-  const tell = options.onEvent ?? (() => undefined);
+  const writes = ranks.rank === 0;
+  const tell = (writes ? options.onEvent : undefined) ?? (() => undefined);
   const note = (text: string): void => {
     tell({ kind: 'note', text });
   };
@@ -90,11 +106,14 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneSummar
       : overlapWith(options.source, dataset, (clip) => plan.foldings.some(({ fold }) => fold[clip]! >= 0));
   const leaks = [...plan.leaks, ...labelLeaks(overlap)];
   if (leaks.length > 0 && options.allowLeaks !== true) throw leakError(leaks, options.dataset);
+  meet(ranks);
+  const threads = options.shareOfThreads ?? fairThreads(ranks, wanted.threads, saved ?? null);
   using backend = openBackend({
-    ...{ kind: wanted.backend, device: wanted.device, threads: wanted.threads },
+    ...{ kind: wanted.backend, device: wanted.device, threads },
     onFallback: note,
   });
-  const config = settled(wanted, backend);
+  const hasShare = ranks.size > 1 || options.shareOfThreads !== undefined;
+  const config = withThreads(settled(wanted, backend), wanted, saved, hasShare);
   const { unlabelled: chosen } = config;
   using learner =
     chosen === null
@@ -107,38 +126,51 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneSummar
   const shown = new Set(chosen === null ? [] : planned.flatMap(({ clips }) => clips.unlabelled));
   // Weights that do not fit are refused here.
   learner.start(planned[0]!);
-
-  // From here on the run is this process's to write.
-  using _lock = new RunLock(run);
-  sweepRun(run);
   const { record } = source;
   const folds = foldsRecord(dataset, config, plan, { leaks, overlap });
-  if (saved !== undefined) requireSameRun(run, saved, config, record, datasetHash(dataset));
-  else {
-    clearRun(run);
-    // What a split keeps for the test trains no model of the run.
-    const used = (clip: number): boolean => plan.labels[clip]! >= 0 && !plan.kept.has(clip);
-    const roleOf = (clip: number): 'training' | 'unused' =>
-      used(clip) || shown.has(clip) ? 'training' : 'unused';
-    const provenance = provenanceOf(dataset, roleOf, used, FINETUNING);
-    writeRunFile(run, RUN_FILES.dataset, provenance);
-    writeRunFile(run, RUN_FILES.source, record);
-    writeRunFile(run, FINETUNE_FILES.folds, folds);
-    writeRunFile(run, RUN_FILES.environment, describeEnvironment(backend.describe()));
-  }
-  // Last: a folder counts as a run once it has its configuration.
-  writeConfig({ folder: run, config });
+  meet(ranks);
+  requireSameStart(ranks, start, config, datasetHash(dataset));
+  requireSame(ranks, 'file of weights', record.sha256 ?? '');
+  requireSame(ranks, 'division into folds', JSON.stringify(folds));
 
+  // From here on the run is this process's to write, or that of the first of several.
+  using _lock = writes ? new RunLock(run) : null;
   const configHash = hashOf([resultConfig(config), record.sha256, datasetHash(dataset)]);
   const keys = planned.map(({ key }) => key);
-  const done = keys.filter((key) => readFoldRun(run, key, configHash) !== null);
+  const crewFolder = join(run, RUN_FILES.ranks);
+  if (writes) {
+    sweepRun(run);
+    if (saved !== undefined) requireSameRun(run, saved, config, record, datasetHash(dataset));
+    else {
+      clearRun(run);
+      // What a split keeps for the test trains no model of the run.
+      const used = (clip: number): boolean => plan.labels[clip]! >= 0 && !plan.kept.has(clip);
+      const roleOf = (clip: number): 'training' | 'unused' =>
+        used(clip) || shown.has(clip) ? 'training' : 'unused';
+      const provenance = provenanceOf(dataset, roleOf, used, FINETUNING);
+      writeRunFile(run, RUN_FILES.dataset, provenance);
+      writeRunFile(run, RUN_FILES.source, record);
+      writeRunFile(run, FINETUNE_FILES.folds, folds);
+      writeRunFile(run, RUN_FILES.environment, describeEnvironment(backend.describe(), ranks));
+    }
+    // Last: a folder counts as a run once it has its configuration.
+    writeConfig({ folder: run, config });
+  }
+  using log = writes ? openEpochLog(run, keys, configHash, crewFolder) : null;
+  if (writes) prepareCrew(crewFolder, ranks);
+  meet(ranks);
+
+  const isDone = (key: FoldRunKey): boolean => readFoldRun(run, key, configHash) !== null;
+  const left = planned.filter(({ key }) => !isDone(key));
+  const todo = ranks.size === 1 ? left : longestFirst(left);
   for (const text of remarks(dataset, config, plan, record, overlap)) note(text);
   if (chosen !== null) note(unlabelledRemark(planned, shown.size));
+  if (ranks.size > 1) note(sharedRemark(ranks, todo.length, backend.describe().threads));
   const labelled = [...plan.labels.keys()].filter((clip) => plan.labels[clip]! >= 0);
   tell({
     kind: 'start',
     foldRuns: keys.length,
-    foldRunsDone: done.length,
+    foldRunsDone: keys.length - left.length,
     classes: plan.classes,
     clips: labelled.length,
     groups: new Set(labelled.map((clip) => plan.unitOf[clip])).size,
@@ -150,17 +182,32 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneSummar
     backend: backend.describe().library,
     precision: config.precision,
   });
-  const open = { run, dataset, config, configHash, plan, learner, tell, signal };
-  const runner = new Runner({ ...open, planned, done });
-  using log = new EpochLog(run, (entry) => done.some((key) => belongsTo(entry, key)) || runner.keeps(entry));
-  await runner.trainAll(log);
-  log.close();
+  const total = stepsOf(planned);
+  const progress = new JobProgress(total, total - stepsOf(left));
+  using crew = new FoldCrew({ ranks, folder: crewFolder, signal, tell, log, progress });
+  const runner = new Runner({
+    ...{ run, dataset, config, configHash, plan, learner, planned, todo, signal: crew.signal },
+    tell: (event) => {
+      crew.tell(event);
+    },
+    take: (key) => crew.take(key),
+    onStep: (own) => {
+      crew.at(own);
+    },
+  });
+  await crew.work(() => runner.trainAll(crew.log));
+  meet(ranks);
+  log?.sort(keys);
+  log?.close();
+  if (writes) clearCrew(crewFolder);
 
   const records = keys.map((key) => readFoldRun(run, key, configHash));
   const finished = records.filter((one) => one !== null);
   const complete = finished.length === keys.length;
-  const evaluation = complete ? evaluate(run, predictionsOf(dataset.clips, config, plan, finished)) : null;
-  writeFinetuneCurves(run, unlabelledMethod(config)?.charts);
+  const evaluation =
+    complete && writes ? evaluate(run, predictionsOf(dataset.clips, config, plan, finished)) : null;
+  if (writes) writeFinetuneCurves(run, unlabelledMethod(config)?.charts);
+  meet(ranks);
   return {
     run,
     complete,
@@ -171,6 +218,41 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneSummar
     leaks,
     seconds: (performance.now() - started) / 1000,
   };
+}
+
+/**
+ * The number of threads that a run has: the backend's, unless its processes have shares of the processors, which are not the run's;
+ * what was started so goes on so.
+ */
+function withThreads(
+  config: FinetuneConfig,
+  wanted: FinetuneConfig,
+  saved: FinetuneConfig | undefined,
+  hasShare: boolean,
+): FinetuneConfig {
+  if (saved?.threads === null) return { ...config, threads: null };
+  return hasShare ? { ...config, threads: wanted.threads } : config;
+}
+
+/** The log, with what earlier calls have logged or told of fold runs that are done, and of others up to their saved state. */
+function openEpochLog(
+  run: string,
+  keys: readonly FoldRunKey[],
+  configHash: string,
+  crewFolder: string,
+): EpochLog {
+  const done = keys.filter((key) => readFoldRun(run, key, configHash) !== null);
+  const left = keys.filter((key) => !done.includes(key));
+  if (left[0] !== undefined) renameEarlierPartial(run, left[0]);
+  const saved = left.map((key) => ({ key, epochs: savedEpochs({ run, key, configHash }) }));
+  const told = toldIn(crewFolder, toldEpochs).map(({ entry }) => entry);
+  return new EpochLog(
+    run,
+    (entry) =>
+      done.some((key) => belongsTo(entry, key)) ||
+      saved.some(({ key, epochs }) => belongsTo(entry, key) && entry.epoch < epochs),
+    told,
+  );
 }
 
 /** The predictions of all folds, on all clips of the dataset. */
@@ -252,6 +334,17 @@ function unlabelledRemark(planned: readonly PlannedFoldRun[], shown: number): st
   return (
     `Trainings also see ${least === most ? most : `${least} to ${most}`} clips without a label (${shown} in all; ` +
     'clips beyond the label rate among them), once an epoch whatever framesPerClip.train says. None is of a group that is tested or chooses the epoch.'
+  );
+}
+
+/** How several processes share what is left. */
+function sharedRemark({ size }: Ranks, trainings: number, threads: number): string {
+  const idle = size - trainings;
+  return (
+    `${size} processes share ${trainings} trainings; each process has ${threads} ${threads === 1 ? 'thread' : 'threads'}.` +
+    (idle > 0
+      ? ` ${idle} of them ${idle === 1 ? 'has' : 'have'} nothing to do: fewer processes have more threads each.`
+      : '')
   );
 }
 

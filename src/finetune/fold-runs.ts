@@ -10,6 +10,7 @@
  *     folds.json          which clip is tested in which fold of which seed; leaks found and allowed
  *     log.jsonl           an entry an epoch (`EpochEntry`)
  *     cells/NAME.json     one fold run done: its predictions of the test clips at the chosen epoch
+ *     cells/NAME.partial.safetensors   one that is not done: its state, until it is
  *     predictions.json    those of all folds (`predictions.ts` of evaluation)
  *     metrics.json        the evaluation of them
  *     curves.svg
@@ -42,8 +43,11 @@ export const FOLD_RUN_FILES = {
   /** Weights of the chosen epoch, where models are kept. */
   model: (run: string, key: FoldRunKey): string =>
     join(run, FINETUNE_FILES.foldRuns, `${foldRunName(key)}.safetensors`),
-  /** The state of the unfinished fold run. */
-  partial: (run: string): string => join(run, FINETUNE_FILES.foldRuns, 'partial.safetensors'),
+  /** The state of an unfinished fold run. */
+  partial: (run: string, key: FoldRunKey): string =>
+    join(run, FINETUNE_FILES.foldRuns, `${foldRunName(key)}.partial.safetensors`),
+  /** The same of earlier versions, which had one at a time. */
+  earlierPartial: (run: string): string => join(run, FINETUNE_FILES.foldRuns, 'partial.safetensors'),
 } as const;
 
 /** The scores that choose an epoch. */

@@ -8,7 +8,7 @@ import type { Method } from '../methods/method.ts';
 import { learningRateAt, type RunTime, train, type Training, type TrainingLength } from '../trainer/loop.ts';
 import type { FrameRow } from '../views/frames.ts';
 import type { FinetuneConfig } from './config.ts';
-import type { EpochEntry, EpochLog } from './epoch-log.ts';
+import type { EpochEntry, EpochSink } from './epoch-log.ts';
 import type { EpochScore } from './fold-runs.ts';
 import { scoredRows } from './frame-schedule.ts';
 import { type FoldRun, type Lessons, restoreSnapshot, snapshotOf } from './learner.ts';
@@ -18,7 +18,7 @@ import { type BestEpoch, type FoldRunProgress, NO_SUMS, savePartial } from './un
 
 /** A fold run that can train: its network is started, or restored. */
 export interface OpenFoldRun extends OpenRun, FoldRun {
-  readonly log: EpochLog;
+  readonly log: EpochSink;
   /** Called after every step with the steps done and the images of one step. */
   readonly onStep: (step: number, images: number) => void;
 }

@@ -1,6 +1,7 @@
 /**
- * Trains the fold runs that are not done yet, one after another. The runner starts the network for each, or restores an
- * interrupted one, saves from time to time, and writes a file for each fold run that ends.
+ * Trains fold runs that are not done yet, one after another. The runner starts the network for each, or restores an
+ * interrupted one, saves from time to time, and writes a file for each fold run that ends. Of several processes each has a
+ * runner; none trains what another one has taken.
  */
 import { join } from 'node:path';
 import { Pace } from '../base/pace.ts';
@@ -10,16 +11,20 @@ import { datasetHash, RUN_FILES } from '../runs/run-folder.ts';
 import { type FoldRunEnd, trainFoldRun } from './fold-training.ts';
 import { FOLD_RUN_FILES, type FoldRunKey, writeFoldRun } from './fold-runs.ts';
 import { viewOf } from './config.ts';
-import { type EpochEntry, type EpochLog, belongsTo } from './epoch-log.ts';
+import type { EpochSink } from './epoch-log.ts';
 import type { FoldRunClips } from './fold-plan.ts';
+import type { OwnProgress } from './job-progress.ts';
 import type { FoldRun } from './learner.ts';
 import { type FoldRunProgress, NO_SUMS, removePartial, restorePartial } from './unfinished-fold-run.ts';
 import type { OpenRun } from './scoring.ts';
 
 export interface RunnerParts extends OpenRun {
   readonly planned: readonly PlannedFoldRun[];
-  /** Those of them that an earlier call has finished. */
-  readonly done: readonly FoldRunKey[];
+  /** Those that earlier calls have not finished, in the order in which they are trained. */
+  readonly todo: readonly PlannedFoldRun[];
+  /** Whether this process is to train it: asked once for each. */
+  readonly take: (key: FoldRunKey) => boolean;
+  readonly onStep: (own: OwnProgress) => void;
 }
 
 /** A fold run with its clips and the most steps that it takes. */
@@ -27,74 +32,72 @@ export interface PlannedFoldRun extends FoldRun {
   readonly steps: number;
 }
 
+/** Steps of fold runs. */
+export function stepsOf(some: readonly PlannedFoldRun[]): number {
+  return some.reduce((total, { steps }) => total + steps, 0);
+}
+
+/**
+ * Fold runs as several processes train them: the longest of a seed first, so that none is left at the end while all others wait.
+ * Seeds stay outermost, since random weights change with the seed.
+ */
+export function longestFirst(todo: readonly PlannedFoldRun[]): readonly PlannedFoldRun[] {
+  const seeds = [...new Set(todo.map(({ key }) => key.seed))];
+  return seeds.flatMap((seed) =>
+    todo.filter(({ key }) => key.seed === seed).sort((a, b) => b.steps - a.steps),
+  );
+}
+
 export class Runner {
   readonly #parts: RunnerParts;
-  readonly #todo: readonly PlannedFoldRun[];
-  /** Saved progress of the first fold run to be trained. */
-  readonly #from: FoldRunProgress | null;
-  readonly #total: number;
-  /** Steps of fold runs that have ended. Steps that early stopping saved count too. */
-  #before: number;
+  /** Steps of fold runs that this runner has ended. Steps that early stopping saved count too. */
+  #ended = 0;
   readonly #pace: Pace;
 
-  /** Restores the network to the state of the run. */
   constructor(parts: RunnerParts) {
     this.#parts = parts;
-    const { done, planned, tell } = parts;
-    this.#todo = planned.filter(({ key }) => !done.includes(key));
-    const [first] = this.#todo;
-    const note = (text: string): void => {
-      tell({ kind: 'note', text });
-    };
-    this.#from = first === undefined ? null : this.#start(first, note);
-    const sum = (some: readonly PlannedFoldRun[]): number =>
-      some.reduce((total, { steps }) => total + steps, 0);
-    this.#total = sum(planned);
-    this.#before = this.#total - sum(this.#todo);
-    this.#pace = new Pace(this.#total, this.#before, 0.05);
+    this.#pace = new Pace(stepsOf(parts.todo), 0, 0.05);
   }
 
-  /** Whether a log entry belongs to the fold run that goes on, and not to epochs beyond its saved state. */
-  keeps(entry: EpochEntry): boolean {
-    const [first] = this.#todo;
-    return first !== undefined && belongsTo(entry, first.key) && entry.epoch < (this.#from?.epochs ?? 0);
-  }
-
-  /** Trains until all fold runs are done or the signal stops them. */
-  async trainAll(log: EpochLog): Promise<void> {
-    const { run, planned, tell, signal } = this.#parts;
+  /** Trains until all fold runs are done or taken, or the signal stops them. */
+  async trainAll(log: EpochSink): Promise<void> {
+    const { run, planned, todo, take, tell, signal } = this.#parts;
     const onStep = this.#tellStep.bind(this);
-    for (const [i, foldRun] of this.#todo.entries()) {
+    for (const foldRun of todo) {
       const { key, clips, steps } = foldRun;
       if (signal?.aborted === true) return;
+      if (!take(key)) continue;
       const began = performance.now();
-      const from = (i === 0 ? this.#from : null) ?? this.#start(foldRun, () => undefined);
+      this.#pace.skip();
+      const from = this.#start(foldRun);
       const end = await trainFoldRun({ ...this.#parts, key, clips, log, onStep }, from);
       log.flush();
       if (end === null) return;
       const seconds = (performance.now() - began) / 1000;
       this.#finish(key, clips, end, seconds);
-      removePartial(run);
-      this.#before += steps;
-      this.#pace.skip();
+      removePartial(run, key);
+      this.#ended += steps;
       const { epoch, epochs } = end;
       const number = planned.indexOf(foldRun) + 1;
       tell({ kind: 'fold-run', key, number, foldRuns: planned.length, epoch, epochs, seconds });
     }
   }
 
-  #start(foldRun: PlannedFoldRun, note: (text: string) => void): FoldRunProgress {
-    this.#parts.learner.start(foldRun);
+  #start(foldRun: PlannedFoldRun): FoldRunProgress {
+    const { learner, tell } = this.#parts;
+    learner.start(foldRun);
+    const note = (text: string): void => {
+      tell({ kind: 'note', text });
+    };
     const { key } = foldRun;
     return restorePartial({ ...this.#parts, key }, note) ?? { epochs: 0, best: null, sums: NO_SUMS };
   }
 
   #tellStep(step: number, images: number): void {
-    const done = this.#before + step;
+    const done = this.#ended + step;
     this.#pace.lap(done);
-    const [secondsLeft, seconds] = [this.#pace.secondsLeft(), this.#pace.secondsAStep()];
-    const imagesPerSecond = images / seconds;
-    this.#parts.tell({ kind: 'step', done, total: this.#total, secondsLeft, imagesPerSecond });
+    const secondsAStep = this.#pace.secondsAStep();
+    this.#parts.onStep({ done, secondsAStep, imagesPerSecond: images / Math.max(secondsAStep, 1e-9) });
   }
 
   #finish(key: FoldRunKey, clips: FoldRunClips, end: FoldRunEnd, seconds: number): void {

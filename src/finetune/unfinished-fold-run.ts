@@ -1,8 +1,8 @@
 /**
- * Saves an unfinished fold run, so that it can go on with the same bits. The state is one safetensors file with the
+ * Saves an unfinished fold run, so that it can go on with the same bits. The state is a safetensors file with the
  * digest of its tensors. A file that is damaged, or of another configuration, is not used: the fold run starts over.
  */
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { z } from 'zod';
 import { guardWrites } from '../base/files.ts';
 import { jsonText, numberText, readTensors, writeTensors } from '../runs/checkpoint.ts';
@@ -93,7 +93,7 @@ export function savePartial(
       ? []
       : [flat(BEST.values, best.weights.values), flat(BEST.statistics, best.weights.statistics)]),
   ];
-  writeTensors(FOLD_RUN_FILES.partial(run), tensors, {
+  writeTensors(FOLD_RUN_FILES.partial(run, key), tensors, {
     format: 'uscl-finetune-partial',
     version: '2',
     cell: foldRunName(key),
@@ -110,19 +110,17 @@ export function restorePartial(
   { run, key, configHash, learner }: SavedFoldRun,
   note: (text: string) => void,
 ): FoldRunProgress | null {
-  const path = FOLD_RUN_FILES.partial(run);
+  const path = FOLD_RUN_FILES.partial(run, key);
   if (!existsSync(path)) return null;
-  let found;
-  try {
-    found = readTensors(path, metadataSchema);
-  } catch {
+  const found = readPartial({ run, key, configHash });
+  if (found === 'damaged') {
     note(
       `The state of the unfinished fold is damaged, or of an earlier version; ${foldRunName(key)} starts over.`,
     );
     return null;
   }
+  if (found === 'other') return null;
   const { metadata, tensors } = found;
-  if (metadata.cell !== foldRunName(key) || metadata.configHash !== configHash) return null;
   const vectors = changing(learner);
   const places = vectors.flatMap((vector) => vector.tensors);
   if (places.some(({ name, length }) => tensors.get(name)?.data.length !== length)) return null;
@@ -136,9 +134,37 @@ export function restorePartial(
   return { epochs: metadata.epochs, best, sums: metadata.sums };
 }
 
+/** Whole epochs of the fold run in its saved state; 0 where nothing usable was saved. */
+export function savedEpochs(saved: Omit<SavedFoldRun, 'learner'>): number {
+  if (!existsSync(FOLD_RUN_FILES.partial(saved.run, saved.key))) return 0;
+  const found = readPartial(saved);
+  return typeof found === 'string' ? 0 : found.metadata.epochs;
+}
+
+/** The saved state as a file; or why it is of no use: damaged, or of another fold run or configuration. */
+function readPartial({ run, key, configHash }: Omit<SavedFoldRun, 'learner'>) {
+  let found;
+  try {
+    found = readTensors(FOLD_RUN_FILES.partial(run, key), metadataSchema);
+  } catch {
+    return 'damaged';
+  }
+  const { cell, configHash: hash } = found.metadata;
+  return cell === foldRunName(key) && hash === configHash ? found : 'other';
+}
+
+/** Gives the state that an earlier version saved the name of its fold run: it was the first that is not done. */
+export function renameEarlierPartial(run: string, first: FoldRunKey): void {
+  const earlier = FOLD_RUN_FILES.earlierPartial(run);
+  if (existsSync(earlier))
+    guardWrites(earlier, () => {
+      renameSync(earlier, FOLD_RUN_FILES.partial(run, first));
+    });
+}
+
 /** Removes the saved state: the fold run is done, or starts over. */
-export function removePartial(run: string): void {
-  const path = FOLD_RUN_FILES.partial(run);
+export function removePartial(run: string, key: FoldRunKey): void {
+  const path = FOLD_RUN_FILES.partial(run, key);
   guardWrites(path, () => {
     rmSync(path, { force: true });
   });

@@ -7,8 +7,9 @@ import { Resources } from '../base/resources.ts';
 import { readSplit } from '../curation/splits.ts';
 import { type Dataset, openDataset } from '../dataset/reader.ts';
 import type { Backend } from '../engine/core/backend.ts';
-import { openBackend } from '../engine/open.ts';
+import { lookForTorch, openBackend } from '../engine/open.ts';
 import { ALONE, type Ranks } from '../engine/ranks/communicator.ts';
+import { findNccl, onDevices } from '../engine/ranks/gpus.ts';
 import { meet } from '../engine/ranks/meeting.ts';
 import type { Method } from '../methods/method.ts';
 import { backboneOf } from '../models/backbone.ts';
@@ -18,6 +19,7 @@ import { describeEnvironment } from '../runs/environment.ts';
 import { requireSameText } from '../runs/method-text.ts';
 import { type EntryLog, type LogEntry, openLog } from '../runs/log.ts';
 import { recordProvenance, requireSameClips } from '../runs/provenance.ts';
+import { fairThreads, requireSame, requireSameStart } from '../runs/ranks/agreement.ts';
 import {
   checkRun,
   clearRun,
@@ -37,7 +39,7 @@ import { BatchSchedule, type Feed, openFeed } from '../trainer/methods/batch-sch
 import type { PretrainEvent } from './events.ts';
 import { MethodNetwork } from '../trainer/methods/method-network.ts';
 import { type OpenedMethod, openMethod } from '../trainer/methods/open-method.ts';
-import { fairThreads, requireDivisible, requireSame, requireSameStart } from './ranks.ts';
+import { requireDivisible } from './ranks.ts';
 import { requireSameConfig, restoreRun, resultConfig } from './resume.ts';
 import { Scorer } from './scorer.ts';
 import { layerOf } from './start.ts';
@@ -87,7 +89,6 @@ export class OpenRun implements AsyncDisposable {
    */
   constructor(options: PretrainOptions, init: StartingWeights | null = null, ranks: Ranks = ALONE) {
     this.folder = options.out;
-    this.ranks = ranks;
     this.writes = ranks.rank === 0;
     this.tell = (this.writes ? options.onEvent : undefined) ?? (() => undefined);
     using opening = new Resources();
@@ -97,11 +98,21 @@ export class OpenRun implements AsyncDisposable {
     const wanted = this.#wanted(options, saved, init);
     this.start = init === null ? null : fitted(init, wanted);
     meet(ranks);
-    const threads = fairThreads(ranks, wanted.threads, saved);
+    const threads = options.shareOfThreads ?? fairThreads(ranks, wanted.threads, saved);
     this.backend = opening.use(this.#openBackend({ ...wanted, threads }));
+    meet(ranks);
+    const onOwn = onDevices(
+      ranks,
+      this.backend,
+      (text) => {
+        this.note(text);
+      },
+      () => findNccl(lookForTorch().folder),
+    );
+    this.ranks = opening.use(onOwn).ranks;
     this.config = {
       ...settled(wanted, this.backend),
-      ...(ranks.size === 1 ? {} : { threads: wanted.threads }),
+      ...(ranks.size === 1 && options.shareOfThreads === undefined ? {} : { threads: wanted.threads }),
     };
     this.opened = openMethod(this, this.#split());
     this.batchSchedule = new BatchSchedule(this);

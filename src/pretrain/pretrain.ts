@@ -4,10 +4,10 @@
  */
 import { join } from 'node:path';
 import type { Ranks } from '../engine/ranks/communicator.ts';
-import { awaitTurn, openTogether } from '../engine/ranks/meeting.ts';
-import { launchedAs, openRanks } from '../engine/ranks/open.ts';
+import { openTogether } from '../engine/ranks/meeting.ts';
 import { CHECKPOINTS } from '../runs/checkpoint.ts';
 import { writeCurves } from '../runs/curves.ts';
+import { asRank } from '../runs/ranks/job.ts';
 import { RUN_FILES, writeRunFile } from '../runs/run-folder.ts';
 import { train } from '../trainer/loop.ts';
 import { describeStart } from '../trainer/starting-weights.ts';
@@ -20,20 +20,8 @@ import { readInit } from './start.ts';
  * Pretrains a backbone, as one of the ranks where a launcher (mpirun, srun) started several. Errors: those of `openRanks`,
  * `readInit`, `OpenRun` and `train`.
  */
-export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
-  let ranks: Pick<Ranks, 'rank' | 'ending'> = { rank: launchedAs()?.rank ?? 0, ending: 'alone' };
-  try {
-    const joined = openRanks();
-    ranks = joined;
-    // Whoever fails takes the others along, until all are done.
-    joined.ends('alone');
-    const summary = await pretrainAs(joined, options);
-    joined.ends('together');
-    return summary;
-  } catch (thrown) {
-    await awaitTurn(ranks, thrown);
-    throw thrown;
-  }
+export function pretrain(options: PretrainOptions): Promise<RunSummary> {
+  return asRank(options.ranks, (ranks) => pretrainAs(ranks, options));
 }
 
 async function pretrainAs(ranks: Ranks, options: PretrainOptions): Promise<RunSummary> {

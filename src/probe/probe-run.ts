@@ -59,6 +59,8 @@ export interface ProbeRunOptions {
   readonly backend?: BackendChoice;
   /** Of a backend that has several: `auto` takes a GPU where there is one. Default `auto`. */
   readonly device?: DeviceChoice;
+  /** Worker threads that fit probes. Default: the processors that this process may use. */
+  readonly threads?: number;
   readonly onProgress?: (done: number, total: number, note?: string) => void;
   readonly onNote?: (text: string) => void;
   readonly signal?: AbortSignal;
@@ -280,7 +282,7 @@ function probeOne(
     embeddings,
     ...{ clips, classes },
     ...defined({ fold: folding.fold ?? undefined, folds, seeds, k, signal }),
-    threads: availableParallelism(),
+    threads: options.threads ?? availableParallelism(),
     products,
     onProgress,
   });

@@ -101,7 +101,8 @@ function parseLine(line: string): unknown {
 /** Appends entries to both forms of a log. */
 export class EntryLog<Entry extends { readonly step: number; readonly time: number }> implements Disposable {
   readonly #path: string;
-  readonly #events: EventWriter;
+  readonly #run: string;
+  #events: EventWriter;
   readonly #scalarsOf: (entry: Entry) => Iterable<readonly [tag: string, value: number]>;
 
   /** Goes on after `step`, with what earlier calls logged and is still true. */
@@ -111,9 +112,10 @@ export class EntryLog<Entry extends { readonly step: number; readonly time: numb
     kept: readonly Entry[],
     scalarsOf: (entry: Entry) => Iterable<readonly [tag: string, value: number]>,
   ) {
+    this.#run = run;
     this.#path = join(run, RUN_FILES.log);
     this.#scalarsOf = scalarsOf;
-    writeFileAtomic(this.#path, [kept.map((entry) => `${JSON.stringify(entry)}\n`).join('')]);
+    writeFileAtomic(this.#path, [linesOf(kept)]);
     this.#events = EventWriter.open(run, { fromStep: step + 1 });
   }
 
@@ -121,8 +123,15 @@ export class EntryLog<Entry extends { readonly step: number; readonly time: numb
     guardWrites(this.#path, () => {
       appendFileSync(this.#path, `${JSON.stringify(entry)}\n`);
     });
-    for (const [tag, value] of this.#scalarsOf(entry))
-      this.#events.scalar(tag, value, entry.step, entry.time);
+    this.#record(entry);
+  }
+
+  /** Puts other entries, from the first step on, in the place of all. */
+  protected replace(entries: readonly Entry[]): void {
+    writeFileAtomic(this.#path, [linesOf(entries)]);
+    this.#events.close();
+    this.#events = EventWriter.open(this.#run, { fromStep: 1 });
+    for (const entry of entries) this.#record(entry);
   }
 
   /** Hands everything to the system. Before each save, so that no entry up to it is missing after a crash. */
@@ -135,6 +144,11 @@ export class EntryLog<Entry extends { readonly step: number; readonly time: numb
     this.#events.close();
   }
 
+  #record(entry: Entry): void {
+    for (const [tag, value] of this.#scalarsOf(entry))
+      this.#events.scalar(tag, value, entry.step, entry.time);
+  }
+
   /** Runs while an error may be on its way up, so it adds none: what could not be written is logged again on resume. */
   [Symbol.dispose](): void {
     try {
@@ -143,6 +157,10 @@ export class EntryLog<Entry extends { readonly step: number; readonly time: numb
       return;
     }
   }
+}
+
+function linesOf(entries: readonly unknown[]): string {
+  return entries.map((entry) => `${JSON.stringify(entry)}\n`).join('');
 }
 
 /** The log of a pretraining that goes on after so many completed steps: what was logged beyond them is superseded. */

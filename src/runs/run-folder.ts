@@ -20,6 +20,7 @@ import { z } from 'zod';
 import { dataError, messageOf, usageError, UsclError } from '../base/errors.ts';
 import { guardWrites, writeFileAtomic } from '../base/files.ts';
 import type { Dataset } from '../dataset/reader.ts';
+import type { Ranks } from '../engine/ranks/communicator.ts';
 import { isRunning } from '../base/processes.ts';
 import { DEFAULT_METHOD, findMethod } from '../methods/registry.ts';
 import { chosenMethod, type Config, configSchema } from './config.ts';
@@ -39,6 +40,8 @@ export const RUN_FILES = {
   /** Results of `uscl probe`, one file for each dataset. */
   probes: 'probes',
   checkpoints: 'checkpoints',
+  /** What ranks tell each other while they work. */
+  ranks: 'ranks',
   lock: 'run.lock',
 } as const;
 
@@ -78,6 +81,13 @@ export interface RunOptions<Event> {
   /** Aborting finishes the step, saves and returns a summary that is not complete. */
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: Event) => void;
+  /** The processes that make this run together. Default: those that a launcher (mpirun, srun) started, or this one alone. */
+  readonly ranks?: Ranks;
+  /**
+   * Threads that this process's kernels have already, a share of the processors; the run has no number of its own then.
+   * @internal
+   */
+  readonly shareOfThreads?: number;
 }
 
 export type RunStart = 'new' | 'replaced' | 'resumed';

@@ -11,7 +11,8 @@ import { guardWrites } from '../base/files.ts';
 import { isOthers, STARTED } from '../base/processes.ts';
 import { randomAt } from '../base/random.ts';
 
-const HOST = hostname().replaceAll(/[^A-Za-z0-9]/g, '_');
+/** This machine, in names of files. */
+export const HOST = hostname().replaceAll(/[^A-Za-z0-9]/g, '_');
 
 /** The claims on the jobs of one work folder. */
 export class Claims {

@@ -26,18 +26,23 @@ export class StudyClock {
     });
   }
 
-  at(running: Job, share: number): { done: number; total: number; secondsLeft: number | null } {
-    const secondsLeft = this.#left.reduce<number | null>((sum, job) => {
+  /** With jobs under way and their shares, by as many processes as work. */
+  at(
+    running: ReadonlyMap<Job, number>,
+    processes: number,
+  ): { done: number; total: number; secondsLeft: number | null } {
+    const seconds = this.#left.reduce<number | null>((sum, job) => {
       const known = this.#took.get(kindOf(job));
       if (sum === null || known === undefined) return null;
       const mean = known.reduce((total, one) => total + one, 0) / known.length;
-      return sum + mean * (job === running ? 1 - share : 1);
+      return sum + mean * (1 - (running.get(job) ?? 0));
     }, 0);
     const total = this.#jobs.length;
+    const shares = this.#left.reduce((sum, job) => sum + (running.get(job) ?? 0), 0);
     return {
-      done: total - this.#left.length + (this.#left.includes(running) ? share : 0),
+      done: total - this.#left.length + shares,
       total,
-      secondsLeft,
+      secondsLeft: seconds === null ? null : seconds / processes,
     };
   }
 }

@@ -11,7 +11,15 @@ import { normaliseSettings } from '../views/normalisations.ts';
 import { type Job, type JobOf, pretrainConfig, runFolder } from './grid.ts';
 import type { Made, PretrainingRecord, ResultRecord } from './results.ts';
 import { finetuneJob, probeJob } from './score-jobs.ts';
-import { headOf, Interrupted, type Library, machineOf, type Unmade, type Workshop } from './workshop.ts';
+import {
+  headOf,
+  Interrupted,
+  type Library,
+  machineOf,
+  ownProcess,
+  type Unmade,
+  type Workshop,
+} from './workshop.ts';
 
 /** Does a job. Errors: those of `pretrain`, `probeAlone` and `finetune`; `Interrupted`. */
 export async function doJob(job: Job, shop: Workshop): Promise<ResultRecord> {
@@ -69,6 +77,7 @@ async function pretrainJob(
     dataset: data.sets.get(job.set)!.folder,
     out: run,
     resume: true,
+    ...ownProcess(shop),
     ...(signal === undefined ? {} : { signal }),
     config: {
       ...(method === undefined ? {} : { method }),

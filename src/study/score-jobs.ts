@@ -20,7 +20,15 @@ import type { StudyData } from './data.ts';
 import { finetuneSettings, type Job, type JobOf, pretrainConfig, runFolder } from './grid.ts';
 import { balancedAccuracy, tallyOf } from './nested.ts';
 import { type Predicted, type ScoreRecord, signsOf, type TargetRecord } from './results.ts';
-import { headOf, Interrupted, type Library, machineOf, type Unmade, type Workshop } from './workshop.ts';
+import {
+  headOf,
+  Interrupted,
+  type Library,
+  machineOf,
+  ownProcess,
+  type Unmade,
+  type Workshop,
+} from './workshop.ts';
 
 /** The weights that a job judges: those after the last step, which no score has chosen, or of a file; null for random ones. */
 function weightsOf(job: Job, { work, weights }: Workshop): string | null {
@@ -46,6 +54,7 @@ export async function probeJob(
     // Weights from a file are judged at the size of all others.
     ...(file === undefined ? {} : { view: { size: config.view.size, normalise: file.normalise } }),
     ...{ labels, checkpoint: 'last' },
+    ...(shop.share === undefined ? {} : { threads: shop.share }),
     ...(signal === undefined ? {} : { signal }),
     onProgress: (done, total, note = '') => {
       shop.onProgress(done / total, note);
@@ -144,6 +153,7 @@ export async function finetuneJob(
     const run = join(work, 'finetune', job.name, candidate.name);
     const summary = await finetune({
       ...{ source: weightsOf(job, shop) ?? RANDOM, dataset: target.folder, out: run, resume: true },
+      ...ownProcess(shop),
       ...(signal === undefined ? {} : { signal }),
       config: {
         set: [

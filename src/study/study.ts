@@ -1,15 +1,21 @@
 /**
  * Runs a study: job after job in the grid's order, what is done skipped, what fails recorded and passed over. It may be
  * stopped anywhere and started again, also beside another process on the same folders, and on another machine that has
- * the results. The table and the page are made anew at the end of every call.
+ * the results. Ranks that a launcher started are such processes; the first of them speaks for all. The table and the page are
+ * made anew at the end of every call.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { usageError, UsclError } from '../base/errors.ts';
 import { guardWrites, writeFileAtomic } from '../base/files.ts';
 import { openBackend } from '../engine/open.ts';
+import type { Ranks } from '../engine/ranks/communicator.ts';
+import { meet, openTogether } from '../engine/ranks/meeting.ts';
 import { readsLabels } from '../runs/config.ts';
-import { revision } from '../runs/environment.ts';
+import { packageVersion, revision } from '../runs/environment.ts';
+import { fairThreads, requireSame } from '../runs/ranks/agreement.ts';
+import { clearCrew, prepareCrew } from '../runs/ranks/crew.ts';
+import { asRank } from '../runs/ranks/job.ts';
 import { Claims } from './claims.ts';
 import { StudyClock } from './clock.ts';
 import { openData } from './data.ts';
@@ -18,6 +24,7 @@ import { type DataHashes, type Job, jobsOf, pretrainConfig, pretrainingOf } from
 import { doJob, madeSince } from './jobs.ts';
 import { studyPage } from './report.ts';
 import { type ResultRecord, Results, type WeightsRecord } from './results.ts';
+import { crewFolder, StudyCrew, type StudyMessage } from './study-crew.ts';
 import { readStudy, type Study } from './study-file.ts';
 import { bestOf, RANKING_FILE, rankingOf, summarise, type Summary } from './summary.ts';
 import { studyTable } from './table.ts';
@@ -73,6 +80,8 @@ export type StudyEvent =
 /** How a study ended. */
 export interface StudyOutcome {
   readonly complete: boolean;
+  /** Whether a signal ended it, perhaps another process's. */
+  readonly stopped: boolean;
   readonly summary: Summary;
   /** The page, the table as text, the outcome for a later study. */
   readonly files: { readonly page: string; readonly table: string; readonly ranking: string };
@@ -83,14 +92,18 @@ export interface StudyOutcome {
  * `STUDY_COMMIT`, `STUDY_DAMAGED`, those of configurations; those of jobs where not the job is to blame but the machine
  * (`DISK_FULL`, …).
  */
-export async function runStudy(path: string, options: StudyOptions): Promise<StudyOutcome> {
-  const { data, out, work, signal } = options;
-  const tell = options.onEvent ?? (() => undefined);
+export function runStudy(path: string, options: StudyOptions): Promise<StudyOutcome> {
+  return asRank(undefined, (ranks) => openTogether(ranks, () => runStudyAs(ranks, path, options)));
+}
+
+async function runStudyAs(ranks: Ranks, path: string, options: StudyOptions): Promise<StudyOutcome> {
+  const { data, out, work, signal: own } = options;
+  const tell = (ranks.rank === 0 ? options.onEvent : undefined) ?? (() => undefined);
   const study = readStudy(path, (folder, count) => bestOf(join(folder, RANKING_FILE), count));
   requireRecipes(study, options.only ?? []);
   guardWrites(work, () => mkdirSync(work, { recursive: true }));
   const claims = new Claims(work);
-  const opened = await openData(study, { data, work, claims, ...(signal === undefined ? {} : { signal }) });
+  const opened = await openData(study, { data, work, claims, ...(own === undefined ? {} : { signal: own }) });
   const hashesOf = (all: typeof opened.sets): ReadonlyMap<string, string> =>
     new Map([...all].map(([name, { hash }]) => [name, hash]));
   const hashes = { sets: hashesOf(opened.sets), targets: hashesOf(opened.targets) };
@@ -109,7 +122,9 @@ export async function runStudy(path: string, options: StudyOptions): Promise<Stu
     }),
   );
   const jobs = all.filter(({ name }) => !refusals.has(name));
-  requireSame(study, jobs, results, options);
+  requireMade(study, jobs, results, options);
+  meet(ranks);
+  requireSameStudy(ranks, { jobs: jobs.map(({ name, key }) => [name, key]), options });
   const done = jobs.filter(({ name }) => results.has(name));
   const failed = jobs.filter(({ name }) => results.hasFailed(name));
   tell({
@@ -119,43 +134,41 @@ export async function runStudy(path: string, options: StudyOptions): Promise<Stu
     failed: failed.length,
     refused: refusals.size,
   });
-  if (options.retry === true) for (const { name } of failed) results.forgetFailure(name);
-
+  const folder = crewFolder(ranks, work);
+  if (ranks.rank === 0) {
+    prepareCrew(folder, ranks);
+    if (options.retry === true) for (const { name } of failed) results.forgetFailure(name);
+  }
   // The number of threads is that of the process: it is chosen before the first job.
-  using _backend = openBackend({ threads: options.threads ?? null });
-  const shop = { study, data: opened, results, weights, work, threads: options.threads ?? null, signal };
+  const threads = fairThreads(ranks, options.threads ?? null, null);
+  using _backend = openBackend({ threads });
+  meet(ranks);
+
   const wanted = jobs.filter(({ variant }) => options.only?.includes(variant.recipe.name) ?? true);
   const clock = new StudyClock(wanted, results);
-  const isStopped = (): boolean => signal?.aborted === true;
-  let waiting: readonly Job[] = options.reportOnly === true ? [] : wanted;
-  while (waiting.length > 0 && !isStopped()) {
-    const passed: Job[] = [];
-    let progressed = false;
-    for (const job of waiting) {
-      if (isStopped()) break;
-      if (isSettled(job, results)) continue;
-      const before = pretrainingOf(job, jobs);
-      if (before !== null && before !== job && !results.has(before.name)) {
-        // Its weights failed, or another process makes them.
-        if (!results.hasFailed(before.name)) passed.push(job);
-        continue;
-      }
-      using claim = claims.take(job.name);
-      if (claim === null) {
-        passed.push(job);
-        continue;
-      }
-      // Another process may have finished it since.
-      if (isSettled(job, results)) continue;
-      clock.look();
-      await attempt(job);
-      progressed = true;
-    }
-    waiting = passed;
-    if (waiting.length === 0 || progressed) continue;
-    tell({ kind: 'waiting', job: waiting[0]!.name });
-    await claims.pause(signal);
-  }
+  const byName = new Map(wanted.map((job) => [job.name, job]));
+  /** Jobs under way, and how far they are; by process. */
+  const running = new Map<number, readonly [Job, number]>();
+  let working = ranks.size;
+  using crew = new StudyCrew({
+    ...{ ranks, folder, signal: own, hear },
+    ended: (rank) => {
+      running.delete(rank);
+      working -= 1;
+    },
+    note: (text) => {
+      tell({ kind: 'note', text });
+    },
+  });
+  const { signal } = crew;
+  const shop = {
+    ...{ study, data: opened, results, weights, work, threads: options.threads ?? null, signal },
+    share: ranks.size === 1 ? undefined : (threads ?? undefined),
+  };
+  const isStopped = (): boolean => signal.aborted;
+  if (ranks.size > 1) tell({ kind: 'note', text: sharedRemark(ranks, wanted, results, threads) });
+  await crew.work(options.reportOnly === true ? () => Promise.resolve() : workThrough);
+  meet(ranks);
 
   const summary = summarise(
     study,
@@ -163,8 +176,64 @@ export async function runStudy(path: string, options: StudyOptions): Promise<Stu
     [...refusals].map(([job, reason]) => ({ job, reason })),
     results,
   );
-  const files = writeOutcome(summary, opened, out);
-  return { complete: summary.jobs.done === summary.jobs.total, summary, files };
+  const files = filesIn(out);
+  if (ranks.rank === 0) {
+    clearCrew(folder);
+    writeOutcome(summary, opened, files);
+  }
+  meet(ranks);
+  const complete = summary.jobs.done === summary.jobs.total;
+  return { complete, stopped: isStopped(), summary, files };
+
+  async function workThrough(): Promise<void> {
+    let waiting: readonly Job[] = wanted;
+    let told: string | undefined;
+    while (waiting.length > 0 && !isStopped()) {
+      const passed: Job[] = [];
+      let progressed = false;
+      for (const job of waiting) {
+        if (isStopped()) break;
+        if (isSettled(job, results)) continue;
+        const before = pretrainingOf(job, jobs);
+        if (before !== null && before !== job && !results.has(before.name)) {
+          // Its weights failed, or another process makes them.
+          if (!results.hasFailed(before.name)) passed.push(job);
+          continue;
+        }
+        using claim = claims.take(job.name);
+        if (claim === null) {
+          passed.push(job);
+          continue;
+        }
+        // Another process may have finished it since.
+        if (isSettled(job, results)) continue;
+        clock.look();
+        await attempt(job);
+        progressed = true;
+      }
+      waiting = passed;
+      if (waiting.length === 0 || progressed) continue;
+      const { name } = waiting[0]!;
+      if (name !== told) tell({ kind: 'waiting', job: name });
+      told = name;
+      await claims.pause(signal);
+    }
+  }
+
+  /** Of this process and of the others. */
+  function hear(message: StudyMessage, rank: number): void {
+    const job = byName.get(message.job);
+    if (message.kind === 'share') {
+      if (job !== undefined) running.set(rank, [job, message.share]);
+    } else {
+      running.delete(rank);
+      clock.look();
+      tell(message);
+    }
+    if (message.kind === 'failed') return;
+    const note = message.kind === 'share' ? message.note : '';
+    tell({ kind: 'progress', ...clock.at(new Map(running.values()), working), job: message.job, note });
+  }
 
   async function attempt(job: Job): Promise<void> {
     const began = { time: performance.now(), cpu: process.cpuUsage() };
@@ -172,13 +241,11 @@ export async function runStudy(path: string, options: StudyOptions): Promise<Stu
       const record: ResultRecord = await doJob(job, {
         ...shop,
         onProgress: (share, note) => {
-          tell({ kind: 'progress', ...clock.at(job, share), job: job.name, note });
+          crew.tellShare(job.name, share, note);
         },
       });
       results.keep(record);
-      tell({ kind: 'done', job: job.name, seconds: record.made.seconds });
-      clock.look();
-      tell({ kind: 'progress', ...clock.at(job, 1), job: job.name, note: '' });
+      crew.tell({ kind: 'done', job: job.name, seconds: record.made.seconds });
     } catch (thrown) {
       if (thrown instanceof Interrupted || isStopped()) return;
       // A full disk or a missing library is no property of a recipe: nothing may be recorded under it.
@@ -190,9 +257,34 @@ export async function runStudy(path: string, options: StudyOptions): Promise<Stu
         error: { code, message, where, remedy },
         made: madeSince(began, ''),
       });
-      tell({ kind: 'failed', job: job.name, code, message });
+      crew.tell({ kind: 'failed', job: job.name, code, message });
     }
   }
+}
+
+/** All ranks work on the same study. Error: `RANKS_DIFFER`. */
+function requireSameStudy(
+  ranks: Ranks,
+  { jobs, options }: { readonly jobs: unknown; readonly options: StudyOptions },
+): void {
+  const { only, retry, mixedCommits, reportOnly, threads } = options;
+  requireSame(ranks, 'version of the program', `${packageVersion()} ${revision() ?? ''}`);
+  requireSame(ranks, 'study, or other data', JSON.stringify(jobs));
+  requireSame(ranks, 'set of options', JSON.stringify([only, retry, mixedCommits, reportOnly, threads]));
+}
+
+/** How several processes share what is left. */
+function sharedRemark(
+  { size }: Ranks,
+  wanted: readonly Job[],
+  results: Results,
+  threads: number | null,
+): string {
+  const left = wanted.filter((job) => !isSettled(job, results)).length;
+  return (
+    `${size} processes share ${left} jobs; each process has ${threads ?? 'all'} ${threads === 1 ? 'thread' : 'threads'}.` +
+    (left < size ? ' Some of them have nothing to do.' : '')
+  );
 }
 
 function isSettled({ name }: Job, results: Results): boolean {
@@ -251,7 +343,7 @@ function refusalOf(
 }
 
 /** Refuses results that something else than this study has made. Errors: `STUDY_CHANGED`, `STUDY_PLAN`, `STUDY_COMMIT`. */
-function requireSame(study: Study, jobs: readonly Job[], results: Results, options: StudyOptions): void {
+function requireMade(study: Study, jobs: readonly Job[], results: Results, options: StudyOptions): void {
   const found = jobs.flatMap((job) => {
     const record = results.read(job.name) ?? results.readFailure(job.name);
     return record === null ? [] : [{ job, record }];
@@ -284,18 +376,20 @@ function requireSame(study: Study, jobs: readonly Job[], results: Results, optio
   );
 }
 
-function writeOutcome(
-  summary: Summary,
-  data: Awaited<ReturnType<typeof openData>>,
-  out: string,
-): StudyOutcome['files'] {
-  const files = {
+function filesIn(out: string): StudyOutcome['files'] {
+  return {
     page: join(out, 'report.html'),
     table: join(out, 'table.txt'),
     ranking: join(out, RANKING_FILE),
   };
+}
+
+function writeOutcome(
+  summary: Summary,
+  data: Awaited<ReturnType<typeof openData>>,
+  files: StudyOutcome['files'],
+): void {
   writeFileAtomic(files.page, [studyPage(summary, data)]);
   writeFileAtomic(files.table, [studyTable(summary)]);
   writeFileAtomic(files.ranking, [`${JSON.stringify(rankingOf(summary), null, 2)}\n`]);
-  return files;
 }

@@ -1,4 +1,5 @@
 /** What the jobs of a study are done with, and what every record of one says. */
+import { ALONE, type Ranks } from '../engine/ranks/communicator.ts';
 import type { OpenData } from './data.ts';
 import type { AllWeights } from './given-weights.ts';
 import type { Job } from './grid.ts';
@@ -15,6 +16,8 @@ export interface Workshop {
   readonly work: string;
   /** Of the kernels; null: all processors. */
   readonly threads: number | null;
+  /** Threads that this process has as one of several: its share of the processors; undefined: it is alone. */
+  readonly share: number | undefined;
   readonly signal: AbortSignal | undefined;
   /** Share of the job that is done, and what it is at. */
   readonly onProgress: (share: number, note: string) => void;
@@ -41,6 +44,11 @@ export function headOf({ name, variant, seed, key }: Job, shop: Pick<Workshop, '
     ...{ version: 1, job: name, variant: variant.name, seed, key, plan },
     ...(weights === null ? {} : { weights }),
   };
+}
+
+/** How a training is one process's own, whatever started that process. */
+export function ownProcess({ share }: Workshop): { readonly ranks: Ranks; readonly shareOfThreads?: number } {
+  return share === undefined ? { ranks: ALONE } : { ranks: ALONE, shareOfThreads: share };
 }
 
 /** Settings that say nothing of the result. */

@@ -9,7 +9,18 @@ describe('what a machine is found to be', () => {
     const { findings, version } = await examine();
     expect(version).toBe(packageVersion());
     expect(findings.map(({ part }) => part)).toEqual([
-      ...['Node.js', 'processor', 'memory', 'oneDNN', 'PyTorch', 'ffmpeg, ffprobe', 'MPI', 'sharp', 'disk'],
+      ...[
+        'Node.js',
+        'processor',
+        'memory',
+        'oneDNN',
+        'PyTorch',
+        'ffmpeg, ffprobe',
+        'MPI',
+        'NCCL',
+        'sharp',
+        'disk',
+      ],
     ]);
     for (const { state, mend } of findings) expect(mend === null).toBe(state === 'good');
     const disk = findings.at(-1)!;

@@ -184,7 +184,7 @@ describe('opening together', () => {
     const ranks = among(0, failing(4, 2));
     expect(() => {
       meet(ranks);
-    }).toThrow('Rank 2 of 3 could not begin');
+    }).toThrow('Rank 2 of 3 has failed');
     expect(ranks.ending).toBe('together');
   });
 

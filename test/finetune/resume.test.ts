@@ -1,4 +1,13 @@
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { FOLD_RUN_FILES, type FoldRunKey, readFoldRun } from '../../src/finetune/fold-runs.ts';
@@ -17,6 +26,10 @@ beforeAll(async () => {
   await tinyDataset(dataset, { size: 32, clips: 20 });
   await tune('random', dataset, whole, SET);
 });
+
+/** The saved states of unfinished folds. */
+const partials = (run: string): readonly string[] =>
+  readdirSync(join(run, 'cells')).filter((name) => name.endsWith('.partial.safetensors'));
 
 /** Starts a run and stops it after so many steps. */
 async function stopped(run: string, steps: number, set: readonly string[] = []): Promise<void> {
@@ -38,7 +51,7 @@ describe('a run that was stopped', () => {
     test(`after ${steps} steps goes on to the same bits`, async () => {
       const run = fresh();
       await stopped(run, steps);
-      expect(existsSync(join(run, 'cells', 'partial.safetensors'))).toBe(true);
+      expect(partials(run)).toHaveLength(1);
       const { summary } = await tune('random', dataset, run, SET, { resume: true });
       expect(summary.complete).toBe(true);
       expect(timeless(run)).toEqual(timeless(whole));
@@ -68,12 +81,28 @@ describe('a run that was stopped', () => {
   test('says so and repeats the fold where the state saved of it is damaged', async () => {
     const run = fresh();
     await stopped(run, 9);
-    const partial = join(run, 'cells', 'partial.safetensors');
+    const partial = join(run, 'cells', partials(run)[0]!);
     const bytes = readFileSync(partial);
     bytes[bytes.length - 5]! ^= 1;
     writeFileSync(partial, bytes);
     const { notes } = await tune('random', dataset, run, SET, { resume: true });
     expect(notes.join()).toContain('damaged');
+    expect(timeless(run)).toEqual(timeless(whole));
+  });
+
+  test('goes on from the state that an earlier version saved, under the name it had', async () => {
+    const run = fresh();
+    await stopped(run, 9);
+    renameSync(join(run, 'cells', partials(run)[0]!), join(run, 'cells', 'partial.safetensors'));
+    let steps = 0;
+    await tune('random', dataset, run, SET, {
+      resume: true,
+      onEvent: ({ kind }) => {
+        if (kind === 'step') steps++;
+      },
+    });
+    const all = readEpochLog(whole).reduce((sum, entry) => sum + entry.steps, 0);
+    expect(steps).toBe(all - 9);
     expect(timeless(run)).toEqual(timeless(whole));
   });
 

@@ -150,7 +150,7 @@ describe('what rooms must not touch', () => {
   ];
 
   test('only native parts of the engine load the foreign function interface', () => {
-    const native = /^engine\/(native|onednn|torch\/native|ranks\/mpi)\//;
+    const native = /^engine\/(native|onednn|torch\/native|ranks\/(mpi|nccl))\//;
     expect(importing(/^koffi$/).filter((file) => !native.test(file))).toEqual([]);
   });
 

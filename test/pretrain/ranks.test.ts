@@ -3,8 +3,9 @@ import { availableParallelism } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { UsclError } from '../../src/base/errors.ts';
 import { ALONE, type Ranks } from '../../src/engine/ranks/communicator.ts';
-import { fairThreads, requireDivisible, requireSame, requireSameStart } from '../../src/pretrain/ranks.ts';
+import { requireDivisible } from '../../src/pretrain/ranks.ts';
 import { type Config, resolveConfig } from '../../src/runs/config.ts';
+import { fairThreads, requireSame, requireSameStart } from '../../src/runs/ranks/agreement.ts';
 import { inTurns } from '../engine/turns.ts';
 
 const together = <Result>(size: number, body: (ranks: Ranks) => Result): readonly Result[] =>

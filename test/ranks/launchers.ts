@@ -1,8 +1,11 @@
 /** Launchers of MPI jobs on this machine; where there is none, tests of several processes are skipped. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
-import { delimiter } from 'node:path';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 import { type Finished, finished } from '../cli/run.ts';
+
+/** The compiled program. */
+export const MAIN = join(import.meta.dirname, '..', '..', 'dist', 'cli', 'main.js');
 
 export interface Launcher {
   readonly name: 'MPICH' | 'Open MPI';
@@ -68,6 +71,24 @@ function spawnPiped(program: string, args: readonly string[]) {
 /** The same, to their end. */
 export function launched(launcher: Launcher, count: number, args: readonly string[]): Promise<Finished> {
   return finished(launch(launcher, count, args));
+}
+
+/** A script in a folder by which rank 1 does something else than the others: with these arguments, after this. */
+export function byRank(
+  folder: string,
+  all: readonly string[],
+  first: readonly string[],
+  before = '',
+): readonly string[] {
+  const script = join(folder, 'by-rank.mjs');
+  writeFileSync(
+    script,
+    `const rank = Number(process.env.PMI_RANK ?? process.env.OMPI_COMM_WORLD_RANK);
+     process.argv = [process.execPath, ...(rank === 1 ? ${JSON.stringify(first)} : ${JSON.stringify(all)})];
+     if (rank === 1) { ${before} }
+     await import(${JSON.stringify(MAIN)});`,
+  );
+  return [script];
 }
 
 /** The processes that a launcher's process has started, of Node.js, by their ids. */

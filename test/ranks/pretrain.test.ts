@@ -1,5 +1,5 @@
 /** The real program in several processes: what it writes, how it stops, fails, dies and goes on. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
@@ -7,9 +7,8 @@ import { isRunning } from '../../src/base/processes.ts';
 import { readLog } from '../../src/runs/log.ts';
 import { compileProgram, finished, linesIn, uscl } from '../cli/run.ts';
 import { scratchFolder, TINY_ONEDNN, tinyDataset } from '../pretrain/support.ts';
-import { launch, launched, launchers, ranksBelow } from './launchers.ts';
+import { byRank, launch, launched, launchers, MAIN, ranksBelow } from './launchers.ts';
 
-const MAIN = join(import.meta.dirname, '..', '..', 'dist', 'cli', 'main.js');
 const scratch = scratchFolder();
 const dataset = join(scratch, 'dataset');
 const [launcher] = launchers;
@@ -26,19 +25,6 @@ beforeAll(async () => {
 function argsOf(out: string, more: readonly string[] = [], data = dataset): readonly string[] {
   const set = [...SETTINGS, ...more].flatMap((setting) => ['--set', setting]);
   return [MAIN, 'pretrain', data, '--out', out, '--resume', ...set];
-}
-
-/** A script by which rank 1 does something else than the others. */
-function byRank(all: readonly string[], first: readonly string[], before = ''): readonly string[] {
-  const script = join(scratch, 'by-rank.mjs');
-  writeFileSync(
-    script,
-    `const rank = Number(process.env.PMI_RANK ?? process.env.OMPI_COMM_WORLD_RANK);
-     process.argv = [process.execPath, ...(rank === 1 ? ${JSON.stringify(first)} : ${JSON.stringify(all)})];
-     if (rank === 1) { ${before} }
-     await import(${JSON.stringify(MAIN)});`,
-  );
-  return [script];
 }
 
 const losses = (run: string): readonly unknown[] =>
@@ -143,17 +129,17 @@ describe.skipIf(launcher === undefined)(
       await tinyDataset(other, { size: 32, clips: 16, seed: 1, frames: 5 });
       const out = join(scratch, 'differ');
       const rate = argsOf(out, ['optimizer.learningRate=0.01']);
-      const one = await launched(launcher!, 2, byRank(argsOf(out), rate));
+      const one = await launched(launcher!, 2, byRank(scratch, argsOf(out), rate));
       expect(one.stderr).toContain('Rank 1 of 2 has another value of optimizer.learningRate than rank 0.');
       expect(one.code).toBe(2);
       const data = argsOf(out, [], other);
-      const two = await launched(launcher!, 2, byRank(argsOf(out), data));
+      const two = await launched(launcher!, 2, byRank(scratch, argsOf(out), data));
       expect(two.stderr).toContain('Rank 1 of 2 has another dataset than rank 0.');
       // A rank that cannot begin tells it itself, and the others end.
       const missing = argsOf(out, [], join(scratch, 'nowhere'));
-      const three = await launched(launcher!, 2, byRank(argsOf(out), missing));
+      const three = await launched(launcher!, 2, byRank(scratch, argsOf(out), missing));
       expect(three.stderr).toContain('error (rank 1): ');
-      expect(three.stderr).toContain('Rank 1 of 2 could not begin');
+      expect(three.stderr).toContain('Rank 1 of 2 has failed');
       expect(three.code).toBe(3);
       expect(existsSync(out)).toBe(false);
     });
@@ -173,7 +159,7 @@ describe.skipIf(launcher === undefined)(
     test('a process that breaks down says why, and none waits for it', { timeout: 60_000 }, async () => {
       const endless = argsOf(join(scratch, 'broken'), ['training.epochs=100000']);
       const breaks = "setTimeout(() => { throw new Error('broken on purpose'); }, 3000);";
-      const { code, stderr } = await launched(launcher!, 2, byRank(endless, endless, breaks));
+      const { code, stderr } = await launched(launcher!, 2, byRank(scratch, endless, endless, breaks));
       expect(code).not.toBe(0);
       expect(stderr).toContain('broken on purpose');
       expect(readLog(join(scratch, 'broken')).length).toBeGreaterThan(0);

@@ -30,6 +30,15 @@ export interface Vector extends Disposable {
   clone(): Vector;
 }
 
+/** Where a vector lies in the memory of a CUDA device. */
+export interface CudaNumbers {
+  /** Of f32. */
+  readonly address: number;
+  readonly length: number;
+  /** The stream that the backend's kernels are queued on. */
+  readonly stream: number;
+}
+
 /** Throws `RangeError` where `count` numbers from `start` on do not lie in the vector. */
 export function requireFit({ length }: Pick<Vector, 'length'>, count: number, start: number): void {
   if (start < 0 || start + count > length)
@@ -232,4 +241,6 @@ export interface Backend extends Disposable {
   sgd(step: SgdStep): void;
   /** Returns when everything that was asked for is done; what is timed without it may not be. */
   synchronize(): void;
+  /** Of a backend on CUDA: where a vector of it lies. Missing: there is none on CUDA. */
+  readonly onCuda?: (vector: Vector) => CudaNumbers;
 }

@@ -63,7 +63,7 @@ function throwFailure(ranks: Ranks, flags: readonly number[]): void {
   throw new UsclError({
     kind: code in KINDS ? KINDS[code as keyof typeof KINDS] : 'resource',
     code: ELSEWHERE,
-    message: `Rank ${failed} of ${ranks.size} could not begin, so none does.`,
+    message: `Rank ${failed} of ${ranks.size} has failed, so all end.`,
     where: `rank ${failed}`,
     remedy: 'That rank says why.',
   });

@@ -9,6 +9,7 @@ import type {
   Vector,
 } from '../core/backend.ts';
 import type { Network } from '../core/network.ts';
+import { cudaNumbers } from './native/cuda.ts';
 import { openDevice } from './native/device.ts';
 import { loadTorch } from './native/library.ts';
 import { Runtime } from './native/runtime.ts';
@@ -16,7 +17,7 @@ import { createTorchParameters } from './parameters.ts';
 import { TorchPlan } from './plan.ts';
 import { fastPrecisions } from './precision.ts';
 import { torchAdam, torchSgd, torchSumOfSquares } from './updates.ts';
-import { TorchVector } from './vector.ts';
+import { torchVector, TorchVector } from './vector.ts';
 
 export interface TorchOptions {
   readonly device: DeviceKind;
@@ -41,6 +42,7 @@ export function openTorch({ device: name, threads, profile = false, staged = fal
   const synchronize = (): void => {
     runtime.synchronize();
   };
+  const placeOf = name === 'cuda' ? cudaNumbers(library) : null;
   return {
     describe: () => ({
       name: 'torch',
@@ -61,6 +63,9 @@ export function openTorch({ device: name, threads, profile = false, staged = fal
       torchSgd(runtime, step);
     },
     synchronize,
+    ...(placeOf === null
+      ? {}
+      : { onCuda: (vector: Vector) => placeOf(torchVector(vector).tensor, vector.length) }),
     [Symbol.dispose]: () => undefined,
   };
 }

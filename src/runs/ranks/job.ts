@@ -1,0 +1,30 @@
+/** Work that one process does, or the ranks that a launcher started do together: how they begin it, and how they end. */
+import type { Ranks } from '../../engine/ranks/communicator.ts';
+import { takeGpu } from '../../engine/ranks/gpus.ts';
+import { awaitTurn } from '../../engine/ranks/meeting.ts';
+import { launchedAs, openRanks } from '../../engine/ranks/open.ts';
+
+/**
+ * What `body` makes, as one of the ranks of this process's job, or of those that are given: whoever gives them has begun and ends
+ * them. A rank that fails takes the others along. Errors: those of `openRanks`, and of `body`.
+ */
+export async function asRank<Result>(
+  given: Ranks | undefined,
+  body: (ranks: Ranks) => Promise<Result>,
+): Promise<Result> {
+  if (given !== undefined) return body(given);
+  let ranks: Pick<Ranks, 'rank' | 'ending'> = { rank: launchedAs()?.rank ?? 0, ending: 'alone' };
+  try {
+    const joined = openRanks();
+    ranks = joined;
+    // Whoever fails takes the others along, until all are done.
+    joined.ends('alone');
+    takeGpu(joined);
+    const result = await body(joined);
+    joined.ends('together');
+    return result;
+  } catch (thrown) {
+    await awaitTurn(ranks, thrown);
+    throw thrown;
+  }
+}
