@@ -3,6 +3,7 @@
  * A communicator and a stream are addresses; numbers lie in the memory of a GPU.
  */
 import koffi, { type TypeObject } from 'koffi';
+import { loadForeign } from '../../native/foreign.ts';
 import { type Address, NULL, systemLibrary } from '../../native/memory.ts';
 
 /** `ncclFloat32`, `ncclSum`. */
@@ -56,7 +57,7 @@ export function loadNccl(file: string): Functions | null {
   const { dlopen, dlsym } = systemLibrary();
   const handle = dlopen(file, RTLD_KEPT);
   if (handle === NULL || dlsym(handle, 'ncclCommInitRank') === NULL) return null;
-  const native = koffi.load(file);
+  const native = loadForeign(file);
   const id = koffi.struct({ internal: koffi.array('uint8_t', ID_BYTES, 'Typed') });
   const bind = (name: string, parameters: readonly (string | TypeObject)[], result = 'int'): never =>
     native.func(name, result, [...parameters]) as never;
