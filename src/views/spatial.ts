@@ -88,6 +88,8 @@ export function blurPlanes(planes: Float32Array, size: number, sigma: number, ke
     i < radius ? i - radius : size + i - radius,
   );
   const shown = margin.map((place) => mirrored(place, size));
+  // What lies in the memory beyond the margin is no picture, and arithmetic on numbers near 0 is slow.
+  if (stride !== size) singles.fill(0, kernel, middleAt);
   for (let offset = 0; offset < planes.length; offset += area) {
     putRows(singles, kernel + radius, wide, planes, offset, size, size);
     for (let y = 0; y < size; y++) {

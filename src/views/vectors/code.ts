@@ -14,8 +14,6 @@ export interface Code<K extends Kind> {
 }
 
 export type I32 = Code<'i32'>;
-export type F32 = Code<'f32'>;
-export type F64 = Code<'f64'>;
 export type V128 = Code<'v128'>;
 export type Statement = Code<'none'>;
 
@@ -62,14 +60,8 @@ const vector = (number: number): number[] => [0xfd, ...unsigned(number)];
 
 export const int = (value: number): I32 => code('i32', [0x41], signed(value));
 
-export const single = (value: number): F32 =>
-  code('f32', [0x43, ...new Uint8Array(Float32Array.of(value).buffer)]);
-
-export const double = (value: number): F64 =>
-  code('f64', [0x44, ...new Uint8Array(Float64Array.of(value).buffer)]);
-
 /** A vector of 16 bytes, lowest first. */
-export const bytes16 = (bytes: ArrayLike<number>): V128 => code('v128', vector(12), Array.from(bytes));
+const bytes16 = (bytes: ArrayLike<number>): V128 => code('v128', vector(12), Array.from(bytes));
 export const ints = (values: readonly number[]): V128 =>
   bytes16(new Uint8Array(Int32Array.from(values).buffer));
 export const singles = (values: readonly number[]): V128 =>
@@ -95,7 +87,6 @@ const unary =
     code(kind, a.bytes, instruction);
 
 export const add = binary<'i32', 'i32'>('i32', [0x6a]);
-export const subtract = binary<'i32', 'i32'>('i32', [0x6b]);
 export const multiply = binary<'i32', 'i32'>('i32', [0x6c]);
 export const shiftLeft = binary<'i32', 'i32'>('i32', [0x74]);
 export const below = binary<'i32', 'i32'>('i32', [0x48]);
@@ -117,12 +108,8 @@ const store =
 
 export const loadInt = load('i32', [0x28]);
 export const loadByte = load('i32', [0x2d]);
-export const storeInt = store<'i32'>([0x36]);
-export const storeByte = store<'i32'>([0x3a]);
 export const loadVector = load('v128', vector(0));
 export const storeVector = store<'v128'>(vector(11));
-/** Eight bytes as whole numbers of 16 bits. */
-export const loadEightBytes = load('v128', vector(2));
 /** The same 32 or 64 bits in every place. */
 export const loadSplat32 = load('v128', vector(9));
 export const loadSplat64 = load('v128', vector(10));
@@ -136,7 +123,6 @@ const loadLane =
   (address: I32, into: V128, lane: number, distance = 0): V128 =>
     code('v128', address.bytes, into.bytes, memory(vector(instruction), distance), [lane]);
 export const loadLane16 = loadLane(85);
-export const loadLane32 = loadLane(86);
 export const loadLane64 = loadLane(87);
 
 /** One place of a vector to memory. */
@@ -145,7 +131,6 @@ const storeLane =
   (address: I32, from: V128, lane: number, distance = 0): Statement =>
     code('none', address.bytes, from.bytes, memory(vector(instruction), distance), [lane]);
 export const storeLane32 = storeLane(90);
-export const storeLane64 = storeLane(91);
 
 // Vectors.
 
@@ -181,10 +166,9 @@ export const u8 = { equal: onVectors(35), narrow: onVectors(102) };
 export const i16 = {
   sumPairs: onVector(125),
   narrow: onVectors(133),
-  lowBytes: onVector(135 + 2),
+  lowBytes: onVector(137),
   highBytes: onVector(138),
   shiftRight: shift(141),
-  add: onVectors(142),
   subtract: onVectors(145),
   splat: (value: number): V128 =>
     bytes16(new Uint8Array(Int16Array.of(...Array<number>(8).fill(value)).buffer)),
@@ -200,7 +184,6 @@ export const i32 = {
   shiftRight: shift(172),
   shiftRightUnsigned: shift(173),
   add: onVectors(174),
-  subtract: onVectors(177),
   multiply: onVectors(181),
   /** Σ of the two products of neighbours among eight numbers of 16 bits. */
   dot: onVectors(186),
@@ -258,9 +241,4 @@ export function repeat(
     below(get(counter), end).bytes,
     [0x0d, 0, 0x0b, 0x0b],
   );
-}
-
-/** The statements where the condition is not 0. */
-export function when(condition: I32, body: readonly Statement[]): Statement {
-  return code('none', condition.bytes, [0x04, 0x40], ...body.map(({ bytes }) => bytes), [0x0b]);
 }
