@@ -54,14 +54,13 @@ export async function stagesOf(
   const { clips } = dataset;
   const rowsOf = (epoch: number) =>
     Array.from({ length: BATCH }, (_, i) => ({ clip: i % clips.length, frame: (i + epoch) % FRAMES }));
-  const tallest = Math.max(...clips.map(({ height }) => height));
   const largest = Math.max(...clips.map(({ width, height }) => width * height));
   const area = size * size;
   const frames = rowsOf(0).map(() => new Uint8Array(largest));
   const images = frames.map(() => ({
     ...{ pixels: new Uint8Array(area), planes: new Float32Array(area), table: new Float64Array(256) },
   }));
-  const placer = createPlacer(size, 1, tallest, true);
+  const placer = createPlacer(size, 1, true);
   const change: EchoChanger = echoChanger(size);
   const [scratch, table] = [new Float32Array(area), new Float64Array(256)];
   const batch = new Float32Array(BATCH * area);

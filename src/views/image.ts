@@ -55,18 +55,14 @@ export function imageMaker(dataset: FrameSource, view: ImageConfig) {
   const { size, augment } = view;
   const area = size * size;
   let largest = 0;
-  let tallest = 0;
-  for (const clip of dataset.clips) {
-    largest = Math.max(largest, clip.width * clip.height);
-    tallest = Math.max(tallest, clip.height);
-  }
+  for (const { width, height } of dataset.clips) largest = Math.max(largest, width * height);
   const { rotation, affine, probe, blur, sharpen, cutout, outPainting } = augment;
   const neighbours = blur.probability + sharpen.probability + cutout.probability + outPainting.probability;
   // Whether an image may leave the 8-bit form: it has colour, or an operation that looks at neighbours.
   const usesFloat = channels === 3 || neighbours > 0;
   const raw = new Uint8Array(stored === 1 ? 0 : largest * stored);
   const turns = rotation.probability + affine.probability + probe.probability > 0;
-  const placer = createPlacer(size, channels, tallest, turns);
+  const placer = createPlacer(size, channels, turns);
   let changeEchoes: EchoChanger | undefined;
   const scratch = new Float32Array(usesFloat ? area : 0);
   const [tableA, tableB] = [new Float64Array(256), new Float64Array(256)];

@@ -7,8 +7,10 @@ import { after, type Affine } from './field/affine.ts';
 import { type Bend, unbentPoint } from './field/bend.ts';
 import type { Extent } from './field/crops.ts';
 import type { Rectangle } from './field/outline.ts';
-import { type Axis, createAxis, resamplePlane, setAxis } from './resample.ts';
-import { sampleNodes, warpPlane } from './spatial.ts';
+import { type Axis, createAxis, setAxis } from './resample.ts';
+import { resize } from './resize.ts';
+import { nodesAlong, sampleNodes, warpPlane } from './spatial.ts';
+import { NODE_STEP } from './vectors/sample-code.ts';
 
 /** Where in the frame, bent where it is, a point of the view lies; both in pixels, the first one's centre at (½, ½). */
 export function placementOf(
@@ -28,21 +30,16 @@ export interface Placer {
   place(planes: Uint8Array, frame: Extent, augmentation: Augmentation, pixels: Uint8Array): void;
 }
 
-/** Pixels of the view between two points at which a bent view is worked out; in between it is interpolated. */
-const STEP = 4;
-
-/** A placer for frames no taller than `tallest`, with buffers that live on; `turns` where views may be turned or bent. */
-export function createPlacer(size: number, channels: number, tallest: number, turns: boolean): Placer {
+/** A placer with buffers that live on; `turns` where views may be turned or bent. */
+export function createPlacer(size: number, channels: number, turns: boolean): Placer {
   const area = size * size;
   const [x, y] = [createAxis(size), createAxis(size)];
-  const middle = new Uint8Array(tallest * size);
   const resized = new Uint8Array(turns ? channels * area : 0);
-  const side = Math.ceil(size / STEP) + 1;
+  const side = nodesAlong(size);
   const nodes = new Float64Array(turns ? 2 * side * side : 0);
 
   const resample = (planes: Uint8Array, { width, height }: Extent, target: Uint8Array): void => {
-    for (let c = 0; c < channels; c++)
-      resamplePlane(planes, c * width * height, width, x, y, middle, target, c * area);
+    for (let c = 0; c < channels; c++) resize(planes, c * width * height, width, x, y, target, c * area);
   };
 
   return {
@@ -66,17 +63,17 @@ export function createPlacer(size: number, channels: number, tallest: number, tu
       setAxis(y, frame.height, source.top, source.bottom, false);
       resample(planes, frame, resized);
       toPixels(nodes, source, x, y);
-      for (let c = 0; c < channels; c++) sampleNodes(resized, pixels, c * area, size, nodes, STEP);
+      for (let c = 0; c < channels; c++) sampleNodes(resized, pixels, c * area, size, nodes);
     },
   };
 }
 
-/** Fills `nodes` [side, side, 2] with the points of the stored frame that every `STEP`th point of the view came from. */
+/** Fills `nodes` [side, side, 2] with the points of the stored frame that every `NODE_STEP`th point of the view came from. */
 function unbendNodes(bend: Bend, [a, b, c, d, e, f]: Affine, side: number, nodes: Float64Array): void {
   const at = new Float64Array(2);
   for (let row = 0, n = 0; row < side; row++)
     for (let column = 0; column < side; column++, n += 2) {
-      const [u, v] = [column * STEP, row * STEP];
+      const [u, v] = [column * NODE_STEP, row * NODE_STEP];
       unbentPoint(bend, a * u + b * v + c, d * u + e * v + f, at);
       nodes[n] = at[0]!;
       nodes[n + 1] = at[1]!;

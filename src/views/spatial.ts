@@ -3,9 +3,10 @@
  * cutout and out-painting. All are off by default. Planes are square, row-major; float planes hold intensities 0…1.
  */
 import type { Random } from '../base/random.ts';
-import { filterTurned, inFours } from './echoes/filter.ts';
 import type { Affine } from './field/affine.ts';
 import type { Rectangle } from './field/outline.ts';
+import { NODE_STEP } from './vectors/sample-code.ts';
+import { putRows, roundedUp, takeRows, workspaceOf } from './vectors/workspace.ts';
 
 /**
  * Bilinear warp of the 8-bit plane `source[offset…]` (size²) into `target[offset…]`; what falls outside is black.
@@ -16,24 +17,32 @@ export function warpPlane(
   target: Uint8Array,
   offset: number,
   size: number,
-  warp: Affine,
+  [a, b, c, d, e, f]: Affine,
 ): void {
-  const [a, b, c, d, e, f] = warp;
+  const side = nodesAlong(size);
+  const nodes = new Float64Array(2 * side * side);
+  // Nodes lie at corners of pixels, places are counted from the first one's centre.
   const centre = (size - 1) / 2;
-  for (let y = 0; y < size; y++) {
-    const out = (offset + y * size) | 0;
-    for (let x = 0; x < size; x++) {
-      const u = a * (x - centre) + b * (y - centre) + c + centre;
-      const v = d * (x - centre) + e * (y - centre) + f + centre;
-      target[out + x] = sample(source, offset, size, u, v);
+  for (let row = 0, n = 0; row < side; row++) {
+    const y = NODE_STEP * row - 0.5 - centre;
+    for (let column = 0; column < side; column++, n += 2) {
+      const x = NODE_STEP * column - 0.5 - centre;
+      nodes[n] = a * x + b * y + c + centre;
+      nodes[n + 1] = d * x + e * y + f + centre;
     }
   }
+  sampleNodes(source, target, offset, size, nodes);
+}
+
+/** Nodes along a side of a view. */
+export function nodesAlong(size: number): number {
+  return Math.ceil(size / NODE_STEP) + 1;
 }
 
 /**
  * Bilinear samples of the 8-bit plane `source[offset…]` (size²) into `target[offset…]`; what falls outside is black. `nodes`
- * holds the places in the source, in pixels from the first one's centre, of the view's points 0, step, 2·step, … across
- * and down; between them places are interpolated.
+ * holds the places in the source, in pixels from the first one's centre, of the view's points 0, 4, 8, … across and down; between
+ * them places are interpolated. Numbers are of single precision.
  */
 export function sampleNodes(
   source: Uint8Array,
@@ -41,113 +50,64 @@ export function sampleNodes(
   offset: number,
   size: number,
   nodes: Float64Array,
-  step: number,
 ): void {
-  const side = Math.ceil(size / step) + 1;
-  // Places in the rows of nodes above and below, for each column of pixels: they serve `step` rows of pixels.
-  let [aboveU, aboveV, belowU, belowV] = [0, 1, 2, 3].map(() => new Float64Array(size)) as [
-    Float64Array,
-    Float64Array,
-    Float64Array,
-    Float64Array,
-  ];
-  fillPlaces(nodes, 0, step, belowU, belowV);
-  for (let row = 0, y = 0; y < size; row++) {
-    [aboveU, aboveV, belowU, belowV] = [belowU, belowV, aboveU, aboveV];
-    fillPlaces(nodes, 2 * (row + 1) * side, step, belowU, belowV);
-    for (const end = Math.min(size, (row + 1) * step); y < end; y++) {
-      const down = (y + 0.5) / step - row;
-      const out = (offset + y * size) | 0;
-      for (let x = 0; x < size; x++) {
-        const u = aboveU[x]! * (1 - down) + belowU[x]! * down;
-        const v = aboveV[x]! * (1 - down) + belowV[x]! * down;
-        target[out + x] = sample(source, offset, size, u, v);
-      }
-    }
-  }
+  const side = nodesAlong(size);
+  // A pixel of black on the left and above, two on the right and below.
+  const stride = size + 3;
+  const outStride = NODE_STEP * (side - 1);
+  const outAt = roundedUp(stride * stride, 16);
+  const nodesAt = outAt + outStride * outStride;
+  const { bytes, singles, loops } = workspaceOf(nodesAt + 4 * nodes.length);
+  bytes.fill(0, 0, stride * stride);
+  putRows(bytes, stride + 1, stride, source, offset, size, size);
+  singles.set(nodes, nodesAt >> 2);
+  loops.sample(
+    ...([stride + 1, stride, size, size] as const),
+    ...([outAt, outStride, nodesAt, 8 * side, side - 1, side - 1] as const),
+  );
+  takeRows(bytes, outAt, outStride, target, offset, size, size);
 }
 
-/** Places between the nodes of a row, which begins at `from`, for each column of pixels. */
-function fillPlaces(nodes: Float64Array, from: number, step: number, u: Float64Array, v: Float64Array): void {
-  for (let x = 0; x < u.length; x++) {
-    const column = Math.floor(x / step);
-    const across = (x + 0.5) / step - column;
-    const at = from + 2 * column;
-    u[x] = nodes[at]! * (1 - across) + nodes[at + 2]! * across;
-    v[x] = nodes[at + 1]! * (1 - across) + nodes[at + 3]! * across;
-  }
-}
-
-/** The plane at (u, v), from the four pixels around; rounded. */
-function sample(source: Uint8Array, offset: number, size: number, u: number, v: number): number {
-  // Within the picture no place is negative, so whole numbers are cut off quickly.
-  if (u >= 0 && v >= 0 && u < size - 1 && v < size - 1) {
-    const left = u | 0;
-    const top = v | 0;
-    const right = u - left;
-    const down = v - top;
-    const at = (offset + top * size + left) | 0;
-    const above = (1 - right) * source[at]! + right * source[at + 1]!;
-    const below = (1 - right) * source[at + size]! + right * source[at + size + 1]!;
-    return ((1 - down) * above + down * below + 0.5) | 0;
-  }
-  const left = Math.floor(u);
-  const top = Math.floor(v);
-  // Every pixel around lies outside.
-  if (left < -1 || top < -1 || left >= size || top >= size) return 0;
-  const right = u - left;
-  const down = v - top;
-  const value =
-    (1 - down) *
-      ((1 - right) * pixel(source, offset, size, left, top) +
-        right * pixel(source, offset, size, left + 1, top)) +
-    down *
-      ((1 - right) * pixel(source, offset, size, left, top + 1) +
-        right * pixel(source, offset, size, left + 1, top + 1));
-  return Math.floor(value + 0.5);
-}
-
-function pixel(plane: Uint8Array, offset: number, size: number, x: number, y: number): number {
-  return x < 0 || y < 0 || x >= size || y >= size ? 0 : plane[offset + y * size + x]!;
-}
-
-/** Gaussian blur in place, `kernel` odd, borders mirrored without repeating the edge (OpenCV's default). */
+/**
+ * Gaussian blur in place, `kernel` odd, borders mirrored without repeating the edge (OpenCV's default). Rows, then columns, in single
+ * precision.
+ */
 export function blurPlanes(planes: Float32Array, size: number, sigma: number, kernel: number): void {
   const radius = (kernel - 1) / 2;
-  const weights = new Float64Array(kernel);
-  let total = 0;
-  for (let i = 0; i < kernel; i++) total += weights[i] = Math.exp(-((i - radius) ** 2) / (2 * sigma * sigma));
-  for (let i = 0; i < kernel; i++) weights[i]! /= total;
   const area = size * size;
-  const length = inFours(size);
-  const before = Int32Array.from({ length: radius }, (_, i) => mirrored(i - radius, size));
-  const after = Int32Array.from({ length: length - size + radius }, (_, i) => mirrored(size + i, size));
-  const widened = new Float32Array(size * (length + 2 * radius));
-  const turned = new Float32Array(length * size);
+  const stride = roundedUp(size, 16);
+  const wide = stride + 2 * radius;
+  // In numbers of single precision: the plane with margins beside it, the filtered rows with margins above and below, the result.
+  const middleAt = kernel + size * wide;
+  const outAt = middleAt + (size + 2 * radius) * stride;
+  const { singles, loops } = workspaceOf(4 * (outAt + size * stride));
+  let total = 0;
+  for (let i = 0; i < kernel; i++) total += Math.exp(-((i - radius) ** 2) / (2 * sigma * sigma));
+  for (let i = 0; i < kernel; i++) singles[i] = Math.exp(-((i - radius) ** 2) / (2 * sigma * sigma)) / total;
+  const margin = Int32Array.from({ length: 2 * radius }, (_, i) =>
+    i < radius ? i - radius : size + i - radius,
+  );
+  const shown = margin.map((place) => mirrored(place, size));
+  // What lies in the memory beyond the margin is no picture, and arithmetic on numbers near 0 is slow.
+  if (stride !== size) singles.fill(0, kernel, middleAt);
   for (let offset = 0; offset < planes.length; offset += area) {
-    widen(planes, offset, size, before, after, widened);
-    filterTurned(widened, size, length, weights, turned);
-    widen(turned, 0, size, before, after, widened);
-    filterTurned(widened, size, length, weights, turned);
-    for (let i = 0; i < area; i++) planes[offset + i] = turned[i]!;
-  }
-}
-
-/** The rows of a plane with a margin of pixels of the row on either side: those at `before` and `after`. */
-function widen(
-  source: Float32Array,
-  offset: number,
-  size: number,
-  before: Int32Array,
-  after: Int32Array,
-  widened: Float32Array,
-): void {
-  const [left, right] = [before.length, after.length];
-  for (let y = 0, to = 0; y < size; y++, to += left + size + right) {
-    const from = offset + y * size;
-    for (let i = 0; i < left; i++) widened[to + i] = source[from + before[i]!]!;
-    widened.set(source.subarray(from, from + size), to + left);
-    for (let i = 0; i < right; i++) widened[to + left + size + i] = source[from + after[i]!]!;
+    putRows(singles, kernel + radius, wide, planes, offset, size, size);
+    for (let y = 0; y < size; y++) {
+      const row = kernel + radius + y * wide;
+      for (let i = 0; i < margin.length; i++)
+        singles[row + margin[i]!] = planes[offset + y * size + shown[i]!]!;
+    }
+    const first = middleAt + radius * stride;
+    loops.filter(4 * kernel, 4 * wide, 4 * first, 4 * stride, size, 4 * stride, 0, 4 * kernel, 4);
+    for (let i = 0; i < margin.length; i++) {
+      const row = first + shown[i]! * stride;
+      singles.copyWithin(first + margin[i]! * stride, row, row + stride);
+    }
+    loops.filter(
+      ...([4 * middleAt, 4 * stride, 4 * outAt, 4 * stride] as const),
+      ...([size, 4 * stride, 0, 4 * kernel, 4 * stride] as const),
+    );
+    takeRows(singles, outAt, stride, planes, offset, size, size);
   }
 }
 

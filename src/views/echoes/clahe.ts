@@ -5,6 +5,8 @@
  * steeper than the limit: at 1 nothing changes, without limit every tile is equalised.
  */
 import { writeLuma } from '../../dataset/channels.ts';
+import { COLUMN, ROW } from '../vectors/level-code.ts';
+import { putRows, roundedUp, takeRows, workspaceOf } from '../vectors/workspace.ts';
 
 export interface Clahe {
   /** Tiles along a side of the view. */
@@ -14,6 +16,8 @@ export interface Clahe {
 }
 
 const LEVELS = 256;
+/** Bytes of a map. */
+const MAP = 4 * LEVELS;
 
 /**
  * Equalises `pixels` [channels, size, size] in place. Pixels that the mask [size, size] leaves out are not counted and
@@ -22,31 +26,49 @@ const LEVELS = 256;
 export function equalise(pixels: Uint8Array, size: number, { tiles, limit }: Clahe, mask: Uint8Array): void {
   const area = size * size;
   const counted = pixels.length === area ? pixels : lumaOf(pixels, area);
-  const maps = new Float32Array(tiles * tiles * LEVELS);
   const counts = countsOf(counted, size, tiles, mask);
+  const stride = roundedUp(size, 4);
+  const rowsAt = COLUMN * stride;
+  const mapsAt = roundedUp(rowsAt + ROW * size, 16);
+  const joinedAt = mapsAt + MAP * tiles * tiles;
+  const maskAt = joinedAt + 4 * MAP * (tiles + 1) ** 2;
+  const pixelsAt = maskAt + size * stride;
+  const planes = pixels.length / area;
+  const end = pixelsAt + planes * size * stride;
+  const { bytes, ints, singles, loops } = workspaceOf(end);
   for (let tile = 0; tile < tiles * tiles; tile++) {
-    const [from, to] = [tile * LEVELS, (tile + 1) * LEVELS];
-    writeMap(counts.subarray(from, to), limit, maps.subarray(from, to));
+    const from = (mapsAt + MAP * tile) >> 2;
+    writeMap(
+      counts.subarray(LEVELS * tile, LEVELS * (tile + 1)),
+      limit,
+      singles.subarray(from, from + LEVELS),
+    );
   }
-  const { first, second, share } = neighbours(size, tiles);
-  for (let y = 0; y < size; y++) {
-    const upper = (first[y]! * tiles) | 0;
-    const lower = (second[y]! * tiles) | 0;
-    const down = share[y]!;
-    for (let x = 0; x < size; x++) {
-      const i = (y * size + x) | 0;
-      if (mask[i] === 0) continue;
-      const left = first[x]!;
-      const right = second[x]!;
-      const across = share[x]!;
-      for (let p = i; p < pixels.length; p = (p + area) | 0) {
-        const level = pixels[p]!;
-        const above = maps[upper + left + level]! * (1 - across) + maps[upper + right + level]! * across;
-        const below = maps[lower + left + level]! * (1 - across) + maps[lower + right + level]! * across;
-        pixels[p] = above * (1 - down) + below * down + 0.5;
-      }
-    }
+  // Around a pixel lie four tiles, at the border of the view the same ones more than once. Their maps are joined.
+  const held = (tile: number): number => Math.min(tiles - 1, Math.max(0, tile));
+  const mapOf = (row: number, column: number): number => mapsAt + MAP * (held(row) * tiles + held(column));
+  for (let row = 0; row <= tiles; row++)
+    for (let column = 0; column <= tiles; column++)
+      loops.joinMaps(
+        ...([mapOf(row - 1, column - 1), mapOf(row - 1, column)] as const),
+        ...([mapOf(row, column - 1), mapOf(row, column)] as const),
+        joinedAt + 4 * MAP * (row * (tiles + 1) + column),
+      );
+  const { after, share } = neighbours(size, tiles);
+  for (let i = 0; i < stride; i++) {
+    const [column, row] = [(COLUMN >> 2) * i, (rowsAt + ROW * i) >> 2];
+    // Columns beyond the view have a map as well, and its result is not taken.
+    const place = Math.min(i, size - 1);
+    ints[column] = 4 * MAP * after[place]!;
+    for (let k = 0; k < 4; k++) singles[column + 4 + k] = k % 2 === 0 ? 1 - share[place]! : share[place]!;
+    if (i >= size) continue;
+    ints[row] = joinedAt + 4 * MAP * (tiles + 1) * after[i]!;
+    singles[row + 1] = share[i]!;
   }
+  putRows(bytes, maskAt, stride, mask, 0, size, size);
+  putRows(bytes, pixelsAt, stride, pixels, 0, size, planes * size);
+  loops.equaliseLevels(pixelsAt, maskAt, stride, size, size * stride, end, 0, rowsAt);
+  takeRows(bytes, pixelsAt, stride, pixels, 0, size, planes * size);
 }
 
 function lumaOf(planes: Uint8Array, area: number): Uint8Array {
@@ -61,31 +83,28 @@ function lumaOf(planes: Uint8Array, area: number): Uint8Array {
 function countsOf(counted: Uint8Array, size: number, tiles: number, mask: Uint8Array): Uint32Array {
   const counts = new Uint32Array(tiles * tiles * LEVELS);
   const tileOf = Int32Array.from({ length: size }, (_, i) => Math.floor(((i + 0.5) * tiles) / size));
+  const columns = tileOf.map((tile) => LEVELS * tile);
   for (let y = 0; y < size; y++) {
-    const row = tileOf[y]! * tiles;
+    const row = (LEVELS * tiles * tileOf[y]!) | 0;
+    const from = (y * size) | 0;
     for (let x = 0; x < size; x++) {
-      const i = (y * size + x) | 0;
-      if (mask[i] === 1) counts[(row + tileOf[x]!) * LEVELS + counted[i]!]! += 1;
+      const i = (from + x) | 0;
+      counts[row + columns[x]! + counted[i]!]! += mask[i]!;
     }
   }
   return counts;
 }
 
-/**
- * Where the maps of the tiles before and after the centre of each pixel along a side begin, in a row of maps; and how far it is
- * from the first to the second.
- */
+/** The tile after each pixel along a side, counted by centres of tiles, and how far the pixel is from the one before to it. */
 function neighbours(size: number, tiles: number) {
-  const [first, second] = [new Int32Array(size), new Int32Array(size)];
+  const after = new Int32Array(size);
   const share = new Float64Array(size);
   for (let i = 0; i < size; i++) {
-    const place = ((i + 0.5) * tiles) / size - 0.5;
-    const before = Math.floor(place);
-    first[i] = LEVELS * Math.max(0, before);
-    second[i] = LEVELS * Math.min(tiles - 1, before + 1);
-    share[i] = place - before;
+    const place = ((i + 0.5) * tiles) / size + 0.5;
+    after[i] = Math.floor(place);
+    share[i] = place - after[i]!;
   }
-  return { first, second, share };
+  return { after, share };
 }
 
 /**
@@ -121,11 +140,10 @@ function raiseOf(counts: Uint32Array, total: number, ceiling: number): number {
     let held = 0;
     let room = 0;
     for (let level = 0; level < LEVELS; level++) {
+      // Without a branch, which would be guessed wrongly often.
       const full = counts[level]! + raised;
-      if (full < ceiling) {
-        held += full;
-        room++;
-      } else held += ceiling;
+      held += Math.min(full, ceiling);
+      room += Number(full < ceiling);
     }
     const left = total - held;
     if (room === 0 || left < 1e-6 * total) return raised;

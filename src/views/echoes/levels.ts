@@ -5,6 +5,7 @@
  */
 import type { Beams } from '../field/beams.ts';
 import type { Affine } from '../field/affine.ts';
+import { putRows, roundedUp, takeRows, workspaceOf } from '../vectors/workspace.ts';
 
 /** Decibels from black to white. Machines are set to 40 to 80. */
 export const DYNAMIC_RANGE = 60;
@@ -115,29 +116,26 @@ export function addAlongDepth(
   { beams, placement: [a, b, c, d, e, f] }: BeamView,
   mask: Uint8Array,
 ): void {
-  const area = size * size;
-  const { x: middleX, y: middleY, curvature, depth: whole } = beams;
-  const isStraight = curvature === 0;
-  const radius = 1 / curvature;
-  for (let y = 0; y < size; y++) {
-    const v = y + 0.5;
-    for (let x = 0; x < size; x++) {
-      const i = (y * size + x) | 0;
-      if (mask[i] === 0) continue;
-      // The range as `rangeAt` has it, written out: this is once a pixel.
-      const u = x + 0.5;
-      const down = d * u + e * v + f - middleY;
-      let range = down;
-      if (!isStraight) {
-        const across = a * u + b * v + c - middleX;
-        range = Math.sqrt(across * across + (down + radius) * (down + radius)) - radius;
-      }
-      const depth = 0.5 + range / whole;
-      const shift = curve[depth < 0 ? 0 : depth > 1 ? DEPTHS : (DEPTHS * depth + 0.5) | 0]!;
-      for (let p = i; p < pixels.length; p = (p + area) | 0) {
-        const level = pixels[p]! + shift + 0.5;
-        pixels[p] = level < 0 ? 0 : level > 255 ? 255 : level;
-      }
-    }
+  const { x, y, curvature, depth } = beams;
+  const planes = pixels.length / (size * size);
+  const stride = roundedUp(size, 4);
+  const area = size * stride;
+  const alongAt = 8 * curve.length;
+  const maskAt = alongAt + 16 * size;
+  const pixelsAt = maskAt + area;
+  const end = pixelsAt + planes * area;
+  const { bytes, doubles, loops } = workspaceOf(end);
+  doubles.set(curve);
+  for (let row = 0; row < size; row++) {
+    doubles[(alongAt >> 3) + 2 * row] = b * (row + 0.5);
+    doubles[(alongAt >> 3) + 2 * row + 1] = e * (row + 0.5);
   }
+  putRows(bytes, maskAt, stride, mask, 0, size, size);
+  putRows(bytes, pixelsAt, stride, pixels, 0, size, planes * size);
+  const addDepth = curvature === 0 ? loops.addDepthStraight : loops.addDepthAlongFan;
+  addDepth(
+    ...([pixelsAt, maskAt, stride, size, area, end, 0, alongAt] as const),
+    ...([a, c, x, d, f, y, 1 / curvature, depth, DEPTHS] as const),
+  );
+  takeRows(bytes, pixelsAt, stride, pixels, 0, size, planes * size);
 }

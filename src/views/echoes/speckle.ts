@@ -4,7 +4,7 @@
  * √(4/π − 1) = 0.523. Its strength draws it towards 1. Both parts of the field are white noise through a Gaussian.
  */
 import type { Random } from '../../base/random.ts';
-import { filterTurned, inFours } from './filter.ts';
+import { roundedUp, takeRows, workspaceOf } from '../vectors/workspace.ts';
 
 /** The largest grain that can be asked for, in pixels. */
 export const LARGEST_GRAIN = 8;
@@ -21,40 +21,47 @@ export interface Speckle {
 /** Writes factors for the pixels of a square view, row by row. */
 export type SpeckleMaker = (speckle: Speckle, factors: Float32Array) => void;
 
-/** A maker for views of `size` pixels with buffers that live on. */
+/** A maker for views of `size` pixels. */
 export function speckleMaker(size: number): SpeckleMaker {
-  const length = inFours(size);
-  const widest = length + 2 * radiusOf(LARGEST_GRAIN);
-  const [real, imaginary] = [new Float32Array(widest * widest), new Float32Array(widest * widest)];
-  const turned = new Float32Array(widest * length);
-  const words = new Uint32Array(WORDS);
+  const columns = roundedUp(size, 8);
+  const stride = roundedUp(size, 4);
   return ({ strength, grain, noise }, factors) => {
     const weights = kernelOf(grain);
-    const side = length + weights.length - 1;
-    fillNoise(noise, words, real, imaginary, side * side);
-    for (const part of [real, imaginary]) {
-      filterTurned(part, side, length, weights, turned);
-      filterTurned(turned, length, length, weights, part);
-    }
+    const margin = weights.length - 1;
+    const rows = size + margin;
+    // A complex number is eight bytes. White noise comes first, then its filtered rows, then what is filtered both ways.
+    const weightsAt = STATE;
+    const noiseAt = weightsAt + 4 * weights.length;
+    const noiseLength = roundedUp(8 * rows * (columns + margin), 32);
+    const middleAt = noiseAt + noiseLength;
+    const outAt = middleAt + 8 * rows * columns;
+    const factorsAt = outAt + 8 * size * columns;
+    const { singles, ints, loops } = workspaceOf(factorsAt + 4 * size * stride);
+    noise.fillWords(words);
+    ints.set(words);
+    singles.set(weights, weightsAt >> 2);
+    loops.noise(noiseAt, noiseLength, 0, NOISE_SCALE);
+    const [row, taps] = [8 * columns, 4 * weights.length];
+    loops.filter(noiseAt, row + 8 * margin, middleAt, row, rows, row, weightsAt, taps, 8);
+    loops.filter(middleAt, row, outAt, row, size, row, weightsAt, taps, row);
     // The mean of a Rayleigh amplitude over the deviation of its parts.
     const scale = strength / Math.sqrt(Math.PI / 2);
-    for (let y = 0; y < size; y++)
-      for (let x = 0; x < size; x++) {
-        const at = y * length + x;
-        const a = real[at]!;
-        const b = imaginary[at]!;
-        factors[y * size + x] = 1 - strength + scale * Math.sqrt(a * a + b * b);
-      }
+    loops.amplitudes(outAt, row, factorsAt, 4 * stride, size, 4 * stride, 1 - strength, scale);
+    takeRows(singles, factorsAt >> 2, stride, factors, 0, size, size);
   };
 }
 
 /** Multiplies every plane of `pixels` by the factors, one plane long; rounded, white stays white. */
 export function multiply(pixels: Uint8Array, factors: Float32Array): void {
-  for (let offset = 0; offset < pixels.length; offset += factors.length)
-    for (let i = 0; i < factors.length; i++) {
-      const level = pixels[offset + i]! * factors[i]! + 0.5;
-      pixels[offset + i] = level > 255 ? 255 : level;
-    }
+  const area = factors.length;
+  const length = roundedUp(area, 16);
+  const { bytes, singles, loops } = workspaceOf(5 * length);
+  singles.set(factors);
+  for (let offset = 0; offset < pixels.length; offset += area) {
+    bytes.set(pixels.subarray(offset, offset + area), 4 * length);
+    loops.multiplyLevels(4 * length, 0, length);
+    pixels.set(bytes.subarray(4 * length, 4 * length + area), offset);
+  }
 }
 
 /**
@@ -64,9 +71,6 @@ export function multiply(pixels: Uint8Array, factors: Float32Array): void {
 function deviationOf(grain: number): number {
   return grain / Math.SQRT2;
 }
-
-/** Words of noise that are drawn at a time. */
-const WORDS = 1024;
 
 function radiusOf(grain: number): number {
   return Math.ceil(2.5 * deviationOf(grain));
@@ -84,25 +88,11 @@ function kernelOf(grain: number): Float64Array {
 }
 
 /**
- * White noise of variance 1: sums of two bytes, of which the filter makes sums of many, and those are normal. One draw
- * of 32 bits is a number of each part.
+ * White noise of variance 1 is sums of two bytes, of which the filter makes sums of many, and those are normal. A byte has the variance
+ * (256² − 1) / 12. The bytes are those of four generators in turns, whose states are the first words of the stream.
  */
-function fillNoise(
-  noise: Random,
-  words: Uint32Array,
-  real: Float32Array,
-  imaginary: Float32Array,
-  length: number,
-): void {
-  // A byte has the variance (256² − 1) / 12.
-  const scale = 1 / Math.sqrt((0x100 ** 2 - 1) / 6);
-  for (let from = 0; from < length; from += words.length) {
-    noise.fillWords(words);
-    const count = Math.min(words.length, length - from);
-    for (let i = 0; i < count; i++) {
-      const bits = words[i]! | 0;
-      real[from + i] = ((bits & 0xff) + ((bits >>> 8) & 0xff) - 0xff) * scale;
-      imaginary[from + i] = (((bits >>> 16) & 0xff) + (bits >>> 24) - 0xff) * scale;
-    }
-  }
-}
+const NOISE_SCALE = 1 / Math.sqrt((0x100 ** 2 - 1) / 6);
+
+/** Words, and bytes, of the states of four generators. */
+const words = new Uint32Array(16);
+const STATE = 4 * words.length;

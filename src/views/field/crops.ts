@@ -31,6 +31,19 @@ const HALVINGS = 5;
  * its neighbours at half the distance, five times. Of equal places the first is taken, row by row.
  */
 export function bestPlace(outlines: readonly Outline[], crop: Extent, frame: Extent): Placed {
+  return searchedPlace(outlines, crop, frame, null);
+}
+
+/**
+ * The search for the best place. It ends early where `enough` is given, with a place that has it or when no further step can reach
+ * it: a place aside has at most that more of the crop inside by which it lies aside, as a share of the crop's sides.
+ */
+function searchedPlace(
+  outlines: readonly Outline[],
+  crop: Extent,
+  frame: Extent,
+  enough: number | null,
+): Placed {
   const [roomX, roomY] = [frame.width - crop.width, frame.height - crop.height];
   const [lefts, rights, areas] = [0, 1, 2].map(() => new Float64Array(PLACES)) as [
     Float64Array,
@@ -60,8 +73,17 @@ export function bestPlace(outlines: readonly Outline[], crop: Extent, frame: Ext
     }
   };
   let [stepX, stepY] = [roomX / (PLACES - 1), roomY / (PLACES - 1)];
-  for (let row = 0; row < PLACES; row++) look(0, 0, PLACES, row * stepY);
-  for (let k = 0; k < HALVINGS; k++) {
+  const isDecided = (): boolean => {
+    if (enough === null) return false;
+    // All steps that are still to come together are no longer than the last one.
+    const reach = stepX / crop.width + stepY / crop.height;
+    return best!.share >= enough || best!.share + reach < enough - 1e-9;
+  };
+  for (let row = 0; row < PLACES; row++) {
+    look(0, 0, PLACES, row * stepY);
+    if (enough !== null && best!.share >= enough) return best!;
+  }
+  for (let k = 0; k < HALVINGS && !isDecided(); k++) {
     const { left, top } = best!.box;
     stepX /= 2;
     stepY /= 2;
@@ -108,25 +130,14 @@ function searchedCrop(
     (right - left) / share,
     ((bottom - top) / share) * ratio,
   );
-  const attempt = (size: number): Rectangle | null => {
-    const { box, share: inside } = bestPlace(
-      outlines,
-      { width: size * width, height: (size * width) / ratio },
-      frame,
-    );
-    return inside >= share ? box : null;
-  };
-  let found = attempt(1);
-  if (found !== null) return found;
+  const sized = (size: number): Extent => ({ width: size * width, height: (size * width) / ratio });
+  const fits = (size: number): boolean => searchedPlace(outlines, sized(size), frame, share).share >= share;
+  if (fits(1)) return bestPlace(outlines, sized(1), frame).box;
   let [low, high] = [0, 1];
   for (let k = 0; k < BISECTIONS; k++) {
     const middle = (low + high) / 2;
-    const box = attempt(middle);
-    if (box === null) high = middle;
-    else {
-      found = box;
-      low = middle;
-    }
+    if (fits(middle)) low = middle;
+    else high = middle;
   }
-  return found;
+  return low === 0 ? null : bestPlace(outlines, sized(low), frame).box;
 }

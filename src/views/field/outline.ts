@@ -36,7 +36,8 @@ export function mapped(outline: Outline, map: PointMap): Outline {
   const to = new Float64Array(2);
   for (let i = 0; i < outline.length; i += 2) {
     map(outline[i]!, outline[i + 1]!, to);
-    result.set(to, i);
+    result[i] = to[0]!;
+    result[i + 1] = to[1]!;
   }
   return result;
 }
@@ -126,6 +127,9 @@ export function addAreasInside(
 
 /** Mean of x, held within [left, right], over the way from x0 to x1. */
 function heldMean(x0: number, x1: number, left: number, right: number): number {
+  if (x0 <= left && x1 <= left) return left;
+  if (x0 >= right && x1 >= right) return right;
+  if (x0 >= left && x0 <= right && x1 >= left && x1 <= right) return (x0 + x1) / 2;
   if (Math.abs(x1 - x0) < 1e-9) return Math.min(right, Math.max(left, x0));
   return (heldIntegral(x1, left, right) - heldIntegral(x0, left, right)) / (x1 - x0);
 }
@@ -140,25 +144,31 @@ function heldIntegral(x: number, left: number, right: number): number {
 /** Sets `mask` [size, size] to 1 where the centre of a pixel lies in one of the outlines, else to 0. */
 export function fillInside(outlines: readonly Outline[], size: number, mask: Uint8Array): void {
   mask.fill(0);
-  const layer = outlines.length === 1 ? mask : new Uint8Array(mask.length);
   for (const outline of outlines) {
-    layer.fill(0);
-    for (const side of sidesOf(outline)) markCrossings(layer, size, side);
+    const crossings = crossingsOf(outline, size);
     for (let y = 0; y < size; y++) {
-      let inside = 0;
-      for (let i = y * size; i < (y + 1) * size; i++) layer[i] = inside ^= layer[i]!;
+      const columns = crossings[y];
+      if (columns === undefined) continue;
+      if (columns.length > 2) columns.sort((a, b) => a - b);
+      for (let i = 0; i < columns.length; i += 2) {
+        const [a, b] = [columns[i]!, columns[i + 1]!];
+        mask.fill(1, y * size + Math.min(a, b), y * size + Math.max(a, b));
+      }
     }
-    if (layer !== mask) for (let i = 0; i < mask.length; i++) mask[i]! |= layer[i]!;
   }
 }
 
-/** Turns over, in each row that the side crosses, the first pixel whose centre is not left of it. */
-function markCrossings(layer: Uint8Array, size: number, [x0, y0, x1, y1]: Side): void {
-  const from = Math.max(0, Math.ceil(Math.min(y0, y1) - 0.5));
-  const to = Math.min(size, Math.ceil(Math.max(y0, y1) - 0.5));
-  const slope = (x1 - x0) / (y1 - y0);
-  for (let y = from; y < to; y++) {
-    const column = Math.max(0, Math.ceil(x0 + slope * (y + 0.5 - y0) - 0.5));
-    if (column < size) layer[y * size + column]! ^= 1;
+/** Of each row that a side crosses, the first pixels whose centres are not left of one; `size` where none is. */
+function crossingsOf(outline: Outline, size: number): number[][] {
+  const crossings: number[][] = [];
+  for (const [x0, y0, x1, y1] of sidesOf(outline)) {
+    const from = Math.max(0, Math.ceil(Math.min(y0, y1) - 0.5));
+    const to = Math.min(size, Math.ceil(Math.max(y0, y1) - 0.5));
+    const slope = (x1 - x0) / (y1 - y0);
+    for (let y = from; y < to; y++) {
+      const column = Math.ceil(x0 + slope * (y + 0.5 - y0) - 0.5);
+      (crossings[y] ??= []).push(Math.min(size, Math.max(0, column)));
+    }
   }
+  return crossings;
 }

@@ -184,6 +184,25 @@ describe('gain along depth', () => {
     },
   );
 
+  it('of a view whose side is no multiple of four is that of its part of a larger one', () => {
+    const beams = { x: 20, y: 40, curvature: 1 / 50, depth: 40, left: -20, right: 20 };
+    const part = (image: Uint8Array, from: number, side: number): number[] =>
+      Array.from({ length: 2 * 22 * 22 }, (_, i) => {
+        const [plane, y, x] = [Math.floor(i / 484), Math.floor(i / 22) % 22, i % 22];
+        return image[from + plane * side * side + y * side + x]!;
+      });
+    const large = Uint8Array.from({ length: 2 * SIZE * SIZE }, (_, i) => (i * 89) % 256);
+    const mask = Uint8Array.from(whole, (_, i) => (i % 5 === 0 ? 0 : 1));
+    const small = Uint8Array.from(part(large, 0, SIZE));
+    const smallMask = Uint8Array.from(
+      { length: 22 * 22 },
+      (_, i) => mask[Math.floor(i / 22) * SIZE + (i % 22)]!,
+    );
+    addAlongDepth(large, SIZE, curve, { beams, placement }, mask);
+    addAlongDepth(small, 22, curve, { beams, placement }, smallMask);
+    expect([...small]).toEqual(part(large, 0, SIZE));
+  });
+
   it('keeps within black and white', () => {
     const pixels = Uint8Array.of(250, 4);
     const beams = { x: 0, y: 0, curvature: 0, depth: 10, left: -5, right: 5 };

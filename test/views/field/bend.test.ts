@@ -141,7 +141,7 @@ describe('bent pictures', () => {
       const augmentation = drawAugmentation(view, clip, 1, epoch, 0);
       const bend: Bend = augmentation.bend!;
       const pixels = new Uint8Array(channels * size * size);
-      createPlacer(size, channels, 160, true).place(planes, FRAME, augmentation, pixels);
+      createPlacer(size, channels, true).place(planes, FRAME, augmentation, pixels);
       const [a, b, c, d, e, f] = placementOf(augmentation, size);
       let seen = 0;
       for (let i = 0; i < pixels.length; i++) {

@@ -21,9 +21,22 @@ function slowMask(outline: Outline, margin: number): Uint8Array {
   });
 }
 
+/** A corner stands twice, as where an outline was rounded, and sides run in all directions. */
+const BENT = outlineOf([
+  [30, -8],
+  [30, -8],
+  [52.3, 9],
+  [70, 31],
+  [41, 55.5],
+  [41, 40],
+  [22, 40],
+  [5.5, 58],
+  [9, 21],
+]);
+
 describe('the edge of a field', () => {
   it.each([0, 0.4, 3, 7.3, 40])('moves inwards by %f pixels on every side', (margin) => {
-    for (const outline of [FAN, SQUARE]) {
+    for (const outline of [FAN, SQUARE, BENT]) {
       const mask = new Uint8Array(SIZE * SIZE);
       fillInside([outline], SIZE, mask);
       narrow([outline], SIZE, margin, mask);
@@ -46,4 +59,10 @@ it('blanking blackens what is not in the mask, in every plane, and nothing else'
   const pixels = Uint8Array.from({ length: 12 }, (_, i) => i + 1);
   blankOutside(pixels, Uint8Array.of(1, 0, 1, 0));
   expect([...pixels]).toEqual([1, 0, 3, 0, 5, 0, 7, 0, 9, 0, 11, 0]);
+
+  // Planes of which the second begins inside a word, and a rest that is no whole one.
+  const odd = Uint8Array.from({ length: 22 }, (_, i) => i + 1);
+  const mask = Uint8Array.from({ length: 11 }, (_, i) => (i % 3 === 1 ? 0 : 1));
+  blankOutside(odd, mask);
+  expect([...odd]).toEqual(Array.from({ length: 22 }, (_, i) => ((i % 11) % 3 === 1 ? 0 : i + 1)));
 });
