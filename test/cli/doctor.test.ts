@@ -6,8 +6,9 @@ import { describeEnvironment, packageVersion } from '../../src/runs/environment.
 
 describe('what a machine is found to be', () => {
   test('is told part by part, each with a way out where it is not good', async () => {
-    const { findings, version } = await examine();
+    const { findings, version, backend } = await examine();
     expect(version).toBe(packageVersion());
+    expect(backend.threads).toBeGreaterThan(0);
     expect(findings.map(({ part }) => part)).toEqual([
       ...[
         'Node.js',

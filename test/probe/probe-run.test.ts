@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openDataset } from '../../src/dataset/reader.ts';
 import { type NamedSplit, writeSplit } from '../../src/curation/splits.ts';
-import { examine } from '../../src/cli/findings.ts';
 import { mergeDatasets } from '../../src/curation/merge.ts';
 import { readRunConfig } from '../../src/runs/run-folder.ts';
 import {
@@ -346,25 +345,5 @@ describe('a probe of a run', () => {
     });
     const bare = await tinyDataset(join(scratch, 'bare'), { labelled: false });
     expect(await errorOf(() => probeRun(run, bare, QUICK))).toMatchObject({ kind: 'data' });
-  });
-});
-
-describe('the doctor', () => {
-  test('names every part and never leaves a trouble without a way out', async () => {
-    const { findings, backend } = await examine(join(scratch, 'nowhere'));
-    expect(findings.map(({ part }) => part)).toEqual([
-      'Node.js',
-      'processor',
-      'memory',
-      'oneDNN',
-      'PyTorch',
-      'ffmpeg, ffprobe',
-      'MPI',
-      'sharp',
-      'disk',
-    ]);
-    for (const { state, mend } of findings) expect(mend === null).toBe(state === 'good');
-    expect(findings.find(({ part }) => part === 'disk')?.state).toBe('missing');
-    expect(backend.threads).toBeGreaterThan(0);
   });
 });
