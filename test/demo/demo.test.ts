@@ -9,9 +9,11 @@ const scratch = scratchFolder();
 
 const SMALL: DemoOptions = {
   clips: 48,
-  set: [...TINY.filter((one) => !one.startsWith('training')), 'training.epochs=1', 'evaluation.every=9'],
+  set: [
+    ...TINY.filter((one) => !one.startsWith('training')),
+    ...['backend=auto', 'training.epochs=1', 'evaluation.every=9'],
+  ],
   finetune: {
-    backend: 'reference',
     precision: 'f32',
     training: { epochs: 1 },
     folds: 2,

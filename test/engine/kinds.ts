@@ -12,7 +12,8 @@ if (TORCH === undefined && '__vitest_worker__' in globalThis)
   process.stderr.write('PyTorch was not found: its backend is left out here (docs/torch.md, "Tests")\n');
 
 /** Those with kernels of a vendor. */
-export const FAST: readonly BackendKind[] = TORCH === undefined ? ['onednn'] : ['onednn', 'torch'];
+export const FAST: readonly Exclude<BackendKind, 'reference'>[] =
+  TORCH === undefined ? ['onednn'] : ['onednn', 'torch'];
 /** All of them. */
 export const KINDS: readonly BackendKind[] = ['reference', ...FAST];
 

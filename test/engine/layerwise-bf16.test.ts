@@ -16,12 +16,22 @@ const GROUPS = 2;
 /** Rounding to bf16 alone is off by about 1.7e-3 of the norm. */
 const LIMIT = 5e-3;
 
-const NETWORKS = [
-  ['ResNet-18', resnet(18, { channels: 1, size: 32, width: 16 })],
-  ['ResNet-50', resnet(50, { channels: 3, size: 32, width: 16 })],
-] as const;
+/**
+ * The last maps have one pixel, where a norm has three values a channel. PyTorch's kernel takes a way there that rounds what it subtracts
+ * to bf16 (its tensors of one pixel differ in their strides; `golden/torch.test.ts` holds the backend to those bits), so it gets larger maps.
+ */
+const NETWORKS = {
+  onednn: [
+    ['ResNet-18', resnet(18, { channels: 1, size: 32, width: 16 })],
+    ['ResNet-50', resnet(50, { channels: 3, size: 32, width: 16 })],
+  ],
+  torch: [
+    ['ResNet-18', resnet(18, { channels: 1, size: 64, width: 8 })],
+    ['ResNet-50', resnet(50, { channels: 3, size: 64, width: 8 })],
+  ],
+} as const;
 
-describe.each(FAST.flatMap((kind) => NETWORKS.map((one) => [kind, ...one] as const)))(
+describe.each(FAST.flatMap((kind) => NETWORKS[kind].map((one) => [kind, ...one] as const)))(
   '%s: every layer of a %s in bf16',
   (kind, _, network) => {
     it.each([
