@@ -163,6 +163,8 @@ async function finetuneAs(ranks: Ranks, options: FinetuneOptions): Promise<Finet
   const isDone = (key: FoldRunKey): boolean => readFoldRun(run, key, configHash) !== null;
   const left = planned.filter(({ key }) => !isDone(key));
   const todo = ranks.size === 1 ? left : longestFirst(left);
+  // All have looked at what is left before one of them changes it.
+  meet(ranks);
   for (const text of remarks(dataset, config, plan, record, overlap)) note(text);
   if (chosen !== null) note(unlabelledRemark(planned, shown.size));
   if (ranks.size > 1) note(sharedRemark(ranks, todo.length, backend.describe().threads));

@@ -10,9 +10,19 @@ const RTLD_NOW = 2;
 /** Open MPI's parts look for each other among global symbols; a library is kept until the process ends. */
 const RTLD_SHARED = process.platform === 'darwin' ? 0x8a : 0x1102;
 
+/**
+ * Before any file of MPI is loaded. UCX, which many builds of MPI load, takes malloc over for the whole process to hear of memory that is
+ * given back, and then two allocators move one heap: Node.js, whose threads allocate all the time, ends with a segmentation fault now and
+ * then. Vectors here are summed by copies, which need no such news. What the user set is kept.
+ */
+function leaveMallocAlone(): void {
+  process.env['UCX_MEM_EVENTS'] ??= 'no';
+}
+
 /** What a file is. It is loaded for that, and let go again. */
 export function lookAt(file: string): Look {
   const { dlopen, dlclose, dlsym, dlerror } = systemLibrary();
+  leaveMallocAlone();
   const library = dlopen(file, RTLD_NOW);
   if (library === NULL) return { reason: reasonOf(dlerror(), file) };
   try {
@@ -58,6 +68,7 @@ export interface Functions {
 /** Loads a library that `lookAt` has seen, for good. Handles travel as addresses, which an int fits into. */
 export function load({ abi, file }: Found): { readonly functions: Functions; readonly constants: Constants } {
   const { dlopen, dlsym } = systemLibrary();
+  leaveMallocAlone();
   const handle = dlopen(file, RTLD_SHARED);
   const native = loadForeign(file);
   const bind = (declaration: string): never => native.func(declaration) as never;
