@@ -1,28 +1,15 @@
-/**
- * `uscl finetune` as the person meets it: what it prints, how it ends, and that a kill at any moment leaves a run that
- * goes on to the very bits of one left alone.
- */
-import { rm } from 'node:fs/promises';
+/** `uscl finetune` as the person meets it: what it prints and how it ends. How it goes on after a kill: `kill.test.ts`. */
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
-import { randomAt } from '../../src/base/random.ts';
-import { timeless, TUNE_ONEDNN } from '../finetune/support.ts';
 import { scratchFolder, tinyDataset } from '../pretrain/support.ts';
-import { compileProgram, finished, linesIn, runUntil, start, uscl } from './run.ts';
+import { finetuneArgs } from './kills.ts';
+import { compileProgram, finished, start, uscl } from './run.ts';
 
-const ROUNDS = 8;
 const scratch = scratchFolder();
 const dataset = join(scratch, 'dataset');
 const whole = join(scratch, 'whole');
-const SETTINGS = [...TUNE_ONEDNN, 'saveSeconds=0', 'seeds=2', 'training.epochs=4'].flatMap((set) => [
-  '--set',
-  set,
-]);
-const command = (out: string, ...more: readonly string[]): string[] => [
-  ...['finetune', 'random', dataset, '--out', out, '--layers', 'last-block', ...SETTINGS],
-  ...more,
-];
+const command = (out: string, ...more: readonly string[]): string[] => finetuneArgs(dataset, out, ...more);
 
 beforeAll(async () => {
   compileProgram();
@@ -43,27 +30,6 @@ test('prints one JSON object, or a table with intervals that says what it is for
   expect(again.stdout).toMatch(/clip, mean probability +\d\.\d{3} \(\d\.\d{3}–\d\.\d{3}\)/);
   expect(again.stdout).toContain('not a medical device');
   expect(again.stderr).toContain('5 of them done');
-});
-
-test(`${ROUNDS} random kills: each time --resume ends in the same bits`, { timeout: 600_000 }, async () => {
-  const expected = timeless(whole);
-  const entries = linesIn(join(whole, 'log.jsonl'));
-  let killed = 0;
-  for (let round = 0; round < ROUNDS; round++) {
-    const out = join(scratch, `round${round}`);
-    const random = randomAt(2, 'kill', round);
-    const moment =
-      round % 4 === 0
-        ? { entries: 0, delay: random.between(0, 600) }
-        : { entries: random.integer(entries), delay: random.between(0, 40) };
-    const isDue = (): boolean => linesIn(join(out, 'log.jsonl')) >= moment.entries;
-    const exit = await runUntil(command(out, '--resume'), { isDue, delay: moment.delay });
-    if (exit === 'SIGKILL') killed += 1;
-    expect(await runUntil(command(out, '--resume'), null)).toBe(0);
-    expect(timeless(out)).toEqual(expected);
-    await rm(out, { recursive: true });
-  }
-  expect(killed).toBeGreaterThan(ROUNDS / 2);
 });
 
 test('Ctrl-C ends it with 130 and a way on', async () => {

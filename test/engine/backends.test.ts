@@ -126,6 +126,19 @@ describe.each(FAST)('a plan of %s', (fast) => {
       ).toBeLessThan(1e-4);
   });
 
+  it.each([1, 2])('trains a norm above what is not trained (%i norm groups)', (normGroups) => {
+    const trainable = (name: string): boolean => name.startsWith('norm.');
+    const options = { batch: 6, precision: 'f32', normGroups, trainable } as const;
+    const [, alone] = LAYERS.find(([name]) => name === 'batch norm')!;
+    const truth = runOn('reference', alone, options);
+    const found = runOn(fast, alone, options);
+    for (const [name, value] of truth.outputs)
+      expect(relativeError(value, found.outputs.get(name)!), name).toBeLessThan(2e-5);
+    for (const name of ['norm.weight', 'norm.bias'])
+      expect(relativeError(truth.gradients.get(name)!, found.gradients.get(name)!), name).toBeLessThan(2e-5);
+    expect(Math.hypot(...truth.gradients.get('norm.weight')!)).toBeGreaterThan(0);
+  });
+
   it('adds to the gradients when told to', () => {
     using backend = openKind(fast, 2);
     using parameters = backend.createParameters(network);

@@ -46,15 +46,19 @@ export function torchSgd(runtime: Runtime, step: SgdStep): void {
   }
 }
 
-/** Squares in f32, their sum in f64 where the device has it. */
+/** Products of one stretch are summed in f32: short enough that little is lost. */
+const STRETCH = 1 << 18;
+
+/** Sums of squares of stretches in f32, their sum in f64 where the device has it. */
 export function torchSumOfSquares(runtime: Runtime, vector: Vector, ranges: Ranges): number {
-  if (ranges.length === 0) return 0;
+  const parts = ranges.flatMap(stretches);
+  if (parts.length === 0) return 0;
   const type = runtime.typeOf(runtime.device.name === 'mps' ? 'f32' : 'f64');
-  const sums = ranges.map(([start, end]) => {
+  const sums = parts.map(([start, end]) => {
     using part = torchVector(vector).part(start, end - start);
-    using squares = runtime.multiply(part, part);
-    const [sum] = runtime.call('sum', squares, [0], true, type);
-    return sum!;
+    const [dot] = runtime.call('dot', part, part);
+    using sum = dot!;
+    return runtime.view(sum, [1]);
   });
   try {
     using all = runtime.concatenate(sums);
@@ -64,6 +68,13 @@ export function torchSumOfSquares(runtime: Runtime, vector: Vector, ranges: Rang
   } finally {
     disposeAll(sums);
   }
+}
+
+function stretches([start, end]: Ranges[number]): Ranges {
+  return Array.from({ length: Math.ceil((end - start) / STRETCH) }, (_, index) => [
+    start + index * STRETCH,
+    Math.min(end, start + (index + 1) * STRETCH),
+  ]);
 }
 
 function partsOf(vector: Vector, ranges: Ranges): Tensor[] {

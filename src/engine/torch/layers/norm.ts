@@ -3,6 +3,7 @@
  * several processes; with a ReLU where the node has one. Running statistics move as PyTorch's do, part after part, with the unbiased variance.
  */
 import type { Node } from '../../core/network.ts';
+import type { Runtime } from '../native/runtime.ts';
 import type { Tensor } from '../native/tensor.ts';
 import { disposeAll, type Compilation, type Layer } from './common.ts';
 import { masked } from './pointwise.ts';
@@ -22,7 +23,8 @@ export function normLayer(c: Compilation, node: BatchNorm): Layer {
   const parameters = { weight: `${name}.weight`, bias: `${name}.bias` };
   const isFrozen = c.mode !== 'train' || c.frozenNorm(name);
   const groups = isFrozen ? 1 : c.normGroups;
-  const [batch, channels, ...sides] = c.shapeOf(node.input) as readonly [number, number, ...number[]];
+  const shape = c.shapeOf(node.input) as readonly [number, number, ...number[]];
+  const [batch, channels, ...sides] = shape;
   const count = sides.reduce((product, side) => product * side, batch / groups);
   const shared =
     isFrozen || c.normRanks === undefined
@@ -41,13 +43,19 @@ export function normLayer(c: Compilation, node: BatchNorm): Layer {
   ];
   const given = (part: number): readonly [mean: Tensor, variance: Tensor] =>
     shared?.moments(part) ?? running();
-  const normalise = (input: Tensor, part: number): Tensor => {
-    const [output, mean, scale] = runtime.call(
-      'norm',
+  const normalise = (input: Tensor, part: number, target: Tensor | undefined): Tensor => {
+    const operands = [
       ...([input, c.parameter(parameters.weight), c.parameter(parameters.bias)] as const),
       ...given(part),
       ...([usesBatch, momentum, epsilon] as const),
-    );
+    ] as const;
+    if (usesBatch && target !== undefined) {
+      const [mean, scale] = [runtime.empty([channels], 'f32'), runtime.empty([channels], 'f32')];
+      saved.push({ mean, scale });
+      runtime.change('normInto', ...operands, target, mean, scale);
+      return target;
+    }
+    const [output, mean, scale] = runtime.call('norm', ...operands);
     saved.push({ mean: mean!, scale: scale! });
     return output!;
   };
@@ -66,16 +74,18 @@ export function normLayer(c: Compilation, node: BatchNorm): Layer {
         shared.measure(parts, count, running());
         disposeAll(parts);
       }
-      const output = inParts(c, groups, [input!], ([part], index) => [normalise(part!, index)])[0]!;
-      if (relu) runtime.change('reluInPlace', output);
-      return output;
+      const [output] = inParts(c, groups, shape, [input!], ([part], index, target) => [
+        normalise(part!, index, target),
+      ]);
+      if (relu) runtime.change('reluInPlace', output!);
+      return output!;
     },
     backward: (incoming) => {
       const { inputs, wanted } = incoming;
       using opened = relu ? masked(c, incoming) : runtime.share(incoming.gradient);
       const isWanted = mask(wanted[0] === true);
       const [ofInput, ofWeight, ofBias] = inParts(
-        ...([c, groups, [opened, inputs[0]!]] as const),
+        ...([c, groups, isWanted[0] === true ? shape : null, [opened, inputs[0]!]] as const),
         ([gradient, input], index) => {
           const { mean, scale } = saved[index]!;
           const made = runtime.call(
@@ -94,13 +104,13 @@ export function normLayer(c: Compilation, node: BatchNorm): Layer {
       if (c.trainable(parameters.weight)) c.deliver(parameters.weight, weight);
       if (c.trainable(parameters.bias)) c.deliver(parameters.bias, bias);
       if (isWanted[0] !== true) {
-        ofInput![Symbol.dispose]();
+        ofInput?.[Symbol.dispose]();
         return [undefined];
       }
       if (shared === null) return [ofInput];
       using constant = ofInput!;
       shared.share(c.parameter(parameters.weight), count);
-      return inParts(c, groups, [constant, inputs[0]!], ([gradient, input], index) => [
+      return inParts(c, groups, shape, [constant, inputs[0]!], ([gradient, input], index) => [
         shared.completed(index, gradient!, input!),
       ]);
     },
@@ -118,35 +128,46 @@ function partsOf({ runtime, batch }: Compilation, groups: number, tensor: Tensor
 }
 
 /**
- * Does `work` on equal consecutive parts of the batch of `tensors`. Its first result is put together along the batch, the others
+ * Does `work` on equal consecutive parts of the batch of `tensors`, where there are several. Its first result is a part of a tensor of
+ * `shape`, `target`, which it fills and gives back, or another one that is copied there; nobody wants it where `shape` is null. The others
  * are summed.
  */
 function inParts(
   c: Compilation,
   groups: number,
+  shape: readonly number[] | null,
   tensors: readonly Tensor[],
-  work: (parts: readonly Tensor[], index: number) => readonly Tensor[],
-): readonly Tensor[] {
-  if (groups === 1) return work(tensors, 0);
+  work: (parts: readonly Tensor[], index: number, target: Tensor | undefined) => readonly Tensor[],
+): readonly (Tensor | undefined)[] {
+  if (groups === 1) return work(tensors, 0, undefined);
   const { runtime } = c;
+  const whole = shape === null ? undefined : runtime.empty(shape, shape.length === 4 ? c.mapType : 'f32');
   const parts = tensors.map((tensor) => partsOf(c, groups, tensor));
-  const results = Array.from({ length: groups }, (_, group) => {
-    const own = parts.map((ofTensor) => ofTensor[group]!);
-    const made = work(own, group);
-    disposeAll(own);
-    return made;
+  const targets = whole === undefined ? [] : partsOf(c, groups, whole);
+  const others = Array.from({ length: groups }, (_, group) => {
+    const target = targets[group];
+    const [first, ...rest] = work(
+      parts.map((ofTensor) => ofTensor[group]!),
+      group,
+      target,
+    );
+    if (first !== target) {
+      if (target !== undefined) runtime.copy(first!, target);
+      first![Symbol.dispose]();
+    }
+    return rest;
   });
-  const [first] = results;
-  const whole = first!.map((_, position) => {
-    const column = results.map((made) => made[position]!);
-    return position === 0
-      ? runtime.concatenate(column)
-      : column.slice(1).reduce((sum, next) => {
-          const added = runtime.add(sum, next);
-          if (sum !== column[0]) sum[Symbol.dispose]();
-          return added;
-        }, column[0]!);
-  });
-  for (const tensor of results.flat()) if (!whole.includes(tensor)) tensor[Symbol.dispose]();
-  return whole;
+  disposeAll([...parts.flat(), ...targets]);
+  return [whole, ...summed(runtime, others)];
+}
+
+/** Sums of the tensors at each position. Takes them over. */
+function summed(runtime: Runtime, rows: readonly (readonly Tensor[])[]): readonly Tensor[] {
+  return rows.reduce((sums, row) =>
+    sums.map((sum, position) => {
+      const added = runtime.add(sum, row[position]!);
+      disposeAll([sum, row[position]]);
+      return added;
+    }),
+  );
 }

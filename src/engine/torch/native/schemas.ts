@@ -34,22 +34,19 @@ const FUSED_ADAM = [
   ...(['float', 'float', 'float', 'float', 'float', 'bool', 'bool'] as const),
   ...FUSED_SCALES,
 ] as const;
+const NORM = [
+  ...(['Tensor', 'Optional[Tensor]', 'Optional[Tensor]', 'Optional[Tensor]', 'Optional[Tensor]'] as const),
+  ...(['bool', 'float', 'float'] as const),
+] as const;
 const REDUCTION = ['Tensor', 'Optional[List[int]]', 'bool', 'Optional[int]'] as const;
 
 export const SCHEMAS = {
-  norm: {
+  norm: { name: 'aten::native_batch_norm', overload: '', takes: NORM, gives: 3 },
+  /** Writes what `norm` makes. */
+  normInto: {
     name: 'aten::native_batch_norm',
-    overload: '',
-    takes: [
-      ...([
-        'Tensor',
-        'Optional[Tensor]',
-        'Optional[Tensor]',
-        'Optional[Tensor]',
-        'Optional[Tensor]',
-      ] as const),
-      ...(['bool', 'float', 'float'] as const),
-    ],
+    overload: 'out',
+    takes: [...NORM, 'Tensor', 'Tensor', 'Tensor'],
     gives: 3,
   },
   normBackward: {
@@ -68,6 +65,7 @@ export const SCHEMAS = {
     gives: 2,
   },
   mean: { name: 'aten::mean', overload: 'dim', takes: REDUCTION, gives: 1 },
+  dot: { name: 'aten::dot', overload: '', takes: ['Tensor', 'Tensor'], gives: 1 },
   sum: { name: 'aten::sum', overload: 'dim_IntList', takes: REDUCTION, gives: 1 },
   reluInPlace: { name: 'aten::relu_', overload: '', takes: ['Tensor'], gives: 1 },
   relu: { name: 'aten::relu', overload: '', takes: ['Tensor'], gives: 1 },
