@@ -12,7 +12,6 @@ import { permanent } from '../../src/engine/torch/native/scratch.ts';
 import { Runtime } from '../../src/engine/torch/native/runtime.ts';
 import { createTorchParameters } from '../../src/engine/torch/parameters.ts';
 import { TorchPlan } from '../../src/engine/torch/plan.ts';
-import { TorchVector } from '../../src/engine/torch/vector.ts';
 import { everyNode, fillNormal, fillParameters, vectorNorms } from './helpers.ts';
 import { TORCH } from './kinds.ts';
 
@@ -65,11 +64,7 @@ function open(network: Network): Opened {
       },
     };
   };
-  const parameters = createTorchParameters(
-    runtime,
-    network,
-    (length) => new TorchVector(runtime, length, false),
-  );
+  const parameters = createTorchParameters(runtime, network);
   fillParameters(parameters, 1);
   const options = { batch: 4, mode: 'train', precision: 'bf16', taps: [INPUT] } as const;
   const plan = new TorchPlan(runtime, network, parameters, options, false);

@@ -8,7 +8,8 @@ import { openTorch } from '../../src/engine/torch/backend.ts';
 import { bindKernels } from '../../src/engine/torch/native/binding.ts';
 import { loadTorch } from '../../src/engine/torch/native/library.ts';
 import { SCHEMAS } from '../../src/engine/torch/native/schemas.ts';
-import { fillNormal } from './helpers.ts';
+import { torchVector } from '../../src/engine/torch/vector.ts';
+import { everyNode, fillNormal } from './helpers.ts';
 import { pythonOfTorch, TORCH } from './kinds.ts';
 
 const python = pythonOfTorch();
@@ -68,6 +69,53 @@ describe.skipIf(TORCH === undefined)('the backend of PyTorch', () => {
     });
     expect(copied).toEqual(shared);
     expect(shared![1]!.slice(2)).toEqual(shared![0]!.slice(7, 10));
+  });
+
+  it.each([false, true])('has weights in the host’s order (copies as for a GPU: %s)', (staged) => {
+    using backend = openTorch({ device: 'cpu', threads: 1, staged });
+    using parameters = backend.createParameters(everyNode(3, 8));
+    const { values, specs, gradients } = parameters;
+    const weight = specs.find(({ role, shape }) => role === 'convWeight' && shape[1]! > 1 && shape[2]! > 1)!;
+    const numbers = Float32Array.from({ length: values.length }, (_, i) => i);
+    values.write(numbers);
+    expect(values.read()).toEqual(numbers);
+    expect(values.clone().read()).toEqual(numbers);
+
+    // Any part, also one that begins in the middle of a weight and ends in another.
+    const [start, end] = [weight.offset + 5, weight.offset + weight.length + 3];
+    expect(values.read(new Float32Array(end - start), start)).toEqual(numbers.subarray(start, end));
+    const other = Float32Array.from({ length: end - start }, (_, i) => -i);
+    values.write(other, start);
+    numbers.set(other, start);
+    expect(values.read()).toEqual(numbers);
+
+    // On the device the channels are last: [filters, height, width, channels].
+    const [filters, channels, height, width] = weight.shape as [number, number, number, number];
+    using raw = values.unordered();
+    const lying = raw.read(new Float32Array(weight.length), weight.offset);
+    const expected = new Float32Array(weight.length);
+    for (let f = 0; f < filters; f++)
+      for (let c = 0; c < channels; c++)
+        for (let pixel = 0; pixel < height * width; pixel++)
+          expected[(f * height * width + pixel) * channels + c] =
+            numbers[weight.offset + (f * channels + c) * height * width + pixel]!;
+    expect(lying).toEqual(expected);
+
+    // Vectors made alike have that order, others have the host's.
+    using alike = backend.allocate(gradients);
+    alike.copyFrom(values);
+    using rawAlike = alike.unordered();
+    expect(rawAlike.read(new Float32Array(weight.length), weight.offset)).toEqual(expected);
+    using plain = backend.allocate(values.length);
+    plain.copyFrom(values);
+    using rawPlain = plain.unordered();
+    expect(rawPlain.read()).toEqual(numbers);
+    alike.copyFrom(plain);
+    expect(rawAlike.read(new Float32Array(weight.length), weight.offset)).toEqual(expected);
+    expect(() => torchVector(values).part(weight.offset + 1, 2)).toThrow(/lies in another order/);
+    expect(() => backend.sumOfSquares(values, [[0, weight.offset + 4]])).toThrow(/lies in another order/);
+    const squares = numbers.reduce((sum, value) => sum + value ** 2, 0);
+    expect(backend.sumOfSquares(values, [[0, values.length]]) / squares).toBeCloseTo(1, 6);
   });
 
   it('sums squares in f64', () => {

@@ -28,6 +28,11 @@ export interface Vector extends Disposable {
   copyFrom(source: Vector): void;
   /** A vector of its own with the same numbers, in the same memory. */
   clone(): Vector;
+  /**
+   * The same memory, its numbers in the order in which the backend keeps them, for what treats all numbers alike: no work to read
+   * or write. Vectors that were made alike have them in one order. Dispose of it before the vector.
+   */
+  unordered(): Vector;
 }
 
 /** Where a vector lies in the memory of a CUDA device. */
@@ -233,8 +238,8 @@ export interface Backend extends Disposable {
   createParameters(network: Network): Parameters;
   /** `network` may be a part of the network `parameters` were made for: names are matched. */
   compile(network: Network, parameters: Parameters, options: PlanOptions): Plan;
-  /** Zeroed. */
-  allocate(length: number): Vector;
+  /** Zeroed: of so many numbers, or as long as a vector of parameters and kept as that is. */
+  allocate(like: number | Vector): Vector;
   /** Σ x² over the ranges, accumulated so that the same data give the same bits. */
   sumOfSquares(vector: Vector, ranges: Ranges): number;
   adam(step: AdamStep): void;

@@ -39,6 +39,10 @@ export class HostVector implements Vector {
     return new HostVector(this.data.slice());
   }
 
+  unordered(): Vector {
+    return new HostVector(this.data);
+  }
+
   [Symbol.dispose](): void {
     this.#release();
   }

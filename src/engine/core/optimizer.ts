@@ -41,10 +41,10 @@ export function createOptimizer(
   groups: readonly ParameterGroup[],
 ): Optimizer {
   const resolved = groups.map((group) => ({ ...group, ranges: rangesOf(parameters, group.parameters) }));
-  const length = parameters.values.length;
-  using opening = new Resources();
-  const allocate = (): Vector => opening.use(backend.allocate(length));
   const { values, gradients } = parameters;
+  using opening = new Resources();
+  const allocate = (): Vector => opening.use(backend.allocate(values));
+
   const finish = (
     state: ReadonlyMap<string, Vector>,
     apply: (optimizer: Optimizer, rate: number, scale: number) => void,

@@ -53,7 +53,8 @@ export function openOneDnn(threads: number | undefined, profile: boolean): Backe
       requirePrecision(context, options.precision);
       return compileOneDnn(context, network, native, options, profile);
     },
-    allocate(length: number): Vector {
+    allocate(like): Vector {
+      const length = typeof like === 'number' ? like : like.length;
       const block = allocateZeros(4 * Math.max(1, length));
       return new HostVector(floatView(block.address, length), () => {
         block[Symbol.dispose]();

@@ -43,10 +43,11 @@ export class TransportRanks implements Ranks {
   sum(vector: Vector): void {
     if (this.size === 1) return;
     const own = vector instanceof HostVector ? nativeAddress(vector.data) : null;
+    using numbers = vector.unordered();
     for (let from = 0; from < vector.length; from += this.#most) {
       const count = Math.min(this.#most, vector.length - from);
       if (own !== null) this.#transport.sum(offsetAddress(own, 4 * from), count);
-      else this.#sumByBuffer(vector, from, count);
+      else this.#sumByBuffer(numbers, from, count);
     }
   }
 

@@ -39,7 +39,8 @@ export function openReference(profile: boolean): Backend {
     },
     compile: (network: Network, parameters: Parameters, options: PlanOptions) =>
       compileReference(network, hostArrays(parameters), options, profile),
-    allocate: (length: number): Vector => new HostVector(new Float32Array(length)),
+    allocate: (like): Vector =>
+      new HostVector(new Float32Array(typeof like === 'number' ? like : like.length)),
     sumOfSquares: (vector, ranges) => sumOfSquares(hostData(vector), ranges),
     adam: (step: AdamStep) => {
       adamUpdate(step);

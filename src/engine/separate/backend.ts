@@ -67,7 +67,7 @@ export function separateMemory(inner: Backend): SeparateBackend {
     },
     compile: (network: Network, parameters: Parameters, options: PlanOptions) =>
       new SeparatePlan(inner.compile(network, innerOf(parameters), options), network, options, note),
-    allocate: (length) => vectorOf(inner.allocate(length)),
+    allocate: (like) => vectorOf(inner.allocate(typeof like === 'number' ? like : within(like))),
     sumOfSquares: (vector, ranges) => inner.sumOfSquares(within(vector), ranges),
     adam: (step: AdamStep) => {
       inner.adam({
@@ -126,6 +126,10 @@ class SeparateVector implements Vector {
 
   clone(): Vector {
     return new SeparateVector(this.inner.clone(), this.#note);
+  }
+
+  unordered(): Vector {
+    return new SeparateVector(this.inner.unordered(), this.#note);
   }
 
   [Symbol.dispose](): void {

@@ -34,11 +34,9 @@ export function openTorch({ device: name, threads, profile = false, staged = fal
   const device = name === 'cpu' ? host : openDevice(library, name);
   const isShared = name === 'cpu' && !staged;
   const runtime = new Runtime(library, device, host.type, isShared);
-  const allocate = (length: number): TorchVector => new TorchVector(runtime, length, isShared);
   const compile = (network: Network, parameters: Parameters, options: PlanOptions): TorchPlan =>
     new TorchPlan(runtime, network, parameters, options, profile);
-  const createParameters = (network: Network): Parameters =>
-    createTorchParameters(runtime, network, allocate);
+  const createParameters = (network: Network): Parameters => createTorchParameters(runtime, network);
   const synchronize = (): void => {
     runtime.synchronize();
   };
@@ -54,7 +52,10 @@ export function openTorch({ device: name, threads, profile = false, staged = fal
     }),
     createParameters,
     compile,
-    allocate: (length): Vector => allocate(length),
+    allocate: (like): Vector =>
+      typeof like === 'number'
+        ? TorchVector.make(runtime, like)
+        : TorchVector.make(runtime, like.length, torchVector(like).layout),
     sumOfSquares: (vector, ranges) => torchSumOfSquares(runtime, vector, ranges),
     adam: (step: AdamStep) => {
       torchAdam(runtime, step);

@@ -3,26 +3,24 @@ import { Resources } from '../../base/resources.ts';
 import type { Parameters } from '../core/backend.ts';
 import { parameterSpecs, statisticSpecs, type Network } from '../core/network.ts';
 import { sharedStretches } from '../core/parameters.ts';
+import { layoutOf } from './layout.ts';
 import type { Runtime } from './native/runtime.ts';
-import { torchVector, type TorchVector } from './vector.ts';
+import { torchVector, TorchVector } from './vector.ts';
 
 /** Zeroed. */
-export function createTorchParameters(
-  runtime: Runtime,
-  network: Network,
-  allocate: (length: number) => TorchVector,
-): Parameters {
+export function createTorchParameters(runtime: Runtime, network: Network): Parameters {
   const specs = parameterSpecs(network);
   const statistics = statisticSpecs(network);
   using opening = new Resources();
   const lengthOf = (parts: readonly { readonly length: number }[]): number =>
     parts.reduce((sum, { length }) => sum + length, 0);
-  const vector = (length: number): TorchVector => opening.use(allocate(length));
-  const values = vector(lengthOf(specs));
+  const layout = layoutOf(specs);
+  const weights = (): TorchVector => opening.use(TorchVector.make(runtime, lengthOf(specs), layout));
+  const values = weights();
   const parameters = {
     ...{ specs, statisticSpecs: statistics, values },
-    gradients: vector(lengthOf(specs)),
-    statistics: vector(lengthOf(statistics)),
+    gradients: weights(),
+    statistics: opening.use(TorchVector.make(runtime, lengthOf(statistics))),
   };
   const owned = opening.move();
   return {

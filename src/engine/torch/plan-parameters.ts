@@ -4,7 +4,7 @@ import type { Parameters } from '../core/backend.ts';
 import type { GradientNeeds } from '../core/gradients.ts';
 import { parameterSpecs, statisticSpecs, type Network } from '../core/network.ts';
 import { bindParameters } from '../core/parameters.ts';
-import type { Runtime } from './native/runtime.ts';
+import { stridesOf, type Runtime } from './native/runtime.ts';
 import type { Tensor } from './native/tensor.ts';
 import { torchVector, type TorchVector } from './vector.ts';
 
@@ -14,7 +14,8 @@ export class PlanParameters implements Disposable {
   readonly #values = new Map<string, Tensor>();
   readonly #gradients = new Map<string, Tensor>();
   readonly #statistics = new Map<string, Tensor>();
-  readonly #convElements: number;
+  /** Numbers in the weights of convolutions. */
+  readonly convElements: number;
   #accumulates = false;
   readonly #missing = new Set<string>();
 
@@ -33,7 +34,7 @@ export class PlanParameters implements Disposable {
     const places = new Map([...specs, ...statistics].map(({ name, offset }) => [name, offset]));
     const view = ({ tensor }: TorchVector, name: string, shape: readonly number[]): Tensor => {
       const offset: number = places.get(name)!;
-      return this.#scope.use(runtime.view(tensor, shape, offset));
+      return this.#scope.use(runtime.view(tensor, shape, offset, stridesOf(shape)));
     };
     let convElements = 0;
     for (const { name, shape, role, length } of parameterSpecs(network)) {
@@ -43,7 +44,7 @@ export class PlanParameters implements Disposable {
     }
     for (const { name, length } of statisticSpecs(network))
       this.#statistics.set(name, view(running, name, [length]));
-    this.#convElements = convElements;
+    this.convElements = convElements;
   }
 
   value(name: string): Tensor {
@@ -52,11 +53,6 @@ export class PlanParameters implements Disposable {
 
   statistic(name: string): Tensor {
     return this.#statistics.get(name)!;
-  }
-
-  /** Bytes of the copies of weights that convolutions compute with. */
-  computeBytes(bytesEach: number): number {
-    return this.#convElements * bytesEach;
   }
 
   /** A backward pass begins, which writes gradients or adds them. */

@@ -275,7 +275,8 @@ export class TorchPlan implements Plan {
     const kept = made.filter((name) => !released.has(name)).reduce((sum, name) => sum + size(name), 0);
     const host =
       4 * (this.#length(INPUT) + [...this.#outputs].reduce((sum, name) => sum + this.#length(name), 0));
-    return kept + host + this.#parameters.computeBytes(this.#mapType === 'bf16' ? 2 : 4);
+    const copies = this.#mapType === 'bf16' ? 2 * this.#parameters.convElements : 0;
+    return kept + host + copies;
   }
 
   #timed<Result>(node: string, kernel: string, action: () => Result): Result {

@@ -1,5 +1,6 @@
 /** Optimizer updates by PyTorch's fused kernels, one call for all ranges, and sums of squares; only the sum reaches the host. */
 import type { AdamStep, Ranges, SgdStep, Vector } from '../core/backend.ts';
+import { requireWhole } from './layout.ts';
 import { disposeAll } from './layers/common.ts';
 import type { Runtime } from './native/runtime.ts';
 import type { Tensor } from './native/tensor.ts';
@@ -54,8 +55,11 @@ export function torchSumOfSquares(runtime: Runtime, vector: Vector, ranges: Rang
   const parts = ranges.flatMap(stretches);
   if (parts.length === 0) return 0;
   const type = runtime.typeOf(runtime.device.name === 'mps' ? 'f32' : 'f64');
+  const { layout } = torchVector(vector);
+  for (const [start, end] of ranges) requireWhole(layout, start, end);
+  using numbers = torchVector(vector).unordered();
   const sums = parts.map(([start, end]) => {
-    using part = torchVector(vector).part(start, end - start);
+    using part = numbers.part(start, end - start);
     const [dot] = runtime.call('dot', part, part);
     using sum = dot!;
     return runtime.view(sum, [1]);

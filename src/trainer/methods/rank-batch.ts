@@ -89,7 +89,8 @@ export function sumStep(ranks: Ranks, gradients: Vector, statistics: readonly Ve
   ranks.sum(gradients);
   for (const own of statistics) {
     ranks.sum(own);
-    own.write(own.read().map((sum) => sum / size));
+    using numbers = own.unordered();
+    numbers.write(numbers.read().map((sum) => sum / size));
   }
 }
 

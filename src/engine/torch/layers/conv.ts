@@ -1,4 +1,4 @@
-/** Convolutions, plain and with a batch norm folded in. They compute with channels-last copies of their weights in the maps' type. */
+/** Convolutions, plain and with a batch norm folded in. Where maps are not f32, they compute with copies of their weights. */
 import type { FoldedConv } from '../../core/fold.ts';
 import type { Node } from '../../core/network.ts';
 import type { Tensor } from '../native/tensor.ts';
@@ -10,17 +10,20 @@ export function convLayer(c: Compilation, node: Conv): Layer {
   const { runtime } = c;
   const name = `${node.name}.weight`;
   const [, channels] = c.shapeOf(node.input);
-  const weight = c.own(runtime.empty([node.filters, channels!, node.kernel, node.kernel], c.mapType));
+  const copy =
+    c.mapType === 'f32'
+      ? null
+      : c.own(runtime.empty([node.filters, channels!, node.kernel, node.kernel], c.mapType));
   return {
     reads: { input: true, output: false },
     forward: ([input]) => {
       // The masters may have changed since the last pass.
-      runtime.copy(c.parameter(name), weight);
-      return runtime.convolution(input!, weight, null, node);
+      if (copy !== null) runtime.copy(c.parameter(name), copy);
+      return runtime.convolution(input!, copy ?? c.parameter(name), null, node);
     },
     backward: ({ gradient, inputs, wanted }) => {
       const isTrained = c.trainable(name);
-      const made = runtime.convolutionBackward(gradient, inputs[0]!, weight, node, {
+      const made = runtime.convolutionBackward(gradient, inputs[0]!, copy ?? c.parameter(name), node, {
         input: wanted[0] === true,
         weight: isTrained,
       });

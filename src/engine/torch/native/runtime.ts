@@ -368,12 +368,13 @@ export class Runtime {
   }
 }
 
+/** Strides of numbers of which the last dimension's lie side by side. */
 function rowMajor(shape: readonly number[]): readonly number[] {
   return shape.map((_, index) => shape.slice(index + 1).reduce((product, side) => product * side, 1));
 }
 
-/** Channels-last for [batch, channels, height, width], else row-major. */
-function stridesOf(shape: readonly number[]): readonly number[] {
+/** Strides as kernels like them: channels-last for [batch, channels, height, width], else row-major. */
+export function stridesOf(shape: readonly number[]): readonly number[] {
   if (shape.length !== 4) return rowMajor(shape);
   const [, channels, height, width] = shape as readonly [number, number, number, number];
   return [channels * height * width, 1, width * channels, channels];
