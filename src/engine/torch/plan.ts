@@ -10,6 +10,7 @@ import { gradientNeeds, type GradientNeeds } from '../core/gradients.ts';
 import { inferShapes, INPUT, type Network, type ValueShape } from '../core/network.ts';
 import { bindParameters, type BoundParameters } from '../core/parameters.ts';
 import { checkPlanOptions } from '../core/plan-options.ts';
+import { giveBack } from '../native/heap.ts';
 import { lastReads, layerOf } from './forward.ts';
 import { disposeAll, type Compilation, type Layer } from './layers/common.ts';
 import type { DataType, HostTensor, Runtime, Upload } from './native/runtime.ts';
@@ -170,6 +171,7 @@ export class TorchPlan implements Plan {
 
   [Symbol.dispose](): void {
     this.#scope[Symbol.dispose]();
+    giveBack();
   }
 
   #backwardNode(position: number, arrived: Map<string, Tensor>): void {

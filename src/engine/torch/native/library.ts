@@ -2,6 +2,7 @@
  * libtorch once per process: the search, OpenMP's environment, loading. The libraries are kept in memory to the end, as oneDNN is: threads
  * of theirs run until then. Derivatives are off: backward operators are called as such.
  */
+import { keepFreedMemory } from '../../native/heap.ts';
 import { fixThreads, prepareThreads } from '../../native/openmp.ts';
 import { type Library, loadLibraries, thisSystem } from './loading.ts';
 import { thisMachine } from './machine.ts';
@@ -32,5 +33,6 @@ export function loadTorch(threads?: number): Library {
   if (taken === undefined) throw failureOf(looked);
   loaded = loadLibraries(thisSystem(), taken, count);
   fixThreads('PyTorch', count);
+  keepFreedMemory();
   return loaded;
 }
