@@ -10,7 +10,7 @@ const PAGE = readFileSync(join(ROOT, 'docs', 'troubleshooting.md'), 'utf8');
 
 /** Words of other programs that look like codes: environment variables, kinds of DICOM pixels, codes of Node.js. */
 const OTHERS =
-  /^(OMP|GOMP|KMP|OMPI|PMI|PMIX|SLURM|UCX|YBR|ERR|Z_BUF)_|^(LINEAR_EXACT|USCL_DNNL|USCL_MPI|USCL_NCCL|NCCL_DEBUG|CUDA_VISIBLE_DEVICES|USCL_TORCH|USCL_SEPARATE_MEMORY|CONDA_PREFIX|VIRTUAL_ENV|XDG_CACHE_HOME|DNNL_MAX_CPU_ISA|ONEDNN_MAX_CPU_ISA|DEFECT)$/;
+  /^(OMP|GOMP|GLIBC|KMP|OMPI|PMI|PMIX|SLURM|UCX|YBR|ERR|Z_BUF)_|^(LINEAR_EXACT|USCL_DNNL|USCL_MPI|USCL_NCCL|NCCL_DEBUG|CUDA_VISIBLE_DEVICES|USCL_TORCH|USCL_SEPARATE_MEMORY|CONDA_PREFIX|VIRTUAL_ENV|XDG_CACHE_HOME|DNNL_MAX_CPU_ISA|ONEDNN_MAX_CPU_ISA|DEFECT)$/;
 
 /** Codes in a source: literals in capitals with a line between words, or in the place of a code. */
 function codesIn(path: string): readonly string[] {
