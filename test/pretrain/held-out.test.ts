@@ -17,7 +17,7 @@ import { resolveConfig } from '../../src/runs/config.ts';
 import { provenanceSchema } from '../../src/runs/provenance.ts';
 import { measured, readLog } from '../../src/runs/log.ts';
 import { splitClips } from '../../src/runs/training-clips.ts';
-import { openTested, settingsOf } from '../backend.ts';
+import { openTested, settingsOf, VENDOR } from '../backend.ts';
 import { failureOf } from '../failures.ts';
 import { scratchFolder, TINY, tinyDataset } from './support.ts';
 
@@ -173,8 +173,11 @@ describe('clips that are scored at once', () => {
 describe('supervised learning on merged datasets', () => {
   test('has a head for each, chooses by held-out balanced accuracy, and learns what the heads tell apart', async () => {
     const along = (label: string, other: string) => (clip: number) => (clip % 2 === 0 ? label : other);
-    const first = await tinyDataset(join(scratch, 'one'), { clips: 20, labelOf: along('a', 'b') });
-    const second = await tinyDataset(join(scratch, 'two'), { clips: 20, size: 18, labelOf: along('b', 'a') });
+    const first = await tinyDataset(join(scratch, 'one'), { clips: 30, size: 32, labelOf: along('a', 'b') });
+    const second = await tinyDataset(join(scratch, 'two'), {
+      ...{ clips: 30, size: 34 },
+      labelOf: along('b', 'a'),
+    });
     const merged = join(scratch, 'merged');
     await mergeDatasets({ datasets: [first, second], out: merged, prefixes: ['one', 'two'] });
     const out = join(scratch, 'supervised');
@@ -183,10 +186,9 @@ describe('supervised learning on merged datasets', () => {
       config: {
         set: [
           ...TINY.filter((one) => !one.startsWith('method.')),
-          ...['model.width=8', 'training.epochs=12', 'batch.size=8', 'data.validation.fraction=0.3'],
-          'optimizer.learningRate=0.003',
-          // Whatever backend is tested: what so few steps on so few clips reach hangs on the last digits.
-          ...settingsOf('reference'),
+          ...['view.size=32', 'view.augment.preset=none', 'model.width=8', 'data.validation.fraction=0.3'],
+          ...['training.epochs=16', 'batch.size=8', 'optimizer.learningRate=0.002', 'seed=2'],
+          ...settingsOf(VENDOR),
         ],
       },
     });
@@ -198,6 +200,7 @@ describe('supervised learning on merged datasets', () => {
     const { best } = readCheckpoint(join(out, 'checkpoints', 'best.safetensors'));
     expect(best!.score).toBe(Math.max(...scores));
     // Stripes along and across mean the opposite in the two datasets: what tells them apart by pictures alone is right of half.
-    expect(best!.score).toBeGreaterThan(0.75);
+    const last = scores.slice(-4);
+    expect(last.reduce((sum, score) => sum + score, 0) / last.length).toBeGreaterThan(0.85);
   });
 });
