@@ -1,6 +1,6 @@
 /**
  * The C library's heap, for kernels that make and free their maps in every pass. By itself glibc gives large blocks back to the system
- * as they are freed and gets them anew, page by page: 30,000 to 40,000 pages in a step of ResNet-18, a tenth of its time (docs/engine.md).
+ * as they are freed and gets them anew, page by page: 30,000 to 40,000 pages in a step of ResNet-18, a tenth of its time (docs/torch.md).
  */
 import { loadForeign } from './foreign.ts';
 
