@@ -147,6 +147,8 @@ function torch(): Finding {
   const { version, folder, kernels, likely, openMp } = lookForTorch();
   const shown = likely.length === 0 ? 'the system shows no GPU' : `a GPU may be there (${likely.join(', ')})`;
   const get = 'pip install torch (2.10 or later) into the active environment; docs/torch.md';
+  if (folder === null && (process.env['USCL_TORCH'] ?? '') !== '')
+    return poor('PyTorch', 'not found where USCL_TORCH says', `Name the folder of its libraries, or ${get}.`);
   if (folder === null)
     return likely.length === 0
       ? good('PyTorch', `not found, not needed: ${shown}`)

@@ -1,5 +1,5 @@
 /** What a machine is found to be: by `uscl doctor`, and in the record of a run. */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { BackendDescription } from '../../src/engine/core/backend.ts';
 import { examine } from '../../src/cli/findings.ts';
 import { describeEnvironment, packageVersion } from '../../src/runs/environment.ts';
@@ -38,6 +38,15 @@ describe('what a machine is found to be', () => {
   test('a folder that is not there is told, not thrown', async () => {
     const { findings } = await examine('no such folder');
     expect(findings.at(-1)).toMatchObject({ part: 'disk', state: 'missing' });
+  });
+
+  test('a PyTorch that is not where the user says is amiss, one that nobody asked for is not', async () => {
+    vi.stubEnv('USCL_TORCH', 'no such folder');
+    const { findings } = await examine();
+    vi.unstubAllEnvs();
+    const torch = findings.find(({ part }) => part === 'PyTorch')!;
+    expect(torch).toMatchObject({ state: 'poor', found: 'not found where USCL_TORCH says' });
+    expect(torch.mend).toContain('pip install torch');
   });
 
   test('and what a run was computed on', () => {
