@@ -27,8 +27,11 @@ function anotherVersion(version: string): string {
   return join(root, 'dist', 'cli', 'main.js');
 }
 
+let other: string;
+
 beforeAll(async () => {
   compileProgram();
+  other = anotherVersion('99.0.0');
   await tinyDataset(dataset, { size: 32, clips: 16 });
 });
 
@@ -53,7 +56,6 @@ describe.each(launchers)('processes that $name has started', (launcher) => {
 
   test('are of two versions of the program: both are named', async () => {
     const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
-    const other = anotherVersion('99.0.0');
     const another = 'Rank 1 of 2 has another version of the program than rank 0';
     await ends([argsOf(), argsOf(other)], 2, `${another}: 99.0.0 in place of ${version}.`);
   });

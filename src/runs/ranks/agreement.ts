@@ -67,7 +67,7 @@ export function requireSameProgram(ranks: Ranks, program: Program, work: string)
   const { version, commit } = program;
   requireSame(ranks, 'version of the program', version, {
     shown: version,
-    remedy: 'Install one version of uscl for all processes (uscl --version says which it is).',
+    remedy: 'Install one version of the program for all processes.',
   });
   // Without git a checkout does not know its commit.
   const commits = textsOf(ranks, commit ?? '');
