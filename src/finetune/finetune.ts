@@ -77,7 +77,9 @@ export interface FinetuneOptions extends RunOptions<FinetuneEvent> {
  * `RANKS_DIFFER`, and `RANKS_FAILED` where another one has failed.
  */
 export function finetune(options: FinetuneOptions): Promise<FinetuneSummary> {
-  return asRank(options.ranks, 'fine-tuning', (ranks) => openTogether(ranks, () => finetuneAs(ranks, options)));
+  return asRank(options.ranks, 'fine-tuning', (ranks) =>
+    openTogether(ranks, () => finetuneAs(ranks, options)),
+  );
 }
 
 async function finetuneAs(ranks: Ranks, options: FinetuneOptions): Promise<FinetuneSummary> {
