@@ -104,7 +104,7 @@ function report(
 }
 
 /** Errors that all processes meet alike, and the first tells. */
-const ALIKE: readonly string[] = ['RANKS_UNSUPPORTED', 'STUDY_FAILED'];
+const ALIKE: readonly string[] = ['RANKS_UNSUPPORTED', 'RANKS_DIFFER', 'STUDY_FAILED'];
 
 /** The error of a process that does not speak otherwise, unless it only follows another one's. */
 function reportOf(rank: number, thrown: unknown): number {

@@ -3,6 +3,7 @@
 import { RESEARCH_USE } from '../base/research-use.ts';
 import { Command } from 'commander';
 import { UsclError } from '../base/errors.ts';
+import { takeAlong } from '../engine/ranks/open.ts';
 import { packageVersion } from '../runs/environment.ts';
 import { usageExitCode } from './command.ts';
 import { COMMANDS } from './commands.ts';
@@ -34,11 +35,16 @@ function inherit(command: Command): Command {
   return command.copyInheritedSettings(program).exitOverride();
 }
 
+let isWell = false;
 try {
   await program.exitOverride().parseAsync();
+  isWell = (process.exitCode ?? 0) === 0;
 } catch (thrown) {
   if (thrown instanceof UsclError) {
     process.stderr.write(`error: ${thrown.describe()}\n`);
     process.exitCode = thrown.exitCode;
   } else process.exitCode = usageExitCode(thrown);
+  isWell = process.exitCode === 0;
+} finally {
+  if (!isWell) takeAlong();
 }

@@ -77,7 +77,9 @@ export interface FinetuneOptions extends RunOptions<FinetuneEvent> {
  * `RANKS_DIFFER`, and `RANKS_FAILED` where another one has failed.
  */
 export function finetune(options: FinetuneOptions): Promise<FinetuneSummary> {
-  return asRank(options.ranks, (ranks) => openTogether(ranks, () => finetuneAs(ranks, options)));
+  return asRank(options.ranks, 'fine-tuning', (ranks) =>
+    openTogether(ranks, () => finetuneAs(ranks, options)),
+  );
 }
 
 async function finetuneAs(ranks: Ranks, options: FinetuneOptions): Promise<FinetuneSummary> {
@@ -129,7 +131,7 @@ async function finetuneAs(ranks: Ranks, options: FinetuneOptions): Promise<Finet
   const { record } = source;
   const folds = foldsRecord(dataset, config, plan, { leaks, overlap });
   meet(ranks);
-  requireSameStart(ranks, start, config, datasetHash(dataset));
+  requireSameStart(ranks, { folder: run, start }, config, datasetHash(dataset));
   requireSame(ranks, 'file of weights', record.sha256 ?? '');
   requireSame(ranks, 'division into folds', JSON.stringify(folds));
 

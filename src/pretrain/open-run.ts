@@ -121,7 +121,7 @@ export class OpenRun implements AsyncDisposable {
     this.scorer = opening.use(new Scorer(this));
     this.hashes = this.#hashes();
     meet(ranks);
-    requireSameStart(ranks, start, this.config, this.hashes.datasetHash);
+    requireSameStart(ranks, { folder: this.folder, start }, this.config, this.hashes.datasetHash);
     // From here on the run is this process's to write.
     if (this.writes) opening.use(new RunLock(this.folder));
     this.from = saved === null ? this.#begin() : this.#goOn(saved);

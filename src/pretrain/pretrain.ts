@@ -21,7 +21,7 @@ import { readInit } from './start.ts';
  * `readInit`, `OpenRun` and `train`.
  */
 export function pretrain(options: PretrainOptions): Promise<RunSummary> {
-  return asRank(options.ranks, (ranks) => pretrainAs(ranks, options));
+  return asRank(options.ranks, 'pretraining', (ranks) => pretrainAs(ranks, options));
 }
 
 async function pretrainAs(ranks: Ranks, options: PretrainOptions): Promise<RunSummary> {

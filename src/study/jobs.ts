@@ -11,31 +11,23 @@ import { normaliseSettings } from '../views/normalisations.ts';
 import { type Job, type JobOf, pretrainConfig, runFolder } from './grid.ts';
 import type { Made, PretrainingRecord, ResultRecord } from './results.ts';
 import { finetuneJob, probeJob } from './score-jobs.ts';
-import {
-  headOf,
-  Interrupted,
-  type Library,
-  machineOf,
-  ownProcess,
-  type Unmade,
-  type Workshop,
-} from './workshop.ts';
+import { Interrupted, type JobShop, shopFor, type Unmade, type Workshop } from './workshop.ts';
 
 /** Does a job. Errors: those of `pretrain`, `probeAlone` and `finetune`; `Interrupted`. */
 export async function doJob(job: Job, shop: Workshop): Promise<ResultRecord> {
   const began = { time: performance.now(), cpu: process.cpuUsage() };
-  const library = { name: '' };
-  const done = await partsOf(job, shop, library);
+  const own = shopFor(job, shop);
+  const done = await partsOf(job, own);
   if (shop.signal?.aborted === true) throw new Interrupted();
-  return { ...done, made: madeSince(began, library.name) };
+  return { ...done, made: madeSince(began, own.library.name) };
 }
 
-function partsOf(job: Job, shop: Workshop, library: Library): Promise<Unmade<ResultRecord>> {
+function partsOf(job: Job, shop: JobShop): Promise<Unmade<ResultRecord>> {
   switch (job.kind) {
     case 'pretrain':
-      return pretrainJob(job, shop, library);
+      return pretrainJob(job, shop);
     case 'finetune':
-      return finetuneJob(job, shop, library);
+      return finetuneJob(job, shop);
     case 'probe':
     case 'sources':
       return probeJob(job, shop);
@@ -59,12 +51,8 @@ export function madeSince(
   };
 }
 
-async function pretrainJob(
-  job: JobOf<'pretrain'>,
-  shop: Workshop,
-  library: Library,
-): Promise<Unmade<PretrainingRecord>> {
-  const { study, data, work, signal } = shop;
+async function pretrainJob(job: JobOf<'pretrain'>, shop: JobShop): Promise<Unmade<PretrainingRecord>> {
+  const { study, data, work } = shop;
   const { method, preset, set } = job.variant.recipe;
   const run = join(work, runFolder(job));
   const file = shop.weights.get(job.variant.recipe.name);
@@ -77,17 +65,16 @@ async function pretrainJob(
     dataset: data.sets.get(job.set)!.folder,
     out: run,
     resume: true,
-    ...ownProcess(shop),
-    ...(signal === undefined ? {} : { signal }),
+    ...shop.running,
     config: {
       ...(method === undefined ? {} : { method }),
       ...(preset === undefined ? {} : { preset }),
-      set: [...study.pretraining.set, ...set, ...start, `seed=${job.seed}`, ...machineOf(shop)],
+      set: [...study.pretraining.set, ...set, ...start, `seed=${job.seed}`, ...shop.machine],
     },
     onEvent: (event) => {
       if (event.kind === 'start') {
         clips = event.trainingClips;
-        library.name = `${event.backend}, ${event.precision}`;
+        shop.library.name = `${event.backend}, ${event.precision}`;
       }
       if (event.kind === 'step') shop.onProgress(event.entry.step / event.steps, 'steps');
     },
@@ -98,7 +85,7 @@ async function pretrainJob(
   const seconds = steps.map((entry) => entry.seconds).sort((a, b) => a - b);
   return {
     format: 'uscl-study-pretraining',
-    ...headOf(job, shop),
+    ...shop.head,
     ...{
       set: job.set,
       steps: summary.steps,

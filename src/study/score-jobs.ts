@@ -20,28 +20,17 @@ import type { StudyData } from './data.ts';
 import { finetuneSettings, type Job, type JobOf, pretrainConfig, runFolder } from './grid.ts';
 import { balancedAccuracy, tallyOf } from './nested.ts';
 import { type Predicted, type ScoreRecord, signsOf, type TargetRecord } from './results.ts';
-import {
-  headOf,
-  Interrupted,
-  type Library,
-  machineOf,
-  ownProcess,
-  type Unmade,
-  type Workshop,
-} from './workshop.ts';
+import { Interrupted, type JobShop, type Unmade } from './workshop.ts';
 
 /** The weights that a job judges: those after the last step, which no score has chosen, or of a file; null for random ones. */
-function weightsOf(job: Job, { work, weights }: Workshop): string | null {
+function weightsOf(job: Job, { work, weights }: JobShop): string | null {
   const { recipe, set } = job.variant;
   if (set === null) return weights.get(recipe.name)?.path ?? null;
   return join(work, runFolder(job), RUN_FILES.checkpoints, CHECKPOINTS.last);
 }
 
 /** Probes frozen features; of a set, for the sources of its clips. Errors: those of `probeAlone`. */
-export async function probeJob(
-  job: JobOf<'probe' | 'sources'>,
-  shop: Workshop,
-): Promise<Unmade<ScoreRecord>> {
+export async function probeJob(job: JobOf<'probe' | 'sources'>, shop: JobShop): Promise<Unmade<ScoreRecord>> {
   const { study, data, signal } = shop;
   const isMeter = job.kind === 'sources';
   const { folder } = (isMeter ? data.sets.get(job.set) : data.targets.get(job.target))!;
@@ -74,7 +63,7 @@ export async function probeJob(
   });
   return {
     format: 'uscl-study-score',
-    ...headOf(job, shop),
+    ...shop.head,
     ...{ kind: job.kind, target, clips: hashOf(record) },
     readings: isMeter ? readings.filter(({ reader }) => reader === 'linear') : readings,
   };
@@ -118,7 +107,7 @@ function targetOf(
 
 /** The target's record, written by the first job that meets it. */
 function keptTarget(
-  { results }: Workshop,
+  { results }: JobShop,
   name: string,
   classes: readonly string[],
   clips: Parameters<typeof targetOf>[2],
@@ -129,12 +118,8 @@ function keptTarget(
 }
 
 /** Fine-tunes with every candidate. Errors: those of `finetune`; `Interrupted`. */
-export async function finetuneJob(
-  job: JobOf<'finetune'>,
-  shop: Workshop,
-  library: Library,
-): Promise<Unmade<ScoreRecord>> {
-  const { study, data, work, signal } = shop;
+export async function finetuneJob(job: JobOf<'finetune'>, shop: JobShop): Promise<Unmade<ScoreRecord>> {
+  const { study, data, work } = shop;
   const protocol = study.protocols.finetune!;
   const { candidates } = protocol;
   const target = data.targets.get(job.target)!;
@@ -153,17 +138,16 @@ export async function finetuneJob(
     const run = join(work, 'finetune', job.name, candidate.name);
     const summary = await finetune({
       ...{ source: weightsOf(job, shop) ?? RANDOM, dataset: target.folder, out: run, resume: true },
-      ...ownProcess(shop),
-      ...(signal === undefined ? {} : { signal }),
+      ...shop.running,
       config: {
         set: [
           ...under,
           ...finetuneSettings(protocol, job.variant.recipe, candidate, job.seed),
-          ...machineOf(shop),
+          ...shop.machine,
         ],
       },
       onEvent: (event) => {
-        if (event.kind === 'start') library.name = `${event.backend}, ${event.precision}`;
+        if (event.kind === 'start') shop.library.name = `${event.backend}, ${event.precision}`;
         if (event.kind === 'step')
           shop.onProgress(
             (i + event.done / event.total) / candidates.length,
@@ -178,7 +162,7 @@ export async function finetuneJob(
   const record = keptTarget(shop, job.target, labelled.classes, labelled.clips);
   return {
     format: 'uscl-study-score',
-    ...headOf(job, shop),
+    ...shop.head,
     ...{ kind: 'finetune', target: job.target, clips: hashOf(record) },
     readings: protocol.labelRates.map((labelRate) => readingOf(labelRate, runs, labelled.clips, record)),
   };

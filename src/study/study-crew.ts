@@ -3,8 +3,8 @@ import { readdirSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { isOthers, STARTED } from '../base/processes.ts';
+import { textsOf } from '../engine/ranks/agreement.ts';
 import type { Ranks } from '../engine/ranks/communicator.ts';
-import { toldByFirst } from '../runs/ranks/agreement.ts';
 import { clearCrew, Crew } from '../runs/ranks/crew.ts';
 import { HOST } from './claims.ts';
 
@@ -55,7 +55,7 @@ export class StudyCrew extends Crew<StudyMessage> {
  */
 export function crewFolder(ranks: Ranks, work: string): string {
   const all = join(work, 'ranks');
-  const own = toldByFirst(ranks, `${HOST}~${process.pid}~${STARTED}`);
+  const own = textsOf(ranks, `${HOST}~${process.pid}~${STARTED}`)[0]!;
   if (ranks.rank === 0 && existsSync(all))
     for (const name of readdirSync(all)) {
       const [host, pid, started] = name.split('~');

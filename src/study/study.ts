@@ -12,8 +12,8 @@ import { openBackend } from '../engine/open.ts';
 import type { Ranks } from '../engine/ranks/communicator.ts';
 import { meet, openTogether } from '../engine/ranks/meeting.ts';
 import { readsLabels } from '../runs/config.ts';
-import { packageVersion, revision } from '../runs/environment.ts';
-import { fairThreads, requireSame } from '../runs/ranks/agreement.ts';
+import { revision } from '../runs/environment.ts';
+import { fairThreads, requireSame, requireSameFolder } from '../runs/ranks/agreement.ts';
 import { clearCrew, prepareCrew } from '../runs/ranks/crew.ts';
 import { asRank } from '../runs/ranks/job.ts';
 import { Claims } from './claims.ts';
@@ -93,7 +93,7 @@ export interface StudyOutcome {
  * (`DISK_FULL`, …).
  */
 export function runStudy(path: string, options: StudyOptions): Promise<StudyOutcome> {
-  return asRank(undefined, (ranks) => openTogether(ranks, () => runStudyAs(ranks, path, options)));
+  return asRank(undefined, 'study', (ranks) => openTogether(ranks, () => runStudyAs(ranks, path, options)));
 }
 
 async function runStudyAs(ranks: Ranks, path: string, options: StudyOptions): Promise<StudyOutcome> {
@@ -101,6 +101,9 @@ async function runStudyAs(ranks: Ranks, path: string, options: StudyOptions): Pr
   const tell = (ranks.rank === 0 ? options.onEvent : undefined) ?? (() => undefined);
   const study = readStudy(path, (folder, count) => bestOf(join(folder, RANKING_FILE), count));
   requireRecipes(study, options.only ?? []);
+  meet(ranks);
+  requireSameStudy(ranks, study, options);
+  // From here on the folders may be written.
   guardWrites(work, () => mkdirSync(work, { recursive: true }));
   const claims = new Claims(work);
   const opened = await openData(study, { data, work, claims, ...(own === undefined ? {} : { signal: own }) });
@@ -124,7 +127,11 @@ async function runStudyAs(ranks: Ranks, path: string, options: StudyOptions): Pr
   const jobs = all.filter(({ name }) => !refusals.has(name));
   requireMade(study, jobs, results, options);
   meet(ranks);
-  requireSameStudy(ranks, { jobs: jobs.map(({ name, key }) => [name, key]), options });
+  requireSame(
+    ranks,
+    'set of jobs (is the data the same?)',
+    JSON.stringify(jobs.map(({ name, key }) => [name, key])),
+  );
   const done = jobs.filter(({ name }) => results.has(name));
   const failed = jobs.filter(({ name }) => results.hasFailed(name));
   tell({
@@ -262,14 +269,15 @@ async function runStudyAs(ranks: Ranks, path: string, options: StudyOptions): Pr
   }
 }
 
-/** All ranks work on the same study. Error: `RANKS_DIFFER`. */
-function requireSameStudy(
-  ranks: Ranks,
-  { jobs, options }: { readonly jobs: unknown; readonly options: StudyOptions },
-): void {
-  const { only, retry, mixedCommits, reportOnly, threads } = options;
-  requireSame(ranks, 'version of the program', `${packageVersion()} ${revision() ?? ''}`);
-  requireSame(ranks, 'study, or other data', JSON.stringify(jobs));
+/** All ranks work on the same study, in the same folders. Error: `RANKS_DIFFER`. */
+function requireSameStudy(ranks: Ranks, { path, ...content }: Study, options: StudyOptions): void {
+  if (ranks.size === 1) return;
+  const { out, work, only, retry, mixedCommits, reportOnly, threads } = options;
+  // It stands in every result; a checkout without git does not know it.
+  requireSame(ranks, 'commit of the program (is git on all machines?)', revision() ?? '');
+  requireSame(ranks, 'study', JSON.stringify(content), { shown: path });
+  requireSameFolder(ranks, 'output folder (--out)', out);
+  requireSameFolder(ranks, 'work folder (--work)', work);
   requireSame(ranks, 'set of options', JSON.stringify([only, retry, mixedCommits, reportOnly, threads]));
 }
 

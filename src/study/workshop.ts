@@ -1,4 +1,5 @@
 /** What the jobs of a study are done with, and what every record of one says. */
+import { defined } from '../base/collect.ts';
 import { ALONE, type Ranks } from '../engine/ranks/communicator.ts';
 import type { OpenData } from './data.ts';
 import type { AllWeights } from './given-weights.ts';
@@ -23,13 +24,36 @@ export interface Workshop {
   readonly onProgress: (share: number, note: string) => void;
 }
 
+/** A workshop that is fitted out for one job. */
+export interface JobShop extends Workshop {
+  /** What the record of the job begins with. */
+  readonly head: Head;
+  /** How a training is run: as one process's own, whatever started that process, until the signal. */
+  readonly running: {
+    readonly ranks: Ranks;
+    readonly shareOfThreads?: number;
+    readonly signal?: AbortSignal;
+  };
+  /** Settings that say nothing of the result. */
+  readonly machine: readonly string[];
+  /** Kernels and precision that the job ran on, once they are known. */
+  readonly library: { name: string };
+}
+
+/** Fits a workshop out for a job. */
+export function shopFor(job: Job, shop: Workshop): JobShop {
+  const { share, signal, threads } = shop;
+  return {
+    ...shop,
+    head: headOf(job, shop),
+    running: { ranks: ALONE, ...defined({ shareOfThreads: share, signal }) },
+    machine: threads === null ? [] : [`threads=${threads}`],
+    library: { name: '' },
+  };
+}
+
 /** Thrown where the signal stopped a job: what was done of it is saved. */
 export class Interrupted extends Error {}
-
-/** Kernels and precision that a job ran on, once they are known. */
-export interface Library {
-  name: string;
-}
 
 /** A record before it is said when and by what it was made. */
 export type Unmade<Made> = Made extends unknown ? Omit<Made, 'made'> : never;
@@ -44,14 +68,4 @@ export function headOf({ name, variant, seed, key }: Job, shop: Pick<Workshop, '
     ...{ version: 1, job: name, variant: variant.name, seed, key, plan },
     ...(weights === null ? {} : { weights }),
   };
-}
-
-/** How a training is one process's own, whatever started that process. */
-export function ownProcess({ share }: Workshop): { readonly ranks: Ranks; readonly shareOfThreads?: number } {
-  return share === undefined ? { ranks: ALONE } : { ranks: ALONE, shareOfThreads: share };
-}
-
-/** Settings that say nothing of the result. */
-export function machineOf({ threads }: Workshop): readonly string[] {
-  return threads === null ? [] : [`threads=${threads}`];
 }

@@ -2,10 +2,18 @@
 import { availableParallelism } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { UsclError } from '../../src/base/errors.ts';
+import { textsOf } from '../../src/engine/ranks/agreement.ts';
 import { ALONE, type Ranks } from '../../src/engine/ranks/communicator.ts';
 import { requireDivisible } from '../../src/pretrain/ranks.ts';
 import { type Config, resolveConfig } from '../../src/runs/config.ts';
-import { fairThreads, requireSame, requireSameStart } from '../../src/runs/ranks/agreement.ts';
+import {
+  fairThreads,
+  type Program,
+  requireSame,
+  requireSameProgram,
+  requireSameStart,
+} from '../../src/runs/ranks/agreement.ts';
+import type { RunStart } from '../../src/runs/run-folder.ts';
 import { inTurns } from '../engine/turns.ts';
 
 const together = <Result>(size: number, body: (ranks: Ranks) => Result): readonly Result[] =>
@@ -80,16 +88,26 @@ describe('a batch', () => {
 });
 
 describe('the same run', () => {
-  const config = (set: readonly string[] = []): Config => resolveConfig({ set, channels: 1 });
+  // Each process begins anew at every meeting.
+  const configs = new Map<string, Config>();
+  const config = (set: readonly string[] = []): Config => {
+    const known = configs.get(set.join()) ?? resolveConfig({ set, channels: 1 });
+    configs.set(set.join(), known);
+    return known;
+  };
+  const at = (start: RunStart, folder = '/runs/a'): { folder: string; start: RunStart } => ({
+    folder,
+    start,
+  });
 
   test('is asked of nobody who is alone', () => {
     const nobody = { ...ALONE, gather: (): never => expect.unreachable() };
-    requireSameStart(nobody, 'new', config(), 'hash');
+    requireSameStart(nobody, at('new'), config(), 'hash');
   });
 
   test('is found where all hold the same', () => {
     const start = (ranks: Ranks): void => {
-      requireSameStart(ranks, 'new', config(), 'hash');
+      requireSameStart(ranks, at('new'), config(), 'hash');
     };
     expect(refusals(3, start)).toEqual(['none', 'none', 'none']);
   });
@@ -98,50 +116,104 @@ describe('the same run', () => {
     [
       'another key',
       (ranks, isOther) => {
-        requireSameStart(ranks, 'new', config(isOther ? ['optimizer.learningRate=0.5'] : []), 'hash');
+        requireSameStart(ranks, at('new'), config(isOther ? ['optimizer.learningRate=0.5'] : []), 'hash');
       },
-      'value of optimizer.learningRate',
+      'value of optimizer.learningRate than rank 0: 0.5 in place of 0.0003.',
     ],
     [
       'norms of its own',
       (ranks, isOther) => {
-        requireSameStart(ranks, 'new', config(isOther ? ['model.norms=synchronised'] : []), 'hash');
+        requireSameStart(ranks, at('new'), config(isOther ? ['model.norms=synchronised'] : []), 'hash');
       },
-      'value of model.norms',
+      'value of model.norms than rank 0: "synchronised" in place of "rank".',
     ],
     [
       'options of another method',
       (ranks, isOther) => {
-        requireSameStart(ranks, 'new', config(isOther ? ['method.name=simclr'] : []), 'hash');
+        requireSameStart(ranks, at('new'), config(isOther ? ['method.name=simclr'] : []), 'hash');
       },
-      'keys of the configuration',
+      'keys of the configuration than rank 0.',
+    ],
+    [
+      'another folder to write to',
+      (ranks, isOther) => {
+        requireSameStart(ranks, at('new', isOther ? '/runs/b/../c' : '/runs/a'), config(), 'hash');
+      },
+      'output folder than rank 0: /runs/c in place of /runs/a.',
     ],
     [
       'another dataset',
       (ranks, isOther) => {
-        requireSameStart(ranks, 'new', config(), isOther ? 'other' : 'hash');
+        requireSameStart(ranks, at('new'), config(), isOther ? 'other' : 'hash');
       },
-      'dataset',
+      'dataset than rank 0.',
     ],
     [
       'a run that goes on',
       (ranks, isOther) => {
-        requireSameStart(ranks, isOther ? 'resumed' : 'new', config(), 'hash');
+        requireSameStart(ranks, at(isOther ? 'resumed' : 'new'), config(), 'hash');
       },
-      'run in the output folder (is the folder shared by all machines?)',
+      'run in the output folder (is the folder shared by all machines?) than rank 0.',
     ],
     [
       'other weights',
       (ranks, isOther) => {
         requireSame(ranks, 'weights', Uint8Array.of(1, isOther ? 3 : 2));
       },
-      'weights',
+      'weights than rank 0.',
     ],
   ])('is refused by all where one has %s', (_, start, what) => {
     const found = refusals(3, (ranks) => {
       start(ranks, ranks.rank === 2);
     });
-    const message = `RANKS_DIFFER usage rank 2 Rank 2 of 3 has another ${what} than rank 0.`;
+    const message = `RANKS_DIFFER usage rank 2 Rank 2 of 3 has another ${what}`;
     expect(found).toEqual([message, message, message]);
   });
+});
+
+describe('the same program', () => {
+  const program = { version: '1.2.3', commit: 'abc+' };
+  const found = (other: Partial<Program>, work = 'pretraining'): readonly string[] =>
+    refusals(3, (ranks) => {
+      const isOther = ranks.rank === 1;
+      const own = isOther ? { ...program, ...other } : program;
+      requireSameProgram(ranks, own, isOther ? work : 'pretraining');
+    });
+  const refused = (what: string): readonly string[] =>
+    Array<string>(3).fill(`RANKS_DIFFER usage rank 1 Rank 1 of 3 has another ${what}.`);
+
+  test('is found where versions, commits and work are the same, or a checkout does not know its commit', () => {
+    expect(found({})).toEqual(['none', 'none', 'none']);
+    expect(found({ commit: null })).toEqual(['none', 'none', 'none']);
+    const first = (ranks: Ranks): void => {
+      requireSameProgram(ranks, ranks.rank === 0 ? { ...program, commit: null } : program, 'study');
+    };
+    expect(refusals(2, first)).toEqual(['none', 'none']);
+  });
+
+  test('is what all refuse to be without, and what each holds is told', () => {
+    expect(found({ version: '1.10.0' })).toEqual(
+      refused('version of the program than rank 0: 1.10.0 in place of 1.2.3'),
+    );
+    expect(found({ commit: 'def' })).toEqual(
+      refused('commit of the program than rank 0: def in place of abc+'),
+    );
+    expect(found({}, 'study')).toEqual(refused('kind of work than rank 0: study in place of pretraining'));
+  });
+
+  test('is not asked for by one process', () => {
+    requireSameProgram({ ...ALONE, gather: (): never => expect.unreachable() }, program, 'study');
+  });
+});
+
+test('texts of all ranks are told to all, whatever their lengths', () => {
+  const texts = ['Rechner-ä~12', '', 'x'.repeat(2000)];
+  const told = (own: readonly string[]): readonly (readonly string[])[] =>
+    together(own.length, (ranks) => textsOf(ranks, own[ranks.rank]!));
+  expect(told(texts)).toEqual([texts, texts, texts]);
+  expect(told(['', ''])).toEqual([
+    ['', ''],
+    ['', ''],
+  ]);
+  expect(textsOf(ALONE, 'ü')).toEqual(['ü']);
 });

@@ -7,7 +7,16 @@ import { isRunning } from '../../src/base/processes.ts';
 import { compileProgram, finished, uscl } from '../cli/run.ts';
 import { timeless, TUNE_ONEDNN } from '../finetune/support.ts';
 import { scratchFolder, tinyDataset } from '../pretrain/support.ts';
-import { byRank, launch, launched, launchers, MAIN, ranksBelow } from './launchers.ts';
+import {
+  byRank,
+  launch,
+  launched,
+  launchedApart,
+  launchers,
+  MAIN,
+  onFullDisk,
+  ranksBelow,
+} from './launchers.ts';
 
 const scratch = scratchFolder();
 const dataset = join(scratch, 'dataset');
@@ -23,9 +32,14 @@ const SETTINGS = [
 ];
 const LONG = ['training.epochs=12', 'labelRates=[1]', 'folds=2', 'finalModel=false'];
 
-function argsOf(out: string, more: readonly string[] = [], source = 'random'): readonly string[] {
+function argsOf(
+  out: string,
+  more: readonly string[] = [],
+  source = 'random',
+  data = dataset,
+): readonly string[] {
   const set = [...SETTINGS, ...more].flatMap((setting) => ['--set', setting]);
-  return [MAIN, 'finetune', source, dataset, '--out', out, '--resume', ...set];
+  return [MAIN, 'finetune', source, data, '--out', out, '--resume', ...set];
 }
 
 const cells = (run: string, ending: string): readonly string[] =>
@@ -155,12 +169,35 @@ describe.skipIf(launcher === undefined)(
       expect(gone.code, gone.stderr).toBe(0);
     });
 
+    test('a disk that is full for rank 0 ends all with one line; with space again it ends in the same bits', async () => {
+      const out = join(scratch, 'full');
+      // From the moment on at which it keeps the first of its trainings.
+      const first = onFullDisk(scratch, argsOf(out), { pattern: /cells.*json$/ });
+      const { code, stderr } = await launchedApart(launcher!, first, argsOf(out));
+      expect(code, stderr).toBe(5);
+      expect(stderr.match(/^error/gm), stderr).toHaveLength(1);
+      expect(stderr).toMatch(/^error: Cannot write \S*cells\S*: the disk is full\./m);
+      const gone = await launched(launcher!, 2, argsOf(out));
+      expect(gone.code, gone.stderr).toBe(0);
+      expect(timeless(out)).toEqual(timeless(whole));
+    });
+
     test('processes that would train something else are told apart, before anything is written', async () => {
       const out = join(scratch, 'differ');
       const folds = byRank(scratch, argsOf(out), argsOf(out, ['training.epochs=4']));
       const { code, stderr } = await launched(launcher!, 2, folds);
-      expect(stderr).toContain('Rank 1 of 2 has another value of training.epochs than rank 0.');
+      expect(stderr).toContain('Rank 1 of 2 has another value of training.epochs than rank 0: 4 in');
       expect(code).toBe(2);
+      // The same name in two folders, and one label that is another one.
+      const there = join(scratch, 'there');
+      await tinyDataset(join(there, 'dataset'), {
+        ...{ size: 32, clips: 24 },
+        labelOf: (clip) => (clip % 2 === 0 && clip !== 4 ? 'a' : 'b'),
+      });
+      const relabelled = argsOf(out, [], 'random', join(there, 'dataset'));
+      const labels = await launchedApart(launcher!, argsOf(out), relabelled);
+      expect(labels.stderr).toContain('Rank 1 of 2 has another dataset than rank 0.');
+      expect(labels.code).toBe(2);
       const missing = byRank(scratch, argsOf(out), argsOf(out, [], join(scratch, 'nowhere')));
       const other = await launched(launcher!, 2, missing);
       expect(other.stderr).toContain('error (rank 1): ');

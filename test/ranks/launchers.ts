@@ -64,13 +64,68 @@ export function launch(
   return spawnPiped(launcher.program, commandOf(launcher, count, args));
 }
 
-function spawnPiped(program: string, args: readonly string[]) {
-  return spawn(program, [...args], { env: { ...process.env, ...ENVIRONMENT } });
+/** Milliseconds after which a job hangs. */
+const MINUTE = 60_000;
+
+function spawnPiped(program: string, args: readonly string[], timeout = 0) {
+  return spawn(program, [...args], {
+    ...{ env: { ...process.env, ...ENVIRONMENT }, timeout },
+    // mpirun of MPICH goes on where it is only asked to end.
+    killSignal: 'SIGKILL',
+  });
 }
 
 /** The same, to their end. */
 export function launched(launcher: Launcher, count: number, args: readonly string[]): Promise<Finished> {
   return finished(launch(launcher, count, args));
+}
+
+/** One process for each list of arguments, in the order of ranks, to the end of all, which are killed where they take a minute. */
+export function launchedApart(
+  launcher: Launcher,
+  ...lists: readonly (readonly string[])[]
+): Promise<Finished> {
+  const each = lists.flatMap((args, rank) => [
+    ...(rank === 0 ? [] : [':']),
+    ...['-n', '1', process.execPath, ...args],
+  ]);
+  return finished(spawnPiped(launcher.program, [...launcher.options, ...each], MINUTE));
+}
+
+/**
+ * A script in a folder that does what the arguments say on a disk that is full from the moment on at which it would open, write, rename
+ * or make what a pattern names for the n-th time. The calls that `full-disk.test.ts` of pretraining fails are failed here too.
+ */
+export function onFullDisk(
+  folder: string,
+  args: readonly string[],
+  { pattern, time = 1 }: { readonly pattern: RegExp; readonly time?: number },
+): readonly string[] {
+  const script = join(folder, 'full-disk.mjs');
+  writeFileSync(
+    script,
+    `const { default: fs } = await import('node:fs');
+     const { syncBuiltinESMExports } = await import('node:module');
+     const { openSync, writeSync } = fs;
+     let left = ${time};
+     const failing = (action, pathOf) => (...args) => {
+       if (${String(pattern)}.test(String(pathOf(args)))) left -= 1;
+       if (left <= 0) throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
+       return action(...args);
+     };
+     for (const name of ['writeFileSync', 'appendFileSync', 'mkdirSync']) fs[name] = failing(fs[name], ([path]) => path);
+     for (const name of ['renameSync', 'linkSync']) fs[name] = failing(fs[name], ([, to]) => to);
+     fs.fsyncSync = failing(fs.fsyncSync, () => '');
+     // What is told goes to no disk.
+     const written = failing(writeSync, () => '');
+     fs.writeSync = (...args) => (args[0] <= 2 ? writeSync : written)(...args);
+     const opened = failing(openSync, ([path]) => path);
+     fs.openSync = (...args) => (args[1] === undefined || args[1] === 'r' ? openSync : opened)(...args);
+     syncBuiltinESMExports();
+     process.argv = [process.execPath, ...${JSON.stringify(args)}];
+     await import(${JSON.stringify(MAIN)});`,
+  );
+  return [script];
 }
 
 /** A script in a folder by which rank 1 does something else than the others: with these arguments, after this. */

@@ -4,10 +4,21 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { isRunning } from '../../src/base/processes.ts';
+import { readCheckpoint } from '../../src/runs/checkpoint.ts';
 import { readLog } from '../../src/runs/log.ts';
+import { isRun } from '../../src/runs/run-folder.ts';
 import { compileProgram, finished, linesIn, uscl } from '../cli/run.ts';
 import { scratchFolder, TINY_ONEDNN, tinyDataset } from '../pretrain/support.ts';
-import { byRank, launch, launched, launchers, MAIN, ranksBelow } from './launchers.ts';
+import {
+  byRank,
+  launch,
+  launched,
+  launchedApart,
+  launchers,
+  MAIN,
+  onFullDisk,
+  ranksBelow,
+} from './launchers.ts';
 
 const scratch = scratchFolder();
 const dataset = join(scratch, 'dataset');
@@ -130,7 +141,9 @@ describe.skipIf(launcher === undefined)(
       const out = join(scratch, 'differ');
       const rate = argsOf(out, ['optimizer.learningRate=0.01']);
       const one = await launched(launcher!, 2, byRank(scratch, argsOf(out), rate));
-      expect(one.stderr).toContain('Rank 1 of 2 has another value of optimizer.learningRate than rank 0.');
+      expect(one.stderr).toContain(
+        'Rank 1 of 2 has another value of optimizer.learningRate than rank 0: 0.01 in',
+      );
       expect(one.code).toBe(2);
       const data = argsOf(out, [], other);
       const two = await launched(launcher!, 2, byRank(scratch, argsOf(out), data));
@@ -155,6 +168,32 @@ describe.skipIf(launcher === undefined)(
       expect(code).toBe(4);
       expect(stderr.match(/a lower optimizer\.learningRate/g), stderr).toHaveLength(1);
     });
+
+    test(
+      'a disk that is full for rank 0 ends all with one line; with space again it ends in the bits of a run left alone',
+      { timeout: 120_000 },
+      async () => {
+        const out = join(scratch, 'full');
+        const failed = async (pattern: RegExp, time: number): Promise<void> => {
+          const first = onFullDisk(scratch, argsOf(out), { pattern, time });
+          const { code, stderr } = await launchedApart(launcher!, first, argsOf(out));
+          expect(code, stderr).toBe(5);
+          expect(stderr.match(/^error/gm), stderr).toHaveLength(1);
+          expect(stderr).toMatch(/^error: Cannot write \S*full\S*: the disk is full\./m);
+        };
+        // Before it is a run, in the second checkpoint, and when all steps are done and rank 1 waits at its end.
+        await failed(/config\.json/, 1);
+        expect(isRun(out)).toBe(false);
+        await failed(/last\.safetensors/, 3);
+        expect(readCheckpoint(join(out, 'checkpoints', 'last.safetensors')).step).toBe(3);
+        await failed(/metrics\.json/, 1);
+        expect(readCheckpoint(join(out, 'checkpoints', 'last.safetensors')).step).toBe(12);
+        const { code, stderr } = await launched(launcher!, 2, argsOf(out));
+        expect(code, stderr).toBe(0);
+        expect(losses(out)).toEqual(losses(whole));
+        expect(weights(out).equals(weights(whole))).toBe(true);
+      },
+    );
 
     test('a process that breaks down says why, and none waits for it', { timeout: 60_000 }, async () => {
       const endless = argsOf(join(scratch, 'broken'), ['training.epochs=100000']);

@@ -1,13 +1,13 @@
 /** A study by several processes: the results of one, one voice, one end. */
-import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { compileProgram, finished, uscl } from '../cli/run.ts';
 import { scratchFolder } from '../pretrain/support.ts';
 import { resultsIn } from '../study/kills.ts';
 import { smallStudy, studyData, writeStudy } from '../study/support.ts';
-import { launch, launched, launchers, MAIN, ranksBelow } from './launchers.ts';
+import { launch, launched, launchedApart, launchers, MAIN, ranksBelow } from './launchers.ts';
 
 const scratch = scratchFolder();
 const data = join(scratch, 'data');
@@ -104,13 +104,43 @@ describe.skipIf(launcher === undefined)(
       expect(stderr.match(/^failed: /gm)).toHaveLength(3);
     });
 
-    test('processes with another study are told apart', async () => {
+    test('processes with other studies, folders or data are told apart, before anything is written', async () => {
       const folder = join(scratch, 'differ');
-      const args = argsOf(folder);
-      const { code, stderr } = await launched(launcher!, 2, [...args, '--only', 'nowhere']);
-      expect(code).toBe(2);
-      expect(stderr.match(/nowhere/g)).not.toBeNull();
-      expect(existsSync(join(folder, 'out', 'jobs'))).toBe(false);
+      const first = argsOf(folder);
+      const b = join(folder, 'b.yaml');
+      writeFileSync(b, readFileSync(first[2]!, 'utf8').replace('seeds: 1', 'seeds: 2'));
+      const changed = (before: string, after: string): readonly string[] =>
+        first.map((argument) => (argument === before ? after : argument));
+      const refused = async (args: readonly string[], said: string, lines = 1): Promise<void> => {
+        const { code, stderr } = await launchedApart(launcher!, first, args);
+        expect(stderr).toContain(said);
+        expect(stderr.match(/^error/gm), stderr).toHaveLength(lines);
+        expect(code).toBe(2);
+      };
+      const [out, work, other] = ['out', 'work', 'other'].map((name) => join(folder, name)) as [
+        string,
+        string,
+        string,
+      ];
+      const than = 'Rank 1 of 2 has another';
+      await refused(changed(first[2]!, b), `${than} study than rank 0: ${b} in place of ${first[2]!}.`);
+      await refused(
+        changed(out, other),
+        `${than} output folder (--out) than rank 0: ${other} in place of ${out}.`,
+      );
+      await refused(
+        changed(work, other),
+        `${than} work folder (--work) than rank 0: ${other} in place of ${work}.`,
+      );
+      expect(readdirSync(folder).sort()).toEqual(['b.yaml', basename(first[2]!)].sort());
+      // What is known only when the data are open: the work folder is there by then, and no job has begun.
+      const missing = changed(data, join(scratch, 'nowhere'));
+      await refused(missing, 'error (rank 1): There is no dataset pool in', 2);
+      cpSync(data, other, { recursive: true });
+      const clips = join(other, 'clinic', 'clips.jsonl');
+      writeFileSync(clips, readFileSync(clips, 'utf8').replace(/"label":"[^"]*"/, '"label":null'));
+      await refused(changed(data, other), `${than} set of jobs (is the data the same?) than rank 0.`);
+      expect(readdirSync(join(out, 'jobs'))).toEqual([]);
     });
   },
 );

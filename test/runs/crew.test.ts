@@ -5,8 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { dataError, UsclError } from '../../src/base/errors.ts';
-import { ALONE, type Ranks } from '../../src/engine/ranks/communicator.ts';
-import { toldByFirst } from '../../src/runs/ranks/agreement.ts';
+import { ALONE } from '../../src/engine/ranks/communicator.ts';
 import { clearCrew, Crew, prepareCrew, toldIn } from '../../src/runs/ranks/crew.ts';
 import { failureOf } from '../failures.ts';
 import { scratchFolder } from '../pretrain/support.ts';
@@ -197,17 +196,4 @@ describe('a crew', () => {
     writeFileSync(join(folder, 'going'), '');
     expect(toldIn(folder, schema)).toEqual([{ says: 'a' }, { says: 'b' }, { says: 'c' }]);
   });
-});
-
-test('a text of rank 0 is the text of all', () => {
-  const sent: number[][] = [];
-  const first = { ...ALONE, gather: (part: Float32Array) => (sent.push([...part]), part) };
-  expect(toldByFirst(first, 'Rechner-ä~12')).toBe('Rechner-ä~12');
-  const other: Ranks = {
-    ...ALONE,
-    ...{ rank: 1, size: 2 },
-    gather: (part) => Float32Array.from([...sent[0]!, ...part]),
-  };
-  expect(toldByFirst(other, 'mine')).toBe('Rechner-ä~12');
-  expect(() => toldByFirst(ALONE, 'x'.repeat(513))).toThrow(RangeError);
 });

@@ -12,6 +12,20 @@ export function flagsOf(ranks: Ranks, flag: number): readonly number[] {
   return [...ranks.gather(Float32Array.of(flag))];
 }
 
+/** A text of every rank, in the order of ranks. All ranks ask together. */
+export function textsOf(ranks: Ranks, text: string): readonly string[] {
+  const own = new TextEncoder().encode(text);
+  const lengths = flagsOf(ranks, own.length);
+  const longest = Math.max(...lengths);
+  if (longest === 0) return lengths.map(() => '');
+  const padded = new Float32Array(longest);
+  padded.set(own);
+  const all = Uint8Array.from(ranks.gather(padded));
+  return lengths.map((length, rank) =>
+    new TextDecoder().decode(all.subarray(rank * longest, rank * longest + length)),
+  );
+}
+
 /** Returns when all ranks have come here. */
 export function barrier(ranks: Ranks): void {
   ranks.gather(new Float32Array(1));

@@ -1,7 +1,7 @@
 /** The ranks of this process's job: those that a launcher started, or this process alone. */
 import { UsclError } from '../../base/errors.ts';
 import { ALONE, type Ranks } from './communicator.ts';
-import { isCutOff, type Seat, seatOf } from './mpi/launcher.ts';
+import { greet, isCutOff, type Seat, seatOf } from './mpi/launcher.ts';
 import { load, lookAt, nameOf } from './mpi/library.ts';
 import { candidatesOf, search, VARIABLE } from './mpi/search.ts';
 import { joinWorld, LAUNCHERS } from './mpi/world.ts';
@@ -16,6 +16,21 @@ let opened: Ranks | undefined;
 export function openRanks(): Ranks {
   opened ??= joined(seatOf(process.env));
   return opened;
+}
+
+/**
+ * A process that ends badly before it has joined its job: it joins after all and takes the others along, who would wait for it without
+ * end: mpirun of MPICH does not ask how a process ended that has not begun MPI.
+ */
+export function takeAlong(): void {
+  if (opened !== undefined || launchedAs() === null) return;
+  try {
+    openRanks();
+  } catch (thrown) {
+    if (!(thrown instanceof UsclError)) throw thrown;
+    // Without a library; that was told before, or what came before it is.
+    greet(process.env);
+  }
 }
 
 /** This process's place in a job of several, by what its launcher said: nothing is loaded. Null: it is alone. */

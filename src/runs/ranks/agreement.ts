@@ -4,11 +4,12 @@
  */
 import { readFileSync } from 'node:fs';
 import { availableParallelism, hostname } from 'node:os';
+import { resolve } from 'node:path';
 import { usageError } from '../../base/errors.ts';
-import { firstOther, sharersOf } from '../../engine/ranks/agreement.ts';
+import { firstOther, sharersOf, textsOf } from '../../engine/ranks/agreement.ts';
 import type { Ranks } from '../../engine/ranks/communicator.ts';
 import type { Config } from '../config.ts';
-import { packageVersion } from '../environment.ts';
+import { packageVersion, revision } from '../environment.ts';
 import type { RunStart } from '../run-folder.ts';
 
 /**
@@ -37,43 +38,104 @@ function allowedProcessors(): string {
   }
 }
 
+/** How people are told of what is not the same. */
+export interface Told {
+  /** What this rank holds, in words; without it only the rank is named. */
+  readonly shown?: string;
+  readonly remedy?: string;
+}
+
 /** Throws `RANKS_DIFFER` where a rank holds something else than rank 0. All ranks ask together, and all throw. */
-export function requireSame(ranks: Ranks, what: string, content: string | Uint8Array): void {
+export function requireSame(
+  ranks: Ranks,
+  what: string,
+  content: string | Uint8Array,
+  { shown, remedy }: Told = {},
+): void {
   const other = firstOther(ranks, content);
-  if (other !== null) throw differs(ranks, other, what);
+  if (other === null) return;
+  throw differs(ranks, other, what, shown === undefined ? [] : textsOf(ranks, shown), remedy);
+}
+
+/**
+ * All ranks run the same program and do the same kind of work; of which version Node.js is does not matter. It comes before anything
+ * else, and its meetings keep their form for ever: what other versions and other kinds of work ask of each other later may differ.
+ * Error: `RANKS_DIFFER`, which names both.
+ */
+export function requireSameProgram(ranks: Ranks, program: Program, work: string): void {
+  if (ranks.size === 1) return;
+  const { version, commit } = program;
+  requireSame(ranks, 'version of the program', version, {
+    shown: version,
+    remedy: 'Install one version of the program for all processes.',
+  });
+  // Without git a checkout does not know its commit.
+  const commits = textsOf(ranks, commit ?? '');
+  const other = commits.findIndex((one) => one !== '' && commits[0] !== '' && one !== commits[0]);
+  if (other !== -1)
+    throw differs(
+      ...([ranks, other, 'commit of the program', commits] as const),
+      'Check out one commit for all processes; a + stands for files that differ from it.',
+    );
+  requireSame(ranks, 'kind of work', work, { shown: work });
+}
+
+/** The program of a process: its version, and the commit where it runs from a checkout. */
+export interface Program {
+  readonly version: string;
+  readonly commit: string | null;
+}
+
+export function ownProgram(): Program {
+  return { version: packageVersion(), commit: revision() };
+}
+
+/** All ranks write to the same folder, or would if they were rank 0. Error: `RANKS_DIFFER`. */
+export function requireSameFolder(ranks: Ranks, what: string, folder: string): void {
+  if (ranks.size === 1) return;
+  const path = resolve(folder);
+  requireSame(ranks, what, path, {
+    shown: path,
+    remedy: 'Give every process the same folder; where they start in different ones, by its absolute path.',
+  });
 }
 
 /** All ranks make the same run. Error: `RANKS_DIFFER`, naming the first thing that is not the same and a rank that has another. */
-export function requireSameStart(ranks: Ranks, start: RunStart, config: object, dataset: string): void {
+export function requireSameStart(
+  ranks: Ranks,
+  { folder, start }: { readonly folder: string; readonly start: RunStart },
+  config: object,
+  dataset: string,
+): void {
   if (ranks.size === 1) return;
-  requireSame(ranks, 'version of the program', packageVersion());
+  requireSameFolder(ranks, 'output folder', folder);
   requireSame(ranks, 'run in the output folder (is the folder shared by all machines?)', start);
   const leaves = leavesOf(config);
   requireSame(ranks, 'keys of the configuration', JSON.stringify(leaves.map(([key]) => key)));
   if (firstOther(ranks, JSON.stringify(leaves)) !== null)
-    for (const [key, value] of leaves) requireSame(ranks, `value of ${key}`, JSON.stringify(value));
+    for (const [key, value] of leaves) {
+      const text = JSON.stringify(value);
+      requireSame(ranks, `value of ${key}`, text, { shown: text });
+    }
   requireSame(ranks, 'dataset', dataset);
 }
 
-/** Bytes of a text that `toldByFirst` carries. */
-const TOLD_BYTES = 512;
-
-/** A text of rank 0, on all of them. All ranks ask together. Error: `RangeError` for a text beyond 512 bytes. */
-export function toldByFirst(ranks: Ranks, text: string): string {
-  const bytes = new TextEncoder().encode(text);
-  if (bytes.length > TOLD_BYTES) throw new RangeError(`${bytes.length} bytes are more than are told.`);
-  const padded = new Float32Array(TOLD_BYTES);
-  padded.set(bytes);
-  const first = ranks.gather(padded).subarray(0, TOLD_BYTES);
-  return new TextDecoder().decode(Uint8Array.from(first).filter((byte) => byte !== 0));
-}
-
-function differs({ size }: Ranks, rank: number, what: string): Error {
+/** `shown`: what each rank holds, where that can be said. */
+function differs(
+  { size }: Ranks,
+  rank: number,
+  what: string,
+  shown: readonly string[],
+  remedy = 'Start every process with the same program, options, dataset and output folder, on machines that share them.',
+): Error {
+  const both = shown.length === 0 ? '' : `: ${shown[rank]!} in place of ${shown[0]!}`;
   return usageError(
     'RANKS_DIFFER',
-    `Rank ${rank} of ${size} has another ${what} than rank 0.`,
-    'Start every process with the same program, options, dataset and output folder, on machines that share them.',
-    { where: `rank ${rank}` },
+    `Rank ${rank} of ${size} has another ${what} than rank 0${both}.`,
+    remedy,
+    {
+      where: `rank ${rank}`,
+    },
   );
 }
 

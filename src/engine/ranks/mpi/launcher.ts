@@ -2,7 +2,7 @@
  * Who started this process, and as which of how many. Launchers of MPI programs say it in the environment; it is read before any
  * library is loaded, so that the library can be chosen by it and held to it.
  */
-import { fstatSync } from 'node:fs';
+import { fstatSync, writeSync } from 'node:fs';
 
 /** The way in which a launcher's processes find each other. */
 export type Launcher = 'hydra' | 'openmpi' | 'pmix' | 'slurm';
@@ -44,6 +44,16 @@ export function isCutOff(environment: Environment): boolean {
   } catch {
     return true;
   }
+}
+
+/**
+ * Tells MPICH's mpirun in its own words (PMI 1) that this process begins MPI, which a library does otherwise. How such a process ends is
+ * how the job ends. Nothing happens under other launchers, and where the socket was closed.
+ */
+export function greet(environment: Environment): void {
+  const socket = wholeNumber(environment['PMI_FD']);
+  if (socket !== null && !isCutOff(environment))
+    writeSync(socket, 'cmd=init pmi_version=1 pmi_subversion=1\n');
 }
 
 /** This process's place among those that a launcher started; null: none did, or only this one. */
