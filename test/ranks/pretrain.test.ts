@@ -8,7 +8,7 @@ import { readCheckpoint } from '../../src/runs/checkpoint.ts';
 import { readLog } from '../../src/runs/log.ts';
 import { isRun } from '../../src/runs/run-folder.ts';
 import { compileProgram, finished, linesIn, uscl } from '../cli/run.ts';
-import { scratchFolder, TINY_ONEDNN, tinyDataset } from '../pretrain/support.ts';
+import { scratchFolder, TINY, TINY_ONEDNN, tinyDataset } from '../pretrain/support.ts';
 import {
   byRank,
   launch,
@@ -97,6 +97,45 @@ describe.skipIf(launcher === undefined)(
         const after = readLog(out).filter((entry) => entry.kind === 'step');
         expect(after.map(({ step }) => step)).toEqual(Array.from({ length: 3 * epochs }, (_, i) => i + 1));
         expect(after.slice(0, before.length)).toEqual(before);
+      },
+    );
+
+    test(
+      'two processes go on with what four have begun, and four with what two have: in the very order of the data',
+      { timeout: 240_000 },
+      async () => {
+        const data = join(scratch, 'more-clips');
+        await tinyDataset(data, { size: 16, clips: 24 });
+        // The weights stay what they are, so the losses tell of the clips of a step, their views, and how many share its norms.
+        const still = [
+          'schedule.kind=constant',
+          'optimizer.kind=sgd',
+          'optimizer.learningRate=1e-30',
+          'optimizer.weightDecay=0',
+        ];
+        const settings = [...TINY.filter((setting) => !/^(batch|training)/.test(setting)), ...still];
+        const runOf = async (name: string, size: number, steps: number): Promise<readonly unknown[]> => {
+          const out = join(scratch, name);
+          const more = [
+            'batch.size=8',
+            'batch.lastBatch=drop',
+            'training.epochs=5',
+            `training.steps=${steps}`,
+          ];
+          const set = [...settings, ...more].flatMap((setting) => ['--set', setting]);
+          const args = [MAIN, 'pretrain', data, '--out', out, '--resume', ...set];
+          const { code, stderr } = await launched(launcher!, size, args);
+          expect(code, stderr).toBe(0);
+          return losses(out);
+        };
+        const [two, four] = [await runOf('always-two', 2, 7), await runOf('always-four', 4, 7)];
+        // Each loss of each is another, so none stands for its neighbour.
+        expect(new Set([...two, ...four].map((entry) => (entry as readonly number[])[1])).size).toBe(14);
+        // Two of these begin within an epoch of two steps.
+        await runOf('mixed', 2, 3);
+        await runOf('mixed', 4, 5);
+        const mixed = await runOf('mixed', 2, 7);
+        expect(mixed).toEqual([...two.slice(0, 3), ...four.slice(3, 5), ...two.slice(5)]);
       },
     );
 

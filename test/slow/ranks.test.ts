@@ -1,68 +1,93 @@
-/** One run of two processes, of which one is killed over and over: in a step, in a sum over both, in a save. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+/**
+ * One of two ranks is killed twenty times, at arranged places and at drawn moments, each time followed by a resume. The short form is
+ * `test/ranks/kills.test.ts`.
+ */
 import { beforeAll, expect, test } from 'vitest';
 import { randomAt } from '../../src/base/random.ts';
-import { readLog } from '../../src/runs/log.ts';
-import { compileProgram, finished, linesIn } from '../cli/run.ts';
-import { scratchFolder, TINY_ONEDNN, tinyDataset } from '../pretrain/support.ts';
-import { launch, launched, launchers, ranksBelow } from '../ranks/launchers.ts';
+import { compileProgram } from '../cli/run.ts';
+import { scratchFolder } from '../pretrain/support.ts';
+import type { Place } from '../ranks/dying-main.ts';
+import { type Death, EPOCH, type Kill, killRanks } from '../ranks/kills.ts';
+import { launchers } from '../ranks/launchers.ts';
 
-const KILLS = 20;
-const MAIN = join(import.meta.dirname, '..', '..', 'dist', 'cli', 'main.js');
+const [launcher] = launchers;
 const scratch = scratchFolder();
-const dataset = join(scratch, 'dataset');
-const SETTINGS = [
-  ...TINY_ONEDNN.filter((setting) => !/^(batch|threads|training)/.test(setting)),
-  ...['batch.size=4', 'batch.lastBatch=drop', 'training.epochs=200', 'method.name=moco', 'method.queue=12'],
-];
-const argsOf = (out: string): readonly string[] => [
-  ...[MAIN, 'pretrain', dataset, '--out', out, '--resume'],
-  ...SETTINGS.flatMap((setting) => ['--set', setting]),
-];
+beforeAll(compileProgram);
 
-beforeAll(async () => {
-  compileProgram();
-  await tinyDataset(dataset, { size: 32, clips: 16 });
-});
+/** Kills of each rank at each place. */
+const EACH: Readonly<Record<Place, number>> = {
+  anywhere: 2,
+  'waits in a sum': 2,
+  'is awaited in a sum': 1,
+  sums: 1,
+  'before the rename': 2,
+  'after the rename': 2,
+};
+/** Few launches save more than two epochs before they are killed, and half of them less, so that no kill comes too late. */
+const EPOCHS = 40;
 
-/** Whether a checkpoint has been begun and not yet taken its name. */
-function isSaving(run: string): boolean {
-  const folder = join(run, 'checkpoints');
-  return existsSync(folder) && readdirSync(folder).some((name) => name.endsWith('.tmp'));
+/** In a drawn order: within the first two epochs of a launch; the first of each rank at a drawn moment comes while it starts. */
+function drawn(): readonly Kill[] {
+  const random = randomAt(7, 'kill-ranks');
+  const within = (place: Place, i: number): Omit<Kill, 'place' | 'victim'> => {
+    switch (place) {
+      case 'anywhere':
+        return i === 0
+          ? { at: 0, wait: random.between(200, 1200) }
+          : { at: 1 + random.integer(2 * EPOCH.sums), wait: random.between(0, 30) };
+      case 'waits in a sum':
+      case 'is awaited in a sum':
+        return { at: 1 + random.integer(2 * EPOCH.sums) };
+      case 'sums':
+        return { at: 1 + random.integer(EPOCH.sums), wait: random.between(0, 0.5) };
+      case 'before the rename':
+      case 'after the rename':
+        return { at: i + 1 };
+    }
+  };
+  const kills = (Object.keys(EACH) as Place[]).flatMap((place) =>
+    Array.from({ length: EACH[place] }, (_, i) =>
+      ([0, 1] as const).map((victim): Kill => ({ place, victim, ...within(place, i) })),
+    ).flat(),
+  );
+  const order = kills.map((kill) => ({ kill, place: random.uniform() }));
+  return order.sort((a, b) => a.place - b.place).map(({ kill }) => kill);
 }
 
-test.skipIf(launchers.length === 0)(
-  `${KILLS} kills of one of two processes: it ends in the bits of a run left alone`,
-  { timeout: 900_000 },
+function lineOf({ kill, from, sum, step, seconds, notice }: Death, i: number): string {
+  const { place, victim, at, wait = 0 } = kill;
+  const where = place.endsWith('rename') ? `save ${at}` : at === 0 ? 'its start' : `sum ${at}`;
+  const after = wait === 0 ? '' : ` + ${wait.toFixed(1)} ms`;
+  const begun = from === null ? 'not yet begun' : from === 0 ? 'begun' : `went on at step ${from}`;
+  const was = sum === null ? 'outside of sums' : `inside sum ${sum}`;
+  return (
+    `kill ${String(i + 1).padStart(2)}: ${begun}; rank ${victim}, ${place} (${where}${after}), ${was}; ` +
+    `all ended ${seconds.toFixed(2)} s later, ${notice}; the checkpoint is whole, at step ${step}\n`
+  );
+}
+
+const KILLS = drawn();
+
+test.skipIf(launcher === undefined || process.platform !== 'linux')(
+  `${KILLS.length} kills of one of two ranks, inside sums and around renames: each time --resume goes on, and it ends in the bits of a run left alone`,
+  { timeout: 1_800_000 },
   async () => {
-    const [launcher] = launchers;
-    const [whole, out] = [join(scratch, 'whole'), join(scratch, 'killed')];
-    expect((await launched(launcher!, 2, argsOf(whole))).code).toBe(0);
-    const random = randomAt(7, 'kill-ranks');
-    const entries = linesIn(join(whole, 'log.jsonl'));
-    let killed = 0;
-    for (let kill = 0; kill < KILLS; kill++) {
-      const child = launch(launcher!, 2, argsOf(out));
-      const end = finished(child);
-      const place = Math.floor((0.8 * entries * (kill + random.uniform())) / KILLS);
-      // Every fourth dies while a checkpoint is being written, the others wherever they are.
-      const isDue = (): boolean =>
-        linesIn(join(out, 'log.jsonl')) > place && (kill % 4 !== 3 || isSaving(out));
-      while (child.exitCode === null && !isDue()) await delay(1);
-      if (kill % 4 !== 3) await delay(random.between(0, 30));
-      const ranks = ranksBelow(child.pid!);
-      const rank = ranks[kill % 2];
-      if (rank !== undefined) process.kill(rank, 'SIGKILL');
-      if ((await end).code !== 0) killed++;
-    }
-    expect(killed).toBeGreaterThan(KILLS / 2);
-    expect((await launched(launcher!, 2, argsOf(out))).code).toBe(0);
-    const outcome = (run: string): unknown => ({
-      losses: readLog(run).map((entry) => [entry.kind, entry.step, 'loss' in entry ? entry.loss : null]),
-      last: readFileSync(join(run, 'checkpoints', 'last.safetensors')).toString('base64'),
+    let told = 0;
+    const deaths = await killRanks(launcher!, scratch, EPOCHS, KILLS, (death) => {
+      process.stdout.write(lineOf(death, told++));
     });
-    expect(outcome(out)).toEqual(outcome(whole));
+    const slowest = Math.max(...deaths.map(({ seconds }) => seconds));
+    process.stdout.write(
+      `${deaths.length} kills; all processes ended within ${slowest.toFixed(2)} s; ` +
+        `${deaths.filter(({ sum }) => sum !== null).length} inside sums\n`,
+    );
+    for (const place of Object.keys(EACH) as Place[]) {
+      const counts = [0, 1].map(
+        (rank) => deaths.filter(({ kill }) => kill.place === place && kill.victim === rank).length,
+      );
+      expect(counts, place).toEqual([EACH[place], EACH[place]]);
+      process.stdout.write(`${place}: ${counts[0]!} of rank 0, ${counts[1]!} of rank 1\n`);
+    }
+    expect(deaths).toHaveLength(20);
   },
 );

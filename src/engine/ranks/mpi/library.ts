@@ -19,10 +19,19 @@ function leaveMallocAlone(): void {
   process.env['UCX_MEM_EVENTS'] ??= 'no';
 }
 
+/**
+ * Before any file of MPI is loaded. UCX ends a process that reads from one that was killed, and tells of it in thirty lines, a trace of
+ * calls among them: they bury the one that says which process is gone. What the user set is kept.
+ */
+function leaveOutTraces(): void {
+  process.env['UCX_HANDLE_ERRORS'] ??= 'none';
+}
+
 /** What a file is. It is loaded for that, and let go again. */
 export function lookAt(file: string): Look {
   const { dlopen, dlclose, dlsym, dlerror } = systemLibrary();
   leaveMallocAlone();
+  leaveOutTraces();
   const library = dlopen(file, RTLD_NOW);
   if (library === NULL) return { reason: reasonOf(dlerror(), file) };
   try {
@@ -69,6 +78,7 @@ export interface Functions {
 export function load({ abi, file }: Found): { readonly functions: Functions; readonly constants: Constants } {
   const { dlopen, dlsym } = systemLibrary();
   leaveMallocAlone();
+  leaveOutTraces();
   const handle = dlopen(file, RTLD_SHARED);
   const native = loadForeign(file);
   const bind = (declaration: string): never => native.func(declaration) as never;
