@@ -31,10 +31,15 @@ export function normLayer(c: Compilation, node: BatchNorm): Layer {
       ? null
       : new SharedNorm(runtime, c.normRanks, { channels, groups, epsilon, momentum });
   const usesBatch = !isFrozen && shared === null;
+  /** Where parts of the batch leave theirs, pass after pass; a whole batch makes its own. */
+  const places: readonly Saved[] = Array.from({ length: usesBatch && groups > 1 ? groups : 0 }, () => ({
+    mean: c.own(runtime.empty([channels], 'f32')),
+    scale: c.own(runtime.empty([channels], 'f32')),
+  }));
   let saved: Saved[] = [];
 
   const release = (): void => {
-    disposeAll(saved.flatMap(({ mean, scale }) => [mean, scale]));
+    for (const one of saved) if (!places.includes(one)) disposeAll([one.mean, one.scale]);
     saved = [];
   };
   const running = (): readonly [mean: Tensor, variance: Tensor] => [
@@ -50,9 +55,9 @@ export function normLayer(c: Compilation, node: BatchNorm): Layer {
       ...([usesBatch, momentum, epsilon] as const),
     ] as const;
     if (usesBatch && target !== undefined) {
-      const [mean, scale] = [runtime.empty([channels], 'f32'), runtime.empty([channels], 'f32')];
-      saved.push({ mean, scale });
-      runtime.change('normInto', ...operands, target, mean, scale);
+      const place = places[part]!;
+      saved.push(place);
+      runtime.change('normInto', ...operands, target, place.mean, place.scale);
       return target;
     }
     const [output, mean, scale] = runtime.call('norm', ...operands);
