@@ -2,10 +2,9 @@
  * The engine's tests on each major of oneDNN, with all instructions of the processor and limited to AVX2 and to SSE4.1 (f32
  * alone there). A part of `npm run test:matrix`. What this machine does not have is said, and counted apart.
  */
-import { spawnSync } from 'node:child_process';
 import { lookAt } from '../src/engine/onednn/native/loader.ts';
 import { MAJORS, placesOf, search, thisMachine } from '../src/engine/onednn/native/search.ts';
-import { runTests, type Trial } from './trial.ts';
+import { instructionsOf, runTests, type Trial } from './trial.ts';
 
 /** Limits of `ONEDNN_MAX_CPU_ISA`, and the set that the library must then say it uses; null: whatever there is. */
 const LIMITS = [
@@ -13,9 +12,6 @@ const LIMITS = [
   ['AVX2', 'avx2'],
   ['SSE41', 'sse4.1'],
 ] as const;
-
-const DESCRIBE = `import { openBackend } from './src/engine/open.ts';
-console.log(openBackend({ kind: 'onednn' }).describe().instructionSet);`;
 
 /** Runs test/engine of a checkout on every library, and tells each result as soon as it is there. */
 export function tryLibraries(root: string, tell: (trial: Trial) => void): void {
@@ -30,17 +26,10 @@ export function tryLibraries(root: string, tell: (trial: Trial) => void): void {
     for (const [limit, expected] of LIMITS) {
       const name = `oneDNN ${taken.version.join('.')}, ${limit === 'ALL' ? 'all instructions' : `up to ${limit}, f32`}`;
       const env = { ...process.env, USCL_DNNL: taken.path, ONEDNN_MAX_CPU_ISA: limit };
-      const set = described(root, env);
+      const set = instructionsOf(root, env);
       if (expected !== null && set !== expected)
         tell({ name, state: 'absent', detail: `the library uses ${set} here, not ${expected}` });
       else tell({ name, ...runTests(root, ['test/engine'], env, set) });
     }
   }
-}
-
-/** The instructions that a library says it uses. */
-function described(root: string, env: NodeJS.ProcessEnv): string {
-  const args = ['--import', 'tsx', '--input-type=module', '-e', DESCRIBE];
-  const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, env, encoding: 'utf8' });
-  return stdout.trim() === '' ? stderr.trim() : stdout.trim();
 }

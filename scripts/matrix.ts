@@ -3,9 +3,9 @@
  * lines of JavaScript, by TypeScript in its strictest form, and from the command line. All versions must give the same numbers.
  * With `--suite` all tests run on each of them too, which takes ten minutes a version. Then the engine's tests on each major
  * of oneDNN that is here, with all instructions and with fewer (`libraries.ts`), which takes a quarter of an hour. Then the tests of the
- * engine and of training on two versions of PyTorch (`torch-trials.ts`), which takes half an hour.
+ * engine and of training on two versions of PyTorch (`torch-trials.ts`), which takes half an hour. Then the engine's on an emulated arm64 (`arm64.ts`).
  *
- *     npm run test:matrix -- [--part versions,libraries,torch] [--node 20.20.2,22.23.5,24.22.3] [--suite]
+ *     npm run test:matrix -- [--part versions,libraries,torch,arm64] [--node 20.20.2,22.23.5,24.22.3] [--suite]
  *
  * Versions of Node.js come from the package registry, as the packages that carry Node.js for this platform.
  */
@@ -15,12 +15,13 @@ import { arch, platform, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { tryArm64 } from './arm64.ts';
 import { tryLibraries } from './libraries.ts';
 import { tryTorch } from './torch-trials.ts';
 import type { Trial } from './trial.ts';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
-const PARTS = ['versions', 'libraries', 'torch'];
+const PARTS = ['versions', 'libraries', 'torch', 'arm64'];
 const { values: flags } = parseArgs({
   options: {
     part: { type: 'string', default: PARTS.join() },
@@ -77,6 +78,7 @@ for (const part of parts) if (!PARTS.includes(part)) throw new RangeError(`unkno
 if (parts.includes('versions')) checkVersions();
 if (parts.includes('libraries')) tryLibraries(ROOT, tell);
 if (parts.includes('torch')) await tryTorch(ROOT, tell);
+if (parts.includes('arm64')) tryArm64(ROOT, tell);
 console.log(`\n${passed} passed, ${failed} failed${absent === 0 ? '' : `, ${absent} could not be had here`}`);
 process.exitCode = failed === 0 ? 0 : 1;
 

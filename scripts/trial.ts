@@ -27,10 +27,10 @@ const reportSchema = z.object({
   ),
 });
 
-/** Runs test files of a checkout, by folders; `said` ends the counts. */
+/** Runs tests of a checkout, by folders and other arguments of Vitest's; `said` ends the counts. */
 export function runTests(
   root: string,
-  folders: readonly string[],
+  args: readonly string[],
   env: NodeJS.ProcessEnv,
   said: string,
 ): Pick<Trial, 'state' | 'detail'> {
@@ -38,8 +38,8 @@ export function runTests(
   try {
     const file = join(scratch, 'report.json');
     const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
-    const args = [vitest, 'run', ...folders, '--reporter=json', `--outputFile=${file}`];
-    spawnSync(process.execPath, args, { cwd: root, env, stdio: 'ignore' });
+    const command = [vitest, 'run', ...args, '--reporter=json', `--outputFile=${file}`];
+    spawnSync(process.execPath, command, { cwd: root, env, stdio: 'ignore' });
     const report = reportSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
     const failed = report.testResults.flatMap(({ name, status, assertionResults }) => {
       const tests = assertionResults.filter((test) => test.status === 'failed');
@@ -52,4 +52,14 @@ export function runTests(
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
+}
+
+const DESCRIBE = `import { openBackend } from './src/engine/open.ts';
+console.log(openBackend({ kind: 'onednn' }).describe().instructionSet);`;
+
+/** The instructions that oneDNN says it uses in an environment, under a Node.js. */
+export function instructionsOf(root: string, env: NodeJS.ProcessEnv, node = process.execPath): string {
+  const args = ['--import', 'tsx', '--input-type=module', '-e', DESCRIBE];
+  const { stdout, stderr } = spawnSync(node, args, { cwd: root, env, encoding: 'utf8' });
+  return stdout.trim() === '' ? stderr.trim() : stdout.trim();
 }

@@ -128,17 +128,24 @@ function alone(kind: BackendKind, of: Case): Computed {
   return pass(backend, of, ALONE);
 }
 
+/** How far each of what was computed is from the truth, relative to the truth. */
+function distances(truth: Computed, found: Computed): ReadonlyMap<string, number> {
+  return new Map([
+    ...[...truth.values].map(
+      ([name, value]) => [name, relativeError(value, found.values.get(name)!)] as const,
+    ),
+    ['gradients', relativeError(truth.gradients, found.gradients)],
+    ['statistics', relativeError(truth.statistics, found.statistics)],
+  ]);
+}
+
 function compare(
   found: Computed,
   truth: Computed,
   limits: { readonly values: number; readonly gradients: number },
 ): void {
-  for (const [name, value] of truth.values) {
-    const limit = name.includes('gradient') ? limits.gradients : limits.values;
-    expect(relativeError(value, found.values.get(name)!), name).toBeLessThan(limit);
-  }
-  expect(relativeError(truth.gradients, found.gradients), 'gradients').toBeLessThan(limits.gradients);
-  expect(relativeError(truth.statistics, found.statistics), 'statistics').toBeLessThan(limits.values);
+  for (const [name, distance] of distances(truth, found))
+    expect(distance, name).toBeLessThan(name.includes('gradient') ? limits.gradients : limits.values);
 }
 
 const NETWORKS: Readonly<Record<string, Network>> = {
@@ -243,15 +250,19 @@ describe.each(KINDS)('processes that share their norms (%s)', (kind) => {
   });
 });
 
-// Where rounding turns a ReLU over, gradients move by a whole step. Which ones do hangs on the kernels; where none does, the difference is 1e-4.
-it.each(FAST)(
-  'have the gradients of one process, but for ReLUs at zero, of a whole ResNet-18 (%s)',
-  (kind) => {
-    const network = resnet(18, { channels: 1, size: 32, width: 16 });
-    const of: Case = { network, batch: 8, options: { groups: 2, precision: 'f32' } };
-    compare(together(kind, 2, of), alone(kind, of), { values: 1e-4, gradients: 1e-2 });
-  },
-);
+// Through twenty layers rounding grows, and where it turns a ReLU over a gradient moves by a whole step: how far hangs on the
+// kernels. So what is asked is that ranks are about as close to the truth as one process is that uses the same kernels. Both distances
+// are drawn by rounding, and differ by a factor of up to 2.2; what normalises anything else is a thousand times as far.
+it.each(FAST)('are as close to the reference as one process, through a whole ResNet-18 (%s)', (kind) => {
+  const network = resnet(18, { channels: 1, size: 32, width: 8 });
+  const of: Case = { network, batch: 8, options: { groups: 2, precision: 'f32' } };
+  const truth = alone('reference', of);
+  const [ofOne, ofTwo] = [distances(truth, alone(kind, of)), distances(truth, together(kind, 2, of))];
+  for (const [name, distance] of ofTwo) expect(distance, name).toBeLessThan(4 * ofOne.get(name)!);
+  const parted = alone(kind, { ...of, options: { ...of.options, groups: 4 } });
+  for (const [name, distance] of distances(truth, parted))
+    expect(distance, name).toBeGreaterThan(1000 * ofOne.get(name)!);
+});
 
 it.each(FAST)('equal the reference (%s)', (kind) => {
   const of: Case = { network: oddNetwork(5), batch: 8, options: { groups: 2, precision: 'f32' } };
