@@ -108,7 +108,9 @@ async function compare(work: Work): Promise<void> {
       ? null
       : await ours('oneDNN before', resolve(flags.before), work, ['backend=onednn']);
   const all = [peer, torch, onednn, ...(before === null ? [] : [before])];
-  for (let round = 0; round < rounds; round++) for (const one of all) await one.turn();
+  // Each round begins with another one: what follows on a busy moment is not always the same.
+  for (let round = 0; round < rounds; round++)
+    for (const turn of all.keys()) await all[(round + turn) % all.length]!.turn();
   for (const one of all) one.stop();
   const rate = (one: Contestant): string =>
     median(Array.from({ length: rounds }, (_, round) => images / one.seconds(round))).toFixed(1);

@@ -9,6 +9,7 @@ import type {
   Vector,
 } from '../core/backend.ts';
 import type { Network } from '../core/network.ts';
+import { freeProcessors } from '../native/processors.ts';
 import { cudaNumbers } from './native/cuda.ts';
 import { openDevice } from './native/device.ts';
 import { loadTorch } from './native/library.ts';
@@ -33,7 +34,8 @@ export function openTorch({ device: name, threads, profile = false, staged = fal
   const host = openDevice(library, 'cpu');
   const device = name === 'cpu' ? host : openDevice(library, name);
   const isShared = name === 'cpu' && !staged;
-  const runtime = new Runtime(library, device, host.type, isShared);
+  const processors = name === 'cpu' ? library.processors : freeProcessors();
+  const runtime = new Runtime(library, device, host.type, isShared, processors);
   const compile = (network: Network, parameters: Parameters, options: PlanOptions): TorchPlan =>
     new TorchPlan(runtime, network, parameters, options, profile);
   const createParameters = (network: Network): Parameters => createTorchParameters(runtime, network);

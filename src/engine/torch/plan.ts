@@ -107,6 +107,12 @@ export class TorchPlan implements Plan {
   }
 
   forward(): void {
+    this.#runtime.run(() => {
+      this.#forward();
+    });
+  }
+
+  #forward(): void {
     this.#clear();
     this.#shownValues.expire();
     this.#values.set(INPUT, this.#uploaded(INPUT, this.#hostInput));
@@ -149,6 +155,13 @@ export class TorchPlan implements Plan {
     disposeAll(this.#tapGradients.values());
     this.#tapGradients.clear();
     this.#parameters.begin(options.accumulate === true);
+    this.#runtime.run(() => {
+      this.#backward();
+    });
+    this.#parameters.end();
+  }
+
+  #backward(): void {
     const arrived = new Map<string, Tensor>();
     try {
       for (const [name, host] of this.#outputGradients)
@@ -159,7 +172,6 @@ export class TorchPlan implements Plan {
     } finally {
       disposeAll(arrived.values());
     }
-    this.#parameters.end();
   }
 
   profile(): readonly KernelTime[] {

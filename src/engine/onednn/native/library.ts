@@ -7,18 +7,12 @@ import type { LibraryHandle } from 'koffi';
 import { loadForeign } from '../../native/foreign.ts';
 import { loadedFiles, openMpFailure } from '../../native/openmp-runtimes.ts';
 import { fixThreads, mayHaveOpenMp, prepareThreads } from '../../native/openmp.ts';
+import { askForProcessors, type Processors } from '../../native/processors.ts';
 import type { Binding } from './binding.ts';
 import { bind2 } from './binding2.ts';
 import { bind3 } from './binding3.ts';
 import { nameOfIsa, thisProcessor, type Instructions } from './instructions.ts';
 import { keep, lookAt } from './loader.ts';
-import {
-  allowedProcessors,
-  askForProcessors,
-  boundProcessors,
-  freeProcessors,
-  type Processors,
-} from './processors.ts';
 import { candidatesOf, failureOf, search, thisMachine, type Major, type Searched } from './search.ts';
 import { heldSignals, type Signals } from './signals.ts';
 import { check } from './status.ts';
@@ -51,8 +45,7 @@ export function loadLibrary(threads?: number): Library {
   const hasCompany = mayHaveOpenMp();
   const count = prepareThreads(threads);
   if (loaded !== undefined) return loaded;
-  const asked = askForProcessors(count);
-  const allowed = asked ? allowedProcessors() : null;
+  const placed = askForProcessors(count);
   const { searched, taken } = search(candidatesOf(thisMachine()), lookAt);
   looked = searched;
   if (taken === undefined) throw failureOf(searched);
@@ -60,7 +53,7 @@ export function loadLibrary(threads?: number): Library {
   const failure = hasCompany ? openMpFailure(loadedFiles()) : null;
   if (failure !== null) throw failure;
   const native = loadForeign(taken.path);
-  const processors = allowed === null ? freeProcessors() : boundProcessors(native, allowed, count);
+  const processors = placed(native);
   const binding = BINDINGS[taken.version[0] as Major](native);
   const instructions = { ...thisProcessor(), isa: binding.functions.effectiveIsa() };
   loaded = {

@@ -4,13 +4,14 @@
  */
 import { keepFreedMemory } from '../../native/heap.ts';
 import { fixThreads, prepareThreads } from '../../native/openmp.ts';
+import { askForProcessors, type Processors } from '../../native/processors.ts';
 import { type Library, loadLibraries, thisSystem } from './loading.ts';
 import { thisMachine } from './machine.ts';
 import { failureOf, searchTorch, type SearchedTorch } from './search.ts';
 
 export type { Library } from './loading.ts';
 
-let loaded: Library | undefined;
+let loaded: LoadedTorch | undefined;
 let looked: readonly SearchedTorch[] = [];
 
 /** Where PyTorch was looked for in this process, in order; nothing before the first search. */
@@ -25,13 +26,21 @@ export function findTorch(): ReturnType<typeof searchTorch>['taken'] {
   return taken;
 }
 
+/** libtorch in this process. */
+export interface LoadedTorch extends Library {
+  /** For what the processor computes. */
+  readonly processors: Processors;
+}
+
 /** Loads libtorch once per process. Throws `TORCH_MISSING`, `TORCH_VERSION`, `THREADS_FIXED` or `OPENMP_TWICE`. */
-export function loadTorch(threads?: number): Library {
+export function loadTorch(threads?: number): LoadedTorch {
   const count = prepareThreads(threads);
   if (loaded !== undefined) return loaded;
   const taken = findTorch();
   if (taken === undefined) throw failureOf(looked);
-  loaded = loadLibraries(thisSystem(), taken, count);
+  const placed = askForProcessors(count);
+  const library = loadLibraries(thisSystem(), taken, count);
+  loaded = { ...library, processors: placed(library.load('torch_cpu')) };
   fixThreads('PyTorch', count);
   keepFreedMemory();
   return loaded;

@@ -5,6 +5,7 @@
  */
 import koffi from 'koffi';
 import { floatView, NULL, type Address } from '../../native/memory.ts';
+import { freeProcessors, type Processors } from '../../native/processors.ts';
 import type { Device } from './device.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { allocationFailure, torchFailure, wordsOf } from './failure.ts';
@@ -64,8 +65,16 @@ export class Runtime {
   /** An array of handles to lend. */
   #lent = permanent(8 * 64);
 
+  readonly #processors: Processors;
+
   /** `isShared`: false for a processor that is to be treated as a device with memory of its own. */
-  constructor(library: Library, device: Device, hostType: number, isShared: boolean) {
+  constructor(
+    library: Library,
+    device: Device,
+    hostType: number,
+    isShared: boolean,
+    processors: Processors = freeProcessors(),
+  ) {
     const { functions } = library;
     this.library = library;
     this.device = device;
@@ -73,6 +82,17 @@ export class Runtime {
     this.#types = { f32: functions.float32(), f64: functions.float64(), bf16: functions.bfloat16() };
     this.#hostType = hostType;
     this.#dispatcher = new Dispatcher(library, this.#interned);
+    this.#processors = processors;
+  }
+
+  /** Many kernels one after the other: threads of a processor keep their places meanwhile. */
+  run(kernels: () => void): void {
+    this.#processors.bind();
+    try {
+      kernels();
+    } finally {
+      this.#processors.release();
+    }
   }
 
   /** The number that PyTorch has for a type. */

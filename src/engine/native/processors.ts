@@ -8,7 +8,7 @@
  */
 import { availableParallelism } from 'node:os';
 import type { LibraryHandle } from 'koffi';
-import { allocateBlock, byteView, systemLibrary, type Block } from '../../native/memory.ts';
+import { allocateBlock, byteView, systemLibrary, type Block } from './memory.ts';
 
 /** Holds the calling thread on its processor while work runs. */
 export interface Processors {
@@ -24,20 +24,26 @@ const MASK_BYTES = 1024;
 /** What a user may have said of the threads' places. */
 const CHOSEN = ['OMP_PROC_BIND', 'OMP_PLACES', 'GOMP_CPU_AFFINITY', 'KMP_AFFINITY'] as const;
 
-/** Asks OpenMP to bind its threads; it reads this once, when its library loads. Returns whether it was asked. */
-export function askForProcessors(threads: number): boolean {
+/**
+ * Asks OpenMP to bind its threads, which it reads once, when its library loads: before a library of kernels is loaded. What comes back
+ * is for the library afterwards; an OpenMP that was loaded earlier and has not heard binds nothing.
+ */
+export function askForProcessors(threads: number): (library: LibraryHandle) => Processors {
   const isOurs = CHOSEN.every((name) => process.env[name] === undefined);
   if (process.platform !== 'linux' || !isOurs || threads < 2 || threads !== availableParallelism())
-    return false;
+    return freeProcessors;
   process.env['OMP_PROC_BIND'] = 'true';
-  return true;
+  const allowed = allowedProcessors();
+  return (library) => boundProcessors(library, allowed, threads);
 }
 
-/**
- * The processors of a program whose OpenMP was asked to bind its threads; `allowed` are those that it had before. An OpenMP
- * that was loaded earlier has not heard, and then nothing is bound.
- */
-export function boundProcessors(library: LibraryHandle, allowed: Block, threads: number): Processors {
+/** Nothing is bound. */
+export function freeProcessors(): Processors {
+  return NOWHERE;
+}
+
+/** `allowed` are the processors that this thread had before. */
+function boundProcessors(library: LibraryHandle, allowed: Block, threads: number): Processors {
   const { schedSetAffinity } = systemLibrary();
   // It was read; a program that this one starts has threads of its own.
   delete process.env['OMP_PROC_BIND'];
@@ -58,16 +64,11 @@ export function boundProcessors(library: LibraryHandle, allowed: Block, threads:
 }
 
 /** The processors that this thread may use, as the system's mask. */
-export function allowedProcessors(): Block {
+function allowedProcessors(): Block {
   const mask = allocateBlock(MASK_BYTES);
   byteView(mask.address, MASK_BYTES).fill(0);
   systemLibrary().schedGetAffinity(0, MASK_BYTES, mask.address);
   return mask;
-}
-
-/** Nothing is bound. */
-export function freeProcessors(): Processors {
-  return NOWHERE;
 }
 
 function isBound(library: LibraryHandle, threads: number): boolean {
@@ -76,7 +77,7 @@ function isBound(library: LibraryHandle, threads: number): boolean {
     const places = library.func('int omp_get_num_places()') as () => number;
     return binding() !== 0 && places() === threads;
   } catch {
-    // A oneDNN that was built with other threads than OpenMP's.
+    // A library that was built with other threads than OpenMP's.
     return false;
   }
 }
