@@ -2,10 +2,12 @@
  * What crosses between the host and a device, on a processor that is treated as one: every copy that libtorch is asked for is written
  * down. A GPU obeys the same calls; that it copies while it computes, only a GPU can show.
  */
-import { describe, expect, test } from 'vitest';
+import koffi from 'koffi';
+import { describe, expect, test, vi } from 'vitest';
 import type { Parameters, Plan } from '../../src/engine/core/backend.ts';
 import type { Address } from '../../src/engine/native/memory.ts';
 import { INPUT, type Network } from '../../src/engine/core/network.ts';
+import { openBackend } from '../../src/engine/open.ts';
 import { openDevice } from '../../src/engine/torch/native/device.ts';
 import { type Library, loadTorch } from '../../src/engine/torch/native/library.ts';
 import { permanent } from '../../src/engine/torch/native/scratch.ts';
@@ -133,4 +135,35 @@ describe.skipIf(TORCH === undefined)('a step on a device', () => {
     crossed();
     expect([plan.input.length, ...crossed()]).toEqual([4 * 2 * 16 * 16]);
   });
+});
+
+test.skipIf(TORCH === undefined)('a step in the host’s memory makes no view of it', () => {
+  using backend = openBackend({ kind: 'torch', device: 'cpu', threads: 1 });
+  using parameters = backend.createParameters(maps);
+  fillParameters(parameters, 1);
+  const { values, gradients } = parameters;
+  using first = backend.allocate(values);
+  using second = backend.allocate(values);
+  using plan = backend.compile(maps, parameters, { batch: 4, mode: 'train', precision: 'f32' });
+  const step = (count: number): void => {
+    fillNormal(plan.input, count, 'input');
+    plan.forward();
+    for (const name of maps.outputs) plan.outputGradient(name).set(plan.output(name));
+    plan.backward();
+    const ranges = [[0, values.length]] as const;
+    const size = backend.sumOfSquares(gradients, ranges);
+    // What processes sum over.
+    using numbers = gradients.unordered();
+    numbers.write(numbers.read());
+    backend.adam({
+      ...{ values, gradients, first, second, ranges, step: count, gradientScale: 1 / (1 + size) },
+      ...{ learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, decay: 'coupled' },
+    });
+  };
+  step(1);
+  const view = vi.spyOn(koffi, 'view');
+  step(2);
+  step(3);
+  expect(view).not.toHaveBeenCalled();
+  view.mockRestore();
 });

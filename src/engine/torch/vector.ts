@@ -12,8 +12,7 @@ export class TorchVector implements Vector {
   readonly tensor: Tensor;
   readonly layout: Layout;
   readonly #runtime: Runtime;
-  /** The memory itself, where the host sees it. */
-  readonly #shared: Float32Array | null;
+  #view: Float32Array | undefined;
 
   /** Takes the tensor over. */
   constructor(runtime: Runtime, tensor: Tensor, length: number, layout: Layout) {
@@ -21,7 +20,6 @@ export class TorchVector implements Vector {
     this.tensor = tensor;
     this.length = length;
     this.layout = layout;
-    this.#shared = runtime.isShared ? runtime.hostData(tensor, length) : null;
   }
 
   /** Zeroed. */
@@ -75,7 +73,9 @@ export class TorchVector implements Vector {
   }
 
   unordered(): TorchVector {
-    return new TorchVector(this.#runtime, this.#runtime.share(this.tensor), this.length, []);
+    const unordered = new TorchVector(this.#runtime, this.#runtime.share(this.tensor), this.length, []);
+    unordered.#view = this.#shared ?? undefined;
+    return unordered;
   }
 
   /** Numbers from `start` on, in the same memory. Error: `RangeError` for a part of a weight that lies in an order of its own. */
@@ -109,6 +109,15 @@ export class TorchVector implements Vector {
       using here = this.#runtime.view(this.tensor, shape, offset, stridesOf(shape));
       each(there, here);
     }
+  }
+
+  /**
+   * The memory itself, where the host sees it. Made when it is asked for, and once: the collector counts a view as memory of its own,
+   * and a view of all weights in each step makes it run in each step.
+   */
+  get #shared(): Float32Array | null {
+    if (!this.#runtime.isShared) return null;
+    return (this.#view ??= this.#runtime.hostData(this.tensor, this.length));
   }
 
   /** Copies numbers to the host as they lie. */

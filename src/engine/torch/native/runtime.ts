@@ -3,7 +3,6 @@
  * that come back. Feature maps are channels-last, all else is row-major. Work is queued in the order of the calls; a copy to the host waits,
  * an upload does not where the device reads the host's memory by itself.
  */
-import koffi from 'koffi';
 import { floatView, NULL, type Address } from '../../native/memory.ts';
 import { freeProcessors, type Processors } from '../../native/processors.ts';
 import type { Device } from './device.ts';
@@ -11,7 +10,7 @@ import { Dispatcher } from './dispatcher.ts';
 import { allocationFailure, torchFailure, wordsOf } from './failure.ts';
 import type { Library } from './library.ts';
 import type { Arguments, Operator } from './schemas.ts';
-import { Interned, permanent } from './scratch.ts';
+import { cLibrary, Interned, permanent } from './scratch.ts';
 import { Tensor } from './tensor.ts';
 
 /** How numbers are stored. */
@@ -62,6 +61,7 @@ export class Runtime {
   /** Where functions write handles. */
   readonly #slots = permanent(8 * SLOTS);
   readonly #written = new BigUint64Array(this.#slots.buffer);
+  readonly #c = cLibrary();
   /** An array of handles to lend. */
   #lent = permanent(8 * 64);
 
@@ -192,7 +192,8 @@ export class Runtime {
     using target = this.#empty([1], [1], 'f64', this.#hostType);
     this.download(one, target);
     this.#check(this.library.functions.dataPointer(target.handle, this.#slots.address), 'an address');
-    return new Float64Array(koffi.view(Number(this.#written[0]), 8))[0]!;
+    this.#c.copy(this.#slots.address, Number(this.#written[0]) as Address, 8);
+    return new Float64Array(this.#slots.buffer)[0]!;
   }
 
   /** Waits for all that was asked for before. */

@@ -34,9 +34,9 @@ export class Interned {
 
   /** Ends in a zero byte. */
   text(value: string): Address {
-    const bytes = new TextEncoder().encode(value);
-    return this.#once(`text ${value}`, bytes.length + 1, (buffer) => {
-      new Uint8Array(buffer).set(bytes);
+    // ASCII, as all names of operators are: a byte a letter.
+    return this.#once(`text ${value}`, value.length + 1, (buffer) => {
+      new TextEncoder().encodeInto(value, new Uint8Array(buffer));
     });
   }
 
