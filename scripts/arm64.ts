@@ -1,7 +1,7 @@
 /**
  * The engine's tests on arm64, under emulation: Node.js, koffi and Debian's oneDNN of arm64, run by QEMU. Vitest itself, which
  * compiles the tests, runs on this processor; what runs a test is emulated. A part of `npm run test:matrix`. It needs
- * `qemu-user-static` and a Debian archive that has arm64, and no administrator rights; it takes twenty minutes.
+ * `qemu-user-static` and a Debian archive that has arm64, and no administrator rights; it takes half an hour.
  *
  * An emulator shows whether the numbers are right, and nothing about speed.
  */
