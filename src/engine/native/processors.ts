@@ -37,6 +37,16 @@ export function askForProcessors(threads: number): (library: LibraryHandle) => P
   return (library) => boundProcessors(library, allowed, threads);
 }
 
+/** Many kernels one after the other, each thread on its processor meanwhile. */
+export function onProcessors(processors: Processors, kernels: () => void): void {
+  processors.bind();
+  try {
+    kernels();
+  } finally {
+    processors.release();
+  }
+}
+
 /** Nothing is bound. */
 export function freeProcessors(): Processors {
   return NOWHERE;

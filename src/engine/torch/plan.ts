@@ -11,6 +11,7 @@ import { inferShapes, INPUT, type Network, type ValueShape } from '../core/netwo
 import { bindParameters, type BoundParameters } from '../core/parameters.ts';
 import { checkPlanOptions } from '../core/plan-options.ts';
 import { giveBack } from '../native/heap.ts';
+import { onProcessors } from '../native/processors.ts';
 import { lastReads, layerOf } from './forward.ts';
 import { disposeAll, type Compilation, type Layer } from './layers/common.ts';
 import type { DataType, HostTensor, Runtime, Upload } from './native/runtime.ts';
@@ -107,7 +108,7 @@ export class TorchPlan implements Plan {
   }
 
   forward(): void {
-    this.#runtime.run(() => {
+    onProcessors(this.#runtime.processors, () => {
       this.#forward();
     });
   }
@@ -155,7 +156,7 @@ export class TorchPlan implements Plan {
     disposeAll(this.#tapGradients.values());
     this.#tapGradients.clear();
     this.#parameters.begin(options.accumulate === true);
-    this.#runtime.run(() => {
+    onProcessors(this.#runtime.processors, () => {
       this.#backward();
     });
     this.#parameters.end();

@@ -8,6 +8,7 @@ import { DataType, given, Query, type Operands } from './constants.ts';
 import type { Context, Descriptor, Primitive, PrimitiveOptions } from './context.ts';
 import type { Library } from './library.ts';
 import { byteView, floatView, offsetAddress, type Address } from '../../native/memory.ts';
+import { onProcessors } from '../../native/processors.ts';
 import { Scope } from '../../native/scope.ts';
 import { place } from './placement.ts';
 import { check } from './status.ts';
@@ -257,11 +258,11 @@ export class Executable {
   run(start: number, end: number): void {
     const { processors, signals } = this.#library;
     signals.hold();
-    processors.bind();
     try {
-      this.#runAll(start, end);
+      onProcessors(processors, () => {
+        this.#runAll(start, end);
+      });
     } finally {
-      processors.release();
       signals.release();
     }
   }

@@ -49,6 +49,8 @@ export class Runtime {
   readonly device: Device;
   /** The device computes in the host's memory: what it makes may be looked at in place. */
   readonly isShared: boolean;
+  /** For the threads of a processor while kernels run. */
+  readonly processors: Processors;
   /** Calls of kernels and operators so far. */
   operations = 0;
   readonly #types: Readonly<Record<DataType, number>>;
@@ -65,8 +67,6 @@ export class Runtime {
   /** An array of handles to lend. */
   #lent = permanent(8 * 64);
 
-  readonly #processors: Processors;
-
   /** `isShared`: false for a processor that is to be treated as a device with memory of its own. */
   constructor(
     library: Library,
@@ -82,17 +82,7 @@ export class Runtime {
     this.#types = { f32: functions.float32(), f64: functions.float64(), bf16: functions.bfloat16() };
     this.#hostType = hostType;
     this.#dispatcher = new Dispatcher(library, this.#interned);
-    this.#processors = processors;
-  }
-
-  /** Many kernels one after the other: threads of a processor keep their places meanwhile. */
-  run(kernels: () => void): void {
-    this.#processors.bind();
-    try {
-      kernels();
-    } finally {
-      this.#processors.release();
-    }
+    this.processors = processors;
   }
 
   /** The number that PyTorch has for a type. */
